@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the bridge counts, per queue. rx: from the NIC to the TAP; tx: from the TAP to the
+ * NIC. A frame is what one TAP read or write carries, so a TSO frame is one.
+ *
+ * Invariant when at rest, in both directions:
+ *     received = delivered + the sum of the drops
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* C(name, what it counts) */
+#define BRIDGE_RX_DROPS(C)                                                                         \
+	C(rx_drop_tap_down, "frames for an interface that is down (EIO)")                          \
+	C(rx_drop_tap_rejected, "frames the kernel refused")                                       \
+	C(rx_drop_runt, "frames shorter than an Ethernet header")                                  \
+	C(rx_drop_stopped, "frames held when the worker stopped")
+
+#define BRIDGE_TX_DROPS(C)                                                                         \
+	C(tx_drop_short, "reads shorter than a header and an Ethernet header")                     \
+	C(tx_drop_truncated, "frames longer than any the kernel may send")                         \
+	C(tx_drop_bad_vnet_header, "vnet headers that contradict their frame")                     \
+	C(tx_drop_unsupported_gso, "segmentation the NIC cannot do")                               \
+	C(tx_drop_oversize, "frames longer than the MTU without segmentation")                     \
+	C(tx_drop_link_down, "frames while the link was down")                                     \
+	C(tx_drop_rejected, "frames the driver refused")                                           \
+	C(tx_drop_stopped, "frames held when the worker stopped")
+
+#define BRIDGE_COUNTERS(C)                                                                         \
+	C(rx_received, "frames taken from the NIC")                                                \
+	C(rx_delivered, "frames written to the TAP")                                               \
+	C(rx_bytes, "bytes of them")                                                               \
+	C(rx_csum_verified, "frames handed over with a checksum the NIC verified")                 \
+	C(rx_csum_bad, "frames the NIC found a wrong checksum in, delivered for the kernel to judge") \
+	BRIDGE_RX_DROPS(C)                                                                         \
+	C(tx_received, "frames read from the TAP")                                                 \
+	C(tx_delivered, "frames handed to the NIC")                                                \
+	C(tx_bytes, "bytes of them")                                                               \
+	C(tx_csum_offload, "frames whose checksum the NIC filled")                                 \
+	C(tx_csum_software, "frames whose checksum we filled: not one the NIC can")                \
+	C(tx_tso, "frames the NIC segmented")                                                      \
+	C(tx_ring_full, "times the NIC's ring was full and the kernel's queue had to wait")        \
+	BRIDGE_TX_DROPS(C)                                                                         \
+	C(wakeups, "times the worker slept and was woken")                                         \
+	C(turns, "turns of the loop")                                                              \
+	C(irqs, "interrupts of the NIC")
+
+struct bridge_counters {
+#define C(name, text) uint64_t name;
+	BRIDGE_COUNTERS(C)
+#undef C
+};
+
+struct bridge_counter_info {
+	const char *name, *text;
+};
+/* In the order of the struct, whose members are all uint64_t: value i is ((const uint64_t *)c)[i]. */
+extern const struct bridge_counter_info bridge_counter_info[];
+extern const size_t bridge_counter_count;

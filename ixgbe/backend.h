@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the driver reaches a device: one const table of operations per backend.
+ *
+ * A backend opens a PCI function, reads and writes its BAR 0 and configuration
+ * space, maps memory for its DMA and connects its MSI-X vectors to eventfds. It
+ * knows PCI and its transport, and nothing of the 82599.
+ *
+ * Guarantees every backend gives:
+ * - open takes the device over exclusively (-EBUSY otherwise) and leaves nothing behind when it fails;
+ * - close resets the function, so that DMA has ended when it returns;
+ * - read32 returns all ones, and write32 does nothing, once the device is gone;
+ * - a read returns after every earlier write of the same thread has taken effect
+ *   (posted writes, as on PCI Express);
+ * - read32 and write32 may be called by several threads at a time, the others by
+ *   one thread.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ixgbe.h"
+
+struct ixgbe_backend;
+
+struct ixgbe_backend_ops {
+	const char *name;   /* as ixgbe_backend_name gives it */
+	const char *prefix; /* of the NIC's name, with the colon: "vfio:" */
+
+	/* `arg`: the NIC's name after the prefix. */
+	int (*open)(const char *arg, struct ixgbe_backend **out, struct ixgbe_why *why);
+	void (*close)(struct ixgbe_backend *backend); /* takes NULL */
+
+	uint32_t (*read32)(struct ixgbe_backend *backend, uint32_t offset);
+	void (*write32)(struct ixgbe_backend *backend, uint32_t offset, uint32_t value);
+	/* The register's place in memory, if the device lets it be mapped, else NULL:
+	 * then the caller writes it by write32. */
+	volatile uint32_t *(*doorbell)(struct ixgbe_backend *backend, uint32_t offset);
+
+	int (*config_read)(struct ixgbe_backend *backend, uint32_t offset, void *data, size_t len);
+	int (*config_write)(struct ixgbe_backend *backend, uint32_t offset, const void *data,
+			    size_t len);
+
+	/* Memory at `addr`, `len` bytes (both multiples of 4 KiB), which is `fd` from
+	 * `fd_offset` on, shared: readable and writable by the device at `iova`. */
+	int (*dma_map)(struct ixgbe_backend *backend, void *addr, size_t len, int fd,
+		       uint64_t fd_offset, ixgbe_iova iova);
+	int (*dma_unmap)(struct ixgbe_backend *backend, ixgbe_iova iova, size_t len);
+	/* The IOVAs that can be mapped: [first, last]. */
+	void (*dma_range)(struct ixgbe_backend *backend, ixgbe_iova *first, ixgbe_iova *last);
+
+	/* Connects vectors 0..count-1 to eventfds and enables MSI-X; count 0 disables. */
+	int (*irq_set)(struct ixgbe_backend *backend, const int *eventfd, uint32_t count);
+	int (*reset)(struct ixgbe_backend *backend); /* function level reset */
+};
+
+/* What a backend embeds as its first member. */
+struct ixgbe_backend {
+	const struct ixgbe_backend_ops *ops;
+};
+
+extern const struct ixgbe_backend_ops ixgbe_backend_vfio;
+extern const struct ixgbe_backend_ops ixgbe_backend_vfio_user;    /* "vfio-user:" */
+extern const struct ixgbe_backend_ops ixgbe_backend_vfio_user_fd; /* "vfio-user-fd:" */
+
+/* Opens the port on a backend that the caller opened: for tests and benchmarks.
+ * The backend passes to the port, also on failure. */
+int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options *options,
+		       struct ixgbe **out, struct ixgbe_why *why);

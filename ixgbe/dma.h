@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that the device can reach. Internal to libixgbe.
+ *
+ * Areas are sealed memfds (huge pages when there are any), mapped once for us and
+ * once for the device at an IOVA that the allocator picks, low and ascending,
+ * within the backend's range: an IOVA must fit the IOMMU's width, so it is
+ * never a virtual address.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend.h"
+
+struct ixgbe_dma;
+
+struct ixgbe_dma_area {
+	void *addr;
+	ixgbe_iova iova;
+	size_t len;
+};
+
+int dma_new(struct ixgbe_backend *backend, struct ixgbe_dma **out);
+void dma_free(struct ixgbe_dma *dma); /* unmaps what is left; takes NULL */
+/* Zeroed, at least page-aligned on both sides. -ENOMEM, -EPERM and what the backend's map returns. */
+int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out);
+void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area);

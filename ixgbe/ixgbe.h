@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libixgbe: a driver for the Intel 82599 10-gigabit NIC, in user space.
+ *
+ * One `struct ixgbe` is one port. It is reached through a backend: the kernel's
+ * VFIO, or a vfio-user server. The library knows nothing of what happens to the
+ * frames: no sockets, no interfaces. It never prints and never exits.
+ *
+ *     ixgbe_open ─ ixgbe_pool_new ─ ixgbe_start ─ rx/tx bursts ─ ixgbe_stop ─ ixgbe_close
+ *
+ * Frames. A frame is one or more segments; a segment is a piece of one DMA
+ * buffer. The driver hands out received frames whole (all segments of a frame in
+ * one burst) and takes frames whole. A buffer has one owner at a time: the pool,
+ * the NIC (while in a ring) or the caller. Received buffers belong to the caller
+ * until it frees or transmits them; transmitted buffers return to their own pool
+ * when the NIC has sent them.
+ *
+ * Threads. Each queue pair and each pool belongs to one thread at a time.
+ * Everything that takes `struct ixgbe *` belongs to one control thread, except
+ * ixgbe_irq_arm(), which the queue's thread calls. Counters may be read by any
+ * thread.
+ *
+ * Errors. Functions return 0 or a negative errno; what is an output stays
+ * untouched on failure. -ENODEV: the device is gone (reads all ones).
+ * -ETIMEDOUT: the hardware did not answer by its deadline. Functions that users
+ * meet at start-up also fill a `struct ixgbe_why`: one line that says what
+ * failed, why, and what to do.
+ *
+ * "Section" means the Intel 82599 10 GbE Controller Datasheet.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IXGBE_API __attribute__((visibility("default")))
+
+#define IXGBE_QUEUES_MAX 16u /* queue pairs the driver uses: RSS reaches 16 */
+#define IXGBE_MAC_BYTES  6u
+
+/* An address as the NIC sees it. Never a pointer. */
+typedef uint64_t ixgbe_iova;
+
+struct ixgbe;
+struct ixgbe_pool;
+struct ixgbe_rxq;
+struct ixgbe_txq;
+
+struct ixgbe_why {
+	char text[320];
+};
+
+enum ixgbe_log_level { IXGBE_LOG_ERROR, IXGBE_LOG_WARNING, IXGBE_LOG_INFO, IXGBE_LOG_DEBUG };
+typedef void (*ixgbe_log_fn)(void *ctx, enum ixgbe_log_level level, const char *message);
+
+/* ---- A port's life ---- */
+
+struct ixgbe_options {
+	uint16_t queues;   /* queue pairs, 1..IXGBE_QUEUES_MAX; 0: 1 */
+	uint16_t rx_ring;  /* descriptors, 64..4096, multiple of 8; 0: 512 */
+	uint16_t tx_ring;  /* the same */
+	uint16_t mtu;      /* 68..9710; 0: 1500 */
+	uint16_t itr_us;   /* least time between interrupts of a vector; 0: none */
+	bool rx_vlan_strip; /* take the tag out of the frame into the segment */
+	ixgbe_log_fn log;  /* may be NULL */
+	void *log_ctx;
+};
+
+/*
+ * Opens `nic`, takes the device over and resets it (sections 4.2.1.6, 4.6.3);
+ * the transmitter and receiver are off afterwards.
+ *
+ *     vfio:DDDD:BB:DD.F   the kernel's VFIO (the device is bound to vfio-pci)
+ *     vfio-user:PATH      a vfio-user server's socket
+ *     vfio-user-fd:N      the same, over the connected socket N, which passes
+ *                         to the library
+ *
+ * Errors: -EINVAL (name or options), -ENODEV (not there, or not an 82599),
+ * -EACCES and -EPERM (no permission), -ENOMEM (memlock), -EPROTO (server
+ * speaks nonsense), -ETIMEDOUT. `why` is filled on every failure.
+ */
+IXGBE_API int ixgbe_open(const char *nic, const struct ixgbe_options *options,
+			 struct ixgbe **out, struct ixgbe_why *why);
+
+/* Stops, resets the device and releases everything. Takes NULL. All pools of the
+ * port must have been freed. */
+IXGBE_API void ixgbe_close(struct ixgbe *nic);
+
+/*
+ * Sets up all rings (receive queue n is filled from rx_pool[n]), enables
+ * receiver and transmitter, and starts link set-up if the administrative state
+ * is up (sections 4.6.7, 4.6.8). Does not wait for the link.
+ * A pool that feeds a receive queue must hold more buffers than its ring.
+ */
+IXGBE_API int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[],
+			  struct ixgbe_why *why);
+
+/* Quiesces DMA in the order of sections 4.5.9, 4.6.7.1.2 and 4.6.8.1.2, and gives every buffer in
+ * a ring back to its pool. The queues' threads have left the queues before. */
+IXGBE_API int ixgbe_stop(struct ixgbe *nic);
+
+/* ---- Link ---- */
+
+struct ixgbe_link {
+	bool up;
+	uint32_t speed_mbps; /* 0 while down */
+};
+
+/* Administrative state: down turns the laser off. Needs no ixgbe_start. */
+IXGBE_API int ixgbe_link_set_admin(struct ixgbe *nic, bool up);
+IXGBE_API int ixgbe_link_get(struct ixgbe *nic, struct ixgbe_link *out);
+/* Waits until the link is as wanted or the time is over: -ETIMEDOUT. */
+IXGBE_API int ixgbe_link_wait(struct ixgbe *nic, bool up, uint32_t timeout_ms);
+
+enum ixgbe_sfp { IXGBE_SFP_NONE, IXGBE_SFP_SR, IXGBE_SFP_LR, IXGBE_SFP_DA, IXGBE_SFP_OTHER };
+/* The module in the SFP+ cage, read over I2C at open (section 3.6, SFF-8472). */
+IXGBE_API enum ixgbe_sfp ixgbe_sfp_type(const struct ixgbe *nic);
+
+/* ---- Addresses and filters ---- */
+
+IXGBE_API void ixgbe_mac_get(const struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES]);
+/* The factory address, from the EEPROM. */
+IXGBE_API void ixgbe_mac_permanent(const struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES]);
+/* -EADDRNOTAVAIL: a multicast or zero address. */
+IXGBE_API int ixgbe_mac_set(struct ixgbe *nic, const uint8_t mac[IXGBE_MAC_BYTES]);
+IXGBE_API int ixgbe_promiscuous_set(struct ixgbe *nic, bool on);
+IXGBE_API int ixgbe_allmulticast_set(struct ixgbe *nic, bool on);
+/* Replaces the list of multicast groups (MTA hash, section 7.1.1.2). */
+IXGBE_API int ixgbe_multicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES],
+				  size_t count);
+/* Replaces the list of further unicast addresses (RAR 1..127); more than fit:
+ * -ENOSPC, nothing is changed. */
+IXGBE_API int ixgbe_unicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES],
+				size_t count);
+/* Off (as after open): every tag passes. On: only the VIDs set in the VFTA. */
+IXGBE_API int ixgbe_vlan_filter_set(struct ixgbe *nic, bool on);
+IXGBE_API int ixgbe_vlan_set(struct ixgbe *nic, uint16_t vid, bool pass);
+/* 68..9710, while running too: -EINVAL. */
+IXGBE_API int ixgbe_mtu_set(struct ixgbe *nic, uint16_t mtu);
+
+/* ---- Interrupts ---- */
+
+/*
+ * Vector q serves queue pair q, the last vector link changes and other causes.
+ * Each has an eventfd (blocking, owned by the port). A vector that fired is
+ * masked until armed again; arming a vector whose cause is pending fires it.
+ */
+IXGBE_API int ixgbe_irq_fd(const struct ixgbe *nic, uint16_t queue);
+IXGBE_API int ixgbe_irq_arm(struct ixgbe *nic, uint16_t queue);
+/* Whether sent frames raise the vector too (off after start): for a caller that
+ * waits for room in the transmit ring. */
+IXGBE_API int ixgbe_irq_tx_set(struct ixgbe *nic, uint16_t queue, bool on);
+IXGBE_API int ixgbe_irq_other_fd(const struct ixgbe *nic);
+
+enum { IXGBE_EVENT_LINK = 1u << 0, IXGBE_EVENT_SFP = 1u << 1, IXGBE_EVENT_FAULT = 1u << 2 };
+/* Reads and re-arms the other causes; a set of IXGBE_EVENT_*, or -errno.
+ * IXGBE_EVENT_FAULT: an ECC error or a device that needs a reset (ixgbe_stop, ixgbe_start). */
+IXGBE_API int ixgbe_irq_other_handle(struct ixgbe *nic);
+
+/* ---- Buffers ---- */
+
+/* What the library knows of a DMA buffer. It lives outside DMA memory: the
+ * device cannot reach it. */
+struct ixgbe_buf {
+	uint8_t *data;   /* first byte of the buffer */
+	ixgbe_iova iova; /* of the same byte */
+	struct ixgbe_pool *pool;
+	uint32_t size;  /* bytes at data */
+	uint32_t index; /* in the pool, 0..count-1 */
+};
+
+/*
+ * `count` DMA buffers of `size` bytes, each on a 64-byte boundary. `headroom` bytes
+ * at the start are left free by the receiver; it is a multiple of 64. For a pool that feeds a receive ring
+ * size - headroom is at least 2,048.
+ * Errors: -EINVAL, -ENOMEM, and those of the backend's map.
+ */
+IXGBE_API int ixgbe_pool_new(struct ixgbe *nic, uint32_t count, uint32_t size, uint32_t headroom,
+			     struct ixgbe_pool **out);
+/* All buffers must be back. Takes NULL. */
+IXGBE_API void ixgbe_pool_free(struct ixgbe_pool *pool);
+/* NULL: none left. */
+IXGBE_API struct ixgbe_buf *ixgbe_buf_get(struct ixgbe_pool *pool);
+IXGBE_API void ixgbe_buf_put(struct ixgbe_buf *buf);
+IXGBE_API struct ixgbe_buf *ixgbe_pool_at(struct ixgbe_pool *pool, uint32_t index);
+IXGBE_API uint32_t ixgbe_pool_count(const struct ixgbe_pool *pool);
+IXGBE_API uint32_t ixgbe_pool_available(const struct ixgbe_pool *pool);
+
+/* ---- Receive ---- */
+
+enum {
+	IXGBE_RX_EOP = 1u << 0,      /* last segment of its frame */
+	IXGBE_RX_VLAN = 1u << 1,     /* vlan is valid: the tag was stripped */
+	IXGBE_RX_IPV4 = 1u << 2,     /* what the parser saw */
+	IXGBE_RX_IPV6 = 1u << 3,
+	IXGBE_RX_TCP = 1u << 4,
+	IXGBE_RX_UDP = 1u << 5,
+	IXGBE_RX_IP_GOOD = 1u << 6,  /* IPv4 header checksum verified */
+	IXGBE_RX_IP_BAD = 1u << 7,
+	IXGBE_RX_L4_GOOD = 1u << 8,  /* TCP or UDP checksum verified */
+	IXGBE_RX_L4_BAD = 1u << 9,   /* never set for UDP with checksum 0 (erratum) */
+	IXGBE_RX_RSS = 1u << 10,     /* rss_hash is valid */
+};
+
+/* flags (but EOP), vlan and rss_hash are those of the frame and stand in its
+ * last segment. */
+struct ixgbe_rx_seg {
+	struct ixgbe_buf *buf;
+	uint32_t offset; /* of the first byte, from buf->data */
+	uint32_t len;    /* bytes, without FCS */
+	uint32_t flags;  /* IXGBE_RX_* */
+	uint32_t rss_hash;
+	uint16_t vlan;
+};
+
+IXGBE_API struct ixgbe_rxq *ixgbe_rxq(struct ixgbe *nic, uint16_t queue);
+
+/*
+ * Takes received frames, at most `max` segments, whole frames only; never waits.
+ * Returns the number of segments. Refills the ring from its pool; when the pool
+ * is empty the ring shrinks until buffers come back (counted in
+ * alloc_rx_buff_failed), and no frame is lost by the driver. Frames the NIC
+ * flags as broken, frames of more than `max` segments and descriptors that make no sense are dropped and counted.
+ */
+IXGBE_API uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max);
+/* Whether a burst would find something: one load, no side effect. */
+IXGBE_API bool ixgbe_rx_pending(const struct ixgbe_rxq *rxq);
+
+/* ---- Transmit ---- */
+
+enum {
+	IXGBE_TX_EOP = 1u << 0,  /* last segment of its frame */
+	IXGBE_TX_VLAN = 1u << 1, /* insert vlan */
+	IXGBE_TX_IPV4 = 1u << 2, /* exactly one of the two with any offload below */
+	IXGBE_TX_IPV6 = 1u << 3,
+	IXGBE_TX_IP_CSUM = 1u << 4, /* fill the IPv4 header checksum (field is 0) */
+	IXGBE_TX_TCP_CSUM = 1u << 5, /* fill it; the field holds the pseudo-header sum */
+	IXGBE_TX_UDP_CSUM = 1u << 6,
+	IXGBE_TX_SCTP_CSUM = 1u << 7,
+	IXGBE_TX_TSO = 1u << 8, /* cut into mss (TCP, or UDP with UDP_CSUM); pseudo-header sum
+				 * without length, IPv4 total length and checksum 0
+				 * (section 7.2.4) */
+};
+
+/* flags (but EOP), vlan, mss and the header lengths are those of the frame and
+ * stand in its first segment. */
+struct ixgbe_tx_seg {
+	struct ixgbe_buf *buf;
+	uint32_t offset;
+	uint32_t len;   /* bytes, without FCS, >= 1 */
+	uint32_t flags; /* IXGBE_TX_* */
+	uint16_t vlan;
+	uint16_t mss;    /* with TSO, >= 1 */
+	uint8_t l2_len;  /* with any offload: 14..127 */
+	uint8_t l4_len;  /* with TSO: 8 or 20..60 */
+	uint16_t l3_len; /* with any offload: 20..511 */
+};
+
+IXGBE_API struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue);
+
+/*
+ * Queues whole frames, as many of them in order as the ring has room for, and
+ * writes the tail once. Returns the number of segments taken; those now belong to
+ * the ring, the rest stay the caller's. First takes back what the NIC has sent.
+ * A segment may be up to 64 KiB; the driver cuts it into descriptors.
+ * The segments must be well-formed (lengths within the buffer, header lengths
+ * within the frame): a frame that is not, stops the burst in front of it, see ixgbe_tx_check.
+ */
+IXGBE_API uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
+				  uint32_t count);
+/* 0, or why a frame of these segments can never be sent: -EINVAL (a field out of
+ * range), -EMSGSIZE (too many descriptors, or longer than the MTU allows). */
+IXGBE_API int ixgbe_tx_check(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
+			     uint32_t count);
+/* Gives sent buffers back to their pools; returns how many. */
+IXGBE_API uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq);
+/* Buffers that are in the ring still. */
+IXGBE_API uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq);
+
+/* ---- Statistics ---- */
+
+/*
+ * Accumulated in 64 bits since open, under the names that `ethtool -S` shows for
+ * the in-kernel driver. The hardware's own counters clear on read and stick at their
+ * maximum: ixgbe_stats_update reads them, at least once a second at line rate (section 8.2.3.23).
+ */
+IXGBE_API int ixgbe_stats_update(struct ixgbe *nic);
+IXGBE_API size_t ixgbe_stats_count(const struct ixgbe *nic);
+/* The name lives as long as the port. */
+IXGBE_API const char *ixgbe_stats_name(const struct ixgbe *nic, size_t i);
+IXGBE_API uint64_t ixgbe_stats_value(const struct ixgbe *nic, size_t i);
+
+/* ---- Insight ---- */
+
+/* "vfio" or "vfio-user". */
+IXGBE_API const char *ixgbe_backend_name(const struct ixgbe *nic);
+/* PCI identity: device ID, revision. */
+IXGBE_API uint16_t ixgbe_device_id(const struct ixgbe *nic);
+/* Calls `row` for every register that can be read without side effect. */
+IXGBE_API int ixgbe_registers_dump(struct ixgbe *nic,
+				   void (*row)(void *ctx, const char *name, uint32_t offset,
+					       uint32_t value),
+				   void *ctx);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ixnic: a software Intel 82599, and what its parts share.
+ *
+ *   client ── server.c ─┬─ config_space.c            PCI configuration, FLR
+ *                       ├─ regfile.c ── hooks ──┬─ eeprom.c sfp.c link.c reset.c
+ *                       │                       ├─ irq.c     EICR..EITR, MSI-X
+ *                       ├─ dma.c  (IOVA)        ├─ rx.c tx.c the rings
+ *                       │     └── rings, frames ┘    │
+ *   wire_tap.c / wire_cable.c / wire_seqpacket.c ────┘   frames to and from the wire
+ *   control.c: the operator's side          violations.c: rules the driver broke
+ *
+ * One thread, one epoll loop (loop.c). Nothing here blocks and nothing here
+ * trusts the client: every register value, descriptor and IOVA is a claim to be
+ * checked. All state is in `struct nic`, so a test builds one without sockets.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ixgbe/desc.h"
+#include "ixgbe/fields.h"
+#include "ixgbe/regs.h"
+
+#define NIC_BAR0_BYTES   0x80000u
+#define NIC_VECTORS      64u  /* MSI-X vectors (section 7.3.1) */
+#define NIC_QUEUES       128u /* of each direction */
+#define NIC_FRAME_MAX    (IXGBE_FRAME_MAX_BYTES + 8u) /* two VLAN tags; FCS included */
+
+struct nic {
+	uint32_t reg[NIC_BAR0_BYTES / 4]; /* BAR 0 as stored; side effects are hooks */
+	uint8_t mac[6];                   /* factory address, as in the EEPROM */
+	bool cable;                       /* the operator's side: is a cable plugged in */
+	bool defer_link_irq;              /* unused by the model itself, see link.c */
+
+	struct loop *loop;
+	struct dma *dma;
+	struct irq *irq;
+	struct eeprom *eeprom;
+	struct sfp *sfp;
+	struct link *link;
+	struct datapath *datapath;
+	struct wire *wire;
+	struct violations *violations;
+	struct capture *capture; /* --pcap; NULL: none */
+};
+
+int nic_new(const uint8_t mac[6], struct nic **out); /* all parts but loop, wire, capture */
+void nic_free(struct nic *nic);
+enum nic_reset { NIC_RESET_POWER, NIC_RESET_FLR, NIC_RESET_CTRL_RST, NIC_RESET_LINK };
+/* The registers and state that each kind of reset touches (section 4.2). */
+void nic_reset(struct nic *nic, enum nic_reset kind);
+
+/* ---- regfile.c ---- */
+
+static inline uint32_t reg(const struct nic *nic, uint32_t offset)
+{
+	return nic->reg[offset / 4];
+}
+
+static inline void reg_set(struct nic *nic, uint32_t offset, uint32_t value)
+{
+	nic->reg[offset / 4] = value;
+}
+
+/* An access by the driver, with access class, side effects, trace and rules. */
+uint32_t regfile_read(struct nic *nic, uint32_t offset);
+void regfile_write(struct nic *nic, uint32_t offset, uint32_t value);
+void regfile_reset(struct nic *nic);
+
+/* What an access does besides loading and storing. `index` is that of the register in its row.
+ * read: called before the load, may update the stored value; what is returned is
+ * what the driver sees. write: called after the access class was applied; `old` is
+ * the stored value before. Either may be NULL. */
+struct reg_hook {
+	uint32_t offset; /* of index 0: IXGBE_<NAME> */
+	uint32_t (*read)(struct nic *nic, uint32_t index, uint32_t value);
+	void (*write)(struct nic *nic, uint32_t index, uint32_t old, uint32_t written);
+};
+/* Each part's hooks; ended by a row without functions. regfile.c joins them. */
+extern const struct reg_hook eeprom_hooks[], sfp_hooks[], link_hooks[], reset_hooks[], irq_hooks[],
+	rx_hooks[], tx_hooks[], filter_hooks[], stats_hooks[];
+
+/* ---- dma.c: the client's memory ---- */
+
+/* A host pointer to `len` bytes at `iova`, contiguous and with the right to read
+ * (and to write, if `write`); NULL if not mapped so, or not contiguous here. Valid until the loop
+ * runs again. */
+void *dma_at(struct nic *nic, uint64_t iova, size_t len, bool write);
+/* Copies, over several mappings if need be. 0 or -EFAULT, counted. */
+int dma_read(struct nic *nic, uint64_t iova, void *to, size_t len);
+int dma_write(struct nic *nic, uint64_t iova, const void *from, size_t len);
+
+/* ---- irq.c ---- */
+
+/* Sets causes in EICR and fires what they are mapped to, if unmasked and as EITR allows. */
+void irq_raise(struct nic *nic, uint32_t eicr_bits);
+void irq_raise_rx(struct nic *nic, uint32_t queue); /* by IVAR */
+void irq_raise_tx(struct nic *nic, uint32_t queue);
+/* Called by irq.c to deliver an MSI-X message; server.c sets it (an eventfd write). */
+typedef void (*irq_deliver_fn)(void *ctx, uint32_t vector);
+void irq_deliver_set(struct nic *nic, irq_deliver_fn deliver, void *ctx);
+
+/* ---- loop.c ---- */
+
+typedef void (*loop_fn)(void *ctx, uint32_t epoll_events);
+int loop_new(struct loop **out);
+void loop_free(struct loop *loop);
+int loop_add(struct loop *loop, int fd, uint32_t epoll_events, loop_fn fn, void *ctx);
+int loop_modify(struct loop *loop, int fd, uint32_t epoll_events);
+void loop_remove(struct loop *loop, int fd);
+/* Called once per turn, after the events, until it returns false (then the loop may
+ * sleep): the data path does a bounded piece of work per call. */
+void loop_work_set(struct loop *loop, bool (*work)(void *ctx), void *ctx);
+/* A one-shot deadline per `slot`, for EITR and the link: monotonic nanoseconds; 0: none. */
+enum loop_timer { LOOP_TIMER_ITR, LOOP_TIMER_LINK, LOOP_TIMER_TCP, LOOP_TIMERS };
+void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, loop_fn fn, void *ctx);
+uint64_t loop_now_ns(void);
+int loop_run(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* ---- datapath: rx.c, tx.c ---- */
+
+/* A frame on the wire, without FCS, and what a wire with offloads says of it. */
+struct frame {
+	uint8_t *data;
+	uint32_t len;
+};
+
+void rx_frame(struct nic *nic, const uint8_t *data, uint32_t len);
+/* Whether a frame would find room: a wire that can wait, waits. */
+bool rx_ready(const struct nic *nic);
+/* One bounded turn of all transmit queues and of the wire; true: there is more. */
+bool datapath_work(struct nic *nic);
+void datapath_reset(struct nic *nic); /* state beside the registers */
+
+/* ---- link.c ---- */
+
+bool link_is_up(const struct nic *nic);
+/* The operator plugs or pulls the cable (--link, control). */
+void link_cable_set(struct nic *nic, bool plugged);
+
+/* ---- stats: rx.c, tx.c ---- */
+
+/* Adds to a statistics register; it sticks at its maximum (section 8.2.3.23). The 64-bit octet
+ * counters are a low and a high register. */
+void stat_add(struct nic *nic, uint32_t offset, uint32_t amount);
+void stat_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount);
+
+/* ---- violations.c ---- */
+
+/* A rule of the datasheet that the driver broke: R(name, "section", "what is wrong"). */
+#define NIC_VIOLATIONS(R)                                                                          \
+	R(UNKNOWN_REGISTER, "8.2", "access to an offset with no register")                         \
+	R(READ_ONLY_WRITE, "8.2", "write that would change a read-only register")                  \
+	R(RESERVED_BITS, "8.2", "reserved bit set")                                                \
+	R(UNALIGNED_ACCESS, "8.1", "register access not of 32 aligned bits")                       \
+	R(RESET_NOT_WAITED, "4.2.1.6", "register access before the reset was over")                \
+	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST without master disable")                            \
+	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
+	R(FCTRL_WITH_RXEN, "8.2.3.7.1", "FCTRL changed while RXCTRL.RXEN is set")                  \
+	R(RXEN_WITHOUT_SECRX, "4.6.7", "RXEN set without the SECRXCTRL.RX_DIS handshake")          \
+	R(RDRXCTL_RSC, "8.2.3.8.8", "RDRXCTL.RSCFRSTSIZE not 0, or RSCACKC or FCOE_WRFIX clear, with RXEN")           \
+	R(DTXMXSZRQ_BITS, "8.2.3.9.12", "DTXMXSZRQ over its field")                                \
+	R(RX_RING_BASE, "8.2.3.8.1", "receive ring base not 128-byte aligned")                     \
+	R(RX_RING_LENGTH, "8.2.3.8.3", "receive ring length 0, over the limit or not a multiple of 128")  \
+	R(RX_RING_LIVE, "4.6.7.1", "receive ring changed while the queue is enabled")              \
+	R(RX_TAIL_EARLY, "4.6.7.1", "RDT written before RXDCTL.ENABLE read back set")              \
+	R(RX_TAIL_RANGE, "7.1.9", "RDT outside the ring")                                          \
+	R(RX_BUFFER_SIZE, "8.2.3.8.7", "SRRCTL.BSIZEPACKET 0 or over 16 KiB")                      \
+	R(RX_DESC_DD, "7.1.6.1", "receive descriptor handed over with DD or a reserved bit set")  \
+	R(TX_RING_BASE, "8.2.3.9.5", "transmit ring base not 128-byte aligned")                    \
+	R(TX_RING_LENGTH, "8.2.3.9.7", "transmit ring length 0, over the limit or not a multiple of 128") \
+	R(TX_RING_LIVE, "4.6.8.1", "transmit ring changed while the queue is enabled")             \
+	R(TX_TAIL_EARLY, "4.6.8.1", "TDT written before TXDCTL.ENABLE read back set")              \
+	R(TX_TAIL_RANGE, "7.2.3.3", "TDT outside the ring")                                        \
+	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
+	R(TX_WTHRESH, "8.2.3.9.10", "RS with WTHRESH and head write-back, or RS outside the last descriptor")     \
+	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor of 0 or over 16 KiB")                      \
+	R(TX_DESC_TYPE, "7.2.3.2", "unknown descriptor type, or reserved bits set")                \
+	R(TX_PAYLEN, "7.2.3.2.4", "PAYLEN does not agree with the data")                           \
+	R(TX_FRAME_LENGTH, "7.2.1.1", "frame shorter than 17 bytes or longer than MAXFRS allows")  \
+	R(TX_FRAME_DESCS, "7.2.1.1", "frame of more than 40 descriptors")                          \
+	R(TX_CONTEXT, "7.2.3.2.3", "context missing, or its lengths do not fit the frame")         \
+	R(TX_TSO_HEADER, "7.2.4", "TSO header not as the section asks (length, checksum, flags)")  \
+	R(DMA_FAULT, "4.2", "DMA outside the memory that was mapped")                              \
+	R(EERD_BUSY, "8.2.3.2.2", "EERD written while a read is under way")                        \
+	R(SEMAPHORE, "10.5.4", "SW_FW_SYNC or EERD or I2C used without the semaphore")             \
+	R(AUTOC_UNLOCKED, "8.2.3.22.19", "AUTOC changed without the MAC_CSR semaphore")
+
+enum nic_violation {
+#define R(name, section, text) VIOLATION_##name,
+	NIC_VIOLATIONS(R)
+#undef R
+		VIOLATIONS
+};
+/* Counts, and logs the first few of each kind with the details. */
+void violation(struct nic *nic, enum nic_violation rule, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+uint64_t violation_count(const struct nic *nic, enum nic_violation rule);
