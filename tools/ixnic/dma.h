@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client's memory, as the device sees it: a table of mappings by IOVA. nic.h has what the
+ * data path uses of it (dma_at, dma_read, dma_write); this is for the server, and nic_new.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct dma;
+
+/* As many mappings as a client may have at a time: the default of the protocol. */
+#define DMA_MAPPINGS_MAX 65535u
+
+int dma_table_new(struct dma **out);
+void dma_table_free(struct dma *dma); /* takes NULL */
+
+enum { DMA_READABLE = 1u << 0, DMA_WRITABLE = 1u << 1 };
+
+/*
+ * The device may reach `size` bytes at `iova`, which are `fd` from `offset` on. The descriptor
+ * stays the caller's: the table maps a file once, however many mappings lie in it.
+ * Errors: -EINVAL (no access, size 0, ranges that wrap, not of whole pages, or outside the file),
+ * -EEXIST (overlaps a mapping), -ENOTSUP (not memory: no memfd, shared memory or regular file),
+ * -ENOSPC (too many), -EACCES, -ENOMEM.
+ */
+int dma_table_map(struct dma *dma, uint64_t iova, uint64_t size, uint32_t access, int fd,
+		  uint64_t offset);
+
+/* Removes all mappings within the range. 0 too when there is none; -EINVAL if one lies across an
+ * end of it, and then nothing is removed. */
+int dma_table_unmap(struct dma *dma, uint64_t iova, uint64_t size);
+void dma_table_unmap_all(struct dma *dma);
+
+size_t dma_table_mappings(const struct dma *dma);
+size_t dma_table_files(const struct dma *dma);
+
+/* Whether the function may master the bus (Command register, bit 2); off at first. */
+void dma_table_enable(struct dma *dma, bool on);
+
+/* Accesses that found no mapping, the bus master off or too little access. */
+uint64_t dma_table_faults(const struct dma *dma);

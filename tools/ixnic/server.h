@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vfio-user server: the PCI function around the NIC, offered to one client after the other.
+ *
+ *   client ── socket ── server.c ─┬─ config_space.c   region 7, FLR
+ *                                 ├─ regfile.c        region 0
+ *                                 ├─ msix.c           region 4, eventfds
+ *                                 └─ dma.c            the client's memory
+ *
+ * What a client sends is checked before it is used. A client that breaks the protocol is
+ * dropped with one line on standard error; the NIC is reset as by FLR and the next one may come.
+ */
+#pragma once
+
+#include "nic.h"
+
+struct server;
+
+struct server_why {
+	char text[256];
+};
+
+/*
+ * Serves `nic` on `socket`: a path to listen on, or "fd:N", a connected stream socket that
+ * passes to the server. nic->loop runs it; with fd:N the loop is stopped when the client has
+ * gone. A socket file that nobody listens on is replaced; the file is private to the user (0600).
+ * Puts itself where irq.c delivers MSI-X messages.
+ * Errors, each explained in `why`: -EINVAL (name), -EADDRINUSE (a live server, or a file that is no
+ * socket), -EACCES, -ENOENT, -ENAMETOOLONG, -ENOTSOCK, -ENOMEM.
+ */
+int server_new(struct nic *nic, const char *socket, struct server **out, struct server_why *why);
+
+/* Drops the client, removes the socket file. Takes NULL. Before nic_free and loop_free. */
+void server_free(struct server *server);
+
+/* Whether a client is connected and past the negotiation: for the status of control.c. */
+bool server_client(const struct server *server);
