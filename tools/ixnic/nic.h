@@ -49,6 +49,24 @@ struct nic {
 
 int nic_new(const uint8_t mac[6], struct nic **out); /* all parts but loop, wire, capture */
 void nic_free(struct nic *nic);
+
+/* Each part makes its own state (nic->dma by dma_new, and so on): 0 or -errno. nic_new calls all
+ * of them, then nic_reset(NIC_RESET_POWER); nic_free takes them apart, also a half-built nic. */
+int violations_new(struct nic *nic);
+int irq_new(struct nic *nic);
+int eeprom_new(struct nic *nic);
+int sfp_new(struct nic *nic);
+int link_new(struct nic *nic);
+int dma_new(struct nic *nic);
+int datapath_new(struct nic *nic);
+void violations_free(struct nic *nic);
+void irq_free(struct nic *nic);
+void eeprom_free(struct nic *nic);
+void sfp_free(struct nic *nic);
+void link_free(struct nic *nic);
+void dma_free(struct nic *nic);
+void datapath_free(struct nic *nic);
+
 enum nic_reset { NIC_RESET_POWER, NIC_RESET_FLR, NIC_RESET_CTRL_RST, NIC_RESET_LINK };
 /* The registers and state that each kind of reset touches (section 4.2). */
 void nic_reset(struct nic *nic, enum nic_reset kind);
@@ -136,8 +154,33 @@ bool rx_ready(const struct nic *nic);
 bool datapath_work(struct nic *nic);
 void datapath_reset(struct nic *nic); /* state beside the registers */
 
+/* Everything counted that is not a register: frames and bytes of the wire, and each named drop. */
+typedef void (*counter_fn)(void *ctx, const char *name, uint64_t value);
+void datapath_counters(const struct nic *nic, counter_fn fn, void *ctx);
+
+/* ---- wire*.c, pcap.c ---- */
+
+/* What, why, what to do: one line for the operator, when a start fails. */
+struct nic_why {
+	char text[256];
+};
+/* Fills `why` and returns `err`. */
+int nic_why(struct nic_why *why, int err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* `spec` is tap:NAME, cable:PATH or seqpacket:PATH; `netns` (or NULL) is where the TAP is made.
+ * Sets nic->wire and adds itself to nic->loop. */
+int wire_new(struct nic *nic, const char *spec, const char *netns, struct nic_why *why);
+void wire_free(struct nic *nic);
+/* Light from this end: the far end's carrier follows (called by link.c when it changes). */
+void wire_carrier_set(struct nic *nic, bool up);
+int capture_new(struct nic *nic, const char *path, struct nic_why *why); /* --pcap */
+void capture_free(struct nic *nic);
+
 /* ---- link.c ---- */
 
+/* The wire says whether light arrives from the far end (a cable with nobody there: none). */
+void link_light_set(struct nic *nic, bool light);
 bool link_is_up(const struct nic *nic);
 /* The operator plugs or pulls the cable (--link, control). */
 void link_cable_set(struct nic *nic, bool plugged);
