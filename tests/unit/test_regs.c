@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "fields.h"
-#include "regs.h"
+#include "ixgbe/fields.h"
+#include "ixgbe/regs.h"
 
 #define WORDS (IXGBE_BAR0_SIZE / 4u)
 
