@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The client's memory, as the device sees it: a table of mappings by IOVA. nic.h has what the
- * data path uses of it (dma_at, dma_read, dma_write); this is for the server, and nic_new.
+ * data path uses of it (dma_at, dma_read, dma_write); this is for the server.
  */
 #pragma once
 
@@ -13,9 +13,6 @@ struct dma;
 
 /* As many mappings as a client may have at a time: the default of the protocol. */
 #define DMA_MAPPINGS_MAX 65535u
-
-int dma_table_new(struct dma **out);
-void dma_table_free(struct dma *dma); /* takes NULL */
 
 enum { DMA_READABLE = 1u << 0, DMA_WRITABLE = 1u << 1 };
 
@@ -39,6 +36,3 @@ size_t dma_table_files(const struct dma *dma);
 
 /* Whether the function may master the bus (Command register, bit 2); off at first. */
 void dma_table_enable(struct dma *dma, bool on);
-
-/* Accesses that found no mapping, the bus master off or too little access. */
-uint64_t dma_table_faults(const struct dma *dma);

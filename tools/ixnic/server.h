@@ -16,10 +16,6 @@
 
 struct server;
 
-struct server_why {
-	char text[256];
-};
-
 /*
  * Serves `nic` on `socket`: a path to listen on, or "fd:N", a connected stream socket that
  * passes to the server. nic->loop runs it; with fd:N the loop is stopped when the client has
@@ -28,7 +24,7 @@ struct server_why {
  * Errors, each explained in `why`: -EINVAL (name), -EADDRINUSE (a live server, or a file that is no
  * socket), -EACCES, -ENOENT, -ENAMETOOLONG, -ENOTSOCK, -ENOMEM.
  */
-int server_new(struct nic *nic, const char *socket, struct server **out, struct server_why *why);
+int server_new(struct nic *nic, const char *socket, struct server **out, struct nic_why *why);
 
 /* Drops the client, removes the socket file. Takes NULL. Before nic_free and loop_free. */
 void server_free(struct server *server);
