@@ -29,8 +29,8 @@ struct netlink_link {
 	char name[IFNAMSIZ];
 	uint8_t mac[NETLINK_MAC_BYTES];
 	uint32_t mtu;
-	uint32_t flags;        /* IFF_UP, IFF_RUNNING, ... */
-	uint32_t promiscuity;  /* how many ask for it: tcpdump shows only here */
+	uint32_t flags;	      /* IFF_UP, IFF_RUNNING, ... */
+	uint32_t promiscuity; /* how many ask for it: tcpdump shows only here */
 	uint32_t allmulti;
 	uint32_t group;
 	bool carrier;
@@ -63,8 +63,8 @@ int netlink_address_remove(struct netlink *nl, int ifindex, const struct netlink
 
 struct netlink_route {
 	struct netlink_prefix destination; /* length 0: default */
-	struct netlink_prefix gateway;     /* family 0: on link */
-	uint32_t table;                    /* 0: main */
+	struct netlink_prefix gateway;	   /* family 0: on link */
+	uint32_t table;			   /* 0: main */
 	uint32_t metric;
 };
 
@@ -72,14 +72,15 @@ int netlink_route_add(struct netlink *nl, int ifindex, const struct netlink_rout
 int netlink_route_remove(struct netlink *nl, int ifindex, const struct netlink_route *route);
 
 /*
- * What an administrator set on a link: its MTU, up state, addresses (but the kernel's own link-local) and
- * routes (but the kernel's own). Taken from one interface and applied to another, e.g. when a driver takes an
- * interface over.
+ * What an administrator set on a link: its MTU, up state, addresses (but the kernel's own
+ * link-local) and routes (but the kernel's own). Taken from one interface and applied to another,
+ * e.g. when a driver takes an interface over.
  */
 struct netlink_snapshot;
 int netlink_snapshot_take(struct netlink *nl, int ifindex, struct netlink_snapshot **out);
 /* Applies as much as it can; the first error is returned, the rest is tried all the same. */
-int netlink_snapshot_apply(struct netlink *nl, int ifindex, const struct netlink_snapshot *snapshot);
+int netlink_snapshot_apply(struct netlink *nl, int ifindex,
+			   const struct netlink_snapshot *snapshot);
 void netlink_snapshot_free(struct netlink_snapshot *snapshot);
 size_t netlink_snapshot_addresses(const struct netlink_snapshot *snapshot);
 size_t netlink_snapshot_routes(const struct netlink_snapshot *snapshot);
@@ -89,25 +90,25 @@ size_t netlink_snapshot_routes(const struct netlink_snapshot *snapshot);
 struct netlink_monitor;
 
 enum netlink_event_type {
-	NETLINK_EVENT_LINK,           /* the link is there, or changed */
+	NETLINK_EVENT_LINK, /* the link is there, or changed */
 	NETLINK_EVENT_LINK_GONE,
-	NETLINK_EVENT_ADDRESS,        /* an address is there */
+	NETLINK_EVENT_ADDRESS, /* an address is there */
 	NETLINK_EVENT_ADDRESS_GONE,
-	NETLINK_EVENT_MULTICAST,      /* group memberships changed: read them again */
-	NETLINK_EVENT_RESYNC,         /* events were lost; what follows is a full dump */
+	NETLINK_EVENT_MULTICAST, /* group memberships changed: read them again */
+	NETLINK_EVENT_RESYNC,	 /* events were lost; what follows is a full dump */
 };
 
 struct netlink_event {
 	enum netlink_event_type type;
-	struct netlink_link link;       /* LINK; for LINK_GONE ifindex and name */
-	struct netlink_prefix address;  /* ADDRESS, ADDRESS_GONE */
+	struct netlink_link link; /* LINK; of the others only ifindex counts (RESYNC: nothing) */
+	struct netlink_prefix address; /* ADDRESS, ADDRESS_GONE */
 };
 
 typedef void (*netlink_event_fn)(void *ctx, const struct netlink_event *event);
 
-/* Events of this interface only, by its index; 0: of all. The first dispatch delivers the present state. */
-int netlink_monitor_open(int ifindex, netlink_event_fn fn, void *ctx,
-			 struct netlink_monitor **out);
+/* Events of this interface only, by its index; 0: of all. The first dispatch delivers the present
+ * state. */
+int netlink_monitor_open(int ifindex, netlink_event_fn fn, void *ctx, struct netlink_monitor **out);
 void netlink_monitor_close(struct netlink_monitor *monitor); /* takes NULL */
 /* Readable when there is something to dispatch; non-blocking. */
 int netlink_monitor_fd(const struct netlink_monitor *monitor);
@@ -116,7 +117,7 @@ int netlink_monitor_dispatch(struct netlink_monitor *monitor);
 /* Asks for the full state again, as after a loss. */
 int netlink_monitor_resync(struct netlink_monitor *monitor);
 
-/* The link-layer multicast groups of an interface. `*count` is the room on entry and the number found
- * on return; more than fit: -ENOSPC with `*count` set. Reads the kernel's dev_mcast
- * table, which names every group whatever its family. */
+/* The link-layer multicast groups of an interface. `*count` is the room on entry and the number
+ * found on return; more than fit: -ENOSPC with `*count` set. Reads the kernel's dev_mcast table,
+ * which names every group whatever its family. */
 int netlink_multicast_groups(const char *ifname, uint8_t (*mac)[NETLINK_MAC_BYTES], size_t *count);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* What both halves share: reading the kernel's messages. */
+#pragma once
+
+#include <libmnl/libmnl.h>
+
+#include "netlink.h"
+
+/* Fills `out` from an RTM_NEWLINK or RTM_DELLINK message that mnl_nlmsg_ok accepted.
+ * -EBADMSG: too short, or an attribute of the wrong size; -EAGAIN: not about an interface (a
+ * bridge port's view of one). */
+int netlink_parse_link(const struct nlmsghdr *message, struct netlink_link *out);
+/* The same for RTM_NEWADDR and RTM_DELADDR. */
+int netlink_parse_address(const struct nlmsghdr *message, int *ifindex, struct netlink_prefix *out);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernel messages and text into plain structs; no state, no sockets. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+static int attr_u32(const struct nlattr *attr, uint32_t *out)
+{
+	if (mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
+		return MNL_CB_ERROR;
+	*out = mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int parse_link_attr(const struct nlattr *attr, void *ctx)
+{
+	struct netlink_link *link = ctx;
+
+	switch (mnl_attr_get_type(attr)) {
+	case IFLA_IFNAME:
+		if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0 ||
+		    mnl_attr_get_payload_len(attr) > IFNAMSIZ)
+			return MNL_CB_ERROR;
+		snprintf(link->name, sizeof(link->name), "%s", mnl_attr_get_str(attr));
+		break;
+	case IFLA_ADDRESS: /* other lengths belong to other kinds of interface */
+		if (mnl_attr_get_payload_len(attr) == NETLINK_MAC_BYTES)
+			memcpy(link->mac, mnl_attr_get_payload(attr), NETLINK_MAC_BYTES);
+		break;
+	case IFLA_MTU:
+		return attr_u32(attr, &link->mtu);
+	case IFLA_PROMISCUITY:
+		return attr_u32(attr, &link->promiscuity);
+	case IFLA_ALLMULTI:
+		return attr_u32(attr, &link->allmulti);
+	case IFLA_GROUP:
+		return attr_u32(attr, &link->group);
+	case IFLA_CARRIER:
+		if (mnl_attr_validate(attr, MNL_TYPE_U8) < 0)
+			return MNL_CB_ERROR;
+		link->carrier = mnl_attr_get_u8(attr) != 0;
+		break;
+	default:
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+int netlink_parse_link(const struct nlmsghdr *message, struct netlink_link *out)
+{
+	struct netlink_link link = {0};
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(struct ifinfomsg))
+		return -EBADMSG;
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
+	if (info->ifi_family != AF_UNSPEC)
+		return -EAGAIN;
+	link.ifindex = info->ifi_index;
+	link.flags = info->ifi_flags;
+	if (mnl_attr_parse(message, sizeof(*info), parse_link_attr, &link) < 0)
+		return -EBADMSG;
+	*out = link;
+	return 0;
+}
+
+static size_t address_bytes(int family) /* 0: not an address we know */
+{
+	return family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
+}
+
+struct address_attrs {
+	size_t bytes;
+	const void *address, *local;
+};
+
+static int parse_address_attr(const struct nlattr *attr, void *ctx)
+{
+	struct address_attrs *attrs = ctx;
+	uint16_t type = mnl_attr_get_type(attr);
+
+	if (type != IFA_ADDRESS && type != IFA_LOCAL)
+		return MNL_CB_OK;
+	if (mnl_attr_get_payload_len(attr) != attrs->bytes)
+		return MNL_CB_ERROR;
+	*(type == IFA_LOCAL ? &attrs->local : &attrs->address) = mnl_attr_get_payload(attr);
+	return MNL_CB_OK;
+}
+
+int netlink_parse_address(const struct nlmsghdr *message, int *ifindex, struct netlink_prefix *out)
+{
+	struct netlink_prefix prefix = {0};
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(struct ifaddrmsg))
+		return -EBADMSG;
+	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+	struct address_attrs attrs = {.bytes = address_bytes(info->ifa_family)};
+	if (attrs.bytes == 0)
+		return -EAGAIN;
+	if (mnl_attr_parse(message, sizeof(*info), parse_address_attr, &attrs) < 0)
+		return -EBADMSG;
+	/* On a point-to-point link IFA_ADDRESS is the peer's. */
+	const void *local = attrs.local ? attrs.local : attrs.address;
+	if (!local)
+		return -EBADMSG;
+	prefix.family = info->ifa_family;
+	prefix.length = info->ifa_prefixlen;
+	memcpy(prefix.address, local, attrs.bytes);
+	*ifindex = (int)info->ifa_index;
+	*out = prefix;
+	return 0;
+}
+
+int netlink_prefix_parse(const char *text, struct netlink_prefix *out)
+{
+	struct netlink_prefix prefix = {.family = strchr(text, ':') ? AF_INET6 : AF_INET};
+	unsigned long host_length = 8 * address_bytes(prefix.family), length = host_length;
+	char address[INET6_ADDRSTRLEN];
+	const char *slash = strchr(text, '/');
+	size_t chars = slash ? (size_t)(slash - text) : strlen(text);
+
+	if (chars >= sizeof(address))
+		return -EINVAL;
+	memcpy(address, text, chars);
+	address[chars] = '\0';
+	if (slash) {
+		size_t digits = strspn(slash + 1, "0123456789");
+		if (digits == 0 || digits > 3 || slash[1 + digits] != '\0')
+			return -EINVAL;
+		length = strtoul(slash + 1, NULL, 10);
+	}
+	if (length > host_length || inet_pton(prefix.family, address, prefix.address) != 1)
+		return -EINVAL;
+	prefix.length = (uint8_t)length;
+	*out = prefix;
+	return 0;
+}
+
+void netlink_prefix_format(const struct netlink_prefix *prefix, char text[NETLINK_PREFIX_TEXT])
+{
+	char address[INET6_ADDRSTRLEN] = "?";
+
+	inet_ntop(prefix->family, prefix->address, address, sizeof(address));
+	snprintf(text, NETLINK_PREFIX_TEXT, "%s/%u", address, prefix->length);
+}
+
+int netlink_multicast_groups(const char *ifname, uint8_t (*mac)[NETLINK_MAC_BYTES], size_t *count)
+{
+	char line[256];
+	size_t found = 0, room = *count;
+	FILE *table = fopen("/proc/thread-self/net/dev_mcast", "re");
+
+	if (!table)
+		return -errno;
+	/* index, interface, users, users in all, address in hex */
+	while (fgets(line, sizeof(line), table)) {
+		char name[IFNAMSIZ + 1], hex[2 * NETLINK_MAC_BYTES + 1];
+		uint8_t address[NETLINK_MAC_BYTES];
+
+		if (sscanf(line, "%*d %16s %*d %*d %12s", name, hex) != 2 ||
+		    strcmp(name, ifname) != 0 ||
+		    sscanf(hex, "%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &address[0], &address[1],
+			   &address[2], &address[3], &address[4], &address[5]) != 6)
+			continue;
+		if (found < room)
+			memcpy(mac[found], address, sizeof(address));
+		found++;
+	}
+	int failed = ferror(table);
+	fclose(table);
+	if (failed)
+		return -EIO;
+	*count = found;
+	return found > room ? -ENOSPC : 0;
+}
