@@ -103,7 +103,8 @@ static int link_request(struct netlink *nl, int ifindex, const char *name, struc
 	const struct ifinfomsg info = {.ifi_index = ifindex};
 	struct netlink_link link = {0};
 	struct nl_msg *msg = nlmsg_alloc_simple(RTM_GETLINK, NLM_F_REQUEST | NLM_F_ACK);
-	struct nl_cb *cb = nl_cb_clone(nl_socket_get_cb(nl->socket));
+	struct nl_cb *defaults = nl_socket_get_cb(nl->socket); /* a reference of ours */
+	struct nl_cb *cb = nl_cb_clone(defaults);
 	int error = -NLE_NOMEM;
 
 	if (!msg || !cb)
@@ -123,6 +124,7 @@ static int link_request(struct netlink *nl, int ifindex, const char *name, struc
 		error = -NLE_NODEV;
 done:
 	nl_cb_put(cb);
+	nl_cb_put(defaults);
 	nlmsg_free(msg);
 	if (error < 0)
 		return to_errno(error);
