@@ -138,7 +138,7 @@ enum ixgbe_reg_access {
     R(ECC_CTRL_1,    0x11104,  4,    1, RW,    0xFFFFFFFF, 0x00000000, "8.2.3.4")
 
 /*
- * 8.2.3.5 Interrupts, and the MSI-X pending bits of 8.2.3.6 (the MSI-X table is in BAR 3).
+ * 8.2.3.5 Interrupts, and the MSI-X pending bits of 8.2.3.6 (the MSI-X table is in BAR 4).
  * The *_EX registers reach vectors 0..63; EITR_HI[k] is EITR[24 + k]; CNT_WDIS reads as
  * zero.
  */
