@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vfio-user protocol on the wire, for both of its ends: message formats, checks of what came
+ * in, and moving messages with their file descriptors over a stream socket.
+ *
+ * The protocol is the kernel's VFIO interface as messages (QEMU's docs/interop/vfio-user.rst):
+ * a 16-byte header, a payload in host byte order, descriptors as SCM_RIGHTS. Numbers that it
+ * shares with VFIO (flags, region and interrupt indices) are those of <linux/vfio.h>.
+ *
+ * Everything here is a function of its arguments. Nothing trusts the peer: a message is handed
+ * out only when whole and well-formed, and descriptors that nobody takes are closed.
+ */
+#pragma once
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define VU_VERSION_MAJOR 0u
+#define VU_VERSION_MINOR 1u
+
+/* What we offer and accept. QEMU refuses more than 16 descriptors. */
+#define VU_FDS_MAX         16u
+#define VU_DATA_MAX_BYTES  65536u /* of one region access: max_data_xfer_size */
+#define VU_MESSAGE_MAX     (VU_DATA_MAX_BYTES + 64u)
+#define VU_DMA_MAPS_MAX    65535u
+#define VU_PAGE_SIZES      4096u /* the smallest, and with it all larger ones */
+
+/* What holds for a peer that does not say. */
+#define VU_DEFAULT_FDS        1u
+#define VU_DEFAULT_DATA_BYTES 1048576u
+
+/* ---- Messages ---- */
+
+enum vu_command {
+	VU_VERSION = 1,
+	VU_DMA_MAP = 2,
+	VU_DMA_UNMAP = 3,
+	VU_GET_INFO = 4,
+	VU_GET_REGION_INFO = 5,
+	VU_GET_REGION_IO_FDS = 6,
+	VU_GET_IRQ_INFO = 7,
+	VU_SET_IRQS = 8,
+	VU_REGION_READ = 9,
+	VU_REGION_WRITE = 10,
+	VU_DMA_READ = 11, /* server to client, as is the next */
+	VU_DMA_WRITE = 12,
+	VU_RESET = 13,
+	VU_REGION_WRITE_MULTI = 15,
+	VU_FEATURE = 16,
+	VU_MIG_DATA_READ = 17,
+	VU_MIG_DATA_WRITE = 18,
+};
+
+/* Flags of the header. */
+#define VU_TYPE     0x0fu
+#define VU_COMMAND  0x00u
+#define VU_REPLY    0x01u
+#define VU_NO_REPLY 0x10u /* a posted command */
+#define VU_ERROR    0x20u /* in a reply: `error` is an errno, or 0 for none in particular */
+
+struct vu_header {
+	uint16_t id; /* the sender's choice; the reply repeats it */
+	uint16_t command;
+	uint32_t size; /* with this header */
+	uint32_t flags;
+	uint32_t error;
+};
+static_assert(sizeof(struct vu_header) == 16, "as on the wire");
+
+struct vu_version {
+	uint16_t major;
+	uint16_t minor;
+	/* JSON with its NUL follows, or nothing */
+};
+static_assert(sizeof(struct vu_version) == 4, "as on the wire");
+
+#define VU_DMA_READABLE 0x1u
+#define VU_DMA_WRITABLE 0x2u
+
+struct vu_dma_map {
+	uint32_t argsz;
+	uint32_t flags;
+	uint64_t offset; /* in the descriptor that comes along */
+	uint64_t addr;
+	uint64_t size;
+};
+static_assert(sizeof(struct vu_dma_map) == 32, "as on the wire");
+
+#define VU_UNMAP_DIRTY 0x1u
+#define VU_UNMAP_ALL   0x2u
+
+struct vu_dma_unmap {
+	uint32_t argsz;
+	uint32_t flags;
+	uint64_t addr;
+	uint64_t size;
+};
+static_assert(sizeof(struct vu_dma_unmap) == 24, "as on the wire");
+
+struct vu_device_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t regions;
+	uint32_t irqs;
+};
+static_assert(sizeof(struct vu_device_info) == 16, "as on the wire");
+
+struct vu_region_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t index;
+	uint32_t cap_offset;
+	uint64_t size;
+	uint64_t offset; /* of the region in the descriptor that comes along */
+};
+static_assert(sizeof(struct vu_region_info) == 32, "as on the wire");
+
+/* A region's capability, at cap_offset from the start of its info. */
+struct vu_cap {
+	uint16_t id;
+	uint16_t version;
+	uint32_t next; /* likewise; 0: the last one */
+};
+static_assert(sizeof(struct vu_cap) == 8, "as on the wire");
+
+struct vu_sparse {
+	struct vu_cap cap;
+	uint32_t areas;
+	uint32_t reserved;
+	/* struct vu_area[areas] */
+};
+static_assert(sizeof(struct vu_sparse) == 16, "as on the wire");
+
+struct vu_area {
+	uint64_t offset; /* in the region */
+	uint64_t size;
+};
+static_assert(sizeof(struct vu_area) == 16, "as on the wire");
+
+struct vu_irq_info {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t index;
+	uint32_t count;
+};
+static_assert(sizeof(struct vu_irq_info) == 16, "as on the wire");
+
+struct vu_irq_set {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t index;
+	uint32_t start;
+	uint32_t count;
+	/* uint8_t[count] with VFIO_IRQ_SET_DATA_BOOL */
+};
+static_assert(sizeof(struct vu_irq_set) == 20, "as on the wire");
+
+struct vu_region_access {
+	uint64_t offset;
+	uint32_t region;
+	uint32_t count;
+	/* uint8_t[count] in a write, and in the reply to a read */
+};
+static_assert(sizeof(struct vu_region_access) == 16, "as on the wire");
+
+struct vu_write_multi {
+	uint64_t count;
+	/* struct vu_write_one[count] */
+};
+static_assert(sizeof(struct vu_write_multi) == 8, "as on the wire");
+
+struct vu_write_one {
+	uint64_t offset;
+	uint32_t region;
+	uint32_t count; /* 1..8 */
+	uint8_t data[8];
+};
+static_assert(sizeof(struct vu_write_one) == 24, "as on the wire");
+
+/* ---- Checks ---- */
+
+/* Whether `len` bytes at `offset` lie within `size`; nothing wraps. */
+static inline bool vu_within(uint64_t offset, uint64_t len, uint64_t size)
+{
+	return offset <= size && len <= size - offset;
+}
+
+/* 0, or -EPROTO: a size below the header's or over VU_MESSAGE_MAX, no known type, unknown flags. */
+int vu_header_check(const struct vu_header *header);
+
+/*
+ * A SET_IRQS command of `len` bytes with `fds` descriptors, for an index of `count` interrupts.
+ * 0, or -EINVAL: too short, not one data and one action flag, a range outside the index, a data
+ * field or a number of descriptors that does not fit the range.
+ */
+int vu_irq_set_check(const struct vu_irq_set *set, size_t len, uint32_t fds, uint32_t count);
+
+/*
+ * The areas that can be mapped, of a GET_REGION_INFO reply of `len` bytes: those of the sparse
+ * capability, or the whole region when it has none. Fills up to `max` and returns how many;
+ * -EPROTO when the chain leaves the reply, does not move forward, or an area leaves the region.
+ */
+int vu_region_areas(const void *reply, size_t len, struct vu_area *area, size_t max);
+
+/* ---- Capabilities of the negotiation ---- */
+
+struct vu_capabilities {
+	uint32_t max_msg_fds;
+	uint64_t max_data_xfer_size;
+	uint64_t max_dma_maps;
+	uint64_t pgsizes;
+	bool write_multiple;
+	/* Which of them the peer named: a reply has none that the request had not. */
+	bool has_max_msg_fds, has_max_data_xfer_size, has_max_dma_maps, has_pgsizes;
+	bool has_write_multiple;
+};
+
+/* Of `len` bytes that should be JSON with its NUL, or nothing (then the defaults hold).
+ * Unknown names are ignored. -EPROTO: no JSON, or a value that makes no sense. */
+int vu_capabilities_parse(const char *json, size_t len, struct vu_capabilities *out);
+/* Those with has_*; returns the bytes written, with the NUL, or -ENOBUFS. */
+int vu_capabilities_format(const struct vu_capabilities *caps, char *json, size_t size);
+
+/* ---- Moving messages ---- */
+
+struct vu_message {
+	struct vu_header header;
+	const uint8_t *data; /* the payload, until the next call; aligned to nothing */
+	size_t len;
+	int fd[VU_FDS_MAX]; /* the message's, until taken: then -1 */
+	uint32_t fds;
+};
+
+/* Closes the descriptors that were not taken. */
+void vu_message_close(struct vu_message *message);
+/* Takes descriptor `i`: the caller's now. */
+int vu_message_take(struct vu_message *message, uint32_t i);
+
+/*
+ * One end of a connection: what has been received and not yet handed out. Bytes are read as many
+ * as there are, so that a run of posted writes costs one system call. The kernel ends a read at
+ * the bytes that carried descriptors, so these belong to the message of the read's last byte.
+ */
+struct vu_stream {
+	int sock;
+	size_t start, end; /* of the bytes in buf that nobody has had */
+	uint64_t taken;    /* bytes handed out before buf[start] */
+	uint32_t fds;
+	struct {
+		int fd;
+		uint64_t last; /* the last byte of the read that brought it */
+	} pending[2 * VU_FDS_MAX];
+	uint8_t buf[2 * VU_MESSAGE_MAX];
+};
+
+/* `sock` passes to the stream. */
+void vu_stream_init(struct vu_stream *stream, int sock);
+void vu_stream_close(struct vu_stream *stream);
+/* Whether a message has begun and is not whole. */
+bool vu_stream_partial(const struct vu_stream *stream);
+
+/*
+ * The next message, without waiting; receives at most once. The caller closes it.
+ * -EAGAIN: not yet; -EPIPE: the peer closed; -EBADMSG: it closed within a message;
+ * -EPROTO: malformed, or too many descriptors; else the socket's error.
+ */
+int vu_stream_next(struct vu_stream *stream, struct vu_message *out);
+/* The same, waiting until `deadline_ns` (vu_now_ns): -ETIMEDOUT. */
+int vu_stream_wait(struct vu_stream *stream, struct vu_message *out, uint64_t deadline_ns);
+
+/*
+ * Sends one message; header.size is filled in. Waits for room until the deadline. After an
+ * error the stream is of no use any more: part of the message may have gone.
+ * -EPIPE: the peer closed; -ETIMEDOUT; -EMSGSIZE; else the socket's error.
+ */
+int vu_send(int sock, const struct vu_header *header, const struct iovec *part, uint32_t parts,
+	    const int *fd, uint32_t fds, uint64_t deadline_ns);
+
+/* Monotonic nanoseconds. */
+uint64_t vu_now_ns(void);
