@@ -141,13 +141,18 @@ void loop_stop(struct loop *loop);
 
 /* ---- datapath: rx.c, tx.c ---- */
 
-/* A frame on the wire, without FCS, and what a wire with offloads says of it. */
+/* A frame on the wire, without FCS: `head` has all headers, `body` (or NULL) follows it, so that
+ * frames cut from a bigger one share its payload. */
 struct frame {
-	uint8_t *data;
-	uint32_t len;
+	const uint8_t *head;
+	const uint8_t *body;
+	uint32_t head_len;
+	uint32_t body_len;
+	uint32_t checked; /* offset of a TCP or UDP header whose checksum is right by construction */
+	bool looped;      /* HLREG0.LPBK: it never was on the wire */
 };
 
-void rx_frame(struct nic *nic, const uint8_t *data, uint32_t len);
+void rx_frame(struct nic *nic, const struct frame *frame);
 /* Whether a frame would find room: a wire that can wait, waits. */
 bool rx_ready(const struct nic *nic);
 /* One bounded turn of all transmit queues and of the wire; true: there is more. */
