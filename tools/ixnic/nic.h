@@ -33,7 +33,6 @@ struct nic {
 	uint32_t reg[NIC_BAR0_BYTES / 4]; /* BAR 0 as stored; side effects are hooks */
 	uint8_t mac[6];                   /* factory address, as in the EEPROM */
 	bool cable;                       /* the operator's side: is a cable plugged in */
-	bool defer_link_irq;              /* unused by the model itself, see link.c */
 
 	struct loop *loop;
 	struct dma *dma;
@@ -71,6 +70,13 @@ enum nic_reset { NIC_RESET_POWER, NIC_RESET_FLR, NIC_RESET_CTRL_RST, NIC_RESET_L
 /* The registers and state that each kind of reset touches (section 4.2). */
 void nic_reset(struct nic *nic, enum nic_reset kind);
 
+/* ---- log.c: standard error, one line each ---- */
+
+enum nic_log_level { NIC_LOG_ERROR, NIC_LOG_WARNING, NIC_LOG_INFO, NIC_LOG_DEBUG };
+void nic_log_level_set(enum nic_log_level level); /* what is shown; NIC_LOG_INFO at start */
+void nic_log(enum nic_log_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* ---- regfile.c ---- */
 
 static inline uint32_t reg(const struct nic *nic, uint32_t offset)
@@ -86,7 +92,8 @@ static inline void reg_set(struct nic *nic, uint32_t offset, uint32_t value)
 /* An access by the driver, with access class, side effects, trace and rules. */
 uint32_t regfile_read(struct nic *nic, uint32_t offset);
 void regfile_write(struct nic *nic, uint32_t offset, uint32_t value);
-void regfile_reset(struct nic *nic);
+/* All registers back to their reset values, but for those that live through this kind. */
+void regfile_reset(struct nic *nic, enum nic_reset kind);
 
 /* What an access does besides loading and storing. `index` is that of the register in its row.
  * read: called before the load, may update the stored value; what is returned is
@@ -120,6 +127,15 @@ void irq_raise_tx(struct nic *nic, uint32_t queue);
 /* Called by irq.c to deliver an MSI-X message; server.c sets it (an eventfd write). */
 typedef void (*irq_deliver_fn)(void *ctx, uint32_t vector);
 void irq_deliver_set(struct nic *nic, irq_deliver_fn deliver, void *ctx);
+void irq_reset(struct nic *nic); /* state beside the registers: pending causes, throttles */
+
+/* ---- eeprom.c, sfp.c ---- */
+
+#define EEPROM_WORDS 1024u
+uint16_t eeprom_word(const struct nic *nic, uint32_t address); /* 0xffff beyond the end */
+void eeprom_load(struct nic *nic); /* the automatic read after a reset: registers of the image */
+void sfp_reset(struct nic *nic);
+bool sfp_laser(const struct nic *nic); /* the module's own TX_DISABLE is clear */
 
 /* ---- loop.c ---- */
 
@@ -136,7 +152,9 @@ void loop_work_set(struct loop *loop, bool (*work)(void *ctx), void *ctx);
 enum loop_timer { LOOP_TIMER_ITR, LOOP_TIMER_LINK, LOOP_TIMER_TCP, LOOP_TIMERS };
 void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, loop_fn fn, void *ctx);
 uint64_t loop_now_ns(void);
-int loop_run(struct loop *loop);
+int loop_run(struct loop *loop); /* until loop_stop; 0 or -errno */
+/* One turn, which sleeps at most `timeout_ns` (< 0: until something happens). */
+int loop_turn(struct loop *loop, int64_t timeout_ns);
 void loop_stop(struct loop *loop);
 
 /* ---- datapath: rx.c, tx.c ---- */
@@ -187,6 +205,7 @@ void capture_free(struct nic *nic);
 /* The wire says whether light arrives from the far end (a cable with nobody there: none). */
 void link_light_set(struct nic *nic, bool light);
 bool link_is_up(const struct nic *nic);
+void link_reset(struct nic *nic, enum nic_reset kind);
 /* The operator plugs or pulls the cable (--link, control). */
 void link_cable_set(struct nic *nic, bool plugged);
 
@@ -235,8 +254,7 @@ void stat_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount);
 	R(TX_TSO_HEADER, "7.2.4", "TSO header not as the section asks (length, checksum, flags)")  \
 	R(DMA_FAULT, "4.2", "DMA outside the memory that was mapped")                              \
 	R(EERD_BUSY, "8.2.3.2.2", "EERD written while a read is under way")                        \
-	R(SEMAPHORE, "10.5.4", "SW_FW_SYNC or EERD or I2C used without the semaphore")             \
-	R(AUTOC_UNLOCKED, "8.2.3.22.19", "AUTOC changed without the MAC_CSR semaphore")
+	R(SEMAPHORE, "10.5.4", "SW_FW_SYNC or I2C used without the semaphore")
 
 enum nic_violation {
 #define R(name, section, text) VIOLATION_##name,
@@ -248,3 +266,13 @@ enum nic_violation {
 void violation(struct nic *nic, enum nic_violation rule, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 uint64_t violation_count(const struct nic *nic, enum nic_violation rule);
+uint64_t violation_total(const struct nic *nic);
+
+/* What control.c shows of a rule. `first`: the details of its first cases, NULL after the last. */
+#define NIC_VIOLATION_FIRST 4u
+struct violation_info {
+	const char *name, *section, *text;
+	uint64_t count;
+	const char *first[NIC_VIOLATION_FIRST + 1];
+};
+struct violation_info violation_info(const struct nic *nic, enum nic_violation rule);
