@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control socket: finding the daemon, asking, waiting for the answer.
+ *
+ * A socket file says nothing of whether its daemon lives: only connect(2) does.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "bridge/control.h"
+#include "ixtap.h"
+
+#define REPLY_TIMEOUT_MS 5000
+#define SUFFIX           ".sock"
+
+/* The socket, or -errno. */
+static int connect_path(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static const char *what_to_do(int err)
+{
+	switch (err) {
+	case ENOENT:
+	case ECONNREFUSED:
+		return "no ixtapd runs there: start it, or say which with NAME or --control PATH";
+	case EACCES:
+	case EPERM:
+		return "the socket belongs to another user: try as root";
+	case EPROTOTYPE:
+		return "this socket is not one of ixtapd";
+	case ENAMETOOLONG:
+		return "use a shorter path";
+	default:
+		return "is it the control socket of ixtapd?";
+	}
+}
+
+static int connect_or_fail(const char *path)
+{
+	int fd = connect_path(path);
+
+	if (fd < 0) {
+		fail("cannot connect to %s: %s; %s", path, strerror(-fd), what_to_do(-fd));
+		return -1;
+	}
+	return fd;
+}
+
+static int is_socket(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name), suffix = strlen(SUFFIX);
+
+	return len > suffix && strcmp(entry->d_name + len - suffix, SUFFIX) == 0;
+}
+
+/* The one daemon that answers in IXTAP_RUN_DIR. */
+static int connect_only(void)
+{
+	struct dirent **entries = NULL;
+	int count = scandir(IXTAP_RUN_DIR, &entries, is_socket, alphasort);
+	int alive = 0, found = -1, refused = 0;
+	char names[512] = "";
+
+	for (int i = 0; i < count; i++) {
+		char path[sizeof(IXTAP_RUN_DIR) + 1 + sizeof(entries[i]->d_name)];
+		size_t used = strlen(names);
+		int fd;
+
+		snprintf(path, sizeof(path), IXTAP_RUN_DIR "/%s", entries[i]->d_name);
+		fd = connect_path(path);
+		if (fd == -EACCES || fd == -EPERM)
+			refused++;
+		if (fd >= 0) {
+			snprintf(names + used, sizeof(names) - used, "%s%.*s", alive ? ", " : "",
+				 (int)(strlen(entries[i]->d_name) - strlen(SUFFIX)), entries[i]->d_name);
+			if (alive++ == 0)
+				found = fd;
+			else
+				close(fd);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	if (alive == 1)
+		return found;
+	if (alive > 1) {
+		close(found);
+		fail("several ixtapd run: %s; say which", names);
+	} else if (refused || (count < 0 && errno == EACCES)) {
+		fail("the sockets in " IXTAP_RUN_DIR " belong to another user: try as root");
+	} else {
+		fail("no ixtapd answers in " IXTAP_RUN_DIR "; start one, or give --control PATH");
+	}
+	return -1;
+}
+
+int client_connect(const struct ixtap *cli)
+{
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
+
+	if (cli->control)
+		return connect_or_fail(cli->control);
+	if (!cli->name)
+		return connect_only();
+	if (strchr(cli->name, '/')) {
+		fail("'%s' is no interface name; a socket's path goes with --control", cli->name);
+		return -1;
+	}
+	snprintf(path, sizeof(path), IXTAP_RUN_DIR "/%s" SUFFIX, cli->name);
+	return connect_or_fail(path);
+}
+
+int client_send(int fd, const char *request)
+{
+	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0) {
+		fail("cannot ask ixtapd: %s", strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* Waits until there is something to read: false after a line on standard error. */
+static bool wait_readable(int fd, int timeout_ms)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	int ready = poll(&poll_fd, 1, timeout_ms);
+
+	if (ready > 0)
+		return true;
+	if (ready == 0)
+		fail("ixtapd does not answer within %d s; its log may say why", timeout_ms / 1000);
+	else
+		fail("cannot wait for ixtapd: %s", strerror(errno));
+	return false;
+}
+
+json_t *client_receive(int fd, int timeout_ms)
+{
+	json_error_t error;
+	json_t *object = NULL;
+	const char *text;
+	ssize_t len;
+	char *reply;
+
+	if (!wait_readable(fd, timeout_ms))
+		return NULL;
+	reply = malloc(CONTROL_REPLY_MAX);
+	if (!reply) {
+		fail("out of memory");
+		return NULL;
+	}
+	len = recv(fd, reply, CONTROL_REPLY_MAX, MSG_TRUNC);
+	if (len < 0)
+		fail("cannot read from ixtapd: %s", strerror(errno));
+	else if (len == 0)
+		fail("ixtapd closed the connection");
+	else if ((size_t)len > CONTROL_REPLY_MAX)
+		fail("the answer is longer than the protocol allows");
+	else if (!(object = json_loadb(reply, (size_t)len, JSON_REJECT_DUPLICATES, &error)))
+		fail("the answer is no JSON object: %s; is this the control socket of ixtapd?", error.text);
+	free(reply);
+	text = json_string_value(json_object_get(object, "error"));
+	if (text) {
+		fail("%s", text);
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+json_t *client_request(int fd, const char *request)
+{
+	return client_send(fd, request) == 0 ? client_receive(fd, REPLY_TIMEOUT_MS) : NULL;
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* ixtap monitor: events as they happen, one a line. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ixtap.h"
+
+static void put_time(double time)
+{
+	time_t seconds = (time_t)time;
+	struct tm tm;
+	char text[16];
+
+	localtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	put(COLOUR_DIM, "%s.%03d  ", text, (int)((time - (double)seconds) * 1000));
+}
+
+static void put_link(bool up, int64_t speed_mbps)
+{
+	if (up)
+		put(COLOUR_GOOD, "link up, %" PRId64 " Mbit/s", speed_mbps);
+	else
+		put(COLOUR_WARN, "link down");
+}
+
+static void show_start(const json_t *event)
+{
+	put(COLOUR_HEAD, "%s ", member_text(event, "status.tap.name"));
+	put(COLOUR_NONE, "%s, ", member_text(event, "status.state"));
+	put_link(member_true(event, "status.link.up"), member_int(event, "status.link.speed_mbps"));
+}
+
+static void show_state(const json_t *event)
+{
+	const char *reason = member_text(event, "reason");
+
+	put(COLOUR_NONE, "state %s, before: %s", member_text(event, "state"),
+	    member_text(event, "previous"));
+	if (reason[0])
+		put(COLOUR_WARN, " (%s)", reason);
+}
+
+static void show_link(const json_t *event)
+{
+	put_link(member_true(event, "up"), member_int(event, "speed_mbps"));
+}
+
+static void show_admin(const json_t *event)
+{
+	put(COLOUR_NONE, "interface set %s", member_true(event, "up") ? "up" : "down");
+}
+
+static void show_mtu(const json_t *event)
+{
+	put(COLOUR_NONE, "mtu %" PRId64, member_int(event, "mtu"));
+}
+
+static void show_mac(const json_t *event)
+{
+	put(COLOUR_NONE, "mac %s", member_text(event, "mac"));
+}
+
+static void show_promiscuous(const json_t *event)
+{
+	put(COLOUR_NONE, "promiscuous %s", member_true(event, "on") ? "on" : "off");
+}
+
+static void show_allmulticast(const json_t *event)
+{
+	put(COLOUR_NONE, "all multicast %s", member_true(event, "on") ? "on" : "off");
+}
+
+static void show_multicast(const json_t *event)
+{
+	put(COLOUR_NONE, "%" PRId64 " multicast groups", member_int(event, "groups"));
+}
+
+static void show_address(const json_t *event)
+{
+	put(COLOUR_NONE, "address %s %s", member_text(event, "address"),
+	    member_true(event, "added") ? "added" : "removed");
+}
+
+static void show_name(const json_t *event)
+{
+	put(COLOUR_NONE, "renamed to %s", member_text(event, "name"));
+}
+
+static void show_netns(const json_t *event)
+{
+	put(COLOUR_NONE, "%s", member_true(event, "reachable") ? "back in a namespace we can reach"
+							       : "moved to another namespace");
+}
+
+static void show_missed(const json_t *event)
+{
+	put(COLOUR_WARN, "%" PRId64 " events missed: this reader was too slow",
+	    member_int(event, "count"));
+}
+
+static const struct {
+	const char *event;
+	void (*show)(const json_t *event);
+} shows[] = {
+	{"start", show_start},
+	{"state", show_state},
+	{"link", show_link},
+	{"admin", show_admin},
+	{"mtu", show_mtu},
+	{"mac", show_mac},
+	{"promiscuous", show_promiscuous},
+	{"allmulticast", show_allmulticast},
+	{"multicast", show_multicast},
+	{"address", show_address},
+	{"name", show_name},
+	{"netns", show_netns},
+	{"missed", show_missed},
+};
+
+static void put_event(const json_t *event)
+{
+	const char *name = member_text(event, "event");
+
+	put_time(member_number(event, "time"));
+	for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++) {
+		if (strcmp(name, shows[i].event) == 0) {
+			shows[i].show(event);
+			put(COLOUR_NONE, "\n");
+			return;
+		}
+	}
+	/* From a newer daemon. */
+	put(COLOUR_NONE, "%s\n", name);
+}
+
+int ixtap_monitor(const struct ixtap *cli)
+{
+	int fd = client_connect(cli);
+	json_t *event;
+
+	if (fd < 0)
+		return 1;
+	if (client_send(fd, "monitor") == 0) {
+		while ((event = client_receive(fd, -1))) {
+			if (cli->json)
+				put_json(event);
+			else
+				put_event(event);
+			json_decref(event);
+		}
+	}
+	close(fd);
+	return 1;
+}

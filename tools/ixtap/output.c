@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What ixtap shows. Text that came from the daemon may hold anything an interface may be
+ * called, so what goes to the terminal passes through put(), which lets no control character by.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ixtap.h"
+
+static bool colours;
+
+void output_init(void)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	colours = isatty(STDOUT_FILENO) && !(no_color && no_color[0]) && term &&
+		  strcmp(term, "dumb") != 0;
+	/* A line at a time, for whoever reads a monitor through a pipe. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+static void disarm(char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c < 0x20 && c != '\n') || c == 0x7f)
+			*text = '?';
+	}
+}
+
+void fail(const char *format, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	disarm(line);
+	for (char *newline = line; (newline = strchr(newline, '\n'));)
+		*newline = ' ';
+	fprintf(stderr, "ixtap: %s\n", line);
+}
+
+void put(enum colour colour, const char *format, ...)
+{
+	static const char *const start[] = {
+		[COLOUR_NONE] = "",       [COLOUR_GOOD] = "\033[32m", [COLOUR_BAD] = "\033[1;31m",
+		[COLOUR_WARN] = "\033[33m", [COLOUR_HEAD] = "\033[1m", [COLOUR_DIM] = "\033[2m",
+	};
+	bool coloured = colours && colour != COLOUR_NONE;
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	disarm(text);
+	printf("%s%s%s", coloured ? start[colour] : "", text, coloured ? "\033[0m" : "");
+}
+
+void put_json(const json_t *object)
+{
+	json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	putchar('\n');
+}
+
+const char *format_count(char out[FORMAT_BYTES], uint64_t value)
+{
+	char digits[24];
+	int len = snprintf(digits, sizeof(digits), "%" PRIu64, value);
+	char *to = out;
+
+	for (int i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = digits[i];
+	}
+	*to = '\0';
+	return out;
+}
+
+const char *format_rate(char out[FORMAT_BYTES], double per_second, const char *unit)
+{
+	static const char *const prefixes[] = {"", "k", "M", "G", "T"};
+	size_t prefix = 0;
+	int decimals;
+
+	while (per_second >= 999.5 && prefix < 4) {
+		per_second /= 1000;
+		prefix++;
+	}
+	decimals = prefix == 0 || per_second >= 99.95 ? 0 : per_second >= 9.995 ? 1 : 2;
+	snprintf(out, FORMAT_BYTES, "%.*f %s%s", decimals, per_second, prefixes[prefix], unit);
+	return out;
+}
+
+const char *format_duration(char out[FORMAT_BYTES], double seconds)
+{
+	uint64_t s = seconds > 0 ? (uint64_t)seconds : 0;
+
+	if (s >= 86400)
+		snprintf(out, FORMAT_BYTES, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
+	else if (s >= 3600)
+		snprintf(out, FORMAT_BYTES, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
+	else if (s >= 60)
+		snprintf(out, FORMAT_BYTES, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
+	else
+		snprintf(out, FORMAT_BYTES, "%.1f s", fmax(seconds, 0));
+	return out;
+}
+
+const json_t *member(const json_t *object, const char *path)
+{
+	char name[64];
+
+	for (const char *dot; (dot = strchr(path, '.')); path = dot + 1) {
+		snprintf(name, sizeof(name), "%.*s", (int)(dot - path), path);
+		object = json_object_get(object, name);
+	}
+	return json_object_get(object, path);
+}
+
+const char *member_text(const json_t *object, const char *path)
+{
+	const char *text = json_string_value(member(object, path));
+
+	return text ? text : "";
+}
+
+int64_t member_int(const json_t *object, const char *path)
+{
+	return json_integer_value(member(object, path));
+}
+
+double member_number(const json_t *object, const char *path)
+{
+	return json_number_value(member(object, path));
+}
+
+bool member_true(const json_t *object, const char *path)
+{
+	return json_is_true(member(object, path));
+}

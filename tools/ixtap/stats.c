@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ixtap stats: the counters, in groups; with an interval, one line of rates each time,
+ * or, with -s too, every counter with its rate.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bridge/counters.h"
+#include "ixtap.h"
+
+#define HEADER_EVERY 20
+
+static const struct bridge_counter_info described[] = {
+#define C(name, text) {#name, text},
+	BRIDGE_COUNTERS(C)
+#undef C
+};
+
+static const char *describe(const char *name)
+{
+	for (size_t i = 0; i < sizeof(described) / sizeof(described[0]); i++) {
+		if (strcmp(described[i].name, name) == 0)
+			return described[i].text;
+	}
+	return "";
+}
+
+/* Whether a counter other than zero means that frames were lost. */
+static bool is_loss(const char *name)
+{
+	static const char *const parts[] = {"drop", "error", "missed", "no_dma_resources", "failed"};
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (strstr(name, parts[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Frames lost anywhere: what the NIC could not take, and what the bridge dropped. */
+static int64_t losses(const json_t *stats)
+{
+	static const char *const nic[] = {"rx_missed_errors", "rx_no_dma_resources"};
+	const char *name;
+	json_t *value;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(nic) / sizeof(nic[0]); i++)
+		sum += json_integer_value(json_object_get(json_object_get(stats, "nic"), nic[i]));
+	json_object_foreach(json_object_get(stats, "bridge"), name, value) {
+		if (strstr(name, "_drop_"))
+			sum += json_integer_value(value);
+	}
+	return sum;
+}
+
+static double per_second(const json_t *now, const json_t *before, const char *path)
+{
+	double seconds = member_number(now, "time") - member_number(before, "time");
+	int64_t counted = member_int(now, path) - member_int(before, path);
+
+	return seconds > 0 ? (double)counted / seconds : 0;
+}
+
+static void put_counter(const char *name, uint64_t value, const char *rate, const char *text)
+{
+	char count[FORMAT_BYTES];
+
+	put(value && is_loss(name) ? COLOUR_BAD : COLOUR_NONE, "  %-28s %20s%s", name,
+	    format_count(count, value), rate);
+	if (text[0])
+		put(COLOUR_DIM, "  %s", text);
+	put(COLOUR_NONE, "\n");
+}
+
+/* `before` is NULL when there are no rates to show. */
+static void put_group(const struct ixtap *cli, const char *group, const json_t *now,
+		      const json_t *before)
+{
+	const char *name;
+	json_t *value;
+	bool any = false;
+
+	put(COLOUR_HEAD, "%s\n", group);
+	json_object_foreach(json_object_get(now, group), name, value) {
+		uint64_t count = (uint64_t)json_integer_value(value);
+		char path[64], rate[FORMAT_BYTES + 2] = "", text[FORMAT_BYTES];
+
+		if (count == 0 && !cli->all)
+			continue;
+		if (before) {
+			snprintf(path, sizeof(path), "%s.%s", group, name);
+			format_rate(text, per_second(now, before, path), "/s");
+			snprintf(rate, sizeof(rate), "%14s", text);
+		}
+		put_counter(name, count, rate, describe(name));
+		any = true;
+	}
+	if (!any)
+		put(COLOUR_DIM, "  nothing counted yet\n");
+}
+
+/* A column for each queue; one queue is what the group "bridge" shows already. */
+static void put_queues(const struct ixtap *cli, const json_t *stats)
+{
+	json_t *queues = json_object_get(stats, "queues"), *queue;
+	size_t q;
+
+	if (json_array_size(queues) < 2)
+		return;
+	put(COLOUR_HEAD, "%-30s", "queues");
+	json_array_foreach(queues, q, queue)
+		put(COLOUR_HEAD, " %20" PRId64, member_int(queue, "queue"));
+	put(COLOUR_NONE, "\n");
+	for (size_t i = 0; i < sizeof(described) / sizeof(described[0]); i++) {
+		const char *name = described[i].name;
+		int64_t sum = 0;
+
+		json_array_foreach(queues, q, queue)
+			sum += member_int(queue, name);
+		if (sum == 0 && !cli->all)
+			continue;
+		put(COLOUR_NONE, "  %-28s", name);
+		json_array_foreach(queues, q, queue) {
+			uint64_t value = (uint64_t)member_int(queue, name);
+			char count[FORMAT_BYTES];
+
+			put(value && is_loss(name) ? COLOUR_BAD : COLOUR_NONE, " %20s",
+			    format_count(count, value));
+		}
+		put(COLOUR_NONE, "\n");
+	}
+}
+
+static void put_rates_header(void)
+{
+	put(COLOUR_HEAD, "%-10s%14s%14s%14s%14s%12s%12s\n", "time", "rx", "rx frames", "tx",
+	    "tx frames", "lost", "wake-ups");
+}
+
+static void put_rates(const json_t *now, const json_t *before)
+{
+	static const struct {
+		const char *path, *unit;
+		double scale;
+	} columns[] = {
+		{"nic.rx_bytes", "bit/s", 8},
+		{"nic.rx_packets", "/s", 1},
+		{"nic.tx_bytes", "bit/s", 8},
+		{"nic.tx_packets", "/s", 1},
+	};
+	time_t seconds = (time_t)member_number(now, "time");
+	int64_t lost = losses(now) - losses(before);
+	char text[FORMAT_BYTES];
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	put(COLOUR_DIM, "%-10s", text);
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
+		double rate = per_second(now, before, columns[i].path) * columns[i].scale;
+
+		put(COLOUR_NONE, "%14s", format_rate(text, rate, columns[i].unit));
+	}
+	put(lost ? COLOUR_BAD : COLOUR_NONE, "%12s", format_count(text, (uint64_t)lost));
+	put(COLOUR_NONE, "%12s\n",
+	    format_rate(text, per_second(now, before, "bridge.wakeups"), "/s"));
+}
+
+static void put_totals(const struct ixtap *cli, const json_t *now, const json_t *before)
+{
+	put_group(cli, "nic", now, before);
+	put_group(cli, "bridge", now, before);
+	put_queues(cli, now);
+}
+
+static void sleep_interval(double seconds)
+{
+	double whole = floor(seconds);
+	struct timespec left = {.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
+
+	nanosleep(&left, NULL);
+}
+
+/* Until interrupted, or the daemon goes. */
+static void repeat(const struct ixtap *cli, int fd, json_t *before)
+{
+	for (unsigned int line = 0;; line++) {
+		json_t *now;
+
+		if (cli->json)
+			put_json(before);
+		sleep_interval(cli->interval_s);
+		now = client_request(fd, "stats");
+		if (now && !cli->json) {
+			if (cli->all)
+				put_totals(cli, now, before);
+			else if (line % HEADER_EVERY == 0)
+				put_rates_header();
+			if (!cli->all)
+				put_rates(now, before);
+		}
+		json_decref(before);
+		before = now;
+		if (!now)
+			return;
+	}
+}
+
+int ixtap_stats(const struct ixtap *cli)
+{
+	int fd = client_connect(cli);
+	json_t *stats;
+	int status = 0;
+
+	if (fd < 0)
+		return 1;
+	stats = client_request(fd, "stats");
+	if (!stats) {
+		status = 1;
+	} else if (cli->interval_s > 0) {
+		repeat(cli, fd, stats);
+		status = 1;
+	} else if (cli->json) {
+		put_json(stats);
+		json_decref(stats);
+	} else {
+		put_totals(cli, stats, NULL);
+		json_decref(stats);
+	}
+	close(fd);
+	return status;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* ixtap status: one line that says whether all is well, then the details. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ixtap.h"
+
+#define LABEL "  %-9s "
+
+static void put_headline(const json_t *status)
+{
+	const char *state = member_text(status, "state");
+	const char *reason = member_text(status, "reason");
+	bool running = strcmp(state, "running") == 0;
+
+	put(COLOUR_HEAD, "%s", member_text(status, "tap.name"));
+	put(COLOUR_NONE, ": ");
+	put(running ? COLOUR_GOOD : COLOUR_WARN, "%s", state);
+	if (member_true(status, "link.up"))
+		put(COLOUR_GOOD, ", link up, %" PRId64 " Mbit/s", member_int(status, "link.speed_mbps"));
+	else
+		put(COLOUR_WARN, ", link down");
+	if (reason[0])
+		put(COLOUR_WARN, " (%s)", reason);
+	put(COLOUR_NONE, "\n");
+}
+
+static void put_tap(const json_t *status)
+{
+	const char *netns = member_text(status, "tap.netns");
+
+	put(COLOUR_NONE, LABEL "%s, index %" PRId64, "interface", member_text(status, "tap.name"),
+	    member_int(status, "tap.ifindex"));
+	if (netns[0])
+		put(COLOUR_NONE, " in namespace %s", netns);
+	put(COLOUR_NONE, ", mtu %" PRId64 ", mac %s", member_int(status, "tap.mtu"),
+	    member_text(status, "tap.mac"));
+	put(COLOUR_NONE, ", %s, ", member_true(status, "tap.up") ? "up" : "down");
+	put(COLOUR_NONE, "%s", member_true(status, "tap.carrier") ? "carrier" : "no carrier");
+	put(COLOUR_NONE, "%s\n", member_true(status, "tap.persist") ? ", persistent" : "");
+}
+
+static void put_nic(const json_t *status)
+{
+	const char *mac = member_text(status, "nic.mac");
+	const char *permanent = member_text(status, "nic.mac_permanent");
+
+	put(COLOUR_NONE, LABEL "%s, %s over %s\n", "nic", member_text(status, "nic.name"),
+	    member_text(status, "nic.device"), member_text(status, "nic.backend"));
+	put(COLOUR_NONE, LABEL "mac %s%s%s", "", mac, strcmp(mac, permanent) ? ", permanent " : "",
+	    strcmp(mac, permanent) ? permanent : "");
+	put(COLOUR_NONE, ", module %s\n", member_text(status, "nic.sfp"));
+	if (json_is_object(member(status, "nic.soft")))
+		put(COLOUR_NONE, LABEL "software NIC, pid %" PRId64 ", wire %s\n", "",
+		    member_int(status, "nic.soft.pid"), member_text(status, "nic.soft.wire"));
+}
+
+static void put_filters(const json_t *status)
+{
+	static const char *const names[][2] = {
+		{"filters.promiscuous", "promiscuous"},
+		{"filters.allmulticast", "all multicast"},
+		{"filters.vlan", "VLAN filter"},
+	};
+
+	put(COLOUR_NONE, LABEL "%" PRId64 " multicast groups", "filters",
+	    member_int(status, "filters.multicast_groups"));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (member_true(status, names[i][0]))
+			put(COLOUR_NONE, ", %s", names[i][1]);
+	}
+	put(COLOUR_NONE, "\n");
+}
+
+static void put_offloads(const json_t *status)
+{
+	const json_t *offloads = member(status, "offloads"), *offload;
+	size_t i;
+
+	put(COLOUR_NONE, LABEL, "offloads");
+	json_array_foreach(offloads, i, offload)
+		put(COLOUR_NONE, "%s%s", i ? " " : "", json_string_value(offload));
+	put(COLOUR_NONE, "%s\n", json_array_size(offloads) ? "" : "none");
+}
+
+static void put_queues(const json_t *status)
+{
+	const json_t *queue;
+	size_t i;
+
+	json_array_foreach(member(status, "queues"), i, queue) {
+		int64_t cpu = member_int(queue, "cpu");
+
+		put(COLOUR_NONE, LABEL "%" PRId64 " %s", i ? "" : "queues", member_int(queue, "queue"),
+		    member_text(queue, "state"));
+		if (cpu >= 0)
+			put(COLOUR_NONE, ", processor %" PRId64, cpu);
+		put(COLOUR_NONE, "\n");
+	}
+}
+
+static void put_daemon(const json_t *status)
+{
+	int64_t recoveries = member_int(status, "recoveries");
+	char uptime[FORMAT_BYTES];
+
+	put(COLOUR_NONE, LABEL "ixtapd %s, pid %" PRId64 ", up %s, poll %s", "daemon",
+	    member_text(status, "version"), member_int(status, "pid"),
+	    format_duration(uptime, member_number(status, "uptime_s")), member_text(status, "poll"));
+	if (recoveries)
+		put(COLOUR_WARN, ", NIC brought back %" PRId64 " times", recoveries);
+	put(COLOUR_NONE, "\n");
+}
+
+int ixtap_status(const struct ixtap *cli)
+{
+	int fd = client_connect(cli);
+	json_t *status;
+
+	if (fd < 0)
+		return 1;
+	status = client_request(fd, "status");
+	close(fd);
+	if (!status)
+		return 1;
+	if (cli->json) {
+		put_json(status);
+	} else {
+		put_headline(status);
+		put_tap(status);
+		put_nic(status);
+		put_filters(status);
+		put_offloads(status);
+		put_queues(status);
+		put_daemon(status);
+	}
+	json_decref(status);
+	return 0;
+}
