@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DMA memory: sealed memfds, and the IOVAs they are mapped at.
+ *
+ * A file descriptor, because a vfio-user server maps the memory too; sealed, so that
+ * neither side can shrink the file under the other; huge pages for large areas when the
+ * machine has some, since an IOMMU pays dearly for 4 KiB pages. All pages exist before the
+ * first frame does.
+ *
+ * An area's IOVA is the lowest place where it fits: the areas in use are a list in
+ * ascending order, and the gaps between them are what is free. There are a few areas per
+ * queue, so a list is enough. Between two areas at least one page stays unmapped, for a
+ * device that runs over the end of one; page 0 stays unmapped for address 0.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/memfd.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "dma.h"
+
+#define PAGE_BYTES	4096u
+#define HUGE_PAGE_BYTES (2u << 20)
+#define GUARD_BYTES	PAGE_BYTES
+/* An area of less than this leaves most of a huge page unused. */
+#define HUGE_AREA_MIN_BYTES (HUGE_PAGE_BYTES / 2)
+
+struct area {
+	struct area *next;
+	struct ixgbe_dma_area dma;
+};
+
+struct ixgbe_dma {
+	struct ixgbe_backend *backend;
+	struct area *areas; /* ascending by IOVA */
+	ixgbe_iova first, last;
+};
+
+struct page_kind {
+	size_t bytes;
+	size_t area_min_bytes;
+	unsigned int memfd_flags;
+};
+
+/* In the order they are tried. */
+static const struct page_kind page_kinds[] = {
+	{HUGE_PAGE_BYTES, HUGE_AREA_MIN_BYTES, MFD_HUGETLB | MFD_HUGE_2MB},
+	{PAGE_BYTES,	     0,			0			 },
+};
+
+int dma_new(struct ixgbe_backend *backend, struct ixgbe_dma **out)
+{
+	struct ixgbe_dma *dma = calloc(1, sizeof(*dma));
+
+	if (!dma)
+		return -ENOMEM;
+	dma->backend = backend;
+	backend->ops->dma_range(backend, &dma->first, &dma->last);
+	if (dma->first < PAGE_BYTES)
+		dma->first = PAGE_BYTES;
+	*out = dma;
+	return 0;
+}
+
+static void area_unmap(struct ixgbe_dma *dma, struct area *area)
+{
+	dma->backend->ops->dma_unmap(dma->backend, area->dma.iova, area->dma.len);
+	munmap(area->dma.addr, area->dma.len);
+	free(area);
+}
+
+void dma_free(struct ixgbe_dma *dma)
+{
+	if (!dma)
+		return;
+	while (dma->areas) {
+		struct area *area = dma->areas;
+
+		dma->areas = area->next;
+		area_unmap(dma, area);
+	}
+	free(dma);
+}
+
+/* Rounds up to a power of two; false: not representable. */
+static bool align_up(uint64_t value, uint64_t unit, uint64_t *out)
+{
+	if (value > UINT64_MAX - (unit - 1))
+		return false;
+	*out = (value + unit - 1) & ~(unit - 1);
+	return true;
+}
+
+/* The lowest free range of `len` bytes; *link is where the area belongs in the list. */
+static int iova_find(struct ixgbe_dma *dma, size_t len, size_t align, ixgbe_iova *out,
+		     struct area ***link)
+{
+	struct area **at = &dma->areas;
+	ixgbe_iova from = dma->first;
+
+	for (;; at = &(*at)->next) {
+		const struct area *next = *at;
+		ixgbe_iova iova;
+
+		if (!align_up(from, align, &iova) || iova > dma->last || len - 1 > dma->last - iova)
+			return -ENOSPC;
+		if (!next ||
+		    (iova < next->dma.iova && next->dma.iova - iova >= len + GUARD_BYTES)) {
+			*out = iova;
+			*link = at;
+			return 0;
+		}
+		if (next->dma.len + GUARD_BYTES > UINT64_MAX - next->dma.iova)
+			return -ENOSPC;
+		from = next->dma.iova + next->dma.len + GUARD_BYTES;
+	}
+}
+
+/* A sealed file of `len` bytes whose pages exist, or -errno. */
+static int memory_create(size_t len, unsigned int memfd_flags)
+{
+	int fd = memfd_create("ixgbe-dma", MFD_CLOEXEC | MFD_ALLOW_SEALING | memfd_flags);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)len) < 0 || fallocate(fd, 0, 0, (off_t)len) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		err = errno == ENOSPC ? -ENOMEM : -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* Maps an area of pages of one kind for us and for the device. */
+static int area_new(struct ixgbe_dma *dma, size_t len, const struct page_kind *kind,
+		    struct ixgbe_dma_area *out)
+{
+	struct area *area = calloc(1, sizeof(*area));
+	struct area **link;
+	uint64_t rounded;
+	int fd, err;
+
+	if (!area)
+		return -ENOMEM;
+	err = -ENOMEM;
+	if (!align_up(len, kind->bytes, &rounded) || rounded > SIZE_MAX / 2)
+		goto fail_area;
+	area->dma.len = rounded;
+	err = iova_find(dma, area->dma.len, kind->bytes, &area->dma.iova, &link);
+	if (err)
+		goto fail_area;
+	fd = memory_create(area->dma.len, kind->memfd_flags);
+	if (fd < 0) {
+		err = fd;
+		goto fail_area;
+	}
+	area->dma.addr =
+		mmap(NULL, area->dma.len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (area->dma.addr == MAP_FAILED) {
+		err = -errno;
+		goto fail_fd;
+	}
+	err = dma->backend->ops->dma_map(dma->backend, area->dma.addr, area->dma.len, fd, 0,
+					 area->dma.iova);
+	if (err)
+		goto fail_map;
+
+	close(fd); /* the mappings keep the memory */
+	area->next = *link;
+	*link = area;
+	*out = area->dma;
+	return 0;
+
+fail_map:
+	munmap(area->dma.addr, area->dma.len);
+fail_fd:
+	close(fd);
+fail_area:
+	free(area);
+	return err;
+}
+
+int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out)
+{
+	int err = -EINVAL;
+
+	if (len == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < sizeof(page_kinds) / sizeof(page_kinds[0]); i++) {
+		if (len < page_kinds[i].area_min_bytes)
+			continue;
+		err = area_new(dma, len, &page_kinds[i], out);
+		if (!err)
+			break;
+	}
+	return err;
+}
+
+void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area)
+{
+	if (area->len == 0)
+		return; /* half-built owner */
+	for (struct area **at = &dma->areas; *at; at = &(*at)->next) {
+		struct area *found = *at;
+
+		if (found->dma.iova != area->iova)
+			continue;
+		*at = found->next;
+		area_unmap(dma, found);
+		*area = (struct ixgbe_dma_area){0};
+		return;
+	}
+	assert(!"an area that was never allocated");
+}

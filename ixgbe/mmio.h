@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that both sides write: descriptors and doorbells. Internal to libixgbe.
+ *
+ * A descriptor half is one 64-bit load or store, so that a half is never torn and never
+ * read twice. The order between halves, buffers and doorbells is explicit:
+ *
+ *     software                              device
+ *     write descriptors, buffers            read tail
+ *     dma_wmb()                             read descriptors
+ *     write tail                            ...
+ *
+ *     read the half with DD                 write buffers, then descriptors
+ *     dma_rmb()
+ *     read the other half, the buffer
+ *
+ * On x86 neither barrier is an instruction: stores stay in order, also towards uncached
+ * memory, and so do loads. They keep the compiler from reordering.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "desc.h"
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	      "descriptors and registers are little-endian, and are accessed as host words");
+
+/* Everything written before is seen by the device before what is written after. */
+static inline void dma_wmb(void)
+{
+#if defined(__aarch64__)
+	__asm__ volatile("dmb oshst" ::: "memory");
+#else
+	atomic_thread_fence(memory_order_release);
+#endif
+}
+
+/* What is read after is no older than what was read before. */
+static inline void dma_rmb(void)
+{
+#if defined(__aarch64__)
+	__asm__ volatile("dmb oshld" ::: "memory");
+#else
+	atomic_thread_fence(memory_order_acquire);
+#endif
+}
+
+/* One half, 0 or 1, read once. */
+static inline uint64_t desc_load(const union ixgbe_desc *desc, unsigned int half)
+{
+	return *(const volatile uint64_t *)&desc->qword[half];
+}
+
+static inline void desc_store(union ixgbe_desc *desc, uint64_t half0, uint64_t half1)
+{
+	*(volatile uint64_t *)&desc->qword[0] = half0;
+	*(volatile uint64_t *)&desc->qword[1] = half1;
+}

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receive queues (sections 4.6.7, 7.1).
+ *
+ *       next                 fill
+ *        v                    v
+ *     ---[NIC][NIC][NIC][NIC][ ][ ][ ]---
+ *
+ * The NIC owns the `filled` descriptors from `next` up to `fill`, which is what the tail
+ * register holds; the others have no buffer. A burst takes done descriptors at `next`, a
+ * refill adds buffers from the pool at `fill`, many at a time, with one tail write. When the
+ * pool runs dry the ring just holds less, and the NIC keeps the frames.
+ *
+ * Nothing beyond `fill` is looked at, whatever the NIC wrote there. A descriptor half is
+ * loaded once; what is checked is the copy, and the buffer is the one that our own table
+ * says, never an address from the ring. A frame's descriptors are taken when the last of
+ * them is there, so that an unfinished frame needs no state: it is looked at again.
+ *
+ * Most frames are one good descriptor; ixgbe_rx_burst() handles these itself, and
+ * rx_frame() all the others.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "mmio.h"
+#include "pool.h"
+#include "port.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* Descriptors without a buffer before they are refilled, with one tail write. */
+#define RX_REFILL_BATCH 32u
+/* The shortest buffer the pool may have: SRRCTL.BSIZEPACKET counts KiB. */
+#define RX_BUF_MIN_BYTES 2048u
+#define RX_BUF_MAX_BYTES 16384u
+/* The longest frame the MAC lets through, two VLAN tags included, without FCS. */
+#define RX_FRAME_MAX_BYTES (IXGBE_FRAME_MAX_BYTES + 8u - 4u)
+/* How long a queue may take to start or to stop. */
+#define RX_ENABLE_TIMEOUT_US  100000u
+#define RX_DISABLE_TIMEOUT_US 100000u
+/* From the queue's stop to the end of its DMA (4.6.7.1.2). */
+#define RX_DISABLE_SETTLE_US 100u
+
+struct ixgbe_rxq {
+	/* One cache line that each burst touches. */
+	union ixgbe_desc *ring;
+	struct ixgbe_buf **buf; /* of each descriptor that the NIC owns */
+	uint32_t size;		/* descriptors of the ring */
+	uint32_t next;		/* first that the NIC owns */
+	uint32_t filled;	/* how many it owns, size - 1 at most */
+	uint32_t headroom;	/* where the NIC writes in a buffer */
+	uint32_t buf_bytes;	/* how much */
+	uint32_t vlan_status;	/* IXGBE_RXD_STAT_VP if tags are stripped, else 0 */
+	bool discarding;	/* up to the end of a frame too long to be delivered */
+	/* What a refill needs besides. */
+	struct ixgbe_pool *pool;
+	uint32_t fill; /* first descriptor without a buffer */
+	volatile uint32_t *doorbell;
+
+	struct ixgbe *nic;
+	uint32_t queue;
+	struct ixgbe_dma_area area;
+	_Alignas(64) struct ixgbe_queue_counters counters;
+};
+
+/* ---- What the descriptor says of the frame ---- */
+
+#define RX_L4 (IXGBE_RX_TCP | IXGBE_RX_UDP)
+
+/* What may be said of a frame, by PKT_TYPE bits 9:4: IPV4, IPV4E, IPV6, IPV6E, TCP, UDP.
+ * A checksum can only be good or bad in a header that is there. The 82599 reports UDP
+ * frames without a checksum as errors (an erratum), so an L4 error says nothing for UDP. */
+#define RX_IPV4_ALLOWED (IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD | IXGBE_RX_IP_BAD)
+#define RX_TCP_ALLOWED	(IXGBE_RX_TCP | IXGBE_RX_L4_GOOD | IXGBE_RX_L4_BAD)
+#define RX_UDP_ALLOWED	(IXGBE_RX_UDP | IXGBE_RX_L4_GOOD)
+
+#define RX_TYPE(i)                                                                                 \
+	((((i)&0x03) ? RX_IPV4_ALLOWED : 0) | (((i)&0x0c) ? IXGBE_RX_IPV6 : 0) |                   \
+	 (((i)&0x10) ? RX_TCP_ALLOWED : 0) | (((i)&0x20) ? RX_UDP_ALLOWED : 0))
+#define RX_TYPE4(i)  RX_TYPE(i), RX_TYPE((i) + 1), RX_TYPE((i) + 2), RX_TYPE((i) + 3)
+#define RX_TYPE16(i) RX_TYPE4(i), RX_TYPE4((i) + 4), RX_TYPE4((i) + 8), RX_TYPE4((i) + 12)
+
+static const uint16_t rx_allowed[64] = {RX_TYPE16(0), RX_TYPE16(16), RX_TYPE16(32), RX_TYPE16(48)};
+
+/* What the checks found, by L4I, IPCS (status 6:5) and L4E, IPE (error 31:30). */
+#define RX_CSUM(i)                                                                                 \
+	(IXGBE_RX_IPV4 | IXGBE_RX_IPV6 | RX_L4 |                                                   \
+	 (((i)&1) ? (((i)&4) ? IXGBE_RX_L4_BAD : IXGBE_RX_L4_GOOD) : 0) |                          \
+	 (((i)&2) ? (((i)&8) ? IXGBE_RX_IP_BAD : IXGBE_RX_IP_GOOD) : 0))
+#define RX_CSUM4(i) RX_CSUM(i), RX_CSUM((i) + 1), RX_CSUM((i) + 2), RX_CSUM((i) + 3)
+
+static const uint16_t rx_csum[16] = {RX_CSUM4(0), RX_CSUM4(4), RX_CSUM4(8), RX_CSUM4(12)};
+
+static_assert(IXGBE_RXD_TYPE_IPV4 == 1u << 4 && IXGBE_RXD_TYPE_UDP == 1u << 9,
+	      "index of rx_allowed");
+static_assert(IXGBE_RXD_STAT_L4I == 1u << 5 && IXGBE_RXD_STAT_IPCS == 1u << 6 &&
+		      IXGBE_RXD_ERR_L4E == 1u << 30 && IXGBE_RXD_ERR_IPE == 1u << 31,
+	      "index of rx_csum");
+static_assert(IXGBE_RXD_STAT_VP == IXGBE_RX_VLAN << 2, "shifted, not tested");
+
+/* `info` and `status` are dwords 0 and 2 of the frame's last descriptor. */
+static inline uint32_t rx_flags(uint32_t info, uint32_t status, uint32_t vlan_status)
+{
+	uint32_t flags = rx_csum[(status >> 5 & 3) | status >> 30 << 2];
+
+	/* With an ETQF match the type bits are the filter's number. */
+	flags &= likely(!(info & IXGBE_RXD_TYPE_ETQF)) ? rx_allowed[info >> 4 & 0x3f] : 0;
+	flags |= (status & vlan_status) >> 2;
+	if (info & IXGBE_RXD_RSS_TYPE)
+		flags |= IXGBE_RX_RSS;
+	return flags | IXGBE_RX_EOP;
+}
+
+static inline uint32_t rx_len(uint64_t qword1)
+{
+	return (uint32_t)(qword1 >> 32) & IXGBE_RXD_LENGTH;
+}
+
+/* Fills a segment that ends its frame. */
+static inline void rx_last_segment(const struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg,
+				   struct ixgbe_buf *buf, uint64_t qword0, uint64_t qword1)
+{
+	seg->buf = buf;
+	seg->offset = rxq->headroom;
+	seg->len = rx_len(qword1);
+	seg->flags = rx_flags((uint32_t)qword0, (uint32_t)qword1, rxq->vlan_status);
+	seg->rss_hash = (uint32_t)(qword0 >> 32);
+	seg->vlan = (uint16_t)(qword1 >> 48);
+}
+
+static inline uint32_t rx_wrap(const struct ixgbe_rxq *rxq, uint32_t at)
+{
+	return at == rxq->size ? 0 : at;
+}
+
+/* A counter has one writer, which needs no locked addition. */
+static inline void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+/* ---- Refill ---- */
+
+static void rx_refill(struct ixgbe_rxq *rxq)
+{
+	struct ixgbe_pool *pool = rxq->pool;
+	uint32_t wanted = rxq->size - 1 - rxq->filled;
+	uint32_t n = wanted;
+
+	if (unlikely(pool->available < wanted)) {
+		count(&rxq->counters.alloc_failed, 1);
+		n = pool->available;
+		/* A tail write for a few buffers is only worth it when the NIC is short. */
+		if (n == 0 || (n < RX_REFILL_BATCH && rxq->filled >= RX_REFILL_BATCH))
+			return;
+	}
+	rxq->filled += n;
+	while (n > 0) {
+		uint32_t run = rxq->size - rxq->fill;
+		uint32_t end;
+
+		run = run < n ? run : n;
+		end = rxq->fill + run;
+		for (uint32_t at = rxq->fill; at < end; at++) {
+			struct ixgbe_buf *buf = pool_pop(pool);
+
+			rxq->buf[at] = buf;
+			desc_store(&rxq->ring[at], buf->iova + rxq->headroom, 0);
+		}
+		rxq->fill = rx_wrap(rxq, end);
+		n -= run;
+	}
+	dma_wmb();
+	if (rxq->doorbell)
+		*rxq->doorbell = rxq->fill;
+	else
+		reg_write(rxq->nic, ixgbe_rxq_reg(IXGBE_RDT, rxq->queue), rxq->fill);
+}
+
+/* ---- Receive ---- */
+
+/* Takes `n` descriptors and puts their buffers back. */
+static void rx_drop(struct ixgbe_rxq *rxq, uint32_t n)
+{
+	rxq->filled -= n;
+	for (; n > 0; n--) {
+		pool_push(rxq->buf[rxq->next]);
+		rxq->next = rx_wrap(rxq, rxq->next + 1);
+	}
+}
+
+/* Drops descriptors up to the end of the frame; false: it is not there yet. */
+static bool rx_discard(struct ixgbe_rxq *rxq)
+{
+	while (rxq->filled > 0) {
+		uint64_t qword1 = desc_load(&rxq->ring[rxq->next], 1);
+
+		if (!(qword1 & IXGBE_RXD_STAT_DD))
+			return false;
+		rx_drop(rxq, 1);
+		if (qword1 & IXGBE_RXD_STAT_EOP) {
+			rxq->discarding = false;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Drops the first `n` descriptors of a frame that will not be delivered, and the rest. */
+static int rx_overlong(struct ixgbe_rxq *rxq, uint32_t n)
+{
+	count(&rxq->counters.errors, 1);
+	rx_drop(rxq, n);
+	rxq->discarding = true;
+	return rx_discard(rxq) ? 0 : -EAGAIN;
+}
+
+/*
+ * Takes the frame at `next`, of any number of descriptors, into `room` segments. Returns
+ * their number; 0: it was dropped; -EAGAIN: it is not complete, or needs more room than
+ * the frames before it left (`room` < `max`).
+ */
+static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg,
+					      uint32_t room, uint32_t max)
+{
+	uint32_t at = rxq->next, n = 0, bytes = 0;
+	uint64_t qword0, qword1;
+	bool broken = false;
+
+	for (;;) {
+		if (n == rxq->size - 1 || bytes > RX_FRAME_MAX_BYTES || (n == room && room == max))
+			return rx_overlong(rxq, n);
+		if (n == rxq->filled || n == room)
+			return -EAGAIN;
+		qword1 = desc_load(&rxq->ring[at], 1);
+		if (!(qword1 & IXGBE_RXD_STAT_DD))
+			return -EAGAIN;
+		dma_rmb();
+		qword0 = desc_load(&rxq->ring[at], 0);
+
+		broken |= rx_len(qword1) - 1 >= rxq->buf_bytes;
+		bytes += rx_len(qword1);
+		if (qword1 & IXGBE_RXD_STAT_EOP)
+			break;
+		seg[n++] = (struct ixgbe_rx_seg){
+			.buf = rxq->buf[at],
+			.offset = rxq->headroom,
+			.len = rx_len(qword1),
+		};
+		at = rx_wrap(rxq, at + 1);
+	}
+	rx_last_segment(rxq, &seg[n++], rxq->buf[at], qword0, qword1);
+
+	if (broken || bytes > RX_FRAME_MAX_BYTES || (qword1 & IXGBE_RXD_ERR_RXE)) {
+		count(&rxq->counters.errors, 1);
+		rx_drop(rxq, n);
+		return 0;
+	}
+	rxq->next = rx_wrap(rxq, at + 1);
+	rxq->filled -= n;
+	count(&rxq->counters.bytes, bytes);
+	return (int)n;
+}
+
+static inline uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max)
+{
+	const uint32_t buf_bytes = rxq->buf_bytes;
+	uint32_t n = 0, packets = 0, bad = 0;
+	uint64_t bytes = 0;
+
+	if (unlikely(rxq->discarding) && !rx_discard(rxq))
+		max = 0;
+
+	while (n < max && rxq->filled > 0) {
+		const uint32_t stop = n + min_u32(max - n, rxq->filled);
+		const uint32_t start = n;
+		uint32_t at = rxq->next;
+		bool other = false;
+		int got;
+
+		for (; n < stop; n++) {
+			uint64_t qword1 = desc_load(&rxq->ring[at], 1);
+
+			if ((qword1 &
+			     (IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP | IXGBE_RXD_ERR_RXE)) !=
+				    (IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP) ||
+			    rx_len(qword1) - 1 >= buf_bytes) {
+				other = qword1 & IXGBE_RXD_STAT_DD;
+				break;
+			}
+			dma_rmb();
+			rx_last_segment(rxq, &seg[n], rxq->buf[at], desc_load(&rxq->ring[at], 0),
+					qword1);
+			bytes += seg[n].len;
+			bad += (seg[n].flags & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)) != 0;
+			at = rx_wrap(rxq, at + 1);
+		}
+		rxq->next = at;
+		rxq->filled -= n - start;
+		packets += n - start;
+		if (likely(!other))
+			break;
+
+		got = rx_frame(rxq, seg + n, max - n, max);
+		if (got < 0)
+			break;
+		if (got > 0) {
+			n += (uint32_t)got;
+			packets++;
+			bad += (seg[n - 1].flags & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)) != 0;
+		}
+	}
+
+	if (packets > 0) {
+		count(&rxq->counters.packets, packets);
+		count(&rxq->counters.bytes, bytes);
+		if (unlikely(bad > 0))
+			count(&rxq->counters.csum_errors, bad);
+	}
+	if (rxq->size - 1 - rxq->filled >= RX_REFILL_BATCH)
+		rx_refill(rxq);
+	return n;
+}
+
+bool ixgbe_rx_pending(const struct ixgbe_rxq *rxq)
+{
+	return rxq->filled > 0 && (desc_load(&rxq->ring[rxq->next], 1) & IXGBE_RXD_STAT_DD);
+}
+
+/* ---- Set-up and teardown ---- */
+
+struct ixgbe_rxq *ixgbe_rxq(struct ixgbe *nic, uint16_t queue)
+{
+	return queue < nic->options.queues ? nic->rxq[queue] : NULL;
+}
+
+const struct ixgbe_queue_counters *rxq_counters(const struct ixgbe_rxq *rxq)
+{
+	return &rxq->counters;
+}
+
+int rxq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_rxq **out)
+{
+	struct ixgbe_rxq *rxq = aligned_alloc(_Alignof(struct ixgbe_rxq), sizeof(*rxq));
+	int err = -ENOMEM;
+
+	if (!rxq)
+		return -ENOMEM;
+	*rxq = (struct ixgbe_rxq){
+		.nic = nic,
+		.queue = queue,
+		.size = nic->options.rx_ring,
+		.vlan_status = nic->options.rx_vlan_strip ? IXGBE_RXD_STAT_VP : 0,
+		.doorbell =
+			nic->backend->ops->doorbell(nic->backend, ixgbe_rxq_reg(IXGBE_RDT, queue)),
+	};
+	rxq->buf = calloc(rxq->size, sizeof(struct ixgbe_buf *));
+	if (!rxq->buf)
+		goto fail;
+	err = dma_alloc(nic->dma, rxq->size * sizeof(union ixgbe_desc), &rxq->area);
+	if (err)
+		goto fail;
+	rxq->ring = rxq->area.addr;
+	*out = rxq;
+	return 0;
+
+fail:
+	free(rxq->buf);
+	free(rxq);
+	return err;
+}
+
+void rxq_free(struct ixgbe_rxq *rxq)
+{
+	if (!rxq)
+		return;
+	assert(rxq->filled == 0);
+	dma_release(rxq->nic->dma, &rxq->area);
+	free(rxq->buf);
+	free(rxq);
+}
+
+/* Section 4.6.7.1, step by step. */
+int rxq_enable(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
+{
+	struct ixgbe *nic = rxq->nic;
+	const uint32_t q = rxq->queue;
+	uint32_t srrctl, rxdctl;
+	int err;
+
+	if (pool->size - pool->headroom < RX_BUF_MIN_BYTES || pool->count <= rxq->size)
+		return -EINVAL;
+	rxq->pool = pool;
+	rxq->headroom = pool->headroom;
+	rxq->buf_bytes = min_u32((pool->size - pool->headroom) & ~1023u, RX_BUF_MAX_BYTES);
+	rxq->next = rxq->fill = rxq->filled = 0;
+	rxq->discarding = false;
+	for (uint32_t i = 0; i < rxq->size; i++)
+		desc_store(&rxq->ring[i], 0, 0);
+
+	/* The ring's place. Head and tail are equal: no descriptors yet. */
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDBAL, q), (uint32_t)rxq->area.iova);
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDBAH, q), (uint32_t)(rxq->area.iova >> 32));
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDLEN, q), rxq->size * IXGBE_DESC_BYTES);
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDH, q), 0);
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDT, q), 0);
+
+	/* With one queue the packet buffer keeps frames that find no descriptor. With several, a
+	 * queue that nobody serves would keep the frames of all the others waiting. */
+	srrctl = IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEPACKET, rxq->buf_bytes / 1024) |
+		 IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE, IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER);
+	if (nic->options.queues > 1)
+		srrctl |= IXGBE_SRRCTL_DROP_EN;
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_SRRCTL, q), srrctl);
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RSCCTL, q), 0);
+
+	/* A reserved bit that resets to 1 and must be 0; and descriptor write-backs must not
+	 * overtake the data they announce (8.2.3.11.1). */
+	reg_clear(nic, ixgbe_rxq_reg(IXGBE_DCA_RXCTRL, q),
+		  IXGBE_DCA_RXCTRL_RESERVED_ZERO | IXGBE_DCA_RXCTRL_DESC_WB_RO_EN);
+
+	rxdctl = IXGBE_RXDCTL_ENABLE | (nic->options.rx_vlan_strip ? IXGBE_RXDCTL_VME : 0);
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RXDCTL, q), rxdctl);
+	err = reg_wait(nic, ixgbe_rxq_reg(IXGBE_RXDCTL, q), IXGBE_RXDCTL_ENABLE,
+		       IXGBE_RXDCTL_ENABLE, RX_ENABLE_TIMEOUT_US);
+	if (err)
+		return err;
+	rx_refill(rxq);
+	return 0;
+}
+
+/* Section 4.6.7.1.2. On failure the buffers are given back all the same: the caller has to
+ * reset the device before it uses them. */
+int rxq_disable(struct ixgbe_rxq *rxq)
+{
+	struct ixgbe *nic = rxq->nic;
+	const uint32_t reg = ixgbe_rxq_reg(IXGBE_RXDCTL, rxq->queue);
+	int err;
+
+	reg_clear(nic, reg, IXGBE_RXDCTL_ENABLE);
+	err = reg_wait(nic, reg, IXGBE_RXDCTL_ENABLE, 0, RX_DISABLE_TIMEOUT_US);
+	port_delay_us(RX_DISABLE_SETTLE_US);
+	rx_drop(rxq, rxq->filled);
+	return err;
+}

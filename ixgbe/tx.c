@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transmit queues (sections 4.6.8, 7.2).
+ *
+ *       clean                next
+ *        v                    v
+ *     ---[NIC][NIC][NIC][NIC][ ][ ][ ]---
+ *
+ * A burst writes descriptors at `next` and then the tail, once. Every 32 descriptors or so,
+ * and at the end of the burst, the last descriptor of a frame asks for a report (RS): the
+ * NIC sets DD in it when it has read everything up to there. The places of these
+ * descriptors wait in a queue of their own, `report`; a reclaim looks at the oldest of them
+ * and frees the descriptors and buffers up to it in one go.
+ *
+ * Checksums, segmentation and VLAN tags need a context descriptor in front of the frame.
+ * The NIC remembers it, so that frames with the same headers share one; we remember what
+ * it remembers, in `context`.
+ *
+ * Most frames are one segment without offload; the loop in tx_simple() handles these, and
+ * tx_frame() all the others. Both check all they are given: nothing is written to the ring
+ * that the datasheet does not allow.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mmio.h"
+#include "pool.h"
+#include "port.h"
+
+
+/* Descriptors between two reports. */
+#define TX_REPORT_BATCH 32u
+/* The shortest frame that the NIC pads to 60 bytes by itself. */
+#define TX_FRAME_MIN_BYTES 17u
+/* Ethernet header and two VLAN tags: what a frame may have over the MTU. */
+#define TX_FRAME_OVER_MTU_BYTES 22u
+/* How long a queue may take to start, to send what it has, and to stop. */
+#define TX_ENABLE_TIMEOUT_US  100000u
+#define TX_DRAIN_TIMEOUT_US   10000u
+#define TX_DISABLE_TIMEOUT_US 100000u
+
+/* Section 7.2.3.4: prefetch when fewer than 32 descriptors are in the NIC. A write-back
+ * threshold of 0, so that a report comes when it was asked for. */
+#define TX_TXDCTL                                                                                  \
+	(IXGBE_FIELD_PREP(IXGBE_TXDCTL_PTHRESH, 32) | IXGBE_FIELD_PREP(IXGBE_TXDCTL_HTHRESH, 1) |  \
+	 IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 0))
+
+#define TX_CMD                                                                                     \
+	(IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_DATA) | IXGBE_TXD_DEXT | IXGBE_TXD_IFCS)
+
+#define TX_L4_CSUM   (IXGBE_TX_TCP_CSUM | IXGBE_TX_UDP_CSUM | IXGBE_TX_SCTP_CSUM)
+#define TX_IP	     (IXGBE_TX_IPV4 | IXGBE_TX_IPV6)
+#define TX_CSUM	     (IXGBE_TX_IP_CSUM | TX_L4_CSUM)
+#define TX_OFFLOAD   (TX_CSUM | IXGBE_TX_TSO)
+#define TX_ALL_FLAGS (TX_OFFLOAD | TX_IP | IXGBE_TX_VLAN | IXGBE_TX_EOP)
+
+struct ixgbe_txq {
+	/* One cache line that each burst touches. */
+	union ixgbe_desc *ring;
+	struct ixgbe_buf **buf; /* that ends at a descriptor, or NULL */
+	uint16_t *report;	/* descriptors with RS, a circle of `size` */
+	uint32_t size;		/* descriptors of the ring */
+	uint32_t next;		/* first free */
+	uint32_t free;		/* how many are free; one always stays so */
+	uint32_t clean;		/* oldest that is not reclaimed */
+	uint32_t in_flight;	/* buffers */
+	uint32_t report_first;	/* oldest in report */
+	uint32_t report_next;	/* end of report */
+	volatile uint32_t *doorbell;
+
+	struct ixgbe *nic;
+	uint64_t context[2]; /* the last context descriptor; 0: none */
+	uint32_t queue;
+	struct ixgbe_dma_area area;
+	_Alignas(64) struct ixgbe_queue_counters counters;
+};
+
+static inline uint32_t tx_wrap(const struct ixgbe_txq *txq, uint32_t at)
+{
+	return at == txq->size ? 0 : at;
+}
+
+/* A counter has one writer, which needs no locked addition. */
+static inline void count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+			      memory_order_relaxed);
+}
+
+/* ---- Reclaim ---- */
+
+uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq)
+{
+	uint32_t clean = txq->clean, freed = 0, returned = 0;
+
+	while (txq->report_first != txq->report_next) {
+		uint32_t end = txq->report[txq->report_first];
+
+		if (!(desc_load(&txq->ring[end], 1) >> 32 & IXGBE_TXD_STAT_DD))
+			break;
+		txq->report_first = tx_wrap(txq, txq->report_first + 1);
+		end = tx_wrap(txq, end + 1);
+		do {
+			struct ixgbe_buf *buf = txq->buf[clean];
+
+			if (buf) {
+				pool_push(buf);
+				returned++;
+			}
+			freed++;
+			clean = tx_wrap(txq, clean + 1);
+		} while (clean != end);
+	}
+	txq->clean = clean;
+	txq->free += freed;
+	txq->in_flight -= returned;
+	return returned;
+}
+
+uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq)
+{
+	return txq->in_flight;
+}
+
+/* ---- Checks ---- */
+
+struct tx_plan {
+	uint32_t segs;
+	uint32_t descs; /* of data */
+	uint32_t bytes;
+	uint32_t header_bytes; /* with TSO */
+};
+
+static uint32_t tx_max_frame(const struct ixgbe_txq *txq)
+{
+	return __atomic_load_n(&txq->nic->mtu, __ATOMIC_RELAXED) + TX_FRAME_OVER_MTU_BYTES;
+}
+
+static bool tx_within_buffer(const struct ixgbe_tx_seg *seg)
+{
+	return seg->len > 0 && seg->offset <= seg->buf->size &&
+	       seg->len <= seg->buf->size - seg->offset;
+}
+
+/* The header lengths, flags and mss of a frame with offload. */
+static int tx_check_offload(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *first,
+			    struct tx_plan *plan)
+{
+	const uint32_t flags = first->flags;
+	const uint32_t l4 = flags & TX_L4_CSUM;
+	const bool ipv4 = (flags & TX_IP) == IXGBE_TX_IPV4;
+	const uint32_t l4_min = l4 == IXGBE_TX_TCP_CSUM	   ? 20
+				: l4 == IXGBE_TX_UDP_CSUM  ? 8
+				: l4 == IXGBE_TX_SCTP_CSUM ? 12
+							   : 0;
+	const uint32_t l4_offset = (uint32_t)first->l2_len + first->l3_len;
+
+	if (!ipv4 && ((flags & TX_IP) != IXGBE_TX_IPV6 || (flags & IXGBE_TX_IP_CSUM)))
+		return -EINVAL;
+	if ((l4 & (l4 - 1)) != 0) /* at most one */
+		return -EINVAL;
+	if (first->l2_len < 14 || first->l2_len > 127)
+		return -EINVAL;
+	if (first->l3_len < (ipv4 ? 20 : 40) || first->l3_len > (ipv4 ? 60 : 511))
+		return -EINVAL;
+	if (l4_offset + l4_min > plan->bytes)
+		return -EINVAL;
+	if (!(flags & IXGBE_TX_TSO))
+		return plan->bytes > tx_max_frame(txq) ? -EMSGSIZE : 0;
+
+	plan->header_bytes = l4_offset + first->l4_len;
+	if (l4 == IXGBE_TX_UDP_CSUM
+		    ? first->l4_len != 8
+		    : l4 != IXGBE_TX_TCP_CSUM || first->l4_len < 20 || first->l4_len > 60)
+		return -EINVAL;
+	if (first->mss == 0 || plan->header_bytes > IXGBE_TSO_HEADER_MAX ||
+	    plan->header_bytes > first->len || plan->header_bytes >= plan->bytes)
+		return -EINVAL;
+	if (plan->header_bytes - first->l2_len + first->mss >
+		    tx_max_frame(txq) - TX_FRAME_OVER_MTU_BYTES ||
+	    plan->bytes - plan->header_bytes > IXGBE_TXD_PAYLEN >> 14)
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* Checks the frame that begins at `seg` and says what it needs. */
+static int tx_plan(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t count,
+		   struct tx_plan *out)
+{
+	struct tx_plan plan = {0};
+	const struct ixgbe_tx_seg *at;
+
+	do {
+		if (plan.segs == count)
+			return -EINVAL; /* the frame has no end */
+		at = &seg[plan.segs++];
+		if (!tx_within_buffer(at) || (at->flags & ~TX_ALL_FLAGS))
+			return -EINVAL;
+		plan.descs += (at->len - 1) / IXGBE_TX_DESC_MAX_BYTES + 1;
+		plan.bytes += at->len;
+		if (plan.descs > IXGBE_TX_DESC_FRAME_MAX)
+			return -EMSGSIZE;
+	} while (!(at->flags & IXGBE_TX_EOP));
+
+	if (seg->flags & TX_OFFLOAD) {
+		int err = tx_check_offload(txq, seg, &plan);
+
+		if (err)
+			return err;
+	} else if (plan.bytes > tx_max_frame(txq)) {
+		return -EMSGSIZE;
+	}
+	/* Shorter frames are padded below, in the buffer. */
+	if (plan.bytes < TX_FRAME_MIN_BYTES &&
+	    (plan.segs != 1 || seg->buf->size - seg->offset < TX_FRAME_MIN_BYTES))
+		return -EINVAL;
+	*out = plan;
+	return 0;
+}
+
+int ixgbe_tx_check(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t count)
+{
+	struct tx_plan plan;
+	int err = tx_plan(txq, seg, count, &plan);
+
+	if (err)
+		return err;
+	return plan.segs == count ? 0 : -EINVAL;
+}
+
+/* ---- Transmit ---- */
+
+static inline void tx_desc(struct ixgbe_txq *txq, uint64_t half0, uint64_t half1,
+			   struct ixgbe_buf *buf)
+{
+	const uint32_t at = txq->next;
+
+	desc_store(&txq->ring[at], half0, half1);
+	txq->buf[at] = buf;
+	txq->next = tx_wrap(txq, at + 1);
+	txq->free--;
+}
+
+/* The context that a frame needs (section 7.2.3.2.3); only index 0 is used. */
+static void tx_context(const struct ixgbe_tx_seg *first, uint64_t context[2])
+{
+	const uint32_t flags = first->flags;
+	uint32_t type = IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_CTXT) | IXGBE_TXD_DEXT;
+	uint32_t lengths = IXGBE_FIELD_PREP(IXGBE_TXC_MACLEN, 14);
+	uint32_t segmentation = 0;
+
+	if (flags & TX_OFFLOAD) {
+		lengths = IXGBE_FIELD_PREP(IXGBE_TXC_MACLEN, first->l2_len) |
+			  IXGBE_FIELD_PREP(IXGBE_TXC_IPLEN, first->l3_len);
+		type |= (flags & IXGBE_TX_IPV4) ? IXGBE_TXC_IPV4 : 0;
+		type |= IXGBE_FIELD_PREP(IXGBE_TXC_L4T,
+					 flags & IXGBE_TX_TCP_CSUM    ? IXGBE_TXC_L4T_TCP
+					 : flags & IXGBE_TX_SCTP_CSUM ? IXGBE_TXC_L4T_SCTP
+								      : IXGBE_TXC_L4T_UDP);
+	}
+	if (flags & IXGBE_TX_VLAN)
+		lengths |= IXGBE_FIELD_PREP(IXGBE_TXC_VLAN, first->vlan);
+	if (flags & IXGBE_TX_TSO)
+		segmentation = IXGBE_FIELD_PREP(IXGBE_TXC_MSS, first->mss) |
+			       IXGBE_FIELD_PREP(IXGBE_TXC_L4LEN, first->l4_len);
+	context[0] = lengths;
+	context[1] = type | (uint64_t)segmentation << 32;
+}
+
+/* The halves of dword[2] and dword[3] that all data descriptors of a frame have in common. */
+static uint64_t tx_command(const struct ixgbe_tx_seg *first, const struct tx_plan *plan)
+{
+	const uint32_t flags = first->flags;
+	const bool tso = flags & IXGBE_TX_TSO;
+	uint32_t cmd = TX_CMD, options;
+
+	options = IXGBE_FIELD_PREP(IXGBE_TXD_PAYLEN, plan->bytes - plan->header_bytes);
+	if (flags & IXGBE_TX_VLAN)
+		cmd |= IXGBE_TXD_VLE;
+	if (tso)
+		cmd |= IXGBE_TXD_TSE;
+	if (flags & TX_L4_CSUM)
+		options |= IXGBE_TXD_POPTS_TXSM;
+	/* Each frame that is cut off needs its own IPv4 checksum. */
+	if ((flags & IXGBE_TX_IP_CSUM) || (tso && (flags & IXGBE_TX_IPV4)))
+		options |= IXGBE_TXD_POPTS_IXSM;
+	return cmd | (uint64_t)options << 32;
+}
+
+/* Writes any frame. Returns its segments; 0: malformed, or no room. */
+static __attribute__((noinline)) uint32_t tx_frame(struct ixgbe_txq *txq,
+						   const struct ixgbe_tx_seg *seg, uint32_t segs,
+						   uint64_t *bytes)
+{
+	uint64_t context[2], command;
+	struct tx_plan plan;
+	bool new_context = false;
+
+	if (tx_plan(txq, seg, segs, &plan))
+		return 0;
+	if (seg->flags & (TX_OFFLOAD | IXGBE_TX_VLAN)) {
+		tx_context(seg, context);
+		new_context = context[0] != txq->context[0] || context[1] != txq->context[1];
+	}
+	if (plan.descs + new_context > txq->free) {
+		count(&txq->counters.restarts, 1);
+		return 0;
+	}
+	if (new_context) {
+		tx_desc(txq, context[0], context[1], NULL);
+		memcpy(txq->context, context, sizeof(context));
+	}
+	*bytes += plan.bytes;
+	if (plan.bytes < TX_FRAME_MIN_BYTES) {
+		memset(seg->buf->data + seg->offset + seg->len, 0, TX_FRAME_MIN_BYTES - plan.bytes);
+		plan.bytes = TX_FRAME_MIN_BYTES;
+	}
+	command = tx_command(seg, &plan);
+	for (uint32_t i = 0; i < plan.segs; i++) {
+		const uint32_t len = plan.segs == 1 ? plan.bytes : seg[i].len;
+		const ixgbe_iova iova = seg[i].buf->iova + seg[i].offset;
+		uint32_t done = 0;
+
+		for (; len - done > IXGBE_TX_DESC_MAX_BYTES; done += IXGBE_TX_DESC_MAX_BYTES)
+			tx_desc(txq, iova + done, command | IXGBE_TX_DESC_MAX_BYTES, NULL);
+		if (i == plan.segs - 1)
+			command |= IXGBE_TXD_EOP;
+		tx_desc(txq, iova + done, command | (len - done), seg[i].buf);
+	}
+	return plan.segs;
+}
+
+/*
+ * Writes frames of one segment without offload, as many as come in a row and find room,
+ * at most `count`. Returns how many.
+ */
+static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
+				 uint32_t count, uint32_t max_frame, uint64_t *bytes)
+{
+	uint32_t at = txq->next, n = 0;
+
+	if (count > txq->free)
+		count = txq->free;
+	for (; n < count; n++, seg++) {
+		struct ixgbe_buf *buf = seg->buf;
+		const uint32_t len = seg->len;
+
+		if (seg->flags != IXGBE_TX_EOP ||
+		    len - TX_FRAME_MIN_BYTES > max_frame - TX_FRAME_MIN_BYTES ||
+		    (uint64_t)seg->offset + len > buf->size)
+			break;
+		desc_store(&txq->ring[at], buf->iova + seg->offset,
+			   TX_CMD | IXGBE_TXD_EOP | len | (uint64_t)len << (32 + 14));
+		txq->buf[at] = buf;
+		*bytes += len;
+		at = tx_wrap(txq, at + 1);
+	}
+	txq->next = at;
+	txq->free -= n;
+	return n;
+}
+
+static_assert(IXGBE_TXD_PAYLEN == ~0u << 14, "shifted in place");
+
+/* Asks for a report at the last descriptor that was written, which ends a frame. */
+static void tx_report(struct ixgbe_txq *txq)
+{
+	const uint32_t last = (txq->next != 0 ? txq->next : txq->size) - 1;
+	union ixgbe_desc *desc = &txq->ring[last];
+
+	desc_store(desc, desc->qword[0], desc->qword[1] | IXGBE_TXD_RS);
+	txq->report[txq->report_next] = (uint16_t)last;
+	txq->report_next = tx_wrap(txq, txq->report_next + 1);
+}
+
+uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t segs)
+{
+	const uint32_t max_frame = tx_max_frame(txq);
+	uint32_t taken = 0, packets = 0, unreported;
+	uint64_t bytes = 0;
+
+	ixgbe_tx_reclaim(txq);
+	unreported = txq->free;
+	while (taken < segs) {
+		const uint32_t left = segs - taken;
+		uint32_t n =
+			tx_simple(txq, seg + taken, left < TX_REPORT_BATCH ? left : TX_REPORT_BATCH,
+				  max_frame, &bytes);
+
+		packets += n;
+		if (n == 0) {
+			n = tx_frame(txq, seg + taken, left, &bytes);
+			packets += n != 0;
+		}
+		if (n == 0)
+			break;
+		taken += n;
+		if (unreported - txq->free >= TX_REPORT_BATCH) {
+			tx_report(txq);
+			unreported = txq->free;
+		}
+	}
+	if (taken == 0)
+		return 0;
+
+	if (unreported != txq->free)
+		tx_report(txq);
+	txq->in_flight += taken;
+	count(&txq->counters.packets, packets);
+	count(&txq->counters.bytes, bytes);
+	dma_wmb();
+	if (txq->doorbell)
+		*txq->doorbell = txq->next;
+	else
+		reg_write(txq->nic, ixgbe_txq_reg(IXGBE_TDT, txq->queue), txq->next);
+	return taken;
+}
+
+/* ---- Set-up and teardown ---- */
+
+struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue)
+{
+	return queue < nic->options.queues ? nic->txq[queue] : NULL;
+}
+
+const struct ixgbe_queue_counters *txq_counters(const struct ixgbe_txq *txq)
+{
+	return &txq->counters;
+}
+
+int txq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_txq **out)
+{
+	struct ixgbe_txq *txq = aligned_alloc(_Alignof(struct ixgbe_txq), sizeof(*txq));
+	int err = -ENOMEM;
+
+	if (!txq)
+		return -ENOMEM;
+	*txq = (struct ixgbe_txq){
+		.nic = nic,
+		.queue = queue,
+		.size = nic->options.tx_ring,
+		.doorbell =
+			nic->backend->ops->doorbell(nic->backend, ixgbe_txq_reg(IXGBE_TDT, queue)),
+	};
+	txq->buf = calloc(txq->size, sizeof(struct ixgbe_buf *));
+	txq->report = calloc(txq->size, sizeof(uint16_t));
+	if (!txq->buf || !txq->report)
+		goto fail;
+	err = dma_alloc(nic->dma, txq->size * sizeof(union ixgbe_desc), &txq->area);
+	if (err)
+		goto fail;
+	txq->ring = txq->area.addr;
+	*out = txq;
+	return 0;
+
+fail:
+	free(txq->report);
+	free(txq->buf);
+	free(txq);
+	return err;
+}
+
+void txq_free(struct ixgbe_txq *txq)
+{
+	if (!txq)
+		return;
+	assert(txq->in_flight == 0);
+	dma_release(txq->nic->dma, &txq->area);
+	free(txq->report);
+	free(txq->buf);
+	free(txq);
+}
+
+/* Section 4.6.8.1, step by step. */
+int txq_enable(struct ixgbe_txq *txq)
+{
+	struct ixgbe *nic = txq->nic;
+	const uint32_t q = txq->queue;
+
+	txq->next = txq->clean = 0;
+	txq->free = txq->size - 1;
+	txq->report_first = txq->report_next = 0;
+	txq->context[0] = txq->context[1] = 0;
+	for (uint32_t i = 0; i < txq->size; i++) {
+		desc_store(&txq->ring[i], 0, 0);
+		txq->buf[i] = NULL;
+	}
+
+	/* The ring's place; head and tail are equal: nothing to send. */
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDBAL, q), (uint32_t)txq->area.iova);
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDBAH, q), (uint32_t)(txq->area.iova >> 32));
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDLEN, q), txq->size * IXGBE_DESC_BYTES);
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDH, q), 0);
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDT, q), 0);
+
+	/* Reports come in the descriptors, so the head is not written back; and a report must
+	 * not overtake another (8.2.3.11.2). */
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDWBAL, q), 0);
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDWBAH, q), 0);
+	reg_clear(nic, ixgbe_txq_reg(IXGBE_DCA_TXCTRL, q), IXGBE_DCA_TXCTRL_DESC_WB_RO_EN);
+
+	/* The transmit path before its first queue; the others find it set. */
+	reg_set(nic, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TXDCTL, q), TX_TXDCTL | IXGBE_TXDCTL_ENABLE);
+	return reg_wait(nic, ixgbe_txq_reg(IXGBE_TXDCTL, q), IXGBE_TXDCTL_ENABLE,
+			IXGBE_TXDCTL_ENABLE, TX_ENABLE_TIMEOUT_US);
+}
+
+/* Gives back what the ring holds, sent or not. */
+static void tx_empty(struct ixgbe_txq *txq)
+{
+	while (txq->clean != txq->next) {
+		if (txq->buf[txq->clean])
+			pool_push(txq->buf[txq->clean]);
+		txq->clean = tx_wrap(txq, txq->clean + 1);
+	}
+	txq->free = txq->size - 1;
+	txq->in_flight = 0;
+	txq->report_first = txq->report_next;
+}
+
+/* Section 4.6.8.1.2. Without a link the ring does not empty; what was not sent by the
+ * deadline is not sent. On failure the buffers are given back all the same: the caller has
+ * to reset the device before it uses them. */
+int txq_disable(struct ixgbe_txq *txq)
+{
+	struct ixgbe *nic = txq->nic;
+	const uint32_t reg = ixgbe_txq_reg(IXGBE_TXDCTL, txq->queue);
+	int err;
+
+	reg_wait(nic, ixgbe_txq_reg(IXGBE_TDH, txq->queue), 0xffff, txq->next, TX_DRAIN_TIMEOUT_US);
+	reg_write(nic, reg, TX_TXDCTL | IXGBE_TXDCTL_SWFLSH);
+	err = reg_wait(nic, reg, IXGBE_TXDCTL_ENABLE, 0, TX_DISABLE_TIMEOUT_US);
+	tx_empty(txq);
+	return err;
+}
