@@ -96,7 +96,8 @@ static int connect_only(void)
 			refused++;
 		if (fd >= 0) {
 			snprintf(names + used, sizeof(names) - used, "%s%.*s", alive ? ", " : "",
-				 (int)(strlen(entries[i]->d_name) - strlen(SUFFIX)), entries[i]->d_name);
+				 (int)(strlen(entries[i]->d_name) - strlen(SUFFIX)),
+				 entries[i]->d_name);
 			if (alive++ == 0)
 				found = fd;
 			else
@@ -126,7 +127,7 @@ int client_connect(const struct ixtap *cli)
 		return connect_or_fail(cli->control);
 	if (!cli->name)
 		return connect_only();
-	if (strchr(cli->name, '/')) {
+	if (!cli->name[0] || strchr(cli->name, '/')) {
 		fail("'%s' is no interface name; a socket's path goes with --control", cli->name);
 		return -1;
 	}
@@ -181,7 +182,8 @@ json_t *client_receive(int fd, int timeout_ms)
 	else if ((size_t)len > CONTROL_REPLY_MAX)
 		fail("the answer is longer than the protocol allows");
 	else if (!(object = json_loadb(reply, (size_t)len, JSON_REJECT_DUPLICATES, &error)))
-		fail("the answer is no JSON object: %s; is this the control socket of ixtapd?", error.text);
+		fail("the answer is no JSON object: %s; is this the control socket of ixtapd?",
+		     error.text);
 	free(reply);
 	text = json_string_value(json_object_get(object, "error"));
 	if (text) {

@@ -21,8 +21,8 @@ struct ixtap {
 	const char *name;    /* of the TAP; NULL: the only one that runs */
 	const char *control; /* path of the socket; NULL: by name */
 	bool json;
-	bool all;            /* counters that are zero too */
-	double interval_s;   /* 0: once */
+	bool all;          /* counters that are zero too */
+	double interval_s; /* 0: once */
 };
 
 /* The objects. The exit status: 0, or 1 after one line on standard error. */

@@ -2,6 +2,7 @@
 /* The command line of ixtap. */
 #include <argp.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,23 +20,26 @@ static const struct object objects[] = {
 	{"monitor", ixtap_monitor},
 };
 
-#define OBJECTS (sizeof(objects) / sizeof(objects[0]))
+#define OBJECTS        (sizeof(objects) / sizeof(objects[0]))
 #define INTERVAL_MAX_S 86400.0
+#define USAGE          2
 
 struct arguments {
 	struct ixtap cli;
 	const struct object *object;
 };
 
-const char *argp_program_version = "ixtap " IXTAP_VERSION;
+/* The C library looks for it: the one symbol that is not hidden. */
+__attribute__((visibility("default"))) const char *argp_program_version = "ixtap " IXTAP_VERSION;
 
-static const char doc[] = "Show what a running ixtapd does."
-			  "\vOBJECT is one of these, or as much of it as tells it apart:\n"
-			  "  status   state, link, interface, NIC\n"
-			  "  stats    counters that are not zero; with -i, rates\n"
-			  "  monitor  events as they happen, until interrupted\n\n"
-			  "NAME is the --tap that ixtapd was started with; it may be left out while only "
-			  "one runs.\n\nExit status: 0, 1 (failed), 2 (usage).";
+static const char doc[] =
+	"Show what a running ixtapd does."
+	"\vOBJECT is one of these, or as much of it as tells it apart:\n"
+	"  status   state, link, interface, NIC\n"
+	"  stats    counters that are not zero; with -i, rates\n"
+	"  monitor  events as they happen, until interrupted\n\n"
+	"NAME is the --tap that ixtapd was started with; it may be left out while only "
+	"one runs.\n\nExit status: 0, 1 (failed), 2 (usage).";
 
 static const struct argp_option options[] = {
 	{"json", 'j', NULL, 0, "JSON, one object a line", 0},
@@ -45,8 +49,22 @@ static const struct argp_option options[] = {
 	{0},
 };
 
+/* One line, as for every other failure: argp's own goes on about --help. */
+static void usage_error(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+static void usage_error(const char *format, ...)
+{
+	char line[256];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	fail("%s", line);
+	exit(USAGE);
+}
+
 /* As iproute2 does, but what fits several is refused rather than guessed. */
-static const struct object *find_object(struct argp_state *state, const char *word)
+static const struct object *find_object(const char *word)
 {
 	const struct object *found = NULL;
 	char choices[64] = "";
@@ -64,19 +82,18 @@ static const struct object *find_object(struct argp_state *state, const char *wo
 	if (word[0] && found && strcmp(choices, found->name) == 0)
 		return found;
 	if (word[0] && found)
-		argp_error(state, "'%s' could be any of: %s", word, choices);
+		usage_error("'%s' could be any of: %s", word, choices);
 	else
-		argp_error(state, "unknown object '%s': it is one of status, stats, monitor", word);
-	return NULL;
+		usage_error("unknown object '%s': it is one of status, stats, monitor", word);
 }
 
-static double parse_interval(struct argp_state *state, const char *text)
+static double parse_interval(const char *text)
 {
 	char *end;
 	double value = strtod(text, &end);
 
 	if (end == text || *end || !isfinite(value) || value < 0.01 || value > INTERVAL_MAX_S)
-		argp_error(state, "'%s' is not an interval: seconds from 0.01 to 86400", text);
+		usage_error("'%s' is not an interval: seconds from 0.01 to 86400", text);
 	return value;
 }
 
@@ -85,6 +102,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct arguments *args = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->err_stream = NULL; /* see usage_error; getopt's own line remains */
+		return 0;
 	case 'j':
 		args->cli.json = true;
 		return 0;
@@ -92,26 +112,26 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		args->cli.all = true;
 		return 0;
 	case 'i':
-		args->cli.interval_s = parse_interval(state, arg);
+		args->cli.interval_s = parse_interval(arg);
 		return 0;
 	case 'c':
 		args->cli.control = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num == 0)
-			args->object = find_object(state, arg);
+			args->object = find_object(arg);
 		else if (state->arg_num == 1)
 			args->cli.name = arg;
 		else
-			argp_error(state, "'%s' is one word too many", arg);
+			usage_error("'%s' is one word too many", arg);
 		return 0;
 	case ARGP_KEY_END:
 		if (!args->object)
-			argp_error(state, "say what to show: status, stats or monitor");
+			usage_error("say what to show: status, stats or monitor");
 		if (args->cli.interval_s > 0 && args->object->run != ixtap_stats)
-			argp_error(state, "-i goes with stats only");
+			usage_error("-i goes with stats only");
 		if (args->cli.name && args->cli.control)
-			argp_error(state, "give a name or --control, not both");
+			usage_error("give a name or --control, not both");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -124,8 +144,8 @@ int main(int argc, char *argv[])
 	struct arguments args = {0};
 	int status;
 
-	argp_err_exit_status = 2;
-	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
+		return USAGE;
 	output_init();
 	status = args.object->run(&args.cli);
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -92,8 +92,9 @@ static void show_name(const json_t *event)
 
 static void show_netns(const json_t *event)
 {
-	put(COLOUR_NONE, "%s", member_true(event, "reachable") ? "back in a namespace we can reach"
-							       : "moved to another namespace");
+	put(COLOUR_NONE, "%s",
+	    member_true(event, "reachable") ? "back in a namespace we can reach"
+					    : "moved to another namespace");
 }
 
 static void show_missed(const json_t *event)

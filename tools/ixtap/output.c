@@ -53,8 +53,8 @@ void fail(const char *format, ...)
 void put(enum colour colour, const char *format, ...)
 {
 	static const char *const start[] = {
-		[COLOUR_NONE] = "",       [COLOUR_GOOD] = "\033[32m", [COLOUR_BAD] = "\033[1;31m",
-		[COLOUR_WARN] = "\033[33m", [COLOUR_HEAD] = "\033[1m", [COLOUR_DIM] = "\033[2m",
+		[COLOUR_NONE] = "",         [COLOUR_GOOD] = "\033[32m", [COLOUR_BAD] = "\033[1;31m",
+		[COLOUR_WARN] = "\033[33m", [COLOUR_HEAD] = "\033[1m",  [COLOUR_DIM] = "\033[2m",
 	};
 	bool coloured = colours && colour != COLOUR_NONE;
 	char text[1024];
@@ -108,7 +108,8 @@ const char *format_duration(char out[FORMAT_BYTES], double seconds)
 	uint64_t s = seconds > 0 ? (uint64_t)seconds : 0;
 
 	if (s >= 86400)
-		snprintf(out, FORMAT_BYTES, "%" PRIu64 " d %" PRIu64 " h", s / 86400, s / 3600 % 24);
+		snprintf(out, FORMAT_BYTES, "%" PRIu64 " d %" PRIu64 " h", s / 86400,
+			 s / 3600 % 24);
 	else if (s >= 3600)
 		snprintf(out, FORMAT_BYTES, "%" PRIu64 " h %" PRIu64 " min", s / 3600, s / 60 % 60);
 	else if (s >= 60)

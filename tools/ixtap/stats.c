@@ -33,7 +33,8 @@ static const char *describe(const char *name)
 /* Whether a counter other than zero means that frames were lost. */
 static bool is_loss(const char *name)
 {
-	static const char *const parts[] = {"drop", "error", "missed", "no_dma_resources", "failed"};
+	static const char *const parts[] = {"drop", "error", "missed", "no_dma_resources",
+					    "failed"};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (strstr(name, parts[i]))
@@ -52,7 +53,8 @@ static int64_t losses(const json_t *stats)
 
 	for (size_t i = 0; i < sizeof(nic) / sizeof(nic[0]); i++)
 		sum += json_integer_value(json_object_get(json_object_get(stats, "nic"), nic[i]));
-	json_object_foreach(json_object_get(stats, "bridge"), name, value) {
+	json_object_foreach(json_object_get(stats, "bridge"), name, value)
+	{
 		if (strstr(name, "_drop_"))
 			sum += json_integer_value(value);
 	}
@@ -84,10 +86,12 @@ static void put_group(const struct ixtap *cli, const char *group, const json_t *
 {
 	const char *name;
 	json_t *value;
-	bool any = false;
+	bool any = false, bridge = strcmp(group, "bridge") == 0;
 
-	put(COLOUR_HEAD, "%s\n", group);
-	json_object_foreach(json_object_get(now, group), name, value) {
+	put(COLOUR_HEAD, "%s", group);
+	put(COLOUR_NONE, "\n");
+	json_object_foreach(json_object_get(now, group), name, value)
+	{
 		uint64_t count = (uint64_t)json_integer_value(value);
 		char path[64], rate[FORMAT_BYTES + 2] = "", text[FORMAT_BYTES];
 
@@ -98,7 +102,7 @@ static void put_group(const struct ixtap *cli, const char *group, const json_t *
 			format_rate(text, per_second(now, before, path), "/s");
 			snprintf(rate, sizeof(rate), "%14s", text);
 		}
-		put_counter(name, count, rate, describe(name));
+		put_counter(name, count, rate, bridge ? describe(name) : "");
 		any = true;
 	}
 	if (!any)
@@ -121,12 +125,12 @@ static void put_queues(const struct ixtap *cli, const json_t *stats)
 		const char *name = described[i].name;
 		int64_t sum = 0;
 
-		json_array_foreach(queues, q, queue)
-			sum += member_int(queue, name);
+		json_array_foreach(queues, q, queue) sum += member_int(queue, name);
 		if (sum == 0 && !cli->all)
 			continue;
 		put(COLOUR_NONE, "  %-28s", name);
-		json_array_foreach(queues, q, queue) {
+		json_array_foreach(queues, q, queue)
+		{
 			uint64_t value = (uint64_t)member_int(queue, name);
 			char count[FORMAT_BYTES];
 
@@ -139,8 +143,20 @@ static void put_queues(const struct ixtap *cli, const json_t *stats)
 
 static void put_rates_header(void)
 {
-	put(COLOUR_HEAD, "%-10s%14s%14s%14s%14s%12s%12s\n", "time", "rx", "rx frames", "tx",
+	put(COLOUR_HEAD, "%-10s%14s%14s%14s%14s%12s%12s", "time", "rx", "rx frames", "tx",
 	    "tx frames", "lost", "wake-ups");
+	put(COLOUR_NONE, "\n");
+}
+
+static void put_time(const json_t *stats)
+{
+	time_t seconds = (time_t)member_number(stats, "time");
+	char text[16];
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	put(COLOUR_DIM, "%-10s", text);
 }
 
 static void put_rates(const json_t *now, const json_t *before)
@@ -154,14 +170,10 @@ static void put_rates(const json_t *now, const json_t *before)
 		{"nic.tx_bytes", "bit/s", 8},
 		{"nic.tx_packets", "/s", 1},
 	};
-	time_t seconds = (time_t)member_number(now, "time");
 	int64_t lost = losses(now) - losses(before);
 	char text[FORMAT_BYTES];
-	struct tm tm;
 
-	localtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	put(COLOUR_DIM, "%-10s", text);
+	put_time(now);
 	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
 		double rate = per_second(now, before, columns[i].path) * columns[i].scale;
 
@@ -179,10 +191,26 @@ static void put_totals(const struct ixtap *cli, const json_t *now, const json_t 
 	put_queues(cli, now);
 }
 
+static void put_interval(const struct ixtap *cli, unsigned int line, const json_t *now,
+			 const json_t *before)
+{
+	if (cli->all) {
+		put_time(now);
+		put(COLOUR_NONE, "\n");
+		put_totals(cli, now, before);
+		put(COLOUR_NONE, "\n");
+		return;
+	}
+	if (line % HEADER_EVERY == 0)
+		put_rates_header();
+	put_rates(now, before);
+}
+
 static void sleep_interval(double seconds)
 {
 	double whole = floor(seconds);
-	struct timespec left = {.tv_sec = (time_t)whole, .tv_nsec = (long)((seconds - whole) * 1e9)};
+	struct timespec left = {.tv_sec = (time_t)whole,
+				.tv_nsec = (long)((seconds - whole) * 1e9)};
 
 	nanosleep(&left, NULL);
 }
@@ -197,14 +225,8 @@ static void repeat(const struct ixtap *cli, int fd, json_t *before)
 			put_json(before);
 		sleep_interval(cli->interval_s);
 		now = client_request(fd, "stats");
-		if (now && !cli->json) {
-			if (cli->all)
-				put_totals(cli, now, before);
-			else if (line % HEADER_EVERY == 0)
-				put_rates_header();
-			if (!cli->all)
-				put_rates(now, before);
-		}
+		if (now && !cli->json)
+			put_interval(cli, line, now, before);
 		json_decref(before);
 		before = now;
 		if (!now)

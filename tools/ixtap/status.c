@@ -19,7 +19,8 @@ static void put_headline(const json_t *status)
 	put(COLOUR_NONE, ": ");
 	put(running ? COLOUR_GOOD : COLOUR_WARN, "%s", state);
 	if (member_true(status, "link.up"))
-		put(COLOUR_GOOD, ", link up, %" PRId64 " Mbit/s", member_int(status, "link.speed_mbps"));
+		put(COLOUR_GOOD, ", link up, %" PRId64 " Mbit/s",
+		    member_int(status, "link.speed_mbps"));
 	else
 		put(COLOUR_WARN, ", link down");
 	if (reason[0])
@@ -90,11 +91,12 @@ static void put_queues(const json_t *status)
 	const json_t *queue;
 	size_t i;
 
-	json_array_foreach(member(status, "queues"), i, queue) {
+	json_array_foreach(member(status, "queues"), i, queue)
+	{
 		int64_t cpu = member_int(queue, "cpu");
 
-		put(COLOUR_NONE, LABEL "%" PRId64 " %s", i ? "" : "queues", member_int(queue, "queue"),
-		    member_text(queue, "state"));
+		put(COLOUR_NONE, LABEL "%" PRId64 " %s", i ? "" : "queues",
+		    member_int(queue, "queue"), member_text(queue, "state"));
 		if (cpu >= 0)
 			put(COLOUR_NONE, ", processor %" PRId64, cpu);
 		put(COLOUR_NONE, "\n");
@@ -108,7 +110,8 @@ static void put_daemon(const json_t *status)
 
 	put(COLOUR_NONE, LABEL "ixtapd %s, pid %" PRId64 ", up %s, poll %s", "daemon",
 	    member_text(status, "version"), member_int(status, "pid"),
-	    format_duration(uptime, member_number(status, "uptime_s")), member_text(status, "poll"));
+	    format_duration(uptime, member_number(status, "uptime_s")),
+	    member_text(status, "poll"));
 	if (recoveries)
 		put(COLOUR_WARN, ", NIC brought back %" PRId64 " times", recoveries);
 	put(COLOUR_NONE, "\n");
