@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the control side of the driver shares: everything but buffers, rings and
+ * backends. Internal to libixgbe.
+ *
+ *     open.c    the backend that a name means
+ *     port.c ─┬─ init.c       reset, the tables written after it, RXEN
+ *             ├─ link.c ──┬── sfp.c        the module, over I2C
+ *             │           └── semaphore.c  what is shared with firmware and the other port
+ *             ├─ eeprom.c ─┘
+ *             ├─ filters.c    addresses, VLANs, MTU, RSS
+ *             ├─ irq.c        MSI-X
+ *             └─ stats.c
+ */
+#pragma once
+
+#include "desc.h"
+#include "port.h"
+
+/* A wait that the datasheet gives no limit for: far above what the hardware
+ * takes, and short enough for whoever is watching the start. */
+#define WAIT_LIMIT_US 500000u
+
+/* Whether the device has left the bus: everything reads as ones then. */
+static inline bool port_gone(const struct ixgbe *nic)
+{
+	return reg_read(nic, IXGBE_STATUS) == UINT32_MAX;
+}
+
+/* CLOCK_MONOTONIC. */
+uint64_t port_now_us(void);
+
+/* `from` (NULL: all defaults) with what is 0 filled in; -EINVAL. */
+int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
+		      struct ixgbe_why *why);
+
+/* ---- init.c ---- */
+
+/* Stops DMA and resets the device; interrupts are off and nothing else is set up
+ * afterwards (sections 4.6.3.2, 4.2.1.6, 5.2.5.3.2). -ETIMEDOUT, -ENODEV. */
+int init_reset(struct ixgbe *nic);
+/* Everything that is written once after a reset and does not depend on queues. */
+void init_configure(struct ixgbe *nic);
+/* Opens and closes the receiver around RXCTRL.RXEN (section 4.6.7). */
+int init_receiver_set(struct ixgbe *nic, bool on);
+void init_transmitter_set(struct ixgbe *nic, bool on);
+/* Bus mastering in PCI configuration space (section 9.3). */
+int init_bus_master_set(struct ixgbe *nic, bool on);
+
+/* ---- semaphore.c ---- */
+
+/* The resources of SW_FW_SYNC (IXGBE_SW_FW_SYNC_SW_*), held against firmware and
+ * the other port's driver (section 10.5.4). -ETIMEDOUT, -ENODEV. */
+int semaphore_take(struct ixgbe *nic, uint32_t resource);
+void semaphore_release(struct ixgbe *nic, uint32_t resource);
+
+/* ---- eeprom.c ---- */
+
+/* -EIO: no EEPROM, or its contents are invalid. */
+int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why);
+int eeprom_read(struct ixgbe *nic, uint32_t word, uint16_t *value);
+
+/* ---- sfp.c, link.c ---- */
+
+/* Reads the module's identity into nic->sfp; no module, or one that does not answer, is
+ * IXGBE_SFP_NONE and no error. */
+int sfp_identify(struct ixgbe *nic);
+/* Writes the EEPROM's settings of the analogue part for this module. */
+int sfp_setup(struct ixgbe *nic);
+/* Brings the link to the administrative state. */
+int link_apply(struct ixgbe *nic);
+/* Another module: reads it and sets the link up for it. */
+int link_module_changed(struct ixgbe *nic);
+
+/* ---- filters.c ---- */
+
+int filters_new(struct ixgbe *nic);
+void filters_free(struct ixgbe *nic);
+/* Writes all of the filter state to the device, whose receiver is off. */
+void filters_apply(struct ixgbe *nic);
+void rss_configure(struct ixgbe *nic);
+/* 0, or -EADDRNOTAVAIL for what is no station's address. */
+int mac_check(const uint8_t mac[IXGBE_MAC_BYTES]);
+
+/* ---- irq.c ---- */
+
+int irq_new(struct ixgbe *nic, struct ixgbe_why *why);
+void irq_free(struct ixgbe *nic);
+/* Sets the device up for MSI-X, all vectors masked. */
+void irq_configure(struct ixgbe *nic);
+void irq_mask_all(struct ixgbe *nic);
+/* Enables link changes and faults. */
+void irq_other_arm(struct ixgbe *nic);
+
+/* ---- stats.c ---- */
+
+int stats_new(struct ixgbe *nic);
+void stats_free(struct ixgbe *nic);
+/* Throws away what the device counted before it was ours (section 4.6.5). */
+void stats_discard(struct ixgbe *nic);
+void stats_link_change(struct ixgbe *nic);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The EEPROM, read word by word through EERD (section 8.2.3.2.2), and its
+ * checksum: the words below 0x3F, the checksum word, and the sections that
+ * words 3 to 14 point to add up to 0xBABA (section 6.2.4). The device's pointers and
+ * lengths are claims: a section must end within the EEPROM.
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CHECKSUM_WORD   0x3fu
+#define CHECKSUM_SUM    0xbabau
+#define SECTION_FIRST   0x03u /* PCIe analogue; up to, not including, firmware */
+#define SECTION_END     0x0fu
+#define EERD_LIMIT_US   100000u
+#define EERD_WORDS_MAX  0x4000u /* EERD.ADDR has 14 bits */
+#define CORE0_PTR       0x09u   /* section of core 0; that of core 1 follows */
+#define CORE_MAC_OFFSET 0x01u   /* the address: three words, low byte first */
+
+static bool pointer_valid(uint16_t pointer)
+{
+	return pointer != 0 && pointer != 0xffff;
+}
+
+/* The caller holds the semaphore. */
+static int read_word(struct ixgbe *nic, uint32_t word, uint16_t *value)
+{
+	int err;
+
+	if (word >= EERD_WORDS_MAX)
+		return -EIO;
+	reg_write(nic, IXGBE_EERD, IXGBE_FIELD_PREP(IXGBE_EERD_ADDR, word) | IXGBE_EERD_START);
+	err = reg_wait(nic, IXGBE_EERD, IXGBE_EERD_DONE, IXGBE_EERD_DONE, EERD_LIMIT_US);
+	if (err)
+		return err;
+	*value = (uint16_t)IXGBE_FIELD_GET(IXGBE_EERD_DATA, reg_read(nic, IXGBE_EERD));
+	return 0;
+}
+
+int eeprom_read(struct ixgbe *nic, uint32_t word, uint16_t *value)
+{
+	int err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_EEP);
+
+	if (err)
+		return err;
+	err = read_word(nic, word, value);
+	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_EEP);
+	return err;
+}
+
+static int add_words(struct ixgbe *nic, uint32_t first, uint32_t count, uint16_t *sum)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		uint16_t word;
+		int err = read_word(nic, first + i, &word);
+
+		if (err)
+			return err;
+		*sum = (uint16_t)(*sum + word);
+	}
+	return 0;
+}
+
+static int checksum(struct ixgbe *nic, uint16_t *sum)
+{
+	uint32_t size = 64u << IXGBE_FIELD_GET(IXGBE_EEC_SIZE, reg_read(nic, IXGBE_EEC));
+	int err;
+
+	*sum = 0;
+	err = add_words(nic, 0, CHECKSUM_WORD + 1, sum);
+	for (uint32_t i = SECTION_FIRST; !err && i < SECTION_END; i++) {
+		uint16_t pointer, length;
+
+		err = read_word(nic, i, &pointer);
+		if (err || !pointer_valid(pointer))
+			continue;
+		err = read_word(nic, pointer, &length);
+		if (err || !pointer_valid(length))
+			continue;
+		if (pointer >= size || length >= size - pointer)
+			return -EIO;
+		err = add_words(nic, pointer + 1u, length, sum);
+	}
+	return err;
+}
+
+static bool mac_from_receive_address(const struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
+{
+	uint32_t low = reg_read(nic, IXGBE_RAL), high = reg_read(nic, IXGBE_RAH);
+
+	for (uint32_t i = 0; i < 4; i++)
+		mac[i] = (uint8_t)(low >> 8 * i);
+	mac[4] = (uint8_t)high;
+	mac[5] = (uint8_t)(high >> 8);
+	return (high & IXGBE_RAH_AV) && mac_check(mac) == 0;
+}
+
+/* The address in the section of this port's core. */
+static int read_mac(struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
+{
+	uint32_t lan = IXGBE_FIELD_GET(IXGBE_STATUS_LAN_ID, reg_read(nic, IXGBE_STATUS));
+	uint16_t pointer, word;
+	int err = read_word(nic, CORE0_PTR + (lan & 1), &pointer);
+
+	if (!err && !pointer_valid(pointer))
+		return -EIO;
+	for (uint32_t i = 0; !err && i < IXGBE_MAC_BYTES; i += 2) {
+		err = read_word(nic, pointer + CORE_MAC_OFFSET + i / 2, &word);
+		mac[i] = (uint8_t)word;
+		mac[i + 1] = (uint8_t)(word >> 8);
+	}
+	return err;
+}
+
+int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
+{
+	uint16_t sum = 0;
+	int err;
+
+	/* The signature (EEC.PRES) and the hardware's own verdict (sections 8.2.3.2.1, 8.2.3.4.10).
+	 */
+	if (!(reg_read(nic, IXGBE_EEC) & IXGBE_EEC_PRES) ||
+	    (reg_read(nic, IXGBE_FWSM) & IXGBE_FWSM_EXT_ERR_IND))
+		return why_fill(why, -EIO,
+				"the EEPROM is missing or damaged (EEC 0x%08x, FWSM "
+				"0x%08x): write it anew with the adapter maker's tool",
+				reg_read(nic, IXGBE_EEC), reg_read(nic, IXGBE_FWSM));
+
+	err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_EEP);
+	if (err)
+		return why_fill(why, err,
+				"the EEPROM is held by firmware or another driver (%s): "
+				"close that program, or reboot",
+				strerror(-err));
+	err = checksum(nic, &sum);
+	/* After a reset the first receive address is the EEPROM's (section 8.2.3.7.9). */
+	if (!err && !mac_from_receive_address(nic, nic->mac_permanent))
+		err = read_mac(nic, nic->mac_permanent);
+	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_EEP);
+
+	if (err)
+		return why_fill(why, err,
+				"cannot read the EEPROM: %s; write it anew with the "
+				"adapter maker's tool",
+				strerror(-err));
+	if (sum != CHECKSUM_SUM)
+		return why_fill(why, -EIO,
+				"the EEPROM's checksum is wrong (its words add up to "
+				"0x%04x, not 0x%04x): write it anew with the adapter maker's tool",
+				sum, CHECKSUM_SUM);
+	if (mac_check(nic->mac_permanent))
+		return why_fill(why, -EIO,
+				"the EEPROM has no valid MAC address: write it anew "
+				"with the adapter maker's tool");
+	return 0;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which frames are received (section 7.1.1) and which queue they go to (7.1.2.8).
+ *
+ * The driver keeps the whole state here and the device has a copy: a change is
+ * written at once, filters_apply() writes all of it after a reset. Only FCTRL
+ * needs the receiver to be off (8.2.3.7.1); it is halted around the write for
+ * some microseconds, and only if the value changes.
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RAR_COUNT       ((uint32_t)IXGBE_RAL_COUNT)
+#define MTA_WORDS       ((uint32_t)IXGBE_MTA_COUNT)
+#define VFTA_WORDS      ((uint32_t)IXGBE_VFTA_COUNT)
+#define VID_MAX         4094u
+#define ETH_OVERHEAD    18u   /* header and FCS; MAXFRS counts no VLAN tag, 8.2.3.22.13 */
+#define ETH_FRAME_BYTES 1518u /* what every station may send, whatever our MTU */
+
+/* The key of the RSS specification's own examples: hashes can be checked against
+ * its published vectors. Low byte first in each register (8.2.3.7.14). */
+static const uint8_t rss_key[40] = {
+	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+	0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+};
+
+struct ixgbe_filters {
+	bool promiscuous, allmulticast, vlan_filter;
+	uint32_t fctrl; /* as in the device */
+	uint32_t unicast_count;
+	uint8_t unicast[IXGBE_RAL_COUNT - 1][IXGBE_MAC_BYTES];
+	uint32_t mta[IXGBE_MTA_COUNT];
+	uint32_t vfta[IXGBE_VFTA_COUNT];
+};
+
+int filters_new(struct ixgbe *nic)
+{
+	nic->filters = calloc(1, sizeof(*nic->filters));
+	return nic->filters ? 0 : -ENOMEM;
+}
+
+void filters_free(struct ixgbe *nic)
+{
+	free(nic->filters);
+}
+
+static bool is_multicast(const uint8_t mac[IXGBE_MAC_BYTES])
+{
+	return mac[0] & 1;
+}
+
+int mac_check(const uint8_t mac[IXGBE_MAC_BYTES])
+{
+	static const uint8_t zero[IXGBE_MAC_BYTES];
+
+	return is_multicast(mac) || memcmp(mac, zero, sizeof(zero)) == 0 ? -EADDRNOTAVAIL : 0;
+}
+
+/* ---- Writing to the device ---- */
+
+/* Receive address n (8.2.3.7.8, 9), for pool 0; NULL: none. Invalid while it changes. */
+static void rar_write(struct ixgbe *nic, uint32_t n, const uint8_t *mac)
+{
+	uint32_t low = 0, high = 0;
+
+	reg_write(nic, IXGBE_AT(RAH, n), 0);
+	if (mac) {
+		low = mac[0] | (uint32_t)mac[1] << 8 | (uint32_t)mac[2] << 16 |
+		      (uint32_t)mac[3] << 24;
+		high = mac[4] | (uint32_t)mac[5] << 8 | IXGBE_RAH_AV;
+	}
+	reg_write(nic, IXGBE_AT(RAL, n), low);
+	reg_write(nic, IXGBE_AT(MPSAR, 2 * n), mac ? 1 : 0);
+	reg_write(nic, IXGBE_AT(MPSAR, 2 * n + 1), 0);
+	if (mac)
+		reg_write(nic, IXGBE_AT(RAH, n), high);
+}
+
+static uint32_t fctrl_wanted(const struct ixgbe_filters *f)
+{
+	return IXGBE_FCTRL_BAM | (f->promiscuous ? IXGBE_FCTRL_UPE : 0) |
+	       (f->promiscuous || f->allmulticast ? IXGBE_FCTRL_MPE : 0);
+}
+
+static int fctrl_update(struct ixgbe *nic)
+{
+	uint32_t wanted = fctrl_wanted(nic->filters);
+	bool halt = nic->started;
+	int err = 0;
+
+	if (nic->filters->fctrl == wanted)
+		return 0;
+	if (halt)
+		err = init_receiver_set(nic, false);
+	if (!err) {
+		reg_write(nic, IXGBE_FCTRL, wanted);
+		nic->filters->fctrl = wanted;
+	}
+	if (halt) {
+		int on = init_receiver_set(nic, true);
+
+		err = err ? err : on;
+	}
+	return err;
+}
+
+/* A promiscuous port sees every VLAN. */
+static void vlnctrl_write(struct ixgbe *nic)
+{
+	const struct ixgbe_filters *f = nic->filters;
+	uint32_t vlnctrl = reg_read(nic, IXGBE_VLNCTRL);
+
+	if (f->vlan_filter && !f->promiscuous)
+		vlnctrl |= IXGBE_VLNCTRL_VFE;
+	else
+		vlnctrl &= ~IXGBE_VLNCTRL_VFE;
+	reg_write(nic, IXGBE_VLNCTRL, vlnctrl);
+}
+
+static void mtu_write(struct ixgbe *nic)
+{
+	uint32_t frame = nic->mtu + ETH_OVERHEAD;
+
+	if (frame < ETH_FRAME_BYTES)
+		frame = ETH_FRAME_BYTES;
+	reg_write(nic, IXGBE_MAXFRS, IXGBE_FIELD_PREP(IXGBE_MAXFRS_MFS, frame));
+	if (frame > ETH_FRAME_BYTES)
+		reg_set(nic, IXGBE_HLREG0, IXGBE_HLREG0_JUMBOEN);
+	else
+		reg_clear(nic, IXGBE_HLREG0, IXGBE_HLREG0_JUMBOEN);
+}
+
+static void unicast_write(struct ixgbe *nic)
+{
+	const struct ixgbe_filters *f = nic->filters;
+
+	for (uint32_t i = 0; i < RAR_COUNT - 1; i++)
+		rar_write(nic, i + 1, i < f->unicast_count ? f->unicast[i] : NULL);
+}
+
+void filters_apply(struct ixgbe *nic)
+{
+	struct ixgbe_filters *f = nic->filters;
+
+	rar_write(nic, 0, nic->mac);
+	unicast_write(nic);
+	for (uint32_t i = 0; i < MTA_WORDS; i++)
+		reg_write(nic, IXGBE_AT(MTA, i), f->mta[i]);
+	for (uint32_t i = 0; i < VFTA_WORDS; i++)
+		reg_write(nic, IXGBE_AT(VFTA, i), f->vfta[i]);
+	reg_write(nic, IXGBE_MCSTCTRL,
+		  IXGBE_MCSTCTRL_MFE |
+			  IXGBE_FIELD_PREP(IXGBE_MCSTCTRL_MO, IXGBE_MCSTCTRL_MO_47_36));
+	f->fctrl = fctrl_wanted(f);
+	reg_write(nic, IXGBE_FCTRL, f->fctrl);
+	vlnctrl_write(nic);
+	mtu_write(nic);
+}
+
+/* Section 4.6.10.1.1: key, redirection, then MRQC. Fragments of a UDP datagram have
+ * no ports; to keep them in one queue with the rest, UDP is spread by address only. */
+void rss_configure(struct ixgbe *nic)
+{
+	for (uint32_t i = 0; i < (uint32_t)IXGBE_RSSRK_COUNT; i++) {
+		const uint8_t *k = &rss_key[4 * i];
+
+		reg_write(nic, IXGBE_AT(RSSRK, i),
+			  k[0] | (uint32_t)k[1] << 8 | (uint32_t)k[2] << 16 | (uint32_t)k[3] << 24);
+	}
+	for (uint32_t i = 0; i < (uint32_t)IXGBE_RETA_COUNT; i++) {
+		uint32_t reta = 0;
+
+		for (uint32_t k = 0; k < 4; k++)
+			reta |= (4 * i + k) % nic->options.queues << 8 * k;
+		reg_write(nic, IXGBE_AT(RETA, i), reta);
+	}
+	reg_write(nic, IXGBE_MRQC,
+		  IXGBE_FIELD_PREP(IXGBE_MRQC_MRQE, IXGBE_MRQC_MRQE_RSS) | IXGBE_MRQC_RSS_IPV4 |
+			  IXGBE_MRQC_RSS_TCP_IPV4 | IXGBE_MRQC_RSS_IPV6 | IXGBE_MRQC_RSS_TCP_IPV6);
+}
+
+/* ---- The settings ---- */
+
+void ixgbe_mac_get(const struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
+{
+	memcpy(mac, nic->mac, IXGBE_MAC_BYTES);
+}
+
+void ixgbe_mac_permanent(const struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
+{
+	memcpy(mac, nic->mac_permanent, IXGBE_MAC_BYTES);
+}
+
+int ixgbe_mac_set(struct ixgbe *nic, const uint8_t mac[IXGBE_MAC_BYTES])
+{
+	int err = mac_check(mac);
+
+	if (err)
+		return err;
+	memcpy(nic->mac, mac, IXGBE_MAC_BYTES);
+	rar_write(nic, 0, nic->mac);
+	return 0;
+}
+
+int ixgbe_promiscuous_set(struct ixgbe *nic, bool on)
+{
+	nic->filters->promiscuous = on;
+	vlnctrl_write(nic);
+	return fctrl_update(nic);
+}
+
+int ixgbe_allmulticast_set(struct ixgbe *nic, bool on)
+{
+	nic->filters->allmulticast = on;
+	return fctrl_update(nic);
+}
+
+int ixgbe_multicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES], size_t count)
+{
+	uint32_t mta[IXGBE_MTA_COUNT] = {0};
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t hash; /* bits 47:36 of the address, as MCSTCTRL.MO says */
+
+		if (!is_multicast(mac[i]))
+			return -EINVAL;
+		hash = mac[i][4] >> 4 | (uint32_t)mac[i][5] << 4;
+		mta[hash >> 5] |= 1u << (hash & 31);
+	}
+	for (uint32_t i = 0; i < MTA_WORDS; i++)
+		if (mta[i] != nic->filters->mta[i])
+			reg_write(nic, IXGBE_AT(MTA, i), mta[i]);
+	memcpy(nic->filters->mta, mta, sizeof(mta));
+	return 0;
+}
+
+int ixgbe_unicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES], size_t count)
+{
+	struct ixgbe_filters *f = nic->filters;
+
+	if (count > RAR_COUNT - 1)
+		return -ENOSPC;
+	for (size_t i = 0; i < count; i++)
+		if (mac_check(mac[i]))
+			return -EADDRNOTAVAIL;
+	if (count)
+		memcpy(f->unicast, mac, count * IXGBE_MAC_BYTES);
+	f->unicast_count = (uint32_t)count;
+	unicast_write(nic);
+	return 0;
+}
+
+int ixgbe_vlan_filter_set(struct ixgbe *nic, bool on)
+{
+	nic->filters->vlan_filter = on;
+	vlnctrl_write(nic);
+	return 0;
+}
+
+int ixgbe_vlan_set(struct ixgbe *nic, uint16_t vid, bool pass)
+{
+	uint32_t *word, bit;
+
+	if (vid > VID_MAX)
+		return -EINVAL;
+	word = &nic->filters->vfta[vid >> 5];
+	bit = 1u << (vid & 31);
+	*word = pass ? *word | bit : *word & ~bit;
+	reg_write(nic, IXGBE_AT(VFTA, vid >> 5), *word);
+	return 0;
+}
+
+int ixgbe_mtu_set(struct ixgbe *nic, uint16_t mtu)
+{
+	if (mtu < IXGBE_MTU_MIN || mtu > IXGBE_MTU_MAX)
+		return -EINVAL;
+	nic->mtu = mtu;
+	mtu_write(nic);
+	return 0;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reset, and what is written once after it (section 4.6.3).
+ *
+ * The tables below are the whole static configuration: no DCB, no
+ * virtualization, one packet buffer in each direction, advanced descriptors, no
+ * flow control, no receive side coalescing. Tables that the device does not clear at a
+ * reset are cleared. Each row has the section that asks for it.
+ */
+#include "control.h"
+
+#include <errno.h>
+
+#define PCI_COMMAND              0x04u
+#define PCI_COMMAND_MEMORY       0x0002u
+#define PCI_COMMAND_MASTER       0x0004u
+#define PCI_COMMAND_INTX_DISABLE 0x0400u
+#define PCI_DEVICE_STATUS        0xaau /* of the PCIe capability, which is at 0xa0 (9.3.10.6) */
+#define PCI_STATUS_PENDING       0x20u
+
+#define MASTER_LIMIT_US 100000u /* the longest completion timeout in use, and then some */
+#define SECRX_LIMIT_US  50000u
+#define RESET_ACCESS_US 1000u  /* no register access before that, 8.2.3.1.1 */
+#define RESET_SETTLE_US 10000u /* 4.6.3.2 */
+#define FLUSH_US        20u    /* 5.2.5.3.2 */
+#define QUEUE_IDLE_US   100u   /* after RXDCTL.ENABLE reads clear, 4.6.7.1.2 */
+
+/* KiB, DCB off: section 4.6.11.3.4. */
+#define RX_BUFFER_KB    512u
+#define TX_BUFFER_KB    160u
+#define TX_FRAME_MAX_KB 10u
+/* Where XOFF would be sent; to be set even without flow control (section 4.6.3.2). */
+#define RX_HIGH_WATER_BYTES (RX_BUFFER_KB * 1024u - 0x6000u)
+
+/* Writes `value` to `count` registers from `offset` on. */
+struct fill {
+	uint32_t offset, stride, count, value;
+};
+#define ALL(name, value)                                                                           \
+	{                                                                                          \
+		IXGBE_##name, IXGBE_##name##_STRIDE, IXGBE_##name##_COUNT, value                   \
+	}
+#define ONE(name, value)                                                                           \
+	{                                                                                          \
+		IXGBE_##name, 4, 1, value                                                          \
+	}
+#define FROM(name, n, value)                                                                       \
+	{                                                                                          \
+		IXGBE_AT(name, n), IXGBE_##name##_STRIDE, IXGBE_##name##_COUNT - (n), value        \
+	}
+
+/* clang-format off: one row, one rule */
+static const struct fill clears[] = {
+	/* Memories without a defined reset value, 4.6.7. */
+	ALL(PFUTA, 0),   /* 8.2.3.27.17 */
+	ALL(PFVLVF, 0),  /* 8.2.3.27.15 */
+	ALL(PFVLVFB, 0), /* 8.2.3.27.16 */
+	ALL(FTQF, 0),    /* 8.2.3.7.19: QUEUE_ENABLE off */
+	ALL(ETQF, 0),    /* 8.2.3.7.21 */
+	ALL(ETQS, 0),    /* 8.2.3.7.22 */
+	ONE(SYNQF, 0),   /* 8.2.3.7.20 */
+	/* No wake-up pattern takes a frame for itself, 8.2.3.24.2. */
+	ONE(WUFC, 0),
+	/* After the memories: ECC errors in them stop the filter and are reported, 4.6.7. */
+	ONE(RXFECCERR0, IXGBE_RXFECCERR0_ECCFLT_EN),
+};
+
+static const struct fill receive[] = {
+	/* One packet buffer, 4.6.11.3.4. */
+	ONE(RXPBSIZE, RX_BUFFER_KB << 10),
+	FROM(RXPBSIZE, 1, 0),
+	/* Flow control off, 4.6.3.2: all zero but the water mark, without FCEN. */
+	ALL(FCTTV, 0),
+	ALL(FCRTL, 0),
+	ONE(FCRTH, RX_HIGH_WATER_BYTES),
+	FROM(FCRTH, 1, 0),
+	ONE(FCRTV, 0),
+	ONE(FCCFG, 0),
+	/* Pauses are not obeyed and not handed to the host, 8.2.3.22.34. */
+	ONE(MFLCN, IXGBE_MFLCN_DPF),
+	/* DCB off: every priority is in class 0 and the arbiter is plain, 4.6.11.3.4. */
+	ONE(RTRUP2TC, 0),
+	ONE(RTRPCS, 0),
+	ALL(RTRPT4C, 0),
+	/* The hash stands in the descriptor, not the fragment checksum, 8.2.3.7.5. */
+	ONE(RXCSUM, IXGBE_RXCSUM_PCSD),
+	/* No coalescing, no NFS header parsing, 8.2.3.7.6. */
+	ONE(RFCTL, IXGBE_RFCTL_RSC_DIS | IXGBE_RFCTL_NFSW_DIS | IXGBE_RFCTL_NFSR_DIS),
+};
+
+/* With RTTDCS.ARBDIS set, 4.6.8. */
+static const struct fill transmit[] = {
+	ONE(DTXMXSZRQ, IXGBE_DTXMXSZRQ_MAX_BYTES), /* 1 MiB of requests, 4.6.11.3.4 */
+	ONE(TXPBSIZE, TX_BUFFER_KB << 10),
+	FROM(TXPBSIZE, 1, 0),
+	/* The buffer less the largest frame, 4.6.11.3.4. */
+	ONE(TXPBTHRESH, TX_BUFFER_KB - TX_FRAME_MAX_KB),
+	FROM(TXPBTHRESH, 1, 0),
+	ONE(MTQC, 0), /* one class, no pools */
+	ONE(RTTUP2TC, 0),
+	ALL(RTTDT2C, 0),
+	ALL(RTTPT2C, 0),
+	ONE(RTTPCS, IXGBE_RTTPCS_ARBD_DEFAULT << 22),
+};
+/* clang-format on */
+
+static void fill_all(struct ixgbe *nic, const struct fill *row, size_t rows)
+{
+	for (; rows > 0; rows--, row++)
+		for (uint32_t i = 0; i < row->count; i++)
+			reg_write(nic, row->offset + i * row->stride, row->value);
+}
+#define FILL(nic, table) fill_all(nic, table, sizeof(table) / sizeof(*(table)))
+
+static void reg_change(struct ixgbe *nic, uint32_t offset, uint32_t clear, uint32_t set)
+{
+	reg_write(nic, offset, (reg_read(nic, offset) & ~clear) | set);
+}
+
+int init_bus_master_set(struct ixgbe *nic, bool on)
+{
+	const struct ixgbe_backend_ops *ops = nic->backend->ops;
+	uint8_t raw[2];
+	uint32_t command;
+	int err = ops->config_read(nic->backend, PCI_COMMAND, raw, sizeof(raw));
+
+	if (err)
+		return err;
+	command = raw[0] | (uint32_t)raw[1] << 8;
+	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE;
+	command = on ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER;
+	raw[0] = (uint8_t)command;
+	raw[1] = (uint8_t)(command >> 8);
+	return ops->config_write(nic->backend, PCI_COMMAND, raw, sizeof(raw));
+}
+
+/* ---- Reset ---- */
+
+/* Whoever had the device before may have left any queue on. */
+static int queues_disable(struct ixgbe *nic)
+{
+	bool waited = false;
+
+	/* All first and one wait then: most are off already. */
+	for (uint32_t q = 0; q < IXGBE_RXQ_COUNT; q++) {
+		uint32_t rxdctl = ixgbe_rxq_reg(IXGBE_RXDCTL, q);
+		int err;
+
+		if (!(reg_read(nic, rxdctl) & IXGBE_RXDCTL_ENABLE))
+			continue;
+		reg_clear(nic, rxdctl, IXGBE_RXDCTL_ENABLE);
+		err = reg_wait(nic, rxdctl, IXGBE_RXDCTL_ENABLE, 0, WAIT_LIMIT_US);
+		if (err)
+			return err;
+		waited = true;
+	}
+	for (uint32_t q = 0; q < IXGBE_TXQ_COUNT; q++) {
+		uint32_t txdctl = ixgbe_txq_reg(IXGBE_TXDCTL, q);
+		int err;
+
+		if (!(reg_read(nic, txdctl) & IXGBE_TXDCTL_ENABLE))
+			continue;
+		reg_clear(nic, txdctl, IXGBE_TXDCTL_ENABLE);
+		err = reg_wait(nic, txdctl, IXGBE_TXDCTL_ENABLE, 0, WAIT_LIMIT_US);
+		if (err)
+			return err;
+		waited = true;
+	}
+	if (waited)
+		port_delay_us(QUEUE_IDLE_US);
+	return 0;
+}
+
+/* Whether requests of ours are on the bus still. */
+static bool transactions_pending(struct ixgbe *nic)
+{
+	uint8_t status;
+	uint64_t end = port_now_us() + MASTER_LIMIT_US;
+
+	do {
+		if (nic->backend->ops->config_read(nic->backend, PCI_DEVICE_STATUS, &status, 1))
+			return true;
+		if (!(status & PCI_STATUS_PENDING))
+			return false;
+		port_delay_us(1000);
+	} while (port_now_us() < end);
+	return true;
+}
+
+/* Section 5.2.5.3.2: after it the device sends no more requests. */
+static int master_disable(struct ixgbe *nic)
+{
+	int err;
+
+	reg_set(nic, IXGBE_CTRL, IXGBE_CTRL_PCIE_MASTER_DISABLE);
+	err = reg_wait(nic, IXGBE_STATUS, IXGBE_STATUS_PCIE_MASTER_ENABLE, 0, MASTER_LIMIT_US);
+	if (err != -ETIMEDOUT)
+		return err;
+
+	port_log(nic, IXGBE_LOG_WARNING, "the device did not end its DMA in time; flushing it");
+	if (transactions_pending(nic))
+		return -ETIMEDOUT;
+	/* The data path is flushed by looping it back to a receiver that is off. */
+	reg_set(nic, IXGBE_HLREG0, IXGBE_HLREG0_LPBK);
+	reg_clear(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
+	reg_set(nic, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
+	reg_read(nic, IXGBE_GCR_EXT); /* the write has arrived: the time begins */
+	port_delay_us(FLUSH_US);
+	reg_clear(nic, IXGBE_HLREG0, IXGBE_HLREG0_LPBK);
+	reg_clear(nic, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
+	return 0;
+}
+
+static int software_reset(struct ixgbe *nic)
+{
+	/* Section 4.2.1.6.1; nothing may be read or written for a millisecond. */
+	reg_set(nic, IXGBE_CTRL, IXGBE_CTRL_RST);
+	port_delay_us(RESET_ACCESS_US);
+	return reg_wait(nic, IXGBE_CTRL, IXGBE_CTRL_RST, 0, WAIT_LIMIT_US);
+}
+
+int init_reset(struct ixgbe *nic)
+{
+	int err;
+
+	irq_mask_all(nic); /* 4.6.3.1: before and after */
+	err = init_receiver_set(nic, false);
+	if (err && err != -ETIMEDOUT) /* a stuck receive path is what resets are for */
+		return err;
+	err = queues_disable(nic);
+	if (err && err != -ETIMEDOUT)
+		return err;
+	err = master_disable(nic);
+	if (err)
+		return err;
+
+	/* Twice: the second clears what completions that came after the first have
+	 * done to the device (5.2.5.3.2). */
+	err = software_reset(nic);
+	if (!err)
+		err = software_reset(nic);
+	if (err)
+		return err;
+	port_delay_us(RESET_SETTLE_US);
+	irq_mask_all(nic);
+
+	/* 4.6.3: the EEPROM's values are in the registers, and the DMA unit is ready. */
+	err = reg_wait(nic, IXGBE_EEC, IXGBE_EEC_AUTO_RD, IXGBE_EEC_AUTO_RD, WAIT_LIMIT_US);
+	if (err)
+		return err;
+	return reg_wait(nic, IXGBE_RDRXCTL, IXGBE_RDRXCTL_DMAIDONE, IXGBE_RDRXCTL_DMAIDONE,
+			WAIT_LIMIT_US);
+}
+
+/* ---- Configuration ---- */
+
+void init_configure(struct ixgbe *nic)
+{
+	/* Firmware leaves the link to us; no snoop off, as 4.6.7 asks of all. */
+	reg_set(nic, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD | IXGBE_CTRL_EXT_NS_DIS);
+
+	FILL(nic, clears);
+	FILL(nic, receive);
+	/* 8.2.3.8.8: CRC off the frame in both places alike, and the three bits that
+	 * are not as the device wakes up with. */
+	reg_change(nic, IXGBE_RDRXCTL, IXGBE_RDRXCTL_RSCFRSTSIZE,
+		   IXGBE_RDRXCTL_CRCSTRIP | IXGBE_RDRXCTL_RSCACKC | IXGBE_RDRXCTL_FCOE_WRFIX);
+	reg_change(nic, IXGBE_HLREG0, IXGBE_HLREG0_LPBK,
+		   IXGBE_HLREG0_RXCRCSTRP | IXGBE_HLREG0_TXCRCEN | IXGBE_HLREG0_TXPADEN);
+	rss_configure(nic);
+
+	reg_set(nic, IXGBE_RTTDCS, IXGBE_RTTDCS_ARBDIS);
+	FILL(nic, transmit);
+	for (uint32_t q = 0; q < IXGBE_TXQ_COUNT; q++) { /* 4.6.11.3.4 */
+		reg_write(nic, IXGBE_RTTDQSEL, q);
+		reg_write(nic, IXGBE_RTTDT1C, 0);
+	}
+	reg_change(nic, IXGBE_RTTDCS,
+		   IXGBE_RTTDCS_ARBDIS | IXGBE_RTTDCS_TDPAC | IXGBE_RTTDCS_VMPAC |
+			   IXGBE_RTTDCS_TDRM,
+		   IXGBE_RTTDCS_BDPM | IXGBE_RTTDCS_BPBFSM);
+
+	/* Each queue pair in its own statistics counter (8.2.3.23.71, 73). */
+	for (uint32_t i = 0; i < IXGBE_QUEUES_MAX / 4; i++) {
+		uint32_t identity = 0x03020100u + 0x04040404u * i;
+
+		reg_write(nic, IXGBE_AT(RQSMR, i), identity);
+		reg_write(nic, IXGBE_AT(TQSM, i), identity);
+	}
+}
+
+int init_receiver_set(struct ixgbe *nic, bool on)
+{
+	int err;
+
+	/* 4.6.7: a frame that comes in while RXEN changes can hang the receive DMA.
+	 * The security unit in front of it holds frames back meanwhile. */
+	reg_set(nic, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS);
+	err = reg_wait(nic, IXGBE_SECRXSTAT, IXGBE_SECRXSTAT_SECRX_RDY, IXGBE_SECRXSTAT_SECRX_RDY,
+		       SECRX_LIMIT_US);
+	if (err == 0 && on)
+		reg_set(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
+	if (!on) /* also when it hangs: a reset follows */
+		reg_clear(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
+	reg_clear(nic, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS);
+	return err;
+}
+
+void init_transmitter_set(struct ixgbe *nic, bool on)
+{
+	reg_change(nic, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE, on ? IXGBE_DMATXCTL_TE : 0);
+}

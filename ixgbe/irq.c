@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts: MSI-X, one vector per queue pair and one for everything else
+ * (section 7.3).
+ *
+ *     receive queue q  ── IVAR ──────► vector q     ── eventfd q
+ *     transmit queue q ── IVAR ──────► vector q        (when asked for)
+ *     link, module, ECC ─ IVAR_MISC ─► vector n     ── eventfd n
+ *
+ * GPIE.EIAME with EIAM masks a vector as it fires, EIAC clears its cause: nothing has
+ * to be read or written in between, and a queue is armed by one write. A
+ * cause that comes while masked stays in EICR and fires on arming (7.3.1.3).
+ * The other causes are read from EICR, which with GPIE.OCD clears only them.
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define VECTORS_MAX       (IXGBE_QUEUES_MAX + 1u)
+#define EITR_UNIT_US      2u
+#define OTHER_THROTTLE_US 100u /* a link that flaps does not storm */
+
+#define CAUSES_OTHER (IXGBE_EICR_LSC | IXGBE_EICR_GPI_SDP2 | IXGBE_EICR_ECC)
+
+struct ixgbe_irq {
+	uint32_t count; /* vectors: queues and one */
+	int fd[VECTORS_MAX];
+	/* Two queue pairs share a register, and irq_tx_set may be called by
+	 * the threads of both. */
+	pthread_mutex_t ivar_lock;
+	uint32_t ivar[IXGBE_QUEUES_MAX / 2];
+};
+
+int irq_new(struct ixgbe *nic, struct ixgbe_why *why)
+{
+	struct ixgbe_irq *irq = calloc(1, sizeof(*irq));
+	int err;
+
+	if (!irq)
+		return why_fill(why, -ENOMEM, "out of memory");
+	nic->irq = irq;
+	pthread_mutex_init(&irq->ivar_lock, NULL);
+	while (irq->count < nic->options.queues + 1u) {
+		int fd = eventfd(0, EFD_CLOEXEC);
+
+		if (fd < 0)
+			return why_fill(why, -errno,
+					"cannot make an eventfd: %s; raise the limit of "
+					"open files (ulimit -n)",
+					strerror(errno));
+		irq->fd[irq->count++] = fd;
+	}
+	err = nic->backend->ops->irq_set(nic->backend, irq->fd, irq->count);
+	if (err)
+		return why_fill(why, err,
+				"cannot enable %u MSI-X vectors: %s; see whether the "
+				"IOMMU remaps interrupts, or use fewer queues",
+				irq->count, strerror(-err));
+	return 0;
+}
+
+void irq_free(struct ixgbe *nic)
+{
+	struct ixgbe_irq *irq = nic->irq;
+
+	if (!irq)
+		return;
+	nic->backend->ops->irq_set(nic->backend, NULL, 0);
+	while (irq->count > 0)
+		close(irq->fd[--irq->count]);
+	pthread_mutex_destroy(&irq->ivar_lock);
+	free(irq);
+}
+
+void irq_mask_all(struct ixgbe *nic)
+{
+	/* 8.2.3.5.4: bit 31 is reserved. The *_EX registers are the other vectors. */
+	reg_write(nic, IXGBE_EIMC, IXGBE_EICR_ALL);
+	reg_write(nic, IXGBE_AT(EIMC_EX, 0), UINT32_MAX);
+	reg_write(nic, IXGBE_AT(EIMC_EX, 1), UINT32_MAX);
+	reg_read(nic, IXGBE_EIMS); /* they have arrived */
+}
+
+static uint32_t eitr_value(uint32_t us)
+{
+	uint32_t units = us / EITR_UNIT_US;
+	uint32_t max = IXGBE_FIELD_GET(IXGBE_EITR_ITR_INTERVAL, UINT32_MAX);
+
+	return IXGBE_FIELD_PREP(IXGBE_EITR_ITR_INTERVAL, units < max ? units : max) |
+	       IXGBE_EITR_CNT_WDIS;
+}
+
+/* The byte of IVAR that says where queue `queue` of a direction interrupts (8.2.3.5.16). */
+static uint32_t ivar_entry(uint16_t queue, bool tx)
+{
+	uint32_t shift = 16u * (queue & 1) + (tx ? 8 : 0);
+
+	return (queue | IXGBE_IVAR_ALLOC0_VALID) << shift;
+}
+
+void irq_configure(struct ixgbe *nic)
+{
+	struct ixgbe_irq *irq = nic->irq;
+	uint32_t other = irq->count - 1;
+
+	/* 7.3.1.2 to 7.3.1.4 */
+	reg_write(nic, IXGBE_GPIE,
+		  IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT | IXGBE_GPIE_OCD |
+			  IXGBE_GPIE_EIAME | IXGBE_GPIE_SDP2_EN);
+	reg_write(nic, IXGBE_EIAC, IXGBE_EICR_RTXQ);
+	reg_write(nic, IXGBE_EIAM, IXGBE_EICR_RTXQ | CAUSES_OTHER);
+	reg_write(nic, IXGBE_AT(EIAM_EX, 0), UINT32_MAX);
+	reg_write(nic, IXGBE_AT(EIAM_EX, 1), UINT32_MAX);
+
+	pthread_mutex_lock(&irq->ivar_lock);
+	memset(irq->ivar, 0, sizeof(irq->ivar));
+	for (uint16_t q = 0; q < nic->options.queues; q++)
+		irq->ivar[q / 2] |= ivar_entry(q, false);
+	for (uint32_t i = 0; i < (uint32_t)IXGBE_IVAR_COUNT; i++)
+		reg_write(nic, IXGBE_AT(IVAR, i), i < IXGBE_QUEUES_MAX / 2 ? irq->ivar[i] : 0);
+	pthread_mutex_unlock(&irq->ivar_lock);
+	reg_write(nic, IXGBE_IVAR_MISC,
+		  IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_OTHER, other) | IXGBE_IVAR_MISC_OTHER_VALID);
+
+	for (uint32_t v = 0; v < irq->count; v++)
+		reg_write(nic, ixgbe_eitr_reg(v),
+			  eitr_value(v == other ? OTHER_THROTTLE_US : nic->options.itr_us));
+}
+
+void irq_other_arm(struct ixgbe *nic)
+{
+	reg_write(nic, IXGBE_EIMS, CAUSES_OTHER);
+}
+
+int ixgbe_irq_fd(const struct ixgbe *nic, uint16_t queue)
+{
+	return queue < nic->options.queues ? nic->irq->fd[queue] : -EINVAL;
+}
+
+int ixgbe_irq_other_fd(const struct ixgbe *nic)
+{
+	return nic->irq->fd[nic->irq->count - 1];
+}
+
+int ixgbe_irq_arm(struct ixgbe *nic, uint16_t queue)
+{
+	if (queue >= nic->options.queues)
+		return -EINVAL;
+	reg_write(nic, IXGBE_EIMS, 1u << queue);
+	return 0;
+}
+
+int ixgbe_irq_tx_set(struct ixgbe *nic, uint16_t queue, bool on)
+{
+	struct ixgbe_irq *irq = nic->irq;
+	uint32_t *ivar;
+
+	if (queue >= nic->options.queues)
+		return -EINVAL;
+	ivar = &irq->ivar[queue / 2];
+	pthread_mutex_lock(&irq->ivar_lock);
+	*ivar = on ? *ivar | ivar_entry(queue, true) : *ivar & ~(0xff00u << 16 * (queue & 1));
+	reg_write(nic, IXGBE_AT(IVAR, queue / 2), *ivar);
+	pthread_mutex_unlock(&irq->ivar_lock);
+	return 0;
+}
+
+int ixgbe_irq_other_handle(struct ixgbe *nic)
+{
+	uint32_t eicr = reg_read(nic, IXGBE_EICR);
+	int events = 0, err = 0;
+
+	if (eicr == UINT32_MAX)
+		return -ENODEV;
+	if (eicr & IXGBE_EICR_LSC) {
+		events |= IXGBE_EVENT_LINK;
+		stats_link_change(nic);
+	}
+	if (eicr & IXGBE_EICR_GPI_SDP2) {
+		events |= IXGBE_EVENT_SFP;
+		err = link_module_changed(nic);
+	}
+	if (eicr & IXGBE_EICR_ECC)
+		events |= IXGBE_EVENT_FAULT;
+	irq_other_arm(nic);
+	return err ? err : events;
+}

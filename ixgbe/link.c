@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The link: 10 Gb/s over the SFI lane to the module (section 4.6.4, 3.7).
+ *
+ * Bringing it up is the laser on, AUTOC and AUTOC2 set to 10 Gb/s serial, and a
+ * restart. A restart alone does not reset the whole pipeline behind AUTOC; it has to see
+ * the mode change, so the top bit of LMS is toggled, the state machine is
+ * waited for, and the mode is written again. Firmware watches these registers too
+ * (its link establishment works on them while no driver is there), so they are changed
+ * only under the MAC_CSR semaphore, and not at all while firmware vetoes it.
+ */
+#include "control.h"
+
+#include <errno.h>
+
+#define AN_STATE_LIMIT_US 80000u
+#define LASER_DARK_US     100u /* until the light is off, SFF-8431 */
+#define LINK_POLL_US      2000u
+#define LMS_TOP_BIT       0x8000u
+
+/* Manageability keeps the link for itself (section 8.2.3.22.25). */
+static bool vetoed(const struct ixgbe *nic)
+{
+	return reg_read(nic, IXGBE_MMNGC) & IXGBE_MMNGC_MNG_VETO;
+}
+
+/* SDP3 is the module's transmit disable; the pin's direction is from the EEPROM. */
+static void laser_set(struct ixgbe *nic, bool on)
+{
+	if (on) {
+		reg_clear(nic, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
+		return;
+	}
+	reg_set(nic, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
+	reg_read(nic, IXGBE_ESDP);
+	port_delay_us(LASER_DARK_US);
+}
+
+/* 10 Gb/s serial, from the beginning of the pipeline. The caller has the semaphore. */
+static void mode_restart(struct ixgbe *nic)
+{
+	uint32_t autoc = reg_read(nic, IXGBE_AUTOC);
+	uint32_t autoc2 = reg_read(nic, IXGBE_AUTOC2);
+	uint64_t end = port_now_us() + AN_STATE_LIMIT_US;
+
+	autoc2 = IXGBE_FIELD_SET(IXGBE_AUTOC2_10G_SERIAL_PMA_PMD, autoc2,
+				 IXGBE_AUTOC2_10G_SERIAL_PMA_PMD_SFI);
+	reg_write(nic, IXGBE_AUTOC2, autoc2 & ~IXGBE_AUTOC2_LINK_DISABLE);
+
+	autoc = IXGBE_FIELD_SET(IXGBE_AUTOC_LMS, autoc, IXGBE_AUTOC_LMS_10G_SERIAL);
+	autoc |= IXGBE_AUTOC_RESTART_AN;
+	reg_write(nic, IXGBE_AUTOC, autoc ^ LMS_TOP_BIT);
+	/* Any state but 0; if it never leaves it, the second write restarts it anyway. */
+	while (!(reg_read(nic, IXGBE_ANLP1) & IXGBE_ANLP1_AN_STATE) && port_now_us() < end)
+		port_delay_us(LINK_POLL_US);
+	reg_write(nic, IXGBE_AUTOC, autoc);
+}
+
+/* A copper cable has no laser: the transmitter itself goes off. */
+static void transmitter_off(struct ixgbe *nic)
+{
+	reg_set(nic, IXGBE_AUTOC2, IXGBE_AUTOC2_LINK_DISABLE);
+}
+
+int link_apply(struct ixgbe *nic)
+{
+	int err;
+
+	if (vetoed(nic)) {
+		port_log(nic, IXGBE_LOG_WARNING,
+			 "management firmware holds the link; it stays as "
+			 "it is");
+		return 0;
+	}
+	/* Off in both cases: a partner that sees the light go and come starts anew with us. */
+	laser_set(nic, false);
+	if (!nic->admin_up && nic->sfp != IXGBE_SFP_DA)
+		return 0;
+	err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_MAC_CSR);
+	if (err)
+		return err;
+	if (nic->admin_up)
+		mode_restart(nic);
+	else
+		transmitter_off(nic);
+	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_MAC_CSR);
+	if (nic->admin_up)
+		laser_set(nic, true);
+	return port_gone(nic) ? -ENODEV : 0;
+}
+
+int link_module_changed(struct ixgbe *nic)
+{
+	int err = sfp_identify(nic);
+
+	if (!err)
+		err = sfp_setup(nic);
+	return err ? err : link_apply(nic);
+}
+
+int ixgbe_link_set_admin(struct ixgbe *nic, bool up)
+{
+	if (nic->admin_up == up)
+		return 0;
+	nic->admin_up = up;
+	return link_apply(nic);
+}
+
+int ixgbe_link_get(struct ixgbe *nic, struct ixgbe_link *out)
+{
+	static const uint32_t speed_mbps[] = {
+		[IXGBE_LINKS_SPEED_100M] = 100,
+		[IXGBE_LINKS_SPEED_1G] = 1000,
+		[IXGBE_LINKS_SPEED_10G] = 10000,
+	};
+	uint32_t links = reg_read(nic, IXGBE_LINKS);
+
+	if (links == UINT32_MAX)
+		return -ENODEV;
+	/* The partner's light may reach us while ours is off. */
+	out->up = nic->admin_up && (links & IXGBE_LINKS_UP);
+	out->speed_mbps = out->up ? speed_mbps[IXGBE_FIELD_GET(IXGBE_LINKS_SPEED, links)] : 0;
+	return 0;
+}
+
+int ixgbe_link_wait(struct ixgbe *nic, bool up, uint32_t timeout_ms)
+{
+	uint64_t end = port_now_us() + 1000ull * timeout_ms;
+
+	for (;;) {
+		bool last = port_now_us() >= end;
+		struct ixgbe_link link;
+		int err = ixgbe_link_get(nic, &link);
+
+		if (err || link.up == up)
+			return err;
+		if (last)
+			return -ETIMEDOUT;
+		port_delay_us(LINK_POLL_US);
+	}
+}

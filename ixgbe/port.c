@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a port.
+ *
+ *     open   backend, identity, reset, EEPROM, module, memory, vectors
+ *     start  rings, transmitter, receiver, interrupts
+ *     stop   the reverse, then a reset
+ *     close  reset, and everything goes back
+ *
+ * One rule holds the states together: a port that is not started has just been
+ * reset and configured, so start needs no reset of its own, and a fault is
+ * cured by stop and start. Settings (addresses, filters, MTU, link) live in
+ * `struct ixgbe` and go to the device at once; port_reset() writes them again.
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PCI_VENDOR_INTEL 0x8086u
+#define PCI_ID           0x00u /* vendor and device */
+#define PCI_REVISION     0x08u
+
+/* Below this a delay costs less spinning than a sleep overshoots. */
+#define SPIN_US 50u
+/* Polls of reg_wait that do not sleep: a posted write takes about that long. */
+#define POLLS_WITHOUT_SLEEP 4u
+
+static const struct ixgbe_options defaults = {
+	.queues = 1,
+	.rx_ring = 512,
+	.tx_ring = 512,
+	.mtu = 1500,
+};
+
+/* The 82599s with an SFP+ cage (section 9.3.3.2 and the vendor's ID list). */
+static const uint16_t device_ids[] = {
+	0x10fb, /* 82599ES SFI/SFP+ */
+	0x1507, /* mezzanine with SFP+ */
+	0x1529, /* SFP+ with FCoE */
+	0x154a, /* four ports */
+	0x154d, /* second revision of the SFP+ board */
+	0x1557, /* 82599EN */
+};
+
+uint64_t port_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+void port_delay_us(uint32_t us)
+{
+	struct timespec delay = {.tv_sec = us / 1000000u, .tv_nsec = us % 1000000u * 1000u};
+	uint64_t end;
+
+	if (us > SPIN_US) {
+		while (clock_nanosleep(CLOCK_MONOTONIC, 0, &delay, &delay) == EINTR)
+			;
+		return;
+	}
+	end = port_now_us() + us + 1; /* the clock is cut to whole microseconds */
+	while (port_now_us() < end)
+		;
+}
+
+int reg_wait(const struct ixgbe *nic, uint32_t offset, uint32_t mask, uint32_t value,
+	     uint32_t timeout_us)
+{
+	uint64_t end = port_now_us() + timeout_us;
+	uint32_t sleep_us = SPIN_US / 4;
+
+	for (uint32_t poll = 0;; poll++) {
+		/* The clock before the register: a late wake-up is no timeout. */
+		bool last = port_now_us() >= end;
+		uint32_t now = reg_read(nic, offset);
+
+		if (now == UINT32_MAX && (mask & value) != UINT32_MAX)
+			return -ENODEV;
+		if ((now & mask) == value)
+			return 0;
+		if (last)
+			return -ETIMEDOUT;
+		if (poll < POLLS_WITHOUT_SLEEP)
+			continue;
+		port_delay_us(sleep_us);
+		if (sleep_us < 1000)
+			sleep_us *= 2;
+	}
+}
+
+void port_log(const struct ixgbe *nic, enum ixgbe_log_level level, const char *format, ...)
+{
+	char message[256];
+	va_list args;
+
+	if (!nic->options.log)
+		return;
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	nic->options.log(nic->options.log_ctx, level, message);
+}
+
+int why_fill(struct ixgbe_why *why, int error, const char *format, ...)
+{
+	va_list args;
+
+	if (!why)
+		return error;
+	va_start(args, format);
+	vsnprintf(why->text, sizeof(why->text), format, args);
+	va_end(args);
+	return error;
+}
+
+/* ---- Open ---- */
+
+static int ring_check(const char *name, uint16_t count, struct ixgbe_why *why)
+{
+	if (count >= 64 && count <= IXGBE_RING_MAX && count % IXGBE_RING_MULTIPLE == 0)
+		return 0;
+	return why_fill(why, -EINVAL,
+			"%s ring of %u descriptors: choose a multiple of 8 from 64 "
+			"to %u",
+			name, count, IXGBE_RING_MAX);
+}
+
+int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
+		      struct ixgbe_why *why)
+{
+	int err;
+
+	*to = from ? *from : defaults;
+	to->queues = to->queues ? to->queues : defaults.queues;
+	to->rx_ring = to->rx_ring ? to->rx_ring : defaults.rx_ring;
+	to->tx_ring = to->tx_ring ? to->tx_ring : defaults.tx_ring;
+	to->mtu = to->mtu ? to->mtu : defaults.mtu;
+
+	if (to->queues > IXGBE_QUEUES_MAX)
+		return why_fill(why, -EINVAL,
+				"%u queues: the receive side scaling of the 82599 "
+				"reaches %u, choose 1 to %u",
+				to->queues, IXGBE_QUEUES_MAX, IXGBE_QUEUES_MAX);
+	if (to->mtu < IXGBE_MTU_MIN || to->mtu > IXGBE_MTU_MAX)
+		return why_fill(why, -EINVAL, "MTU %u: choose %u to %u", to->mtu, IXGBE_MTU_MIN,
+				IXGBE_MTU_MAX);
+	err = ring_check("receive", to->rx_ring, why);
+	return err ? err : ring_check("transmit", to->tx_ring, why);
+}
+
+static int identify(struct ixgbe *nic, struct ixgbe_why *why)
+{
+	const struct ixgbe_backend_ops *ops = nic->backend->ops;
+	uint8_t config[4];
+	uint32_t vendor;
+	int err;
+
+	err = ops->config_read(nic->backend, PCI_ID, config, sizeof(config));
+	if (err)
+		return why_fill(why, err,
+				"cannot read the PCI configuration space over %s: %s; "
+				"see whether the device is still there",
+				ops->name, strerror(-err));
+	vendor = (uint32_t)config[0] | (uint32_t)config[1] << 8;
+	nic->device_id = (uint16_t)(config[2] | config[3] << 8);
+
+	for (size_t i = 0;
+	     vendor == PCI_VENDOR_INTEL && i < sizeof(device_ids) / sizeof(*device_ids); i++)
+		if (device_ids[i] == nic->device_id)
+			return 0;
+	if (vendor == 0xffff)
+		return why_fill(why, -ENODEV,
+				"the device does not answer (its PCI ID reads as "
+				"ones): it was removed, or it is powered down; rescan the bus or "
+				"reseat it");
+	return why_fill(why, -ENODEV,
+			"the device %04x:%04x is not an Intel 82599 with SFP+ "
+			"(8086:10fb): name another one, lspci -nn -d 8086: lists Intel's",
+			vendor, nic->device_id);
+}
+
+/* Everything after a reset that does not depend on queues. */
+static void port_configure(struct ixgbe *nic)
+{
+	init_configure(nic);
+	filters_apply(nic);
+	irq_configure(nic);
+}
+
+static int port_reset(struct ixgbe *nic)
+{
+	int err = init_reset(nic);
+
+	if (err)
+		return err;
+	port_configure(nic);
+	return link_apply(nic);
+}
+
+static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
+{
+	int err;
+
+	if (port_gone(nic))
+		return why_fill(why, -ENODEV,
+				"the device's registers read as ones: it was removed "
+				"or it hangs; reset it (echo 1 > /sys/bus/pci/devices/BDF/reset) "
+				"or power-cycle the machine");
+	err = init_reset(nic);
+	if (err)
+		return why_fill(why, err,
+				"the reset of the device failed (%s): it hangs; "
+				"power-cycle the machine",
+				strerror(-err));
+	err = eeprom_check(nic, why);
+	if (err)
+		return err;
+	memcpy(nic->mac, nic->mac_permanent, sizeof(nic->mac));
+	port_configure(nic);
+	err = sfp_identify(nic);
+	if (err)
+		return why_fill(why, err,
+				"cannot reach the SFP+ module (%s): firmware or another "
+				"driver holds its bus; close that program, or reboot",
+				strerror(-err));
+	err = sfp_setup(nic);
+	if (err)
+		return why_fill(why, err,
+				"cannot set up the SFP+ module from the EEPROM (%s): "
+				"write the EEPROM anew with the adapter maker's tool",
+				strerror(-err));
+	err = init_bus_master_set(nic, true);
+	if (err)
+		return why_fill(why, err,
+				"cannot enable bus mastering in the PCI configuration "
+				"space: %s",
+				strerror(-err));
+	stats_discard(nic);
+	err = link_apply(nic);
+	return err ? why_fill(why, err, "cannot set up the link: %s", strerror(-err)) : 0;
+}
+
+static int queues_new(struct ixgbe *nic, struct ixgbe_why *why)
+{
+	int err = dma_new(nic->backend, &nic->dma);
+
+	for (uint16_t q = 0; !err && q < nic->options.queues; q++) {
+		err = rxq_new(nic, q, &nic->rxq[q]);
+		if (!err)
+			err = txq_new(nic, q, &nic->txq[q]);
+	}
+	if (err)
+		why_fill(why, err,
+			 "cannot get DMA memory for %u queues with rings of %u and %u: "
+			 "%s; raise the limit of locked memory (ulimit -l) or use fewer queues",
+			 nic->options.queues, nic->options.rx_ring, nic->options.tx_ring,
+			 strerror(-err));
+	return err;
+}
+
+/* Frees what exists; the device does no DMA any more. */
+static void port_free(struct ixgbe *nic)
+{
+	for (uint16_t q = 0; q < IXGBE_QUEUES_MAX; q++) {
+		if (nic->txq[q])
+			txq_free(nic->txq[q]);
+		if (nic->rxq[q])
+			rxq_free(nic->rxq[q]);
+	}
+	irq_free(nic);
+	dma_free(nic->dma);
+	stats_free(nic);
+	filters_free(nic);
+	nic->backend->ops->close(nic->backend);
+	free(nic);
+}
+
+int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options *options,
+		       struct ixgbe **out, struct ixgbe_why *why)
+{
+	struct ixgbe *nic = calloc(1, sizeof(*nic));
+	int err;
+
+	if (!nic) {
+		backend->ops->close(backend);
+		return why_fill(why, -ENOMEM, "out of memory");
+	}
+	nic->backend = backend;
+	err = port_options_fill(options, &nic->options, why);
+	if (err)
+		goto fail;
+	nic->mtu = nic->options.mtu;
+
+	err = identify(nic, why);
+	if (err)
+		goto fail;
+	err = filters_new(nic);
+	if (!err)
+		err = stats_new(nic);
+	if (err) {
+		why_fill(why, err, "out of memory");
+		goto fail;
+	}
+	err = irq_new(nic, why);
+	if (err)
+		goto fail;
+	err = bring_up(nic, why);
+	if (err)
+		goto fail;
+	err = queues_new(nic, why);
+	if (err)
+		goto fail;
+	*out = nic;
+	return 0;
+
+fail:
+	port_free(nic);
+	return err;
+}
+
+void ixgbe_close(struct ixgbe *nic)
+{
+	if (!nic)
+		return;
+	if (nic->started)
+		ixgbe_stop(nic);
+	nic->admin_up = false;
+	link_apply(nic); /* the partner sees the link go down */
+	irq_mask_all(nic);
+	init_reset(nic);
+	init_bus_master_set(nic, false);
+	reg_clear(nic, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD);
+	port_free(nic);
+}
+
+/* ---- Start and stop ---- */
+
+/* Sections 4.5.9, 4.6.7.1.2, 4.6.8.1.2: no frame comes in, then the queues end
+ * one by one. `rx` and `tx` say how many of each were enabled. All of it is done even if
+ * a step fails: the reset afterwards ends what did not end by itself. */
+static int queues_stop(struct ixgbe *nic, uint16_t rx, uint16_t tx)
+{
+	int first = init_receiver_set(nic, false);
+	int err;
+
+	while (rx > 0) {
+		err = rxq_disable(nic->rxq[--rx]);
+		first = first ? first : err;
+	}
+	while (tx > 0) {
+		err = txq_disable(nic->txq[--tx]);
+		first = first ? first : err;
+	}
+	init_transmitter_set(nic, false);
+	return first;
+}
+
+int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[], struct ixgbe_why *why)
+{
+	uint16_t rx = 0, tx = 0;
+	int err;
+
+	if (nic->started)
+		return why_fill(why, -EBUSY, "the port is started already");
+
+	/* Section 4.6.8: DMATXCTL.TE before the first queue's ENABLE. */
+	init_transmitter_set(nic, true);
+	for (; tx < nic->options.queues; tx++) {
+		err = txq_enable(nic->txq[tx]);
+		if (err) {
+			why_fill(why, err, "transmit queue %u did not start: %s; reset the device",
+				 tx, strerror(-err));
+			goto fail;
+		}
+	}
+	/* Section 4.6.7: all queues, and only then the receiver. */
+	for (; rx < nic->options.queues; rx++) {
+		err = rxq_enable(nic->rxq[rx], rx_pool[rx]);
+		if (err) {
+			why_fill(why, err, "receive queue %u did not start: %s; %s", rx,
+				 strerror(-err),
+				 err == -ENOBUFS || err == -EINVAL
+					 ? "give it a pool with more buffers than its ring"
+					 : "reset the device");
+			goto fail;
+		}
+	}
+	err = init_receiver_set(nic, true);
+	if (err) {
+		why_fill(why, err, "the receiver did not start: %s; reset the device",
+			 strerror(-err));
+		goto fail;
+	}
+	/* Section 4.6.3.1: interrupts at the end. */
+	irq_other_arm(nic);
+	nic->started = true;
+	return 0;
+
+fail:
+	queues_stop(nic, rx, tx);
+	port_reset(nic);
+	return err;
+}
+
+int ixgbe_stop(struct ixgbe *nic)
+{
+	int first, err;
+
+	if (!nic->started)
+		return 0;
+	nic->started = false;
+	irq_mask_all(nic);
+	first = queues_stop(nic, nic->options.queues, nic->options.queues);
+	err = ixgbe_stats_update(nic); /* before the reset clears them */
+	first = first ? first : err;
+	err = port_reset(nic);
+	return first ? first : err;
+}
+
+/* ---- Insight ---- */
+
+const char *ixgbe_backend_name(const struct ixgbe *nic)
+{
+	return nic->backend->ops->name;
+}
+
+uint16_t ixgbe_device_id(const struct ixgbe *nic)
+{
+	return nic->device_id;
+}

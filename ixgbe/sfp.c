@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The module in the SFP+ cage: its identity over I2C, and the settings that the
+ * EEPROM holds for its kind.
+ *
+ * The bus is bit-banged through I2CCTL (section 3.6.1, 8.2.3.1.5): both lines are
+ * open drain, so writing 1 lets go of one and reading tells what is on it.
+ * Timing is that of 100 kHz, the slowest that every module does. The module's
+ * memory is at address 0xA0, laid out as SFF-8472 says. The bus belongs to the
+ * holder of the PHY semaphore.
+ */
+#include "control.h"
+
+#include <errno.h>
+
+#define I2C_HALF_BIT_US 5u
+#define I2C_STRETCH_US  500u /* how long a module may hold the clock */
+#define I2C_ADDRESS     0xa0u
+#define I2C_READ        0x01u
+#define I2C_TRIES       3u
+
+/* SFF-8472 table 4-1 and 5-3. */
+#define SFF_IDENTIFIER      0u
+#define SFF_10G_CODES       3u
+#define SFF_CABLE           8u
+#define SFF_CABLE_SPEC      60u
+#define SFF_IDENTIFIER_SFP  0x03u
+#define SFF_10G_SR          0x10u
+#define SFF_10G_LR          0x20u
+#define SFF_CABLE_PASSIVE   0x04u
+#define SFF_CABLE_ACTIVE    0x08u
+#define SFF_ACTIVE_LIMITING 0x04u
+
+/* The EEPROM's list of module kinds: pairs of kind and section, ended by ones. */
+#define SETUP_LIST_PTR  0x2bu
+#define SETUP_END       0xffffu
+#define SETUP_DA        3u /* kind on port 0; on port 1 one more */
+#define SETUP_OPTICAL   5u
+#define SETUP_PAIRS_MAX 64u
+#define SETUP_WORDS_MAX 256u
+/* Firmware gets its turn between two holds of a semaphore. */
+#define SEMAPHORE_PAUSE_US 5000u
+
+/* ---- Bits ---- */
+
+static void bus_write(struct ixgbe *nic, bool clock, bool data)
+{
+	reg_write(nic, IXGBE_I2CCTL,
+		  (clock ? IXGBE_I2CCTL_CLK_OUT : 0) | (data ? IXGBE_I2CCTL_DATA_OUT : 0));
+}
+
+static bool bus_data(const struct ixgbe *nic)
+{
+	return reg_read(nic, IXGBE_I2CCTL) & IXGBE_I2CCTL_DATA_IN;
+}
+
+/* One pulse of the clock with `data` on the line; what was on it while high. */
+static bool bit(struct ixgbe *nic, bool data)
+{
+	bool seen;
+
+	bus_write(nic, false, data);
+	port_delay_us(I2C_HALF_BIT_US);
+	bus_write(nic, true, data);
+	/* A module that stretches for too long garbles the byte; the caller retries. */
+	reg_wait(nic, IXGBE_I2CCTL, IXGBE_I2CCTL_CLK_IN, IXGBE_I2CCTL_CLK_IN, I2C_STRETCH_US);
+	port_delay_us(I2C_HALF_BIT_US);
+	seen = bus_data(nic);
+	bus_write(nic, false, data);
+	return seen;
+}
+
+static void bus_start(struct ixgbe *nic)
+{
+	bus_write(nic, false, true);
+	port_delay_us(I2C_HALF_BIT_US);
+	bus_write(nic, true, true);
+	port_delay_us(I2C_HALF_BIT_US);
+	bus_write(nic, true, false); /* data falls while the clock is high */
+	port_delay_us(I2C_HALF_BIT_US);
+	bus_write(nic, false, false);
+}
+
+static void bus_stop(struct ixgbe *nic)
+{
+	bus_write(nic, false, false);
+	port_delay_us(I2C_HALF_BIT_US);
+	bus_write(nic, true, false);
+	port_delay_us(I2C_HALF_BIT_US);
+	bus_write(nic, true, true); /* data rises while the clock is high */
+	port_delay_us(I2C_HALF_BIT_US);
+}
+
+/* Whether the module acknowledged it. */
+static bool byte_out(struct ixgbe *nic, uint32_t byte)
+{
+	for (uint32_t mask = 0x80; mask; mask >>= 1)
+		bit(nic, byte & mask);
+	return !bit(nic, true);
+}
+
+static uint8_t byte_in(struct ixgbe *nic)
+{
+	uint32_t byte = 0;
+
+	for (int i = 0; i < 8; i++)
+		byte = byte << 1 | bit(nic, true);
+	bit(nic, true); /* no acknowledgement: this was the last byte */
+	return (uint8_t)byte;
+}
+
+/* A module that was cut off in the middle of a byte holds the data line until it
+ * has seen the rest of it. */
+static void bus_clear(struct ixgbe *nic)
+{
+	for (int i = 0; i < 9; i++)
+		bit(nic, true);
+	bus_stop(nic);
+}
+
+/* ---- Identity ---- */
+
+/* -EIO: no module, or it does not answer. The caller has the semaphore. */
+static int module_read(struct ixgbe *nic, uint32_t at, uint8_t *value)
+{
+	for (uint32_t try = 0; try < I2C_TRIES; try++) {
+		bus_start(nic);
+		if (byte_out(nic, I2C_ADDRESS) && byte_out(nic, at)) {
+			bus_start(nic);
+			if (byte_out(nic, I2C_ADDRESS | I2C_READ)) {
+				*value = byte_in(nic);
+				bus_stop(nic);
+				return port_gone(nic) ? -ENODEV : 0;
+			}
+		}
+		bus_clear(nic);
+	}
+	return port_gone(nic) ? -ENODEV : -EIO;
+}
+
+static enum ixgbe_sfp kind_of(uint8_t identifier, uint8_t codes, uint8_t cable)
+{
+	if (identifier != SFF_IDENTIFIER_SFP)
+		return IXGBE_SFP_OTHER;
+	if (cable & (SFF_CABLE_PASSIVE | SFF_CABLE_ACTIVE))
+		return IXGBE_SFP_DA;
+	if (codes & SFF_10G_SR)
+		return IXGBE_SFP_SR;
+	return codes & SFF_10G_LR ? IXGBE_SFP_LR : IXGBE_SFP_OTHER;
+}
+
+static uint32_t port_number(const struct ixgbe *nic)
+{
+	return IXGBE_FIELD_GET(IXGBE_STATUS_LAN_ID, reg_read(nic, IXGBE_STATUS)) & 1;
+}
+
+int sfp_identify(struct ixgbe *nic)
+{
+	uint32_t resource = port_number(nic) ? IXGBE_SW_FW_SYNC_SW_PHY1 : IXGBE_SW_FW_SYNC_SW_PHY0;
+	uint8_t identifier = 0, codes = 0, cable = 0;
+	int err = semaphore_take(nic, resource);
+
+	if (err)
+		return err;
+	err = module_read(nic, SFF_IDENTIFIER, &identifier);
+	if (!err)
+		err = module_read(nic, SFF_10G_CODES, &codes);
+	if (!err)
+		err = module_read(nic, SFF_CABLE, &cable);
+	semaphore_release(nic, resource);
+	if (err && err != -EIO)
+		return err;
+
+	nic->sfp = err ? IXGBE_SFP_NONE : kind_of(identifier, codes, cable);
+	port_log(nic, IXGBE_LOG_INFO, "SFP+ module: identifier %02x, 10G codes %02x, cable %02x%s",
+		 identifier, codes, cable, err ? " (none, or it does not answer)" : "");
+	return 0;
+}
+
+enum ixgbe_sfp ixgbe_sfp_type(const struct ixgbe *nic)
+{
+	return nic->sfp;
+}
+
+/* ---- The EEPROM's settings for it ---- */
+
+/* The section for this module; 0: the EEPROM has none, and the defaults do. */
+static int setup_find(struct ixgbe *nic, uint16_t *section)
+{
+	uint32_t kind = (nic->sfp == IXGBE_SFP_DA ? SETUP_DA : SETUP_OPTICAL) + port_number(nic);
+	uint16_t list, word;
+	int err = eeprom_read(nic, SETUP_LIST_PTR, &list);
+
+	*section = 0;
+	if (err || list == 0 || list == SETUP_END)
+		return err;
+	for (uint32_t i = 0; i < SETUP_PAIRS_MAX; i++) {
+		err = eeprom_read(nic, list + 1u + 2 * i, &word);
+		if (err || word == SETUP_END)
+			return err;
+		if (word != kind)
+			continue;
+		err = eeprom_read(nic, list + 2u + 2 * i, &word);
+		if (!err && word != SETUP_END)
+			*section = word;
+		return err;
+	}
+	return 0;
+}
+
+int sfp_setup(struct ixgbe *nic)
+{
+	uint16_t section, value;
+	int err;
+
+	if (nic->sfp == IXGBE_SFP_NONE)
+		return 0;
+	err = setup_find(nic, &section);
+	if (err || section == 0)
+		return err;
+
+	err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_MAC_CSR);
+	if (err)
+		return err;
+	for (uint32_t i = 1; i <= SETUP_WORDS_MAX; i++) {
+		err = eeprom_read(nic, section + i, &value);
+		if (err || value == SETUP_END)
+			break;
+		reg_write(nic, IXGBE_CORECTL, value); /* 8.2.3.22.32 */
+	}
+	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_MAC_CSR);
+	port_delay_us(SEMAPHORE_PAUSE_US);
+	return err;
+}
