@@ -44,6 +44,7 @@ struct nic {
 	struct wire *wire;
 	struct violations *violations;
 	struct capture *capture; /* --pcap; NULL: none */
+	uint64_t reset_at_ns;    /* the last CTRL.RST or link reset; 0: none since power-on */
 };
 
 int nic_new(const uint8_t mac[6], struct nic **out); /* all parts but loop, wire, capture */
@@ -94,6 +95,9 @@ uint32_t regfile_read(struct nic *nic, uint32_t offset);
 void regfile_write(struct nic *nic, uint32_t offset, uint32_t value);
 /* All registers back to their reset values, but for those that live through this kind. */
 void regfile_reset(struct nic *nic, enum nic_reset kind);
+
+/* reset.c: whether the driver may write yet (4.2.1.6.1). */
+void reset_check_write(struct nic *nic, const struct ixgbe_register *r);
 
 /* What an access does besides loading and storing. `index` is that of the register in its row.
  * read: called before the load, may update the stored value; what is returned is
@@ -149,7 +153,7 @@ void loop_remove(struct loop *loop, int fd);
  * sleep): the data path does a bounded piece of work per call. */
 void loop_work_set(struct loop *loop, bool (*work)(void *ctx), void *ctx);
 /* A one-shot deadline per `slot`, for EITR and the link: monotonic nanoseconds; 0: none. */
-enum loop_timer { LOOP_TIMER_ITR, LOOP_TIMER_LINK, LOOP_TIMER_TCP, LOOP_TIMERS };
+enum loop_timer { LOOP_TIMER_ITR, LOOP_TIMER_LINK, LOOP_TIMER_TCP, LOOP_TIMER_CLIENT, LOOP_TIMERS };
 void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, loop_fn fn, void *ctx);
 uint64_t loop_now_ns(void);
 int loop_run(struct loop *loop); /* until loop_stop; 0 or -errno */
@@ -204,6 +208,9 @@ void capture_free(struct nic *nic);
 
 /* The wire says whether light arrives from the far end (a cable with nobody there: none). */
 void link_light_set(struct nic *nic, bool light);
+bool link_light(const struct nic *nic); /* light arrives here: the cable is plugged, too */
+bool link_laser(const struct nic *nic); /* this end's laser is on */
+void link_laser_changed(struct nic *nic);
 bool link_is_up(const struct nic *nic);
 void link_reset(struct nic *nic, enum nic_reset kind);
 /* The operator plugs or pulls the cable (--link, control). */
