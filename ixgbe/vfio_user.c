@@ -261,6 +261,17 @@ bool vu_stream_partial(const struct vu_stream *stream)
 	return stream->end != stream->start;
 }
 
+bool vu_stream_ready(const struct vu_stream *stream)
+{
+	size_t have = stream->end - stream->start;
+	struct vu_header header;
+
+	if (have < sizeof(header))
+		return false;
+	memcpy(&header, stream->buf + stream->start, sizeof(header));
+	return vu_header_check(&header) || have >= header.size;
+}
+
 /* Keeps the descriptors of a read whose last byte is number `last`. All that came are kept or
  * closed. */
 static int keep_fds(struct vu_stream *stream, struct msghdr *msg, uint64_t last)

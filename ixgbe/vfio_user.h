@@ -259,8 +259,10 @@ struct vu_stream {
 /* `sock` passes to the stream. */
 void vu_stream_init(struct vu_stream *stream, int sock);
 void vu_stream_close(struct vu_stream *stream);
-/* Whether a message has begun and is not whole. */
+/* Whether bytes are there that were not handed out. */
 bool vu_stream_partial(const struct vu_stream *stream);
+/* Whether vu_stream_next would answer from what is there, without receiving. */
+bool vu_stream_ready(const struct vu_stream *stream);
 
 /*
  * The next message, without waiting; receives at most once. The caller closes it.

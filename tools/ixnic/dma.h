@@ -18,7 +18,8 @@ enum { DMA_READABLE = 1u << 0, DMA_WRITABLE = 1u << 1 };
 
 /*
  * The device may reach `size` bytes at `iova`, which are `fd` from `offset` on. The descriptor
- * stays the caller's: the table maps a file once, however many mappings lie in it.
+ * stays the caller's: the table maps a file once, however many mappings lie in it. fd -1 is memory
+ * that the client cannot share: known, and every access to it is a fault.
  * Errors: -EINVAL (no access, size 0, ranges that wrap, not of whole pages, or outside the file),
  * -EEXIST (overlaps a mapping), -ENOTSUP (not memory: no memfd, shared memory or regular file),
  * -ENOSPC (too many), -EACCES, -ENOMEM.
@@ -30,6 +31,10 @@ int dma_table_map(struct dma *dma, uint64_t iova, uint64_t size, uint32_t access
  * end of it, and then nothing is removed. */
 int dma_table_unmap(struct dma *dma, uint64_t iova, uint64_t size);
 void dma_table_unmap_all(struct dma *dma);
+
+/* Becomes readable when a file was cut short under its mappings. The device reads zeros
+ * there then, and what it writes is lost; whoever watches this drops the client. */
+int dma_table_torn_fd(const struct dma *dma);
 
 size_t dma_table_mappings(const struct dma *dma);
 size_t dma_table_files(const struct dma *dma);

@@ -3,12 +3,12 @@
  * The vfio-user server: the PCI function around the NIC, offered to one client after the other.
  *
  *   client ── socket ── server.c ─┬─ config_space.c   region 7, FLR
- *                                 ├─ regfile.c        region 0
- *                                 ├─ msix.c           region 4, eventfds
+ *                                 ├─ regfile.c        region 0, and 2 as a window to it
+ *                                 ├─ irqfd.c          region 4, eventfds
  *                                 └─ dma.c            the client's memory
  *
  * What a client sends is checked before it is used. A client that breaks the protocol is
- * dropped with one line on standard error; the NIC is reset as by FLR and the next one may come.
+ * dropped with one line in the log; the NIC is reset as by FLR and the next one may come.
  */
 #pragma once
 
@@ -21,8 +21,8 @@ struct server;
  * passes to the server. nic->loop runs it; with fd:N the loop is stopped when the client has
  * gone. A socket file that nobody listens on is replaced; the file is private to the user (0600).
  * Puts itself where irq.c delivers MSI-X messages.
- * Errors, each explained in `why`: -EINVAL (name), -EADDRINUSE (a live server, or a file that is no
- * socket), -EACCES, -ENOENT, -ENAMETOOLONG, -ENOTSOCK, -ENOMEM.
+ * Errors, each explained in `why`: -EINVAL (name), -EADDRINUSE (a live server, or a file that is
+ * no socket), -EACCES, -ENOENT, -ENAMETOOLONG, -ENOTSOCK, -ENOMEM.
  */
 int server_new(struct nic *nic, const char *socket, struct server **out, struct nic_why *why);
 
