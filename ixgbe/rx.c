@@ -46,16 +46,16 @@ struct ixgbe_rxq {
 	/* One cache line that each burst touches. */
 	union ixgbe_desc *ring;
 	struct ixgbe_buf **buf; /* of each descriptor that the NIC owns */
-	uint32_t size;		/* descriptors of the ring */
-	uint32_t next;		/* first that the NIC owns */
-	uint32_t filled;	/* how many it owns, size - 1 at most */
-	uint32_t headroom;	/* where the NIC writes in a buffer */
-	uint32_t buf_bytes;	/* how much */
-	uint32_t vlan_status;	/* IXGBE_RXD_STAT_VP if tags are stripped, else 0 */
-	bool discarding;	/* up to the end of a frame too long to be delivered */
+	uint32_t size;          /* descriptors of the ring */
+	uint32_t next;          /* first that the NIC owns */
+	uint32_t filled;        /* how many it owns, size - 1 at most */
+	uint32_t headroom;      /* where the NIC writes in a buffer */
+	uint32_t buf_bytes;     /* how much */
+	uint32_t vlan_status;   /* IXGBE_RXD_STAT_VP if tags are stripped, else 0 */
+	bool discarding;        /* up to the end of a frame too long to be delivered */
 	/* What a refill needs besides. */
-	struct ixgbe_pool *pool;
-	uint32_t fill; /* first descriptor without a buffer */
+	struct ixgbe_pool *pool; /* NULL: the queue is off */
+	uint32_t fill;           /* first descriptor without a buffer */
 	volatile uint32_t *doorbell;
 
 	struct ixgbe *nic;
@@ -72,8 +72,8 @@ struct ixgbe_rxq {
  * A checksum can only be good or bad in a header that is there. The 82599 reports UDP
  * frames without a checksum as errors (an erratum), so an L4 error says nothing for UDP. */
 #define RX_IPV4_ALLOWED (IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD | IXGBE_RX_IP_BAD)
-#define RX_TCP_ALLOWED	(IXGBE_RX_TCP | IXGBE_RX_L4_GOOD | IXGBE_RX_L4_BAD)
-#define RX_UDP_ALLOWED	(IXGBE_RX_UDP | IXGBE_RX_L4_GOOD)
+#define RX_TCP_ALLOWED  (IXGBE_RX_TCP | IXGBE_RX_L4_GOOD | IXGBE_RX_L4_BAD)
+#define RX_UDP_ALLOWED  (IXGBE_RX_UDP | IXGBE_RX_L4_GOOD)
 
 #define RX_TYPE(i)                                                                                 \
 	((((i)&0x03) ? RX_IPV4_ALLOWED : 0) | (((i)&0x0c) ? IXGBE_RX_IPV6 : 0) |                   \
@@ -149,6 +149,8 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 	uint32_t wanted = rxq->size - 1 - rxq->filled;
 	uint32_t n = wanted;
 
+	if (unlikely(!pool))
+		return; /* the queue is not enabled */
 	if (unlikely(pool->available < wanted)) {
 		count(&rxq->counters.alloc_failed, 1);
 		n = pool->available;
@@ -397,7 +399,6 @@ int rxq_enable(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
 
 	if (pool->size - pool->headroom < RX_BUF_MIN_BYTES || pool->count <= rxq->size)
 		return -EINVAL;
-	rxq->pool = pool;
 	rxq->headroom = pool->headroom;
 	rxq->buf_bytes = min_u32((pool->size - pool->headroom) & ~1023u, RX_BUF_MAX_BYTES);
 	rxq->next = rxq->fill = rxq->filled = 0;
@@ -432,6 +433,7 @@ int rxq_enable(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
 		       IXGBE_RXDCTL_ENABLE, RX_ENABLE_TIMEOUT_US);
 	if (err)
 		return err;
+	rxq->pool = pool;
 	rx_refill(rxq);
 	return 0;
 }
@@ -448,5 +450,6 @@ int rxq_disable(struct ixgbe_rxq *rxq)
 	err = reg_wait(nic, reg, IXGBE_RXDCTL_ENABLE, 0, RX_DISABLE_TIMEOUT_US);
 	port_delay_us(RX_DISABLE_SETTLE_US);
 	rx_drop(rxq, rxq->filled);
+	rxq->pool = NULL;
 	return err;
 }

@@ -28,7 +28,6 @@
 #include "pool.h"
 #include "port.h"
 
-
 /* Descriptors between two reports. */
 #define TX_REPORT_BATCH 32u
 /* The shortest frame that the NIC pads to 60 bytes by itself. */
@@ -50,8 +49,8 @@
 	(IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_DATA) | IXGBE_TXD_DEXT | IXGBE_TXD_IFCS)
 
 #define TX_L4_CSUM   (IXGBE_TX_TCP_CSUM | IXGBE_TX_UDP_CSUM | IXGBE_TX_SCTP_CSUM)
-#define TX_IP	     (IXGBE_TX_IPV4 | IXGBE_TX_IPV6)
-#define TX_CSUM	     (IXGBE_TX_IP_CSUM | TX_L4_CSUM)
+#define TX_IP        (IXGBE_TX_IPV4 | IXGBE_TX_IPV6)
+#define TX_CSUM      (IXGBE_TX_IP_CSUM | TX_L4_CSUM)
 #define TX_OFFLOAD   (TX_CSUM | IXGBE_TX_TSO)
 #define TX_ALL_FLAGS (TX_OFFLOAD | TX_IP | IXGBE_TX_VLAN | IXGBE_TX_EOP)
 
@@ -59,14 +58,14 @@ struct ixgbe_txq {
 	/* One cache line that each burst touches. */
 	union ixgbe_desc *ring;
 	struct ixgbe_buf **buf; /* that ends at a descriptor, or NULL */
-	uint16_t *report;	/* descriptors with RS, a circle of `size` */
-	uint32_t size;		/* descriptors of the ring */
-	uint32_t next;		/* first free */
-	uint32_t free;		/* how many are free; one always stays so */
-	uint32_t clean;		/* oldest that is not reclaimed */
-	uint32_t in_flight;	/* buffers */
-	uint32_t report_first;	/* oldest in report */
-	uint32_t report_next;	/* end of report */
+	uint16_t *report;       /* descriptors with RS, a circle of `size` */
+	uint32_t size;          /* descriptors of the ring */
+	uint32_t next;          /* first free */
+	uint32_t free;          /* how many are free; one always stays so */
+	uint32_t clean;         /* oldest that is not reclaimed */
+	uint32_t in_flight;     /* buffers */
+	uint32_t report_first;  /* oldest in report */
+	uint32_t report_next;   /* end of report */
 	volatile uint32_t *doorbell;
 
 	struct ixgbe *nic;
@@ -150,7 +149,7 @@ static int tx_check_offload(const struct ixgbe_txq *txq, const struct ixgbe_tx_s
 	const uint32_t flags = first->flags;
 	const uint32_t l4 = flags & TX_L4_CSUM;
 	const bool ipv4 = (flags & TX_IP) == IXGBE_TX_IPV4;
-	const uint32_t l4_min = l4 == IXGBE_TX_TCP_CSUM	   ? 20
+	const uint32_t l4_min = l4 == IXGBE_TX_TCP_CSUM    ? 20
 				: l4 == IXGBE_TX_UDP_CSUM  ? 8
 				: l4 == IXGBE_TX_SCTP_CSUM ? 12
 							   : 0;

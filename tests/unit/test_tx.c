@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: MIT */
+/* The transmit ring: what is written into it, what is refused, and what comes back. */
+#include "ring_rig.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define RING    64u
+#define BUFFERS 128u
+#define SIZE    66000u
+#define EOP     IXGBE_TX_EOP
+
+/* dword[2] of a data descriptor without options: advanced data, FCS */
+#define DATA 0x22300000u
+
+struct bed {
+	struct rig *rig;
+	struct ixgbe_pool *pool;
+	struct ixgbe_txq *txq;
+};
+
+static void bed_start(struct bed *bed, bool doorbells)
+{
+	bed->rig = rig_new(RING);
+	bed->rig->doorbells = doorbells;
+	assert_int_equal(ixgbe_pool_new(&bed->rig->nic, BUFFERS, SIZE, 0, &bed->pool), 0);
+	assert_int_equal(txq_new(&bed->rig->nic, 0, &bed->txq), 0);
+	assert_int_equal(txq_enable(bed->txq), 0);
+}
+
+static void bed_stop(struct bed *bed)
+{
+	txq_disable(bed->txq);
+	assert_int_equal(ixgbe_pool_available(bed->pool), BUFFERS); /* none is lost */
+	txq_free(bed->txq);
+	ixgbe_pool_free(bed->pool);
+	rig_free(bed->rig);
+}
+
+static struct ixgbe_tx_seg segment(struct bed *bed, uint32_t len, uint32_t flags)
+{
+	struct ixgbe_tx_seg seg = {.buf = ixgbe_buf_get(bed->pool), .len = len, .flags = flags};
+
+	assert_non_null(seg.buf);
+	return seg;
+}
+
+/* A TCP segment of 1,460 bytes over IPv4, to be varied. */
+static struct ixgbe_tx_seg tso(struct bed *bed, uint32_t len)
+{
+	struct ixgbe_tx_seg seg =
+		segment(bed, len, EOP | IXGBE_TX_IPV4 | IXGBE_TX_TCP_CSUM | IXGBE_TX_TSO);
+
+	seg.l2_len = 14;
+	seg.l3_len = 20;
+	seg.l4_len = 32;
+	seg.mss = 1448;
+	return seg;
+}
+
+static const union ixgbe_desc *desc(struct bed *bed, uint32_t i)
+{
+	return rig_tx_desc(bed->rig, i);
+}
+
+/* Everything queued is sent and reclaimed, and nothing stays. */
+static void drain(struct bed *bed)
+{
+	rig_tx_send(bed->rig, UINT32_MAX);
+	ixgbe_tx_reclaim(bed->txq);
+	assert_int_equal(ixgbe_tx_in_flight(bed->txq), 0);
+	assert_int_equal(ixgbe_pool_available(bed->pool), BUFFERS);
+}
+
+/* ---- Set-up ---- */
+
+static void the_queue_is_programmed(void **state)
+{
+	struct bed *bed = *state;
+	struct rig *rig = bed->rig;
+
+	assert_int_equal(rig->reg[ixgbe_txq_reg(IXGBE_TDLEN, 0) / 4], RING * 16);
+	assert_int_equal(rig->reg[ixgbe_txq_reg(IXGBE_TDBAL, 0) / 4] % IXGBE_RING_ALIGN_BYTES, 0);
+	/* PTHRESH 32, HTHRESH 1, WTHRESH 0 */
+	assert_int_equal(rig->reg[ixgbe_txq_reg(IXGBE_TXDCTL, 0) / 4], 0x02000120);
+	assert_int_equal(rig->reg[ixgbe_txq_reg(IXGBE_TDWBAL, 0) / 4], 0);
+	assert_int_equal(rig->reg[IXGBE_DMATXCTL / 4] & IXGBE_DMATXCTL_TE, IXGBE_DMATXCTL_TE);
+	/* The path first, then the queue; no tail write after. */
+	assert_int_equal(rig->write[rig->writes - 1].offset, ixgbe_txq_reg(IXGBE_TXDCTL, 0));
+	assert_int_equal(rig->write[rig->writes - 2].offset, IXGBE_DMATXCTL);
+}
+
+static void a_dead_queue_is_reported(void **state)
+{
+	struct rig *rig = rig_new(RING);
+	struct ixgbe_txq *txq = NULL;
+
+	(void)state;
+	rig->map_error = -ENOMEM;
+	assert_int_equal(txq_new(&rig->nic, 0, &txq), -ENOMEM);
+	assert_null(txq);
+	rig->map_error = 0;
+	assert_int_equal(txq_new(&rig->nic, 0, &txq), 0);
+	rig->queues_stuck = true;
+	assert_int_equal(txq_enable(txq), -ETIMEDOUT);
+	txq_free(txq);
+	txq_free(NULL);
+	rig_free(rig);
+}
+
+/* ---- Plain frames ---- */
+
+static void frames_become_descriptors(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg[3];
+
+	for (uint32_t i = 0; i < 3; i++) {
+		seg[i] = segment(bed, 60 + i, EOP);
+		seg[i].offset = 64 * i;
+	}
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 3), 3);
+	assert_int_equal(ixgbe_tx_in_flight(bed->txq), 3);
+	assert_int_equal(rig_written(bed->rig, ixgbe_txq_reg(IXGBE_TDT, 0)), 2); /* set-up, burst */
+	assert_int_equal(rig_tx_queued(bed->rig), 3);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(desc(bed, i)->qword[0], seg[i].buf->iova + 64 * i);
+		/* One report, at the end. */
+		assert_int_equal(desc(bed, i)->dword[2],
+				 DATA | IXGBE_TXD_EOP | (60 + i) | (i == 2 ? IXGBE_TXD_RS : 0));
+		assert_int_equal(desc(bed, i)->dword[3], (60 + i) << 14);
+	}
+	/* Not before the report. */
+	assert_int_equal(ixgbe_tx_reclaim(bed->txq), 0);
+	rig_tx_send(bed->rig, 2);
+	assert_int_equal(ixgbe_tx_reclaim(bed->txq), 0);
+	rig_tx_send(bed->rig, 1);
+	assert_int_equal(ixgbe_tx_reclaim(bed->txq), 3);
+	assert_int_equal(txq_counters(bed->txq)->packets, 3);
+	assert_int_equal(txq_counters(bed->txq)->bytes, 183);
+	drain(bed);
+}
+
+static void the_ring_fills_wraps_and_empties(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg[BUFFERS];
+	uint32_t sent = 0;
+
+	for (int round = 0; round < 300; round++) {
+		uint32_t want = 1 + (uint32_t)(round * 7) % 65, took;
+
+		for (uint32_t i = 0; i < want; i++)
+			seg[i] = segment(bed, 60, EOP);
+		took = ixgbe_tx_burst(bed->txq, seg, want);
+		assert_true(took <= want && rig_tx_queued(bed->rig) < RING);
+		for (uint32_t i = took; i < want; i++)
+			ixgbe_buf_put(seg[i].buf);
+		sent += took;
+		assert_int_equal(ixgbe_pool_available(bed->pool) + ixgbe_tx_in_flight(bed->txq),
+				 BUFFERS);
+		rig_tx_send(bed->rig, (uint32_t)(round * 5) % 70);
+	}
+	assert_int_equal(txq_counters(bed->txq)->packets, sent);
+	assert_true(txq_counters(bed->txq)->restarts > 0);
+
+	/* Full to the last: one descriptor stays free. */
+	drain(bed);
+	for (uint32_t i = 0; i < RING; i++)
+		seg[i] = segment(bed, 60, EOP);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, RING), RING - 1);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, &seg[RING - 1], 1), 0);
+	ixgbe_buf_put(seg[RING - 1].buf);
+	/* The reports in the middle let a part of it come back. */
+	rig_tx_send(bed->rig, 40);
+	assert_int_equal(ixgbe_tx_reclaim(bed->txq), 32);
+	drain(bed);
+}
+
+static void doorbells_in_memory_are_used(void **state)
+{
+	struct bed bed = {0};
+
+	(void)state;
+	bed_start(&bed, true);
+	for (int i = 0; i < 100; i++) {
+		struct ixgbe_tx_seg seg = segment(&bed, 60, EOP);
+
+		assert_int_equal(ixgbe_tx_burst(bed.txq, &seg, 1), 1);
+		assert_int_equal(rig_tx_send(bed.rig, 8), 1);
+	}
+	assert_int_equal(rig_written(bed.rig, ixgbe_txq_reg(IXGBE_TDT, 0)), 1);
+	bed_stop(&bed);
+}
+
+static void short_frames_are_padded(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg = segment(bed, 14, EOP);
+
+	memset(seg.buf->data, 0xff, 64);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, &seg, 1), 1);
+	assert_int_equal(desc(bed, 0)->dword[2] & IXGBE_TXD_DTALEN, 17);
+	assert_int_equal(desc(bed, 0)->dword[3] >> 14, 17);
+	for (int i = 14; i < 17; i++)
+		assert_int_equal(seg.buf->data[i], 0);
+	assert_int_equal(seg.buf->data[17], 0xff);
+	assert_int_equal(txq_counters(bed->txq)->bytes, 14);
+	drain(bed);
+
+	/* At the end of its buffer there is no room to pad. */
+	seg = segment(bed, 14, EOP);
+	seg.offset = SIZE - 14;
+	assert_int_equal(ixgbe_tx_check(bed->txq, &seg, 1), -EINVAL);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, &seg, 1), 0);
+	ixgbe_buf_put(seg.buf);
+}
+
+/* ---- Several segments and descriptors ---- */
+
+static void segments_become_one_frame(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg[4] = {
+		segment(bed, 100, 0),
+		segment(bed, 200, 0),
+		segment(bed, 1, EOP),
+		segment(bed, 60, 0),
+	};
+
+	/* The last one is a frame without end: the burst stops in front of it. */
+	assert_int_equal(ixgbe_tx_check(bed->txq, seg, 3), 0);
+	assert_int_equal(ixgbe_tx_check(bed->txq, seg, 2), -EINVAL);
+	assert_int_equal(ixgbe_tx_check(bed->txq, seg, 4), -EINVAL);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 4), 3);
+	ixgbe_buf_put(seg[3].buf);
+	assert_int_equal(desc(bed, 0)->dword[2], DATA | 100);
+	assert_int_equal(desc(bed, 1)->dword[2], DATA | 200);
+	assert_int_equal(desc(bed, 2)->dword[2], DATA | IXGBE_TXD_EOP | IXGBE_TXD_RS | 1);
+	assert_int_equal(desc(bed, 0)->dword[3], 301 << 14);
+	assert_int_equal(ixgbe_tx_in_flight(bed->txq), 3);
+	drain(bed);
+}
+
+static void a_64_kib_segment_is_cut(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg = tso(bed, 65536);
+	uint32_t at = 0;
+
+	assert_int_equal(ixgbe_tx_burst(bed->txq, &seg, 1), 1);
+	assert_int_equal(rig_tx_queued(bed->rig), 1 + 5);
+	for (uint32_t i = 1; i <= 5; i++) {
+		uint32_t len = desc(bed, i)->dword[2] & IXGBE_TXD_DTALEN;
+
+		assert_true(len <= IXGBE_TX_DESC_MAX_BYTES);
+		assert_int_equal(desc(bed, i)->qword[0], seg.buf->iova + at);
+		assert_int_equal(desc(bed, i)->dword[2] & ~IXGBE_TXD_DTALEN,
+				 DATA | IXGBE_TXD_TSE |
+					 (i == 5 ? IXGBE_TXD_EOP | IXGBE_TXD_RS : 0));
+		assert_int_equal(desc(bed, i)->dword[3],
+				 (65536u - 66) << 14 | IXGBE_TXD_POPTS_TXSM | IXGBE_TXD_POPTS_IXSM);
+		at += len;
+	}
+	assert_int_equal(at, 65536);
+	drain(bed);
+
+	/* Exactly one and one byte more than one descriptor. */
+	for (uint32_t more = 0; more <= 1; more++) {
+		seg = tso(bed, IXGBE_TX_DESC_MAX_BYTES + more);
+		assert_int_equal(ixgbe_tx_burst(bed->txq, &seg, 1), 1);
+		assert_int_equal(rig_tx_queued(bed->rig), 1 + more);
+		drain(bed);
+	}
+}
+
+static void a_frame_has_at_most_40_descriptors(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg[41];
+
+	for (uint32_t i = 0; i < 41; i++)
+		seg[i] = segment(bed, 20, i == 40 ? EOP : 0);
+	assert_int_equal(ixgbe_tx_check(bed->txq, seg, 41), -EMSGSIZE);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 41), 0);
+	assert_int_equal(ixgbe_tx_check(bed->txq, seg + 1, 40), 0);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg + 1, 40), 40);
+	/* A second one does not fit; nothing of it is taken. */
+	for (uint32_t i = 1; i < 41; i++)
+		seg[i] = segment(bed, 20, i == 40 ? EOP : 0);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg + 1, 40), 0);
+	assert_int_equal(rig_tx_queued(bed->rig), 40);
+	for (uint32_t i = 0; i < 41; i++)
+		ixgbe_buf_put(seg[i].buf);
+	drain(bed);
+}
+
+/* ---- Offload ---- */
+
+static void contexts_say_what_the_headers_are(void **state)
+{
+	enum {
+		V4 = IXGBE_TX_IPV4,
+		V6 = IXGBE_TX_IPV6,
+		IP = IXGBE_TX_IP_CSUM,
+		TCP = IXGBE_TX_TCP_CSUM,
+		UDP = IXGBE_TX_UDP_CSUM,
+		SCTP = IXGBE_TX_SCTP_CSUM,
+		TSO = IXGBE_TX_TSO,
+		VLAN = IXGBE_TX_VLAN,
+	};
+	const uint32_t CTXT = 0x20200000, TUCMD_V4 = 0x400, L4_TCP = 0x800, L4_SCTP = 0x1000;
+	const uint32_t TXSM = 0x200, IXSM = 0x100;
+	const uint32_t l4len20 = 20 << 8, mss = 1000u << 16;
+	const struct {
+		uint32_t flags;
+		uint8_t l2, l4;
+		uint16_t l3;
+		uint32_t lengths, type, segmentation; /* of the context */
+		uint32_t command, options;            /* of the data, without lengths */
+		uint32_t payload;
+	} row[] = {
+		{V4 | TCP, 14, 0, 20, 14 << 9 | 20, CTXT | TUCMD_V4 | L4_TCP, 0, DATA, TXSM, 1200},
+		{V4 | TCP | IP, 14, 0, 24, 14 << 9 | 24, CTXT | TUCMD_V4 | L4_TCP, 0, DATA,
+		 TXSM | IXSM, 1200},
+		{V4 | UDP, 18, 0, 60, 18 << 9 | 60, CTXT | TUCMD_V4, 0, DATA, TXSM, 1200},
+		{V4 | SCTP, 14, 0, 20, 14 << 9 | 20, CTXT | TUCMD_V4 | L4_SCTP, 0, DATA, TXSM,
+		 1200},
+		{V4 | IP, 14, 0, 20, 14 << 9 | 20, CTXT | TUCMD_V4, 0, DATA, IXSM, 1200},
+		{V6 | TCP, 14, 0, 40, 14 << 9 | 40, CTXT | L4_TCP, 0, DATA, TXSM, 1200},
+		{V6 | UDP, 127, 0, 511, 127 << 9 | 511, CTXT, 0, DATA, TXSM, 1200},
+		{V4 | TCP | TSO, 14, 20, 20, 14 << 9 | 20, CTXT | TUCMD_V4 | L4_TCP, mss | l4len20,
+		 DATA | 0x80000000, TXSM | IXSM, 1200 - 54},
+		{V6 | TCP | TSO, 14, 20, 40, 14 << 9 | 40, CTXT | L4_TCP, mss | l4len20,
+		 DATA | 0x80000000, TXSM, 1200 - 74},
+		{V4 | UDP | TSO, 14, 8, 20, 14 << 9 | 20, CTXT | TUCMD_V4, mss | 8 << 8,
+		 DATA | 0x80000000, TXSM | IXSM, 1200 - 42},
+		{VLAN, 0, 0, 0, 0xe123u << 16 | 14 << 9, CTXT, 0, DATA | 0x40000000, 0, 1200},
+		{VLAN | V6 | UDP, 14, 0, 40, 0xe123u << 16 | 14 << 9 | 40, CTXT, 0,
+		 DATA | 0x40000000, TXSM, 1200},
+	};
+	struct bed *bed = *state;
+
+	for (uint32_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct ixgbe_tx_seg seg = segment(bed, 1200, EOP | row[i].flags);
+
+		seg.l2_len = row[i].l2;
+		seg.l3_len = row[i].l3;
+		seg.l4_len = row[i].l4;
+		seg.mss = 1000;
+		seg.vlan = 0xe123;
+		assert_int_equal(ixgbe_tx_check(bed->txq, &seg, 1), 0);
+		assert_int_equal(ixgbe_tx_burst(bed->txq, &seg, 1), 1);
+		assert_int_equal(desc(bed, 2 * i)->dword[0], row[i].lengths);
+		assert_int_equal(desc(bed, 2 * i)->dword[1], 0);
+		assert_int_equal(desc(bed, 2 * i)->dword[2], row[i].type);
+		assert_int_equal(desc(bed, 2 * i)->dword[3], row[i].segmentation);
+		assert_int_equal(desc(bed, 2 * i + 1)->dword[2],
+				 row[i].command | IXGBE_TXD_EOP | IXGBE_TXD_RS | 1200);
+		assert_int_equal(desc(bed, 2 * i + 1)->dword[3],
+				 row[i].options | row[i].payload << 14);
+	}
+	drain(bed);
+}
+
+static void contexts_are_written_only_when_they_change(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg[5];
+
+	for (int i = 0; i < 5; i++)
+		seg[i] = tso(bed, 3000);
+	seg[1].flags = EOP; /* needs none, and disturbs none */
+	seg[1].len = 60;
+	seg[3].mss = 1000;
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 5), 5);
+	assert_int_equal(rig_tx_queued(bed->rig), 5 + 3);
+	drain(bed);
+
+	seg[0] = tso(bed, 2000);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 1), 1); /* as the last one before */
+	assert_int_equal(rig_tx_queued(bed->rig), 1);
+	drain(bed);
+
+	/* A queue that is started again remembers nothing. */
+	assert_int_equal(txq_disable(bed->txq), 0);
+	assert_int_equal(txq_enable(bed->txq), 0);
+	seg[0] = tso(bed, 2000);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 1), 1);
+	assert_int_equal(rig_tx_queued(bed->rig), 2);
+	drain(bed);
+}
+
+/* ---- What is refused ---- */
+
+#define SET(field, value)                                                                          \
+	offsetof(struct ixgbe_tx_seg, field), sizeof(((struct ixgbe_tx_seg *)0)->field), value
+
+static void malformed_frames_stop_the_burst(void **state)
+{
+	const uint32_t tcp4 = EOP | IXGBE_TX_IPV4 | IXGBE_TX_TCP_CSUM;
+	const uint32_t tso4 = tcp4 | IXGBE_TX_TSO;
+	const uint32_t tso6 = EOP | IXGBE_TX_IPV6 | IXGBE_TX_TCP_CSUM | IXGBE_TX_TSO;
+	const uint32_t uso4 = EOP | IXGBE_TX_IPV4 | IXGBE_TX_UDP_CSUM | IXGBE_TX_TSO;
+	const struct {
+		uint32_t flags;
+		size_t offset, size;
+		uint32_t value;
+		int err;
+	} row[] = {
+		{EOP, SET(len, 0), -EINVAL},
+		{EOP, SET(len, SIZE + 1), -EINVAL},
+		{EOP, SET(offset, SIZE - 2999), -EINVAL},
+		{EOP, SET(offset, UINT32_MAX), -EINVAL},
+		{0, SET(len, 60), -EINVAL},
+		{EOP | 1u << 9, SET(len, 60), -EINVAL},
+		{EOP, SET(len, 1522), 0},
+		{EOP, SET(len, 1523), -EMSGSIZE},
+		{tso4, SET(len, 3000), 0},
+		{tso4, SET(l2_len, 13), -EINVAL},
+		{tso4, SET(l2_len, 128), -EINVAL},
+		{tso4, SET(l3_len, 19), -EINVAL},
+		{tso4, SET(l3_len, 61), -EINVAL},
+		{tso6, SET(l3_len, 39), -EINVAL},
+		{tso6, SET(l3_len, 512), -EINVAL},
+		{tso6, SET(l3_len, 200), -EINVAL}, /* headers of more than 192 bytes */
+		{tso4, SET(l4_len, 19), -EINVAL},
+		{tso4, SET(l4_len, 61), -EINVAL},
+		{uso4, SET(l4_len, 20), -EINVAL},
+		{uso4, SET(l4_len, 8), 0},
+		{tso4, SET(mss, 0), -EINVAL},
+		{tso4, SET(mss, 1), 0},
+		{tso4, SET(mss, 1500 - 20 - 20), 0},
+		{tso4, SET(mss, 1500 - 20 - 20 + 1), -EMSGSIZE},
+		{tso4, SET(len, 54), -EINVAL}, /* nothing to cut */
+		{tso4, SET(len, 55), 0},
+		{EOP | IXGBE_TX_TSO | IXGBE_TX_IPV4, SET(len, 3000), -EINVAL},
+		{tso4 | IXGBE_TX_UDP_CSUM, SET(len, 3000), -EINVAL},
+		{tso4 | IXGBE_TX_IPV6, SET(len, 3000), -EINVAL},
+		{EOP | IXGBE_TX_TCP_CSUM, SET(len, 60), -EINVAL},
+		{EOP | IXGBE_TX_IPV6 | IXGBE_TX_IP_CSUM, SET(len, 60), -EINVAL},
+		{tcp4 | IXGBE_TX_SCTP_CSUM, SET(len, 60), -EINVAL},
+		{tcp4, SET(len, 53), -EINVAL}, /* no place for a TCP header */
+		{tcp4, SET(len, 54), 0},
+		{tcp4, SET(len, 1523), -EMSGSIZE},
+		{EOP | IXGBE_TX_SCTP_CSUM | IXGBE_TX_IPV4 | IXGBE_TX_TSO, SET(len, 3000), -EINVAL},
+	};
+	struct bed *bed = *state;
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct ixgbe_tx_seg seg[2] = {segment(bed, 60, EOP)};
+
+		seg[1] = (struct ixgbe_tx_seg){
+			.buf = ixgbe_buf_get(bed->pool),
+			.len = 3000,
+			.flags = row[i].flags,
+			.mss = 1000,
+			.l2_len = 14,
+			.l3_len = row[i].flags & IXGBE_TX_IPV6 ? 40 : 20,
+			.l4_len = 20,
+		};
+		if (row[i].flags == uso4)
+			seg[1].l4_len = 8;
+		memcpy((char *)&seg[1] + row[i].offset, &row[i].value, row[i].size);
+		if (ixgbe_tx_check(bed->txq, &seg[1], 1) != row[i].err)
+			fail_msg("row %zu: %d", i, ixgbe_tx_check(bed->txq, &seg[1], 1));
+		assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 2), row[i].err ? 1 : 2);
+		if (row[i].err)
+			ixgbe_buf_put(seg[1].buf);
+		drain(bed);
+	}
+	assert_int_equal(txq_counters(bed->txq)->restarts, 0);
+}
+
+static void the_mtu_is_the_limit_while_running_too(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg = segment(bed, 9000 + 14, EOP);
+
+	assert_int_equal(ixgbe_tx_check(bed->txq, &seg, 1), -EMSGSIZE);
+	bed->rig->nic.mtu = 9000;
+	assert_int_equal(ixgbe_tx_check(bed->txq, &seg, 1), 0);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, &seg, 1), 1);
+	drain(bed);
+}
+
+/* A header that is in the second segment: not what the datasheet lets TSO do. */
+static void tso_headers_are_in_the_first_segment(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg[2] = {tso(bed, 66), segment(bed, 4000, EOP)};
+
+	seg[0].flags &= ~(uint32_t)EOP;
+	assert_int_equal(ixgbe_tx_check(bed->txq, seg, 2), 0);
+	seg[0].len = 65;
+	assert_int_equal(ixgbe_tx_check(bed->txq, seg, 2), -EINVAL);
+	ixgbe_buf_put(seg[0].buf);
+	ixgbe_buf_put(seg[1].buf);
+}
+
+/* ---- Hostile write-backs, and the end ---- */
+
+static void random_write_backs_lose_no_buffer(void **state)
+{
+	struct bed *bed = *state;
+
+	srandom(82599);
+	for (int round = 0; round < 20000; round++) {
+		struct ixgbe_tx_seg seg[8];
+		uint32_t want = (uint32_t)random() % 8, n = 0, took;
+
+		while (n < want && ixgbe_pool_available(bed->pool) > 0) {
+			seg[n] = random() % 4 ? segment(bed, 60, EOP) : tso(bed, 40000);
+			n++;
+		}
+		took = ixgbe_tx_burst(bed->txq, seg, n);
+		while (n > took)
+			ixgbe_buf_put(seg[--n].buf);
+		rig_tx_desc(bed->rig, (uint32_t)random() % RING)->qword[random() % 2] =
+			(uint64_t)random() << 33 ^ (uint64_t)random();
+		assert_int_equal(ixgbe_pool_available(bed->pool) + ixgbe_tx_in_flight(bed->txq),
+				 BUFFERS);
+	}
+}
+
+static void what_was_not_sent_comes_back_at_the_end(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg[3] = {segment(bed, 60, EOP), tso(bed, 65000),
+				      segment(bed, 60, EOP)};
+
+	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 3), 3);
+	bed->rig->queues_stuck = true;
+	assert_int_equal(txq_disable(bed->txq), -ETIMEDOUT);
+	assert_int_equal(ixgbe_tx_in_flight(bed->txq), 0);
+	assert_int_equal(ixgbe_pool_available(bed->pool), BUFFERS);
+	bed->rig->queues_stuck = false;
+	assert_int_equal(txq_disable(bed->txq), 0);
+}
+
+static int setup(void **state)
+{
+	*state = calloc(1, sizeof(struct bed));
+	bed_start(*state, false);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bed_stop(*state);
+	free(*state);
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_queue_is_programmed),
+		cmocka_unit_test(a_dead_queue_is_reported),
+		TEST(frames_become_descriptors),
+		TEST(the_ring_fills_wraps_and_empties),
+		cmocka_unit_test(doorbells_in_memory_are_used),
+		TEST(short_frames_are_padded),
+		TEST(segments_become_one_frame),
+		TEST(a_64_kib_segment_is_cut),
+		TEST(a_frame_has_at_most_40_descriptors),
+		TEST(contexts_say_what_the_headers_are),
+		TEST(contexts_are_written_only_when_they_change),
+		TEST(malformed_frames_stop_the_burst),
+		TEST(the_mtu_is_the_limit_while_running_too),
+		TEST(tso_headers_are_in_the_first_segment),
+		TEST(random_write_backs_lose_no_buffer),
+		TEST(what_was_not_sent_comes_back_at_the_end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
