@@ -1,0 +1,241 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What tests/run does when the packages are there.
+
+    suite    what                                   build tree
+    unit     the C code's parts, by themselves      build/plain
+    model    ixnic alone, driven by messages        build/plain
+    driver   the driver over every backend          build/plain
+    system   the programs, with real interfaces     build/plain
+    style    form of sources, scripts, man pages    (build/plain, for how they compile)
+    asan     the first four again                   build/asan: address and undefined behaviour
+
+Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed.
+"""
+import collections
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+C_SUITES = ("unit", "model", "driver")
+SUITES = (*C_SUITES, "system", "style", "asan")
+TREES = {
+    "plain": ["-Dwerror=true"],
+    "asan": ["-Dwerror=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
+}
+SANITIZER_ENV = {
+    # A report ends the program, so that a test sees it.
+    "ASAN_OPTIONS": "strict_string_checks=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+}
+LOG_LINES = 80
+SUITE_TIMEOUT_S = 900
+
+Result = collections.namedtuple("Result", "name outcome text")
+results = []
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def tail(text, lines=LOG_LINES):
+    kept = (text or "").strip().splitlines()
+    cut = [f"... {len(kept) - lines} lines before"] if len(kept) > lines else []
+    return "\n".join(cut + kept[-lines:])
+
+
+def add(name, outcome, text=""):
+    results.append(Result(name, outcome, text))
+    if outcome == "failed":
+        say(f"\nFAILED {name}\n{tail(text)}\n")
+
+
+def stream(command, show=None, env=None):
+    """Runs it and shows the lines of its output that match `show`: (exit status, output)."""
+    output = []
+    with subprocess.Popen(command, cwd=TOP, env={**os.environ, **(env or {})}, text=True,
+                          errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        try:
+            signal.alarm(SUITE_TIMEOUT_S)
+            for line in process.stdout:
+                output.append(line)
+                if show and re.search(show, line):
+                    say("  " + line.rstrip())
+            code = process.wait()
+        except BaseException as reason:
+            process.terminate()
+            if not isinstance(reason, TimeoutError):
+                raise
+            output.append(f"stopped after {SUITE_TIMEOUT_S} s\n")
+            code = 124
+        finally:
+            signal.alarm(0)
+    return code, "".join(output)
+
+
+def contained(name, command, show, env=None):
+    """stream() in a container of its own; what is left behind is a failure."""
+    with tempfile.TemporaryDirectory(prefix="ixtap-tests-") as scratch:
+        report = os.path.join(scratch, "left-behind")
+        code, output = stream([sys.executable, os.path.join(TOP, "tools/contained.py"), report,
+                               *command], show, {**(env or {}), "TMPDIR": scratch})
+        if os.path.exists(report):
+            with open(report, encoding="utf-8") as lines:
+                left = lines.read()
+            add(f"{name}: leaves nothing behind", "failed" if left else "passed", left)
+        else:
+            add(f"{name}: runs", "failed", output)
+    return code, output
+
+
+def build(tree):
+    """Configures and compiles; False if that failed."""
+    folder = os.path.join(TOP, "build", tree)
+    started = time.monotonic()
+    commands = [["ninja", "-C", folder]]
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        shutil.rmtree(folder, ignore_errors=True)
+        commands.insert(0, ["meson", "setup", folder, TOP, *TREES[tree]])
+    for command in commands:
+        code, output = stream(command)
+        if code != 0:
+            add(f"{tree}: {' '.join(command[:2])}", "failed", output)
+            return False
+    add(f"{tree}: builds without a warning", "passed")
+    say(f"built build/{tree} in {time.monotonic() - started:.0f} s")
+    return True
+
+
+def read_junit(suite, path):
+    """Adds the test cases of a JUnit file; returns the names of test suites with failures."""
+    failing = set()
+    for group in ElementTree.parse(path).getroot().iter("testsuite"):
+        for case in group.iter("testcase"):
+            name = f"{suite}: {case.get('classname') or group.get('name')} {case.get('name')}"
+            bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+            skip = case.find("skipped")
+            if bad is not None:
+                logs = [part.text for part in (bad, case.find("system-out"), case.find("system-err"),
+                                               group.find("system-out"), group.find("system-err"))
+                        if part is not None and part.text]
+                add(name, "failed", "\n".join([bad.get("message") or "", *logs]))
+                failing.add(group.get("name"))
+            elif skip is not None:
+                add(name, "skipped", skip.get("message") or skip.text or "says not why")
+            else:
+                add(name, "passed")
+    return failing
+
+
+def run_c_suite(suite, tree, env):
+    folder = os.path.join(TOP, "build", tree)
+    label = f"{tree} {suite}"
+    logs = os.path.join(folder, "meson-logs")
+    for name in (f"{suite}.junit.xml", f"{suite}.json"):
+        if os.path.exists(os.path.join(logs, name)):
+            os.unlink(os.path.join(logs, name))
+    code, output = contained(label, ["meson", "test", "-C", folder, "--no-rebuild", "--suite", suite,
+                                     "--logbase", suite, "--timeout-multiplier",
+                                     "4" if tree == "asan" else "2"], r"^\s*\d+/\d+ ", env)
+    junit = os.path.join(logs, f"{suite}.junit.xml")
+    if not os.path.exists(junit):
+        add(f"{label}: runs", "failed", output or "no tests")
+        return
+    failing = read_junit(label, junit)
+    # A program that dies after its last "ok" is no test case of the JUnit file.
+    with open(os.path.join(logs, f"{suite}.json"), encoding="utf-8") as lines:
+        for test in map(json.loads, lines):
+            name = test["name"].rpartition(" / ")[2]
+            if test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and \
+                    not any(group.rpartition(".")[2] == name for group in failing):
+                add(f"{label}: {name}", "failed", f"{test['result']}, exit status "
+                    f"{test['returncode']}\n{test.get('stdout', '')}\n{test.get('stderr', '')}")
+                failing.add(f".{name}")
+    if code != 0 and not failing:
+        add(f"{label}: meson test", "failed", output)
+
+
+def run_pytest(label, folder, tree, env):
+    build_dir = os.path.join(TOP, "build", tree)
+    junit = os.path.join(build_dir, f"{os.path.basename(folder)}.junit.xml")
+    if os.path.exists(junit):
+        os.unlink(junit)
+    command = [sys.executable, "-m", "pytest", folder, "-v", "--tb=short", "-p", "no:cacheprovider",
+               f"--junitxml={junit}", "-o", "junit_logging=all", "-o", "junit_family=xunit1"]
+    code, output = contained(label, command, r"::.* (PASSED|FAILED|ERROR|SKIPPED)",
+                             {**env, "IXTAP_BUILD": build_dir, "PYTHONDONTWRITEBYTECODE": "1"})
+    failing = read_junit(label, junit) if os.path.exists(junit) else set()
+    if code != 0 and not failing:
+        add(f"{label}: pytest", "failed", output)
+
+
+def run(suite, tree):
+    started, first = time.monotonic(), len(results)
+    env = SANITIZER_ENV if tree == "asan" else {}
+    say(f"\n{suite} ({tree})")
+    if suite in C_SUITES:
+        run_c_suite(suite, tree, env)
+    else:
+        run_pytest(f"{tree} {suite}", os.path.join(TOP, "tests", suite), tree, env)
+    counts = collections.Counter(result.outcome for result in results[first:])
+    say(f"  {suite} ({tree}): {summary(counts)}, {time.monotonic() - started:.0f} s")
+
+
+def summary(counts):
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
+
+
+def report():
+    skipped = collections.Counter(result.text.strip() for result in results
+                                  if result.outcome == "skipped")
+    failed = [result.name for result in results if result.outcome == "failed"]
+    if skipped:
+        say("\nskipped, because:")
+        for reason, count in skipped.most_common():
+            say(f"  {count:4d}  {reason}")
+    if failed:
+        say("\nfailed:")
+        for name in failed:
+            say(f"  {name}")
+    say()
+    say(summary(collections.Counter(result.outcome for result in results)))
+    return 1 if failed else 0
+
+
+def on_alarm(_number, _frame):
+    raise TimeoutError
+
+
+def main():
+    wanted = sys.argv[1:] or SUITES
+    unknown = [name for name in wanted if name not in SUITES]
+    if unknown:
+        print(f"tests/run: no suite '{unknown[0]}': {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    plain = [suite for suite in SUITES if suite in wanted and suite != "asan"]
+    if plain and build("plain"):
+        for suite in plain:
+            run(suite, "plain")
+    if "asan" in wanted and build("asan"):
+        for suite in (*C_SUITES, "system"):
+            run(suite, "asan")
+    return report()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,500 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What tools/demo does when the packages are there.
+
+      namespace left                                                namespace right
+    +----------------+                                            +----------------+
+    | ixtap0         |    TAP +--------+ vfio-user +-------+ TAP  | wire0          |
+    | 192.0.2.1/24   |--------| ixtapd |-----------| ixnic |------| 192.0.2.2/24   |
+    +----------------+        +--------+           +-------+      +----------------+
+      the interface             driver              software        the far end of
+      to look at                and bridge          82599           its cable
+
+The set-up lives in namespaces that nobody else sees (contained.py), so that nothing of it stays
+behind, whatever happens; with --shell it is made in the open, for you to use.
+"""
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import contained
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.environ.get("IXTAP_BUILD") or os.path.join(TOP, "build", "demo")
+LEFT, RIGHT = "ixtap-left", "ixtap-right"
+TAP, WIRE = "ixtap0", "ixtap0-wire"
+LEFT_V4, RIGHT_V4 = "192.0.2.1", "192.0.2.2"  # RFC 5737
+LEFT_V6, RIGHT_V6 = "2001:db8::1", "2001:db8::2"  # RFC 3849
+CONTROL = f"/run/ixtap/{TAP}.sock"
+PINGS, PING_INTERVAL_S = 20, 0.1
+UDP_MBPS = 500
+UDP_BUFFER_MAX = 4 << 20
+DEADLINE_S = 15.0
+REFRESH_S = 0.25
+
+
+class Failure(Exception):
+    """Something the user is told in one line."""
+
+
+# ---- What the terminal shows ----
+
+class Screen:
+    """A table that grows by a row, the last of which may still change on a terminal."""
+
+    def __init__(self):
+        self.live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self.colours = self.live and not os.environ.get("NO_COLOR")
+
+    def colour(self, code, text):
+        return f"\033[{code}m{text}\033[0m" if self.colours else text
+
+    def line(self, text=""):
+        print(f"\r\033[K{text}" if self.live else text, flush=True)
+
+    def progress(self, label, text):
+        if self.live:
+            width = shutil.get_terminal_size().columns - 1
+            print("\r\033[K" + f"  {label:<22}{text}"[:width], end="", flush=True)
+
+    def row(self, label, value, note="", good=True):
+        mark = self.colour("32", "ok") if good else self.colour("1;31", "FAILED")
+        self.line(f"  {label:<22}{value:>14}   {note:<46}  {mark}".rstrip())
+
+
+screen = Screen()
+
+
+def bar(fraction, width=20):
+    full = min(width, round(fraction * width))
+    return "[" + "#" * full + "." * (width - full) + "]"
+
+
+# ---- Running things ----
+
+def command(*words, **more):
+    """Runs it; its error output is the reason of the failure."""
+    done = subprocess.run(words, text=True, capture_output=True, check=False, **more)
+    if done.returncode != 0:
+        reason = (done.stderr or done.stdout).strip().splitlines()
+        raise Failure(f"{' '.join(words)}: {reason[-1] if reason else done.returncode}")
+    return done.stdout
+
+
+def inside(namespace, *words):
+    return ("ip", "netns", "exec", namespace, *words)
+
+
+def wait_until(condition, what):
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Failure(f"{what}: not within {DEADLINE_S:.0f} s")
+        time.sleep(0.02)
+
+
+def build():
+    if "IXTAP_BUILD" not in os.environ:
+        if not os.path.exists(os.path.join(BUILD, "build.ninja")):
+            screen.progress("build", "configuring")
+            shutil.rmtree(BUILD, ignore_errors=True)
+            command("meson", "setup", BUILD, TOP, "-Dbuildtype=release", "-Dtests=false")
+        output = []
+        with subprocess.Popen(["ninja", "-C", BUILD], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT,
+                              preexec_fn=contained.die_with_parent) as ninja:
+            for text in ninja.stdout:
+                output.append(text)
+                step = re.match(r"\[(\d+)/(\d+)\]", text)
+                if step:
+                    done, steps = map(int, step.groups())
+                    screen.progress("build", f"{bar(done / steps)} {done} of {steps}")
+        if ninja.returncode != 0:
+            raise Failure("the build failed:\n" + "".join(output[-20:]))
+    screen.progress("build", "done")
+
+
+def program(name):
+    folder = {"ixtapd": "bridge", "ixtap": "tools/ixtap"}[name]
+    return os.path.join(BUILD, folder, name)
+
+
+# ---- The two namespaces and what is between them ----
+
+def carrier(namespace, interface):
+    text = command(*inside(namespace, "ip", "-j", "link", "show", "dev", interface))
+    return "LOWER_UP" in json.loads(text)[0]["flags"]
+
+
+def start_daemon(log, own_child):
+    """ixtapd when it is ready."""
+    daemon = subprocess.Popen(
+        [program("ixtapd"), "--nic", f"soft:tap:{WIRE}", "--tap", TAP, "--netns", LEFT,
+         "--address", f"{LEFT_V4}/24", "--address", f"{LEFT_V6}/64", "--up", "--control", CONTROL],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+        preexec_fn=contained.die_with_parent if own_child else None, start_new_session=True)
+    if daemon.stdout.readline().strip() != "ready":
+        daemon.kill()
+        daemon.wait()
+        log.seek(0)
+        lines = log.read().strip().splitlines()
+        raise Failure(lines[-1] if lines else f"ixtapd ended with status {daemon.returncode}")
+    return daemon
+
+
+def set_up(log, own_child):
+    for namespace in (LEFT, RIGHT):
+        command("ip", "netns", "add", namespace)
+        command("ip", "-n", namespace, "link", "set", "lo", "up")
+    daemon = start_daemon(log, own_child)
+    try:
+        command("ip", "link", "set", WIRE, "netns", RIGHT)
+        # nodad: the address is ours alone, and the tests need not wait for it.
+        command("ip", "-n", RIGHT, "address", "add", f"{RIGHT_V4}/24", "dev", WIRE)
+        command("ip", "-n", RIGHT, "address", "add", f"{RIGHT_V6}/64", "dev", WIRE, "nodad")
+        command("ip", "-n", RIGHT, "link", "set", WIRE, "up")
+        wait_until(lambda: carrier(LEFT, TAP) and carrier(RIGHT, WIRE), "the link comes up")
+    except BaseException:
+        stop_daemon(daemon)
+        raise
+    return daemon
+
+
+def stop_daemon(daemon):
+    daemon.terminate()
+    try:
+        return daemon.wait(DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()
+        raise Failure(f"ixtapd did not stop within {DEADLINE_S:.0f} s of SIGTERM") from None
+
+
+def ask(path, request):
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as connection:
+        connection.settimeout(DEADLINE_S)
+        connection.connect(path)
+        connection.send(request.encode())
+        reply = json.loads(connection.recv(1 << 18))
+    if "error" in reply:
+        raise Failure(f"{request}: {reply['error']}")
+    return reply
+
+
+def stats():
+    return json.loads(command(program("ixtap"), "-j", "--control", CONTROL, "stats"))
+
+
+# ---- The tests ----
+
+def run_with_progress(words, label, seconds, show):
+    """Its output; meanwhile show(elapsed) says what to display."""
+    started = time.monotonic()
+    with subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          preexec_fn=contained.die_with_parent) as process:
+        try:
+            while True:
+                try:
+                    output, errors = process.communicate(timeout=REFRESH_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    elapsed = time.monotonic() - started
+                    if elapsed > seconds + DEADLINE_S:
+                        raise Failure(f"{label}: not done after {elapsed:.0f} s") from None
+                    screen.progress(label, show(elapsed))
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, output, errors
+
+
+def ping():
+    seconds = PINGS * PING_INTERVAL_S
+    _, output, errors = run_with_progress(
+        inside(LEFT, "ping", "-n", "-c", str(PINGS), "-i", str(PING_INTERVAL_S), "-W", "2", RIGHT_V4),
+        "ping", seconds, lambda elapsed: bar(elapsed / seconds))
+    counts = re.search(r"(\d+) packets transmitted, (\d+) received", output)
+    if not counts:
+        raise Failure(f"ping: {errors.strip() or output.strip()}")
+    times = re.search(r"= ([\d.]+)/([\d.]+)/([\d.]+)/", output)
+    rtt = [round(float(value) * 1000) for value in times.groups()] if times else [None] * 3
+    sent, received = map(int, counts.groups())
+    note = "{} / {} / {} us min/avg/max".format(*rtt) if times else "no answer"
+    screen.row("ping", f"{received} of {sent}", note, received == sent)
+    return {"ping_sent": sent, "ping_received": received,
+            "ping_rtt_us": dict(zip(("min", "avg", "max"), rtt))}
+
+
+@contextlib.contextmanager
+def iperf_server():
+    with subprocess.Popen(inside(RIGHT, "nice", "-n", "-10", "iperf3", "-s", "-1", "-B", RIGHT_V4,
+                                 "--forceflush"),
+                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          preexec_fn=contained.die_with_parent) as server:
+        try:
+            for text in server.stdout:
+                if "listening" in text:
+                    break
+            yield
+        finally:
+            server.kill()
+
+
+def iperf(label, seconds, *options):
+    """iperf3's own JSON; the rate shown meanwhile is that of the NIC's counters."""
+    last = [time.monotonic(), None]
+
+    def show(elapsed):
+        nic = stats()["nic"]
+        now, octets = time.monotonic(), nic["rx_bytes"] + nic["tx_bytes"]
+        rate = (octets - last[1]) * 8 / (now - last[0]) / 1e9 if last[1] is not None else 0
+        last[:] = now, octets
+        return f"{bar(elapsed / seconds)} {rate:6.2f} Gbit/s"
+
+    with iperf_server():
+        code, output, errors = run_with_progress(
+            inside(LEFT, "iperf3", "-J", "-c", RIGHT_V4, "-t", str(seconds), *options), label,
+            seconds, show)
+    try:
+        result = json.loads(output)
+    except ValueError:
+        raise Failure(f"iperf3: {errors.strip() or f'status {code}'}") from None
+    if "error" in result:
+        raise Failure(f"iperf3: {result['error']}")
+    return result["end"]
+
+
+def tcp(key, label, note, seconds, *options):
+    end = iperf(label, seconds, *options)
+    gbps = round(end["sum_received"]["bits_per_second"] / 1e9, 3)
+    again = end["sum_sent"].get("retransmits", 0)
+    screen.row(label, f"{gbps:.2f} Gbit/s", f"{note}, {again} retransmitted", gbps > 0)
+    return {key: gbps}
+
+
+def udp_buffer():
+    """The biggest socket buffer that the machine lets a program ask for."""
+    limits = []
+    for name in ("rmem_max", "wmem_max"):
+        with open(f"/proc/sys/net/core/{name}", encoding="ascii") as value:
+            limits.append(int(value.read()))
+    return min(*limits, UDP_BUFFER_MAX)
+
+
+def udp(seconds):
+    end = iperf("UDP", seconds, "-u", "-b", f"{UDP_MBPS}M", "-w", str(udp_buffer()))
+    total = end["sum"]
+    lost, sent = total["lost_packets"], total["packets"]
+    gbps = round(total["bits_per_second"] * (1 - lost / sent if sent else 0) / 1e9, 3)
+    screen.row("UDP", f"{gbps:.2f} Gbit/s", f"sent at {UDP_MBPS / 1000}: {lost} of {sent:,} lost",
+               gbps > 0)
+    return {"udp_tx_gbps": gbps, "udp_lost": lost}
+
+
+def unaccounted(bridge):
+    """Frames that are neither delivered nor counted as dropped, in either direction."""
+    missing = 0
+    for way in ("rx", "tx"):
+        drops = sum(value for name, value in bridge.items() if name.startswith(f"{way}_drop_"))
+        missing += abs(bridge[f"{way}_received"] - bridge[f"{way}_delivered"] - drops)
+    return missing
+
+
+def accounts():
+    deadline = time.monotonic() + 2
+    counters = stats()
+    while unaccounted(counters["bridge"]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        counters = stats()
+    bridge = counters["bridge"]
+    frames = bridge["rx_received"] + bridge["tx_received"]
+    drops = sum(value for name, value in bridge.items() if "_drop_" in name)
+    missing = unaccounted(bridge)
+    screen.row("frames", f"{frames:,}", f"in both directions, {drops} dropped, {missing} unaccounted",
+               missing == 0)
+    broken = ask(f"{CONTROL}.nic", "violations")["total"]
+    screen.row("datasheet rules", f"{broken} broken", "by the driver, as the software NIC saw it",
+               broken == 0)
+    return {"counters": {key: counters[key] for key in ("nic", "bridge", "queues")},
+            "contract_violations": broken}, missing
+
+
+def measure(seconds):
+    result = ping()
+    result |= tcp("tcp_tx_gbps", "TCP out", "left to right", seconds)
+    result |= tcp("tcp_rx_gbps", "TCP in", "right to left", seconds, "-R")
+    result |= udp(seconds)
+    counted, missing = accounts()
+    result |= counted
+    good = (result["ping_received"] == result["ping_sent"] and missing == 0 and
+            result["contract_violations"] == 0 and
+            all(result[key] > 0 for key in ("tcp_tx_gbps", "tcp_rx_gbps", "udp_tx_gbps")))
+    return result, good
+
+
+# ---- The three ways to run it ----
+
+def heading():
+    screen.line(screen.colour("1", "ixtap: a network interface whose NIC is driven from user space"))
+    screen.line()
+    screen.line(f"  left  {TAP} {LEFT_V4}  ==  ixtapd + driver  ==  software 82599  ==  "
+                f"{WIRE} {RIGHT_V4}  right")
+    screen.line()
+
+
+def open_log(path):
+    return open(path, "w+", encoding="utf-8")
+
+
+def demo(arguments):
+    """As process 1 of its namespaces, which end with it."""
+    def interrupted(number, _):
+        for other in contained.SIGNALS:
+            signal.signal(other, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    for number in contained.SIGNALS:
+        signal.signal(number, interrupted)
+    try:
+        with open_log("/run/ixtapd.log") as log:
+            screen.progress("start", "namespaces, software NIC, driver, bridge")
+            daemon = set_up(log, own_child=True)
+            try:
+                result, good = measure(arguments.seconds)
+            except BaseException:
+                daemon.kill()
+                raise
+            code = stop_daemon(daemon)
+            if code != 0:
+                raise Failure(f"ixtapd ended with status {code}")
+            if arguments.json:
+                json.dump(result, arguments.json, indent=2)
+                arguments.json.write("\n")
+                arguments.json.flush()
+    except SystemExit:
+        screen.line("interrupted; nothing is left behind")
+        raise
+    except (Failure, OSError) as reason:
+        screen.line()
+        print(f"demo: {reason}", file=sys.stderr)
+        return 1
+    screen.line()
+    screen.line(screen.colour("1;32", "It works.") if good else
+                screen.colour("1;31", "It does not work: see the rows marked FAILED."))
+    return 0 if good else 1
+
+
+def process_start(pid):
+    """What tells a process from a later one with its number; None if it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] == "Z" else fields[19]
+
+
+def state_path():
+    return "/run/ixtap-demo/state.json"
+
+
+def take_down():
+    try:
+        with open(state_path(), encoding="utf-8") as file:
+            state = json.load(file)
+    except FileNotFoundError:
+        state = None
+
+    def alive():
+        return state is not None and process_start(state["pid"]) == state["start"]
+
+    if alive():
+        os.kill(state["pid"], signal.SIGTERM)
+        with contextlib.suppress(Failure):
+            wait_until(lambda: not alive(), "ixtapd stops")
+        if alive():
+            os.kill(state["pid"], signal.SIGKILL)
+            wait_until(lambda: not alive(), "ixtapd is killed")
+    for namespace in (LEFT, RIGHT):
+        if os.path.exists(f"/run/netns/{namespace}"):
+            command("ip", "netns", "delete", namespace)
+    shutil.rmtree("/run/ixtap-demo", ignore_errors=True)
+    return state is not None
+
+
+def shell():
+    if os.path.exists(state_path()):
+        raise Failure("it stands already; take it down first: tools/demo --down")
+    os.makedirs("/run/ixtap-demo", exist_ok=True)
+    try:
+        with open_log("/run/ixtap-demo/ixtapd.log") as log:
+            daemon = set_up(log, own_child=False)
+        with open(state_path(), "w", encoding="utf-8") as file:
+            json.dump({"pid": daemon.pid, "start": process_start(daemon.pid)}, file)
+    except BaseException:
+        take_down()
+        raise
+    ixtap = os.path.relpath(program("ixtap"))
+    screen.line(f"""It stands. Try:
+
+  ip netns exec {LEFT} ping {RIGHT_V4}
+  ip netns exec {RIGHT} iperf3 -s -D -1 && ip netns exec {LEFT} iperf3 -c {RIGHT_V4}
+  ip netns exec {LEFT} ethtool {TAP}
+  ip netns exec {LEFT} tcpdump -ni {TAP}
+  ip -n {LEFT} link set {TAP} mtu 9000
+  {ixtap} status {TAP}
+  {ixtap} stats {TAP} -i 1
+  {ixtap} monitor {TAP}
+
+The log is /run/ixtap-demo/ixtapd.log. When done: tools/demo --down""")
+
+
+def seconds_argument(text):
+    value = int(text)
+    if not 1 <= value <= 3600:
+        raise ValueError
+    return value
+
+
+def main():
+    seconds_argument.__name__ = "number of seconds (1 to 3600)"
+    parser = argparse.ArgumentParser(
+        prog="demo", description="Ping and iperf3 across a software 82599, the driver and the bridge.")
+    parser.add_argument("--json", metavar="FILE", type=argparse.FileType("w", encoding="utf-8"),
+                        help="write the results there")
+    parser.add_argument("--seconds", type=seconds_argument, default=5, metavar="N",
+                        help="how long each iperf3 test runs (default: 5)")
+    parser.add_argument("--shell", action="store_true",
+                        help="leave the set-up standing, and say what to type")
+    parser.add_argument("--down", action="store_true", help="take down what --shell left standing")
+    arguments = parser.parse_args()
+    try:
+        if arguments.down:
+            print("taken down" if take_down() else "nothing stands")
+            return 0
+        heading()
+        build()
+        if arguments.shell:
+            shell()
+            return 0
+    except Failure as reason:
+        screen.line()
+        print(f"demo: {reason}", file=sys.stderr)
+        return 1
+    return contained.contained(lambda: demo(arguments))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        screen.line("interrupted; nothing is left behind")
+        sys.exit(130)
