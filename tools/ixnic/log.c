@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "nic.h"
+
+static enum nic_log_level shown = NIC_LOG_INFO;
+
+void nic_log_level_set(enum nic_log_level level)
+{
+	shown = level;
+}
+
+void nic_log(enum nic_log_level level, const char *format, ...)
+{
+	static const char *const name[] = {"error", "warning", "info", "debug"};
+	char line[512];
+	va_list args;
+
+	if (level > shown)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	/* One call, so that lines of several programs on one terminal do not mix. */
+	fprintf(stderr, "ixnic: %s: %s\n", name[level], line);
+}
+
+int nic_why(struct nic_why *why, int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why->text, sizeof(why->text), format, args);
+	va_end(args);
+	return err;
+}
