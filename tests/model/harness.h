@@ -8,8 +8,10 @@
  * model_start() hands back a NIC that is past power-on, with the link's cable plugged, memory and
  * bus master enabled, all MSI-X vectors connected, and nothing else done to it. Whatever goes wrong
  * below the test's own subject (the program dies, a message does not come) fails the test with a
- * line that says so; nothing waits longer than MODEL_DEADLINE_MS. Leaks and contract
- * violations of the program end a test too: model_stop() fails unless ixnic exits with 0.
+ * line that says so; nothing waits longer than MODEL_DEADLINE_MS. model_stop() fails unless ixnic
+ * ends with 0, so what a sanitizer finds in it fails the test too.
+ *
+ * The program is $IXNIC, which meson sets (model_kwargs in meson.build).
  *
  * Use with cmocka:
  *
@@ -54,14 +56,13 @@ void model_restart(struct model *m);
 /* With `listen`: drops the connection and makes a new one to the same NIC. DMA areas are gone. */
 void model_reconnect(struct model *m);
 
-/* For tests of the server itself: its socket's path (with `listen`), the connection, the process,
- * the directory of this model's sockets. The connection passes to the caller with model_take. */
+/* For tests of the server itself: its socket's path (with `listen`), and the directory of this
+ * model's sockets. */
 const char *model_path(const struct model *m);
 const char *model_dir(const struct model *m);
-int model_socket(const struct model *m);
+/* Closes the connection, and the test makes its own to model_path(); model_reconnect() ends that. */
+void model_disconnect(struct model *m);
 int model_pid(const struct model *m);
-/* Whether the program still runs (or is a corpse: false). */
-bool model_alive(const struct model *m);
 
 /* ---- Registers and configuration space ---- */
 
@@ -88,6 +89,10 @@ int model_region_write(struct model *m, uint32_t region, uint64_t offset, const 
 		       uint32_t len);
 /* Of the function, by message (VFIO_USER_DEVICE_RESET). */
 void model_reset(struct model *m);
+/* Any command: a payload with descriptors, and the reply's payload of at most `size` bytes. Its
+ * length, or the server's -errno. */
+int model_command(struct model *m, uint16_t command, const void *payload, size_t len, const int *fd,
+		  uint32_t fds, void *reply, size_t size);
 
 /* ---- DMA memory ---- */
 
@@ -120,9 +125,9 @@ bool model_wire_quiet(struct model *m);
 
 /* ---- Control ---- */
 
-/* A request's words, as in "link down". The JSON object of the reply (json_decref). */
+/* A request's words, as in "link down". The JSON of the reply (json_decref). */
 json_t *model_control(struct model *m, const char *request);
-/* An integer in it, by a path of names with dots: model_control_int(m, "violations", "total"). */
+/* An integer in it, by a path of names with dots: model_control_int(m, "counters", "wire.rx"). */
 long long model_control_int(struct model *m, const char *request, const char *path);
 /* Waits until that integer is `value`; fails the test at the deadline. */
 void model_control_wait(struct model *m, const char *request, const char *path, long long value);
