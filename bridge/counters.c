@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#include "counters.h"
+
+#include <assert.h>
+
+const struct bridge_counter_info bridge_counter_info[] = {
+#define C(name, text) {#name, text},
+	BRIDGE_COUNTERS(C)
+#undef C
+};
+const size_t bridge_counter_count = sizeof(bridge_counter_info) / sizeof(bridge_counter_info[0]);
+
+static_assert(sizeof(struct bridge_counters) ==
+		      sizeof(bridge_counter_info) / sizeof(bridge_counter_info[0]) * sizeof(uint64_t),
+	      "one name for each counter");

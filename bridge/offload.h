@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between virtio_net headers, as a TAP carries them in front of each frame, and
+ * the offloads of the 82599. Pure functions over bytes: no I/O, no state, no allocation.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "ixgbe/ixgbe.h"
+#include "tap.h"
+
+/* What becomes of a frame from the kernel. */
+enum offload_tx {
+	OFFLOAD_TX_PLAIN,         /* send as it is */
+	OFFLOAD_TX_CSUM,          /* send, the NIC fills the checksum */
+	OFFLOAD_TX_TSO,           /* send, the NIC cuts it into segments */
+	OFFLOAD_TX_CSUM_SOFTWARE, /* send, we have filled the checksum */
+	OFFLOAD_TX_DROP_SHORT,    /* no Ethernet header */
+	OFFLOAD_TX_DROP_TRUNCATED,       /* longer than TAP_FRAME_MAX */
+	OFFLOAD_TX_DROP_BAD_VNET_HEADER, /* the header contradicts the frame */
+	OFFLOAD_TX_DROP_UNSUPPORTED_GSO, /* segmentation the NIC cannot do */
+	OFFLOAD_TX_VERDICTS
+};
+
+/* More wire frames than this from one read are refused: no socket of the kernel asks for
+ * them (TCP's least MSS is 48 less options, UDP segments are at most 128). */
+#define OFFLOAD_TX_SEGMENTS_MAX 4096u
+
+/*
+ * Judges the frame of `len` bytes whose vnet header is `vnet`, prepares it for the NIC (edits
+ * its checksum fields) and fills flags, vlan, mss, l2_len, l3_len and l4_len of `seg`; touches
+ * nothing else of it. `seg` and the frame mean nothing after a drop.
+ */
+enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
+			   struct ixgbe_tx_seg *seg);
+
+/* What a received frame's checksum is handed over as. */
+enum offload_rx {
+	OFFLOAD_RX_PLAIN,    /* nothing is said: the kernel verifies */
+	OFFLOAD_RX_VERIFIED, /* the NIC's word is passed on: the kernel does not look again */
+};
+
+/*
+ * Writes the vnet header for a received frame of `frame_len` bytes, whose first `len` bytes
+ * stand at `frame`, from the IXGBE_RX_* flags of its last segment. When it passes on
+ * that the checksum is good it replaces the checksum by the pseudo-header's sum.
+ */
+enum offload_rx offload_rx(uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
+			   uint32_t frame_len, uint32_t flags);
+
+/* ---- What both directions and the coalescer know of headers ---- */
+
+#define OFFLOAD_ETH_BYTES    14u
+#define OFFLOAD_VLAN_TAGS    2u /* that are looked behind */
+#define OFFLOAD_IPV6_EXT_MAX 8u /* extension headers that are looked behind */
+
+/* The VIRTIO_NET_HDR fields by their offsets; the numbers are little-endian (TUNSETVNETLE). */
+enum {
+	VNET_FLAGS = 0,
+	VNET_GSO_TYPE = 1,
+	VNET_HDR_LEN = 2,
+	VNET_GSO_SIZE = 4,
+	VNET_CSUM_START = 6,
+	VNET_CSUM_OFFSET = 8,
+	VNET_NUM_BUFFERS = 10,
+};
+
+struct offload_headers {
+	uint8_t version;  /* 4 or 6 */
+	uint8_t protocol; /* of the header behind IP and its extensions */
+	bool fragment;
+	uint8_t l2_len;   /* 14, 18 or 22 */
+	uint16_t l3_len;  /* with options and extensions: 20..511 */
+};
+
+/* False: not IP, or headers that do not fit in `len` bytes or contradict themselves. */
+bool offload_parse(const uint8_t *frame, uint32_t len, struct offload_headers *out);
+/* The folded, not inverted sum of the IP pseudo-header at `frame` for `l4_len` bytes. */
+uint16_t offload_pseudo_sum(const uint8_t *frame, const struct offload_headers *headers,
+			    uint32_t l4_len);
+
+static inline uint16_t offload_get_be16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline void offload_put_be16(uint8_t *p, uint16_t value)
+{
+	p[0] = (uint8_t)(value >> 8);
+	p[1] = (uint8_t)value;
+}
+
+static inline uint16_t offload_get_le16(const uint8_t *p)
+{
+	return (uint16_t)(p[1] << 8 | p[0]);
+}
+
+static inline void offload_put_le16(uint8_t *p, uint16_t value)
+{
+	p[0] = (uint8_t)value;
+	p[1] = (uint8_t)(value >> 8);
+}

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.
+ *
+ * Every queue is one open of /dev/net/tun with TUNSETIFF of the same name. The kernel
+ * lets anybody with the rights join a multi-queue TAP that is in use: then two programs
+ * would share its frames. So an existing interface is asked how many queues are
+ * attached before we touch it, and again when ours are (another program may
+ * have done the same meanwhile): more than ours means taken.
+ *
+ * Offloads are asked for from the largest set to the smallest; what the kernel takes,
+ * it then sends us. Segmentation needs the checksum offload.
+ */
+#include "tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <net/if_arp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+#define TUN_PATH  "/dev/net/tun"
+#define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
+/* TUNGETIFF adds this, which is none of the settings. */
+#define TAP_FLAGS_STATE IFF_PERSIST
+
+__attribute__((format(printf, 3, 4))) static int fail(struct ixgbe_why *why, int error,
+						      const char *format, ...)
+{
+	va_list args;
+
+	if (why) {
+		va_start(args, format);
+		vsnprintf(why->text, sizeof(why->text), format, args);
+		va_end(args);
+	}
+	return error;
+}
+
+/* The kernel's rules (dev_valid_name), and no '%', which it would replace by a number. */
+static bool name_valid(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return false;
+	return strpbrk(name, "/:% \t\n\v\f\r") == NULL;
+}
+
+/* ---- Who uses an interface ---- */
+
+struct usage {
+	bool tun;
+	uint32_t queues; /* attached, by anyone */
+};
+
+static int info_data_cb(const struct nlattr *attr, void *data)
+{
+	struct usage *usage = data;
+
+	if (mnl_attr_get_type(attr) == IFLA_TUN_NUM_QUEUES ||
+	    mnl_attr_get_type(attr) == IFLA_TUN_NUM_DISABLED_QUEUES)
+		if (mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			usage->queues += mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static int link_info_cb(const struct nlattr *attr, void *data)
+{
+	struct usage *usage = data;
+
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+		usage->tun = strcmp(mnl_attr_get_str(attr), "tun") == 0;
+	if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && usage->tun)
+		return mnl_attr_parse_nested(attr, info_data_cb, usage);
+	return MNL_CB_OK;
+}
+
+static int link_attr_cb(const struct nlattr *attr, void *data)
+{
+	if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+		return mnl_attr_parse_nested(attr, link_info_cb, data);
+	return MNL_CB_OK;
+}
+
+static int link_cb(const struct nlmsghdr *nlh, void *data)
+{
+	return mnl_attr_parse(nlh, sizeof(struct ifinfomsg), link_attr_cb, data);
+}
+
+/* -ENODEV: no such interface. */
+static int usage_get(const char *name, struct usage *out)
+{
+	char buf[16384];
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *ifi;
+	struct usage usage = {0};
+	struct mnl_socket *nl;
+	ssize_t n;
+	int err = 0;
+
+	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!nl)
+		return -errno;
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	nlh->nlmsg_seq = 1;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_family = AF_UNSPEC;
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+
+	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0 ||
+	    (n = mnl_socket_recvfrom(nl, buf, sizeof(buf))) < 0 ||
+	    mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), link_cb, &usage) < 0)
+		err = -errno;
+	mnl_socket_close(nl);
+	if (!err)
+		*out = usage;
+	return err;
+}
+
+static int check_free(const char *name, uint32_t ours, struct ixgbe_why *why)
+{
+	struct usage usage;
+	int err = usage_get(name, &usage);
+
+	if (err == -ENODEV && ours == 0)
+		return 0;
+	if (err)
+		return fail(why, err, "cannot look up interface %s: %s", name, strerror(-err));
+	if (!usage.tun)
+		return fail(why, -EINVAL,
+			    "interface %s exists and is no TAP: choose another name with --tap", name);
+	if (usage.queues > ours)
+		return fail(why, -EBUSY,
+			    "TAP %s is in use by another program: stop it or choose another name with --tap",
+			    name);
+	return 0;
+}
+
+/* ---- Opening ---- */
+
+static int queue_attach(int fd, const char *name, struct ixgbe_why *why)
+{
+	struct ifreq ifr = {.ifr_flags = (short)TAP_FLAGS};
+	int err;
+
+	memcpy(ifr.ifr_name, name, strlen(name));
+	if (ioctl(fd, TUNSETIFF, &ifr) == 0)
+		return 0;
+	err = -errno;
+	switch (err) {
+	case -EPERM:
+		return fail(why, err, "no permission to create TAP %s: run as root or with CAP_NET_ADMIN",
+			    name);
+	case -EBUSY:
+		return fail(why, err,
+			    "TAP %s is in use by another program: stop it or choose another name with --tap",
+			    name);
+	case -EINVAL:
+		return fail(why, err,
+			    "interface %s exists and is no multi-queue TAP: remove it (ip link del %s) or choose another name with --tap",
+			    name, name);
+	default:
+		return fail(why, err, "cannot create TAP %s: %s", name, strerror(-err));
+	}
+}
+
+/* A fresh attach to a persistent TAP keeps what its last user set. */
+static int queue_configure(int fd, const char *name, struct ixgbe_why *why)
+{
+	int size = TAP_VNET_HDR_BYTES, le = 1;
+	struct ifreq ifr = {0};
+
+	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 || ioctl(fd, TUNSETVNETLE, &le) < 0)
+		return fail(why, -errno, "cannot set the header of TAP %s: %s", name, strerror(errno));
+	size = le = 0;
+	if (ioctl(fd, TUNGETIFF, &ifr) < 0 || ioctl(fd, TUNGETVNETHDRSZ, &size) < 0 ||
+	    ioctl(fd, TUNGETVNETLE, &le) < 0)
+		return fail(why, -errno, "cannot read the settings of TAP %s: %s", name, strerror(errno));
+	if ((ifr.ifr_flags & ~TAP_FLAGS_STATE) != TAP_FLAGS || size != (int)TAP_VNET_HDR_BYTES ||
+	    le != 1)
+		return fail(why, -EINVAL,
+			    "TAP %s has other settings than asked for (flags %#x): remove it (ip link del %s)",
+			    name, (unsigned int)(unsigned short)ifr.ifr_flags, name);
+	return 0;
+}
+
+static int queue_open(const char *name, struct ixgbe_why *why)
+{
+	int fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	int err;
+
+	if (fd < 0) {
+		err = -errno;
+		return fail(why, err, "cannot open " TUN_PATH ": %s%s", strerror(errno),
+			    err == -ENOENT || err == -ENODEV ? ": load the module (modprobe tun)" : "");
+	}
+	err = queue_attach(fd, name, why);
+	if (!err)
+		err = queue_configure(fd, name, why);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static uint32_t offloads_set(int fd)
+{
+	static const uint32_t sets[] = {
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6,
+		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
+		TUN_F_CSUM,
+	};
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)sets[i]) == 0)
+			return sets[i];
+	ioctl(fd, TUNSETOFFLOAD, 0ul);
+	return 0;
+}
+
+int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
+	     struct ixgbe_why *why)
+{
+	struct tap new = {.queues = 0, .persist = persist};
+	int err, i;
+
+	for (i = 0; i < (int)IXGBE_QUEUES_MAX; i++)
+		new.fd[i] = -1;
+	if (!name_valid(name))
+		return fail(why, -EINVAL,
+			    "'%s' cannot be an interface name: 1 to %d characters without '/', ':', '%%' and spaces",
+			    name, IFNAMSIZ - 1);
+	if (queues == 0 || queues > IXGBE_QUEUES_MAX)
+		return fail(why, -EINVAL, "%u queues: 1 to %u are possible", queues,
+			    IXGBE_QUEUES_MAX);
+	memcpy(new.name, name, strlen(name) + 1);
+
+	err = check_free(name, 0, why);
+	if (err)
+		return err;
+	for (i = 0; i < queues; i++) {
+		err = queue_open(name, why);
+		if (err < 0)
+			goto fail_close;
+		new.fd[i] = err;
+		new.queues++;
+	}
+	err = check_free(name, queues, why);
+	if (err)
+		goto fail_close;
+
+	new.offloads = offloads_set(new.fd[0]);
+	err = tap_carrier_set(&new, false);
+	if (!err && ioctl(new.fd[0], TUNSETPERSIST, (unsigned long)persist) < 0)
+		err = -errno;
+	if (err) {
+		fail(why, err, "cannot set TAP %s up: %s", name, strerror(-err));
+		goto fail_close;
+	}
+	new.ifindex = (int)if_nametoindex(name);
+	*tap = new;
+	return 0;
+
+fail_close:
+	new.persist = true; /* leave an interface that was there as it was */
+	tap_close(&new);
+	return err;
+}
+
+void tap_close(struct tap *tap)
+{
+	if (!tap->persist && tap->queues > 0)
+		ioctl(tap->fd[0], TUNSETPERSIST, 0ul);
+	while (tap->queues > 0) {
+		tap->queues--;
+		close(tap->fd[tap->queues]);
+		tap->fd[tap->queues] = -1;
+	}
+}
+
+/* ---- Settings ---- */
+
+int tap_carrier_set(struct tap *tap, bool on)
+{
+	int carrier = on;
+
+	return ioctl(tap->fd[0], TUNSETCARRIER, &carrier) < 0 ? -errno : 0;
+}
+
+int tap_mac_set(struct tap *tap, const uint8_t mac[IXGBE_MAC_BYTES])
+{
+	struct ifreq ifr = {.ifr_hwaddr.sa_family = ARPHRD_ETHER};
+
+	memcpy(ifr.ifr_hwaddr.sa_data, mac, IXGBE_MAC_BYTES);
+	return ioctl(tap->fd[0], SIOCSIFHWADDR, &ifr) < 0 ? -errno : 0;
+}
+
+static int ethtool(int fd, struct ifreq *ifr, void *request)
+{
+	ifr->ifr_data = request;
+	return ioctl(fd, SIOCETHTOOL, ifr) < 0 ? -errno : 0;
+}
+
+int tap_speed_set(struct tap *tap, uint32_t speed_mbps)
+{
+	/* Three masks of at most 127 words follow the settings (int8_t counts them). */
+	struct {
+		struct ethtool_link_settings settings;
+		uint32_t masks[3 * 127];
+	} request = {.settings.cmd = ETHTOOL_GLINKSETTINGS};
+	struct ifreq ifr = {0}, current = {0};
+	int fd, err;
+
+	/* The interface may have been renamed since. */
+	if (ioctl(tap->fd[0], TUNGETIFF, &current) < 0)
+		return -errno;
+	memcpy(ifr.ifr_name, current.ifr_name, IFNAMSIZ);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+
+	/* The first answer is only the number of mask words, negated. */
+	err = ethtool(fd, &ifr, &request);
+	if (!err && request.settings.link_mode_masks_nwords < 0) {
+		request.settings.cmd = ETHTOOL_GLINKSETTINGS;
+		request.settings.link_mode_masks_nwords =
+			(int8_t)-request.settings.link_mode_masks_nwords;
+		err = ethtool(fd, &ifr, &request);
+	}
+	if (!err) {
+		request.settings.cmd = ETHTOOL_SLINKSETTINGS;
+		request.settings.speed = speed_mbps ? speed_mbps : (uint32_t)SPEED_UNKNOWN;
+		request.settings.duplex = speed_mbps ? DUPLEX_FULL : DUPLEX_UNKNOWN;
+		err = ethtool(fd, &ifr, &request);
+	}
+	close(fd);
+	return err;
+}
