@@ -1,0 +1,760 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The life of a port over a scripted device: the order of the start-up and of its
+ * end, what is written where, and that every failure unwinds.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_backend.h"
+#include "ixgbe/ixgbe.h"
+
+#define RING        64
+#define POOL_COUNT  (2 * RING)
+#define BUFFER_SIZE 2112
+#define HEADROOM    64
+
+struct rig {
+	struct fake *fake;
+	struct ixgbe *nic;
+	struct ixgbe_pool *pool[IXGBE_QUEUES_MAX];
+	uint16_t queues;
+};
+
+static const struct ixgbe_options options = {.queues = 2, .rx_ring = RING, .tx_ring = RING};
+
+static int setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	rig->fake = fake_new();
+	*state = rig;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *rig = *state;
+
+	if (rig->nic) {
+		ixgbe_stop(rig->nic);
+		for (uint16_t q = 0; q < rig->queues; q++)
+			ixgbe_pool_free(rig->pool[q]);
+		ixgbe_close(rig->nic);
+		assert_int_equal(rig->fake->closed, 1);
+		assert_int_equal(rig->fake->maps, 0);
+		assert_int_equal(rig->fake->vectors, 0);
+	}
+	fake_free(rig->fake);
+	free(rig);
+	return 0;
+}
+
+static void open_with(struct rig *rig, const struct ixgbe_options *wanted)
+{
+	struct ixgbe_why why = {"no reason given"};
+	int err = ixgbe_open_backend(&rig->fake->base, wanted, &rig->nic, &why);
+
+	if (err)
+		fail_msg("open: %d: %s", err, why.text);
+}
+
+static void start(struct rig *rig)
+{
+	struct ixgbe_why why = {"no reason given"};
+	int err;
+
+	for (rig->queues = 0; rig->queues < options.queues; rig->queues++)
+		assert_int_equal(ixgbe_pool_new(rig->nic, POOL_COUNT, BUFFER_SIZE, HEADROOM,
+						&rig->pool[rig->queues]),
+				 0);
+	err = ixgbe_start(rig->nic, rig->pool, &why);
+	if (err)
+		fail_msg("start: %d: %s", err, why.text);
+}
+
+static uint32_t reg(const struct rig *rig, uint32_t offset)
+{
+	return rig->fake->reg[offset / 4];
+}
+
+/* The write is in the log at or after `from`; returns its place. */
+static size_t wrote(const struct rig *rig, size_t from, uint32_t offset, uint32_t mask,
+		    uint32_t value)
+{
+	long at = fake_find_write(rig->fake, from, offset, mask, value);
+
+	if (at < 0)
+		fail_msg("no write of 0x%x (mask 0x%x) to 0x%05x", value, mask, offset);
+	return (size_t)at;
+}
+
+static bool never_wrote(const struct rig *rig, uint32_t offset, uint32_t mask, uint32_t value)
+{
+	return fake_find_write(rig->fake, 0, offset, mask, value) < 0;
+}
+
+/* ---- Order ---- */
+
+static void reset_comes_in_order(void **state)
+{
+	struct rig *rig = *state;
+	size_t at;
+
+	/* What a crashed driver leaves behind. */
+	rig->fake->reg[ixgbe_rxq_reg(IXGBE_RXDCTL, 70) / 4] = IXGBE_RXDCTL_ENABLE;
+	rig->fake->reg[ixgbe_txq_reg(IXGBE_TXDCTL, 3) / 4] = IXGBE_TXDCTL_ENABLE;
+	rig->fake->reg[IXGBE_RXCTRL / 4] = IXGBE_RXCTRL_RXEN;
+	open_with(rig, &options);
+
+	at = wrote(rig, 0, IXGBE_EIMC, UINT32_MAX, IXGBE_EICR_ALL);
+	at = wrote(rig, at, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN, 0);
+	at = wrote(rig, at, ixgbe_rxq_reg(IXGBE_RXDCTL, 70), IXGBE_RXDCTL_ENABLE, 0);
+	at = wrote(rig, at, ixgbe_txq_reg(IXGBE_TXDCTL, 3), IXGBE_TXDCTL_ENABLE, 0);
+	at = wrote(rig, at, IXGBE_CTRL, IXGBE_CTRL_PCIE_MASTER_DISABLE,
+		   IXGBE_CTRL_PCIE_MASTER_DISABLE);
+	at = (size_t)fake_find_read(rig->fake, at, IXGBE_STATUS);
+	at = wrote(rig, at, IXGBE_CTRL, IXGBE_CTRL_RST, IXGBE_CTRL_RST);
+	at = wrote(rig, at + 1, IXGBE_CTRL, IXGBE_CTRL_RST, IXGBE_CTRL_RST);
+	at = wrote(rig, at, IXGBE_EIMC, UINT32_MAX, IXGBE_EICR_ALL);
+	assert_true(fake_find_read(rig->fake, at, IXGBE_EEC) > 0);
+	assert_true(fake_find_read(rig->fake, at, IXGBE_RDRXCTL) > 0);
+	assert_true(fake_find_read(rig->fake, at, IXGBE_EERD) > 0);
+}
+
+static void start_comes_in_order(void **state)
+{
+	struct rig *rig = *state;
+	size_t from, handshake, te;
+
+	open_with(rig, &options);
+	from = rig->fake->log_count;
+	start(rig);
+
+	te = wrote(rig, from, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE, IXGBE_DMATXCTL_TE);
+	for (uint32_t q = 0; q < options.queues; q++) {
+		uint32_t rxdctl = ixgbe_rxq_reg(IXGBE_RXDCTL, q);
+		size_t enable;
+
+		wrote(rig, te, ixgbe_txq_reg(IXGBE_TXDCTL, q), IXGBE_TXDCTL_ENABLE,
+		      IXGBE_TXDCTL_ENABLE);
+		enable = wrote(rig, from, rxdctl, IXGBE_RXDCTL_ENABLE, IXGBE_RXDCTL_ENABLE);
+		enable = (size_t)fake_find_read(rig->fake, enable, rxdctl);
+		enable = wrote(rig, enable, ixgbe_rxq_reg(IXGBE_RDT, q), 0, 0);
+		assert_true(enable < wrote(rig, from, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS,
+					   IXGBE_SECRXCTRL_RX_DIS));
+	}
+	handshake =
+		wrote(rig, from, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS, IXGBE_SECRXCTRL_RX_DIS);
+	handshake = (size_t)fake_find_read(rig->fake, handshake, IXGBE_SECRXSTAT);
+	handshake = wrote(rig, handshake, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN, IXGBE_RXCTRL_RXEN);
+	handshake = wrote(rig, handshake, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS, 0);
+	wrote(rig, handshake, IXGBE_EIMS, IXGBE_EICR_LSC, IXGBE_EICR_LSC);
+	/* Nobody has opened the receiver before. */
+	assert_true(fake_find_write(rig->fake, 0, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN,
+				    IXGBE_RXCTRL_RXEN) > (long)from);
+}
+
+static void stop_ends_queues_before_the_reset(void **state)
+{
+	struct rig *rig = *state;
+	size_t from, at;
+
+	open_with(rig, &options);
+	start(rig);
+	from = rig->fake->log_count;
+	assert_int_equal(ixgbe_stop(rig->nic), 0);
+
+	at = wrote(rig, from, IXGBE_EIMC, UINT32_MAX, IXGBE_EICR_ALL);
+	at = wrote(rig, at, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN, 0);
+	for (uint32_t q = 0; q < options.queues; q++) {
+		size_t end = wrote(rig, at, ixgbe_rxq_reg(IXGBE_RXDCTL, q), IXGBE_RXDCTL_ENABLE, 0);
+
+		assert_true(end < wrote(rig, at, IXGBE_CTRL, IXGBE_CTRL_RST, IXGBE_CTRL_RST));
+		end = wrote(rig, at, ixgbe_txq_reg(IXGBE_TXDCTL, q), IXGBE_TXDCTL_ENABLE, 0);
+		assert_true(end < wrote(rig, at, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE, 0));
+	}
+	for (uint16_t q = 0; q < options.queues; q++)
+		assert_int_equal(ixgbe_pool_available(rig->pool[q]), POOL_COUNT);
+	assert_int_equal(ixgbe_stop(rig->nic), 0); /* again: nothing to do */
+}
+
+static void reserved_bits_are_never_written(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	start(rig);
+	ixgbe_stop(rig->nic);
+	assert_true(never_wrote(rig, IXGBE_EIMC, IXGBE_EICR_OTHER, IXGBE_EICR_OTHER));
+	assert_true(never_wrote(rig, IXGBE_EIMS, IXGBE_EICR_OTHER, IXGBE_EICR_OTHER));
+	/* Nor is anything written where there is no register, or no writable one. */
+	for (size_t i = 0; i < rig->fake->log_count; i++) {
+		const struct fake_access *a = &rig->fake->log[i];
+		const struct ixgbe_register *r = ixgbe_register_find(a->offset, NULL);
+
+		assert_non_null(r);
+		if (a->write && (r->access == IXGBE_REG_RO || r->access == IXGBE_REG_RC))
+			fail_msg("%s was written", r->name);
+	}
+}
+
+/* ---- Configuration ---- */
+
+static void configuration_is_as_the_datasheet_says(void **state)
+{
+	static const struct {
+		uint32_t offset, mask, value;
+	} expected[] = {
+		{IXGBE_RXPBSIZE, UINT32_MAX, 512u << 10},
+		{IXGBE_AT(RXPBSIZE, 7), UINT32_MAX, 0},
+		{IXGBE_TXPBSIZE, UINT32_MAX, 160u << 10},
+		{IXGBE_AT(TXPBSIZE, 1), UINT32_MAX, 0},
+		{IXGBE_TXPBTHRESH, UINT32_MAX, 160 - 10},
+		{IXGBE_AT(TXPBTHRESH, 1), UINT32_MAX, 0},
+		{IXGBE_FCRTH, UINT32_MAX, 512 * 1024 - 0x6000},
+		{IXGBE_AT(FCRTH, 1), UINT32_MAX, 0},
+		{IXGBE_DTXMXSZRQ, UINT32_MAX, 0xfff},
+		{IXGBE_RDRXCTL, IXGBE_RDRXCTL_CRCSTRIP, IXGBE_RDRXCTL_CRCSTRIP},
+		{IXGBE_RDRXCTL, IXGBE_RDRXCTL_RSCFRSTSIZE, 0},
+		{IXGBE_RDRXCTL, IXGBE_RDRXCTL_RSCACKC, IXGBE_RDRXCTL_RSCACKC},
+		{IXGBE_RDRXCTL, IXGBE_RDRXCTL_FCOE_WRFIX, IXGBE_RDRXCTL_FCOE_WRFIX},
+		{IXGBE_HLREG0, IXGBE_HLREG0_RXCRCSTRP, IXGBE_HLREG0_RXCRCSTRP},
+		{IXGBE_HLREG0, IXGBE_HLREG0_JUMBOEN, 0},
+		{IXGBE_MAXFRS, UINT32_MAX, 1518u << 16},
+		{IXGBE_RTTDCS, IXGBE_RTTDCS_ARBDIS, 0},
+		{IXGBE_RTTPCS, IXGBE_RTTPCS_ARBD, 0x224u << 22},
+		{IXGBE_MTQC, UINT32_MAX, 0},
+		{IXGBE_FCTRL, UINT32_MAX, IXGBE_FCTRL_BAM},
+		{IXGBE_MRQC, IXGBE_MRQC_MRQE, IXGBE_MRQC_MRQE_RSS},
+		{IXGBE_RXCSUM, IXGBE_RXCSUM_PCSD, IXGBE_RXCSUM_PCSD},
+		{IXGBE_RETA, UINT32_MAX, 0x01000100},
+		{IXGBE_RSSRK, UINT32_MAX, 0xda565a6d},
+		{IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_EIAME | IXGBE_GPIE_OCD,
+		 IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_EIAME | IXGBE_GPIE_OCD},
+		{IXGBE_IVAR, UINT32_MAX, 0x00810080}, /* receive 0 and 1, no transmit */
+		{IXGBE_IVAR_MISC, UINT32_MAX, 0x8200},
+		{IXGBE_EIAC, UINT32_MAX, 0xffff},
+		{IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD, IXGBE_CTRL_EXT_DRV_LOAD},
+		{IXGBE_RAH, IXGBE_RAH_AV, IXGBE_RAH_AV},
+		{IXGBE_AT(RAH, 127), IXGBE_RAH_AV, 0},
+		{IXGBE_MPSAR, UINT32_MAX, 1},
+		{IXGBE_AT(MPSAR, 255), UINT32_MAX, 0},
+	};
+	static const uint32_t cleared[][2] = {
+		{IXGBE_PFUTA, IXGBE_PFUTA_COUNT}, {IXGBE_MTA, IXGBE_MTA_COUNT},
+		{IXGBE_VFTA, IXGBE_VFTA_COUNT},   {IXGBE_PFVLVF, IXGBE_PFVLVF_COUNT},
+		{IXGBE_FTQF, IXGBE_FTQF_COUNT},
+	};
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
+		if ((reg(rig, expected[i].offset) & expected[i].mask) != expected[i].value)
+			fail_msg("0x%05x is 0x%08x, not 0x%08x in 0x%08x", expected[i].offset,
+				 reg(rig, expected[i].offset), expected[i].value, expected[i].mask);
+	for (size_t i = 0; i < sizeof(cleared) / sizeof(*cleared); i++)
+		for (uint32_t n = 0; n < cleared[i][1]; n++)
+			wrote(rig, 0, cleared[i][0] + 4 * n, UINT32_MAX, 0);
+	/* One counter for each queue pair. */
+	assert_int_equal(reg(rig, IXGBE_RQSMR), 0x03020100);
+	assert_int_equal(reg(rig, IXGBE_AT(TQSM, 3)), 0x0f0e0d0c);
+	/* MTQC only while the arbiter is off. */
+	assert_true(wrote(rig, 0, IXGBE_RTTDCS, IXGBE_RTTDCS_ARBDIS, IXGBE_RTTDCS_ARBDIS) <
+		    wrote(rig, 0, IXGBE_MTQC, UINT32_MAX, 0));
+}
+
+static void settings_survive_stop_and_start(void **state)
+{
+	static const uint8_t mac[] = {0x02, 1, 2, 3, 4, 5};
+	static const uint8_t group[][IXGBE_MAC_BYTES] = {{0x01, 0x00, 0x5e, 0, 0, 0xfb}};
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	assert_int_equal(ixgbe_mac_set(rig->nic, mac), 0);
+	assert_int_equal(ixgbe_multicast_set(rig->nic, group, 1), 0);
+	assert_int_equal(ixgbe_vlan_filter_set(rig->nic, true), 0);
+	assert_int_equal(ixgbe_vlan_set(rig->nic, 100, true), 0);
+	assert_int_equal(ixgbe_mtu_set(rig->nic, 9000), 0);
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	start(rig);
+	assert_int_equal(ixgbe_stop(rig->nic), 0); /* resets */
+
+	assert_int_equal(reg(rig, IXGBE_RAL), 0x03020102);
+	assert_int_equal(reg(rig, IXGBE_RAH), IXGBE_RAH_AV | 0x0504);
+	/* 0xfb0 is the hash of 01:00:5e:00:00:fb. */
+	assert_int_equal(reg(rig, IXGBE_AT(MTA, 0xfb0 >> 5)), 1u << (0xfb0 & 31));
+	assert_int_equal(reg(rig, IXGBE_AT(VFTA, 3)), 1u << 4);
+	assert_true(reg(rig, IXGBE_VLNCTRL) & IXGBE_VLNCTRL_VFE);
+	assert_int_equal(reg(rig, IXGBE_MAXFRS), 9018u << 16);
+	assert_true(reg(rig, IXGBE_HLREG0) & IXGBE_HLREG0_JUMBOEN);
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, 1000), 0);
+}
+
+/* ---- Filters ---- */
+
+static void fctrl_changes_only_while_the_receiver_is_off(void **state)
+{
+	struct rig *rig = *state;
+	size_t from, halt, change, go;
+
+	open_with(rig, &options);
+	start(rig);
+	from = rig->fake->log_count;
+	assert_int_equal(ixgbe_promiscuous_set(rig->nic, true), 0);
+	halt = wrote(rig, from, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN, 0);
+	change = wrote(rig, halt, IXGBE_FCTRL, UINT32_MAX,
+		       IXGBE_FCTRL_BAM | IXGBE_FCTRL_UPE | IXGBE_FCTRL_MPE);
+	go = wrote(rig, change, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN, IXGBE_RXCTRL_RXEN);
+	wrote(rig, go, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS, 0);
+
+	/* No change: the receiver is left alone. */
+	from = rig->fake->log_count;
+	assert_int_equal(ixgbe_allmulticast_set(rig->nic, true), 0);
+	assert_int_equal(ixgbe_promiscuous_set(rig->nic, true), 0);
+	assert_true(fake_find_write(rig->fake, from, IXGBE_RXCTRL, 0, 0) < 0);
+}
+
+static void filters_refuse_bad_input(void **state)
+{
+	static const uint8_t zero[IXGBE_MAC_BYTES], group[] = {1, 0, 0x5e, 1, 2, 3};
+	uint8_t many[128][IXGBE_MAC_BYTES] = {{0}};
+	uint8_t mac[IXGBE_MAC_BYTES];
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	assert_int_equal(ixgbe_mac_set(rig->nic, zero), -EADDRNOTAVAIL);
+	assert_int_equal(ixgbe_mac_set(rig->nic, group), -EADDRNOTAVAIL);
+	ixgbe_mac_get(rig->nic, mac);
+	assert_memory_equal(mac, fake_mac, sizeof(mac));
+	for (uint32_t i = 0; i < 128; i++)
+		many[i][0] = 2, many[i][5] = (uint8_t)i;
+	assert_int_equal(ixgbe_unicast_set(rig->nic, many, 128), -ENOSPC);
+	assert_false(reg(rig, IXGBE_AT(RAH, 1)) & IXGBE_RAH_AV);
+	assert_int_equal(ixgbe_unicast_set(rig->nic, many, 127), 0);
+	assert_true(reg(rig, IXGBE_AT(RAH, 127)) & IXGBE_RAH_AV);
+	assert_int_equal(ixgbe_unicast_set(rig->nic, NULL, 0), 0);
+	assert_false(reg(rig, IXGBE_AT(RAH, 127)) & IXGBE_RAH_AV);
+	assert_int_equal(ixgbe_vlan_set(rig->nic, 4096, true), -EINVAL);
+	assert_int_equal(ixgbe_mtu_set(rig->nic, 67), -EINVAL);
+	assert_int_equal(ixgbe_mtu_set(rig->nic, 9711), -EINVAL);
+	assert_int_equal(ixgbe_mtu_set(rig->nic, 9710), 0);
+	assert_int_equal(reg(rig, IXGBE_MAXFRS), 9728u << 16);
+	assert_int_equal(ixgbe_mtu_set(rig->nic, 68), 0); /* still takes full frames */
+	assert_int_equal(reg(rig, IXGBE_MAXFRS), 1518u << 16);
+}
+
+/* ---- Link ---- */
+
+static void link_follows_the_administrator(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_link link;
+
+	open_with(rig, &options);
+	assert_true(reg(rig, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA); /* dark until asked for */
+	assert_int_equal(ixgbe_link_get(rig->nic, &link), 0);
+	assert_false(link.up);
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, 1000), 0);
+	assert_int_equal(ixgbe_link_get(rig->nic, &link), 0);
+	assert_int_equal(link.speed_mbps, 10000);
+	rig->fake->cable = false;
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, 20), -ETIMEDOUT);
+	assert_int_equal(ixgbe_link_wait(rig->nic, false, 20), 0);
+	rig->fake->cable = true;
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, false), 0);
+	assert_true(reg(rig, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA);
+}
+
+static void autoc_changes_under_the_semaphore(void **state)
+{
+	struct rig *rig = *state;
+	size_t from, take, autoc;
+
+	open_with(rig, &options);
+	from = rig->fake->log_count;
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	take = wrote(rig, from, IXGBE_SW_FW_SYNC, IXGBE_SW_FW_SYNC_SW_MAC_CSR,
+		     IXGBE_SW_FW_SYNC_SW_MAC_CSR);
+	/* The pipeline: the mode with its top bit toggled, and back. */
+	autoc = wrote(rig, take, IXGBE_AUTOC, IXGBE_AUTOC_LMS | IXGBE_AUTOC_RESTART_AN,
+		      7u << 13 | IXGBE_AUTOC_RESTART_AN);
+	autoc = wrote(rig, autoc, IXGBE_AUTOC, IXGBE_AUTOC_LMS | IXGBE_AUTOC_RESTART_AN,
+		      3u << 13 | IXGBE_AUTOC_RESTART_AN);
+	wrote(rig, autoc, IXGBE_SW_FW_SYNC, IXGBE_SW_FW_SYNC_SW_MAC_CSR, 0);
+	assert_int_equal(reg(rig, IXGBE_SWSM), 0);
+}
+
+static void a_dead_owner_loses_its_semaphore(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fake->reg[IXGBE_SWSM / 4] = IXGBE_SWSM_SMBI | IXGBE_SWSM_SWESMBI;
+	open_with(rig, &options);
+	/* After the open, for the reset clears it here. */
+	rig->fake->reg[IXGBE_SWSM / 4] = IXGBE_SWSM_SMBI;
+	rig->fake->reg[IXGBE_SW_FW_SYNC / 4] = IXGBE_SW_FW_SYNC_SW_MAC_CSR;
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	assert_int_equal(reg(rig, IXGBE_SW_FW_SYNC), 0);
+}
+
+/* ---- Interrupts ---- */
+
+static void vectors_arm_and_map(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	start(rig);
+	assert_int_equal(rig->fake->vectors, 3);
+	assert_int_equal(ixgbe_irq_fd(rig->nic, 1), rig->fake->eventfd[1]);
+	assert_int_equal(ixgbe_irq_other_fd(rig->nic), rig->fake->eventfd[2]);
+	assert_int_equal(ixgbe_irq_fd(rig->nic, 2), -EINVAL);
+
+	assert_false(reg(rig, IXGBE_EIMS) & 3);
+	assert_int_equal(ixgbe_irq_arm(rig->nic, 1), 0);
+	assert_int_equal(reg(rig, IXGBE_EIMS) & 3, 2);
+	assert_int_equal(ixgbe_irq_arm(rig->nic, 2), -EINVAL);
+
+	assert_int_equal(ixgbe_irq_tx_set(rig->nic, 1, true), 0);
+	assert_int_equal(reg(rig, IXGBE_IVAR), 0x81810080);
+	assert_int_equal(ixgbe_irq_tx_set(rig->nic, 0, true), 0);
+	assert_int_equal(ixgbe_irq_tx_set(rig->nic, 1, false), 0);
+	assert_int_equal(reg(rig, IXGBE_IVAR), 0x00818080);
+}
+
+static uint64_t stat(const struct rig *rig, const char *name)
+{
+	for (size_t i = 0; i < ixgbe_stats_count(rig->nic); i++)
+		if (strcmp(ixgbe_stats_name(rig->nic, i), name) == 0)
+			return ixgbe_stats_value(rig->nic, i);
+	fail_msg("no statistic %s", name);
+	return 0;
+}
+
+static void other_causes_become_events(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	start(rig);
+	rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_LSC | 1;
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_LINK);
+	rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_ECC;
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_FAULT);
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), 0);
+	assert_true(reg(rig, IXGBE_EIMS) & IXGBE_EICR_LSC);
+	assert_int_equal(stat(rig, "lsc_int"), 1);
+	rig->fake->gone = true;
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), -ENODEV);
+}
+
+/* ---- Statistics ---- */
+
+static void statistics_add_up(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fake->reg[IXGBE_GPRC / 4] = 99; /* before our time */
+	open_with(rig, &options);
+	start(rig);
+	for (int i = 0; i < 2; i++) {
+		rig->fake->reg[IXGBE_GPRC / 4] = 7;
+		rig->fake->reg[IXGBE_GORCL / 4] = 0xffffffff;
+		rig->fake->reg[IXGBE_GORCH / 4] = 0x3;
+		rig->fake->reg[IXGBE_CRCERRS / 4] = 1;
+		rig->fake->reg[IXGBE_RLEC / 4] = 2;
+		rig->fake->reg[IXGBE_AT(RXMPC, 0) / 4] = 3;
+		rig->fake->reg[IXGBE_AT(RXMPC, 7) / 4] = 4;
+		assert_int_equal(ixgbe_stats_update(rig->nic), 0);
+	}
+	assert_int_equal(stat(rig, "rx_pkts_nic"), 14);
+	assert_int_equal(stat(rig, "rx_bytes_nic"), 2 * 0x3ffffffffull);
+	assert_int_equal(stat(rig, "rx_errors"), 6);
+	assert_int_equal(stat(rig, "rx_crc_errors"), 2);
+	assert_int_equal(stat(rig, "rx_missed_errors"), 14);
+	/* Low before high: reading the high word clears both. */
+	assert_true(fake_find_read(rig->fake, 0, IXGBE_GORCL) <
+		    fake_find_read(rig->fake, 0, IXGBE_GORCH));
+
+	/* What the device counted last is not lost at the end, ... */
+	rig->fake->reg[IXGBE_GPRC / 4] = 5;
+	assert_int_equal(ixgbe_stop(rig->nic), 0);
+	assert_int_equal(stat(rig, "rx_pkts_nic"), 19);
+	/* ... and one that is gone counts nothing. */
+	rig->fake->gone = true;
+	assert_int_equal(ixgbe_stats_update(rig->nic), -ENODEV);
+	assert_int_equal(stat(rig, "rx_pkts_nic"), 19);
+}
+
+static void statistics_have_the_kernels_names(void **state)
+{
+	struct rig *rig = *state;
+	size_t count;
+
+	open_with(rig, &options);
+	count = ixgbe_stats_count(rig->nic);
+	assert_string_equal(ixgbe_stats_name(rig->nic, 0), "rx_packets");
+	assert_string_equal(ixgbe_stats_name(rig->nic, count - 8), "tx_queue_0_packets");
+	assert_string_equal(ixgbe_stats_name(rig->nic, count - 5), "tx_queue_1_bytes");
+	assert_string_equal(ixgbe_stats_name(rig->nic, count - 4), "rx_queue_0_packets");
+	assert_string_equal(ixgbe_stats_name(rig->nic, count - 1), "rx_queue_1_bytes");
+	assert_null(ixgbe_stats_name(rig->nic, count));
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(ixgbe_stats_name(rig->nic, i),
+						ixgbe_stats_name(rig->nic, k));
+}
+
+/* ---- Registers ---- */
+
+static void count_row(void *ctx, const char *name, uint32_t offset, uint32_t value)
+{
+	(void)value;
+	assert_string_not_equal(name, "EICR");
+	assert_string_not_equal(name, "SWSM");
+	if (strcmp(name, "RAL[3]") == 0)
+		assert_int_equal(offset, IXGBE_AT(RAL, 3));
+	++*(size_t *)ctx;
+}
+
+static void the_dump_changes_nothing(void **state)
+{
+	struct rig *rig = *state;
+	uint32_t *before;
+	size_t rows = 0;
+
+	open_with(rig, &options);
+	rig->fake->reg[IXGBE_GPRC / 4] = 5;
+	rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_LSC;
+	before = malloc(sizeof(rig->fake->reg));
+	memcpy(before, rig->fake->reg, sizeof(rig->fake->reg));
+	assert_int_equal(ixgbe_registers_dump(rig->nic, count_row, &rows), 0);
+	assert_true(rows > 1000);
+	assert_memory_equal(before, rig->fake->reg, sizeof(rig->fake->reg));
+	free(before);
+}
+
+/* ---- Failures ---- */
+
+static void open_fails(struct rig *rig, const struct ixgbe_options *wanted, int error,
+		       const char *text)
+{
+	struct ixgbe_why why = {""};
+	struct ixgbe *nic = NULL;
+
+	assert_int_equal(ixgbe_open_backend(&rig->fake->base, wanted, &nic, &why), error);
+	assert_null(nic);
+	if (!strstr(why.text, text))
+		fail_msg("'%s' does not say '%s'", why.text, text);
+	assert_int_equal(rig->fake->closed, 1);
+	assert_int_equal(rig->fake->maps, 0);
+	assert_int_equal(rig->fake->vectors, 0);
+}
+
+static void options_are_checked(void **state)
+{
+	struct rig *rig = *state;
+
+	open_fails(rig, &(struct ixgbe_options){.queues = 17}, -EINVAL, "17 queues");
+	rig->fake->closed = 0;
+	open_fails(rig, &(struct ixgbe_options){.rx_ring = 63}, -EINVAL, "receive ring of 63");
+	rig->fake->closed = 0;
+	open_fails(rig, &(struct ixgbe_options){.tx_ring = 4104}, -EINVAL, "transmit ring of 4104");
+	rig->fake->closed = 0;
+	open_fails(rig, &(struct ixgbe_options){.mtu = 9711}, -EINVAL, "MTU 9711");
+}
+
+static void another_device_is_named(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fake->config[2] = 0x33;
+	rig->fake->config[3] = 0x15;
+	open_fails(rig, NULL, -ENODEV, "8086:1533");
+}
+
+static void a_device_that_is_gone(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fake->gone = true;
+	open_fails(rig, NULL, -ENODEV, "read as ones");
+}
+
+static void a_wrong_checksum(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fake->eeprom[0x20] ^= 1;
+	open_fails(rig, NULL, -EIO, "checksum");
+}
+
+static void an_eeprom_that_lies(void **state)
+{
+	struct rig *rig = *state;
+
+	/* A section that runs past the end. */
+	rig->fake->eeprom[0x03] = FAKE_EEPROM_WORDS - 2;
+	rig->fake->eeprom[FAKE_EEPROM_WORDS - 2] = 100;
+	open_fails(rig, NULL, -EIO, "EEPROM");
+}
+
+static void an_eeprom_without_an_address(void **state)
+{
+	struct rig *rig = *state;
+
+	fake_force(rig->fake, IXGBE_RAH, IXGBE_RAH_AV, 0);
+	memset(&rig->fake->eeprom[0x41], 0, 6);
+	fake_eeprom_seal(rig->fake);
+	open_fails(rig, NULL, -EIO, "no valid MAC");
+}
+
+static void the_address_may_come_from_the_eeprom(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t mac[IXGBE_MAC_BYTES];
+
+	fake_force(rig->fake, IXGBE_RAH, IXGBE_RAH_AV, 0);
+	open_with(rig, NULL);
+	ixgbe_mac_permanent(rig->nic, mac);
+	assert_memory_equal(mac, fake_mac, sizeof(mac));
+}
+
+/* Whatever never comes true ends in -ETIMEDOUT, with everything given back. */
+static void waits_have_deadlines(void **state)
+{
+	static const struct {
+		uint32_t offset, mask, value;
+	} stuck[] = {
+		{IXGBE_CTRL, IXGBE_CTRL_RST, IXGBE_CTRL_RST},   {IXGBE_EEC, IXGBE_EEC_AUTO_RD, 0},
+		{IXGBE_RDRXCTL, IXGBE_RDRXCTL_DMAIDONE, 0},     {IXGBE_EERD, IXGBE_EERD_DONE, 0},
+		{IXGBE_SWSM, IXGBE_SWSM_SMBI, IXGBE_SWSM_SMBI}, {IXGBE_SWSM, IXGBE_SWSM_SWESMBI, 0},
+	};
+	struct rig *rig = *state;
+
+	for (size_t i = 0; i < sizeof(stuck) / sizeof(*stuck); i++) {
+		fake_force(rig->fake, stuck[i].offset, stuck[i].mask, stuck[i].value);
+		open_fails(rig, &options, -ETIMEDOUT, "");
+		fake_unforce(rig->fake);
+		rig->fake->closed = 0;
+	}
+}
+
+static void dma_that_does_not_end_is_flushed(void **state)
+{
+	struct rig *rig = *state;
+	size_t at;
+
+	fake_force(rig->fake, IXGBE_STATUS, IXGBE_STATUS_PCIE_MASTER_ENABLE,
+		   IXGBE_STATUS_PCIE_MASTER_ENABLE);
+	open_with(rig, &options);
+	at = wrote(rig, 0, IXGBE_HLREG0, IXGBE_HLREG0_LPBK, IXGBE_HLREG0_LPBK);
+	at = wrote(rig, at, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR,
+		   IXGBE_GCR_EXT_BUFFERS_CLEAR);
+	at = wrote(rig, at, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR, 0);
+	wrote(rig, at, IXGBE_CTRL, IXGBE_CTRL_RST, IXGBE_CTRL_RST);
+	fake_unforce(rig->fake);
+}
+
+static void no_vectors_no_port(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fake->irq_set_error = -EPERM;
+	open_fails(rig, &options, -EPERM, "MSI-X");
+}
+
+static void a_start_that_fails_leaves_the_port_as_it_was(void **state)
+{
+	static const struct {
+		uint32_t offset, mask;
+		const char *text;
+	} stuck[] = {
+		{0x01028 + 64, IXGBE_RXDCTL_ENABLE, "receive queue 1"},
+		{0x06028 + 64, IXGBE_TXDCTL_ENABLE, "transmit queue 1"},
+		{IXGBE_SECRXSTAT, IXGBE_SECRXSTAT_SECRX_RDY, "receiver"},
+	};
+	struct rig *rig = *state;
+	struct ixgbe_why why;
+
+	open_with(rig, &options);
+	start(rig);
+	assert_int_equal(ixgbe_stop(rig->nic), 0);
+	for (size_t i = 0; i < sizeof(stuck) / sizeof(*stuck); i++) {
+		fake_force(rig->fake, stuck[i].offset, stuck[i].mask, 0);
+		assert_int_equal(ixgbe_start(rig->nic, rig->pool, &why), -ETIMEDOUT);
+		if (!strstr(why.text, stuck[i].text))
+			fail_msg("'%s' does not say '%s'", why.text, stuck[i].text);
+		fake_unforce(rig->fake);
+		assert_false(reg(rig, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN);
+		for (uint16_t q = 0; q < options.queues; q++)
+			assert_int_equal(ixgbe_pool_available(rig->pool[q]), POOL_COUNT);
+	}
+	assert_int_equal(ixgbe_start(rig->nic, rig->pool, &why), 0);
+	assert_int_equal(ixgbe_start(rig->nic, rig->pool, &why), -EBUSY);
+}
+
+/* The device vanishes while it runs: the end is quick and gives everything back. */
+static void surprise_removal(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_link link;
+
+	open_with(rig, &options);
+	start(rig);
+	rig->fake->gone = true;
+	assert_int_equal(ixgbe_link_get(rig->nic, &link), -ENODEV);
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, 10000), -ENODEV);
+	assert_int_equal(ixgbe_stop(rig->nic), -ENODEV);
+	for (uint16_t q = 0; q < options.queues; q++)
+		assert_int_equal(ixgbe_pool_available(rig->pool[q]), POOL_COUNT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(reset_comes_in_order),
+		TEST(start_comes_in_order),
+		TEST(stop_ends_queues_before_the_reset),
+		TEST(reserved_bits_are_never_written),
+		TEST(configuration_is_as_the_datasheet_says),
+		TEST(settings_survive_stop_and_start),
+		TEST(fctrl_changes_only_while_the_receiver_is_off),
+		TEST(filters_refuse_bad_input),
+		TEST(link_follows_the_administrator),
+		TEST(autoc_changes_under_the_semaphore),
+		TEST(a_dead_owner_loses_its_semaphore),
+		TEST(vectors_arm_and_map),
+		TEST(other_causes_become_events),
+		TEST(statistics_add_up),
+		TEST(statistics_have_the_kernels_names),
+		TEST(the_dump_changes_nothing),
+		TEST(options_are_checked),
+		TEST(another_device_is_named),
+		TEST(a_device_that_is_gone),
+		TEST(a_wrong_checksum),
+		TEST(an_eeprom_that_lies),
+		TEST(an_eeprom_without_an_address),
+		TEST(the_address_may_come_from_the_eeprom),
+		TEST(waits_have_deadlines),
+		TEST(dma_that_does_not_end_is_flushed),
+		TEST(no_vectors_no_port),
+		TEST(a_start_that_fails_leaves_the_port_as_it_was),
+		TEST(surprise_removal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
