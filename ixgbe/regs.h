@@ -277,15 +277,16 @@ enum ixgbe_reg_access {
 
 /*
  * 8.2.3.12 Security: path control, LinkSec, IPsec. SECTX_RDY and SECRX_RDY follow TX_DIS
- * and RX_DIS.
+ * and RX_DIS. The rows are those of a part without the security offload: OFF_DIS is set, and the
+ * blocks stay disabled.
  */
 #define IXGBE_REGISTERS_SEC(R)                                                                   \
-    R(SECTXCTRL,     0x08800,  4,    1, RW,    0x00000007, 0x00000001, "8.2.3.12.1")             \
-    R(SECTXSTAT,     0x08804,  4,    1, RO,    0x00000000, 0x00000000, "8.2.3.12.2")             \
+    R(SECTXCTRL,     0x08800,  4,    1, RW,    0x00000006, 0x00000001, "8.2.3.12.1")             \
+    R(SECTXSTAT,     0x08804,  4,    1, RO,    0x00000000, 0x00000002, "8.2.3.12.2")             \
     R(SECTXBUFFAF,   0x08808,  4,    1, RW,    0x000003FF, 0x00000250, "8.2.3.12.3")             \
     R(SECTXMINIFG,   0x08810,  4,    1, RW,    0x00001F0F, 0x00001001, "8.2.3.12.4")             \
-    R(SECRXCTRL,     0x08D00,  4,    1, RW,    0x00000003, 0x00000001, "8.2.3.12.5")             \
-    R(SECRXSTAT,     0x08D04,  4,    1, RO,    0x00000000, 0x00000000, "8.2.3.12.6")             \
+    R(SECRXCTRL,     0x08D00,  4,    1, RW,    0x00000002, 0x00000001, "8.2.3.12.5")             \
+    R(SECRXSTAT,     0x08D04,  4,    1, RO,    0x00000000, 0x00000002, "8.2.3.12.6")             \
     R(LSECTXCAP,     0x08A00,  4,    1, RO,    0x00000000, 0x00010007, "8.2.3.13")               \
     R(LSECTXCTRL,    0x08A04,  4,    1, RW,    0xFFFFFF23, 0x00000000, "8.2.3.13")               \
     R(LSECTXSCL,     0x08A08,  4,    1, RW,    0xFFFFFFFF, 0x00000000, "8.2.3.13")               \

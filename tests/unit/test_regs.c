@@ -107,6 +107,8 @@ static void reset_bits_outside_the_mask_are_known(void **state)
 		{"EEC",	IXGBE_EEC_PRES | IXGBE_EEC_AUTO_RD | IXGBE_EEC_SIZE | IXGBE_EEC_ALL_DONE},
 		{"GCR",	IXGBE_GCR_CAP_VER2						      },
 		{"RDRXCTL", IXGBE_RDRXCTL_DMAIDONE						  },
+		{"SECTXCTRL", IXGBE_SECTXCTRL_SECTX_DIS},
+		{"SECRXCTRL", IXGBE_SECRXCTRL_SECRX_DIS},
 	};
 
 	(void)state;

@@ -2,10 +2,11 @@
 /*
  * The link (sections 3.7, 4.6.4 and 8.2.3.22): 10 Gb/s serial over the SFP+ module.
  *
- *   laser on (ESDP.SDP3, the module's TX_DISABLE, AUTOC2) --> wire_carrier_set: light leaves
- *   cable plugged and light from the far end -----+
- *   laser on, AUTOC.LMS is 10 Gb/s serial --------+--> LINKS.UP, 20 ms later; EICR.LSC
- *   AUTOC.FLU: up without any of these -----------+
+ *   laser on (ESDP.SDP3, the module's TX_DISABLE, AUTOC2)
+ *   and cable plugged ----------------------------+--> wire_carrier_set: light for the far end
+ *   and light from the far end -------------------+
+ *   and AUTOC.LMS is 10 Gb/s serial --------------+--> LINKS.UP, 20 ms later; EICR.LSC
+ *   or AUTOC.FLU: up without any of these --------+
  *
  * The link goes down at once and comes up after a while, as receivers do. AUTOC.Restart_AN takes
  * it down and begins anew. The modes of AUTOC.LMS that negotiate over a backplane find no
@@ -138,11 +139,11 @@ static void trained(void *ctx, uint32_t events)
 static void update(struct nic *nic, bool restart)
 {
 	struct link *link = nic->link;
-	bool laser = link_laser(nic);
+	bool emitted = link_laser(nic) && nic->cable;
 
-	if (laser != link->emitted && nic->wire) {
-		link->emitted = laser;
-		wire_carrier_set(nic, laser);
+	if (emitted != link->emitted && nic->wire) {
+		link->emitted = emitted;
+		wire_carrier_set(nic, emitted);
 	}
 	if (restart || !link_wanted(nic)) {
 		change(nic, false);

@@ -189,10 +189,11 @@ static int surround(const struct options *options, struct nic *nic, struct nic_w
 	err = options->pcap ? capture_new(nic, options->pcap, why) : 0;
 	if (err)
 		return err;
+	link_cable_set(nic, !options->link_down);
 	err = wire_new(nic, options->wire, options->netns, why);
 	if (err)
 		goto free_capture;
-	link_cable_set(nic, !options->link_down);
+	link_laser_changed(nic); /* the wire has not seen our light yet */
 	err = server_new(nic, options->socket, &server, why);
 	if (err)
 		goto free_wire;

@@ -110,7 +110,7 @@ struct reg_hook {
 };
 /* Each part's hooks; ended by a row without functions. regfile.c joins them. */
 extern const struct reg_hook eeprom_hooks[], sfp_hooks[], link_hooks[], reset_hooks[], irq_hooks[],
-	rx_hooks[], tx_hooks[], filter_hooks[], stats_hooks[];
+	path_hooks[], rx_hooks[], tx_hooks[], filter_hooks[], stats_hooks[];
 
 /* ---- dma.c: the client's memory ---- */
 
@@ -170,9 +170,11 @@ struct frame {
 	const uint8_t *body;
 	uint32_t head_len;
 	uint32_t body_len;
-	uint32_t checked; /* offset of a TCP or UDP header whose checksum is right by construction */
+	uint32_t checked; /* offset of a TCP or UDP header whose checksum is known to be right */
 	bool looped;      /* HLREG0.LPBK: it never was on the wire */
 };
+
+#define FRAME_CHECKED_ANY UINT32_MAX /* `checked`: wherever it is */
 
 void rx_frame(struct nic *nic, const struct frame *frame);
 /* Whether a frame would find room: a wire that can wait, waits. */

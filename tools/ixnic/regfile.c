@@ -19,7 +19,7 @@
 
 static const struct reg_hook *const parts[] = {
 	reset_hooks, eeprom_hooks, sfp_hooks, link_hooks, irq_hooks,
-	rx_hooks, tx_hooks, filter_hooks, stats_hooks,
+	path_hooks, rx_hooks, tx_hooks, filter_hooks, stats_hooks,
 };
 
 /* The hooks of a row, as a list; index 0 of `joined` ends every list. */
@@ -51,6 +51,7 @@ static const struct {
 	{IXGBE_ROW_PFMAILBOX, IXGBE_PFMAILBOX_STS | IXGBE_PFMAILBOX_ACK},
 	{IXGBE_ROW_PFQDE, IXGBE_PFQDE_WE | IXGBE_PFQDE_RE},
 	{IXGBE_ROW_FDIRCTRL, IXGBE_FDIRCTRL_INIT_DONE},
+	{IXGBE_ROW_DTXMXSZRQ, ~IXGBE_DTXMXSZRQ_MAX_BYTES}, /* has a rule of its own */
 };
 
 /* What the software and firmware semaphores and the manageability filters live through
