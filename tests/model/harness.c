@@ -239,7 +239,7 @@ static int command(struct model *m, uint16_t number, const struct iovec *part, u
 	uint16_t id = message.header.id;
 	size_t len = message.len;
 
-	if (len <= size)
+	if (len > 0 && len <= size)
 		memcpy(reply, message.data, len);
 	vu_message_close(&message);
 	if (id != (uint16_t)(m->id - 1) || message.header.command != number ||

@@ -207,7 +207,7 @@ static int handle_version(struct server *s, struct vu_message *m)
 	if (err || s->negotiated)
 		return -EINVAL;
 	if (version.major != VU_VERSION_MAJOR)
-		return -EPROTO;
+		return -EINVAL;
 	err = vu_capabilities_parse((const char *)m->data + sizeof(version),
 				    m->len - sizeof(version), &caps);
 	if (err)

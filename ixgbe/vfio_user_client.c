@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The backend for a device that another process serves over vfio-user.
+ *
+ * One connection, one lock: whoever holds it sends a message and, unless it is posted, waits for
+ * the reply, so replies need no matching beyond a check. Register writes are posted; the server
+ * handles messages in order, which makes a read the flush that PCI Express has. Areas of BAR 0
+ * that the server lets us map are read and written there, without messages.
+ *
+ * The server is not trusted. Every wait has a deadline; the first thing that goes wrong on the
+ * connection (closed, silent, out of step) makes the device gone for good: reads are all ones and
+ * writes do nothing from then on.
+ */
+#include "backend.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "port.h"
+#include "vfio_user.h"
+
+#define DEADLINE_S  5
+#define DEADLINE_NS (DEADLINE_S * 1000000000ull)
+
+#define PAGE_BYTES  4096u
+#define WINDOWS_MAX 16u
+#define INFO_BYTES  4096u /* of a region's info with its capabilities */
+
+#define ALL_ONES UINT32_MAX
+
+/* IOVAs: no IOMMU is in the way, so any width that hardware has too. Page 0 stays free, as a
+ * descriptor of zeros should find nothing. */
+#define IOVA_FIRST 0x1000ull
+#define IOVA_LAST  0x7fffffffffull
+
+/* A mapped area of BAR 0. */
+struct window {
+	uint32_t offset;
+	uint32_t size;
+	uint8_t *at;
+};
+
+struct client {
+	struct ixgbe_backend backend;
+	pthread_mutex_t lock; /* of all below but what never changes after open */
+	_Atomic bool gone;
+	bool can_reset; /* never changes after open, as the windows */
+	bool irqs_on;
+	uint16_t id; /* of the next message */
+	uint32_t fds_max; /* in one message, as the server says */
+	uint32_t windows;
+	struct window window[WINDOWS_MAX];
+	struct vu_stream stream;
+};
+
+static struct client *client_of(struct ixgbe_backend *backend)
+{
+	return (struct client *)(void *)backend;
+}
+
+/* ---- Messages; the lock is held ---- */
+
+/* Puts the connection out of use. */
+static int lost(struct client *c, int err)
+{
+	atomic_store_explicit(&c->gone, true, memory_order_relaxed);
+	return err;
+}
+
+/* One command out; `id` is that of its reply. */
+static int post(struct client *c, uint16_t command, uint32_t flags, const struct iovec *part,
+		uint32_t parts, const int *fd, uint32_t fds, uint16_t *id)
+{
+	struct vu_header header = {.id = c->id++, .command = command, .flags = flags};
+	int err;
+
+	if (c->gone)
+		return -ENODEV;
+	*id = header.id;
+	err = vu_send(c->stream.sock, &header, part, parts, fd, fds, vu_now_ns() + DEADLINE_NS);
+	return err ? lost(c, err) : 0;
+}
+
+/* The server asks for our memory by message: it has it mapped, or not at all. */
+static int refuse(struct client *c, const struct vu_header *asked)
+{
+	struct vu_header header = {.id = asked->id,
+				   .command = asked->command,
+				   .flags = VU_REPLY | VU_ERROR,
+				   .error = ENOTSUP};
+
+	if (asked->flags & VU_NO_REPLY)
+		return 0;
+	return vu_send(c->stream.sock, &header, NULL, 0, NULL, 0, vu_now_ns() + DEADLINE_NS);
+}
+
+/* Waits for the reply to command `id`. 0: the caller closes it. The server's error, or the
+ * connection's. */
+static int await(struct client *c, uint16_t command, uint16_t id, struct vu_message *reply)
+{
+	uint64_t deadline = vu_now_ns() + DEADLINE_NS;
+	int err;
+
+	while ((err = vu_stream_wait(&c->stream, reply, deadline)) == 0) {
+		if ((reply->header.flags & VU_TYPE) == VU_REPLY)
+			break;
+		vu_message_close(reply);
+		err = refuse(c, &reply->header);
+		if (err)
+			break;
+	}
+	if (err)
+		return lost(c, err);
+	if (reply->header.id != id || reply->header.command != command) {
+		vu_message_close(reply);
+		return lost(c, -EPROTO);
+	}
+	if (reply->header.flags & VU_ERROR) {
+		vu_message_close(reply);
+		/* 4095: the largest errno there is */
+		if (reply->header.error == 0 || reply->header.error > 4095)
+			return -EIO;
+		return -(int)reply->header.error;
+	}
+	return 0;
+}
+
+/* A command of `len` bytes in `fixed`, and its reply's first `reply_len` bytes in the same place. */
+static int command(struct client *c, uint16_t number, void *fixed, size_t len, const int *fd,
+		   uint32_t fds, size_t reply_len)
+{
+	struct iovec part = {fixed, len};
+	struct vu_message reply;
+	uint16_t id;
+	int err = post(c, number, 0, &part, 1, fd, fds, &id);
+
+	if (!err)
+		err = await(c, number, id, &reply);
+	if (err)
+		return err;
+	if (reply.len < reply_len)
+		err = lost(c, -EPROTO);
+	else if (reply_len > 0)
+		memcpy(fixed, reply.data, reply_len);
+	vu_message_close(&reply);
+	return err;
+}
+
+static int region_read(struct client *c, uint32_t region, uint64_t offset, void *data, size_t len)
+{
+	struct vu_region_access access = {
+		.offset = offset, .region = region, .count = (uint32_t)len};
+	struct iovec part = {&access, sizeof(access)};
+	struct vu_message reply;
+	uint16_t id;
+	int err = post(c, VU_REGION_READ, 0, &part, 1, NULL, 0, &id);
+
+	if (!err)
+		err = await(c, VU_REGION_READ, id, &reply);
+	if (err)
+		return err;
+	if (reply.len < sizeof(access) + len)
+		err = lost(c, -EPROTO);
+	else
+		memcpy(data, reply.data + sizeof(access), len);
+	vu_message_close(&reply);
+	return err;
+}
+
+static int region_write(struct client *c, uint32_t region, uint64_t offset, const void *data,
+			size_t len, bool posted)
+{
+	struct vu_region_access access = {
+		.offset = offset, .region = region, .count = (uint32_t)len};
+	struct iovec part[2] = {{&access, sizeof(access)}, {(void *)(uintptr_t)data, len}};
+	struct vu_message reply;
+	uint16_t id;
+	int err = post(c, VU_REGION_WRITE, posted ? VU_NO_REPLY : 0, part, 2, NULL, 0, &id);
+
+	if (err || posted)
+		return err;
+	err = await(c, VU_REGION_WRITE, id, &reply);
+	if (!err)
+		vu_message_close(&reply);
+	return err;
+}
+
+/* ---- Operations ---- */
+
+static volatile uint32_t *mapped(const struct client *c, uint32_t offset)
+{
+	for (uint32_t i = 0; i < c->windows; i++) {
+		const struct window *w = &c->window[i];
+
+		if (offset >= w->offset && vu_within(offset - w->offset, 4, w->size))
+			return (volatile uint32_t *)(void *)(w->at + (offset - w->offset));
+	}
+	return NULL;
+}
+
+static uint32_t client_read32(struct ixgbe_backend *backend, uint32_t offset)
+{
+	struct client *c = client_of(backend);
+	volatile uint32_t *at = mapped(c, offset);
+	uint32_t value;
+	int err;
+
+	if (atomic_load_explicit(&c->gone, memory_order_relaxed))
+		return ALL_ONES;
+	if (at)
+		return *at;
+	pthread_mutex_lock(&c->lock);
+	err = region_read(c, VFIO_PCI_BAR0_REGION_INDEX, offset, &value, sizeof(value));
+	pthread_mutex_unlock(&c->lock);
+	return err ? ALL_ONES : value;
+}
+
+static void client_write32(struct ixgbe_backend *backend, uint32_t offset, uint32_t value)
+{
+	struct client *c = client_of(backend);
+	volatile uint32_t *at = mapped(c, offset);
+
+	if (at) {
+		*at = value;
+		return;
+	}
+	pthread_mutex_lock(&c->lock);
+	(void)region_write(c, VFIO_PCI_BAR0_REGION_INDEX, offset, &value, sizeof(value), true);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static volatile uint32_t *client_doorbell(struct ixgbe_backend *backend, uint32_t offset)
+{
+	return offset % 4 == 0 ? mapped(client_of(backend), offset) : NULL;
+}
+
+static int client_config_read(struct ixgbe_backend *backend, uint32_t offset, void *data,
+			      size_t len)
+{
+	struct client *c = client_of(backend);
+	int err;
+
+	pthread_mutex_lock(&c->lock);
+	err = region_read(c, VFIO_PCI_CONFIG_REGION_INDEX, offset, data, len);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+static int client_config_write(struct ixgbe_backend *backend, uint32_t offset, const void *data,
+			       size_t len)
+{
+	struct client *c = client_of(backend);
+	int err;
+
+	pthread_mutex_lock(&c->lock);
+	err = region_write(c, VFIO_PCI_CONFIG_REGION_INDEX, offset, data, len, false);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+static int client_dma_map(struct ixgbe_backend *backend, void *addr, size_t len, int fd,
+			  uint64_t fd_offset, ixgbe_iova iova)
+{
+	struct client *c = client_of(backend);
+	struct vu_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VU_DMA_READABLE | VU_DMA_WRITABLE,
+		.offset = fd_offset,
+		.addr = iova,
+		.size = len,
+	};
+	int err;
+
+	(void)addr;
+	pthread_mutex_lock(&c->lock);
+	err = command(c, VU_DMA_MAP, &map, sizeof(map), &fd, 1, 0);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+static int client_dma_unmap(struct ixgbe_backend *backend, ixgbe_iova iova, size_t len)
+{
+	struct client *c = client_of(backend);
+	struct vu_dma_unmap unmap = {.argsz = sizeof(unmap), .addr = iova, .size = len};
+	int err;
+
+	pthread_mutex_lock(&c->lock);
+	err = command(c, VU_DMA_UNMAP, &unmap, sizeof(unmap), NULL, 0, 0);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+static void client_dma_range(struct ixgbe_backend *backend, ixgbe_iova *first, ixgbe_iova *last)
+{
+	(void)backend;
+	*first = IOVA_FIRST;
+	*last = IOVA_LAST;
+}
+
+static int irqs_off(struct client *c)
+{
+	struct vu_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+	};
+	int err = c->irqs_on ? command(c, VU_SET_IRQS, &set, sizeof(set), NULL, 0, 0) : 0;
+
+	if (!err)
+		c->irqs_on = false;
+	return err;
+}
+
+static int client_irq_set(struct ixgbe_backend *backend, const int *eventfd, uint32_t count)
+{
+	struct client *c = client_of(backend);
+	int err;
+
+	pthread_mutex_lock(&c->lock);
+	err = irqs_off(c);
+	for (uint32_t first = 0, n; first < count && !err; first += n) {
+		n = count - first < c->fds_max ? count - first : c->fds_max;
+		struct vu_irq_set set = {
+			.argsz = sizeof(set),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = VFIO_PCI_MSIX_IRQ_INDEX,
+			.start = first,
+			.count = n,
+		};
+
+		c->irqs_on = true;
+		err = command(c, VU_SET_IRQS, &set, sizeof(set), &eventfd[first], n, 0);
+	}
+	if (err)
+		(void)irqs_off(c);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+static int reset_locked(struct client *c)
+{
+	return c->can_reset ? command(c, VU_RESET, NULL, 0, NULL, 0, 0) : -ENOTSUP;
+}
+
+static int client_reset(struct ixgbe_backend *backend)
+{
+	struct client *c = client_of(backend);
+	int err;
+
+	pthread_mutex_lock(&c->lock);
+	err = reset_locked(c);
+	pthread_mutex_unlock(&c->lock);
+	return err;
+}
+
+/* ---- Opening and closing ---- */
+
+static void client_free(struct client *c)
+{
+	for (uint32_t i = 0; i < c->windows; i++)
+		munmap(c->window[i].at, c->window[i].size);
+	vu_stream_close(&c->stream);
+	pthread_mutex_destroy(&c->lock);
+	free(c);
+}
+
+static void client_close(struct ixgbe_backend *backend)
+{
+	struct client *c;
+
+	if (!backend)
+		return;
+	c = client_of(backend);
+	(void)reset_locked(c); /* a server that is gone has no DMA under way */
+	client_free(c);
+}
+
+/* What went wrong while the server was asked for `what`. */
+static int explain(struct client *c, struct ixgbe_why *why, const char *name, const char *what,
+		   int err)
+{
+	switch (err) {
+	case -EPIPE:
+	case -EBADMSG:
+		return why_fill(why, -EPROTO,
+				"vfio-user server at %.108s closed the connection %s (%s); look at its "
+				"log",
+				name, err == -EPIPE ? "at once" : "in the middle of a message",
+				what);
+	case -ETIMEDOUT:
+		return why_fill(why, err,
+				"vfio-user server at %.108s %s (%s, after %d s); is it a vfio-user "
+				"server, and alive?",
+				name,
+				vu_stream_partial(&c->stream) ? "stopped in the middle of a message"
+							      : "does not answer",
+				what, DEADLINE_S);
+	case -EPROTO:
+		return why_fill(why, err,
+				"what listens at %.108s does not speak vfio-user (%s); name the socket "
+				"of a vfio-user server",
+				name, what);
+	case -EBUSY:
+		return why_fill(why, err,
+				"vfio-user server at %.108s serves another client; stop that one first",
+				name);
+	default:
+		return why_fill(why, err, "vfio-user server at %.108s refused the %s: %s", name,
+				what, strerror(-err));
+	}
+}
+
+/* Agrees on the version and learns how much the server takes in one message. */
+static int negotiate(struct client *c, const char *name, struct ixgbe_why *why)
+{
+	struct vu_capabilities caps = {
+		.max_msg_fds = VU_FDS_MAX,
+		.max_data_xfer_size = VU_DATA_MAX_BYTES,
+		.has_max_msg_fds = true,
+		.has_max_data_xfer_size = true,
+	};
+	struct vu_version version = {VU_VERSION_MAJOR, VU_VERSION_MINOR};
+	char json[256];
+	int len = vu_capabilities_format(&caps, json, sizeof(json));
+	struct iovec part[2] = {{&version, sizeof(version)}, {json, (size_t)len}};
+	struct vu_message reply;
+	uint16_t id;
+	int err = len < 0 ? len : post(c, VU_VERSION, 0, part, 2, NULL, 0, &id);
+
+	/* A server that is busy may say so and close before we have sent. */
+	if (!err || err == -EPIPE) {
+		c->gone = false;
+		err = await(c, VU_VERSION, 0, &reply);
+	}
+	if (err)
+		return explain(c, why, name, "negotiation", err);
+	if (reply.len < sizeof(version)) {
+		err = -EPROTO;
+	} else {
+		memcpy(&version, reply.data, sizeof(version));
+		err = vu_capabilities_parse((const char *)reply.data + sizeof(version),
+					    reply.len - sizeof(version), &caps);
+	}
+	vu_message_close(&reply);
+	if (!err && caps.max_msg_fds == 0)
+		err = -EPROTO;
+	if (err)
+		return explain(c, why, name, "negotiation", err);
+	if (version.major != VU_VERSION_MAJOR || version.minor > VU_VERSION_MINOR)
+		return why_fill(why, -EPROTO,
+				"vfio-user server at %.108s speaks version %u.%u of the protocol, we "
+				"speak %u.%u; update the older of the two",
+				name, version.major, version.minor, VU_VERSION_MAJOR,
+				VU_VERSION_MINOR);
+	c->fds_max = caps.max_msg_fds < VU_FDS_MAX ? caps.max_msg_fds : VU_FDS_MAX;
+	return 0;
+}
+
+/*
+ * Maps one area of BAR 0. What cannot be mapped is reached by message instead. The file is asked
+ * to be sealed, so that the server cannot take it from under us; one that does not allow seals
+ * is mapped all the same.
+ */
+static void window_add(struct client *c, int fd, uint64_t base, const struct vu_area *area)
+{
+	struct stat st;
+	void *at;
+
+	if (c->windows == WINDOWS_MAX || area->size == 0 || area->offset > UINT32_MAX ||
+	    area->size > UINT32_MAX || area->offset % PAGE_BYTES != 0 ||
+	    area->size % PAGE_BYTES != 0 || base % PAGE_BYTES != 0)
+		return;
+	if (fstat(fd, &st) || st.st_size < 0 || area->offset > UINT64_MAX - base ||
+	    !vu_within(base + area->offset, area->size, (uint64_t)st.st_size))
+		return;
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+	at = mmap(NULL, area->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		  (off_t)(base + area->offset));
+	if (at == MAP_FAILED)
+		return;
+	c->window[c->windows++] = (struct window){(uint32_t)area->offset, (uint32_t)area->size, at};
+}
+
+/* Asks for BAR 0, and maps what the server lets be mapped. */
+static int bar0_open(struct client *c)
+{
+	struct vu_region_info info = {.argsz = INFO_BYTES, .index = VFIO_PCI_BAR0_REGION_INDEX};
+	struct iovec part = {&info, sizeof(info)};
+	struct vu_area area[WINDOWS_MAX];
+	struct vu_message reply;
+	uint16_t id;
+	int areas, err = post(c, VU_GET_REGION_INFO, 0, &part, 1, NULL, 0, &id);
+
+	if (!err)
+		err = await(c, VU_GET_REGION_INFO, id, &reply);
+	if (err)
+		return err;
+	areas = vu_region_areas(reply.data, reply.len, area, WINDOWS_MAX);
+	if (areas >= 0) {
+		memcpy(&info, reply.data, sizeof(info));
+		for (int i = 0; i < areas && reply.fds > 0; i++)
+			window_add(c, reply.fd[0], info.offset, &area[i]);
+	}
+	vu_message_close(&reply);
+	return areas < 0 ? areas : 0;
+}
+
+static int device_open(struct client *c, const char *name, struct ixgbe_why *why)
+{
+	struct vu_device_info info = {.argsz = sizeof(info)};
+	int err = negotiate(c, name, why);
+
+	if (err)
+		return err;
+	err = command(c, VU_GET_INFO, &info, sizeof(info), NULL, 0, sizeof(info));
+	if (err)
+		return explain(c, why, name, "device's description", err);
+	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) || info.regions <= VFIO_PCI_CONFIG_REGION_INDEX ||
+	    info.irqs <= VFIO_PCI_MSIX_IRQ_INDEX)
+		return why_fill(why, -ENODEV,
+				"vfio-user server at %.108s serves no PCI device with MSI-X, so it is no "
+				"82599; name another socket",
+				name);
+	c->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
+	err = bar0_open(c);
+	return err ? explain(c, why, name, "description of BAR 0", err) : 0;
+}
+
+/* `sock` passes, also on failure. */
+static int client_new(int sock, const char *name, struct ixgbe_backend **out,
+		      const struct ixgbe_backend_ops *ops, struct ixgbe_why *why)
+{
+	struct client *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (!c) {
+		close(sock);
+		return why_fill(why, -ENOMEM, "vfio-user: out of memory");
+	}
+	c->backend.ops = ops;
+	pthread_mutex_init(&c->lock, NULL);
+	vu_stream_init(&c->stream, sock);
+	err = device_open(c, name, why);
+	if (err) {
+		client_free(c);
+		return err;
+	}
+	*out = &c->backend;
+	return 0;
+}
+
+static int connect_error(int err, const char *path, struct ixgbe_why *why)
+{
+	switch (err) {
+	case ENOENT:
+	case ENOTDIR:
+		return why_fill(why, -ENODEV,
+				"vfio-user socket %.108s is not there; start the server first (ixnic "
+				"--socket %.108s)",
+				path, path);
+	case ECONNREFUSED:
+		return why_fill(why, -ENODEV,
+				"nobody listens on vfio-user socket %.108s any more; start the server "
+				"again",
+				path);
+	case EACCES:
+	case EPERM:
+		return why_fill(why, -EACCES,
+				"no permission for vfio-user socket %.108s; run as its owner, or let "
+				"its owner give you write permission",
+				path);
+	case EPROTOTYPE:
+		return why_fill(why, -EPROTO,
+				"%.108s is no stream socket, so no vfio-user server's; is it a control "
+				"socket?",
+				path);
+	case EAGAIN:
+		return why_fill(why, -ETIMEDOUT,
+				"vfio-user server at %.108s takes no connection (after %d s); is it "
+				"alive?",
+				path, DEADLINE_S);
+	default:
+		return why_fill(why, -err, "vfio-user socket %.108s: %s", path, strerror(err));
+	}
+}
+
+static int path_open(const char *path, struct ixgbe_backend **out, struct ixgbe_why *why)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct timeval limit = {.tv_sec = DEADLINE_S};
+	struct stat st;
+	int sock;
+
+	if (!*path || strlen(path) >= sizeof(addr.sun_path))
+		return why_fill(why, -EINVAL,
+				"vfio-user socket '%.120s': a path of 1 to %zu bytes is wanted", path,
+				sizeof(addr.sun_path) - 1);
+	strcpy(addr.sun_path, path);
+	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return why_fill(why, -EINVAL,
+				"%.108s is not a socket; name the socket of a vfio-user server", path);
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return connect_error(errno, path, why);
+	/* connect waits for the server's queue as long as a send would. */
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr))) {
+		int err = errno;
+
+		close(sock);
+		return connect_error(err, path, why);
+	}
+	return client_new(sock, path, out, &ixgbe_backend_vfio_user, why);
+}
+
+static int fd_open(const char *arg, struct ixgbe_backend **out, struct ixgbe_why *why)
+{
+	char *end;
+	long fd = strtol(arg, &end, 10);
+	int type = 0;
+	socklen_t len = sizeof(type);
+	char name[32];
+
+	if (end == arg || *end || fd < 0 || fd > INT32_MAX)
+		return why_fill(why, -EINVAL,
+				"vfio-user-fd:%.32s: the number of a connected socket is wanted", arg);
+	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM)
+		return why_fill(why, -EINVAL, "vfio-user-fd:%.32s: not a stream socket", arg);
+	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	snprintf(name, sizeof(name), "descriptor %ld", fd);
+	return client_new((int)fd, name, out, &ixgbe_backend_vfio_user_fd, why);
+}
+
+#define CLIENT_OPS                                                                                 \
+	.close = client_close, .read32 = client_read32, .write32 = client_write32,                 \
+	.doorbell = client_doorbell, .config_read = client_config_read,                            \
+	.config_write = client_config_write, .dma_map = client_dma_map,                            \
+	.dma_unmap = client_dma_unmap, .dma_range = client_dma_range, .irq_set = client_irq_set,   \
+	.reset = client_reset
+
+const struct ixgbe_backend_ops ixgbe_backend_vfio_user = {
+	.name = "vfio-user", .prefix = "vfio-user:", .open = path_open, CLIENT_OPS};
+
+const struct ixgbe_backend_ops ixgbe_backend_vfio_user_fd = {
+	.name = "vfio-user", .prefix = "vfio-user-fd:", .open = fd_open, CLIENT_OPS};
