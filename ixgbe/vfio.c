@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's VFIO (Documentation/driver-api/vfio.rst), with a type 1 IOMMU.
+ *
+ *     /dev/vfio/N        the group: all devices that the IOMMU cannot tell apart
+ *       in a container   /dev/vfio/vfio: an IOMMU address space, where DMA is mapped
+ *         the device     registers by mmap, configuration space by pread, MSI-X by ioctl
+ *
+ * The order matters: a group is viable when all its devices are bound to vfio-pci or to
+ * nothing; the IOMMU can be set when a group is in the container; the device can be had
+ * when the IOMMU is set. Closing goes backwards. The last close of the device makes the
+ * kernel clear bus mastering and reset it, even when the process was killed.
+ *
+ * Only BAR 0 is mapped. The MSI-X table has a BAR of its own, which the kernel manages.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "port.h"
+#include "vfio.h"
+
+/* The narrowest IOMMUs reach 39 bits, and not all kernels say so. */
+#define IOVA_LAST_MAX ((UINT64_C(1) << 39) - 1)
+/* What is surely there on x86: below the window of message signalled interrupts. */
+#define IOVA_LAST_DEFAULT UINT64_C(0xfedfffff)
+/* Enough for every pool of a port: a range of this size is not worth looking for another. */
+#define IOVA_RANGE_ENOUGH_BYTES (UINT64_C(1) << 30)
+/* What a port with one queue pins, roughly: tried at open, where it can be explained. */
+#define MEMLOCK_PROBE_BYTES (UINT64_C(32) << 20)
+#define VECTORS_MAX         64u
+
+struct vfio {
+	struct ixgbe_backend backend;
+	const struct vfio_kernel *kernel;
+	int container, group, device;
+	bool in_container;
+	uint8_t *bar;
+	size_t bar_bytes;
+	uint64_t config_offset, config_bytes;
+	uint32_t vectors;
+	ixgbe_iova first, last;
+};
+
+static struct vfio *vfio_of(struct ixgbe_backend *backend)
+{
+	return (struct vfio *)backend;
+}
+
+/* ---- The real kernel ---- */
+
+static int sys_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static void sys_close(int fd)
+{
+	close(fd);
+}
+
+static int sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	int got = ioctl(fd, request, arg);
+
+	return got < 0 ? -errno : got;
+}
+
+static int sys_map(size_t len, int fd, off_t offset, void **out)
+{
+	void *addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+
+	if (addr == MAP_FAILED)
+		return -errno;
+	*out = addr;
+	return 0;
+}
+
+static void sys_unmap(void *addr, size_t len)
+{
+	munmap(addr, len);
+}
+
+static ssize_t sys_pread(int fd, void *data, size_t len, off_t offset)
+{
+	ssize_t got = pread(fd, data, len, offset);
+
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t sys_pwrite(int fd, const void *data, size_t len, off_t offset)
+{
+	ssize_t got = pwrite(fd, data, len, offset);
+
+	return got < 0 ? -errno : got;
+}
+
+static uint64_t sys_memlock_bytes(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ? RLIM_INFINITY : limit.rlim_cur;
+}
+
+static const struct vfio_kernel linux_kernel = {
+	.open = sys_open,
+	.close = sys_close,
+	.ioctl = sys_ioctl,
+	.map = sys_map,
+	.unmap = sys_unmap,
+	.pread = sys_pread,
+	.pwrite = sys_pwrite,
+	.memlock_bytes = sys_memlock_bytes,
+};
+
+/* ---- Registers ---- */
+
+static uint32_t vfio_read32(struct ixgbe_backend *backend, uint32_t offset)
+{
+	const struct vfio *vfio = vfio_of(backend);
+
+	return offset <= vfio->bar_bytes - 4 ? *(const volatile uint32_t *)(vfio->bar + offset)
+					     : UINT32_MAX;
+}
+
+static volatile uint32_t *vfio_doorbell(struct ixgbe_backend *backend, uint32_t offset)
+{
+	const struct vfio *vfio = vfio_of(backend);
+
+	return offset <= vfio->bar_bytes - 4 ? (volatile uint32_t *)(vfio->bar + offset) : NULL;
+}
+
+static void vfio_write32(struct ixgbe_backend *backend, uint32_t offset, uint32_t value)
+{
+	volatile uint32_t *reg = vfio_doorbell(backend, offset);
+
+	if (reg)
+		*reg = value;
+}
+
+/* ---- Configuration space ---- */
+
+static bool config_within(const struct vfio *vfio, uint32_t offset, size_t len)
+{
+	return offset <= vfio->config_bytes && len <= vfio->config_bytes - offset;
+}
+
+static int transferred(ssize_t got, size_t len)
+{
+	if (got < 0)
+		return (int)got;
+	return (size_t)got == len ? 0 : -EIO;
+}
+
+static int vfio_config_read(struct ixgbe_backend *backend, uint32_t offset, void *data, size_t len)
+{
+	const struct vfio *vfio = vfio_of(backend);
+
+	if (!config_within(vfio, offset, len))
+		return -EINVAL;
+	return transferred(
+		vfio->kernel->pread(vfio->device, data, len, (off_t)(vfio->config_offset + offset)),
+		len);
+}
+
+static int vfio_config_write(struct ixgbe_backend *backend, uint32_t offset, const void *data,
+			     size_t len)
+{
+	const struct vfio *vfio = vfio_of(backend);
+
+	if (!config_within(vfio, offset, len))
+		return -EINVAL;
+	return transferred(vfio->kernel->pwrite(vfio->device, data, len,
+						(off_t)(vfio->config_offset + offset)),
+			   len);
+}
+
+/* ---- DMA ---- */
+
+static int vfio_dma_map(struct ixgbe_backend *backend, void *addr, size_t len, int fd,
+			uint64_t fd_offset, ixgbe_iova iova)
+{
+	const struct vfio *vfio = vfio_of(backend);
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)addr,
+		.iova = iova,
+		.size = len,
+	};
+
+	(void)fd;
+	(void)fd_offset;
+	return vfio->kernel->ioctl(vfio->container, VFIO_IOMMU_MAP_DMA, &map);
+}
+
+static int vfio_dma_unmap(struct ixgbe_backend *backend, ixgbe_iova iova, size_t len)
+{
+	const struct vfio *vfio = vfio_of(backend);
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap),
+		.iova = iova,
+		.size = len,
+	};
+
+	return vfio->kernel->ioctl(vfio->container, VFIO_IOMMU_UNMAP_DMA, &unmap);
+}
+
+static void vfio_dma_range(struct ixgbe_backend *backend, ixgbe_iova *first, ixgbe_iova *last)
+{
+	*first = vfio_of(backend)->first;
+	*last = vfio_of(backend)->last;
+}
+
+/* ---- Interrupts and reset ---- */
+
+static int vfio_irq_set(struct ixgbe_backend *backend, const int *eventfd, uint32_t count)
+{
+	const struct vfio *vfio = vfio_of(backend);
+	union {
+		struct vfio_irq_set set;
+		uint8_t bytes[sizeof(struct vfio_irq_set) + VECTORS_MAX * sizeof(int)];
+	} arg = {.set = {
+			 .argsz = sizeof(struct vfio_irq_set),
+			 .flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+			 .index = VFIO_PCI_MSIX_IRQ_INDEX,
+		 }};
+	int err;
+
+	if (count > vfio->vectors)
+		return -EINVAL;
+	/* Vectors cannot be added to those that are enabled: all off first. Count 0 does
+	 * that. */
+	err = vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &arg.set);
+	if (err < 0 || count == 0)
+		return err;
+	arg.set.argsz += count * (uint32_t)sizeof(int);
+	arg.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	arg.set.count = count;
+	memcpy(arg.set.data, eventfd, count * sizeof(int));
+	err = vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &arg.set);
+	return err > 0 ? -ENOSPC : err; /* positive: as many vectors as there could be */
+}
+
+static int vfio_reset(struct ixgbe_backend *backend)
+{
+	const struct vfio *vfio = vfio_of(backend);
+
+	return vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_RESET, NULL);
+}
+
+/* ---- Open ---- */
+
+/* The group and the container, up to a set IOMMU. */
+static int open_group(struct vfio *vfio, const char *dev, const struct vfio_pci *pci,
+		      struct ixgbe_why *why)
+{
+	const struct vfio_kernel *kernel = vfio->kernel;
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+	char path[128];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/vfio", dev);
+	vfio->container = kernel->open(path);
+	if (vfio->container < 0)
+		return why_fill(why, vfio->container, "%s: %s; load VFIO with 'modprobe vfio-pci'",
+				path, strerror(-vfio->container));
+	if (kernel->ioctl(vfio->container, VFIO_GET_API_VERSION, NULL) != VFIO_API_VERSION ||
+	    kernel->ioctl(vfio->container, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) <= 0)
+		return why_fill(why, -EOPNOTSUPP,
+				"VFIO of this kernel has no type 1 IOMMU: 'modprobe "
+				"vfio_iommu_type1'");
+
+	snprintf(path, sizeof(path), "%s/%s", dev, pci->group);
+	vfio->group = kernel->open(path);
+	if (vfio->group == -EACCES || vfio->group == -EPERM)
+		return why_fill(
+			why, vfio->group,
+			"no permission on %s, the IOMMU group of NIC %s: 'chown USER %s', or "
+			"start as root",
+			path, pci->bdf, path);
+	if (vfio->group == -EBUSY)
+		return why_fill(why, -EBUSY,
+				"NIC %s is in use: another process has %s open ('fuser -v %s' says "
+				"which)",
+				pci->bdf, path, path);
+	if (vfio->group < 0)
+		return why_fill(why, vfio->group, "%s, the IOMMU group of NIC %s: %s", path,
+				pci->bdf, strerror(-vfio->group));
+
+	err = kernel->ioctl(vfio->group, VFIO_GROUP_GET_STATUS, &status);
+	if (err < 0)
+		return why_fill(why, err, "status of %s: %s", path, strerror(-err));
+	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
+		return why_fill(
+			why, -EPERM,
+			"IOMMU group %s of NIC %s has devices with other drivers: bind all of "
+			"/sys/kernel/iommu_groups/%s/devices to vfio-pci, or move the NIC to "
+			"another slot",
+			pci->group, pci->bdf, pci->group);
+	err = kernel->ioctl(vfio->group, VFIO_GROUP_SET_CONTAINER, &vfio->container);
+	if (err < 0)
+		return why_fill(why, err, "%s into a container: %s", path, strerror(-err));
+	vfio->in_container = true;
+	err = kernel->ioctl(vfio->container, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
+	if (err == -EPERM)
+		return why_fill(
+			why, err,
+			"NIC %s: this machine has no interrupt remapping, so VFIO refuses it: "
+			"enable it in the firmware, or accept that the device may forge "
+			"interrupts with 'modprobe vfio_iommu_type1 allow_unsafe_interrupts=1'",
+			pci->bdf);
+	if (err < 0)
+		return why_fill(why, err, "NIC %s: setting its IOMMU: %s", pci->bdf,
+				strerror(-err));
+	return 0;
+}
+
+/* Takes the lowest range that is large enough, or the largest. */
+static void choose_range(struct vfio *vfio, const struct vfio_iova_range *range, uint32_t count)
+{
+	uint64_t best = 0;
+
+	for (uint32_t i = 0; i < count && best < IOVA_RANGE_ENOUGH_BYTES; i++) {
+		uint64_t last = range[i].end < IOVA_LAST_MAX ? range[i].end : IOVA_LAST_MAX;
+
+		if (range[i].start > last || last - range[i].start <= best)
+			continue;
+		best = last - range[i].start;
+		vfio->first = range[i].start;
+		vfio->last = last;
+	}
+}
+
+/* Looks for the IOVA ranges in the IOMMU's chain of capabilities. */
+static void parse_ranges(struct vfio *vfio, const uint8_t *info, uint32_t size, uint32_t offset)
+{
+	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+
+	while (offset >= sizeof(struct vfio_iommu_type1_info) && offset <= size &&
+	       size - offset >= sizeof(struct vfio_info_cap_header) && offset % 8 == 0) {
+		cap = (const void *)(info + offset);
+		if (cap->header.id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE &&
+		    size - offset >= sizeof(*cap) &&
+		    cap->nr_iovas <= (size - offset - sizeof(*cap)) / sizeof(cap->iova_ranges[0]))
+			choose_range(vfio, cap->iova_ranges, cap->nr_iovas);
+		if (cap->header.next <= offset)
+			return;
+		offset = cap->header.next;
+	}
+}
+
+static int read_ranges(struct vfio *vfio)
+{
+	struct vfio_iommu_type1_info small = {.argsz = sizeof(small)};
+	struct vfio_iommu_type1_info *info;
+	int err;
+
+	vfio->first = 0;
+	vfio->last = IOVA_LAST_DEFAULT;
+	err = vfio->kernel->ioctl(vfio->container, VFIO_IOMMU_GET_INFO, &small);
+	if (err < 0 || !(small.flags & VFIO_IOMMU_INFO_CAPS) || small.argsz <= sizeof(small))
+		return err;
+	info = calloc(1, small.argsz);
+	if (!info)
+		return -ENOMEM;
+	info->argsz = small.argsz;
+	err = vfio->kernel->ioctl(vfio->container, VFIO_IOMMU_GET_INFO, info);
+	if (err == 0 && (info->flags & VFIO_IOMMU_INFO_CAPS))
+		parse_ranges(vfio, (const uint8_t *)info, small.argsz, info->cap_offset);
+	free(info);
+	return err;
+}
+
+/* Pins what a small port pins and lets it go again: later, nobody could say why it failed. */
+static int probe_memlock(struct vfio *vfio, struct ixgbe_why *why)
+{
+	const size_t len = MEMLOCK_PROBE_BYTES;
+	ixgbe_iova iova = (vfio->first + 0xfff) & ~UINT64_C(0xfff);
+	void *addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int err;
+
+	if (addr == MAP_FAILED)
+		return why_fill(why, -errno, "%zu MiB of memory: %s", len >> 20, strerror(errno));
+	err = vfio_dma_map(&vfio->backend, addr, len, -1, 0, iova);
+	if (err == 0)
+		vfio_dma_unmap(&vfio->backend, iova, len);
+	munmap(addr, len);
+	if (err == -ENOMEM)
+		return why_fill(
+			why, err,
+			"memory that may be locked for DMA: %llu KiB, at least %zu KiB are "
+			"needed; raise it with 'ulimit -l unlimited', or LimitMEMLOCK=infinity "
+			"in the service",
+			(unsigned long long)vfio->kernel->memlock_bytes() >> 10, len >> 10);
+	if (err < 0)
+		return why_fill(why, err, "mapping memory for DMA: %s", strerror(-err));
+	return 0;
+}
+
+static int region_info(const struct vfio *vfio, uint32_t index, struct vfio_region_info *out)
+{
+	*out = (struct vfio_region_info){.argsz = sizeof(*out), .index = index};
+	return vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_GET_REGION_INFO, out);
+}
+
+static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
+{
+	const struct vfio_kernel *kernel = vfio->kernel;
+	struct vfio_device_info device = {.argsz = sizeof(device)};
+	struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = VFIO_PCI_MSIX_IRQ_INDEX};
+	struct vfio_region_info bar, config;
+	const uint32_t mappable = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_READ |
+				  VFIO_REGION_INFO_FLAG_WRITE;
+	void *addr;
+	int err;
+
+	vfio->device = kernel->ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, (void *)pci->bdf);
+	if (vfio->device < 0)
+		return why_fill(why, vfio->device, "NIC %s: opening it: %s", pci->bdf,
+				strerror(-vfio->device));
+	err = kernel->ioctl(vfio->device, VFIO_DEVICE_GET_INFO, &device);
+	if (err == 0)
+		err = region_info(vfio, VFIO_PCI_BAR0_REGION_INDEX, &bar);
+	if (err == 0)
+		err = region_info(vfio, VFIO_PCI_CONFIG_REGION_INDEX, &config);
+	if (err == 0)
+		err = kernel->ioctl(vfio->device, VFIO_DEVICE_GET_IRQ_INFO, &irq);
+	if (err < 0)
+		return why_fill(why, err, "NIC %s: asking what it has: %s", pci->bdf,
+				strerror(-err));
+	if (!(device.flags & VFIO_DEVICE_FLAGS_RESET) || (bar.flags & mappable) != mappable ||
+	    bar.size < 4096 || irq.count == 0)
+		return why_fill(why, -ENODEV,
+				"NIC %s cannot be used: a function reset, registers in memory and "
+				"MSI-X are needed; is it an 82599?",
+				pci->bdf);
+	err = kernel->map(bar.size, vfio->device, (off_t)bar.offset, &addr);
+	if (err < 0)
+		return why_fill(why, err, "NIC %s: mapping its registers: %s", pci->bdf,
+				strerror(-err));
+	vfio->bar = addr;
+	vfio->bar_bytes = bar.size;
+	vfio->config_offset = config.offset;
+	vfio->config_bytes = config.size;
+	vfio->vectors = irq.count < VECTORS_MAX ? irq.count : VECTORS_MAX;
+	return 0;
+}
+
+static void vfio_close(struct ixgbe_backend *backend)
+{
+	struct vfio *vfio = vfio_of(backend);
+	const struct vfio_kernel *kernel;
+
+	if (!vfio)
+		return;
+	kernel = vfio->kernel;
+	if (vfio->bar) {
+		vfio_irq_set(backend, NULL, 0);
+		vfio_reset(backend);
+		kernel->unmap(vfio->bar, vfio->bar_bytes);
+	}
+	if (vfio->device >= 0)
+		kernel->close(vfio->device);
+	if (vfio->in_container)
+		kernel->ioctl(vfio->group, VFIO_GROUP_UNSET_CONTAINER, NULL);
+	if (vfio->group >= 0)
+		kernel->close(vfio->group);
+	if (vfio->container >= 0)
+		kernel->close(vfio->container);
+	free(vfio);
+}
+
+int vfio_open(const struct vfio_kernel *kernel, const char *sysfs, const char *dev,
+	      const char *name, struct ixgbe_backend **out, struct ixgbe_why *why)
+{
+	struct vfio_pci pci;
+	struct vfio *vfio;
+	int err;
+
+	err = vfio_pci_find(sysfs, name, &pci, why);
+	if (err)
+		return err;
+	vfio = calloc(1, sizeof(*vfio));
+	if (!vfio)
+		return why_fill(why, -ENOMEM, "out of memory");
+	vfio->backend.ops = &ixgbe_backend_vfio;
+	vfio->kernel = kernel;
+	vfio->container = vfio->group = vfio->device = -1;
+
+	err = open_group(vfio, dev, &pci, why);
+	if (err)
+		goto fail;
+	err = read_ranges(vfio);
+	if (err) {
+		why_fill(why, err, "NIC %s: asking what its IOMMU can map: %s", pci.bdf,
+			 strerror(-err));
+		goto fail;
+	}
+	err = open_device(vfio, &pci, why);
+	if (err)
+		goto fail;
+	err = probe_memlock(vfio, why);
+	if (err)
+		goto fail;
+	*out = &vfio->backend;
+	return 0;
+
+fail:
+	vfio_close(&vfio->backend);
+	return err;
+}
+
+static int vfio_open_linux(const char *name, struct ixgbe_backend **out, struct ixgbe_why *why)
+{
+	return vfio_open(&linux_kernel, "/sys", "/dev/vfio", name, out, why);
+}
+
+const struct ixgbe_backend_ops ixgbe_backend_vfio = {
+	.name = "vfio",
+	.prefix = "vfio:",
+	.open = vfio_open_linux,
+	.close = vfio_close,
+	.read32 = vfio_read32,
+	.write32 = vfio_write32,
+	.doorbell = vfio_doorbell,
+	.config_read = vfio_config_read,
+	.config_write = vfio_config_write,
+	.dma_map = vfio_dma_map,
+	.dma_unmap = vfio_dma_unmap,
+	.dma_range = vfio_dma_range,
+	.irq_set = vfio_irq_set,
+	.reset = vfio_reset,
+};
