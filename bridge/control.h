@@ -19,18 +19,15 @@
  *                  "mac": "02:...", "mac_permanent": "02:...",
  *                  "sfp": "none|sr|lr|da|other",
  *                  "soft": {"pid": 4712, "wire": "tap:tap0-wire", "control": "PATH"} or null},
- *          "tap": {"name": "tap0", "ifindex": 7, "netns": "blue" or null, "mtu": 1500,
- *                  "mac": "02:...", "up": true, "carrier": true,
- *                  "promiscuity": 0, "allmulti": 0, "persist": false},
- *          "link": {"up": true, "speed_mbps": 10000},
- *          "poll": "adaptive",
- *          "queues": [{"queue": 0, "state": "idle|busy|stopped", "cpu": 1}],
- *          "filters": {"promiscuous": false, "allmulticast": false,
- *                      "multicast_groups": 4, "vlan": false},
- *          "offloads": ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"]}
- *         state is one of opening, down, waiting, running, recovering, stopping (daemon.h).
- *         tap.up is the administrator's, tap.carrier what the kernel was told of the link.
- *         cpu is -1 when the worker is not pinned.
+ *          "tap": {"name": "tap0", "ifindex": 7, "netns": "blue" or null, "reachable": true, "mtu":
+ * 1500, "mac": "02:...", "up": true, "carrier": true, "promiscuity": 0, "allmulti": 0, "persist":
+ * false}, "link": {"up": true, "speed_mbps": 10000}, "poll": "adaptive", "queues": [{"queue": 0,
+ * "state": "idle|busy|stopped", "cpu": 1}], "filters": {"promiscuous": false, "allmulticast":
+ * false, "multicast_groups": 4, "vlan": false}, "offloads": ["csum", "tso4", "tso6", "tso_ecn",
+ * "uso4", "uso6"]} state is one of opening, down, waiting, running, recovering, stopping
+ * (daemon.h). tap.up is the administrator's, tap.carrier what the kernel was told of the link. cpu
+ * is -1 when the worker is not pinned. tap.reachable is false when the interface was moved to a
+ * namespace that ixtapd may not enter. While recovering, nic has only name and soft.
  *
  *     stats
  *         {"time": 1700000000.123456,        CLOCK_REALTIME, in seconds
@@ -42,7 +39,8 @@
  *
  *     registers [PREFIX]
  *         {"registers": [{"name": "CTRL", "offset": 0, "value": 4}, ...]}
- *         Those whose name begins with PREFIX (in any case), without those whose reading changes something.
+ *         Those whose name begins with PREFIX (in any case), without those whose reading changes
+ * something.
  *
  *     monitor
  *         A stream of packets until the client closes, one event each, every one with
@@ -87,7 +85,8 @@
 struct control;
 
 /*
- * Answers a request of `count` >= 1 words: a new reference to an object, never NULL.
+ * Answers a request of `count` >= 1 words, NULL from there on: a new reference to an object, never
+ * NULL.
  * `*monitor` set to true makes the client a monitor and the answer the first packet of its stream.
  */
 typedef json_t *(*control_answer_fn)(void *ctx, size_t count, char *const words[], bool *monitor);

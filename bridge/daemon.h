@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The running bridge: what daemon.c drives and report.c shows. */
+#pragma once
+
+#include <time.h>
+
+#include "control.h"
+#include "engine.h"
+#include "interface.h"
+#include "mirror.h"
+#include "options.h"
+#include "state.h"
+
+struct daemon {
+	const struct options *options;
+	struct interface iface;
+	struct engine engine;
+	struct control *control;
+
+	struct state_facts facts;
+	enum state state;
+	struct ixgbe_why reason; /* why the NIC is not open, or "" */
+	struct ixgbe_link link;
+	struct mirror applied; /* what the NIC has */
+
+	/* Recovery: see daemon.c. */
+	unsigned int attempt;    /* of this run of failures */
+	unsigned int recoveries; /* that succeeded, since start */
+	int64_t retry_at_ms;
+	int64_t opened_at_ms;
+
+	int64_t started_at_ms;
+	unsigned int ticks;
+	bool watchdog;
+	int exit_status;
+	int epoll, signals, timer;
+};
+
+/* Runs until a signal or a failure that is final; the status to exit with. */
+int daemon_run(const struct options *options);
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t daemon_now_ms(void);
+
+/* The answers of the control socket (control.h): new references. */
+json_t *report_status(const struct daemon *daemon);
+json_t *report_stats(struct daemon *daemon);
+json_t *report_registers(struct daemon *daemon, const char *prefix);
+/* A control_answer_fn, its context a struct daemon. */
+json_t *report_answer(void *ctx, size_t count, char *const words[], bool *monitor);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "interface.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* Linux 5.9 */
+#ifndef TUNGETDEVNETNS
+#define TUNGETDEVNETNS _IO('T', 227)
+#endif
+
+void interface_init(struct interface *iface)
+{
+	*iface = (struct interface){.start_netns = -1};
+	for (size_t q = 0; q < IXGBE_QUEUES_MAX; q++)
+		iface->tap.fd[q] = -1;
+}
+
+static int why_errno(struct ixgbe_why *why, int err, const char *what, const char *hint)
+{
+	snprintf(why->text, sizeof(why->text), "%s: %s%s", what, strerror(-err), hint);
+	return err;
+}
+
+/* ---- Opening ---- */
+
+static int enter_netns(struct interface *iface, const char *name, struct ixgbe_why *why)
+{
+	char path[NAME_MAX + 16];
+	int fd, err = 0;
+
+	iface->start_netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (iface->start_netns < 0)
+		return why_errno(why, -errno, "cannot open /proc/thread-self/ns/net",
+				 "; mount /proc");
+	if (!*name)
+		return 0;
+	snprintf(path, sizeof(path), "/run/netns/%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		snprintf(why->text, sizeof(why->text),
+			 "there is no network namespace '%.100s': make it with 'ip netns add'",
+			 name);
+		return -ENOENT;
+	}
+	if (fd < 0 || setns(fd, CLONE_NEWNET)) {
+		err = -errno;
+		snprintf(why->text, sizeof(why->text),
+			 "cannot enter the network namespace '%.100s': %s; CAP_SYS_ADMIN is needed",
+			 name, strerror(-err));
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+int interface_open(struct interface *iface, const struct options *options, struct ixgbe_why *why)
+{
+	int err = enter_netns(iface, options->netns, why);
+
+	if (!err)
+		err = tap_open(&iface->tap, options->tap, options->queues, options->persist, why);
+	if (err)
+		return err;
+	iface->reachable = true;
+	err = netlink_open(&iface->nl);
+	if (!err)
+		err = netlink_link_get(iface->nl, iface->tap.ifindex, &iface->link);
+	return err ? why_errno(why, err, "cannot ask the kernel for the TAP by netlink", "") : 0;
+}
+
+static int add_addresses(struct interface *iface, const struct options *options,
+			 struct ixgbe_why *why)
+{
+	for (size_t i = 0; i < options->addresses; i++) {
+		char text[NETLINK_PREFIX_TEXT];
+		int err = netlink_address_add(iface->nl, iface->tap.ifindex, &options->address[i]);
+
+		if (!err)
+			continue;
+		netlink_prefix_format(&options->address[i], text);
+		snprintf(why->text, sizeof(why->text), "cannot add the address %s to %s: %s%s",
+			 text, iface->tap.name, strerror(-err),
+			 options->address[i].family == AF_INET6
+				 ? "; is IPv6 off (net.ipv6.conf.all.disable_ipv6)?"
+				 : "");
+		return err;
+	}
+	return 0;
+}
+
+uint16_t interface_mtu_first(const struct interface *iface, const struct options *options)
+{
+	if (options->mtu)
+		return options->mtu;
+	if (iface->link.mtu <= OPTIONS_MTU_MAX)
+		return (uint16_t)iface->link.mtu;
+	/* A persistent one, from another life. */
+	log_warning("%s has MTU %u, an 82599 can at most %u: set to that", iface->tap.name,
+		    iface->link.mtu, OPTIONS_MTU_MAX);
+	return OPTIONS_MTU_MAX;
+}
+
+int interface_configure(struct interface *iface, const struct options *options,
+			const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why)
+{
+	int err = tap_mac_set(&iface->tap, mac);
+
+	if (err)
+		return why_errno(why, err, "cannot set the MAC address of the TAP", "");
+	if (mtu != iface->link.mtu) {
+		err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
+		if (err)
+			return why_errno(why, err, "cannot set the MTU of the TAP",
+					 "; CAP_NET_ADMIN is needed");
+	}
+	err = add_addresses(iface, options, why);
+	if (err)
+		return err;
+	if (options->up) {
+		err = netlink_link_set_up(iface->nl, iface->tap.ifindex, true);
+		if (err)
+			return why_errno(why, err, "cannot set the TAP up",
+					 "; CAP_NET_ADMIN is needed");
+	}
+	err = netlink_link_get(iface->nl, iface->tap.ifindex, &iface->link);
+	return err ? why_errno(why, err, "cannot ask the kernel for the TAP by netlink", "") : 0;
+}
+
+/* ---- Following ---- */
+
+static void on_event(void *ctx, const struct netlink_event *event)
+{
+	struct interface *iface = ctx;
+
+	if (event->type == NETLINK_EVENT_LINK) {
+		iface->link = event->link;
+		/* The name is the administrator's; the index says which interface it is. */
+		memcpy(iface->tap.name, event->link.name, sizeof(iface->tap.name));
+		iface->gone_heard = false;
+	} else if (event->type == NETLINK_EVENT_LINK_GONE) {
+		iface->gone_heard = true;
+	}
+	iface->fn(iface->ctx, event);
+}
+
+int interface_watch(struct interface *iface, netlink_event_fn fn, void *ctx)
+{
+	iface->fn = fn;
+	iface->ctx = ctx;
+	return netlink_monitor_open(iface->tap.ifindex, on_event, iface, &iface->monitor);
+}
+
+int interface_dispatch(struct interface *iface)
+{
+	return netlink_monitor_dispatch(iface->monitor);
+}
+
+static bool same_namespace(int fd)
+{
+	struct stat there, here;
+
+	return !fstat(fd, &there) && !stat("/proc/thread-self/ns/net", &here) &&
+	       there.st_ino == here.st_ino && there.st_dev == here.st_dev;
+}
+
+/* In its namespace now: everything that means a namespace is made anew. */
+static int reopen(struct interface *iface)
+{
+	struct netlink_monitor *monitor;
+	struct netlink *nl;
+	struct ifreq request = {0};
+	struct netlink_link link;
+	int err;
+
+	/* The index may be another there; the descriptor knows the name. */
+	if (ioctl(iface->tap.fd[0], TUNGETIFF, &request))
+		return -errno;
+	err = netlink_open(&nl);
+	if (err)
+		return err;
+	err = netlink_link_find(nl, request.ifr_name, &link);
+	if (!err)
+		err = netlink_monitor_open(link.ifindex, on_event, iface, &monitor);
+	if (err) {
+		netlink_close(nl);
+		return err;
+	}
+	netlink_monitor_close(iface->monitor);
+	netlink_close(iface->nl);
+	iface->monitor = monitor;
+	iface->nl = nl;
+	iface->link = link;
+	iface->tap.ifindex = link.ifindex;
+	memcpy(iface->tap.name, link.name, sizeof(iface->tap.name));
+	return 0;
+}
+
+enum interface_fate interface_find(struct interface *iface)
+{
+	int err, fd = ioctl(iface->tap.fd[0], TUNGETDEVNETNS);
+
+	if (fd < 0)
+		return errno == EBADFD ? INTERFACE_DELETED : INTERFACE_OUT_OF_REACH;
+	iface->gone_heard = false;
+	if (iface->reachable && same_namespace(fd)) {
+		close(fd);
+		return INTERFACE_HERE;
+	}
+	err = setns(fd, CLONE_NEWNET) ? -errno : reopen(iface);
+	close(fd);
+	iface->reachable = !err;
+	return err ? INTERFACE_OUT_OF_REACH : INTERFACE_MOVED;
+}
+
+/* ---- Telling ---- */
+
+void interface_link_set(struct interface *iface, const struct ixgbe_link *link)
+{
+	int err = tap_carrier_set(&iface->tap, link->up);
+
+	if (err)
+		log_warning("cannot set the carrier of %s: %s", iface->tap.name, strerror(-err));
+	if (!iface->reachable)
+		return;
+	err = tap_speed_set(&iface->tap, link->speed_mbps);
+	if (err && !iface->speed_warned)
+		log_warning("cannot set the speed that ethtool shows for %s: %s", iface->tap.name,
+			    strerror(-err));
+	iface->speed_warned |= err;
+}
+
+void interface_wanted(const struct interface *iface, struct mirror *wanted)
+{
+	const struct netlink_link *link = &iface->link;
+	size_t groups = MIRROR_GROUPS_MAX;
+	int err = iface->reachable
+			  ? netlink_multicast_groups(iface->tap.name, wanted->group, &groups)
+			  : -ENODEV;
+
+	memcpy(wanted->mac, link->mac, sizeof(wanted->mac));
+	wanted->mtu = (uint16_t)(link->mtu <= OPTIONS_MTU_MAX ? link->mtu : 0);
+	wanted->admin_up = link->flags & IFF_UP;
+	wanted->promiscuous = link->promiscuity || link->flags & IFF_PROMISC;
+	/* A table that can't be read, or has too many: rather too much than too little. */
+	wanted->allmulticast = err || link->allmulti || link->flags & IFF_ALLMULTI;
+	wanted->groups = err ? 0 : (uint16_t)groups;
+}
+
+void interface_mtu_check(struct interface *iface, uint16_t mtu)
+{
+	bool refused = iface->link.mtu > OPTIONS_MTU_MAX;
+	bool said = iface->mtu_refused == iface->link.mtu;
+	int err;
+
+	iface->mtu_refused = refused ? iface->link.mtu : 0;
+	if (!refused || said || !iface->reachable)
+		return;
+	log_warning("%s: MTU %u refused, an 82599 can at most %u: back to %u", iface->tap.name,
+		    iface->link.mtu, OPTIONS_MTU_MAX, mtu);
+	err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
+	if (err)
+		log_warning("cannot set the MTU of %s back: %s; frames over %u bytes get lost",
+			    iface->tap.name, strerror(-err), mtu);
+}
+
+void interface_close(struct interface *iface)
+{
+	netlink_monitor_close(iface->monitor);
+	netlink_close(iface->nl);
+	if (iface->tap.fd[0] >= 0)
+		tap_close(&iface->tap);
+	if (iface->start_netns >= 0)
+		close(iface->start_netns);
+	interface_init(iface);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options of ixtapd: one table for the command line and the configuration file.
+ *
+ * Precedence: an option on the command line replaces what the file says about it (all
+ * of the file's addresses, if one is given).
+ */
+#pragma once
+
+#include <limits.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/un.h>
+
+#include "ixgbe/ixgbe.h"
+#include "netlink/netlink.h"
+#include "worker.h"
+
+#define OPTIONS_ADDRESSES_MAX 64u
+#define OPTIONS_MTU_MIN       68u
+#define OPTIONS_MTU_MAX       9710u
+#define OPTIONS_PATH_BYTES    sizeof(((struct sockaddr_un *)0)->sun_path)
+
+enum options_nic_kind { OPTIONS_NIC_SOFT, OPTIONS_NIC_VFIO, OPTIONS_NIC_VFIO_USER };
+
+struct options {
+	enum options_nic_kind nic_kind;
+	/* The whole name, defaults filled in: "soft:tap:tap0-wire", "vfio:0000:03:00.0". */
+	char nic[OPTIONS_PATH_BYTES + 32];
+	char tap[IFNAMSIZ];
+	char netns[NAME_MAX + 1]; /* "": the one ixtapd was started in */
+	bool mac_given;           /* else the NIC's own */
+	uint8_t mac[IXGBE_MAC_BYTES];
+	uint16_t mtu; /* 0: what the interface has */
+	struct netlink_prefix address[OPTIONS_ADDRESSES_MAX];
+	size_t addresses;
+	bool up;
+	uint16_t queues;
+	enum worker_poll poll;
+	bool persist;
+	char config[PATH_MAX]; /* "": none */
+	char control[OPTIONS_PATH_BYTES];
+	enum ixgbe_log_level log_level;
+	/* Which options were given, by their place in the table. */
+	uint32_t from_command_line, from_file;
+};
+
+enum options_source { OPTIONS_COMMAND_LINE, OPTIONS_FILE };
+
+void options_init(struct options *options);
+
+/*
+ * Sets the option `name` from `value` (NULL for a flag on the command line). From the
+ * file, what the command line gave stays.
+ * Errors, with `why` filled: -ENOENT (no such option), -EINVAL (the value), -EEXIST (twice in the
+ * file).
+ */
+int options_set(struct options *options, enum options_source source, const char *name,
+		const char *value, struct ixgbe_why *why);
+
+/* Fills in the defaults that depend on others; -EINVAL: a required one is missing. */
+int options_finish(struct options *options, struct ixgbe_why *why);
+
+/*
+ * Parses the command line and the file it names. On an error prints one line and a hint; exits with
+ * status 2, or with `argp_flags` ARGP_NO_EXIT returns -EINVAL.
+ */
+int options_parse(struct options *options, int argc, char *argv[], unsigned int argp_flags);
+
+/* The words of --poll, as in the table. */
+const char *options_poll_name(enum worker_poll poll);

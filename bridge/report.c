@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* The bridge in JSON, as control.h describes it. */
+#include <linux/if_tun.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "daemon.h"
+
+/* Linux 6.2 */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+static double uptime_s(const struct daemon *daemon)
+{
+	return (double)(daemon_now_ms() - daemon->started_at_ms) / 1000;
+}
+
+static json_t *mac_json(const uint8_t mac[IXGBE_MAC_BYTES])
+{
+	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+			    mac[5]);
+}
+
+/* ---- status ---- */
+
+static json_t *soft_json(const struct engine *engine)
+{
+	if (engine->soft.pid < 0)
+		return json_null();
+	return json_pack("{s:i,s:s,s:s}", "pid", (int)engine->soft.pid, "wire", engine->soft_wire,
+			 "control", engine->soft_control);
+}
+
+static json_t *nic_json(const struct daemon *daemon)
+{
+	static const char *const sfp[] = {
+		[IXGBE_SFP_NONE] = "none", [IXGBE_SFP_SR] = "sr",       [IXGBE_SFP_LR] = "lr",
+		[IXGBE_SFP_DA] = "da",     [IXGBE_SFP_OTHER] = "other",
+	};
+	const struct ixgbe *nic = daemon->engine.nic;
+	json_t *json = json_pack("{s:s}", "name", daemon->options->nic);
+	uint8_t mac[IXGBE_MAC_BYTES];
+
+	/* Present only while the NIC is. */
+	if (nic) {
+		json_object_set_new(json, "backend", json_string(ixgbe_backend_name(nic)));
+		json_object_set_new(json, "device",
+				    json_sprintf("8086:%04x", ixgbe_device_id(nic)));
+		ixgbe_mac_get(nic, mac);
+		json_object_set_new(json, "mac", mac_json(mac));
+		ixgbe_mac_permanent(nic, mac);
+		json_object_set_new(json, "mac_permanent", mac_json(mac));
+		json_object_set_new(json, "sfp", json_string(sfp[ixgbe_sfp_type(nic)]));
+	}
+	json_object_set_new(json, "soft", soft_json(&daemon->engine));
+	return json;
+}
+
+static json_t *tap_json(const struct daemon *daemon)
+{
+	const struct interface *iface = &daemon->iface;
+	const char *netns = *daemon->options->netns ? daemon->options->netns : NULL;
+
+	return json_pack("{s:s,s:i,s:s?,s:b,s:i,s:o,s:b,s:b,s:i,s:i,s:b}", "name", iface->tap.name,
+			 "ifindex", iface->tap.ifindex, "netns", netns, "reachable",
+			 iface->reachable, "mtu", (int)iface->link.mtu, "mac",
+			 mac_json(iface->link.mac), "up", daemon->facts.admin_up, "carrier",
+			 daemon->state == STATE_RUNNING, "promiscuity",
+			 (int)iface->link.promiscuity, "allmulti", (int)iface->link.allmulti,
+			 "persist", iface->tap.persist);
+}
+
+static json_t *queues_json(const struct daemon *daemon)
+{
+	json_t *queues = json_array();
+
+	for (uint16_t q = 0; q < daemon->options->queues; q++) {
+		const struct worker *worker = daemon->engine.worker[q];
+		const char *state = !worker ? "stopped" : worker_idle(worker) ? "idle" : "busy";
+
+		json_array_append_new(queues, json_pack("{s:i,s:s,s:i}", "queue", q, "state", state,
+							"cpu", daemon->engine.cpu[q]));
+	}
+	return queues;
+}
+
+static json_t *filters_json(const struct mirror *applied)
+{
+	return json_pack("{s:b,s:b,s:i,s:b}", "promiscuous", applied->promiscuous, "allmulticast",
+			 applied->allmulticast, "multicast_groups", applied->groups, "vlan", 0);
+}
+
+static json_t *offloads_json(uint32_t offloads)
+{
+	static const struct {
+		uint32_t flag;
+		const char *name;
+	} known[] = {
+		{TUN_F_CSUM, "csum"},       {TUN_F_TSO4, "tso4"}, {TUN_F_TSO6, "tso6"},
+		{TUN_F_TSO_ECN, "tso_ecn"}, {TUN_F_USO4, "uso4"}, {TUN_F_USO6, "uso6"},
+	};
+	json_t *json = json_array();
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (offloads & known[i].flag)
+			json_array_append_new(json, json_string(known[i].name));
+	return json;
+}
+
+json_t *report_status(const struct daemon *daemon)
+{
+	return json_pack("{s:s,s:i,s:f,s:s,s:s,s:i,s:o,s:o,s:{s:b,s:i},s:s,s:o,s:o,s:o}", "version",
+			 IXTAP_VERSION, "pid", (int)getpid(), "uptime_s", uptime_s(daemon), "state",
+			 state_name(daemon->state), "reason", daemon->reason.text, "recoveries",
+			 (int)daemon->recoveries, "nic", nic_json(daemon), "tap", tap_json(daemon),
+			 "link", "up", daemon->link.up, "speed_mbps", (int)daemon->link.speed_mbps,
+			 "poll", options_poll_name(daemon->options->poll), "queues",
+			 queues_json(daemon), "filters", filters_json(&daemon->applied), "offloads",
+			 offloads_json(daemon->iface.tap.offloads));
+}
+
+/* ---- stats ---- */
+
+static void set_counters(json_t *json, const struct bridge_counters *counters)
+{
+	const uint64_t *value = (const uint64_t *)counters;
+
+	for (size_t i = 0; i < bridge_counter_count; i++)
+		json_object_set_new(json, bridge_counter_info[i].name,
+				    json_integer((json_int_t)value[i]));
+}
+
+json_t *report_stats(struct daemon *daemon)
+{
+	struct bridge_counters sum = {0}, one;
+	json_t *nic = json_object(), *bridge = json_object(), *queues = json_array();
+
+	/* A failure shows at the next tick; the last values are still true. */
+	(void)engine_stats_update(&daemon->engine);
+	for (size_t i = 0; i < daemon->engine.stats; i++)
+		json_object_set_new(nic, daemon->engine.stat_name[i],
+				    json_integer((json_int_t)engine_stat(&daemon->engine, i)));
+	for (uint16_t q = 0; q < daemon->options->queues; q++) {
+		json_t *queue = json_pack("{s:i}", "queue", q);
+
+		engine_counters(&daemon->engine, q, &one);
+		set_counters(queue, &one);
+		json_array_append_new(queues, queue);
+		for (size_t i = 0; i < bridge_counter_count; i++)
+			((uint64_t *)&sum)[i] += ((const uint64_t *)&one)[i];
+	}
+	set_counters(bridge, &sum);
+	return json_pack("{s:o,s:f,s:o,s:o,s:o}", "time", control_time(), "uptime_s",
+			 uptime_s(daemon), "nic", nic, "bridge", bridge, "queues", queues);
+}
+
+/* ---- registers ---- */
+
+struct rows {
+	json_t *array;
+	const char *prefix;
+};
+
+static void add_row(void *ctx, const char *name, uint32_t offset, uint32_t value)
+{
+	struct rows *rows = ctx;
+
+	if (!strncasecmp(name, rows->prefix, strlen(rows->prefix)))
+		json_array_append_new(rows->array,
+				      json_pack("{s:s,s:I,s:I}", "name", name, "offset",
+						(json_int_t)offset, "value", (json_int_t)value));
+}
+
+json_t *report_registers(struct daemon *daemon, const char *prefix)
+{
+	struct rows rows = {.array = json_array(), .prefix = prefix};
+	int err;
+
+	if (!daemon->engine.nic) {
+		json_decref(rows.array);
+		return control_error("the NIC is not there (%s): try again when it is",
+				     daemon->reason.text);
+	}
+	err = ixgbe_registers_dump(daemon->engine.nic, add_row, &rows);
+	if (!err)
+		return json_pack("{s:o}", "registers", rows.array);
+	json_decref(rows.array);
+	return control_error("cannot read the registers: %s", strerror(-err));
+}
+
+/* ---- requests ---- */
+
+static json_t *answer_status(struct daemon *daemon, char *const words[], bool *monitor)
+{
+	(void)words;
+	(void)monitor;
+	return report_status(daemon);
+}
+
+static json_t *answer_stats(struct daemon *daemon, char *const words[], bool *monitor)
+{
+	(void)words;
+	(void)monitor;
+	return report_stats(daemon);
+}
+
+static json_t *answer_registers(struct daemon *daemon, char *const words[], bool *monitor)
+{
+	(void)monitor;
+	return report_registers(daemon, words[1] ? words[1] : "");
+}
+
+static json_t *answer_monitor(struct daemon *daemon, char *const words[], bool *monitor)
+{
+	(void)words;
+	*monitor = true;
+	return json_pack("{s:s,s:o,s:o}", "event", "start", "time", control_time(), "status",
+			 report_status(daemon));
+}
+
+json_t *report_answer(void *ctx, size_t count, char *const words[], bool *monitor)
+{
+	static const struct {
+		const char *name;
+		size_t words_max;
+		json_t *(*answer)(struct daemon *daemon, char *const words[], bool *monitor);
+	} requests[] = {
+		{"status", 1, answer_status},
+		{"stats", 1, answer_stats},
+		{"registers", 2, answer_registers},
+		{"monitor", 1, answer_monitor},
+	};
+
+	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+		if (strcmp(words[0], requests[i].name))
+			continue;
+		if (count > requests[i].words_max)
+			return control_error("'%s' takes at most %zu words", words[0],
+					     requests[i].words_max - 1);
+		return requests[i].answer(ctx, words, monitor);
+	}
+	return control_error("there is no request '%s': use status, stats, registers or monitor",
+			     words[0]);
+}

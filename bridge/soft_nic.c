@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+#include "soft_nic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+enum { CHILD_SOCKET = 3 }; /* the descriptor ixnic finds its socket at */
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void soft_nic_init(struct soft_nic *soft)
+{
+	*soft = (struct soft_nic){.pid = -1, .pidfd = -1, .output = -1, .socket = -1};
+}
+
+/* ---- Output ---- */
+
+static void line_end(struct soft_nic *soft)
+{
+	static const char prefix[] = "ixnic: ";
+	const char *text = soft->line;
+
+	soft->line[soft->line_len] = '\0';
+	soft->line_len = 0;
+	if (!strncmp(text, prefix, strlen(prefix)))
+		text += strlen(prefix);
+	if (*text)
+		log_line(IXGBE_LOG_INFO, "software NIC: %s", text);
+}
+
+int soft_nic_output(struct soft_nic *soft)
+{
+	char bytes[512];
+	ssize_t got = read(soft->output, bytes, sizeof(bytes));
+
+	if (got < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	for (ssize_t i = 0; i < got; i++) {
+		/* A line that is too long becomes several. */
+		if (bytes[i] == '\n' || soft->line_len == sizeof(soft->line) - 1)
+			line_end(soft);
+		if (bytes[i] != '\n')
+			soft->line[soft->line_len++] = bytes[i];
+	}
+	return got ? 0 : -EPIPE;
+}
+
+static void output_rest(struct soft_nic *soft)
+{
+	struct pollfd poll_output = {.fd = soft->output, .events = POLLIN};
+
+	/* Bounded: its end is closed, so what is there is what the pipe held. */
+	while (poll(&poll_output, 1, 0) == 1 && !soft_nic_output(soft))
+		;
+	if (soft->line_len)
+		line_end(soft);
+}
+
+/* ---- Start ---- */
+
+/* Where a build or an installation has ixnic, seen from our own directory. */
+static int find_ixnic(char path[PATH_MAX], struct ixgbe_why *why)
+{
+	static const char *const beside[] = {"ixnic", "../tools/ixnic/ixnic", "../bin/ixnic"};
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[len < 0 ? 0 : len] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		if (snprintf(path, PATH_MAX, "%s/%s", self, beside[i]) < PATH_MAX &&
+		    !access(path, X_OK))
+			return 0;
+	}
+	snprintf(path, PATH_MAX, "%s/ixnic", IXTAP_BINDIR);
+	if (!access(path, X_OK))
+		return 0;
+	snprintf(why->text, sizeof(why->text),
+		 "cannot find ixnic beside ixtapd or in %s: install it, or use another --nic",
+		 IXTAP_BINDIR);
+	return -ENOENT;
+}
+
+struct pipes {
+	int socket[2], ready[2], output[2]; /* ours, the child's */
+};
+
+static int dup_over(int fd, int target)
+{
+	/* dup2 leaves CLOEXEC on when both are the same. */
+	if (fd == target)
+		return fcntl(fd, F_SETFD, 0);
+	return dup2(fd, target) < 0 ? -1 : 0;
+}
+
+/* In the child, between fork and exec. The parent has one thread and this only makes system calls.
+ */
+static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, const char *path,
+			 const char *wire, const char *control)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The parent ended before the line above. */
+	if (getppid() != parent)
+		_exit(127);
+	/* Away from 0 to 3, so that no dup2 below overwrites a source. */
+	int ready = fcntl(pipes->ready[1], F_DUPFD_CLOEXEC, 10);
+	int output = fcntl(pipes->output[1], F_DUPFD_CLOEXEC, 10);
+	int server = fcntl(pipes->socket[1], F_DUPFD_CLOEXEC, 10);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (ready < 0 || output < 0 || server < 0 || null < 0 || setns(netns_fd, CLONE_NEWNET) ||
+	    setpgid(0, 0) || sigprocmask(SIG_SETMASK, &none, NULL) || dup_over(null, 0) ||
+	    dup_over(ready, 1) || dup_over(output, 2) || dup_over(server, CHILD_SOCKET))
+		_exit(127);
+	execl(path, "ixnic", "--socket", "fd:3", "--wire", wire, "--control", control, NULL);
+	_exit(127);
+}
+
+static int open_pipes(struct pipes *pipes)
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes->socket) ||
+	    pipe2(pipes->ready, O_CLOEXEC) || pipe2(pipes->output, O_CLOEXEC))
+		return -errno;
+	/*
+	 * Both ends of the output: we read when there is something; and ixnic must not wait for
+	 * us while we wait for its answer, it loses lines instead.
+	 */
+	if (fcntl(pipes->output[0], F_SETFL, O_NONBLOCK) ||
+	    fcntl(pipes->output[1], F_SETFL, O_NONBLOCK))
+		return -errno;
+	return 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The child's own line says best why it ended: it becomes `why`. */
+static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
+{
+	char text[sizeof(soft->line)] = "", fate[64];
+	ssize_t len = read(soft->output, text, sizeof(text) - 1);
+	size_t end = len > 0 ? strcspn(text, "\n") : 0;
+
+	text[end] = '\0';
+	if (end) {
+		snprintf(why->text, sizeof(why->text), "software NIC: %.280s",
+			 !strncmp(text, "ixnic: ", 7) ? text + 7 : text);
+	} else {
+		soft_nic_fate(soft, fate);
+		snprintf(why->text, sizeof(why->text),
+			 "the software NIC %s and said nothing: run ixnic by hand to see why",
+			 fate);
+	}
+	return -ECHILD;
+}
+
+static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
+{
+	int64_t deadline = now_ms() + SOFT_NIC_START_MS;
+	struct pollfd fds[] = {{.fd = ready, .events = POLLIN},
+			       {.fd = soft->pidfd, .events = POLLIN}};
+	char byte;
+
+	for (;;) {
+		int64_t left = deadline - now_ms();
+
+		if (left <= 0 || !poll(fds, 2, (int)left)) {
+			snprintf(
+				why->text, sizeof(why->text),
+				"the software NIC was not ready within %d s: the machine is overloaded, or ixnic is of another version",
+				SOFT_NIC_START_MS / 1000);
+			return -ETIMEDOUT;
+		}
+		if (fds[0].revents & POLLIN) {
+			/* Its only output there is the line "ready". */
+			if (read(ready, &byte, 1) == 1 && byte == '\n')
+				return 0;
+		} else if (fds[1].revents) {
+			return ended_at_once(soft, why);
+		} else if (fds[0].revents) {
+			fds[0].fd = -1; /* closed: the end follows */
+		}
+	}
+}
+
+int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control, int netns_fd,
+		   struct ixgbe_why *why)
+{
+	struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
+	char path[PATH_MAX];
+	pid_t parent = getpid();
+	int err = find_ixnic(path, why);
+
+	soft_nic_init(soft);
+	if (err)
+		return err;
+	err = open_pipes(&pipes);
+	if (!err) {
+		soft->pid = fork();
+		if (!soft->pid)
+			become_ixnic(&pipes, netns_fd, parent, path, wire, control);
+		err = soft->pid < 0 ? -errno : 0;
+	}
+	close_fd(&pipes.socket[1]);
+	close_fd(&pipes.ready[1]);
+	close_fd(&pipes.output[1]);
+	soft->socket = pipes.socket[0];
+	soft->output = pipes.output[0];
+	if (!err) {
+		soft->pidfd = (int)syscall(SYS_pidfd_open, soft->pid, 0);
+		err = soft->pidfd < 0 ? -errno : 0;
+	}
+	if (err)
+		snprintf(why->text, sizeof(why->text), "cannot start %.200s: %s", path,
+			 strerror(-err));
+	else
+		err = wait_ready(soft, pipes.ready[0], why);
+	close_fd(&pipes.ready[0]);
+	if (err) {
+		soft_nic_stop(soft);
+		return err;
+	}
+	return 0;
+}
+
+/* ---- End ---- */
+
+void soft_nic_fate(const struct soft_nic *soft, char text[64])
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_PIDFD, (id_t)soft->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+		snprintf(text, 64, "ended");
+	else if (info.si_code == CLD_EXITED)
+		snprintf(text, 64, "exited with status %d", info.si_status);
+	else
+		snprintf(text, 64, "was killed by signal %d", info.si_status);
+}
+
+static bool ends_within(const struct soft_nic *soft, int timeout_ms)
+{
+	struct pollfd end = {.fd = soft->pidfd, .events = POLLIN};
+
+	return poll(&end, 1, timeout_ms) == 1;
+}
+
+void soft_nic_stop(struct soft_nic *soft)
+{
+	siginfo_t info;
+
+	close_fd(&soft->socket);
+	if (soft->pid > 0) {
+		/* Without a pidfd there is no waiting politely. */
+		if (soft->pidfd < 0)
+			kill(soft->pid, SIGKILL);
+		else if (!ends_within(soft, SOFT_NIC_STOP_MS)) {
+			kill(soft->pid, SIGTERM);
+			if (!ends_within(soft, SOFT_NIC_STOP_MS))
+				kill(soft->pid, SIGKILL);
+		}
+		waitid(P_PID, (id_t)soft->pid, &info, WEXITED);
+	}
+	if (soft->output >= 0)
+		output_rest(soft);
+	close_fd(&soft->output);
+	close_fd(&soft->pidfd);
+	soft->pid = -1;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The software NIC of `--nic soft`: an ixnic that ixtapd starts for itself.
+ *
+ * It serves one end of a socket pair and ends when the other end closes; it dies with
+ * ixtapd in any case (PR_SET_PDEATHSIG). It is in a process group of its own: Ctrl-C
+ * reaches ixtapd alone, which then stops it in order.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "ixgbe/ixgbe.h"
+
+#define SOFT_NIC_START_MS 5000
+#define SOFT_NIC_STOP_MS  2000
+
+struct soft_nic {
+	pid_t pid;
+	int pidfd;      /* readable when it has ended */
+	int output;     /* its standard error: non-blocking */
+	int socket;     /* vfio-user, connected; whoever takes it over sets it to -1 */
+	char line[512]; /* of its output, until it is whole */
+	size_t line_len;
+};
+
+/* All descriptors -1. */
+void soft_nic_init(struct soft_nic *soft);
+
+/*
+ * Starts ixnic with that wire and control socket in the network namespace `netns_fd`, and waits
+ * until it is ready. -ENOENT: ixnic is not beside us, in the build tree or in the configured
+ * directory; -ETIMEDOUT; -ECHILD: it ended at once, `why` has its own words.
+ */
+int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control, int netns_fd,
+		   struct ixgbe_why *why);
+/* Passes on what it has said, line by line; call when `output` is readable. -EPIPE: there is no
+ * more. */
+int soft_nic_output(struct soft_nic *soft);
+/* Waits for its end (the vfio-user socket is closed already), helps with SIGTERM, then
+ * SIGKILL. Takes one that was not started. */
+void soft_nic_stop(struct soft_nic *soft);
+/* "exited with status 1", "was killed by signal 9": once its pidfd is readable. */
+void soft_nic_fate(const struct soft_nic *soft, char text[64]);
