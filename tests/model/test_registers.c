@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The register file, row by row of the table: reset values, access classes, aliases, what
+ * is no register, and that no value written anywhere brings the program down.
+ *
+ * A register whose action makes it differ from its class has a line in one of the two
+ * lists below, with the reason; everything else is checked from the table alone.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "harness.h"
+
+#define RESET_NS 10000000 /* what the datasheet wants after a reset (4.2.1.6.1) */
+
+/* Reads after a reset as something else than the table's row. */
+static const struct {
+	const char *name;
+	uint32_t index, value;
+} loaded[] = {
+	{"RAL", 0, 0x00000002}, /* 02:00:00:00:00:01, from the EEPROM */
+	{"RAH", 0, 0x80000100},
+	{"ESDP", 0, 0x00000004},       /* a module is in the cage */
+	{"TXPBTHRESH", 1, 0x00000000}, /* 0x96 in entry 0 only */
+	{"TXPBTHRESH", 2, 0x00000000}, {"TXPBTHRESH", 3, 0x00000000}, {"TXPBTHRESH", 4, 0x00000000},
+	{"TXPBTHRESH", 5, 0x00000000}, {"TXPBTHRESH", 6, 0x00000000}, {"TXPBTHRESH", 7, 0x00000000},
+};
+
+/* Not what was written, though the class says so: these bits are the device's. */
+static const struct {
+	const char *name;
+	uint32_t bits;
+	const char *why;
+} moving[] = {
+	{"FRTIMER", 0xffffffff, "counts"},
+	{"FLA", 0x80000000, "no flash is fitted, an erase ends at once"},
+	{"SWSM", 0x00000001, "a read takes SMBI, a write only gives it back"},
+	{"ESDP", 0x00000004, "SDP2 is an input"},
+	{"FDIRCMD", 0x00000003, "a command is done at once"},
+	{"RXDCTL", 0x02000000, "a queue without a ring does not start"},
+	{"RXDCTL_HI", 0x02000000, "a queue without a ring does not start"},
+	{"TXDCTL", 0x02000000, "a queue without a ring does not start"},
+	{"EICS", 0xffffffff, "reads as EICR"},
+	{"EICR", 0xffffffff, "has its own test"},
+};
+
+static int setup(void **state)
+{
+	const struct model_options options = {.link_down = true};
+
+	return model_start(state, &options);
+}
+
+static int teardown(void **state)
+{
+	return model_stop(state);
+}
+
+static void reset(struct model *m)
+{
+	const struct timespec wait = {.tv_nsec = RESET_NS};
+
+	model_write(m, IXGBE_CTRL, IXGBE_CTRL_RST);
+	assert_int_equal(model_read(m, IXGBE_CTRL) & IXGBE_CTRL_RST, 0);
+	nanosleep(&wait, NULL);
+}
+
+static uint32_t expected_reset(const struct ixgbe_register *r, uint32_t index)
+{
+	for (size_t i = 0; i < sizeof(loaded) / sizeof(loaded[0]); i++) {
+		if (loaded[i].index == index && strcmp(loaded[i].name, r->name) == 0)
+			return loaded[i].value;
+	}
+	return r->reset;
+}
+
+static uint32_t moving_bits(const struct ixgbe_register *r)
+{
+	for (size_t i = 0; i < sizeof(moving) / sizeof(moving[0]); i++) {
+		if (strcmp(moving[i].name, r->name) == 0)
+			return moving[i].bits;
+	}
+	return 0;
+}
+
+static void all_reset_values(struct model *m)
+{
+	for (size_t row = 0; row < ixgbe_register_count; row++) {
+		const struct ixgbe_register *r = &ixgbe_registers[row];
+
+		for (uint32_t i = 0; i < r->count; i++) {
+			uint32_t value = model_read(m, r->offset + i * r->stride);
+
+			if (strcmp(r->name, "FRTIMER") && value != expected_reset(r, i))
+				fail_msg("%s[%u] is 0x%08x after reset, not 0x%08x", r->name, i, value,
+					 expected_reset(r, i));
+		}
+	}
+}
+
+static void reset_values(void **state)
+{
+	all_reset_values(*state);
+	/* Reading SWSM took the semaphore, and a reset by the driver leaves it taken. */
+	model_write(*state, IXGBE_SWSM, 0);
+	reset(*state);
+	all_reset_values(*state);
+}
+
+/* Every writable bit in both states, then everything back to where it was. */
+static void check_rw(struct model *m, const struct ixgbe_register *r, uint32_t at, uint32_t mask)
+{
+	static const uint32_t patterns[] = {0x5a5a5a5a, 0xa5a5a5a5, 0xffffffff, 0x00000000};
+	uint32_t before = model_read(m, at);
+
+	for (size_t p = 0; p < 4; p++) {
+		uint32_t value;
+
+		model_write(m, at, patterns[p] & mask);
+		value = model_read(m, at);
+		if ((value & mask) != (patterns[p] & mask))
+			fail_msg("%s at 0x%05x: wrote 0x%08x, read 0x%08x", r->name, at,
+				 patterns[p] & mask, value);
+	}
+	model_write(m, at, before & r->writable);
+}
+
+static void check_unchanged(struct model *m, const struct ixgbe_register *r, uint32_t at,
+			    uint32_t mask)
+{
+	uint32_t before = model_read(m, at);
+	uint32_t after;
+
+	model_write(m, at, ~before);
+	after = model_read(m, at);
+	if ((before ^ after) & mask)
+		fail_msg("%s at 0x%05x: a write changed 0x%08x to 0x%08x", r->name, at, before, after);
+}
+
+static void check_zero(struct model *m, const struct ixgbe_register *r, uint32_t at, uint32_t mask)
+{
+	model_write(m, at, r->writable);
+	if (model_read(m, at) & mask)
+		fail_msg("%s at 0x%05x does not read as zero", r->name, at);
+}
+
+static void check_w1s(struct model *m, const struct ixgbe_register *r, uint32_t at, uint32_t mask)
+{
+	uint32_t low = 0x00005a5a & mask, high = 0x5a5a0000 & mask;
+
+	model_write(m, at, low);
+	model_write(m, at, high);
+	if ((model_read(m, at) & mask) != (low | high))
+		fail_msg("%s at 0x%05x: ones do not add up", r->name, at);
+}
+
+static void access_classes(void **state)
+{
+	struct model *m = *state;
+
+	reset(m);
+	for (size_t row = 0; row < ixgbe_register_count; row++) {
+		const struct ixgbe_register *r = &ixgbe_registers[row];
+		uint32_t moves = moving_bits(r);
+
+		for (uint32_t i = 0; i < r->count; i++) {
+			uint32_t at = r->offset + i * r->stride;
+
+			switch (r->access) {
+			case IXGBE_REG_RW:
+				check_rw(m, r, at, r->writable & ~moves);
+				break;
+			case IXGBE_REG_RO:
+			case IXGBE_REG_RC:
+				check_unchanged(m, r, at, ~moves);
+				break;
+			case IXGBE_REG_WO:
+			case IXGBE_REG_W1C:
+				check_zero(m, r, at, ~moves);
+				break;
+			case IXGBE_REG_W1S:
+				check_w1s(m, r, at, r->writable);
+				break;
+			case IXGBE_REG_RCW1C:
+				break;
+			}
+		}
+	}
+	reset(m);
+	model_write(m, IXGBE_SWSM, 0);
+	all_reset_values(m);
+}
+
+static void read_only_write_is_noted(void **state)
+{
+	long long before = model_control_int(*state, "violations", "total");
+
+	model_write(*state, IXGBE_MREVID, ~model_read(*state, IXGBE_MREVID));
+	model_read(*state, IXGBE_MREVID);
+	model_control_wait(*state, "violations", "counts.READ_ONLY_WRITE", 1);
+	/* Writing back what is there changes nothing and is no violation. */
+	model_write(*state, IXGBE_MREVID, model_read(*state, IXGBE_MREVID));
+	model_read(*state, IXGBE_MREVID);
+	assert_int_equal(model_control_int(*state, "violations", "total"), before + 1);
+}
+
+static void reserved_bit_is_noted_and_dropped(void **state)
+{
+	model_write(*state, IXGBE_MAXFRS, 0x05ee0001);
+	assert_int_equal(model_read(*state, IXGBE_MAXFRS), 0x05ee0000);
+	assert_int_equal(model_control_int(*state, "violations", "counts.RESERVED_BITS"), 1);
+}
+
+static void every_hole_reads_zero_and_is_noted(void **state)
+{
+	long long holes = 0;
+
+	for (uint32_t at = 0; at < IXGBE_BAR0_SIZE; at += 4) {
+		if (ixgbe_register_find(at, NULL))
+			continue;
+		if (at > 0x20000 && at % 0x1000) /* beyond the registers a sample does */
+			continue;
+		model_write(*state, at, 0xffffffff);
+		assert_int_equal(model_read(*state, at), 0);
+		holes += 2;
+	}
+	assert_true(holes > 0);
+	assert_int_equal(model_control_int(*state, "violations", "counts.UNKNOWN_REGISTER"), holes);
+}
+
+static void odd_accesses_are_noted_and_do_nothing(void **state)
+{
+	uint32_t value = 0xa5a5a5a5;
+
+	assert_int_equal(model_region_write(*state, 0, IXGBE_AT(MTA, 0) + 2, &value, 2), 0);
+	assert_int_equal(model_region_write(*state, 0, IXGBE_AT(MTA, 0), &value, 1), 0);
+	assert_int_equal(model_region_read(*state, 0, IXGBE_AT(MTA, 0) + 1, &value, 1), 0);
+	assert_int_equal(model_read(*state, IXGBE_AT(MTA, 0)), 0);
+	assert_int_equal(model_control_int(*state, "violations", "counts.UNALIGNED_ACCESS"), 3);
+}
+
+static void aliases_are_the_same_register(void **state)
+{
+	for (size_t a = 0; a < ixgbe_register_alias_count; a++) {
+		const struct ixgbe_register_alias *alias = &ixgbe_register_aliases[a];
+		const struct ixgbe_register *r = &ixgbe_registers[alias->row];
+
+		if (r->access != IXGBE_REG_RW)
+			continue;
+		for (uint32_t i = 0; i < alias->count; i++) {
+			uint32_t value = (0x11111111u * (i % 15 + 1)) & r->writable;
+
+			model_write(*state, alias->offset + i * alias->stride, value);
+			assert_int_equal(model_read(*state, r->offset + i * r->stride), value);
+			assert_int_equal(model_read(*state, alias->offset + i * alias->stride), value);
+		}
+	}
+}
+
+static void registers_by_control_have_no_side_effects(void **state)
+{
+	json_t *reply;
+
+	model_write(*state, IXGBE_EICS, IXGBE_EICR_LSC);
+	for (int i = 0; i < 2; i++) {
+		reply = model_control(*state, "registers EICR");
+		assert_int_equal(json_integer_value(json_object_get(
+					 json_object_get(reply, "registers"), "EICR")),
+				 IXGBE_EICR_LSC);
+		json_decref(reply);
+	}
+	reply = model_control(*state, "registers");
+	assert_int_equal(json_object_size(json_object_get(reply, "registers")), ixgbe_register_count);
+	json_decref(reply);
+}
+
+/* A driver out of its mind: any value to any register, in any order. */
+static void nothing_written_brings_it_down(void **state)
+{
+	struct model *m = *state;
+
+	srandom(82599);
+	for (int i = 0; i < 60000; i++) {
+		const struct ixgbe_register *r = &ixgbe_registers[(size_t)random() %
+								  ixgbe_register_count];
+		uint32_t at = r->offset + (uint32_t)random() % r->count * r->stride;
+
+		if (random() % 4 == 0)
+			model_read(m, at);
+		else
+			model_write(m, at, (uint32_t)random() << 16 ^ (uint32_t)random());
+	}
+	reset(m);
+	model_write(m, IXGBE_SWSM, 0);
+	model_write(m, IXGBE_SW_FW_SYNC, 0);
+	assert_int_equal(model_read(m, IXGBE_MREVID), 0x101);
+	assert_true(model_control_int(m, "status", "violations") > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(reset_values, setup, teardown),
+		cmocka_unit_test_setup_teardown(access_classes, setup, teardown),
+		cmocka_unit_test_setup_teardown(read_only_write_is_noted, setup, teardown),
+		cmocka_unit_test_setup_teardown(reserved_bit_is_noted_and_dropped, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_hole_reads_zero_and_is_noted, setup, teardown),
+		cmocka_unit_test_setup_teardown(odd_accesses_are_noted_and_do_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(aliases_are_the_same_register, setup, teardown),
+		cmocka_unit_test_setup_teardown(registers_by_control_have_no_side_effects, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(nothing_written_brings_it_down, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
