@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT */
+/* The control socket of ixtapd, through real sockets: good clients, slow ones and hostile ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "bridge/control.h"
+
+struct rig {
+	char directory[32];
+	char path[64];
+	struct control *control;
+};
+
+/* "echo W" answers W; "monitor" monitors; "huge" is longer than a reply may be; "big" almost. */
+static json_t *answer(void *ctx, size_t count, char *const words[], bool *monitor)
+{
+	size_t len = 0;
+	json_t *json;
+	char *text;
+
+	(void)ctx;
+	if (!strcmp(words[0], "monitor")) {
+		*monitor = true;
+		return json_pack("{s:s}", "event", "start");
+	}
+	if (!strcmp(words[0], "huge"))
+		len = CONTROL_REPLY_MAX + 1;
+	else if (!strcmp(words[0], "big"))
+		len = CONTROL_REPLY_MAX - 100;
+	else if (strcmp(words[0], "echo"))
+		return control_error("no %s", words[0]);
+	if (!len)
+		return json_pack("{s:s,s:i}", "echo", count > 1 ? words[1] : "", "words",
+				 (int)count);
+	text = malloc(len + 1);
+	assert_non_null(text);
+	memset(text, 'x', len);
+	text[len] = '\0';
+	json = json_pack("{s:s}", "text", text);
+	free(text);
+	return json;
+}
+
+static int setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+	struct ixgbe_why why;
+
+	assert_non_null(rig);
+	strcpy(rig->directory, "/tmp/ixtap-control-XXXXXX");
+	assert_non_null(mkdtemp(rig->directory));
+	/* One level is made by control_open. */
+	snprintf(rig->path, sizeof(rig->path), "%s/run/c.sock", rig->directory);
+	assert_int_equal(control_open(rig->path, answer, NULL, &rig->control, &why), 0);
+	*state = rig;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *rig = *state;
+	char path[64];
+
+	control_close(rig->control);
+	assert_int_equal(access(rig->path, F_OK), -1);
+	snprintf(path, sizeof(path), "%s/run", rig->directory);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(rig->directory), 0);
+	free(rig);
+	return 0;
+}
+
+/* Dispatches until nothing is left to do. */
+static void settle(struct rig *rig)
+{
+	struct pollfd ready = {.fd = control_fd(rig->control), .events = POLLIN};
+
+	for (int i = 0; poll(&ready, 1, 0) == 1; i++) {
+		assert_true(i < 10000);
+		control_dispatch(rig->control);
+	}
+}
+
+static int dial(struct rig *rig)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	strcpy(address.sun_path, rig->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	settle(rig);
+	return fd;
+}
+
+/* One packet as JSON; NULL: the connection is closed. It must be there already. */
+static json_t *receive(int fd)
+{
+	static char buffer[CONTROL_REPLY_MAX + 1];
+	ssize_t len = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+	json_t *json;
+
+	assert_true(len >= 0 || errno == ECONNRESET);
+	if (len <= 0)
+		return NULL;
+	json = json_loadb(buffer, (size_t)len, 0, NULL);
+	assert_non_null(json);
+	return json;
+}
+
+static json_t *ask(struct rig *rig, int fd, const void *request, size_t len)
+{
+	assert_int_equal(send(fd, request, len, MSG_NOSIGNAL), (ssize_t)len);
+	settle(rig);
+	return receive(fd);
+}
+
+static const char *text(const json_t *json, const char *member)
+{
+	const char *value = json_string_value(json_object_get(json, member));
+
+	return value ? value : "";
+}
+
+static void requests_are_answered_in_order(void **state)
+{
+	struct rig *rig = *state;
+	int fd = dial(rig);
+	json_t *json = ask(rig, fd, "echo one", 8);
+
+	assert_string_equal(text(json, "echo"), "one");
+	json_decref(json);
+	json = ask(rig, fd, "  echo  two \n", 13);
+	assert_string_equal(text(json, "echo"), "two");
+	assert_int_equal(json_integer_value(json_object_get(json, "words")), 2);
+	json_decref(json);
+	assert_int_equal(send(fd, "echo a", 6, 0), 6);
+	assert_int_equal(send(fd, "echo b", 6, 0), 6);
+	settle(rig);
+	for (int i = 0; i < 2; i++) {
+		json = receive(fd);
+		assert_string_equal(text(json, "echo"), i ? "b" : "a");
+		json_decref(json);
+	}
+	close(fd);
+	settle(rig);
+}
+
+static void bad_requests_get_an_error(void **state)
+{
+	static const char long_request[CONTROL_REQUEST_MAX + 2] = "echo";
+	static const struct {
+		const char *bytes;
+		size_t len;
+		const char *words;
+	} bad[] = {
+		{"frobnicate", 10, "no frobnicate"},
+		{"\n", 1, "empty"},
+		{"   ", 3, "empty"},
+		{"echo a b c d", 12, "words"},
+		{"echo \x01", 6, "printable"},
+		{"echo\0x", 6, "printable"},
+		{"echo \xff", 6, "printable"},
+		{long_request, sizeof(long_request), "longer"},
+		{"huge", 4, "ask for less"},
+	};
+	struct rig *rig = *state;
+	int fd = dial(rig);
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		json_t *json = ask(rig, fd, bad[i].bytes, bad[i].len);
+
+		if (!json || !strstr(text(json, "error"), bad[i].words))
+			fail_msg("%zu: %s", i, json ? text(json, "error") : "closed");
+		json_decref(json);
+	}
+	close(fd);
+}
+
+static void an_empty_packet_ends_the_connection(void **state)
+{
+	struct rig *rig = *state;
+	int fd = dial(rig);
+
+	assert_int_equal(send(fd, "", 0, MSG_NOSIGNAL), 0);
+	settle(rig);
+	assert_null(receive(fd));
+	close(fd);
+}
+
+static void the_longest_reply_fits(void **state)
+{
+	struct rig *rig = *state;
+	int fd = dial(rig);
+	json_t *json = ask(rig, fd, "big", 3);
+
+	if (geteuid() == 0)
+		assert_int_equal(strlen(text(json, "text")), CONTROL_REPLY_MAX - 100);
+	json_decref(json);
+	close(fd);
+}
+
+static void a_client_that_reads_nothing_is_closed(void **state)
+{
+	struct rig *rig = *state;
+	int fd = dial(rig), other = dial(rig), sent = 0;
+	json_t *json;
+
+	while (sent < 10000 && send(fd, "big", 3, MSG_NOSIGNAL | MSG_DONTWAIT) == 3) {
+		settle(rig);
+		sent++;
+	}
+	assert_true(sent < 10000);
+	json = ask(rig, other, "echo still", 10);
+	assert_string_equal(text(json, "echo"), "still");
+	json_decref(json);
+	close(fd);
+	close(other);
+}
+
+static void publish(struct rig *rig, int number)
+{
+	control_publish(rig->control, json_pack("{s:s,s:i}", "event", "number", "n", number));
+}
+
+static void monitors_get_events(void **state)
+{
+	struct rig *rig = *state;
+	int fd = dial(rig);
+	json_t *json;
+
+	assert_false(control_monitored(rig->control));
+	json = ask(rig, fd, "monitor", 7);
+	assert_string_equal(text(json, "event"), "start");
+	json_decref(json);
+	assert_true(control_monitored(rig->control));
+	publish(rig, 1);
+	json = receive(fd);
+	assert_int_equal(json_integer_value(json_object_get(json, "n")), 1);
+	assert_true(json_real_value(json_object_get(json, "time")) > 1e9);
+	json_decref(json);
+	/* A monitor that talks breaks the protocol. */
+	assert_null(ask(rig, fd, "echo a", 6));
+	assert_false(control_monitored(rig->control));
+	publish(rig, 2);
+	close(fd);
+}
+
+static void a_slow_monitor_is_told_what_it_missed(void **state)
+{
+	struct rig *rig = *state;
+	int fd = dial(rig), got = 0, missed = 0, published = 20000, last = -1;
+	json_t *json = ask(rig, fd, "monitor", 7);
+
+	json_decref(json);
+	for (int i = 0; i < published; i++)
+		publish(rig, i);
+	/* What it reads makes room for the news and one more event. */
+	for (bool all = false; !all;) {
+		struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+		if (poll(&readable, 1, 0) == 1) {
+			json = receive(fd);
+			if (!strcmp(text(json, "event"), "missed"))
+				missed += (int)json_integer_value(json_object_get(json, "count"));
+			else {
+				int n = (int)json_integer_value(json_object_get(json, "n"));
+
+				assert_true(n > last);
+				last = n;
+				got++;
+			}
+			json_decref(json);
+		} else if (last != published) {
+			assert_int_not_equal(last, published);
+			publish(rig, published);
+		} else {
+			all = true;
+		}
+	}
+	assert_true(missed > 0);
+	assert_int_equal(got + missed, published + 1);
+	close(fd);
+}
+
+static void the_silent_make_room(void **state)
+{
+	struct rig *rig = *state;
+	int fd[CONTROL_CLIENTS_MAX], more;
+	json_t *json;
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		fd[i] = dial(rig);
+	/* The first spoke last, so the second is the one silent longest. */
+	json_decref(ask(rig, fd[0], "echo a", 6));
+	more = dial(rig);
+	assert_null(receive(fd[1]));
+	json = ask(rig, more, "echo b", 6);
+	assert_string_equal(text(json, "echo"), "b");
+	json_decref(json);
+	json = ask(rig, fd[0], "echo c", 6);
+	assert_string_equal(text(json, "echo"), "c");
+	json_decref(json);
+	close(more);
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		close(fd[i]);
+	settle(rig);
+}
+
+static void monitors_keep_their_place(void **state)
+{
+	struct rig *rig = *state;
+	int fd[CONTROL_CLIENTS_MAX], more;
+	json_t *json;
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		fd[i] = dial(rig);
+		json_decref(ask(rig, fd[i], "monitor", 7));
+	}
+	more = dial(rig);
+	json = receive(more);
+	assert_non_null(strstr(text(json, "error"), "monitor"));
+	json_decref(json);
+	assert_null(receive(more));
+	close(more);
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		close(fd[i]);
+	settle(rig);
+}
+
+static void the_socket_is_private(void **state)
+{
+	struct rig *rig = *state;
+	struct stat st;
+
+	assert_int_equal(stat(rig->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+static void a_live_socket_is_an_error_a_stale_one_goes(void **state)
+{
+	struct rig *rig = *state;
+	struct control *second = NULL;
+	struct ixgbe_why why = {""};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	assert_int_equal(control_open(rig->path, answer, NULL, &second, &why), -EADDRINUSE);
+	assert_non_null(strstr(why.text, rig->path));
+	assert_int_equal(access(rig->path, F_OK), 0);
+	control_close(rig->control);
+	rig->control = NULL;
+
+	fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	strcpy(address.sun_path, rig->path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+	assert_int_equal(access(rig->path, F_OK), 0);
+	assert_int_equal(control_open(rig->path, answer, NULL, &rig->control, &why), 0);
+}
+
+static void a_file_in_the_way_stays(void **state)
+{
+	struct rig *rig = *state;
+	struct control *control = NULL;
+	struct ixgbe_why why = {""};
+	char path[64], long_path[200];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/file", rig->directory);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fclose(file);
+	assert_int_equal(control_open(path, answer, NULL, &control, &why), -EEXIST);
+	assert_int_equal(unlink(path), 0);
+
+	snprintf(path, sizeof(path), "%s/no/such/c.sock", rig->directory);
+	assert_int_equal(control_open(path, answer, NULL, &control, &why), -ENOENT);
+	assert_non_null(strstr(why.text, path));
+	memset(long_path, 'a', sizeof(long_path));
+	long_path[sizeof(long_path) - 1] = '\0';
+	assert_int_equal(control_open(long_path, answer, NULL, &control, &why), -ENAMETOOLONG);
+	assert_null(control);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(requests_are_answered_in_order),
+		TEST(bad_requests_get_an_error),
+		TEST(an_empty_packet_ends_the_connection),
+		TEST(the_longest_reply_fits),
+		TEST(a_client_that_reads_nothing_is_closed),
+		TEST(monitors_get_events),
+		TEST(a_slow_monitor_is_told_what_it_missed),
+		TEST(the_silent_make_room),
+		TEST(monitors_keep_their_place),
+		TEST(the_socket_is_private),
+		TEST(a_live_socket_is_an_error_a_stale_one_goes),
+		TEST(a_file_in_the_way_stays),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
