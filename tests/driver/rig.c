@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: MIT */
+#include "rig.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAC_TEXT "02:00:00:00:00:42"
+
+static const uint8_t mac_bytes[IXGBE_MAC_BYTES] = {0x02, 0, 0, 0, 0, 0x42};
+
+struct rig_backend {
+	const char *name;
+	const char *(*missing)(void);                         /* NULL, or why it cannot run */
+	void (*device)(struct rig *rig);                      /* makes sure that there is one */
+	void (*address)(struct rig *rig, char *name, size_t); /* for ixgbe_open */
+};
+
+static const struct rig_backend *selected;
+
+uint64_t rig_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static bool readable(int fd, int timeout_ms)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+
+	while (poll(&pfd, 1, timeout_ms) < 0 && errno == EINTR)
+		;
+	return pfd.revents != 0;
+}
+
+/* ---- The software NIC ---- */
+
+static const char *ixnic_missing(void)
+{
+	return getenv("IXNIC") ? NULL : "IXNIC is not set: run this test by meson";
+}
+
+static void path_of(const struct rig *rig, char *path, size_t size, const char *name)
+{
+	snprintf(path, size, "%s/%s", rig->dir, name);
+}
+
+static void become_ixnic(const struct rig *rig, int sock, int out)
+{
+	char nic[64], wire[64], control[64];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	dup2(out, STDOUT_FILENO);
+	path_of(rig, nic, sizeof(nic), "nic");
+	if (sock >= 0) {
+		fcntl(sock, F_SETFD, 0);
+		snprintf(nic, sizeof(nic), "fd:%d", sock);
+	}
+	snprintf(wire, sizeof(wire), "seqpacket:%s/wire", rig->dir);
+	path_of(rig, control, sizeof(control), "control");
+	execl(getenv("IXNIC"), "ixnic", "--socket", nic, "--wire", wire, "--control", control,
+	      "--mac", MAC_TEXT, "--log-level", "warning", (char *)NULL);
+	_exit(127);
+}
+
+/* Starts ixnic unless it runs, and waits for its line "ready". */
+static void ixnic_run(struct rig *rig, bool pair)
+{
+	int sock[2] = {-1, -1}, out[2];
+	char line[16] = "";
+
+	if (rig->pid >= 0)
+		return;
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	if (pair)
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock), 0);
+	rig->pid = fork();
+	if (rig->pid == 0)
+		become_ixnic(rig, sock[1], out[1]);
+	close(out[1]);
+	if (pair)
+		close(sock[1]);
+	rig->sock = sock[0];
+	if (!readable(out[0], RIG_DEADLINE_MS) || read(out[0], line, sizeof(line) - 1) != 6 ||
+	    strcmp(line, "ready\n") != 0)
+		fail_msg("ixnic is not ready");
+	close(out[0]);
+}
+
+static void ixnic_pair(struct rig *rig)
+{
+	ixnic_run(rig, true);
+}
+
+static void ixnic_listen(struct rig *rig)
+{
+	ixnic_run(rig, false);
+}
+
+/* The socket passes to the library. */
+static void pair_address(struct rig *rig, char *name, size_t size)
+{
+	snprintf(name, size, "vfio-user-fd:%d", rig->sock);
+	rig->sock = -1;
+}
+
+static void listen_address(struct rig *rig, char *name, size_t size)
+{
+	snprintf(name, size, "vfio-user:%s/nic", rig->dir);
+}
+
+/* Waits for its end; 0 if it exited with 0. `term`: asks for it. */
+static int ixnic_end(struct rig *rig, bool term)
+{
+	uint64_t end = rig_now_ms() + RIG_DEADLINE_MS;
+	int status = -1;
+
+	if (rig->pid < 0)
+		return 0;
+	if (term)
+		kill(rig->pid, SIGTERM);
+	while (waitpid(rig->pid, &status, WNOHANG) == 0) {
+		if (rig_now_ms() >= end) {
+			kill(rig->pid, SIGKILL);
+			waitpid(rig->pid, &status, 0);
+			break;
+		}
+		usleep(1000);
+	}
+	rig->pid = -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* ---- The kernel's VFIO ---- */
+
+static const char *vfio_missing(void)
+{
+	if (access("/dev/vfio/vfio", F_OK))
+		return "there is no /dev/vfio/vfio: no IOMMU, or vfio-pci is not loaded";
+	if (!getenv("IXTAP_VFIO") || !getenv("IXTAP_WIRE"))
+		return "IXTAP_VFIO=DDDD:BB:DD.F and IXTAP_WIRE=PATH do not name a device and its "
+		       "wire";
+	return NULL;
+}
+
+static void vfio_device(struct rig *rig)
+{
+	(void)rig;
+}
+
+static void vfio_address(struct rig *rig, char *name, size_t size)
+{
+	(void)rig;
+	snprintf(name, size, "vfio:%s", getenv("IXTAP_VFIO"));
+}
+
+static const struct rig_backend backends[] = {
+	{"vfio-user-fd", ixnic_missing, ixnic_pair, pair_address},
+	{"vfio-user", ixnic_missing, ixnic_listen, listen_address},
+	{"vfio", vfio_missing, vfio_device, vfio_address},
+};
+
+const char *rig_select(const char *name)
+{
+	for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++) {
+		if (strcmp(backends[i].name, name) != 0)
+			continue;
+		selected = &backends[i];
+		return selected->missing();
+	}
+	return "no such backend";
+}
+
+/* ---- The fixture ---- */
+
+static int seqpacket_connect(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	if (sock < 0 || connect(sock, (struct sockaddr *)&addr, sizeof(addr)))
+		fail_msg("%s: %s", path, strerror(errno));
+	return sock;
+}
+
+static void wire_connect(struct rig *rig)
+{
+	const char *given = getenv("IXTAP_WIRE");
+	char path[64];
+
+	if (rig->wire >= 0)
+		return;
+	path_of(rig, path, sizeof(path), "wire");
+	rig->wire = seqpacket_connect(rig->backend->missing == vfio_missing ? given : path);
+}
+
+int rig_setup(void **state)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	if (!rig)
+		return -1;
+	rig->pid = rig->sock = rig->wire = -1;
+	rig->backend = selected;
+	memcpy(rig->mac, mac_bytes, sizeof(rig->mac));
+	strcpy(rig->dir, "/tmp/ixtap-driver-XXXXXX");
+	if (!mkdtemp(rig->dir))
+		return -1;
+	*state = rig;
+	return 0;
+}
+
+static void pools_free(struct rig *rig)
+{
+	for (uint16_t q = 0; q < rig->queues; q++) {
+		struct rig_burst *burst = &rig->burst[q];
+
+		while (burst->at < burst->count)
+			ixgbe_buf_put(burst->seg[burst->at++].buf);
+		assert_int_equal(ixgbe_pool_available(rig->rx_pool[q]), RIG_RX_BUFFERS);
+		ixgbe_pool_free(rig->rx_pool[q]);
+	}
+	if (rig->tx_pool) {
+		assert_int_equal(ixgbe_pool_available(rig->tx_pool), RIG_TX_BUFFERS);
+		ixgbe_pool_free(rig->tx_pool);
+	}
+	rig->queues = 0;
+	rig->tx_pool = NULL;
+}
+
+void rig_close(struct rig *rig)
+{
+	if (!rig->nic)
+		return;
+	ixgbe_stop(rig->nic);
+	pools_free(rig); /* no buffer was lost */
+	if (rig_has_control(rig))
+		assert_int_equal(rig_control(rig, "violations", "total"), 0);
+	ixgbe_close(rig->nic);
+	rig->nic = NULL;
+	if (rig->backend->address == pair_address) { /* ixnic ends with its connection */
+		close(rig->wire);
+		rig->wire = -1;
+		assert_int_equal(ixnic_end(rig, false), 0);
+	}
+}
+
+int rig_teardown(void **state)
+{
+	struct rig *rig = *state;
+	char path[64];
+	int err;
+
+	rig_close(rig);
+	err = ixnic_end(rig, true);
+	if (rig->wire >= 0)
+		close(rig->wire);
+	if (rig->sock >= 0)
+		close(rig->sock);
+	for (size_t i = 0; i < 3; i++) {
+		path_of(rig, path, sizeof(path), (const char *[]){"nic", "wire", "control"}[i]);
+		unlink(path);
+	}
+	rmdir(rig->dir);
+	free(rig);
+	return err;
+}
+
+void rig_open(struct rig *rig, const struct ixgbe_options *options)
+{
+	struct ixgbe_why why = {"no reason given"};
+	char name[96];
+	int err;
+
+	rig->backend->device(rig);
+	wire_connect(rig);
+	rig->backend->address(rig, name, sizeof(name));
+	err = ixgbe_open(name, options, &rig->nic, &why);
+	if (err)
+		fail_msg("%s: %d: %s", name, err, why.text);
+}
+
+void rig_start(struct rig *rig, const struct ixgbe_options *options)
+{
+	struct ixgbe_options full = options ? *options : (struct ixgbe_options){0};
+	struct ixgbe_why why = {"no reason given"};
+	int err;
+
+	full.rx_ring = RIG_RING;
+	full.tx_ring = RIG_RING;
+	full.queues = full.queues ? full.queues : 1;
+	rig_open(rig, &full);
+	for (; rig->queues < full.queues; rig->queues++)
+		assert_int_equal(ixgbe_pool_new(rig->nic, RIG_RX_BUFFERS, 64 + 2048, 64,
+						&rig->rx_pool[rig->queues]),
+				 0);
+	assert_int_equal(ixgbe_pool_new(rig->nic, RIG_TX_BUFFERS, RIG_TX_BYTES, 0, &rig->tx_pool),
+			 0);
+	err = ixgbe_start(rig->nic, rig->rx_pool, &why);
+	if (err)
+		fail_msg("start: %d: %s", err, why.text);
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS), 0);
+}
+
+/* ---- The wire ---- */
+
+void rig_wire_send(struct rig *rig, const void *frame, size_t len)
+{
+	if (send(rig->wire, frame, len, 0) != (ssize_t)len)
+		fail_msg("the wire: %s", strerror(errno));
+}
+
+size_t rig_wire_recv(struct rig *rig, uint8_t *frame, size_t size)
+{
+	ssize_t len;
+
+	if (!readable(rig->wire, RIG_DEADLINE_MS))
+		fail_msg("no frame on the wire");
+	len = recv(rig->wire, frame, size, MSG_TRUNC);
+	assert_true(len > 0 && (size_t)len <= size);
+	return (size_t)len;
+}
+
+bool rig_wire_quiet(struct rig *rig)
+{
+	return !readable(rig->wire, RIG_QUIET_MS);
+}
+
+/* ---- The port ---- */
+
+/* A whole frame from queue q, if there is one. */
+static bool take(struct rig *rig, uint16_t q, struct rig_frame *frame)
+{
+	struct rig_burst *burst = &rig->burst[q];
+	const struct ixgbe_rx_seg *seg;
+
+	if (burst->at == burst->count) {
+		burst->at = 0;
+		burst->count = ixgbe_rx_burst(ixgbe_rxq(rig->nic, q), burst->seg, RIG_BURST);
+	}
+	if (burst->at == burst->count)
+		return false;
+	frame->len = 0;
+	do {
+		assert_true(burst->at < burst->count);
+		seg = &burst->seg[burst->at++];
+		assert_true(frame->len + seg->len <= sizeof(frame->data));
+		memcpy(frame->data + frame->len, seg->buf->data + seg->offset, seg->len);
+		frame->len += seg->len;
+		ixgbe_buf_put(seg->buf);
+	} while (!(seg->flags & IXGBE_RX_EOP));
+	frame->flags = seg->flags;
+	frame->vlan = seg->vlan;
+	frame->rss_hash = seg->rss_hash;
+	frame->queue = q;
+	return true;
+}
+
+static bool take_any(struct rig *rig, struct rig_frame *frame, uint64_t timeout_ms)
+{
+	uint64_t end = rig_now_ms() + timeout_ms;
+	bool last;
+
+	do {
+		last = rig_now_ms() >= end;
+		for (uint16_t q = 0; q < rig->queues; q++)
+			if (take(rig, q, frame))
+				return true;
+		usleep(100);
+	} while (!last);
+	return false;
+}
+
+void rig_recv(struct rig *rig, struct rig_frame *frame)
+{
+	if (!take_any(rig, frame, RIG_DEADLINE_MS))
+		fail_msg("no frame received");
+}
+
+bool rig_recv_quiet(struct rig *rig)
+{
+	struct rig_frame frame;
+
+	return !take_any(rig, &frame, RIG_QUIET_MS);
+}
+
+void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixgbe_tx_seg *offload)
+{
+	struct ixgbe_tx_seg seg = offload ? *offload : (struct ixgbe_tx_seg){0};
+	struct ixgbe_txq *txq = ixgbe_txq(rig->nic, 0);
+
+	seg.buf = ixgbe_buf_get(rig->tx_pool);
+	assert_non_null(seg.buf);
+	assert_true(len <= seg.buf->size);
+	memcpy(seg.buf->data, frame, len);
+	seg.offset = 0;
+	seg.len = len;
+	seg.flags |= IXGBE_TX_EOP;
+	assert_int_equal(ixgbe_tx_check(txq, &seg, 1), 0);
+	assert_int_equal(ixgbe_tx_burst(txq, &seg, 1), 1);
+}
+
+void rig_send_done(struct rig *rig)
+{
+	uint64_t end = rig_now_ms() + RIG_DEADLINE_MS;
+
+	while (ixgbe_tx_in_flight(ixgbe_txq(rig->nic, 0)) > 0) {
+		if (rig_now_ms() >= end)
+			fail_msg("sent frames do not come back");
+		ixgbe_tx_reclaim(ixgbe_txq(rig->nic, 0));
+		usleep(100);
+	}
+	assert_int_equal(ixgbe_pool_available(rig->tx_pool), RIG_TX_BUFFERS);
+}
+
+uint64_t rig_stat(struct rig *rig, const char *name)
+{
+	assert_int_equal(ixgbe_stats_update(rig->nic), 0);
+	for (size_t i = 0; i < ixgbe_stats_count(rig->nic); i++)
+		if (strcmp(ixgbe_stats_name(rig->nic, i), name) == 0)
+			return ixgbe_stats_value(rig->nic, i);
+	fail_msg("no statistic %s", name);
+	return 0;
+}
+
+bool rig_irq(int fd, int timeout_ms)
+{
+	uint64_t count;
+
+	return readable(fd, timeout_ms) && read(fd, &count, sizeof(count)) == sizeof(count);
+}
+
+/* ---- Control ---- */
+
+static void control_path(const struct rig *rig, char *path, size_t size)
+{
+	const char *given = getenv("IXTAP_CONTROL");
+
+	if (rig->backend->missing == vfio_missing)
+		snprintf(path, size, "%s", given ? given : "");
+	else
+		path_of(rig, path, size, "control");
+}
+
+bool rig_has_control(const struct rig *rig)
+{
+	char path[108];
+
+	control_path(rig, path, sizeof(path));
+	return access(path, F_OK) == 0;
+}
+
+long long rig_control(struct rig *rig, const char *request, const char *key)
+{
+	static char reply[256 * 1024];
+	char path[108];
+	json_t *root, *member;
+	long long value;
+	ssize_t len;
+	int sock;
+
+	control_path(rig, path, sizeof(path));
+	sock = seqpacket_connect(path);
+	assert_int_equal(send(sock, request, strlen(request), 0), strlen(request));
+	if (!readable(sock, RIG_DEADLINE_MS))
+		fail_msg("no reply to '%s'", request);
+	len = recv(sock, reply, sizeof(reply), 0);
+	close(sock);
+	assert_true(len > 0);
+	root = json_loadb(reply, (size_t)len, 0, NULL);
+	member = key ? json_object_get(root, key) : NULL;
+	if (!root || json_object_get(root, "error") || (key && !member))
+		fail_msg("the reply to '%s': %.*s", request, (int)len, reply);
+	value = json_is_boolean(member) ? json_is_true(member) : json_integer_value(member);
+	if (strcmp(request, "violations") == 0 && value != 0)
+		fail_msg("rules were broken: %.*s", (int)len, reply);
+	json_decref(root);
+	return value;
+}

@@ -1,0 +1,735 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The driver through its public interface, over each backend: test_driver BACKEND.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rig.h"
+
+#define ETH_BYTES  14u
+#define IPV4_BYTES 20u
+#define IPV6_BYTES 40u
+#define TCP_BYTES  20u
+#define UDP_BYTES  8u
+#define PROTO_TCP  6u
+#define PROTO_UDP  17u
+
+static const uint8_t peer[IXGBE_MAC_BYTES] = {0x02, 0, 0, 0, 0, 0x99};
+static const uint8_t broadcast[IXGBE_MAC_BYTES] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+/* ---- Frames ---- */
+
+static void put16(uint8_t *at, uint32_t value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static uint32_t get16(const uint8_t *at)
+{
+	return (uint32_t)at[0] << 8 | at[1];
+}
+
+/* One's complement sum, RFC 1071, unfolded so that pieces add up. */
+static uint32_t sum(const uint8_t *data, size_t len, uint32_t start)
+{
+	for (size_t i = 0; i < len; i++)
+		start += i % 2 ? data[i] : (uint32_t)data[i] << 8;
+	return start;
+}
+
+static uint32_t fold(uint32_t value)
+{
+	while (value >> 16)
+		value = (value & 0xffff) + (value >> 16);
+	return value;
+}
+
+struct packet {
+	uint8_t data[64 * 1024];
+	uint32_t l3, l4, header, len; /* offsets: of IP, of TCP or UDP, of the payload; end */
+	bool v6;
+	uint8_t proto;
+};
+
+/* The sum over addresses and protocol, and `length`. */
+static uint32_t pseudo(const struct packet *p, const uint8_t *ip, uint32_t length)
+{
+	return p->v6 ? sum(ip + 8, 32, p->proto + length) : sum(ip + 12, 8, p->proto + length);
+}
+
+/* Ethernet, IP, TCP or UDP with all checksums right, and a payload that counts. */
+static void packet_make(struct packet *p, const uint8_t to[IXGBE_MAC_BYTES], bool v6, uint8_t proto,
+			uint16_t port, uint32_t payload)
+{
+	uint8_t *ip, *l4;
+	uint32_t l4_len;
+
+	memset(p, 0, sizeof(*p));
+	p->v6 = v6;
+	p->proto = proto;
+	p->l3 = ETH_BYTES;
+	p->l4 = p->l3 + (v6 ? IPV6_BYTES : IPV4_BYTES);
+	p->header = p->l4 + (proto == PROTO_TCP ? TCP_BYTES : UDP_BYTES);
+	p->len = p->header + payload;
+	l4_len = p->len - p->l4;
+	ip = p->data + p->l3;
+	l4 = p->data + p->l4;
+
+	memcpy(p->data, to, IXGBE_MAC_BYTES);
+	memcpy(p->data + 6, peer, IXGBE_MAC_BYTES);
+	put16(p->data + 12, v6 ? 0x86dd : 0x0800);
+	if (v6) {
+		ip[0] = 0x60;
+		put16(ip + 4, l4_len);
+		ip[6] = proto;
+		ip[7] = 64;
+		ip[8] = ip[24] = 0xfd;
+		ip[23] = 1;
+		ip[39] = 2;
+	} else {
+		ip[0] = 0x45;
+		put16(ip + 2, IPV4_BYTES + l4_len);
+		put16(ip + 4, 0x1234);
+		ip[8] = 64;
+		ip[9] = proto;
+		memcpy(ip + 12, (const uint8_t[]){10, 0, 0, 1, 10, 0, 0, 2}, 8);
+		put16(ip + 10, ~fold(sum(ip, IPV4_BYTES, 0)));
+	}
+	put16(l4, port);
+	put16(l4 + 2, 5001);
+	if (proto == PROTO_TCP) {
+		l4[7] = 1; /* sequence number */
+		l4[12] = TCP_BYTES / 4 << 4;
+		l4[13] = 0x18; /* PSH, ACK */
+	} else {
+		put16(l4 + 4, l4_len);
+	}
+	for (uint32_t i = 0; i < payload; i++)
+		p->data[p->header + i] = (uint8_t)(i * 7 + i / 256);
+	put16(l4 + (proto == PROTO_TCP ? 16 : 6), ~fold(sum(l4, l4_len, pseudo(p, ip, l4_len))));
+}
+
+static uint8_t *checksum_field(struct packet *p)
+{
+	return p->data + p->l4 + (p->proto == PROTO_TCP ? 16 : 6);
+}
+
+/* Whether a frame as long as `len` has right checksums in the headers that `like` has. */
+static void assert_checksums(const struct packet *like, const uint8_t *frame, uint32_t len)
+{
+	const uint8_t *ip = frame + like->l3;
+	uint32_t l4_len = len - like->l4;
+
+	if (!like->v6)
+		assert_int_equal(fold(sum(ip, IPV4_BYTES, 0)), 0xffff);
+	assert_int_equal(fold(sum(frame + like->l4, l4_len, pseudo(like, ip, l4_len))), 0xffff);
+}
+
+static struct ixgbe_tx_seg offload_of(const struct packet *p)
+{
+	uint32_t l4 = p->proto == PROTO_TCP ? IXGBE_TX_TCP_CSUM : IXGBE_TX_UDP_CSUM;
+
+	return (struct ixgbe_tx_seg){
+		.flags = l4 | (p->v6 ? IXGBE_TX_IPV6 : IXGBE_TX_IPV4 | IXGBE_TX_IP_CSUM),
+		.l2_len = ETH_BYTES,
+		.l3_len = (uint16_t)(p->l4 - p->l3),
+		.l4_len = (uint8_t)(p->header - p->l4),
+	};
+}
+
+/* A plain frame of `len` bytes, EtherType of experiments. */
+static void plain_make(uint8_t *frame, uint32_t len, const uint8_t to[IXGBE_MAC_BYTES],
+		       uint8_t seed)
+{
+	memcpy(frame, to, IXGBE_MAC_BYTES);
+	memcpy(frame + 6, peer, IXGBE_MAC_BYTES);
+	put16(frame + 12, 0x88b5);
+	for (uint32_t i = ETH_BYTES; i < len; i++)
+		frame[i] = (uint8_t)(seed + i);
+}
+
+/* Sends it on the wire; it arrives at the port as it is, or not at all. */
+static void arrives(struct rig *rig, const uint8_t *frame, uint32_t len)
+{
+	struct rig_frame got;
+
+	rig_wire_send(rig, frame, len);
+	rig_recv(rig, &got);
+	assert_int_equal(got.len, len);
+	assert_memory_equal(got.data, frame, len);
+}
+
+static void is_filtered(struct rig *rig, const uint8_t *frame, uint32_t len)
+{
+	rig_wire_send(rig, frame, len);
+	assert_true(rig_recv_quiet(rig));
+}
+
+/* ---- The port ---- */
+
+static void open_tells_who_it_is(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t mac[IXGBE_MAC_BYTES];
+	struct ixgbe_link link;
+
+	rig_open(rig, NULL);
+	assert_int_equal(ixgbe_device_id(rig->nic), 0x10fb);
+	ixgbe_mac_permanent(rig->nic, mac);
+	assert_memory_equal(mac, rig->mac, sizeof(mac));
+	ixgbe_mac_get(rig->nic, mac);
+	assert_memory_equal(mac, rig->mac, sizeof(mac));
+	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_SR);
+	assert_int_equal(ixgbe_link_get(rig->nic, &link), 0);
+	assert_false(link.up);
+}
+
+static void link_needs_no_start(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_link link;
+
+	rig_open(rig, NULL);
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS), 0);
+	assert_int_equal(ixgbe_link_get(rig->nic, &link), 0);
+	assert_int_equal(link.speed_mbps, 10000);
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, false), 0);
+	assert_int_equal(ixgbe_link_wait(rig->nic, false, RIG_DEADLINE_MS), 0);
+	if (rig_has_control(rig))
+		assert_false(rig_control(rig, "status", "laser"));
+}
+
+static void link_changes_are_events(void **state)
+{
+	struct rig *rig = *state;
+	int fd;
+
+	rig_start(rig, NULL);
+	if (!rig_has_control(rig))
+		skip();
+	fd = ixgbe_irq_other_fd(rig->nic);
+	assert_true(rig_irq(fd, RIG_DEADLINE_MS)); /* it came up */
+	assert_true(ixgbe_irq_other_handle(rig->nic) & IXGBE_EVENT_LINK);
+	for (int up = 0; up < 2; up++) {
+		rig_control(rig, up ? "link up" : "link down", NULL);
+		assert_true(rig_irq(fd, RIG_DEADLINE_MS));
+		assert_int_equal(ixgbe_link_wait(rig->nic, up, RIG_DEADLINE_MS), 0);
+		assert_true(ixgbe_irq_other_handle(rig->nic) & IXGBE_EVENT_LINK);
+	}
+	assert_true(rig_stat(rig, "lsc_int") >= 3);
+}
+
+static void frames_pass_both_ways(void **state)
+{
+	static const uint32_t length[] = {60, 61, 64, 128, 1000, 1514};
+	struct rig *rig = *state;
+	uint8_t frame[RIG_FRAME_MAX], got[RIG_FRAME_MAX];
+
+	rig_start(rig, NULL);
+	for (size_t i = 0; i < sizeof(length) / sizeof(*length); i++) {
+		plain_make(frame, length[i], rig->mac, (uint8_t)i);
+		arrives(rig, frame, length[i]);
+		plain_make(frame, length[i], peer, (uint8_t)i);
+		rig_send(rig, frame, length[i], NULL);
+		assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), length[i]);
+		assert_memory_equal(got, frame, length[i]);
+	}
+	rig_send_done(rig);
+	assert_int_equal(rig_stat(rig, "rx_packets"), 6);
+	assert_int_equal(rig_stat(rig, "tx_packets"), 6);
+	assert_int_equal(rig_stat(rig, "rx_queue_0_packets"), 6);
+	assert_int_equal(rig_stat(rig, "rx_pkts_nic"), 6);
+	assert_int_equal(rig_stat(rig, "tx_pkts_nic"), 6);
+	/* With the FCS of each. */
+	assert_int_equal(rig_stat(rig, "tx_bytes_nic"), 60 + 61 + 64 + 128 + 1000 + 1514 + 6 * 4);
+}
+
+/* Received = delivered + named drops, over many turns of the ring. */
+static void no_frame_is_unaccounted_for(void **state)
+{
+	enum { FRAMES = 2000 };
+	struct rig *rig = *state;
+	struct rig_frame got;
+	uint8_t frame[200];
+	uint64_t end;
+	uint32_t delivered = 0, next = 0;
+
+	rig_start(rig, NULL);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		plain_make(frame, sizeof(frame), rig->mac, 0);
+		frame[14] = (uint8_t)(i >> 8);
+		frame[15] = (uint8_t)i;
+		rig_wire_send(rig, frame, sizeof(frame));
+		/* In step, roughly: the wire of a test does not wait for the NIC. */
+		if (i - delivered < RIG_RING / 2)
+			continue;
+		rig_recv(rig, &got);
+		assert_true(get16(got.data + 14) >= next); /* in order */
+		next = get16(got.data + 14) + 1;
+		delivered++;
+	}
+	for (end = rig_now_ms() + RIG_DEADLINE_MS; rig_now_ms() < end;) {
+		uint64_t dropped = rig_stat(rig, "rx_missed_errors") +
+				   rig_stat(rig, "rx_no_dma_resources") +
+				   rig_stat(rig, "rx_dropped");
+
+		if (delivered + dropped == FRAMES)
+			break;
+		rig_recv(rig, &got);
+		delivered++;
+	}
+	assert_int_equal(delivered, rig_stat(rig, "rx_packets"));
+	assert_int_equal(delivered + rig_stat(rig, "rx_missed_errors") +
+				 rig_stat(rig, "rx_no_dma_resources") + rig_stat(rig, "rx_dropped"),
+			 FRAMES);
+}
+
+static void mtu_changes_while_running(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[RIG_FRAME_MAX], got[RIG_FRAME_MAX];
+
+	rig_start(rig, NULL);
+	plain_make(frame, 9014, rig->mac, 1);
+	is_filtered(rig, frame, 1515);
+	assert_int_equal(ixgbe_mtu_set(rig->nic, 9000), 0);
+	arrives(rig, frame, 1515);
+	arrives(rig, frame, 9014);
+	plain_make(frame, 9014, peer, 2);
+	rig_send(rig, frame, 9014, NULL);
+	assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), 9014);
+	assert_memory_equal(got, frame, 9014);
+	assert_int_equal(ixgbe_mtu_set(rig->nic, 9710), 0);
+	plain_make(frame, 9724, rig->mac, 3);
+	arrives(rig, frame, 9724);
+	assert_int_equal(ixgbe_mtu_set(rig->nic, 1500), 0);
+	is_filtered(rig, frame, 9014);
+	assert_true(rig_stat(rig, "rx_long_length_errors") >= 1);
+	rig_send_done(rig);
+}
+
+/* ---- Filters ---- */
+
+static void addresses_filter(void **state)
+{
+	static const uint8_t group[][IXGBE_MAC_BYTES] = {{0x01, 0x00, 0x5e, 0x01, 0x02, 0x03}};
+	static const uint8_t second[][IXGBE_MAC_BYTES] = {{0x02, 9, 9, 9, 9, 1},
+							  {0x02, 9, 9, 9, 9, 2}};
+	static const uint8_t changed[IXGBE_MAC_BYTES] = {0x02, 7, 7, 7, 7, 7};
+	struct rig *rig = *state;
+	uint8_t ours[60], other[60], all[60], multicast[60], extra[60], ours_new[60];
+
+	plain_make(ours, 60, rig->mac, 0);
+	plain_make(other, 60, peer, 0);
+	plain_make(all, 60, broadcast, 0);
+	plain_make(multicast, 60, group[0], 0);
+	plain_make(extra, 60, second[1], 0);
+	plain_make(ours_new, 60, changed, 0);
+
+	rig_start(rig, NULL);
+	arrives(rig, ours, 60);
+	arrives(rig, all, 60);
+	is_filtered(rig, other, 60);
+	is_filtered(rig, multicast, 60);
+
+	assert_int_equal(ixgbe_multicast_set(rig->nic, group, 1), 0);
+	arrives(rig, multicast, 60);
+	assert_int_equal(ixgbe_multicast_set(rig->nic, NULL, 0), 0);
+	is_filtered(rig, multicast, 60);
+	assert_int_equal(ixgbe_allmulticast_set(rig->nic, true), 0);
+	arrives(rig, multicast, 60);
+	is_filtered(rig, other, 60);
+	assert_int_equal(ixgbe_allmulticast_set(rig->nic, false), 0);
+
+	assert_int_equal(ixgbe_promiscuous_set(rig->nic, true), 0);
+	arrives(rig, other, 60);
+	arrives(rig, multicast, 60);
+	assert_int_equal(ixgbe_promiscuous_set(rig->nic, false), 0);
+	is_filtered(rig, other, 60);
+
+	assert_int_equal(ixgbe_unicast_set(rig->nic, second, 2), 0);
+	arrives(rig, extra, 60);
+	assert_int_equal(ixgbe_unicast_set(rig->nic, second, 1), 0);
+	is_filtered(rig, extra, 60);
+
+	assert_int_equal(ixgbe_mac_set(rig->nic, changed), 0);
+	arrives(rig, ours_new, 60);
+	is_filtered(rig, ours, 60);
+}
+
+/* A frame to us with a tag. */
+static void tagged_make(struct rig *rig, uint8_t *frame, uint32_t len, uint16_t vid)
+{
+	plain_make(frame, len, rig->mac, 0);
+	memmove(frame + 16, frame + 12, 2);
+	put16(frame + 12, 0x8100);
+	put16(frame + 14, vid);
+}
+
+static void vlans_filter(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t ten[64], twenty[64], none[60];
+
+	rig_start(rig, NULL);
+	tagged_make(rig, ten, 64, 10);
+	tagged_make(rig, twenty, 64, 20);
+	plain_make(none, 60, rig->mac, 0);
+	arrives(rig, ten, 64); /* inline, whole */
+	assert_int_equal(ixgbe_vlan_set(rig->nic, 20, true), 0);
+	assert_int_equal(ixgbe_vlan_filter_set(rig->nic, true), 0);
+	arrives(rig, twenty, 64);
+	is_filtered(rig, ten, 64);
+	arrives(rig, none, 60);
+	assert_int_equal(ixgbe_promiscuous_set(rig->nic, true), 0);
+	arrives(rig, ten, 64);
+	assert_int_equal(ixgbe_promiscuous_set(rig->nic, false), 0);
+	assert_int_equal(ixgbe_vlan_set(rig->nic, 20, false), 0);
+	is_filtered(rig, twenty, 64);
+	assert_int_equal(ixgbe_vlan_filter_set(rig->nic, false), 0);
+	arrives(rig, ten, 64);
+}
+
+static void vlan_tags_strip_and_insert(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_tx_seg offload = {.flags = IXGBE_TX_VLAN, .vlan = 0x6123, .l2_len = ETH_BYTES};
+	struct rig_frame got;
+	uint8_t tagged[68], plain[64], wire[RIG_FRAME_MAX];
+
+	rig_start(rig, &(struct ixgbe_options){.rx_vlan_strip = true});
+	tagged_make(rig, tagged, sizeof(tagged), 0x6123);
+	rig_wire_send(rig, tagged, sizeof(tagged));
+	rig_recv(rig, &got);
+	assert_int_equal(got.len, sizeof(tagged) - 4);
+	assert_true(got.flags & IXGBE_RX_VLAN);
+	assert_int_equal(got.vlan, 0x6123);
+	assert_int_equal(get16(got.data + 12), 0x88b5);
+
+	plain_make(plain, sizeof(plain), peer, 0);
+	rig_send(rig, plain, sizeof(plain), &offload);
+	assert_int_equal(rig_wire_recv(rig, wire, sizeof(wire)), sizeof(plain) + 4);
+	assert_int_equal(get16(wire + 12), 0x8100);
+	assert_int_equal(get16(wire + 14), 0x6123);
+	assert_memory_equal(wire + 16, plain + 12, sizeof(plain) - 12);
+	rig_send_done(rig);
+}
+
+/* ---- Interrupts ---- */
+
+static void a_vector_fires_once_per_arming(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_frame got;
+	uint8_t frame[60];
+	int fd;
+
+	rig_start(rig, &(struct ixgbe_options){.queues = 2});
+	fd = ixgbe_irq_fd(rig->nic, 0);
+	plain_make(frame, sizeof(frame), rig->mac, 0); /* not IP: queue 0 */
+
+	rig_wire_send(rig, frame, sizeof(frame));
+	rig_recv(rig, &got);
+	assert_false(rig_irq(fd, RIG_QUIET_MS)); /* masked until armed, ... */
+	assert_int_equal(ixgbe_irq_arm(rig->nic, 0), 0);
+	assert_true(rig_irq(fd, RIG_DEADLINE_MS)); /* ... and the cause was kept */
+
+	rig_wire_send(rig, frame, sizeof(frame));
+	rig_recv(rig, &got);
+	assert_false(rig_irq(fd, RIG_QUIET_MS));
+	assert_int_equal(ixgbe_irq_arm(rig->nic, 0), 0);
+	assert_true(rig_irq(fd, RIG_DEADLINE_MS));
+
+	/* Armed first. */
+	assert_int_equal(ixgbe_irq_arm(rig->nic, 0), 0);
+	assert_false(rig_irq(fd, RIG_QUIET_MS));
+	rig_wire_send(rig, frame, sizeof(frame));
+	assert_true(rig_irq(fd, RIG_DEADLINE_MS));
+	rig_recv(rig, &got);
+	assert_false(rig_irq(ixgbe_irq_fd(rig->nic, 1), 0));
+}
+
+static void sent_frames_interrupt_when_asked_for(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[60], got[RIG_FRAME_MAX];
+	int fd;
+
+	rig_start(rig, NULL);
+	fd = ixgbe_irq_fd(rig->nic, 0);
+	plain_make(frame, sizeof(frame), peer, 0);
+	assert_int_equal(ixgbe_irq_arm(rig->nic, 0), 0);
+	rig_send(rig, frame, sizeof(frame), NULL);
+	rig_wire_recv(rig, got, sizeof(got));
+	rig_send_done(rig);
+	assert_false(rig_irq(fd, RIG_QUIET_MS));
+
+	assert_int_equal(ixgbe_irq_tx_set(rig->nic, 0, true), 0);
+	rig_send(rig, frame, sizeof(frame), NULL);
+	assert_true(rig_irq(fd, RIG_DEADLINE_MS));
+	assert_int_equal(ixgbe_irq_tx_set(rig->nic, 0, false), 0);
+	rig_wire_recv(rig, got, sizeof(got));
+	rig_send_done(rig);
+}
+
+/* ---- Offloads ---- */
+
+static void checksums_are_verified(void **state)
+{
+	static struct packet p;
+	struct rig *rig = *state;
+	struct rig_frame got;
+
+	rig_start(rig, NULL);
+	for (int i = 0; i < 4; i++) {
+		bool v6 = i & 1;
+		uint8_t proto = i & 2 ? PROTO_UDP : PROTO_TCP;
+		uint32_t is = (v6 ? IXGBE_RX_IPV6 : IXGBE_RX_IPV4) |
+			      (proto == PROTO_TCP ? IXGBE_RX_TCP : IXGBE_RX_UDP);
+
+		packet_make(&p, rig->mac, v6, proto, 1000, 100);
+		rig_wire_send(rig, p.data, p.len);
+		rig_recv(rig, &got);
+		assert_int_equal(got.flags & is, is);
+		assert_true(got.flags & IXGBE_RX_L4_GOOD);
+		assert_int_equal(!!(got.flags & IXGBE_RX_IP_GOOD), !v6);
+		assert_false(got.flags & (IXGBE_RX_L4_BAD | IXGBE_RX_IP_BAD));
+
+		p.data[p.header + 50] ^= 0xff;
+		rig_wire_send(rig, p.data, p.len);
+		rig_recv(rig, &got);
+		assert_true(got.flags & IXGBE_RX_L4_BAD);
+		assert_false(got.flags & IXGBE_RX_L4_GOOD);
+	}
+	/* A UDP datagram without checksum is neither good nor bad. */
+	packet_make(&p, rig->mac, false, PROTO_UDP, 1000, 100);
+	put16(checksum_field(&p), 0);
+	rig_wire_send(rig, p.data, p.len);
+	rig_recv(rig, &got);
+	assert_false(got.flags & IXGBE_RX_L4_BAD);
+
+	packet_make(&p, rig->mac, false, PROTO_TCP, 1000, 100);
+	p.data[p.l3 + 8] = 63;
+	rig_wire_send(rig, p.data, p.len);
+	rig_recv(rig, &got);
+	assert_true(got.flags & IXGBE_RX_IP_BAD);
+}
+
+static void checksums_are_filled_in(void **state)
+{
+	static struct packet p, sent;
+	struct rig *rig = *state;
+	uint8_t got[RIG_FRAME_MAX];
+
+	rig_start(rig, NULL);
+	for (int i = 0; i < 4; i++) {
+		struct ixgbe_tx_seg offload;
+
+		packet_make(&p, peer, i & 1, i & 2 ? PROTO_UDP : PROTO_TCP, 1000, 321);
+		sent = p;
+		if (!sent.v6)
+			put16(sent.data + sent.l3 + 10, 0);
+		put16(checksum_field(&sent),
+		      fold(pseudo(&sent, sent.data + sent.l3, sent.len - sent.l4)));
+		offload = offload_of(&sent);
+		rig_send(rig, sent.data, sent.len, &offload);
+		assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), p.len);
+		assert_memory_equal(got, p.data, p.len);
+	}
+	rig_send_done(rig);
+}
+
+/* TSO: every piece is a frame that could have been sent so, and together they are the whole. */
+static void one_is_cut(struct rig *rig, bool v6, uint32_t payload, uint16_t mss)
+{
+	static struct packet p;
+	struct ixgbe_tx_seg offload;
+	uint8_t got[RIG_FRAME_MAX];
+	uint32_t done = 0;
+
+	packet_make(&p, peer, v6, PROTO_TCP, 1000, payload);
+	if (!v6) {
+		put16(p.data + p.l3 + 2, 0);
+		put16(p.data + p.l3 + 10, 0);
+	} else {
+		put16(p.data + p.l3 + 4, 0);
+	}
+	put16(checksum_field(&p), fold(pseudo(&p, p.data + p.l3, 0)));
+	offload = offload_of(&p);
+	offload.flags |= IXGBE_TX_TSO;
+	offload.mss = mss;
+	rig_send(rig, p.data, p.len, &offload);
+	while (done < payload) {
+		uint32_t len = (uint32_t)rig_wire_recv(rig, got, sizeof(got));
+		uint32_t piece = len - p.header;
+		bool last = done + piece == payload;
+
+		assert_int_equal(piece, payload - done < mss ? payload - done : mss);
+		assert_memory_equal(got + p.header, p.data + p.header + done, piece);
+		assert_checksums(&p, got, len);
+		assert_int_equal(get16(got + p.l4 + 4) << 16 | get16(got + p.l4 + 6), 1 + done);
+		assert_int_equal(got[p.l4 + 13] & 0x08, last ? 0x08 : 0); /* PSH at the end */
+		done += piece;
+	}
+}
+
+static void large_segments_are_cut(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_start(rig, NULL);
+	one_is_cut(rig, false, 10000, 1460);
+	one_is_cut(rig, true, 10000, 1440);
+	one_is_cut(rig, false, 60000, 1448);
+	one_is_cut(rig, false, 1460 * 3, 1460);
+	one_is_cut(rig, false, 100, 1460);
+	assert_true(rig_wire_quiet(rig));
+	rig_send_done(rig);
+}
+
+static void flows_spread_and_stay(void **state)
+{
+	static struct packet p;
+	struct rig *rig = *state;
+	struct rig_frame got;
+	bool used[4] = {false};
+
+	rig_start(rig, &(struct ixgbe_options){.queues = 4});
+	for (uint16_t flow = 0; flow < 32; flow++) {
+		uint16_t queue = 0;
+
+		for (int again = 0; again < 2; again++) {
+			packet_make(&p, rig->mac, flow & 1, PROTO_TCP, (uint16_t)(2000 + flow), 10);
+			rig_wire_send(rig, p.data, p.len);
+			rig_recv(rig, &got);
+			assert_true(got.flags & IXGBE_RX_RSS);
+			assert_int_equal(got.queue, got.rss_hash % 128 % 4);
+			if (again)
+				assert_int_equal(got.queue, queue);
+			queue = got.queue;
+		}
+		used[queue] = true;
+	}
+	for (int q = 0; q < 4; q++)
+		assert_true(used[q]);
+}
+
+/* The example of the RSS specification: 66.9.149.187:2794 to 161.142.100.80:1766. */
+static void the_hash_is_the_published_one(void **state)
+{
+	static struct packet p;
+	struct rig *rig = *state;
+	struct rig_frame got;
+	uint8_t *ip;
+
+	rig_start(rig, NULL);
+	packet_make(&p, rig->mac, false, PROTO_TCP, 2794, 10);
+	ip = p.data + p.l3;
+	memcpy(ip + 12, (const uint8_t[]){66, 9, 149, 187, 161, 142, 100, 80}, 8);
+	put16(p.data + p.l4 + 2, 1766);
+	put16(ip + 10, 0);
+	put16(ip + 10, ~fold(sum(ip, IPV4_BYTES, 0)));
+	rig_wire_send(rig, p.data, p.len);
+	rig_recv(rig, &got);
+	assert_int_equal(got.rss_hash, 0x51ccc178);
+}
+
+/* ---- Again ---- */
+
+static void it_stops_and_starts(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[60];
+
+	rig_start(rig, NULL);
+	plain_make(frame, sizeof(frame), rig->mac, 0);
+	for (int i = 0; i < 3; i++) {
+		arrives(rig, frame, sizeof(frame));
+		assert_int_equal(ixgbe_stop(rig->nic), 0);
+		assert_int_equal(ixgbe_pool_available(rig->rx_pool[0]), RIG_RX_BUFFERS);
+		assert_int_equal(ixgbe_start(rig->nic, rig->rx_pool, NULL), 0);
+		assert_int_equal(ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS), 0);
+	}
+	arrives(rig, frame, sizeof(frame));
+	assert_int_equal(rig_stat(rig, "rx_packets"), 4);
+	assert_int_equal(rig_stat(rig, "rx_pkts_nic"), 4);
+}
+
+static void it_closes_and_opens(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[60];
+
+	plain_make(frame, sizeof(frame), rig->mac, 0);
+	for (int i = 0; i < 3; i++) {
+		rig_start(rig, NULL);
+		arrives(rig, frame, sizeof(frame));
+		rig_close(rig);
+	}
+}
+
+static void count_row(void *ctx, const char *name, uint32_t offset, uint32_t value)
+{
+	(void)name;
+	(void)offset;
+	(void)value;
+	++*(size_t *)ctx;
+}
+
+static void registers_are_shown(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[60];
+	size_t rows = 0;
+
+	rig_start(rig, NULL);
+	assert_int_equal(ixgbe_registers_dump(rig->nic, count_row, &rows), 0);
+	assert_true(rows > 1000);
+	plain_make(frame, sizeof(frame), rig->mac, 0);
+	arrives(rig, frame, sizeof(frame));
+	assert_int_equal(rig_stat(rig, "rx_pkts_nic"), 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(open_tells_who_it_is),
+		TEST(link_needs_no_start),
+		TEST(link_changes_are_events),
+		TEST(frames_pass_both_ways),
+		TEST(no_frame_is_unaccounted_for),
+		TEST(mtu_changes_while_running),
+		TEST(addresses_filter),
+		TEST(vlans_filter),
+		TEST(vlan_tags_strip_and_insert),
+		TEST(a_vector_fires_once_per_arming),
+		TEST(sent_frames_interrupt_when_asked_for),
+		TEST(checksums_are_verified),
+		TEST(checksums_are_filled_in),
+		TEST(large_segments_are_cut),
+		TEST(flows_spread_and_stay),
+		TEST(the_hash_is_the_published_one),
+		TEST(it_stops_and_starts),
+		TEST(it_closes_and_opens),
+		TEST(registers_are_shown),
+	};
+	const char *missing;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s vfio-user-fd|vfio-user|vfio\n", argv[0]);
+		return 2;
+	}
+	missing = rig_select(argv[1]);
+	if (missing) {
+		printf("1..0 # SKIP %s\n", missing);
+		return 0;
+	}
+	return cmocka_run_group_tests_name(argv[1], tests, NULL, NULL);
+}
