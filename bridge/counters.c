@@ -10,6 +10,7 @@ const struct bridge_counter_info bridge_counter_info[] = {
 };
 const size_t bridge_counter_count = sizeof(bridge_counter_info) / sizeof(bridge_counter_info[0]);
 
-static_assert(sizeof(struct bridge_counters) ==
-		      sizeof(bridge_counter_info) / sizeof(bridge_counter_info[0]) * sizeof(uint64_t),
+static_assert(sizeof(struct bridge_counters) == sizeof(bridge_counter_info) /
+							sizeof(bridge_counter_info[0]) *
+							sizeof(uint64_t),
 	      "one name for each counter");

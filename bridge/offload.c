@@ -25,8 +25,8 @@
  * one of its own that has no checksum yet. The price: tcpdump calls the checksum of such
  * frames incorrect, and we touch the header. The gain: the kernel does not sum the
  * payload; per byte, so it is nothing for small frames. Hence only frames of at least
- * OFFLOAD_RX_CSUM_MIN_BYTES are handed over so; small ones (pings, DNS, DHCP, whose clients read raw
- * frames and trust their eyes, acknowledgements) arrive as they were on the wire.
+ * OFFLOAD_RX_CSUM_MIN_BYTES are handed over so; small ones (pings, DNS, DHCP, whose clients read
+ * raw frames and trust their eyes, acknowledgements) arrive as they were on the wire.
  *
  * What the NIC could not verify, or found bad, is handed over unchanged: the kernel
  * judges and counts.
@@ -53,21 +53,21 @@
 #define ETHERTYPE_IPV4 0x0800u
 #define ETHERTYPE_IPV6 0x86ddu
 
-#define IPV4_BYTES      20u
-#define IPV4_TOT_LEN    2u
-#define IPV4_FRAG       6u
-#define IPV4_FRAG_MASK  0x3fffu /* more fragments, and the offset */
-#define IPV4_PROTOCOL   9u
-#define IPV4_CSUM       10u
-#define IPV4_ADDRESSES  12u
-#define IPV6_BYTES      40u
-#define IPV6_PAYLOAD    4u
-#define IPV6_NEXT       6u
-#define IPV6_ADDRESSES  8u
-#define TCP_BYTES       20u
-#define TCP_DOFF        12u
-#define UDP_BYTES       8u
-#define L3_MAX          511u /* IPLEN of a context descriptor (section 7.2.3.2.3) */
+#define IPV4_BYTES     20u
+#define IPV4_TOT_LEN   2u
+#define IPV4_FRAG      6u
+#define IPV4_FRAG_MASK 0x3fffu /* more fragments, and the offset */
+#define IPV4_PROTOCOL  9u
+#define IPV4_CSUM      10u
+#define IPV4_ADDRESSES 12u
+#define IPV6_BYTES     40u
+#define IPV6_PAYLOAD   4u
+#define IPV6_NEXT      6u
+#define IPV6_ADDRESSES 8u
+#define TCP_BYTES      20u
+#define TCP_DOFF       12u
+#define UDP_BYTES      8u
+#define L3_MAX         511u /* IPLEN of a context descriptor (section 7.2.3.2.3) */
 
 /* ---- Sums ---- */
 

@@ -12,11 +12,11 @@
 
 /* What becomes of a frame from the kernel. */
 enum offload_tx {
-	OFFLOAD_TX_PLAIN,         /* send as it is */
-	OFFLOAD_TX_CSUM,          /* send, the NIC fills the checksum */
-	OFFLOAD_TX_TSO,           /* send, the NIC cuts it into segments */
-	OFFLOAD_TX_CSUM_SOFTWARE, /* send, we have filled the checksum */
-	OFFLOAD_TX_DROP_SHORT,    /* no Ethernet header */
+	OFFLOAD_TX_PLAIN,                /* send as it is */
+	OFFLOAD_TX_CSUM,                 /* send, the NIC fills the checksum */
+	OFFLOAD_TX_TSO,                  /* send, the NIC cuts it into segments */
+	OFFLOAD_TX_CSUM_SOFTWARE,        /* send, we have filled the checksum */
+	OFFLOAD_TX_DROP_SHORT,           /* no Ethernet header */
 	OFFLOAD_TX_DROP_TRUNCATED,       /* longer than TAP_FRAME_MAX */
 	OFFLOAD_TX_DROP_BAD_VNET_HEADER, /* the header contradicts the frame */
 	OFFLOAD_TX_DROP_UNSUPPORTED_GSO, /* segmentation the NIC cannot do */
@@ -70,8 +70,8 @@ struct offload_headers {
 	uint8_t version;  /* 4 or 6 */
 	uint8_t protocol; /* of the header behind IP and its extensions */
 	bool fragment;
-	uint8_t l2_len;   /* 14, 18 or 22 */
-	uint16_t l3_len;  /* with options and extensions: 20..511 */
+	uint8_t l2_len;  /* 14, 18 or 22 */
+	uint16_t l3_len; /* with options and extensions: 20..511 */
 };
 
 /* False: not IP, or headers that do not fit in `len` bytes or contradict themselves. */

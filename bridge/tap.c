@@ -145,11 +145,13 @@ static int check_free(const char *name, uint32_t ours, struct ixgbe_why *why)
 		return fail(why, err, "cannot look up interface %s: %s", name, strerror(-err));
 	if (!usage.tun)
 		return fail(why, -EINVAL,
-			    "interface %s exists and is no TAP: choose another name with --tap", name);
-	if (usage.queues > ours)
-		return fail(why, -EBUSY,
-			    "TAP %s is in use by another program: stop it or choose another name with --tap",
+			    "interface %s exists and is no TAP: choose another name with --tap",
 			    name);
+	if (usage.queues > ours)
+		return fail(
+			why, -EBUSY,
+			"TAP %s is in use by another program: stop it or choose another name with --tap",
+			name);
 	return 0;
 }
 
@@ -166,16 +168,19 @@ static int queue_attach(int fd, const char *name, struct ixgbe_why *why)
 	err = -errno;
 	switch (err) {
 	case -EPERM:
-		return fail(why, err, "no permission to create TAP %s: run as root or with CAP_NET_ADMIN",
+		return fail(why, err,
+			    "no permission to create TAP %s: run as root or with CAP_NET_ADMIN",
 			    name);
 	case -EBUSY:
-		return fail(why, err,
-			    "TAP %s is in use by another program: stop it or choose another name with --tap",
-			    name);
+		return fail(
+			why, err,
+			"TAP %s is in use by another program: stop it or choose another name with --tap",
+			name);
 	case -EINVAL:
-		return fail(why, err,
-			    "interface %s exists and is no multi-queue TAP: remove it (ip link del %s) or choose another name with --tap",
-			    name, name);
+		return fail(
+			why, err,
+			"interface %s exists and is no multi-queue TAP: remove it (ip link del %s) or choose another name with --tap",
+			name, name);
 	default:
 		return fail(why, err, "cannot create TAP %s: %s", name, strerror(-err));
 	}
@@ -188,16 +193,19 @@ static int queue_configure(int fd, const char *name, struct ixgbe_why *why)
 	struct ifreq ifr = {0};
 
 	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 || ioctl(fd, TUNSETVNETLE, &le) < 0)
-		return fail(why, -errno, "cannot set the header of TAP %s: %s", name, strerror(errno));
+		return fail(why, -errno, "cannot set the header of TAP %s: %s", name,
+			    strerror(errno));
 	size = le = 0;
 	if (ioctl(fd, TUNGETIFF, &ifr) < 0 || ioctl(fd, TUNGETVNETHDRSZ, &size) < 0 ||
 	    ioctl(fd, TUNGETVNETLE, &le) < 0)
-		return fail(why, -errno, "cannot read the settings of TAP %s: %s", name, strerror(errno));
+		return fail(why, -errno, "cannot read the settings of TAP %s: %s", name,
+			    strerror(errno));
 	if ((ifr.ifr_flags & ~TAP_FLAGS_STATE) != TAP_FLAGS || size != (int)TAP_VNET_HDR_BYTES ||
 	    le != 1)
-		return fail(why, -EINVAL,
-			    "TAP %s has other settings than asked for (flags %#x): remove it (ip link del %s)",
-			    name, (unsigned int)(unsigned short)ifr.ifr_flags, name);
+		return fail(
+			why, -EINVAL,
+			"TAP %s has other settings than asked for (flags %#x): remove it (ip link del %s)",
+			name, (unsigned int)(unsigned short)ifr.ifr_flags, name);
 	return 0;
 }
 
@@ -209,7 +217,8 @@ static int queue_open(const char *name, struct ixgbe_why *why)
 	if (fd < 0) {
 		err = -errno;
 		return fail(why, err, "cannot open " TUN_PATH ": %s%s", strerror(errno),
-			    err == -ENOENT || err == -ENODEV ? ": load the module (modprobe tun)" : "");
+			    err == -ENOENT || err == -ENODEV ? ": load the module (modprobe tun)"
+							     : "");
 	}
 	err = queue_attach(fd, name, why);
 	if (!err)
@@ -244,9 +253,10 @@ int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
 	for (i = 0; i < (int)IXGBE_QUEUES_MAX; i++)
 		new.fd[i] = -1;
 	if (!name_valid(name))
-		return fail(why, -EINVAL,
-			    "'%s' cannot be an interface name: 1 to %d characters without '/', ':', '%%' and spaces",
-			    name, IFNAMSIZ - 1);
+		return fail(
+			why, -EINVAL,
+			"'%s' cannot be an interface name: 1 to %d characters without '/', ':', '%%' and spaces",
+			name, IFNAMSIZ - 1);
 	if (queues == 0 || queues > IXGBE_QUEUES_MAX)
 		return fail(why, -EINVAL, "%u queues: 1 to %u are possible", queues,
 			    IXGBE_QUEUES_MAX);

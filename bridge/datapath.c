@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.
+ *
+ * One turn is one burst in each direction and one io_uring_enter:
+ *
+ *     NIC ring --rx_burst--> writes --+                  +--> buffers back to the pool
+ *                                     +--io_uring_enter--+
+ *     pool ----- buffers --> reads ---+                  +--> offload --tx_burst--> NIC ring
+ *
+ * The TAP does not block, so that the kernel carries every read and write out inside
+ * io_uring_enter. Nothing relies on it: a turn begins a direction anew only when
+ * nothing of it is in flight.
+ *
+ * To the TAP. The NIC leaves headroom in front of a frame; the vnet header goes there, and
+ * one write takes both. A frame of several buffers is one gathered write. The kernel copies
+ * the frame: the buffers are free when the write is complete.
+ *
+ * To the NIC. Each read takes one frame into one transmit buffer. How many reads a turn posts
+ * follows what the last one found: twice as many when all found a frame, one more
+ * than there were frames when some came back empty (EAGAIN costs about a third of a frame).
+ *
+ * Backpressure. What the NIC's ring does not take stays pending, and while anything is
+ * pending, or no transmit buffer is left, the TAP is not read (`blocked`): the kernel's queue
+ * holds the frames, and the senders wait. Without a link frames are dropped instead: they
+ * would be stale when it returns.
+ */
+#include "datapath.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "offload.h"
+#include "tap.h"
+
+#define BURST DATAPATH_BURST
+/* Both directions, and what wakes the worker. */
+#define RING_ENTRIES (2 * BURST + 16)
+/* A burst of large frames ends here, so that they are still in the cache when the NIC reads. */
+#define READ_BYTES_MAX (512u << 10)
+
+#define RX_HEADROOM_BYTES 64u
+#define RX_DATA_BYTES     2048u
+/* A frame that is read starts on a cache line; one byte more than any shows truncation. */
+#define TX_FRAME_OFFSET 64u
+#define TX_READ_OFFSET  (TX_FRAME_OFFSET - TAP_VNET_HDR_BYTES)
+#define TX_READ_BYTES   (TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1)
+#define TX_BUF_BYTES    ((TX_FRAME_OFFSET + TAP_FRAME_MAX + 1 + 63) & ~63u)
+/* More frames in flight than these gain nothing: each buffer is 64 KiB. */
+#define TX_IN_FLIGHT_MAX 256u
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* The ring is larger than all that is ever in flight. */
+struct io_uring_sqe *datapath_request(struct datapath *dp)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&dp->ring);
+
+	assert(sqe);
+	return sqe;
+}
+
+void datapath_label(struct io_uring_sqe *sqe, enum datapath_request request, uint32_t index)
+{
+	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+	io_uring_sqe_set_data64(sqe, (uint64_t)request << 32 | index);
+}
+
+/* ---- To the TAP ---- */
+
+static void rx_free(struct ixgbe_rx_seg *seg, uint32_t segs)
+{
+	for (uint32_t i = 0; i < segs; i++)
+		ixgbe_buf_put(seg[i].buf);
+}
+
+/* Writes the frame of `segs` segments from `at` on; `bytes` of them. */
+static void rx_write(struct datapath *dp, uint32_t at, uint32_t segs, uint32_t bytes)
+{
+	struct ixgbe_rx_seg *first = &dp->rx_seg[at];
+	const uint32_t flags = dp->rx_seg[at + segs - 1].flags;
+	struct bridge_counters *counters = &dp->counters;
+	uint8_t *frame = first->buf->data + first->offset;
+	struct iovec *iov = &dp->rx_iov[at];
+	struct io_uring_sqe *sqe;
+
+	assert(first->offset >= TAP_VNET_HDR_BYTES);
+	if (flags & (IXGBE_RX_L4_BAD | IXGBE_RX_IP_BAD))
+		bridge_count(&counters->rx_csum_bad, 1);
+	if (offload_rx(frame - TAP_VNET_HDR_BYTES, frame, first->len, bytes, flags) ==
+	    OFFLOAD_RX_VERIFIED)
+		bridge_count(&counters->rx_csum_verified, 1);
+
+	sqe = datapath_request(dp);
+	if (segs == 1) {
+		io_uring_prep_write(sqe, DATAPATH_TAP, frame - TAP_VNET_HDR_BYTES,
+				    bytes + TAP_VNET_HDR_BYTES, 0);
+	} else {
+		for (uint32_t i = 0; i < segs; i++)
+			iov[i] = (struct iovec){first[i].buf->data + first[i].offset, first[i].len};
+		iov[0].iov_base = frame - TAP_VNET_HDR_BYTES;
+		iov[0].iov_len += TAP_VNET_HDR_BYTES;
+		io_uring_prep_writev(sqe, DATAPATH_TAP, iov, segs, 0);
+	}
+	datapath_label(sqe, REQUEST_WRITE, at);
+	dp->rx_write[at] = (struct datapath_write){segs, bytes + TAP_VNET_HDR_BYTES};
+	dp->writes_in_flight++;
+}
+
+/* Takes a burst from the NIC and posts its writes; returns how many segments came. */
+static uint32_t rx_post(struct datapath *dp)
+{
+	uint32_t got, at, end, frames = 0;
+
+	if (dp->writes_in_flight > 0)
+		return 0;
+	got = ixgbe_rx_burst(dp->rxq, dp->rx_seg, BURST);
+	for (at = 0; at < got; at = end) {
+		uint32_t bytes = 0;
+
+		end = at;
+		do
+			bytes += dp->rx_seg[end].len;
+		while (!(dp->rx_seg[end++].flags & IXGBE_RX_EOP));
+		frames++;
+		/* The kernel wants the whole Ethernet header, and offload looks only at the
+		 * first segment. */
+		if (bytes < OFFLOAD_ETH_BYTES) {
+			bridge_count(&dp->counters.rx_drop_runt, 1);
+			rx_free(&dp->rx_seg[at], end - at);
+			continue;
+		}
+		rx_write(dp, at, end - at, bytes);
+	}
+	bridge_count(&dp->counters.rx_received, frames);
+	return got;
+}
+
+static void rx_done(struct datapath *dp, uint32_t index, int res)
+{
+	const struct datapath_write *write = &dp->rx_write[index];
+	struct bridge_counters *counters = &dp->counters;
+
+	if (res == (int)write->bytes) {
+		bridge_count(&counters->rx_delivered, 1);
+		bridge_count(&counters->rx_bytes, write->bytes - TAP_VNET_HDR_BYTES);
+	} else if (res == -EIO || res == -EBADFD) { /* down, or deleted */
+		bridge_count(&counters->rx_drop_tap_down, 1);
+	} else {
+		bridge_count(&counters->rx_drop_tap_rejected, 1);
+	}
+	rx_free(&dp->rx_seg[index], write->segs);
+	dp->writes_in_flight--;
+}
+
+/* ---- To the NIC ---- */
+
+/* Posts the reads of a turn, unless what was read before has not gone yet. */
+static void tx_post(struct datapath *dp)
+{
+	uint32_t depth;
+
+	if (dp->pending_count > 0 || dp->reads_in_flight > 0 || dp->tap_gone)
+		return;
+	if (ixgbe_pool_available(dp->tx_pool) < dp->read_depth)
+		ixgbe_tx_reclaim(dp->txq);
+	depth = min_u32(dp->read_depth, ixgbe_pool_available(dp->tx_pool));
+	dp->blocked = depth == 0;
+	for (uint32_t i = 0; i < depth; i++) {
+		struct ixgbe_buf *buf = ixgbe_buf_get(dp->tx_pool);
+		struct io_uring_sqe *sqe = datapath_request(dp);
+
+		io_uring_prep_read(sqe, DATAPATH_TAP, buf->data + TX_READ_OFFSET, TX_READ_BYTES, 0);
+		datapath_label(sqe, REQUEST_READ, i);
+		dp->read_buf[i] = buf;
+	}
+	dp->reads_in_flight = dp->reads_posted = depth;
+	dp->reads_filled = dp->read_bytes = 0;
+	dp->pending_first = 0;
+}
+
+/* What is counted for each verdict, as an offset into the counters. */
+static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
+	[OFFLOAD_TX_PLAIN] = SIZE_MAX,
+	[OFFLOAD_TX_CSUM] = offsetof(struct bridge_counters, tx_csum_offload),
+	[OFFLOAD_TX_TSO] = offsetof(struct bridge_counters, tx_tso),
+	[OFFLOAD_TX_CSUM_SOFTWARE] = offsetof(struct bridge_counters, tx_csum_software),
+	[OFFLOAD_TX_DROP_SHORT] = offsetof(struct bridge_counters, tx_drop_short),
+	[OFFLOAD_TX_DROP_TRUNCATED] = offsetof(struct bridge_counters, tx_drop_truncated),
+	[OFFLOAD_TX_DROP_BAD_VNET_HEADER] =
+		offsetof(struct bridge_counters, tx_drop_bad_vnet_header),
+	[OFFLOAD_TX_DROP_UNSUPPORTED_GSO] =
+		offsetof(struct bridge_counters, tx_drop_unsupported_gso),
+};
+
+/* A frame of `len` bytes with its header has been read: it is pending, or dropped. */
+static void tx_frame(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
+{
+	struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_count];
+	uint8_t *frame = buf->data + TX_FRAME_OFFSET;
+	enum offload_tx verdict = OFFLOAD_TX_DROP_SHORT;
+
+	bridge_count(&dp->counters.tx_received, 1);
+	if (len >= TAP_VNET_HDR_BYTES) {
+		len -= TAP_VNET_HDR_BYTES;
+		verdict = offload_tx(frame - TAP_VNET_HDR_BYTES, frame, len, seg);
+	}
+	if (tx_counter[verdict] != SIZE_MAX)
+		bridge_count((uint64_t *)((char *)&dp->counters + tx_counter[verdict]), 1);
+	if (verdict >= OFFLOAD_TX_DROP_SHORT) {
+		ixgbe_buf_put(buf);
+		return;
+	}
+	seg->buf = buf;
+	seg->offset = TX_FRAME_OFFSET;
+	seg->len = len;
+	seg->flags |= IXGBE_TX_EOP;
+	dp->pending_count++;
+	dp->read_bytes += len;
+}
+
+static void tx_done(struct datapath *dp, uint32_t index, int res)
+{
+	dp->reads_in_flight--;
+	if (res >= 0) {
+		dp->reads_filled++;
+		tx_frame(dp, dp->read_buf[index], (uint32_t)res);
+		return;
+	}
+	ixgbe_buf_put(dp->read_buf[index]);
+	/* Anything else is not about this read: the interface was deleted (EBADFD). */
+	if (res != -EAGAIN && res != -EINTR && res != -ENOMEM)
+		dp->tap_gone = true;
+}
+
+static void tx_depth_adapt(struct datapath *dp)
+{
+	if (dp->reads_posted == 0)
+		return;
+	if (dp->reads_filled < dp->reads_posted)
+		dp->read_depth = dp->reads_filled + 1;
+	else if (dp->read_bytes < READ_BYTES_MAX / 2)
+		dp->read_depth = min_u32(2 * dp->reads_posted, BURST);
+	else if (dp->read_bytes > READ_BYTES_MAX && dp->read_depth > 1)
+		dp->read_depth /= 2;
+	dp->reads_posted = 0;
+}
+
+/* Drops `n` pending frames from the first on. */
+static void tx_drop(struct datapath *dp, uint32_t n, uint64_t *counter)
+{
+	for (; n > 0; n--) {
+		ixgbe_buf_put(dp->tx_seg[dp->pending_first++].buf);
+		dp->pending_count--;
+		bridge_count(counter, 1);
+	}
+}
+
+/* Hands pending frames to the NIC; returns how many are pending no more. */
+static uint32_t tx_send(struct datapath *dp)
+{
+	struct bridge_counters *counters = &dp->counters;
+	const uint32_t before = dp->pending_count;
+
+	if (!atomic_load_explicit(&dp->link_up, memory_order_relaxed))
+		tx_drop(dp, dp->pending_count, &counters->tx_drop_link_down);
+	while (dp->pending_count > 0) {
+		struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first];
+		uint32_t n = ixgbe_tx_burst(dp->txq, seg, dp->pending_count);
+		uint64_t bytes = 0;
+		int err;
+
+		for (uint32_t i = 0; i < n; i++)
+			bytes += seg[i].len;
+		bridge_count(&counters->tx_delivered, n);
+		bridge_count(&counters->tx_bytes, bytes);
+		dp->pending_first += n;
+		dp->pending_count -= n;
+		if (dp->pending_count == 0)
+			break;
+
+		/* It stopped in front of a frame that cannot go, now or ever. */
+		err = ixgbe_tx_check(dp->txq, &dp->tx_seg[dp->pending_first], 1);
+		if (!err) {
+			if (!dp->blocked)
+				bridge_count(&counters->tx_ring_full, 1);
+			dp->blocked = true;
+			break;
+		}
+		tx_drop(dp, 1,
+			err == -EMSGSIZE ? &counters->tx_drop_oversize
+					 : &counters->tx_drop_rejected);
+	}
+	return before - dp->pending_count;
+}
+
+/* ---- Turns ---- */
+
+static void reap(struct datapath *dp)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head, n = 0;
+
+	io_uring_for_each_cqe(&dp->ring, head, cqe)
+	{
+		const enum datapath_request request = (enum datapath_request)(cqe->user_data >> 32);
+		const uint32_t index = (uint32_t)cqe->user_data;
+
+		if (request == REQUEST_WRITE)
+			rx_done(dp, index, cqe->res);
+		else if (request == REQUEST_READ)
+			tx_done(dp, index, cqe->res);
+		else
+			dp->woken(dp->woken_ctx, request, cqe->res);
+		n++;
+	}
+	io_uring_cq_advance(&dp->ring, n);
+}
+
+bool datapath_turn(struct datapath *dp)
+{
+	uint32_t moved = rx_post(dp);
+
+	tx_post(dp);
+	io_uring_submit_and_get_events(&dp->ring);
+	reap(dp);
+	moved += dp->reads_posted ? dp->reads_filled : 0;
+	tx_depth_adapt(dp);
+	moved += tx_send(dp);
+	bridge_count(&dp->counters.turns, 1);
+	return moved > 0;
+}
+
+bool datapath_ready(struct datapath *dp)
+{
+	if (ixgbe_rx_pending(dp->rxq))
+		return true;
+	if (!dp->blocked)
+		return false;
+	return dp->pending_count > 0 ? tx_send(dp) > 0 : ixgbe_tx_reclaim(dp->txq) > 0;
+}
+
+void datapath_wait(struct datapath *dp)
+{
+	io_uring_submit_and_wait(&dp->ring, 1);
+	reap(dp);
+}
+
+void datapath_finish(struct datapath *dp)
+{
+	while (dp->writes_in_flight > 0 || dp->reads_in_flight > 0)
+		datapath_wait(dp);
+	tx_send(dp);
+	tx_drop(dp, dp->pending_count, &dp->counters.tx_drop_stopped);
+	ixgbe_tx_reclaim(dp->txq);
+}
+
+/* ---- Life ---- */
+
+int datapath_init(struct datapath *dp, const struct worker_config *config, int wake_fd,
+		  struct ixgbe_why *why)
+{
+	const int fds[DATAPATH_FILES] = {
+		[DATAPATH_TAP] = config->tap_fd,
+		[DATAPATH_IRQ] = ixgbe_irq_fd(config->nic, config->queue),
+		[DATAPATH_WAKE] = wake_fd,
+	};
+
+	/* A TAP that blocks would hold the other direction up. */
+	if (!(fcntl(config->tap_fd, F_GETFL) & O_NONBLOCK)) {
+		if (why)
+			snprintf(why->text, sizeof(why->text),
+				 "the TAP's descriptor %d is not non-blocking", config->tap_fd);
+		return -EINVAL;
+	}
+	memset(dp, 0, sizeof(*dp));
+	dp->rxq = ixgbe_rxq(config->nic, config->queue);
+	dp->txq = ixgbe_txq(config->nic, config->queue);
+	dp->tx_pool = config->tx_pool;
+	dp->read_depth = 1;
+	atomic_init(&dp->link_up, true);
+	return ring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);
+}
+
+void datapath_exit(struct datapath *dp)
+{
+	assert(dp->writes_in_flight == 0 && dp->reads_in_flight == 0 && dp->pending_count == 0);
+	io_uring_queue_exit(&dp->ring);
+}
+
+void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out)
+{
+	*out = (struct worker_pools){
+		/* A full ring, a burst that is being written, and one to refill with. */
+		.rx_count = rx_ring + 2 * BURST,
+		.rx_size = RX_HEADROOM_BYTES + RX_DATA_BYTES,
+		.rx_headroom = RX_HEADROOM_BYTES,
+		.tx_count = min_u32(tx_ring, TX_IN_FLIGHT_MAX) + BURST,
+		.tx_size = TX_BUF_BYTES,
+	};
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Moves frames between one queue pair of the NIC and one queue of the TAP, in turns. What
+ * drives it, and when it sleeps, is the worker's matter: see worker.c. Internal to the bridge.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+#include "ring.h"
+#include "worker.h"
+
+/* Segments of one receive burst, and frames of one transmit burst. */
+#define DATAPATH_BURST 64u
+
+/* The files of the ring, by index. */
+enum datapath_file { DATAPATH_TAP, DATAPATH_IRQ, DATAPATH_WAKE, DATAPATH_FILES };
+
+/* What a completion belongs to: the high half of its user data; the low half is an index. */
+enum datapath_request {
+	REQUEST_WRITE,
+	REQUEST_READ,
+	REQUEST_CANCEL,
+	/* The owner's, see datapath.woken: */
+	REQUEST_TAP_READY,
+	REQUEST_IRQ,
+	REQUEST_WAKE,
+	REQUESTS
+};
+
+struct datapath {
+	struct io_uring ring;
+	struct ixgbe_rxq *rxq;
+	struct ixgbe_txq *txq;
+	struct ixgbe_pool *tx_pool;
+	void (*woken)(void *ctx, enum datapath_request request, int res);
+	void *woken_ctx;
+	atomic_bool link_up; /* set by any thread */
+	bool tap_gone;       /* the interface was deleted: it is not read any more */
+	bool blocked;        /* the NIC's ring or the pool is full: the TAP is not read */
+
+	/* To the TAP. */
+	uint32_t writes_in_flight;
+	struct ixgbe_rx_seg rx_seg[DATAPATH_BURST];
+	struct iovec rx_iov[DATAPATH_BURST];
+	struct datapath_write {
+		uint32_t segs;
+		uint32_t bytes;     /* with the vnet header */
+	} rx_write[DATAPATH_BURST]; /* by the first segment */
+
+	/* To the NIC. */
+	uint32_t reads_in_flight;
+	uint32_t read_depth;                             /* reads of the next turn */
+	uint32_t reads_posted, reads_filled, read_bytes; /* of this turn */
+	struct ixgbe_buf *read_buf[DATAPATH_BURST];
+	uint32_t pending_first, pending_count; /* of tx_seg: what the ring has not taken yet */
+	struct ixgbe_tx_seg tx_seg[DATAPATH_BURST];
+
+	_Alignas(64) struct bridge_counters counters;
+};
+
+/* Makes the ring (see ring_init), disabled. `wake_fd` is for the owner's purposes. */
+int datapath_init(struct datapath *dp, const struct worker_config *config, int wake_fd,
+		  struct ixgbe_why *why);
+/* Nothing is in flight. */
+void datapath_exit(struct datapath *dp);
+
+/* One burst in each direction, in one system call; whether anything moved. */
+bool datapath_turn(struct datapath *dp);
+/* Whether the NIC has something for a turn: frames, or room if that is waited for. */
+bool datapath_ready(struct datapath *dp);
+/* Ends what is in flight, delivers or drops what is pending. */
+void datapath_finish(struct datapath *dp);
+
+/* For the owner's own requests: one of them, named; and their completions so far. */
+struct io_uring_sqe *datapath_request(struct datapath *dp);
+void datapath_label(struct io_uring_sqe *sqe, enum datapath_request request, uint32_t index);
+/* Submits, sleeps until something completes, and takes the completions. */
+void datapath_wait(struct datapath *dp);
+
+/* A counter has one writer and many readers. */
+static inline void bridge_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "ring.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+int ring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsigned int count,
+	      struct ixgbe_why *why)
+{
+	/* The best first. Completions run when we enter the kernel, not by interrupting us:
+	 * DEFER_TASKRUN since Linux 6.1, COOP_TASKRUN since 5.19. */
+	static const unsigned int flags[] = {
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+		IORING_SETUP_COOP_TASKRUN,
+		0,
+	};
+	const char *what = "create";
+	int err = -EINVAL;
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) && err == -EINVAL; i++) {
+		struct io_uring_params params = {.flags = flags[i] | IORING_SETUP_R_DISABLED};
+
+		err = io_uring_queue_init_params(entries, ring, &params);
+	}
+	if (!err) {
+		what = "register files with";
+		err = io_uring_register_files(ring, fds, count);
+		if (err)
+			io_uring_queue_exit(ring);
+	}
+	if (err && why)
+		snprintf(
+			why->text, sizeof(why->text), "cannot %s an io_uring: %s%s", what,
+			strerror(-err),
+			err == -ENOSYS ? ": Linux 5.10 or newer is needed"
+			: err == -EPERM
+				? ": allow it (sysctl kernel.io_uring_disabled=0, or the container's "
+				  "seccomp profile)"
+				: "");
+	return err;
+}
+
+int ring_enable(struct io_uring *ring)
+{
+	/* Spares a look-up of the descriptor in each call; kernels before 5.18 lack it. */
+	io_uring_register_ring_fd(ring);
+	return io_uring_enable_rings(ring);
+}

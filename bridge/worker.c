@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.
+ *
+ * A worker runs turns of its data path (datapath.c) for as long as they move anything.
+ *
+ * Sleep. Three requests wake it: a poll of the TAP (unless the data path is blocked), a read of
+ * the interrupt's eventfd, and a read of an eventfd of our own, for orders from other threads.
+ * They stay posted until they fire, through busy turns too. A wake-up cannot be lost: the
+ * poll looks at the queue's state as it is posted, a cause that is pending when the vector
+ * is armed fires it, and the rings are looked at once more after arming. While blocked, sent
+ * frames raise the interrupt too.
+ *
+ * Polling. Before it sleeps, an adaptive worker goes on turning for a while, giving way to
+ * other threads in between. How long is learned: a sleep that ended within
+ * SPIN_MAX_NS would have been spared by spinning, so the time doubles; a
+ * longer one would not, so it is halved, down to nothing.
+ */
+#include "worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "datapath.h"
+
+#define SPIN_MIN_NS 4000u
+#define SPIN_MAX_NS 50000u
+
+struct worker {
+	struct datapath dp; /* first: aligned to cache lines */
+	struct worker_config config;
+
+	bool posted[REQUESTS]; /* TAP_READY, IRQ, WAKE */
+	bool irq_armed, irq_tx;
+	uint64_t irq_value, wake_value;
+	uint64_t spin_ns, last_work_ns;
+
+	pthread_t thread;
+	sem_t started;
+	int start_error;
+	int wake_fd;
+	atomic_bool stop, idle;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void log_error(const struct worker *worker, const char *what, int err)
+{
+	char text[128];
+
+	if (!worker->config.log)
+		return;
+	snprintf(text, sizeof(text), "queue %u: %s: %s", worker->config.queue, what,
+		 strerror(-err));
+	worker->config.log(worker->config.log_ctx, IXGBE_LOG_ERROR, text);
+}
+
+/* A completion that is not the data path's. */
+static void woken(void *ctx, enum datapath_request request, int res)
+{
+	struct worker *worker = ctx;
+
+	worker->posted[request] = false;
+	if (request == REQUEST_IRQ && res > 0) {
+		worker->irq_armed = false;
+		bridge_count(&worker->dp.counters.irqs, 1);
+	}
+	/* POLLERR: the interface was deleted; a further poll would end at once again. */
+	if (request == REQUEST_TAP_READY && res > 0 && (res & (POLLERR | POLLHUP)) &&
+	    !worker->dp.tap_gone) {
+		worker->dp.tap_gone = true;
+		log_error(worker, "the TAP is gone", -ENODEV);
+	}
+}
+
+/* ---- Sleep ---- */
+
+static void post_read_eventfd(struct worker *worker, enum datapath_request request,
+			      enum datapath_file file, uint64_t *value)
+{
+	struct io_uring_sqe *sqe;
+
+	if (worker->posted[request])
+		return;
+	sqe = datapath_request(&worker->dp);
+	io_uring_prep_read(sqe, (int)file, value, sizeof(*value), 0);
+	datapath_label(sqe, request, 0);
+	worker->posted[request] = true;
+}
+
+static void post_tap_poll(struct worker *worker)
+{
+	struct io_uring_sqe *sqe;
+
+	if (worker->posted[REQUEST_TAP_READY] || worker->dp.tap_gone || worker->dp.blocked)
+		return;
+	sqe = datapath_request(&worker->dp);
+	io_uring_prep_poll_add(sqe, DATAPATH_TAP, POLLIN);
+	datapath_label(sqe, REQUEST_TAP_READY, 0);
+	worker->posted[REQUEST_TAP_READY] = true;
+}
+
+/* Whether the interrupt is to come for sent frames too; arms it in any case. */
+static void arm(struct worker *worker)
+{
+	if (worker->irq_tx != worker->dp.blocked) {
+		worker->irq_tx = worker->dp.blocked;
+		ixgbe_irq_tx_set(worker->config.nic, worker->config.queue, worker->irq_tx);
+	}
+	if (!worker->irq_armed)
+		ixgbe_irq_arm(worker->config.nic, worker->config.queue);
+	worker->irq_armed = true;
+}
+
+static void sleep_until_woken(struct worker *worker)
+{
+	post_tap_poll(worker);
+	post_read_eventfd(worker, REQUEST_IRQ, DATAPATH_IRQ, &worker->irq_value);
+	post_read_eventfd(worker, REQUEST_WAKE, DATAPATH_WAKE, &worker->wake_value);
+	arm(worker);
+
+	/* What came while the vector was masked may have raised no interrupt. */
+	if (datapath_ready(&worker->dp))
+		return;
+
+	atomic_store_explicit(&worker->idle, true, memory_order_relaxed);
+	datapath_wait(&worker->dp);
+	atomic_store_explicit(&worker->idle, false, memory_order_relaxed);
+	bridge_count(&worker->dp.counters.wakeups, 1);
+}
+
+/* Nothing moved in the last turn: turn again, or sleep? */
+static void rest(struct worker *worker)
+{
+	uint64_t now, slept;
+
+	if (worker->config.poll == WORKER_POLL_BUSY)
+		return;
+	if (worker->config.poll == WORKER_POLL_INTERRUPT) {
+		sleep_until_woken(worker);
+		return;
+	}
+	now = now_ns();
+	if (worker->last_work_ns == 0)
+		worker->last_work_ns = now;
+	if (now - worker->last_work_ns < worker->spin_ns) {
+		sched_yield();
+		return;
+	}
+	sleep_until_woken(worker);
+	slept = now_ns() - now;
+	worker->spin_ns = slept < SPIN_MAX_NS ? worker->spin_ns * 2 + SPIN_MIN_NS
+					      : worker->spin_ns / 2;
+	if (worker->spin_ns > SPIN_MAX_NS)
+		worker->spin_ns = SPIN_MAX_NS;
+	if (worker->spin_ns < SPIN_MIN_NS)
+		worker->spin_ns = 0;
+	worker->last_work_ns = 0;
+}
+
+/* ---- Life ---- */
+
+/* Takes back what is posted: the kernel writes into `worker` no more. */
+static void cancel_posted(struct worker *worker)
+{
+	for (uint32_t request = REQUEST_TAP_READY; request < REQUESTS; request++) {
+		struct io_uring_sqe *sqe;
+
+		if (!worker->posted[request])
+			continue;
+		sqe = datapath_request(&worker->dp);
+		io_uring_prep_cancel64(sqe, (uint64_t)request << 32, 0);
+		io_uring_sqe_set_data64(sqe, (uint64_t)REQUEST_CANCEL << 32);
+	}
+	while (worker->posted[REQUEST_TAP_READY] || worker->posted[REQUEST_IRQ] ||
+	       worker->posted[REQUEST_WAKE])
+		datapath_wait(&worker->dp);
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *worker = arg;
+
+	worker->start_error = ring_enable(&worker->dp.ring);
+	sem_post(&worker->started);
+	if (worker->start_error)
+		return NULL;
+
+	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
+		if (datapath_turn(&worker->dp))
+			worker->last_work_ns = 0;
+		else
+			rest(worker);
+	}
+	datapath_finish(&worker->dp);
+	cancel_posted(worker);
+	if (worker->irq_tx)
+		ixgbe_irq_tx_set(worker->config.nic, worker->config.queue, false);
+	return NULL;
+}
+
+static int thread_start(struct worker *worker)
+{
+	const int cpu = worker->config.cpu;
+	char name[16];
+	int err;
+
+	err = pthread_create(&worker->thread, NULL, worker_main, worker);
+	if (err)
+		return -err;
+	snprintf(name, sizeof(name), "queue-%u", worker->config.queue);
+	pthread_setname_np(worker->thread, name);
+	if (cpu >= 0 && cpu < CPU_SETSIZE) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET((unsigned int)cpu, &set);
+		err = pthread_setaffinity_np(worker->thread, sizeof(set), &set);
+		if (err)
+			log_error(worker, "cannot be pinned to its processor", -err);
+	}
+	while (sem_wait(&worker->started) < 0)
+		;
+	if (worker->start_error)
+		pthread_join(worker->thread, NULL);
+	return worker->start_error;
+}
+
+static int fill_why(struct ixgbe_why *why, int err, const char *text)
+{
+	if (why)
+		snprintf(why->text, sizeof(why->text), "%s: %s", text, strerror(-err));
+	return err;
+}
+
+int worker_start(const struct worker_config *config, struct worker **out, struct ixgbe_why *why)
+{
+	struct worker *worker;
+	int err;
+
+	worker = aligned_alloc(_Alignof(struct worker), sizeof(*worker));
+	if (!worker)
+		return fill_why(why, -ENOMEM, "cannot start a worker");
+	memset(worker, 0, sizeof(*worker));
+	worker->config = *config;
+	sem_init(&worker->started, 0, 0);
+
+	worker->wake_fd = eventfd(0, EFD_CLOEXEC);
+	if (worker->wake_fd < 0) {
+		err = fill_why(why, -errno, "cannot make an eventfd");
+		goto fail_free;
+	}
+	err = datapath_init(&worker->dp, config, worker->wake_fd, why);
+	if (err)
+		goto fail_close;
+	worker->dp.woken = woken;
+	worker->dp.woken_ctx = worker;
+	err = thread_start(worker);
+	if (err) {
+		fill_why(why, err, "cannot start a worker's thread");
+		goto fail_ring;
+	}
+	*out = worker;
+	return 0;
+
+fail_ring:
+	datapath_exit(&worker->dp);
+fail_close:
+	close(worker->wake_fd);
+fail_free:
+	sem_destroy(&worker->started);
+	free(worker);
+	return err;
+}
+
+static void wake(struct worker *worker)
+{
+	const uint64_t one = 1;
+	ssize_t n = write(worker->wake_fd, &one, sizeof(one));
+
+	assert(n == sizeof(one));
+	(void)n;
+}
+
+void worker_halt(struct worker *worker)
+{
+	if (atomic_exchange_explicit(&worker->stop, true, memory_order_relaxed))
+		return;
+	wake(worker);
+	pthread_join(worker->thread, NULL);
+}
+
+void worker_stop(struct worker *worker)
+{
+	if (!worker)
+		return;
+	worker_halt(worker);
+	datapath_exit(&worker->dp);
+	close(worker->wake_fd);
+	sem_destroy(&worker->started);
+	free(worker);
+}
+
+void worker_link_set(struct worker *worker, bool up)
+{
+	atomic_store_explicit(&worker->dp.link_up, up, memory_order_relaxed);
+	wake(worker); /* it may be asleep over frames for a link that went */
+}
+
+void worker_counters(const struct worker *worker, struct bridge_counters *out)
+{
+	const uint64_t *from = (const uint64_t *)&worker->dp.counters;
+	uint64_t *to = (uint64_t *)out;
+
+	for (size_t i = 0; i < bridge_counter_count; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+}
+
+bool worker_idle(const struct worker *worker)
+{
+	return atomic_load_explicit(&worker->idle, memory_order_relaxed);
+}
