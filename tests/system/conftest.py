@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+import os
+
+import pytest
+
+import rig as rig_module
+
+
+def pytest_configure():
+    missing = [path for path in (rig_module.IXTAPD, rig_module.IXNIC, rig_module.IXTAP)
+               if not os.access(path, os.X_OK)]
+    if missing:
+        pytest.exit(f"not built: {', '.join(missing)} (IXTAP_BUILD names the build tree)", 2)
+    if os.geteuid() != 0:
+        pytest.exit("needs root: it makes network namespaces", 2)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows the daemons' logs with a failure."""
+    report = (yield).get_result()
+    made = item.funcargs.get("rig") if hasattr(item, "funcargs") else None
+    if report.failed and made is not None:
+        for daemon in made.daemons:
+            if not daemon.log.closed:
+                report.sections.append((f"log of pid {daemon.pid}", daemon.errors()[-6000:]))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    yield
+    found = rig_module.leftovers()
+    assert not found, "left behind: " + "; ".join(found)
+
+
+@pytest.fixture
+def rig():
+    made = rig_module.Rig()
+    try:
+        yield made
+        made.stop()
+    finally:
+        made.tear_down()
+
+
+@pytest.fixture
+def bridge(rig):
+    return rig.bridge()
+
+
+@pytest.fixture(scope="session")
+def sanitized():
+    return rig_module.sanitized()

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: MIT
+"""What the system tests are made of: namespaces, daemons, and a bridge between two namespaces.
+
+      namespace left                                                 namespace right
+    +----------------+                                             +----------------+
+    | tap0           |    TAP +--------+ vfio-user +-------+  TAP  | wire0          |
+    | 192.0.2.1/24   |--------| ixtapd |===========| ixnic |-------| 192.0.2.2/24   |
+    | 2001:db8::1/64 |        +--------+ socketpair+-------+       | 2001:db8::2/64 |
+    +----------------+             | control          | control.nic  +----------------+
+                                  test              test
+
+With a seqpacket wire there is no namespace right: the test itself is the far end.
+
+Nothing here waits for time: wait_for() waits for a condition and fails at a deadline.
+"""
+import contextlib
+import ctypes
+import itertools
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("IXTAP_BUILD") or os.path.join(TOP, "build", "plain")
+IXTAPD = os.path.join(BUILD, "bridge", "ixtapd")
+IXNIC = os.path.join(BUILD, "tools", "ixnic", "ixnic")
+IXTAP = os.path.join(BUILD, "tools", "ixtap", "ixtap")
+
+DEADLINE_S = 20.0
+LEFT_V4, RIGHT_V4 = "192.0.2.1", "192.0.2.2"
+LEFT_V6, RIGHT_V6 = "2001:db8::1", "2001:db8::2"
+NIC_MAC = "02:00:00:00:82:01"
+
+# In the environment of every process of a test, and so of its children: whose are they?
+MARK = f"IXTAP_TEST={os.getpid()}"
+CLONE_NEWNET = 0x40000000
+
+libc = ctypes.CDLL(None, use_errno=True)
+serial = itertools.count()
+
+
+def sanitized():
+    with open(os.path.join(BUILD, "meson-info", "intro-buildoptions.json"), encoding="utf-8") as file:
+        return any(option["name"] == "b_sanitize" and option["value"] != "none"
+                   for option in json.load(file))
+
+
+def environment(**more):
+    name, value = MARK.split("=")
+    return {**os.environ, name: value, **more}
+
+
+def wait_for(condition, what, deadline_s=DEADLINE_S):
+    """Calls condition() until it returns something true, and returns that."""
+    deadline = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {deadline_s} s: {what}"
+        time.sleep(0.02)
+
+
+def run(*words, check=True, timeout=60, **more):
+    done = subprocess.run([str(word) for word in words], text=True, capture_output=True,
+                          timeout=timeout, check=False, env=environment(), **more)
+    assert not check or done.returncode == 0, \
+        f"{' '.join(map(str, words))}: status {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def ask(path, request):
+    """One request to a control socket; its reply, an {"error"} too."""
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as connection:
+        connection.settimeout(DEADLINE_S)
+        connection.connect(str(path))
+        connection.send(request.encode())
+        return json.loads(connection.recv(1 << 20))
+
+
+class Namespace:
+    def __init__(self, label):
+        self.name = f"ixt{os.getpid()}-{next(serial)}-{label}"
+        run("ip", "netns", "add", self.name)
+        self.run("ip", "link", "set", "lo", "up")
+
+    def words(self, *words):
+        return ["ip", "netns", "exec", self.name, *map(str, words)]
+
+    def run(self, *words, **more):
+        return run(*self.words(*words), **more)
+
+    def popen(self, *words, **more):
+        return subprocess.Popen(self.words(*words), text=True, env=environment(),
+                                stdin=subprocess.DEVNULL, **more)
+
+    def link(self, device):
+        return json.loads(self.run("ip", "-d", "-j", "link", "show", "dev", device).stdout)[0]
+
+    def has(self, device):
+        return self.run("ip", "link", "show", "dev", device, check=False).returncode == 0
+
+    def carrier(self, device):
+        return "LOWER_UP" in self.link(device)["flags"]
+
+    @contextlib.contextmanager
+    def entered(self):
+        """The calling thread is in the namespace meanwhile; sockets made there stay in it."""
+        with open("/proc/thread-self/ns/net", "rb") as home, \
+                open(f"/run/netns/{self.name}", "rb") as there:
+            assert libc.setns(there.fileno(), CLONE_NEWNET) == 0
+            try:
+                yield
+            finally:
+                assert libc.setns(home.fileno(), CLONE_NEWNET) == 0
+
+    def packet_socket(self, device):
+        """A raw socket that sends and sees whole frames of the interface."""
+        with self.entered():
+            raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        raw.bind((device, 0))
+        raw.settimeout(DEADLINE_S)
+        return raw
+
+    def delete(self):
+        run("ip", "netns", "delete", self.name, check=False)
+
+
+class Daemon:
+    """A program that says `ready`, and its log."""
+
+    def __init__(self, words, scratch, **environ):
+        self.log = open(os.path.join(scratch, f"log-{next(serial)}"), "w+", encoding="utf-8",
+                        errors="replace")
+        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=self.log, bufsize=0,
+                                        env=environment(**environ), start_new_session=True)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def errors(self):
+        self.log.flush()
+        with open(self.log.name, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def wait_ready(self):
+        readable, _, _ = select.select([self.process.stdout], [], [], DEADLINE_S)
+        assert readable, f"not ready within {DEADLINE_S} s\n{self.errors()}"
+        line = os.read(self.process.stdout.fileno(), 64)
+        if line != b"ready\n":
+            self.kill()
+        assert line == b"ready\n", f"said {line!r}\n{self.errors()}"
+        return self
+
+    def wait(self):
+        """Its exit status, when it has ended."""
+        try:
+            return self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"did not end within {DEADLINE_S} s\n{self.errors()}") from None
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.wait()
+
+    def kill(self):
+        if self.alive():
+            self.process.kill()
+        self.process.wait()
+
+    def close(self):
+        self.kill()
+        self.process.stdout.close()
+        self.log.close()
+
+
+class Bridge(Daemon):
+    """ixtapd in the namespace left, with a software NIC; the wire's end is in right, if a TAP."""
+
+    tap = "tap0"
+
+    def __init__(self, left, right, scratch, *options, wire=None, mtu=1500, environ=None):
+        self.left, self.right, self.mtu = left, right, mtu
+        self.control = os.path.join(scratch, "control")
+        self.nic_control = self.control + ".nic"
+        self.wire = "wire0" if wire is None else wire
+        nic = "soft:tap:wire0" if wire is None else f"soft:seqpacket:{wire}"
+        words = [IXTAPD, "--nic", nic, "--tap", self.tap, "--mac", NIC_MAC,
+                 "--address", f"{LEFT_V4}/24", "--address", f"{LEFT_V6}/64", "--up",
+                 "--mtu", mtu, "--control", self.control, "--log-level", "debug", *options]
+        super().__init__(left.words(*words), scratch, **(environ or {}))
+
+    def connect(self):
+        """Puts the wire's TAP into the namespace right, and waits for carrier at both ends."""
+        self.left.run("ip", "link", "set", self.wire, "netns", self.right.name)
+        for words in (["address", "add", f"{RIGHT_V4}/24", "dev", self.wire],
+                      ["address", "add", f"{RIGHT_V6}/64", "dev", self.wire, "nodad"],
+                      ["link", "set", self.wire, "mtu", self.mtu, "up"]):
+            self.right.run("ip", *words)
+        wait_for(lambda: self.left.carrier(self.tap) and self.right.carrier(self.wire),
+                 "carrier at both ends")
+        wait_for(lambda: "tentative" not in self.left.run("ip", "-6", "address", "show", "dev",
+                                                          self.tap).stdout,
+                 "IPv6 addresses without duplicates")
+        return self
+
+    def ask(self, request):
+        reply = ask(self.control, request)
+        assert "error" not in reply, reply["error"]
+        return reply
+
+    def nic(self, request):
+        reply = ask(self.nic_control, request)
+        assert "error" not in reply, reply["error"]
+        return reply
+
+    def register(self, name, index=None):
+        value = self.nic(f"registers {name}")["registers"][name]
+        return value if index is None else value[index]
+
+    def counters(self):
+        return self.ask("stats")["bridge"]
+
+    def counter(self, name):
+        return self.counters()[name]
+
+    def check_accounts(self):
+        """received = delivered + named drops, both ways; no rule of the datasheet was broken."""
+        def balanced():
+            bridge = self.counters()
+            return all(bridge[f"{way}_received"] == bridge[f"{way}_delivered"] +
+                       sum(value for name, value in bridge.items()
+                           if name.startswith(f"{way}_drop_"))
+                       for way in ("rx", "tx"))
+
+        wait_for(balanced, f"received = delivered + drops: {self.counters()}", 5)
+        violations = self.nic("violations")
+        assert violations["total"] == 0, violations["rules"]
+
+    def ping(self, *options, count=5, target=RIGHT_V4):
+        """Pings the far end; every packet must come back."""
+        done = self.left.run("ping", "-n", "-q", "-c", count, "-i", "0.02", "-W", "5", *options,
+                             target, check=False)
+        assert f"{count} packets transmitted, {count} received" in done.stdout, \
+            done.stdout + done.stderr + self.errors()[-3000:]
+
+    def iperf(self, *options, seconds=1):
+        """iperf3's own report, of a client in left and a server in right."""
+        with self.right.popen("iperf3", "-s", "-1", "--forceflush", "-B", RIGHT_V4,
+                              stdout=subprocess.PIPE) as server:
+            try:
+                while "listening" not in server.stdout.readline():
+                    assert server.poll() is None
+                done = self.left.run("iperf3", "-J", "-c", RIGHT_V4, "-t", seconds, *options,
+                                     check=False)
+            finally:
+                server.kill()
+        report = json.loads(done.stdout)
+        assert "error" not in report, report["error"]
+        return report["end"]
+
+
+class Rig:
+    """Makes what a test needs and takes it down again, whatever happens."""
+
+    def __init__(self):
+        self.scratch = tempfile.mkdtemp(prefix="ixt-")
+        self.namespaces, self.daemons = [], []
+
+    def namespace(self, label):
+        self.namespaces.append(Namespace(label))
+        return self.namespaces[-1]
+
+    def daemon(self, *words, **environ):
+        self.daemons.append(Daemon(words, self.scratch, **environ))
+        return self.daemons[-1]
+
+    def bridge(self, *options, connected=True, **more):
+        """A bridge between two namespaces, ready and with carrier."""
+        left, right = self.namespace("left"), self.namespace("right")
+        bridge = Bridge(left, right, self.scratch, *options, **more)
+        self.daemons.append(bridge)
+        bridge.wait_ready()
+        return bridge.connect() if connected else bridge
+
+    def path(self, name):
+        return os.path.join(self.scratch, name)
+
+    def stop(self):
+        """Every bridge that still runs must have kept its accounts, and must stop with status 0."""
+        for bridge in self.daemons:
+            if isinstance(bridge, Bridge) and bridge.alive():
+                bridge.check_accounts()
+                assert bridge.stop() == 0, bridge.errors()[-4000:]
+                assert not bridge.left.has(bridge.tap), "the TAP is still there"
+                for path in (bridge.control, bridge.nic_control):
+                    assert not os.path.exists(path), f"{path} is still there"
+
+    def tear_down(self):
+        for daemon in self.daemons:
+            daemon.close()
+        for namespace in self.namespaces:
+            namespace.delete()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
+def our_processes():
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as environ:
+                ours = MARK.encode() in environ.read().split(b"\0")
+            with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
+                words = cmdline.read().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue  # it ended just now
+        if ours and words:
+            found[int(pid)] = words
+    return found
+
+
+def leftovers():
+    """Processes and namespaces of this run of the tests that are there still; they are removed."""
+    deadline = time.monotonic() + 2
+    while (processes := our_processes()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    for pid in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    names = [name for name in os.listdir("/run/netns") if name.startswith(f"ixt{os.getpid()}-")] \
+        if os.path.isdir("/run/netns") else []
+    for name in names:
+        run("ip", "netns", "delete", name, check=False)
+    return [f"process {pid}: {words}" for pid, words in processes.items()] + \
+        [f"namespace {name}" for name in names]

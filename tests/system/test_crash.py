@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Signals and sudden death of either program, with traffic under way."""
+import contextlib
+import os
+import signal
+import subprocess
+
+import pytest
+
+import rig as r
+
+
+@contextlib.contextmanager
+def traffic(bridge):
+    """iperf3 both ways, until the end; what it says of the break does not matter."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with bridge.right.popen("iperf3", "-s", "-1", "--forceflush", "-B", r.RIGHT_V4,
+                            stdout=subprocess.PIPE) as server:
+        while "listening" not in server.stdout.readline():
+            assert server.poll() is None
+        with bridge.left.popen("iperf3", "-c", r.RIGHT_V4, "-t", "60", "--bidir", **quiet) as client:
+            try:
+                start = bridge.counters()["rx_received"]
+                r.wait_for(lambda: bridge.counters()["rx_received"] > start + 1000, "traffic")
+                yield
+            finally:
+                client.kill()
+                server.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_under_traffic(bridge, number):
+    with traffic(bridge):
+        assert bridge.stop(number) == 0, bridge.errors()[-3000:]
+    assert not bridge.left.has(bridge.tap)
+    assert not os.path.exists(bridge.control)
+
+
+def test_ixtapd_killed_under_traffic(bridge):
+    """The interface, the software NIC and the wire go with it."""
+    nic = bridge.ask("status")["nic"]["soft"]["pid"]
+    with traffic(bridge):
+        bridge.kill()
+        r.wait_for(lambda: not os.path.exists(f"/proc/{nic}"), "the software NIC is gone")
+    assert not bridge.left.has(bridge.tap)
+    assert not bridge.right.has(bridge.wire)
+    # The sockets it could not remove are no hindrance.
+    again = r.Bridge(bridge.left, bridge.right, os.path.dirname(bridge.control))
+    try:
+        again.wait_ready().connect().ping()
+        assert again.stop() == 0
+    finally:
+        again.close()
+
+
+def test_killed_with_persistent_interface(rig):
+    """kill -9, and a new ixtapd: the same interface, with its addresses."""
+    bridge = rig.bridge("--persist")
+    left = bridge.left
+    left.run("ip", "address", "add", "198.51.100.1/24", "dev", bridge.tap)
+    index = left.link(bridge.tap)["ifindex"]
+    bridge.kill()
+    assert left.has(bridge.tap)
+    r.wait_for(lambda: not bridge.right.has(bridge.wire), "the wire is gone")
+    again = r.Bridge(left, bridge.right, rig.scratch, "--persist")
+    rig.daemons.append(again)
+    again.wait_ready().connect().ping()
+    assert left.link(bridge.tap)["ifindex"] == index
+    assert "198.51.100.1" in left.run("ip", "address", "show", "dev", bridge.tap).stdout
+    assert again.stop() == 0
+    left.run("ip", "link", "delete", bridge.tap)
+
+
+def test_software_nic_killed_under_traffic(bridge):
+    """The bridge brings a new one up; interface and addresses stay."""
+    index = bridge.left.link(bridge.tap)["ifindex"]
+    with traffic(bridge):
+        os.kill(bridge.ask("status")["nic"]["soft"]["pid"], signal.SIGKILL)
+        r.wait_for(lambda: bridge.ask("status")["recoveries"] == 1, "the NIC is brought back")
+    r.wait_for(lambda: bridge.left.has(bridge.wire), "the new wire")
+    bridge.connect()
+    bridge.ping()
+    assert bridge.left.link(bridge.tap)["ifindex"] == index
+
+
+def test_server_killed_under_traffic(rig):
+    """An ixnic of its own is killed and started again: the bridge finds it."""
+    left, right = rig.namespace("left"), rig.namespace("right")
+    words = [r.IXNIC, "--socket", rig.path("nic"), "--wire", "tap:wire0", "--netns", right.name]
+
+    def start_nic():
+        nic = rig.daemon(*words).wait_ready()
+        right.run("ip", "address", "add", f"{r.RIGHT_V4}/24", "dev", "wire0")
+        right.run("ip", "link", "set", "wire0", "up")
+        return nic
+
+    nic = start_nic()
+    bridge = rig.daemon(*left.words(r.IXTAPD, "--nic", f"vfio-user:{rig.path('nic')}", "--tap",
+                                    "tap0", "--address", f"{r.LEFT_V4}/24", "--up", "--control",
+                                    rig.path("control"))).wait_ready()
+    r.wait_for(lambda: left.carrier("tap0"), "carrier")
+    nic.kill()
+    r.wait_for(lambda: not left.carrier("tap0"), "no carrier without a NIC")
+    start_nic()
+    r.wait_for(lambda: left.carrier("tap0"), "carrier again")
+    left.run("ping", "-n", "-q", "-c", "3", "-i", "0.05", "-W", "5", r.RIGHT_V4)
+    assert bridge.stop() == 0, bridge.errors()
+
+
+def test_software_nic_stops_answering(rig):
+    """A NIC that is there but silent (SIGSTOP): the bridge still stops when told to."""
+    bridge = rig.bridge()
+    nic = bridge.ask("status")["nic"]["soft"]["pid"]
+    os.kill(nic, signal.SIGSTOP)
+    try:
+        bridge.process.send_signal(signal.SIGTERM)
+        bridge.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(nic, signal.SIGCONT)
+    assert not bridge.left.has(bridge.tap)
