@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 int ring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsigned int count,
 	      struct ixgbe_why *why)
@@ -45,5 +47,8 @@ int ring_enable(struct io_uring *ring)
 {
 	/* Spares a look-up of the descriptor in each call; kernels before 5.18 lack it. */
 	io_uring_register_ring_fd(ring);
-	return io_uring_enable_rings(ring);
+	/* liburing 2.3 declares io_uring_enable_rings but its shared library has no such symbol. */
+	return syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0)
+		       ? -errno
+		       : 0;
 }
