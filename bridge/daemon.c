@@ -166,6 +166,7 @@ static void link_update(struct daemon *daemon, const struct ixgbe_link *link)
 
 	daemon->link = *link;
 	daemon->facts.link_up = link->up;
+	engine_link_set(&daemon->engine, link->up);
 	if (was.up == link->up && was.speed_mbps == link->speed_mbps)
 		return;
 	interface_link_set(&daemon->iface, link);

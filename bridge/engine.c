@@ -55,7 +55,7 @@ static int open_port(struct engine *engine, int netns_fd, uint16_t mtu, struct i
 
 	if (engine->options->nic_kind == OPTIONS_NIC_SOFT) {
 		err = soft_nic_start(&engine->soft, engine->soft_wire, engine->soft_control,
-				     netns_fd, why);
+				     options_level_name(engine->options->log_level), netns_fd, why);
 		if (err)
 			return err;
 		snprintf(soft_name, sizeof(soft_name), "vfio-user-fd:%d", engine->soft.socket);
@@ -150,6 +150,13 @@ int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *wh
 	return 0;
 }
 
+void engine_link_set(struct engine *engine, bool up)
+{
+	for (uint16_t q = 0; q < engine->options->queues; q++)
+		if (engine->worker[q])
+			worker_link_set(engine->worker[q], up);
+}
+
 static void add_counters(struct bridge_counters *sum, const struct bridge_counters *more)
 {
 	for (size_t i = 0; i < bridge_counter_count; i++)
@@ -163,6 +170,7 @@ static void stop_workers(struct engine *engine)
 
 		if (!engine->worker[q])
 			continue;
+		worker_halt(engine->worker[q]);
 		worker_counters(engine->worker[q], &last);
 		add_counters(&engine->worker_before[q], &last);
 		worker_stop(engine->worker[q]);

@@ -37,6 +37,8 @@ void engine_init(struct engine *engine, const struct options *options);
 int engine_open(struct engine *engine, int netns_fd, uint16_t mtu, struct ixgbe_why *why);
 /* Starts the rings and a worker for each queue; tap_fd has one descriptor for each. */
 int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *why);
+/* Tells the workers: without a link they drop what the kernel sends. Up after engine_start. */
+void engine_link_set(struct engine *engine, bool up);
 /* Stops the workers, quiesces DMA, resets the NIC, ends a software NIC of ours. Takes a closed one.
  */
 void engine_close(struct engine *engine);

@@ -407,12 +407,22 @@ int options_finish(struct options *options, struct ixgbe_why *why)
 	return 0;
 }
 
+static const char *word_name(const struct word *words, int value)
+{
+	for (; words->name; words++)
+		if (words->value == value)
+			return words->name;
+	return "?";
+}
+
 const char *options_poll_name(enum worker_poll poll)
 {
-	for (const struct word *w = poll_words; w->name; w++)
-		if (w->value == (int)poll)
-			return w->name;
-	return "?";
+	return word_name(poll_words, (int)poll);
+}
+
+const char *options_level_name(enum ixgbe_log_level level)
+{
+	return word_name(level_words, (int)level);
 }
 
 /* ---- The command line ---- */

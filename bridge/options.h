@@ -69,5 +69,6 @@ int options_finish(struct options *options, struct ixgbe_why *why);
  */
 int options_parse(struct options *options, int argc, char *argv[], unsigned int argp_flags);
 
-/* The words of --poll, as in the table. */
+/* The words of --poll and --log-level. */
 const char *options_poll_name(enum worker_poll poll);
+const char *options_level_name(enum ixgbe_log_level level);

@@ -123,7 +123,7 @@ static int dup_over(int fd, int target)
 /* In the child, between fork and exec. The parent has one thread and this only makes system calls.
  */
 static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, const char *path,
-			 const char *wire, const char *control)
+			 char *const args[])
 {
 	sigset_t none;
 
@@ -142,7 +142,7 @@ static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, 
 	    setpgid(0, 0) || sigprocmask(SIG_SETMASK, &none, NULL) || dup_over(null, 0) ||
 	    dup_over(ready, 1) || dup_over(output, 2) || dup_over(server, CHILD_SOCKET))
 		_exit(127);
-	execl(path, "ixnic", "--socket", "fd:3", "--wire", wire, "--control", control, NULL);
+	execv(path, args);
 	_exit(127);
 }
 
@@ -218,9 +218,16 @@ static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
 	}
 }
 
-int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control, int netns_fd,
-		   struct ixgbe_why *why)
+int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
+		   const char *log_level, int netns_fd, struct ixgbe_why *why)
 {
+	char *const args[] = {
+		(char *)"ixnic",   (char *)"--socket",
+		(char *)"fd:3",    (char *)"--wire",
+		(char *)wire,      (char *)"--control",
+		(char *)control,   (char *)"--log-level",
+		(char *)log_level, NULL,
+	};
 	struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
 	char path[PATH_MAX];
 	pid_t parent = getpid();
@@ -233,7 +240,7 @@ int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 	if (!err) {
 		soft->pid = fork();
 		if (!soft->pid)
-			become_ixnic(&pipes, netns_fd, parent, path, wire, control);
+			become_ixnic(&pipes, netns_fd, parent, path, args);
 		err = soft->pid < 0 ? -errno : 0;
 	}
 	close_fd(&pipes.socket[1]);

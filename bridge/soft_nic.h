@@ -33,8 +33,8 @@ void soft_nic_init(struct soft_nic *soft);
  * until it is ready. -ENOENT: ixnic is not beside us, in the build tree or in the configured
  * directory; -ETIMEDOUT; -ECHILD: it ended at once, `why` has its own words.
  */
-int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control, int netns_fd,
-		   struct ixgbe_why *why);
+int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
+		   const char *log_level, int netns_fd, struct ixgbe_why *why);
 /* Passes on what it has said, line by line; call when `output` is readable. -EPIPE: there is no
  * more. */
 int soft_nic_output(struct soft_nic *soft);
