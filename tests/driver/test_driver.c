@@ -503,8 +503,9 @@ static void checksums_are_verified(void **state)
 		p.data[p.header + 50] ^= 0xff;
 		rig_wire_send(rig, p.data, p.len);
 		rig_recv(rig, &got);
-		assert_true(got.flags & IXGBE_RX_L4_BAD);
 		assert_false(got.flags & IXGBE_RX_L4_GOOD);
+		/* The device's word on a bad UDP checksum is not worth having (erratum). */
+		assert_int_equal(!!(got.flags & IXGBE_RX_L4_BAD), proto == PROTO_TCP);
 	}
 	/* A UDP datagram without checksum is neither good nor bad. */
 	packet_make(&p, rig->mac, false, PROTO_UDP, 1000, 100);
