@@ -39,17 +39,41 @@ void soft_nic_init(struct soft_nic *soft)
 
 /* ---- Output ---- */
 
+/* Its lines are "ixnic: LEVEL: TEXT"; a sanitizer's, e.g., are not. */
+static enum ixgbe_log_level line_level(const char **text)
+{
+	static const struct {
+		const char *prefix;
+		enum ixgbe_log_level level;
+	} prefixes[] = {
+		{"ixnic: error: ", IXGBE_LOG_ERROR},
+		{"ixnic: warning: ", IXGBE_LOG_WARNING},
+		{"ixnic: info: ", IXGBE_LOG_INFO},
+		{"ixnic: debug: ", IXGBE_LOG_DEBUG},
+		{"ixnic: ", IXGBE_LOG_ERROR},
+	};
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+		size_t len = strlen(prefixes[i].prefix);
+
+		if (strncmp(*text, prefixes[i].prefix, len))
+			continue;
+		*text += len;
+		return prefixes[i].level;
+	}
+	return IXGBE_LOG_ERROR;
+}
+
 static void line_end(struct soft_nic *soft)
 {
-	static const char prefix[] = "ixnic: ";
 	const char *text = soft->line;
+	enum ixgbe_log_level level;
 
 	soft->line[soft->line_len] = '\0';
 	soft->line_len = 0;
-	if (!strncmp(text, prefix, strlen(prefix)))
-		text += strlen(prefix);
+	level = line_level(&text);
 	if (*text)
-		log_line(IXGBE_LOG_INFO, "software NIC: %s", text);
+		log_line(level, "software NIC: %s", text);
 }
 
 int soft_nic_output(struct soft_nic *soft)
@@ -173,13 +197,14 @@ static int64_t now_ms(void)
 static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
 {
 	char text[sizeof(soft->line)] = "", fate[64];
+	const char *words = text;
 	ssize_t len = read(soft->output, text, sizeof(text) - 1);
 	size_t end = len > 0 ? strcspn(text, "\n") : 0;
 
 	text[end] = '\0';
 	if (end) {
-		snprintf(why->text, sizeof(why->text), "software NIC: %.280s",
-			 !strncmp(text, "ixnic: ", 7) ? text + 7 : text);
+		line_level(&words);
+		snprintf(why->text, sizeof(why->text), "software NIC: %.280s", words);
 	} else {
 		soft_nic_fate(soft, fate);
 		snprintf(why->text, sizeof(why->text),
