@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Interrupts: causes, masks, automatic clear and mask, mapping, throttling, timers. Causes come
+ * by EICS, and through IVAR from the only cause that needs no rings: the link's and the timer's.
+ */
+#include "harness.h"
+
+#define MSIX IXGBE_GPIE_MULTIPLE_MSIX
+
+static int setup(void **state)
+{
+	const struct model_options options = {.link_down = true};
+
+	return model_start(state, &options);
+}
+
+static int teardown(void **state)
+{
+	return model_stop(state);
+}
+
+static uint32_t other_on(uint32_t vector)
+{
+	return IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_OTHER, vector) | IXGBE_IVAR_MISC_OTHER_VALID;
+}
+
+static uint32_t timer_on(uint32_t vector)
+{
+	return IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_TCP_TIMER, vector) | IXGBE_IVAR_MISC_TCP_TIMER_VALID;
+}
+
+/* ---- EICR, EICS ---- */
+
+static void eicr_clears_by_read_and_by_write(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_EICS, 0x0000ffff | IXGBE_EICR_LSC | IXGBE_EICR_ECC);
+	model_write(m, IXGBE_EICR, 0x000000ff | IXGBE_EICR_LSC);
+	assert_int_equal(model_read(m, IXGBE_EICS), 0x0000ff00 | IXGBE_EICR_ECC); /* clears not */
+	assert_int_equal(model_read(m, IXGBE_EICR), 0x0000ff00 | IXGBE_EICR_ECC);
+	assert_int_equal(model_read(m, IXGBE_EICR), 0);
+}
+
+static void with_ocd_a_read_clears_no_queue_cause(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_GPIE, IXGBE_GPIE_OCD);
+	model_write(m, IXGBE_EICS, 0x00000001 | IXGBE_EICR_LSC);
+	assert_int_equal(model_read(m, IXGBE_EICR), 0x00000001 | IXGBE_EICR_LSC);
+	assert_int_equal(model_read(m, IXGBE_EICR), 0x00000001);
+	model_write(m, IXGBE_EICR, 1);
+	assert_int_equal(model_read(m, IXGBE_EICR), 0);
+}
+
+/* ---- One vector for all: INTx, MSI ---- */
+
+static void without_msix_everything_is_vector_0(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_IVAR_MISC, other_on(9));
+	model_write(m, IXGBE_EIMS, 0x00000008 | IXGBE_EICR_LSC);
+	model_write(m, IXGBE_EICS, 0x00000004); /* masked */
+	assert_false(model_irq_pending(m, 0));
+	model_write(m, IXGBE_EICS, 0x00000008);
+	assert_true(model_irq_pending(m, 0));
+	assert_int_equal(model_read(m, IXGBE_EICR), 0x0000000c);
+	model_write(m, IXGBE_EICS, IXGBE_EICR_LSC);
+	assert_true(model_irq_pending(m, 0));
+	assert_false(model_irq_pending(m, 9));
+}
+
+static void without_eiame_reading_eicr_masks(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_EIAM, 0x0000ffff);
+	model_write(m, IXGBE_EIMS, 0x00000003 | IXGBE_EICR_LSC);
+	assert_int_equal(model_read(m, IXGBE_EICR), 0);
+	assert_int_equal(model_read(m, IXGBE_EIMS), IXGBE_EICR_LSC);
+	/* and EICS unmasks what it sets */
+	model_write(m, IXGBE_EICS, 0x00000002);
+	assert_int_equal(model_read(m, IXGBE_EIMS), IXGBE_EICR_LSC | 0x00000002);
+	assert_true(model_irq_pending(m, 0));
+}
+
+/* ---- MSI-X ---- */
+
+static void each_vector_by_itself(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_AT(EIMS_EX, 0), 0xffffffff);
+	model_write(m, IXGBE_AT(EIMS_EX, 1), 0xffffffff);
+	for (uint32_t v = 0; v < MODEL_VECTORS; v++) {
+		model_write(m, IXGBE_AT(EICS_EX, v / 32), 1u << (v % 32));
+		for (uint32_t other = 0; other < MODEL_VECTORS; other++)
+			assert_int_equal(model_irq_pending(m, other), other == v);
+	}
+}
+
+static void masks_have_two_names(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_EIMS, 0x00001234);
+	assert_int_equal(model_read(m, IXGBE_AT(EIMS_EX, 0)), 0x00001234);
+	model_write(m, IXGBE_AT(EIMS_EX, 0), 0x80008000);
+	assert_int_equal(model_read(m, IXGBE_EIMS), 0x00009234);
+	assert_int_equal(model_read(m, IXGBE_AT(EIMS_EX, 0)), 0x80009234);
+	model_write(m, IXGBE_AT(EIMC_EX, 0), 0x80001000);
+	assert_int_equal(model_read(m, IXGBE_AT(EIMS_EX, 0)), 0x00008234);
+	model_write(m, IXGBE_EIMC, 0x7fffffff);
+	assert_int_equal(model_read(m, IXGBE_AT(EIMS_EX, 0)), 0);
+	assert_int_equal(model_control_int(m, "violations", "total"), 0);
+	model_write(m, IXGBE_EIMC, 0xffffffff);
+	model_read(m, IXGBE_EIMS);
+	assert_int_equal(model_control_int(m, "violations", "counts.EIMC_RESERVED"), 1);
+}
+
+static void eiac_clears_when_the_message_goes(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_EIAC, 0x00000001);
+	model_write(m, IXGBE_EIMS, 0x00000003);
+	model_write(m, IXGBE_EICS, 0x00000003);
+	assert_true(model_irq_pending(m, 0));
+	assert_true(model_irq_pending(m, 1));
+	assert_int_equal(model_read(m, IXGBE_EICS), 0x00000002);
+	/* A cleared cause fires anew, one that is still pending does not. */
+	model_write(m, IXGBE_EICS, 0x00000003);
+	assert_true(model_irq_pending(m, 0));
+	assert_false(model_irq_pending(m, 1));
+}
+
+static void eiam_masks_when_the_message_goes(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_GPIE, MSIX | IXGBE_GPIE_EIAME);
+	model_write(m, IXGBE_EIAC, 0x0000ffff);
+	model_write(m, IXGBE_AT(EIAM_EX, 0), 0x00010001);
+	model_write(m, IXGBE_AT(EIMS_EX, 0), 0x00030003);
+	model_write(m, IXGBE_AT(EICS_EX, 0), 0x00030003);
+	assert_int_equal(model_read(m, IXGBE_AT(EIMS_EX, 0)), 0x00020002);
+	assert_true(model_irq_pending(m, 0));
+	/* While masked, causes wait; unmasking fires once. */
+	model_write(m, IXGBE_AT(EICS_EX, 0), 0x00010001);
+	assert_false(model_irq_pending(m, 0));
+	model_write(m, IXGBE_AT(EIMS_EX, 0), 0x00010001);
+	assert_true(model_irq_pending(m, 0));
+	assert_true(model_irq_pending(m, 16));
+	assert_false(model_irq_pending(m, 0));
+}
+
+static void arming_with_a_pending_cause_fires(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_IVAR_MISC, other_on(3));
+	model_write(m, IXGBE_EICS, IXGBE_EICR_LSC);
+	assert_false(model_irq_pending(m, 3));
+	model_write(m, IXGBE_EIMS, IXGBE_EICR_LSC);
+	assert_true(model_irq_pending(m, 3));
+}
+
+static void what_is_left_after_a_clear_fires_again(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_IVAR_MISC, other_on(3));
+	model_write(m, IXGBE_EIMS, IXGBE_EICR_LSC | IXGBE_EICR_ECC);
+	model_write(m, IXGBE_EICS, IXGBE_EICR_LSC | IXGBE_EICR_ECC);
+	assert_true(model_irq_pending(m, 3));
+	model_write(m, IXGBE_EICR, IXGBE_EICR_LSC);
+	assert_true(model_irq_pending(m, 3));
+	model_write(m, IXGBE_EICR, IXGBE_EICR_ECC);
+	assert_false(model_irq_pending(m, 3));
+}
+
+static void misc_causes_follow_ivar_misc(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_EIMS, IXGBE_EICR_LSC | IXGBE_EICR_TCP_TIMER);
+	model_write(m, IXGBE_EICS, IXGBE_EICR_LSC); /* mapped to nothing */
+	for (uint32_t v = 0; v < MODEL_VECTORS; v++)
+		assert_false(model_irq_pending(m, v));
+	model_write(m, IXGBE_IVAR_MISC, other_on(63) | timer_on(17)); /* mapping it raises it */
+	assert_true(model_irq_pending(m, 63));
+	model_write(m, IXGBE_EICS, IXGBE_EICR_TCP_TIMER);
+	assert_true(model_irq_pending(m, 17));
+	assert_false(model_irq_pending(m, 63));
+	model_write(m, IXGBE_EICR, 0x7fffffff);
+	model_write(m, IXGBE_IVAR_MISC, other_on(64) | timer_on(127)); /* no such vectors */
+	model_write(m, IXGBE_EICS, IXGBE_EICR_LSC | IXGBE_EICR_TCP_TIMER);
+	assert_int_equal(model_read(m, IXGBE_EICS), IXGBE_EICR_LSC | IXGBE_EICR_TCP_TIMER);
+}
+
+/* ---- EITR ---- */
+
+/*
+ * Causes come as fast as they can, until there were 20 messages. That many lie at least 19
+ * intervals apart, however slow the machine; unthrottled they take a fraction of one.
+ */
+static void eitr_holds_messages_back(void **state)
+{
+	struct model *m = *state;
+	uint32_t messages = 0;
+	uint64_t start;
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_EIAC, 0x0000ffff);
+	model_write(m, IXGBE_EIMS, 0x00000001);
+	model_write(m, ixgbe_eitr_reg(0), IXGBE_EITR_ITR_INTERVAL); /* the longest: 1.022 ms */
+	start = model_now_ms();
+	while (messages < 20) {
+		assert_true(model_now_ms() < start + MODEL_DEADLINE_MS);
+		model_write(m, IXGBE_EICS, 0x00000001);
+		messages += model_irq_pending(m, 0);
+	}
+	assert_true(model_now_ms() - start >= 19);
+	/* The last cause is not lost: its message comes when the interval is over. */
+	model_write(m, IXGBE_EICS, 0x00000001);
+	assert_true(model_irq_wait(m, 0));
+	assert_int_equal(model_read(m, IXGBE_EICR), 0);
+}
+
+/* The counter alone, as written without CNT_WDIS, holds one message back; with a cleared
+ * counter it goes at once. CNT_WDIS leaves the counter as it is. */
+static void eitr_counter_can_be_written(void **state)
+{
+	struct model *m = *state;
+	const uint32_t eitr = ixgbe_eitr_reg(0);
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_EIAC, 0x0000ffff);
+	model_write(m, IXGBE_EIMS, 0x00000001);
+	model_write(m, eitr, IXGBE_EITR_ITR_INTERVAL | IXGBE_EITR_ITR_COUNTER);
+	assert_int_equal(model_read(m, eitr), IXGBE_EITR_ITR_INTERVAL | IXGBE_EITR_ITR_COUNTER);
+	model_write(m, IXGBE_EICS, 0x00000001);
+	model_write(m, eitr, IXGBE_EITR_CNT_WDIS | 0x100);
+	assert_int_equal(model_read(m, eitr), 0x100 | IXGBE_EITR_ITR_COUNTER);
+	model_write(m, eitr, 0);
+	assert_true(model_irq_pending(m, 0));
+}
+
+/* A driver that masks while the message waits gets none. */
+static void masking_takes_a_held_message_back(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_EIMS, 0x00000001);
+	model_write(m, ixgbe_eitr_reg(0), IXGBE_EITR_ITR_INTERVAL);
+	model_write(m, IXGBE_EICS, 0x00000001);
+	assert_true(model_irq_wait(m, 0));
+	model_write(m, IXGBE_EICR, 0x00000001);
+	model_write(m, ixgbe_eitr_reg(0), IXGBE_EITR_ITR_INTERVAL | IXGBE_EITR_ITR_COUNTER);
+	model_write(m, IXGBE_EICS, 0x00000001);
+	model_write(m, IXGBE_EIMC, 0x00000001);
+	model_irq_pending(m, 0); /* if the machine was slow it went before the mask */
+	assert_true(model_irq_quiet(m, 0));
+	model_write(m, IXGBE_EIMS, 0x00000001);
+	assert_true(model_irq_wait(m, 0));
+}
+
+/* ---- Timers ---- */
+
+static void tcp_timer_fires_once_or_in_a_loop(void **state)
+{
+	struct model *m = *state;
+	const uint32_t once = IXGBE_FIELD_PREP(IXGBE_TCPTIMER_DURATION, 2) |
+			      IXGBE_TCPTIMER_COUNT_ENABLE | IXGBE_TCPTIMER_KICKSTART;
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_IVAR_MISC, timer_on(2));
+	model_write(m, IXGBE_EIAC, IXGBE_EICR_TCP_TIMER);
+	model_write(m, IXGBE_EIMS, IXGBE_EICR_TCP_TIMER);
+	model_write(m, IXGBE_TCPTIMER, once);
+	assert_int_equal(model_read(m, IXGBE_TCPTIMER) & IXGBE_TCPTIMER_KICKSTART, 0);
+	assert_true(model_irq_wait(m, 2));
+	assert_true(model_irq_quiet(m, 2));
+	model_write(m, IXGBE_TCPTIMER, once | IXGBE_TCPTIMER_LOOP);
+	for (int i = 0; i < 5; i++)
+		assert_true(model_irq_wait(m, 2));
+	model_write(m, IXGBE_TCPTIMER, 0);
+	model_irq_pending(m, 2);
+	assert_true(model_irq_quiet(m, 2));
+}
+
+static void free_running_timer_runs(void **state)
+{
+	uint32_t before = model_read(*state, IXGBE_FRTIMER);
+	uint64_t end = model_now_ms() + MODEL_DEADLINE_MS;
+
+	while (model_read(*state, IXGBE_FRTIMER) == before)
+		assert_true(model_now_ms() < end);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(eicr_clears_by_read_and_by_write),
+		TEST(with_ocd_a_read_clears_no_queue_cause),
+		TEST(without_msix_everything_is_vector_0),
+		TEST(without_eiame_reading_eicr_masks),
+		TEST(each_vector_by_itself),
+		TEST(masks_have_two_names),
+		TEST(eiac_clears_when_the_message_goes),
+		TEST(eiam_masks_when_the_message_goes),
+		TEST(arming_with_a_pending_cause_fires),
+		TEST(what_is_left_after_a_clear_fires_again),
+		TEST(misc_causes_follow_ivar_misc),
+		TEST(eitr_holds_messages_back),
+		TEST(eitr_counter_can_be_written),
+		TEST(masking_takes_a_held_message_back),
+		TEST(tcp_timer_fires_once_or_in_a_loop),
+		TEST(free_running_timer_runs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

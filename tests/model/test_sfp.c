@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SFP+ module, over the wires of I2CCTL moved bit by bit as a driver moves them.
+ */
+#include <string.h>
+
+#include "harness.h"
+
+#define SCL_OUT IXGBE_I2CCTL_CLK_OUT
+#define SDA_OUT IXGBE_I2CCTL_DATA_OUT
+
+enum { IDENTITY = 0xa0, DIAGNOSTICS = 0xa2 };
+
+/* With the PHY's semaphore, which the wires need. */
+static int setup(void **state)
+{
+	if (model_start(state, NULL))
+		return -1;
+	model_read(*state, IXGBE_SWSM);
+	model_write(*state, IXGBE_SWSM, IXGBE_SWSM_SMBI | IXGBE_SWSM_SWESMBI);
+	model_write(*state, IXGBE_SW_FW_SYNC, IXGBE_SW_FW_SYNC_SW_PHY0);
+	model_write(*state, IXGBE_SWSM, 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	return model_stop(state);
+}
+
+static void lines(struct model *m, bool scl, bool sda)
+{
+	model_write(m, IXGBE_I2CCTL, (scl ? SCL_OUT : 0) | (sda ? SDA_OUT : 0));
+	if (scl) /* nothing holds the clock down */
+		assert_true(model_read(m, IXGBE_I2CCTL) & IXGBE_I2CCTL_CLK_IN);
+}
+
+static bool sda(struct model *m)
+{
+	return model_read(m, IXGBE_I2CCTL) & IXGBE_I2CCTL_DATA_IN;
+}
+
+static void start(struct model *m)
+{
+	lines(m, false, true);
+	lines(m, true, true);
+	assert_true(sda(m));
+	lines(m, true, false);
+	lines(m, false, false);
+}
+
+static void stop(struct model *m)
+{
+	lines(m, false, false);
+	lines(m, true, false);
+	lines(m, true, true);
+	assert_true(sda(m));
+}
+
+static bool clock_bit(struct model *m, bool out)
+{
+	bool in;
+
+	lines(m, false, out);
+	lines(m, true, out);
+	in = sda(m);
+	lines(m, false, out);
+	return in;
+}
+
+/* Whether the module acknowledged. */
+static bool byte_out(struct model *m, uint8_t byte)
+{
+	for (int i = 7; i >= 0; i--)
+		clock_bit(m, byte >> i & 1);
+	return !clock_bit(m, true);
+}
+
+static uint8_t byte_in(struct model *m, bool last)
+{
+	uint8_t byte = 0;
+
+	for (int i = 7; i >= 0; i--)
+		byte = (uint8_t)(byte << 1 | clock_bit(m, true));
+	clock_bit(m, last);
+	return byte;
+}
+
+static void read_bytes(struct model *m, uint8_t device, uint8_t offset, uint8_t *to, size_t len)
+{
+	start(m);
+	assert_true(byte_out(m, device));
+	assert_true(byte_out(m, offset));
+	start(m);
+	assert_true(byte_out(m, device | 1));
+	for (size_t i = 0; i < len; i++)
+		to[i] = byte_in(m, i == len - 1);
+	stop(m);
+}
+
+static uint8_t read_byte(struct model *m, uint8_t device, uint8_t offset)
+{
+	uint8_t byte;
+
+	read_bytes(m, device, offset, &byte, 1);
+	return byte;
+}
+
+static void write_byte(struct model *m, uint8_t device, uint8_t offset, uint8_t value)
+{
+	start(m);
+	assert_true(byte_out(m, device));
+	assert_true(byte_out(m, offset));
+	assert_true(byte_out(m, value));
+	stop(m);
+}
+
+static uint8_t sum(const uint8_t *bytes, size_t len)
+{
+	uint8_t total = 0;
+
+	while (len--)
+		total = (uint8_t)(total + *bytes++);
+	return total;
+}
+
+static uint32_t word16(struct model *m, uint8_t offset)
+{
+	uint8_t bytes[2];
+
+	read_bytes(m, DIAGNOSTICS, offset, bytes, 2);
+	return (uint32_t)bytes[0] << 8 | bytes[1];
+}
+
+/* What drivers look at before they accept a module. */
+static void is_a_short_range_optic(void **state)
+{
+	assert_int_equal(read_byte(*state, IDENTITY, 0), 0x03);
+	assert_int_equal(read_byte(*state, IDENTITY, 3) & 0x10, 0x10);
+	assert_int_equal(read_byte(*state, IDENTITY, 6), 0); /* no 1 Gb/s: one speed only */
+	assert_int_equal(read_byte(*state, IDENTITY, 8) & 0x0c, 0); /* no direct attach */
+	assert_int_equal(read_byte(*state, IDENTITY, 37), 0x00);
+	assert_int_equal(read_byte(*state, IDENTITY, 38), 0x1b);
+	assert_int_equal(read_byte(*state, IDENTITY, 39), 0x21);
+	assert_int_equal(read_byte(*state, IDENTITY, 92) & 0x44, 0x40); /* diagnostics at 0xa2 */
+	assert_int_equal(model_control_int(*state, "violations", "total"), 0);
+}
+
+static void checksums_are_valid(void **state)
+{
+	uint8_t page[128];
+
+	read_bytes(*state, IDENTITY, 0, page, sizeof(page));
+	assert_int_equal(sum(page, 63), page[63]);
+	assert_int_equal(sum(page + 64, 31), page[95]);
+	assert_memory_equal(page + 20, "IXTAP           ", 16);
+	assert_memory_equal(page + 40, "SOFT-10G-SR     ", 16);
+	read_bytes(*state, DIAGNOSTICS, 0, page, sizeof(page));
+	assert_int_equal(sum(page, 95), page[95]);
+}
+
+static void readings_are_within_limits(void **state)
+{
+	model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
+	for (uint8_t i = 0; i < 5; i++) {
+		int16_t high = (int16_t)word16(*state, (uint8_t)(8 * i + 4));
+		int16_t low = (int16_t)word16(*state, (uint8_t)(8 * i + 6));
+		uint32_t value = word16(*state, (uint8_t)(96 + 2 * i));
+
+		if (i == 0) { /* the temperature alone has a sign */
+			assert_true((int16_t)value > low && (int16_t)value < high);
+		} else {
+			assert_in_range(value, (uint16_t)low, (uint16_t)high);
+		}
+	}
+	assert_int_equal(read_byte(*state, DIAGNOSTICS, 110) & 0x02, 0);
+}
+
+static void readings_follow_laser_and_light(void **state)
+{
+	model_set(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
+	assert_int_equal(word16(*state, 102), 0);
+	assert_int_equal(read_byte(*state, DIAGNOSTICS, 110) & 0x80, 0x80);
+	model_clear(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
+	assert_int_not_equal(word16(*state, 102), 0);
+	json_decref(model_control(*state, "link down"));
+	assert_int_equal(word16(*state, 104), 0);
+	assert_int_equal(read_byte(*state, DIAGNOSTICS, 110) & 0x02, 0x02);
+	json_decref(model_control(*state, "link up"));
+	assert_int_not_equal(word16(*state, 104), 0);
+}
+
+static void soft_disable_turns_the_laser_off(void **state)
+{
+	model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
+	write_byte(*state, DIAGNOSTICS, 110, 0x40);
+	assert_int_equal(read_byte(*state, DIAGNOSTICS, 110) & 0x40, 0x40);
+	assert_false(model_read(*state, IXGBE_LINKS) & IXGBE_LINKS_UP);
+	write_byte(*state, DIAGNOSTICS, 110, 0);
+	model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
+}
+
+static void only_the_user_area_is_writable(void **state)
+{
+	write_byte(*state, IDENTITY, 0, 0xff);
+	assert_int_equal(read_byte(*state, IDENTITY, 0), 0x03);
+	write_byte(*state, DIAGNOSTICS, 0, 0xff);
+	assert_int_not_equal(read_byte(*state, DIAGNOSTICS, 0), 0xff);
+	write_byte(*state, DIAGNOSTICS, 130, 0x5a);
+	assert_int_equal(read_byte(*state, DIAGNOSTICS, 130), 0x5a);
+}
+
+static void nobody_else_answers(void **state)
+{
+	for (uint32_t device = 0; device < 0x100; device += 2) {
+		start(*state);
+		assert_int_equal(byte_out(*state, (uint8_t)device), device == 0xa0 || device == 0xa2);
+		stop(*state);
+	}
+}
+
+/* A driver that stops in the middle clears the bus by nine clocks; the next read is whole. */
+static void recovers_from_a_broken_transfer(void **state)
+{
+	for (int broken = 0; broken < 20; broken++) {
+		start(*state);
+		byte_out(*state, IDENTITY);
+		byte_out(*state, 0);
+		start(*state);
+		byte_out(*state, IDENTITY | 1);
+		for (int i = 0; i < broken; i++)
+			clock_bit(*state, true);
+		for (int i = 0; i < 9; i++)
+			clock_bit(*state, true);
+		stop(*state);
+		assert_int_equal(read_byte(*state, IDENTITY, 0), 0x03);
+	}
+}
+
+static void wires_without_the_semaphore_are_a_violation(void **state)
+{
+	model_read(*state, IXGBE_SWSM);
+	model_write(*state, IXGBE_SWSM, IXGBE_SWSM_SMBI | IXGBE_SWSM_SWESMBI);
+	model_write(*state, IXGBE_SW_FW_SYNC, 0);
+	model_write(*state, IXGBE_SWSM, 0);
+	lines(*state, false, true);
+	assert_int_equal(model_control_int(*state, "violations", "counts.SEMAPHORE"), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(is_a_short_range_optic, setup, teardown),
+		cmocka_unit_test_setup_teardown(checksums_are_valid, setup, teardown),
+		cmocka_unit_test_setup_teardown(readings_are_within_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(readings_follow_laser_and_light, setup, teardown),
+		cmocka_unit_test_setup_teardown(soft_disable_turns_the_laser_off, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_the_user_area_is_writable, setup, teardown),
+		cmocka_unit_test_setup_teardown(nobody_else_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(recovers_from_a_broken_transfer, setup, teardown),
+		cmocka_unit_test_setup_teardown(wires_without_the_semaphore_are_a_violation, setup,
+						teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
