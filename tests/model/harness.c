@@ -351,6 +351,7 @@ int model_start(void **state, const struct model_options *options)
 	if (options)
 		m->options = *options;
 	m->iova = IOVA_FIRST;
+	m->wire = -1;
 	for (uint32_t i = 0; i < MODEL_VECTORS; i++)
 		m->irq[i] = -1;
 	strcpy(m->dir, "/tmp/ixnic-model-XXXXXX");
@@ -429,6 +430,19 @@ const char *model_dir(const struct model *m)
 int model_pid(const struct model *m)
 {
 	return m->pid;
+}
+
+bool model_ended(struct model *m)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0), status;
+	char text[64];
+
+	if (pidfd < 0 || !readable(pidfd, MODEL_DEADLINE_MS))
+		give_up(m, "it does not end");
+	close(pidfd);
+	waitpid(m->pid, &status, 0);
+	m->pid = -1;
+	return !exit_text(status, text);
 }
 
 /* ---- Registers and configuration space ---- */
