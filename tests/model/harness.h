@@ -63,6 +63,8 @@ const char *model_dir(const struct model *m);
 /* Closes the connection, and the test makes its own to model_path(); model_reconnect() ends that. */
 void model_disconnect(struct model *m);
 int model_pid(const struct model *m);
+/* Waits until the program has ended by itself: whether it did so with 0. */
+bool model_ended(struct model *m);
 
 /* ---- Registers and configuration space ---- */
 
