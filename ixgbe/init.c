@@ -36,20 +36,13 @@
 struct fill {
 	uint32_t offset, stride, count, value;
 };
-#define ALL(name, value)                                                                           \
-	{                                                                                          \
-		IXGBE_##name, IXGBE_##name##_STRIDE, IXGBE_##name##_COUNT, value                   \
-	}
-#define ONE(name, value)                                                                           \
-	{                                                                                          \
-		IXGBE_##name, 4, 1, value                                                          \
-	}
-#define FROM(name, n, value)                                                                       \
-	{                                                                                          \
-		IXGBE_AT(name, n), IXGBE_##name##_STRIDE, IXGBE_##name##_COUNT - (n), value        \
-	}
+/* clang-format off */
+#define ALL(name, value)     {IXGBE_##name, IXGBE_##name##_STRIDE, IXGBE_##name##_COUNT, value}
+#define ONE(name, value)     {IXGBE_##name, 4, 1, value}
+#define FROM(name, n, value) \
+	{IXGBE_AT(name, n), IXGBE_##name##_STRIDE, IXGBE_##name##_COUNT - (n), value}
+/* clang-format on */
 
-/* clang-format off: one row, one rule */
 static const struct fill clears[] = {
 	/* Memories without a defined reset value, 4.6.7. */
 	ALL(PFUTA, 0),   /* 8.2.3.27.17 */
@@ -102,7 +95,6 @@ static const struct fill transmit[] = {
 	ALL(RTTPT2C, 0),
 	ONE(RTTPCS, IXGBE_RTTPCS_ARBD_DEFAULT << 22),
 };
-/* clang-format on */
 
 static void fill_all(struct ixgbe *nic, const struct fill *row, size_t rows)
 {

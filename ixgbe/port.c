@@ -204,10 +204,25 @@ static int port_reset(struct ixgbe *nic)
 	return link_apply(nic);
 }
 
+static int bus_set(struct ixgbe *nic, bool master, struct ixgbe_why *why)
+{
+	int err = init_bus_master_set(nic, master);
+
+	return err ? why_fill(why, err,
+			      "cannot write the PCI configuration space: %s; see whether the "
+			      "device is still there",
+			      strerror(-err))
+		   : 0;
+}
+
+/* From whatever state the device is in to that of a port that is not started. */
 static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 {
-	int err;
+	/* Registers answer, and nothing that was left in the rings is fetched yet. */
+	int err = bus_set(nic, false, why);
 
+	if (err)
+		return err;
 	if (port_gone(nic))
 		return why_fill(why, -ENODEV,
 				"the device's registers read as ones: it was removed "
@@ -236,12 +251,9 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 				"cannot set up the SFP+ module from the EEPROM (%s): "
 				"write the EEPROM anew with the adapter maker's tool",
 				strerror(-err));
-	err = init_bus_master_set(nic, true);
+	err = bus_set(nic, true, why);
 	if (err)
-		return why_fill(why, err,
-				"cannot enable bus mastering in the PCI configuration "
-				"space: %s",
-				strerror(-err));
+		return err;
 	stats_discard(nic);
 	err = link_apply(nic);
 	return err ? why_fill(why, err, "cannot set up the link: %s", strerror(-err)) : 0;

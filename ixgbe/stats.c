@@ -41,37 +41,41 @@ enum hw_counter {
 struct hw_source {
 	uint32_t offset, stride, count, high;
 };
-#define REG(name)                                                                                  \
-	{                                                                                          \
-		IXGBE_##name, 4, 1, 0                                                              \
-	}
-#define SUM(name)                                                                                  \
-	{                                                                                          \
-		IXGBE_##name, IXGBE_##name##_STRIDE, IXGBE_##name##_COUNT, 0                       \
-	}
-#define PAIR(low, high)                                                                            \
-	{                                                                                          \
-		IXGBE_##low, 4, 1, IXGBE_##high                                                    \
-	}
 #define HIGH_BITS 0xfu
 
+/* clang-format off */
+#define REG(name)       {IXGBE_##name, 4, 1, 0}
+#define SUM(name)       {IXGBE_##name, IXGBE_##name##_STRIDE, IXGBE_##name##_COUNT, 0}
+#define PAIR(low, high) {IXGBE_##low, 4, 1, IXGBE_##high}
+
 static const struct hw_source hw_source[HW_COUNTERS] = {
-	[HW_CRC_ERRORS] = REG(CRCERRS),     [HW_LENGTH_ERRORS] = REG(RLEC),
-	[HW_MISSED] = SUM(RXMPC),           [HW_GOOD_RX] = REG(GPRC),
-	[HW_GOOD_TX] = REG(GPTC),           [HW_RX_BYTES] = PAIR(GORCL, GORCH),
-	[HW_TX_BYTES] = PAIR(GOTCL, GOTCH), [HW_MULTICAST] = REG(MPRC),
-	[HW_BROADCAST] = REG(BPRC),         [HW_OVERSIZE] = REG(ROC),
-	[HW_UNDERSIZE] = REG(RUC),          [HW_XON_TX] = REG(LXONTXC),
-	[HW_XON_RX] = REG(LXONRXCNT),       [HW_XOFF_TX] = REG(LXOFFTXC),
-	[HW_XOFF_RX] = REG(LXOFFRXCNT),     [HW_NO_DESCRIPTOR] = SUM(QPRDC),
-	[HW_FDIR_MATCH] = REG(FDIRMATCH),   [HW_FDIR_MISS] = REG(FDIRMISS),
+	[HW_CRC_ERRORS] = REG(CRCERRS),
+	[HW_LENGTH_ERRORS] = REG(RLEC),
+	[HW_MISSED] = SUM(RXMPC),
+	[HW_GOOD_RX] = REG(GPRC),
+	[HW_GOOD_TX] = REG(GPTC),
+	[HW_RX_BYTES] = PAIR(GORCL, GORCH),
+	[HW_TX_BYTES] = PAIR(GOTCL, GOTCH),
+	[HW_MULTICAST] = REG(MPRC),
+	[HW_BROADCAST] = REG(BPRC),
+	[HW_OVERSIZE] = REG(ROC),
+	[HW_UNDERSIZE] = REG(RUC),
+	[HW_XON_TX] = REG(LXONTXC),
+	[HW_XON_RX] = REG(LXONRXCNT),
+	[HW_XOFF_TX] = REG(LXOFFTXC),
+	[HW_XOFF_RX] = REG(LXOFFRXCNT),
+	[HW_NO_DESCRIPTOR] = SUM(QPRDC),
+	[HW_FDIR_MATCH] = REG(FDIRMATCH),
+	[HW_FDIR_MISS] = REG(FDIRMISS),
 };
+/* clang-format on */
 
 /* ---- The names ---- */
 
 enum source {
 	ZERO,
 	HW,       /* one of the above */
+	HW_RX,    /* rx_pkts_nic: GPRC less what the packet buffer then had no room for */
 	HW_ERROR, /* rx_errors: CRC and length */
 	RXQ,      /* the sum of a counter over the receive queues */
 	TXQ,
@@ -90,7 +94,7 @@ static const struct stat stats[] = {
 	{"tx_packets", TXQ, QUEUE(packets)},
 	{"rx_bytes", RXQ, QUEUE(bytes)},
 	{"tx_bytes", TXQ, QUEUE(bytes)},
-	{"rx_pkts_nic", HW, HW_GOOD_RX},
+	{"rx_pkts_nic", HW_RX, 0},
 	{"tx_pkts_nic", HW, HW_GOOD_TX},
 	{"rx_bytes_nic", HW, HW_RX_BYTES},
 	{"tx_bytes_nic", HW, HW_TX_BYTES},
@@ -250,6 +254,8 @@ const char *ixgbe_stats_name(const struct ixgbe *nic, size_t i)
 
 uint64_t ixgbe_stats_value(const struct ixgbe *nic, size_t i)
 {
+	uint64_t good, missed;
+
 	if (i >= ixgbe_stats_count(nic))
 		return 0;
 	if (i >= STATS) {
@@ -263,6 +269,10 @@ uint64_t ixgbe_stats_value(const struct ixgbe *nic, size_t i)
 	switch (stats[i].source) {
 	case HW:
 		return hw_value(nic, stats[i].which);
+	case HW_RX:
+		good = hw_value(nic, HW_GOOD_RX);
+		missed = hw_value(nic, HW_MISSED);
+		return good > missed ? good - missed : 0;
 	case HW_ERROR:
 		return hw_value(nic, HW_CRC_ERRORS) + hw_value(nic, HW_LENGTH_ERRORS);
 	case RXQ:

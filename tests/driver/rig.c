@@ -145,6 +145,13 @@ static int ixnic_end(struct rig *rig, bool term)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+void rig_kill(struct rig *rig)
+{
+	kill(rig->pid, SIGKILL);
+	waitpid(rig->pid, NULL, 0);
+	rig->pid = -1;
+}
+
 /* ---- The kernel's VFIO ---- */
 
 static const char *vfio_missing(void)
@@ -375,22 +382,28 @@ static bool take(struct rig *rig, uint16_t q, struct rig_frame *frame)
 static bool take_any(struct rig *rig, struct rig_frame *frame, uint64_t timeout_ms)
 {
 	uint64_t end = rig_now_ms() + timeout_ms;
-	bool last;
 
-	do {
-		last = rig_now_ms() >= end;
+	for (;;) {
+		bool last = rig_now_ms() >= end;
+
 		for (uint16_t q = 0; q < rig->queues; q++)
 			if (take(rig, q, frame))
 				return true;
+		if (last)
+			return false;
 		usleep(100);
-	} while (!last);
-	return false;
+	}
 }
 
 void rig_recv(struct rig *rig, struct rig_frame *frame)
 {
 	if (!take_any(rig, frame, RIG_DEADLINE_MS))
 		fail_msg("no frame received");
+}
+
+bool rig_try_recv(struct rig *rig, struct rig_frame *frame)
+{
+	return take_any(rig, frame, 0);
 }
 
 bool rig_recv_quiet(struct rig *rig)
@@ -462,6 +475,8 @@ bool rig_has_control(const struct rig *rig)
 {
 	char path[108];
 
+	if (rig->backend->missing == ixnic_missing && rig->pid < 0)
+		return false;
 	control_path(rig, path, sizeof(path));
 	return access(path, F_OK) == 0;
 }

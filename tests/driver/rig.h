@@ -72,6 +72,9 @@ void rig_start(struct rig *rig, const struct ixgbe_options *options);
 /* Closes the port; the device is there for the next rig_open. */
 void rig_close(struct rig *rig);
 
+/* The software NIC dies at once. */
+void rig_kill(struct rig *rig);
+
 void rig_wire_send(struct rig *rig, const void *frame, size_t len);
 /* The next frame from the NIC; fails the test if none comes. */
 size_t rig_wire_recv(struct rig *rig, uint8_t *frame, size_t size);
@@ -79,6 +82,8 @@ bool rig_wire_quiet(struct rig *rig);
 
 /* Receives one frame, from any queue; fails the test if none comes. */
 void rig_recv(struct rig *rig, struct rig_frame *frame);
+/* The same if there is one now. */
+bool rig_try_recv(struct rig *rig, struct rig_frame *frame);
 bool rig_recv_quiet(struct rig *rig);
 /* Sends one frame of one segment, with what `offload` says of it (may be NULL). */
 void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixgbe_tx_seg *offload);
