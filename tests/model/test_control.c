@@ -101,8 +101,8 @@ static void counters_have_statistics_that_stay(void **state)
 
 	assert_true(json_object_size(json_object_get(reply, "counters")) > 0);
 	assert_true(json_is_integer(json_object_get(json_object_get(reply, "statistics"), "GPRC")));
-	assert_int_equal(json_array_size(json_object_get(json_object_get(reply, "statistics"), "QPRC")),
-			 16);
+	assert_int_equal(
+		json_array_size(json_object_get(json_object_get(reply, "statistics"), "QPRC")), 16);
 	json_decref(reply);
 }
 
@@ -227,8 +227,8 @@ static void usage_errors_exit_2(void **state)
 	assert_int_equal(RUN(text, "--socket", "/nowhere/x"), 2);
 	assert_int_equal(RUN(text, "--wire", "tap:x"), 2);
 	assert_int_equal(RUN(text, "--socket", "a", "--wire", "tap:x", "--mac", "02:00"), 2);
-	assert_int_equal(RUN(text, "--socket", "a", "--wire", "tap:x", "--mac", "03:00:00:00:00:01"),
-			 2);
+	assert_int_equal(
+		RUN(text, "--socket", "a", "--wire", "tap:x", "--mac", "03:00:00:00:00:01"), 2);
 	assert_int_equal(RUN(text, "--socket", "a", "--wire", "tap:x", "--link", "sideways"), 2);
 	assert_int_equal(RUN(text, "--socket", "a", "--wire", "tap:x", "--log-level", "loud"), 2);
 	assert_int_equal(RUN(text, "--socket", "a", "--wire", "tap:x", "more"), 2);

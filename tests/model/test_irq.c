@@ -26,7 +26,8 @@ static uint32_t other_on(uint32_t vector)
 
 static uint32_t timer_on(uint32_t vector)
 {
-	return IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_TCP_TIMER, vector) | IXGBE_IVAR_MISC_TCP_TIMER_VALID;
+	return IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_TCP_TIMER, vector) |
+	       IXGBE_IVAR_MISC_TCP_TIMER_VALID;
 }
 
 /* ---- EICR, EICS ---- */

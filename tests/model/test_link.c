@@ -155,14 +155,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(comes_up_at_10g, setup, teardown),
-		cmocka_unit_test_setup_teardown(without_a_cable_it_stays_down, setup_down, teardown),
+		cmocka_unit_test_setup_teardown(without_a_cable_it_stays_down, setup_down,
+						teardown),
 		cmocka_unit_test_setup_teardown(operator_pulls_and_plugs, setup, teardown),
 		cmocka_unit_test_setup_teardown(status_latches_low, setup, teardown),
 		cmocka_unit_test_setup_teardown(laser_off_is_link_down, setup, teardown),
 		cmocka_unit_test_setup_teardown(restart_takes_it_down_and_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(pipeline_reset_shows_a_state, setup, teardown),
 		cmocka_unit_test_setup_teardown(forced_up_without_a_cable, setup_down, teardown),
-		cmocka_unit_test_setup_teardown(change_fires_the_vector_of_other_causes, setup, teardown),
+		cmocka_unit_test_setup_teardown(change_fires_the_vector_of_other_causes, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(no_phy_answers, setup, teardown),
 	};
 

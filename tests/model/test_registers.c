@@ -20,9 +20,8 @@ static const struct {
 	uint32_t index, value;
 } loaded[] = {
 	{"RAL", 0, 0x00000002}, /* 02:00:00:00:00:01, from the EEPROM */
-	{"RAH", 0, 0x80000100},
-	{"ESDP", 0, 0x00000004},       /* a module is in the cage */
-	{"TXPBTHRESH", 1, 0x00000000}, /* 0x96 in entry 0 only */
+	{"RAH", 0, 0x80000100},        {"ESDP", 0, 0x00000004}, /* a module is in the cage */
+	{"TXPBTHRESH", 1, 0x00000000},                          /* 0x96 in entry 0 only */
 	{"TXPBTHRESH", 2, 0x00000000}, {"TXPBTHRESH", 3, 0x00000000}, {"TXPBTHRESH", 4, 0x00000000},
 	{"TXPBTHRESH", 5, 0x00000000}, {"TXPBTHRESH", 6, 0x00000000}, {"TXPBTHRESH", 7, 0x00000000},
 };
@@ -93,8 +92,8 @@ static void all_reset_values(struct model *m)
 			uint32_t value = model_read(m, r->offset + i * r->stride);
 
 			if (strcmp(r->name, "FRTIMER") && value != expected_reset(r, i))
-				fail_msg("%s[%u] is 0x%08x after reset, not 0x%08x", r->name, i, value,
-					 expected_reset(r, i));
+				fail_msg("%s[%u] is 0x%08x after reset, not 0x%08x", r->name, i,
+					 value, expected_reset(r, i));
 		}
 	}
 }
@@ -135,7 +134,8 @@ static void check_unchanged(struct model *m, const struct ixgbe_register *r, uin
 	model_write(m, at, ~before);
 	after = model_read(m, at);
 	if ((before ^ after) & mask)
-		fail_msg("%s at 0x%05x: a write changed 0x%08x to 0x%08x", r->name, at, before, after);
+		fail_msg("%s at 0x%05x: a write changed 0x%08x to 0x%08x", r->name, at, before,
+			 after);
 }
 
 static void check_zero(struct model *m, const struct ixgbe_register *r, uint32_t at, uint32_t mask)
@@ -253,7 +253,8 @@ static void aliases_are_the_same_register(void **state)
 
 			model_write(*state, alias->offset + i * alias->stride, value);
 			assert_int_equal(model_read(*state, r->offset + i * r->stride), value);
-			assert_int_equal(model_read(*state, alias->offset + i * alias->stride), value);
+			assert_int_equal(model_read(*state, alias->offset + i * alias->stride),
+					 value);
 		}
 	}
 }
@@ -271,7 +272,8 @@ static void registers_by_control_have_no_side_effects(void **state)
 		json_decref(reply);
 	}
 	reply = model_control(*state, "registers");
-	assert_int_equal(json_object_size(json_object_get(reply, "registers")), ixgbe_register_count);
+	assert_int_equal(json_object_size(json_object_get(reply, "registers")),
+			 ixgbe_register_count);
 	json_decref(reply);
 }
 
@@ -282,8 +284,8 @@ static void nothing_written_brings_it_down(void **state)
 
 	srandom(82599);
 	for (int i = 0; i < 60000; i++) {
-		const struct ixgbe_register *r = &ixgbe_registers[(size_t)random() %
-								  ixgbe_register_count];
+		const struct ixgbe_register *r =
+			&ixgbe_registers[(size_t)random() % ixgbe_register_count];
 		uint32_t at = r->offset + (uint32_t)random() % r->count * r->stride;
 
 		if (random() % 4 == 0)
@@ -305,8 +307,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(access_classes, setup, teardown),
 		cmocka_unit_test_setup_teardown(read_only_write_is_noted, setup, teardown),
 		cmocka_unit_test_setup_teardown(reserved_bit_is_noted_and_dropped, setup, teardown),
-		cmocka_unit_test_setup_teardown(every_hole_reads_zero_and_is_noted, setup, teardown),
-		cmocka_unit_test_setup_teardown(odd_accesses_are_noted_and_do_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_hole_reads_zero_and_is_noted, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(odd_accesses_are_noted_and_do_nothing, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(aliases_are_the_same_register, setup, teardown),
 		cmocka_unit_test_setup_teardown(registers_by_control_have_no_side_effects, setup,
 						teardown),

@@ -161,8 +161,8 @@ static void flow_director_commands_end(void **state)
 {
 	struct model *m = *state;
 
-	model_write(m, IXGBE_FDIRCTRL, IXGBE_FIELD_PREP(IXGBE_FDIRCTRL_PBALLOC,
-							 IXGBE_FDIRCTRL_PBALLOC_64K));
+	model_write(m, IXGBE_FDIRCTRL,
+		    IXGBE_FIELD_PREP(IXGBE_FDIRCTRL_PBALLOC, IXGBE_FDIRCTRL_PBALLOC_64K));
 	model_wait(m, IXGBE_FDIRCTRL, IXGBE_FDIRCTRL_INIT_DONE, IXGBE_FDIRCTRL_INIT_DONE);
 	model_write(m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CMD_ADD);
 	model_wait(m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CMD, 0);

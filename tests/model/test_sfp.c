@@ -137,7 +137,7 @@ static void is_a_short_range_optic(void **state)
 {
 	assert_int_equal(read_byte(*state, IDENTITY, 0), 0x03);
 	assert_int_equal(read_byte(*state, IDENTITY, 3) & 0x10, 0x10);
-	assert_int_equal(read_byte(*state, IDENTITY, 6), 0); /* no 1 Gb/s: one speed only */
+	assert_int_equal(read_byte(*state, IDENTITY, 6), 0);        /* no 1 Gb/s: one speed only */
 	assert_int_equal(read_byte(*state, IDENTITY, 8) & 0x0c, 0); /* no direct attach */
 	assert_int_equal(read_byte(*state, IDENTITY, 37), 0x00);
 	assert_int_equal(read_byte(*state, IDENTITY, 38), 0x1b);
@@ -214,7 +214,8 @@ static void nobody_else_answers(void **state)
 {
 	for (uint32_t device = 0; device < 0x100; device += 2) {
 		start(*state);
-		assert_int_equal(byte_out(*state, (uint8_t)device), device == 0xa0 || device == 0xa2);
+		assert_int_equal(byte_out(*state, (uint8_t)device),
+				 device == 0xa0 || device == 0xa2);
 		stop(*state);
 	}
 }

@@ -61,9 +61,9 @@ static json_t *status(struct control *control, char **args)
 	(void)args;
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
 		 m[5]);
-	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:I}", "version", IXTAP_VERSION, "mac",
-			 mac, "client", control->server && server_client(control->server), "link",
-			 link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
+	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:I}", "version", IXTAP_VERSION,
+			 "mac", mac, "client", control->server && server_client(control->server),
+			 "link", link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
 			 link_laser(nic), "light", link_light(nic), "violations",
 			 (json_int_t)violation_total(nic));
 }
@@ -185,8 +185,8 @@ static const struct {
 	int args; /* at most */
 	json_t *(*run)(struct control *control, char **args);
 } commands[] = {
-	{"status", 0, status},	 {"link", 1, link_command}, {"registers", 1, registers},
-	{"queues", 0, queues},	 {"counters", 0, counters}, {"violations", 0, violations},
+	{"status", 0, status}, {"link", 1, link_command}, {"registers", 1, registers},
+	{"queues", 0, queues}, {"counters", 0, counters}, {"violations", 0, violations},
 };
 
 static json_t *answer(struct control *control, char *request)
@@ -331,8 +331,8 @@ int control_new(struct nic *nic, const struct server *server, const char *path,
 
 	if (strlen(path) >= sizeof(control->address.sun_path))
 		return nic_why(why, -ENAMETOOLONG,
-			       "control socket %s: longer than %zu bytes; choose a shorter path", path,
-			       sizeof(control->address.sun_path) - 1);
+			       "control socket %s: longer than %zu bytes; choose a shorter path",
+			       path, sizeof(control->address.sun_path) - 1);
 	control = calloc(1, sizeof(*control));
 	if (!control)
 		return nic_why(why, -ENOMEM, "control socket %s: no memory", path);
@@ -359,10 +359,11 @@ close_socket:
 		close(control->fd);
 	free(control);
 	if (err == -EADDRINUSE)
-		return nic_why(why, err,
-			       "control socket %s: another program listens there, or it is no socket; "
-			       "stop that program or choose another path",
-			       path);
+		return nic_why(
+			why, err,
+			"control socket %s: another program listens there, or it is no socket; "
+			"stop that program or choose another path",
+			path);
 	return nic_why(why, err, "control socket %s: %s; check the directory and its permissions",
 		       path, strerror(-err));
 }

@@ -23,7 +23,7 @@
 
 struct eeprom {
 	uint16_t word[EEPROM_WORDS];
-	uint16_t free; /* where the next section goes, while the image is made */
+	uint16_t free;  /* where the next section goes, while the image is made */
 	bool read_seen; /* the driver saw EERD.DONE of its last read */
 };
 
@@ -32,21 +32,21 @@ static const struct {
 	uint8_t address;
 	uint16_t value;
 } fixed[] = {
-	{0x00, 0x2a40}, /* control word 1 */
-	{0x01, 0x0010}, /* control word 2: the core clock stays on */
-	{0x02, 0x0000},
-	{0x15, 0xe1b5}, /* part number, old format: E1B500-000 */
-	{0x16, 0x0000},
-	{0x18, 0x0100}, /* EEPROM version 1.0 */
-	{0x2c, 0x0081}, /* device capabilities: any SFP+ module, no crosstalk workaround */
-	{0x2d, 0x0001}, /* image identifier */
-	{0x2e, 0x8000},
+	{0x00, 0x2a40},  /* control word 1 */
+	{0x01, 0x0010},  /* control word 2: the core clock stays on */
+	{0x02, 0x0000},  /* reserved */
+	{0x15, 0xe1b5},  /* part number, old format: E1B500-000 */
+	{0x16, 0x0000},  /* its second word */
+	{0x18, 0x0100},  /* EEPROM version 1.0 */
+	{0x2c, 0x0081},  /* device capabilities: any SFP+ module, no crosstalk workaround */
+	{0x2d, 0x0001},  /* image identifier, low */
+	{0x2e, 0x8000},  /* and high; bit 15: in this order */
 	{0x2f, NOTHING}, /* no vital product data */
-	{0x30, 0x0100}, /* boot: PXE set-up, options and version */
-	{0x31, 0x4000},
-	{0x32, 0x0101},
-	{0x33, 0x0000}, /* boot capabilities: none */
-	{0x38, 0x0000}, /* control word 3 */
+	{0x30, 0x0100},  /* boot: PXE set-up */
+	{0x31, 0x4000},  /* PXE options */
+	{0x32, 0x0101},  /* PXE version */
+	{0x33, 0x0000},  /* boot capabilities: none */
+	{0x38, 0x0000},  /* control word 3 */
 };
 
 /* Firmware: nobody runs it, but drivers ask for its version, here 7, and whether it
@@ -85,8 +85,12 @@ static uint16_t mac_word(const uint8_t mac[6], uint32_t i)
 /* LAN core section: the address, LED and pin defaults, filter control. */
 static uint16_t core_section(struct eeprom *eeprom, const uint8_t mac[6])
 {
-	const uint16_t words[] = {mac_word(mac, 0), mac_word(mac, 1), mac_word(mac, 2),
-				  0x0100, 0x0504, 0x0b00, 0x0000};
+	const uint16_t words[] = {
+		mac_word(mac, 0), mac_word(mac, 1), mac_word(mac, 2), /* address */
+		0x0100,           0x0504,                             /* LEDs */
+		0x0b00,                                               /* pins */
+		0x0000,                                               /* filters */
+	};
 
 	return SECTION(eeprom, words);
 }
@@ -279,7 +283,8 @@ static uint32_t swsm_read(struct nic *nic, uint32_t index, uint32_t value)
 static void swsm_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index;
-	reg_set(nic, IXGBE_SWSM, (written & IXGBE_SWSM_SWESMBI) | (old & written & IXGBE_SWSM_SMBI));
+	reg_set(nic, IXGBE_SWSM,
+		(written & IXGBE_SWSM_SWESMBI) | (old & written & IXGBE_SWSM_SMBI));
 }
 
 static void sw_fw_sync_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)

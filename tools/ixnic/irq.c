@@ -20,17 +20,17 @@
 
 #include "nic.h"
 
-#define QUEUE_BITS 0x0000ffffu
-#define OTHER_BITS 0x3fff0000u /* by IVAR_MISC.OTHER */
-#define TIMER_BIT  IXGBE_EICR_TCP_TIMER
-#define OCD_BITS   0x3fff0000u /* what a read clears with GPIE.OCD */
-#define ITR_UNIT_NS 2000u      /* at 10 Gb/s and 1 Gb/s */
+#define QUEUE_BITS  0x0000ffffu
+#define OTHER_BITS  0x3fff0000u /* by IVAR_MISC.OTHER */
+#define TIMER_BIT   IXGBE_EICR_TCP_TIMER
+#define OCD_BITS    0x3fff0000u /* what a read clears with GPIE.OCD */
+#define ITR_UNIT_NS 2000u       /* at 10 Gb/s and 1 Gb/s */
 #define MS_NS       1000000u
 
 struct irq {
-	uint64_t pending; /* queue causes, by vector */
-	uint64_t enabled; /* their masks: EIMS and EIMS_EX */
-	uint64_t due;     /* vectors that EITR holds back */
+	uint64_t pending;                 /* queue causes, by vector */
+	uint64_t enabled;                 /* their masks: EIMS and EIMS_EX */
+	uint64_t due;                     /* vectors that EITR holds back */
 	uint64_t free_at_ns[NIC_VECTORS]; /* when EITR lets the next message go */
 	irq_deliver_fn deliver;
 	void *deliver_ctx;
@@ -101,7 +101,7 @@ static uint32_t timer_vector(const struct nic *nic)
 	uint32_t vector = IXGBE_FIELD_GET(IXGBE_IVAR_MISC_TCP_TIMER, misc);
 
 	return misc & IXGBE_IVAR_MISC_TCP_TIMER_VALID && vector < NIC_VECTORS ? vector
-									       : NIC_VECTORS;
+									      : NIC_VECTORS;
 }
 
 /* The EICR bits above the queues' that belong to a vector. */
@@ -134,12 +134,10 @@ static void auto_clear_and_mask(struct nic *nic, uint32_t vector)
 
 	clear |= ~(uint64_t)QUEUE_BITS;
 	irq->pending &= ~(bit & clear);
-	reg_set(nic, IXGBE_EICR,
-		reg(nic, IXGBE_EICR) & ~(misc & reg(nic, IXGBE_EIAC) & TIMER_BIT));
+	reg_set(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) & ~(misc & reg(nic, IXGBE_EIAC) & TIMER_BIT));
 	if (reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIAME) {
 		irq->enabled &= ~(bit & mask);
-		reg_set(nic, IXGBE_EIMS,
-			reg(nic, IXGBE_EIMS) & ~(misc & reg(nic, IXGBE_EIAM)));
+		reg_set(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) & ~(misc & reg(nic, IXGBE_EIAM)));
 	}
 	mirror(nic);
 }

@@ -231,10 +231,7 @@ static void msca_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 }
 
 const struct reg_hook link_hooks[] = {
-	{IXGBE_AUTOC, NULL, autoc_write},
-	{IXGBE_AUTOC2, NULL, laser_write},
-	{IXGBE_ESDP, esdp_read, laser_write},
-	{IXGBE_LINKS, links_read, NULL},
-	{IXGBE_MSCA, NULL, msca_write},
-	{0},
+	{IXGBE_AUTOC, NULL, autoc_write},     {IXGBE_AUTOC2, NULL, laser_write},
+	{IXGBE_ESDP, esdp_read, laser_write}, {IXGBE_LINKS, links_read, NULL},
+	{IXGBE_MSCA, NULL, msca_write},       {0},
 };

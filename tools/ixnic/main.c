@@ -30,7 +30,8 @@ struct options {
 	bool link_down;
 };
 
-const char *argp_program_version = "ixnic " IXTAP_VERSION;
+/* Visible, or libc does not see it. */
+__attribute__((visibility("default"))) const char *argp_program_version = "ixnic " IXTAP_VERSION;
 
 enum { KEY_SOCKET = 256, KEY_WIRE, KEY_NETNS, KEY_MAC, KEY_LINK, KEY_CONTROL, KEY_PCAP, KEY_LOG };
 
@@ -102,8 +103,10 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 	case KEY_MAC:
 		options->mac_given = mac_parse(arg, options->mac);
 		if (!options->mac_given)
-			argp_error(state, "--mac %s: not a unicast address; write it as in "
-				   "02:00:00:12:34:56", arg);
+			argp_error(state,
+				   "--mac %s: not a unicast address; write it as in "
+				   "02:00:00:12:34:56",
+				   arg);
 		break;
 	case KEY_LINK:
 		options->link_down = strcmp(arg, "down") == 0;

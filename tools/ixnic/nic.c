@@ -10,9 +10,12 @@ static const struct {
 	int (*make)(struct nic *nic);
 	void (*free)(struct nic *nic);
 } parts[] = {
-	{violations_new, violations_free}, {eeprom_new, eeprom_free},
-	{sfp_new, sfp_free},		   {link_new, link_free},
-	{irq_new, irq_free},		   {dma_new, dma_free},
+	{violations_new, violations_free},
+	{eeprom_new, eeprom_free},
+	{sfp_new, sfp_free},
+	{link_new, link_free},
+	{irq_new, irq_free},
+	{dma_new, dma_free},
 	{datapath_new, datapath_free},
 };
 

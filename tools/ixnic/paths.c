@@ -75,8 +75,8 @@ static void fdircmd_write(struct nic *nic, uint32_t index, uint32_t old, uint32_
 }
 
 const struct reg_hook path_hooks[] = {
-	{IXGBE_SECRXCTRL, NULL, secrx_write}, {IXGBE_SECTXCTRL, NULL, sectx_write},
-	{IXGBE_RXCTRL, NULL, rxctrl_write},   {IXGBE_FCTRL, NULL, fctrl_write},
+	{IXGBE_SECRXCTRL, NULL, secrx_write},     {IXGBE_SECTXCTRL, NULL, sectx_write},
+	{IXGBE_RXCTRL, NULL, rxctrl_write},       {IXGBE_FCTRL, NULL, fctrl_write},
 	{IXGBE_DTXMXSZRQ, NULL, dtxmxszrq_write}, {IXGBE_FDIRCTRL, NULL, fdirctrl_write},
-	{IXGBE_FDIRCMD, NULL, fdircmd_write}, {0},
+	{IXGBE_FDIRCMD, NULL, fdircmd_write},     {0},
 };

@@ -18,8 +18,8 @@
 #define HOOKS_MAX 256 /* of all parts together */
 
 static const struct reg_hook *const parts[] = {
-	reset_hooks, eeprom_hooks, sfp_hooks, link_hooks, irq_hooks,
-	path_hooks, rx_hooks, tx_hooks, filter_hooks, stats_hooks,
+	reset_hooks, eeprom_hooks, sfp_hooks, link_hooks,   irq_hooks,
+	path_hooks,  rx_hooks,     tx_hooks,  filter_hooks, stats_hooks,
 };
 
 /* The hooks of a row, as a list; index 0 of `joined` ends every list. */
@@ -58,8 +58,8 @@ static const struct {
  * (section 4.2.3): resets of the driver's own doing. */
 static const enum ixgbe_reg_row lasting[] = {
 	IXGBE_ROW_SWSM, IXGBE_ROW_SW_FW_SYNC, IXGBE_ROW_MAVTV, IXGBE_ROW_MFUTP,
-	IXGBE_ROW_METF, IXGBE_ROW_MANC, IXGBE_ROW_MFVAL, IXGBE_ROW_MANC2H,
-	IXGBE_ROW_MDEF, IXGBE_ROW_MDEF_EXT, IXGBE_ROW_MIPAF, IXGBE_ROW_MMAL,
+	IXGBE_ROW_METF, IXGBE_ROW_MANC,       IXGBE_ROW_MFVAL, IXGBE_ROW_MANC2H,
+	IXGBE_ROW_MDEF, IXGBE_ROW_MDEF_EXT,   IXGBE_ROW_MIPAF, IXGBE_ROW_MMAL,
 	IXGBE_ROW_MMAH, IXGBE_ROW_FTFT,
 };
 
@@ -148,8 +148,8 @@ static void check_write(struct nic *nic, const struct ixgbe_register *r, uint32_
 
 	if (r->access == IXGBE_REG_RO || r->access == IXGBE_REG_RC) {
 		if (written != old)
-			violation(nic, VIOLATION_READ_ONLY_WRITE, "%s[%u] = 0x%08x", r->name,
-				  index, written);
+			violation(nic, VIOLATION_READ_ONLY_WRITE, "%s[%u] = 0x%08x", r->name, index,
+				  written);
 		return;
 	}
 	if (r->access != IXGBE_REG_RW || !reserved)
@@ -159,8 +159,8 @@ static void check_write(struct nic *nic, const struct ixgbe_register *r, uint32_
 			reserved &= ~acting[i].bits;
 	}
 	if (reserved)
-		violation(nic, VIOLATION_RESERVED_BITS, "%s[%u] = 0x%08x, reserved 0x%08x",
-			  r->name, index, written, reserved);
+		violation(nic, VIOLATION_RESERVED_BITS, "%s[%u] = 0x%08x, reserved 0x%08x", r->name,
+			  index, written, reserved);
 }
 
 void regfile_write(struct nic *nic, uint32_t offset, uint32_t value)

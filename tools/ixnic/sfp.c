@@ -20,16 +20,16 @@
 #define PAGE_BYTES 256
 
 /* Bytes of the diagnostics page that matter here. */
-#define DDM_TEMPERATURE 96 /* 1/256 C */
-#define DDM_VOLTAGE     98 /* 100 uV */
-#define DDM_BIAS        100 /* 2 uA */
-#define DDM_TX_POWER    102 /* 0.1 uW */
-#define DDM_RX_POWER    104
-#define DDM_STATUS      110
+#define DDM_TEMPERATURE        96  /* 1/256 C */
+#define DDM_VOLTAGE            98  /* 100 uV */
+#define DDM_BIAS               100 /* 2 uA */
+#define DDM_TX_POWER           102 /* 0.1 uW */
+#define DDM_RX_POWER           104
+#define DDM_STATUS             110
 #define STATUS_TX_DISABLE      0x80 /* the pin */
 #define STATUS_SOFT_TX_DISABLE 0x40
 #define STATUS_RX_LOS          0x02
-#define DDM_USER        128 /* 120 bytes that the user may write */
+#define DDM_USER               128 /* 120 bytes that the user may write */
 
 enum bus { IDLE, ADDRESS, OFFSET, WRITE, READ };
 
@@ -72,16 +72,16 @@ static void identity_make(uint8_t *page, const uint8_t mac[6])
 
 	for (int i = 0; i < 12; i++)
 		serial[i] = hex[mac[i / 2] >> (i % 2 ? 0 : 4) & 15];
-	page[0] = 0x03;	 /* SFP */
-	page[1] = 0x04;	 /* two-wire identification only */
-	page[2] = 0x07;	 /* LC connector */
-	page[3] = 0x10;	 /* 10GBASE-SR */
+	page[0] = 0x03;  /* SFP */
+	page[1] = 0x04;  /* two-wire identification only */
+	page[2] = 0x07;  /* LC connector */
+	page[3] = 0x10;  /* 10GBASE-SR */
 	page[11] = 0x06; /* 64B/66B */
-	page[12] = 103;	 /* 10.3 Gb/s */
-	page[16] = 8;	 /* 80 m of OM2 */
-	page[17] = 3;	 /* 30 m of OM1 */
-	page[18] = 40;	 /* 400 m of OM4 */
-	page[19] = 30;	 /* 300 m of OM3 */
+	page[12] = 103;  /* 10.3 Gb/s */
+	page[16] = 8;    /* 80 m of OM2 */
+	page[17] = 3;    /* 30 m of OM1 */
+	page[18] = 40;   /* 400 m of OM4 */
+	page[19] = 30;   /* 300 m of OM3 */
 	put(page, 20, "IXTAP", 16);
 	page[37] = 0x00; /* Intel's: drivers want a module that they know */
 	page[38] = 0x1b;
@@ -104,11 +104,10 @@ static void diagnostics_make(uint8_t *page)
 {
 	static const uint16_t limits[] = {
 		/* high alarm, low alarm, high warning, low warning */
-		78 << 8, 0xf300,  73 << 8, 0xf800, /* -13 C, -8 C */
-		37000,	 29000,	  36000,   30000,
-		5900,	 2000,	  5500,	   2500,
-		15849,	 1585,	  7943,	   2239, /* 2.0, -8.0, -1.0, -6.5 dBm */
-		10000,	 158,	  7943,	   251,  /* 0.0, -18.0, -1.0, -16.0 dBm */
+		78 << 8, 0xf300, 73 << 8, 0xf800, /* -13 C, -8 C */
+		37000,   29000,  36000,   30000,  5900, 2000,
+		5500,    2500,   15849,   1585,   7943, 2239, /* 2.0, -8.0, -1.0, -6.5 dBm */
+		10000,   158,    7943,    251,                /* 0.0, -18.0, -1.0, -16.0 dBm */
 	};
 
 	for (uint32_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
