@@ -5,6 +5,7 @@
 #pragma once
 
 #include <assert.h>
+#include <string.h>
 
 #include "dma.h"
 #include "ixgbe.h"
@@ -21,25 +22,66 @@ struct ixgbe_pool {
 	struct ixgbe_dma_area area;
 };
 
+static inline void pool_mark(const struct ixgbe_buf *buf, bool is_free)
+{
+#ifndef NDEBUG
+	assert(buf->pool->is_free[buf->index] != is_free); /* given back twice, or taken twice */
+	buf->pool->is_free[buf->index] = is_free;
+#else
+	(void)buf;
+	(void)is_free;
+#endif
+}
+
 /* The pool is not empty. */
 static inline struct ixgbe_buf *pool_pop(struct ixgbe_pool *pool)
 {
 	struct ixgbe_buf *buf = pool->stack[--pool->available];
 
-#ifndef NDEBUG
-	assert(pool->is_free[buf->index]);
-	pool->is_free[buf->index] = false;
-#endif
+	pool_mark(buf, false);
 	return buf;
+}
+
+/* The pool has `n`. */
+static inline void pool_pop_many(struct ixgbe_pool *pool, struct ixgbe_buf **to, uint32_t n)
+{
+	pool->available -= n;
+	memcpy(to, &pool->stack[pool->available], n * sizeof(*to));
+	for (uint32_t i = 0; i < n; i++)
+		pool_mark(to[i], false);
 }
 
 static inline void pool_push(struct ixgbe_buf *buf)
 {
 	struct ixgbe_pool *pool = buf->pool;
 
-#ifndef NDEBUG
-	assert(!pool->is_free[buf->index]); /* given back twice */
-	pool->is_free[buf->index] = true;
-#endif
+	pool_mark(buf, true);
 	pool->stack[pool->available++] = buf;
+}
+
+/* Gives back `n` buffers of any pools, most likely of one; NULLs are skipped. Returns how
+ * many there were. */
+static inline uint32_t pool_push_many(struct ixgbe_buf *const *at, uint32_t n)
+{
+	struct ixgbe_buf *const *const end = at + n;
+	uint32_t pushed = 0;
+
+	while (at < end) {
+		struct ixgbe_pool *pool;
+		struct ixgbe_buf **top, **bottom, *buf = *at;
+
+		if (!buf) {
+			at++;
+			continue;
+		}
+		pool = buf->pool;
+		top = bottom = &pool->stack[pool->available];
+		do {
+			pool_mark(buf, true);
+			*top++ = buf;
+		} while (++at < end && (buf = *at) != NULL && buf->pool == pool);
+		pool->available += (uint32_t)(top - bottom);
+		pushed += (uint32_t)(top - bottom);
+	}
+	return pushed;
 }

@@ -16,8 +16,7 @@
  * says, never an address from the ring. A frame's descriptors are taken when the last of
  * them is there, so that an unfinished frame needs no state: it is looked at again.
  *
- * Most frames are one good descriptor; ixgbe_rx_burst() handles these itself, and
- * rx_frame() all the others.
+ * Most frames are one good descriptor: rx_simple() takes these, and rx_frame() all the others.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -51,7 +50,7 @@ struct ixgbe_rxq {
 	uint32_t filled;        /* how many it owns, size - 1 at most */
 	uint32_t headroom;      /* where the NIC writes in a buffer */
 	uint32_t buf_bytes;     /* how much */
-	uint32_t vlan_status;   /* IXGBE_RXD_STAT_VP if tags are stripped, else 0 */
+	uint32_t wanted;        /* IXGBE_RX_*: all but VLAN, unless tags are stripped */
 	bool discarding;        /* up to the end of a frame too long to be delivered */
 	/* What a refill needs besides. */
 	struct ixgbe_pool *pool; /* NULL: the queue is off */
@@ -66,50 +65,68 @@ struct ixgbe_rxq {
 
 /* ---- What the descriptor says of the frame ---- */
 
-#define RX_L4 (IXGBE_RX_TCP | IXGBE_RX_UDP)
-
-/* What may be said of a frame, by PKT_TYPE bits 9:4: IPV4, IPV4E, IPV6, IPV6E, TCP, UDP.
- * A checksum can only be good or bad in a header that is there. The 82599 reports UDP
- * frames without a checksum as errors (an erratum), so an L4 error says nothing for UDP. */
+/* What may be said of a frame, by RSS type (bits 3:0) and packet type (9:4: IPV4, IPV4E, IPV6,
+ * IPV6E, TCP, UDP) of dword 0. A checksum can only be good or bad in a header that is there.
+ * The 82599 reports UDP frames without a checksum as errors (an erratum), so an L4 error says
+ * nothing for UDP. */
 #define RX_IPV4_ALLOWED (IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD | IXGBE_RX_IP_BAD)
 #define RX_TCP_ALLOWED  (IXGBE_RX_TCP | IXGBE_RX_L4_GOOD | IXGBE_RX_L4_BAD)
 #define RX_UDP_ALLOWED  (IXGBE_RX_UDP | IXGBE_RX_L4_GOOD)
 
 #define RX_TYPE(i)                                                                                 \
-	((((i)&0x03) ? RX_IPV4_ALLOWED : 0) | (((i)&0x0c) ? IXGBE_RX_IPV6 : 0) |                   \
-	 (((i)&0x10) ? RX_TCP_ALLOWED : 0) | (((i)&0x20) ? RX_UDP_ALLOWED : 0))
-#define RX_TYPE4(i)  RX_TYPE(i), RX_TYPE((i) + 1), RX_TYPE((i) + 2), RX_TYPE((i) + 3)
-#define RX_TYPE16(i) RX_TYPE4(i), RX_TYPE4((i) + 4), RX_TYPE4((i) + 8), RX_TYPE4((i) + 12)
+	(IXGBE_RX_EOP | IXGBE_RX_VLAN | (((i)&IXGBE_RXD_RSS_TYPE) ? IXGBE_RX_RSS : 0) |            \
+	 (((i) & (IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_IPV4E)) ? RX_IPV4_ALLOWED : 0) |            \
+	 (((i) & (IXGBE_RXD_TYPE_IPV6 | IXGBE_RXD_TYPE_IPV6E)) ? IXGBE_RX_IPV6 : 0) |              \
+	 (((i)&IXGBE_RXD_TYPE_TCP) ? RX_TCP_ALLOWED : 0) |                                         \
+	 (((i)&IXGBE_RXD_TYPE_UDP) ? RX_UDP_ALLOWED : 0))
+#define RX_TYPES4(i)  RX_TYPE(i), RX_TYPE((i) + 1), RX_TYPE((i) + 2), RX_TYPE((i) + 3)
+#define RX_TYPES16(i) RX_TYPES4(i), RX_TYPES4((i) + 4), RX_TYPES4((i) + 8), RX_TYPES4((i) + 12)
+#define RX_TYPES64(i)                                                                              \
+	RX_TYPES16(i), RX_TYPES16((i) + 16), RX_TYPES16((i) + 32), RX_TYPES16((i) + 48)
+#define RX_TYPES256(i)                                                                             \
+	RX_TYPES64(i), RX_TYPES64((i) + 64), RX_TYPES64((i) + 128), RX_TYPES64((i) + 192)
 
-static const uint16_t rx_allowed[64] = {RX_TYPE16(0), RX_TYPE16(16), RX_TYPE16(32), RX_TYPE16(48)};
+#define RX_TYPE_MASK 0x3ffu
+static const uint16_t rx_allowed[RX_TYPE_MASK + 1] = {RX_TYPES256(0), RX_TYPES256(256),
+						      RX_TYPES256(512), RX_TYPES256(768)};
 
-/* What the checks found, by L4I, IPCS (status 6:5) and L4E, IPE (error 31:30). */
-#define RX_CSUM(i)                                                                                 \
-	(IXGBE_RX_IPV4 | IXGBE_RX_IPV6 | RX_L4 |                                                   \
-	 (((i)&1) ? (((i)&4) ? IXGBE_RX_L4_BAD : IXGBE_RX_L4_GOOD) : 0) |                          \
-	 (((i)&2) ? (((i)&8) ? IXGBE_RX_IP_BAD : IXGBE_RX_IP_GOOD) : 0))
-#define RX_CSUM4(i) RX_CSUM(i), RX_CSUM((i) + 1), RX_CSUM((i) + 2), RX_CSUM((i) + 3)
+/* What the NIC found, by bits of dword 2: the tag it stripped (VP), and how the checks went
+ * (L4E and IPE, 31:30) that L4I and IPCS (6:5) say were made. Rotated by two, these are an
+ * index. */
+#define RX_L4E        (1u << 0)
+#define RX_IPE        (1u << 1)
+#define RX_VP         (1u << 5)
+#define RX_L4I        (1u << 7)
+#define RX_IPCS       (1u << 8)
+#define RX_FOUND_MASK (RX_L4E | RX_IPE | RX_VP | RX_L4I | RX_IPCS)
 
-static const uint16_t rx_csum[16] = {RX_CSUM4(0), RX_CSUM4(4), RX_CSUM4(8), RX_CSUM4(12)};
+static_assert(IXGBE_RXD_ERR_L4E == 1u << 30 && IXGBE_RXD_ERR_IPE == 1u << 31 &&
+		      IXGBE_RXD_STAT_VP == RX_VP >> 2 && IXGBE_RXD_STAT_L4I == RX_L4I >> 2 &&
+		      IXGBE_RXD_STAT_IPCS == RX_IPCS >> 2,
+	      "rotated by two");
 
-static_assert(IXGBE_RXD_TYPE_IPV4 == 1u << 4 && IXGBE_RXD_TYPE_UDP == 1u << 9,
-	      "index of rx_allowed");
-static_assert(IXGBE_RXD_STAT_L4I == 1u << 5 && IXGBE_RXD_STAT_IPCS == 1u << 6 &&
-		      IXGBE_RXD_ERR_L4E == 1u << 30 && IXGBE_RXD_ERR_IPE == 1u << 31,
-	      "index of rx_csum");
-static_assert(IXGBE_RXD_STAT_VP == IXGBE_RX_VLAN << 2, "shifted, not tested");
+#define RX_FOUND(i)                                                                                \
+	[i] = IXGBE_RX_EOP | IXGBE_RX_RSS | IXGBE_RX_IPV4 | IXGBE_RX_IPV6 | IXGBE_RX_TCP |         \
+	      IXGBE_RX_UDP | (((i)&RX_VP) ? IXGBE_RX_VLAN : 0) |                                   \
+	      (((i)&RX_IPCS) ? (((i)&RX_IPE) ? IXGBE_RX_IP_BAD : IXGBE_RX_IP_GOOD) : 0) |          \
+	      (((i)&RX_L4I) ? (((i)&RX_L4E) ? IXGBE_RX_L4_BAD : IXGBE_RX_L4_GOOD) : 0)
+#define RX_FOUND4(i) RX_FOUND(i), RX_FOUND((i) | 1), RX_FOUND((i) | 2), RX_FOUND((i) | 3)
+#define RX_FOUND16(i)                                                                              \
+	RX_FOUND4(i), RX_FOUND4((i) | RX_L4I), RX_FOUND4((i) | RX_IPCS),                           \
+		RX_FOUND4((i) | RX_L4I | RX_IPCS)
 
-/* `info` and `status` are dwords 0 and 2 of the frame's last descriptor. */
-static inline uint32_t rx_flags(uint32_t info, uint32_t status, uint32_t vlan_status)
+static const uint16_t rx_found[RX_FOUND_MASK + 1] = {RX_FOUND16(0), RX_FOUND16(RX_VP)};
+
+/* `info` and `status` are dwords 0 and 2 of the frame's last descriptor; `wanted` is the
+ * queue's. */
+static inline uint32_t rx_flags(uint32_t info, uint32_t status, uint32_t wanted)
 {
-	uint32_t flags = rx_csum[(status >> 5 & 3) | status >> 30 << 2];
+	const uint32_t found = rx_found[(status << 2 | status >> 30) & RX_FOUND_MASK] & wanted;
 
-	/* With an ETQF match the type bits are the filter's number. */
-	flags &= likely(!(info & IXGBE_RXD_TYPE_ETQF)) ? rx_allowed[info >> 4 & 0x3f] : 0;
-	flags |= (status & vlan_status) >> 2;
-	if (info & IXGBE_RXD_RSS_TYPE)
-		flags |= IXGBE_RX_RSS;
-	return flags | IXGBE_RX_EOP;
+	/* With an EtherType filter's match the type is the filter's number. */
+	if (unlikely(info & IXGBE_RXD_TYPE_ETQF))
+		return found & rx_allowed[info & IXGBE_RXD_RSS_TYPE];
+	return found & rx_allowed[info & RX_TYPE_MASK];
 }
 
 static inline uint32_t rx_len(uint64_t qword1)
@@ -117,16 +134,18 @@ static inline uint32_t rx_len(uint64_t qword1)
 	return (uint32_t)(qword1 >> 32) & IXGBE_RXD_LENGTH;
 }
 
-/* Fills a segment that ends its frame. */
-static inline void rx_last_segment(const struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg,
-				   struct ixgbe_buf *buf, uint64_t qword0, uint64_t qword1)
+/* The frame's part of its last segment. */
+static inline void rx_last_segment(struct ixgbe_rx_seg *seg, uint32_t wanted, uint64_t qword0,
+				   uint64_t qword1)
 {
-	seg->buf = buf;
-	seg->offset = rxq->headroom;
-	seg->len = rx_len(qword1);
-	seg->flags = rx_flags((uint32_t)qword0, (uint32_t)qword1, rxq->vlan_status);
+	seg->flags = rx_flags((uint32_t)qword0, (uint32_t)qword1, wanted);
 	seg->rss_hash = (uint32_t)(qword0 >> 32);
 	seg->vlan = (uint16_t)(qword1 >> 48);
+}
+
+static inline uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
 }
 
 static inline uint32_t rx_wrap(const struct ixgbe_rxq *rxq, uint32_t at)
@@ -160,18 +179,14 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 	}
 	rxq->filled += n;
 	while (n > 0) {
-		uint32_t run = rxq->size - rxq->fill;
-		uint32_t end;
+		const uint32_t run = min_u32(n, rxq->size - rxq->fill), headroom = rxq->headroom;
+		struct ixgbe_buf **buf = &rxq->buf[rxq->fill], **const end = buf + run;
+		union ixgbe_desc *desc = &rxq->ring[rxq->fill];
 
-		run = run < n ? run : n;
-		end = rxq->fill + run;
-		for (uint32_t at = rxq->fill; at < end; at++) {
-			struct ixgbe_buf *buf = pool_pop(pool);
-
-			rxq->buf[at] = buf;
-			desc_store(&rxq->ring[at], buf->iova + rxq->headroom, 0);
-		}
-		rxq->fill = rx_wrap(rxq, end);
+		pool_pop_many(pool, buf, run);
+		for (; buf < end; buf++, desc++)
+			desc_store(desc, (*buf)->iova + headroom, 0);
+		rxq->fill = rx_wrap(rxq, rxq->fill + run);
 		n -= run;
 	}
 	dma_wmb();
@@ -231,7 +246,7 @@ static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgb
 	uint64_t qword0, qword1;
 	bool broken = false;
 
-	for (;;) {
+	do {
 		if (n == rxq->size - 1 || bytes > RX_FRAME_MAX_BYTES || (n == room && room == max))
 			return rx_overlong(rxq, n);
 		if (n == rxq->filled || n == room)
@@ -244,87 +259,105 @@ static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgb
 
 		broken |= rx_len(qword1) - 1 >= rxq->buf_bytes;
 		bytes += rx_len(qword1);
-		if (qword1 & IXGBE_RXD_STAT_EOP)
-			break;
-		seg[n++] = (struct ixgbe_rx_seg){
+		seg[n] = (struct ixgbe_rx_seg){
 			.buf = rxq->buf[at],
 			.offset = rxq->headroom,
 			.len = rx_len(qword1),
 		};
 		at = rx_wrap(rxq, at + 1);
-	}
-	rx_last_segment(rxq, &seg[n++], rxq->buf[at], qword0, qword1);
+		n++;
+	} while (!(qword1 & IXGBE_RXD_STAT_EOP));
+	rx_last_segment(&seg[n - 1], rxq->wanted, qword0, qword1);
 
 	if (broken || bytes > RX_FRAME_MAX_BYTES || (qword1 & IXGBE_RXD_ERR_RXE)) {
 		count(&rxq->counters.errors, 1);
 		rx_drop(rxq, n);
 		return 0;
 	}
-	rxq->next = rx_wrap(rxq, at + 1);
+	rxq->next = at;
 	rxq->filled -= n;
 	count(&rxq->counters.bytes, bytes);
 	return (int)n;
 }
 
-static inline uint32_t min_u32(uint32_t a, uint32_t b)
+/*
+ * Takes good frames of one descriptor, as many as follow each other from `next` on, at most
+ * `max` and not beyond the ring's end. Adds to *bytes, and their flags to *seen.
+ */
+static inline uint32_t rx_simple(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max,
+				 uint64_t *bytes, uint32_t *seen)
 {
-	return a < b ? a : b;
+	const uint64_t must = IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
+	const uint32_t headroom = rxq->headroom, buf_bytes = rxq->buf_bytes, wanted = rxq->wanted;
+	const union ixgbe_desc *desc = &rxq->ring[rxq->next];
+	struct ixgbe_buf *const *const first = &rxq->buf[rxq->next];
+	struct ixgbe_buf *const *buf = first;
+	uint64_t sum = 0;
+	uint32_t flags = 0, n;
+
+	for (; buf < first + max; buf++, desc++, seg++) {
+		const uint64_t qword1 = desc_load(desc, 1);
+
+		if ((qword1 & (must | IXGBE_RXD_ERR_RXE)) != must ||
+		    rx_len(qword1) - 1 >= buf_bytes)
+			break;
+		seg->len = rx_len(qword1);
+		dma_rmb();
+		seg->buf = *buf;
+		seg->offset = headroom;
+		rx_last_segment(seg, wanted, desc_load(desc, 0), qword1);
+		sum += rx_len(qword1);
+		flags |= seg->flags;
+	}
+	n = (uint32_t)(buf - first);
+	rxq->next = rx_wrap(rxq, rxq->next + n);
+	rxq->filled -= n;
+	*bytes += sum;
+	*seen |= flags;
+	return n;
+}
+
+static uint32_t rx_count_bad(const struct ixgbe_rx_seg *seg, uint32_t n)
+{
+	uint32_t bad = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		bad += (seg[i].flags & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)) != 0;
+	return bad;
 }
 
 uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max)
 {
-	const uint32_t buf_bytes = rxq->buf_bytes;
-	uint32_t n = 0, packets = 0, bad = 0;
+	uint32_t n = 0, packets = 0, seen = 0;
 	uint64_t bytes = 0;
 
 	if (unlikely(rxq->discarding) && !rx_discard(rxq))
 		max = 0;
 
 	while (n < max && rxq->filled > 0) {
-		const uint32_t stop = n + min_u32(max - n, rxq->filled);
-		const uint32_t start = n;
-		uint32_t at = rxq->next;
-		bool other = false;
-		int got;
+		const uint32_t run = min_u32(min_u32(max - n, rxq->filled), rxq->size - rxq->next);
+		const uint32_t simple = rx_simple(rxq, &seg[n], run, &bytes, &seen);
+		int segs;
 
-		for (; n < stop; n++) {
-			uint64_t qword1 = desc_load(&rxq->ring[at], 1);
-
-			if ((qword1 &
-			     (IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP | IXGBE_RXD_ERR_RXE)) !=
-				    (IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP) ||
-			    rx_len(qword1) - 1 >= buf_bytes) {
-				other = qword1 & IXGBE_RXD_STAT_DD;
-				break;
-			}
-			dma_rmb();
-			rx_last_segment(rxq, &seg[n], rxq->buf[at], desc_load(&rxq->ring[at], 0),
-					qword1);
-			bytes += seg[n].len;
-			bad += (seg[n].flags & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)) != 0;
-			at = rx_wrap(rxq, at + 1);
-		}
-		rxq->next = at;
-		rxq->filled -= n - start;
-		packets += n - start;
-		if (likely(!other))
+		n += simple;
+		packets += simple;
+		if (simple == run)
+			continue;
+		segs = rx_frame(rxq, &seg[n], max - n, max);
+		if (segs < 0)
 			break;
-
-		got = rx_frame(rxq, seg + n, max - n, max);
-		if (got < 0)
-			break;
-		if (got > 0) {
-			n += (uint32_t)got;
+		if (segs > 0) {
+			n += (uint32_t)segs;
 			packets++;
-			bad += (seg[n - 1].flags & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)) != 0;
+			seen |= seg[n - 1].flags;
 		}
 	}
 
 	if (packets > 0) {
 		count(&rxq->counters.packets, packets);
 		count(&rxq->counters.bytes, bytes);
-		if (unlikely(bad > 0))
-			count(&rxq->counters.csum_errors, bad);
+		if (unlikely(seen & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)))
+			count(&rxq->counters.csum_errors, rx_count_bad(seg, n));
 	}
 	if (rxq->size - 1 - rxq->filled >= RX_REFILL_BATCH)
 		rx_refill(rxq);
@@ -359,7 +392,7 @@ int rxq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_rxq **out)
 		.nic = nic,
 		.queue = queue,
 		.size = nic->options.rx_ring,
-		.vlan_status = nic->options.rx_vlan_strip ? IXGBE_RXD_STAT_VP : 0,
+		.wanted = nic->options.rx_vlan_strip ? ~0u : ~(uint32_t)IXGBE_RX_VLAN,
 		.doorbell =
 			nic->backend->ops->doorbell(nic->backend, ixgbe_rxq_reg(IXGBE_RDT, queue)),
 	};

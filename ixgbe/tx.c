@@ -75,6 +75,11 @@ struct ixgbe_txq {
 	_Alignas(64) struct ixgbe_queue_counters counters;
 };
 
+static inline uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 static inline uint32_t tx_wrap(const struct ixgbe_txq *txq, uint32_t at)
 {
 	return at == txq->size ? 0 : at;
@@ -89,32 +94,40 @@ static inline void count(_Atomic uint64_t *counter, uint64_t n)
 
 /* ---- Reclaim ---- */
 
-uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq)
+static inline bool tx_reported(const struct ixgbe_txq *txq, uint32_t report)
 {
-	uint32_t clean = txq->clean, freed = 0, returned = 0;
+	return desc_load(&txq->ring[txq->report[report]], 1) >> 32 & IXGBE_TXD_STAT_DD;
+}
 
-	while (txq->report_first != txq->report_next) {
-		uint32_t end = txq->report[txq->report_first];
+/* Frees the descriptors from `clean` up to `end`; returns the number of buffers given back. */
+static uint32_t tx_free_to(struct ixgbe_txq *txq, uint32_t end)
+{
+	uint32_t returned = 0;
 
-		if (!(desc_load(&txq->ring[end], 1) >> 32 & IXGBE_TXD_STAT_DD))
-			break;
-		txq->report_first = tx_wrap(txq, txq->report_first + 1);
-		end = tx_wrap(txq, end + 1);
-		do {
-			struct ixgbe_buf *buf = txq->buf[clean];
-
-			if (buf) {
-				pool_push(buf);
-				returned++;
-			}
-			freed++;
-			clean = tx_wrap(txq, clean + 1);
-		} while (clean != end);
+	if (end < txq->clean) {
+		returned = pool_push_many(&txq->buf[txq->clean], txq->size - txq->clean);
+		txq->free += txq->size - txq->clean;
+		txq->clean = 0;
 	}
-	txq->clean = clean;
-	txq->free += freed;
+	returned += pool_push_many(&txq->buf[txq->clean], end - txq->clean);
+	txq->free += end - txq->clean;
+	txq->clean = end;
 	txq->in_flight -= returned;
 	return returned;
+}
+
+uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq)
+{
+	uint32_t report = txq->report_first, last;
+
+	if (report == txq->report_next || !tx_reported(txq, report))
+		return 0;
+	do {
+		last = txq->report[report];
+		report = tx_wrap(txq, report + 1);
+	} while (report != txq->report_next && tx_reported(txq, report));
+	txq->report_first = report;
+	return tx_free_to(txq, tx_wrap(txq, last + 1));
 }
 
 uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq)
@@ -289,8 +302,7 @@ static uint64_t tx_command(const struct ixgbe_tx_seg *first, const struct tx_pla
 
 /* Writes any frame. Returns its segments; 0: malformed, or no room. */
 static __attribute__((noinline)) uint32_t tx_frame(struct ixgbe_txq *txq,
-						   const struct ixgbe_tx_seg *seg, uint32_t segs,
-						   uint64_t *bytes)
+						   const struct ixgbe_tx_seg *seg, uint32_t segs)
 {
 	uint64_t context[2], command;
 	struct tx_plan plan;
@@ -310,7 +322,7 @@ static __attribute__((noinline)) uint32_t tx_frame(struct ixgbe_txq *txq,
 		tx_desc(txq, context[0], context[1], NULL);
 		memcpy(txq->context, context, sizeof(context));
 	}
-	*bytes += plan.bytes;
+	count(&txq->counters.bytes, plan.bytes);
 	if (plan.bytes < TX_FRAME_MIN_BYTES) {
 		memset(seg->buf->data + seg->offset + seg->len, 0, TX_FRAME_MIN_BYTES - plan.bytes);
 		plan.bytes = TX_FRAME_MIN_BYTES;
@@ -331,32 +343,35 @@ static __attribute__((noinline)) uint32_t tx_frame(struct ixgbe_txq *txq,
 }
 
 /*
- * Writes frames of one segment without offload, as many as come in a row and find room,
- * at most `count`. Returns how many.
+ * Writes frames of one segment without offload, as many as follow each other, at most
+ * `max`, which are free, and not beyond the ring's end. Adds to *bytes.
  */
 static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
-				 uint32_t count, uint32_t max_frame, uint64_t *bytes)
+				 uint32_t max, uint32_t max_frame, uint64_t *bytes)
 {
-	uint32_t at = txq->next, n = 0;
+	/* The length stands in DTALEN and in PAYLEN. */
+	const uint64_t command = TX_CMD | IXGBE_TXD_EOP, length_unit = 1 | UINT64_C(1) << (32 + 14);
+	union ixgbe_desc *desc = &txq->ring[txq->next];
+	struct ixgbe_buf **const first = &txq->buf[txq->next], **slot = first;
+	uint64_t sum = 0;
+	uint32_t n;
 
-	if (count > txq->free)
-		count = txq->free;
-	for (; n < count; n++, seg++) {
+	for (; slot < first + max; slot++, desc++, seg++) {
 		struct ixgbe_buf *buf = seg->buf;
-		const uint32_t len = seg->len;
+		const uint64_t len = seg->len, offset = seg->offset;
 
 		if (seg->flags != IXGBE_TX_EOP ||
-		    len - TX_FRAME_MIN_BYTES > max_frame - TX_FRAME_MIN_BYTES ||
-		    (uint64_t)seg->offset + len > buf->size)
+		    seg->len - TX_FRAME_MIN_BYTES > max_frame - TX_FRAME_MIN_BYTES ||
+		    offset + len > buf->size)
 			break;
-		desc_store(&txq->ring[at], buf->iova + seg->offset,
-			   TX_CMD | IXGBE_TXD_EOP | len | (uint64_t)len << (32 + 14));
-		txq->buf[at] = buf;
-		*bytes += len;
-		at = tx_wrap(txq, at + 1);
+		desc_store(desc, buf->iova + offset, command + len * length_unit);
+		*slot = buf;
+		sum += len;
 	}
-	txq->next = at;
+	n = (uint32_t)(slot - first);
+	txq->next = tx_wrap(txq, txq->next + n);
 	txq->free -= n;
+	*bytes += sum;
 	return n;
 }
 
@@ -383,13 +398,14 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 	unreported = txq->free;
 	while (taken < segs) {
 		const uint32_t left = segs - taken;
-		uint32_t n =
-			tx_simple(txq, seg + taken, left < TX_REPORT_BATCH ? left : TX_REPORT_BATCH,
-				  max_frame, &bytes);
+		const uint32_t room = min_u32(txq->free, txq->size - txq->next);
+		const uint32_t batch = TX_REPORT_BATCH - (unreported - txq->free);
+		uint32_t n = tx_simple(txq, seg + taken, min_u32(min_u32(left, room), batch),
+				       max_frame, &bytes);
 
 		packets += n;
 		if (n == 0) {
-			n = tx_frame(txq, seg + taken, left, &bytes);
+			n = tx_frame(txq, seg + taken, left);
 			packets += n != 0;
 		}
 		if (n == 0)
@@ -506,19 +522,6 @@ int txq_enable(struct ixgbe_txq *txq)
 			IXGBE_TXDCTL_ENABLE, TX_ENABLE_TIMEOUT_US);
 }
 
-/* Gives back what the ring holds, sent or not. */
-static void tx_empty(struct ixgbe_txq *txq)
-{
-	while (txq->clean != txq->next) {
-		if (txq->buf[txq->clean])
-			pool_push(txq->buf[txq->clean]);
-		txq->clean = tx_wrap(txq, txq->clean + 1);
-	}
-	txq->free = txq->size - 1;
-	txq->in_flight = 0;
-	txq->report_first = txq->report_next;
-}
-
 /* Section 4.6.8.1.2. Without a link the ring does not empty; what was not sent by the
  * deadline is not sent. On failure the buffers are given back all the same: the caller has
  * to reset the device before it uses them. */
@@ -531,6 +534,7 @@ int txq_disable(struct ixgbe_txq *txq)
 	reg_wait(nic, ixgbe_txq_reg(IXGBE_TDH, txq->queue), 0xffff, txq->next, TX_DRAIN_TIMEOUT_US);
 	reg_write(nic, reg, TX_TXDCTL | IXGBE_TXDCTL_SWFLSH);
 	err = reg_wait(nic, reg, IXGBE_TXDCTL_ENABLE, 0, TX_DISABLE_TIMEOUT_US);
-	tx_empty(txq);
+	tx_free_to(txq, txq->next); /* sent or not */
+	txq->report_first = txq->report_next;
 	return err;
 }
