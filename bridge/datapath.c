@@ -8,9 +8,10 @@
  *                                     +--io_uring_enter--+
  *     pool ----- buffers --> reads ---+                  +--> offload --tx_burst--> NIC ring
  *
- * The TAP does not block, so that the kernel carries every read and write out inside
- * io_uring_enter. Nothing relies on it: a turn begins a direction anew only when
- * nothing of it is in flight.
+ * With RWF_NOWAIT the kernel carries every read and write out inside io_uring_enter, or says
+ * EAGAIN; without, even for a non-blocking file, it would keep the reads that find no
+ * frame. Kernels whose TAP does not know the flag (6.1) are read by read(). Nothing breaks if
+ * something stays in flight: a turn begins a direction anew only when nothing of it does.
  *
  * To the TAP. The NIC leaves headroom in front of a frame; the vnet header goes there, and
  * one write takes both. A frame of several buffers is one gathered write. The kernel copies
@@ -32,6 +33,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "offload.h"
 #include "tap.h"
@@ -108,6 +110,7 @@ static void rx_write(struct datapath *dp, uint32_t at, uint32_t segs, uint32_t b
 		iov[0].iov_len += TAP_VNET_HDR_BYTES;
 		io_uring_prep_writev(sqe, DATAPATH_TAP, iov, segs, 0);
 	}
+	sqe->rw_flags = dp->rw_flags;
 	datapath_label(sqe, REQUEST_WRITE, at);
 	dp->rx_write[at] = (struct datapath_write){segs, bytes + TAP_VNET_HDR_BYTES};
 	dp->writes_in_flight++;
@@ -161,30 +164,6 @@ static void rx_done(struct datapath *dp, uint32_t index, int res)
 
 /* ---- To the NIC ---- */
 
-/* Posts the reads of a turn, unless what was read before has not gone yet. */
-static void tx_post(struct datapath *dp)
-{
-	uint32_t depth;
-
-	if (dp->pending_count > 0 || dp->reads_in_flight > 0 || dp->tap_gone)
-		return;
-	if (ixgbe_pool_available(dp->tx_pool) < dp->read_depth)
-		ixgbe_tx_reclaim(dp->txq);
-	depth = min_u32(dp->read_depth, ixgbe_pool_available(dp->tx_pool));
-	dp->blocked = depth == 0;
-	for (uint32_t i = 0; i < depth; i++) {
-		struct ixgbe_buf *buf = ixgbe_buf_get(dp->tx_pool);
-		struct io_uring_sqe *sqe = datapath_request(dp);
-
-		io_uring_prep_read(sqe, DATAPATH_TAP, buf->data + TX_READ_OFFSET, TX_READ_BYTES, 0);
-		datapath_label(sqe, REQUEST_READ, i);
-		dp->read_buf[i] = buf;
-	}
-	dp->reads_in_flight = dp->reads_posted = depth;
-	dp->reads_filled = dp->read_bytes = 0;
-	dp->pending_first = 0;
-}
-
 /* What is counted for each verdict, as an offset into the counters. */
 static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 	[OFFLOAD_TX_PLAIN] = SIZE_MAX,
@@ -202,7 +181,7 @@ static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 /* A frame of `len` bytes with its header has been read: it is pending, or dropped. */
 static void tx_frame(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
 {
-	struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_count];
+	struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first + dp->pending_count];
 	uint8_t *frame = buf->data + TX_FRAME_OFFSET;
 	enum offload_tx verdict = OFFLOAD_TX_DROP_SHORT;
 
@@ -237,6 +216,51 @@ static void tx_done(struct datapath *dp, uint32_t index, int res)
 	/* Anything else is not about this read: the interface was deleted (EBADFD). */
 	if (res != -EAGAIN && res != -EINTR && res != -ENOMEM)
 		dp->tap_gone = true;
+}
+
+/* Without RWF_NOWAIT: one after the other, up to the first that finds no frame. */
+static void tx_read_all(struct datapath *dp)
+{
+	int res = 0;
+
+	for (uint32_t i = 0; i < dp->reads_posted; i++) {
+		if (res >= 0) {
+			res = (int)read(dp->tap_fd, dp->read_buf[i]->data + TX_READ_OFFSET,
+					TX_READ_BYTES);
+			res = res < 0 ? -errno : res;
+		}
+		tx_done(dp, i, res);
+	}
+}
+
+/* Posts the reads of a turn, unless what was read before has not gone yet. */
+static void tx_post(struct datapath *dp)
+{
+	uint32_t depth;
+
+	if (dp->pending_count > 0 || dp->reads_in_flight > 0 || dp->tap_gone)
+		return;
+	if (ixgbe_pool_available(dp->tx_pool) < dp->read_depth)
+		ixgbe_tx_reclaim(dp->txq);
+	depth = min_u32(dp->read_depth, ixgbe_pool_available(dp->tx_pool));
+	dp->blocked = depth == 0;
+	dp->reads_in_flight = dp->reads_posted = depth;
+	dp->reads_filled = dp->read_bytes = 0;
+	dp->pending_first = 0;
+	for (uint32_t i = 0; i < depth; i++)
+		dp->read_buf[i] = ixgbe_buf_get(dp->tx_pool);
+	if (!dp->rw_flags) {
+		tx_read_all(dp);
+		return;
+	}
+	for (uint32_t i = 0; i < depth; i++) {
+		struct io_uring_sqe *sqe = datapath_request(dp);
+
+		io_uring_prep_read(sqe, DATAPATH_TAP, dp->read_buf[i]->data + TX_READ_OFFSET,
+				   TX_READ_BYTES, 0);
+		sqe->rw_flags = dp->rw_flags;
+		datapath_label(sqe, REQUEST_READ, i);
+	}
 }
 
 static void tx_depth_adapt(struct datapath *dp)
@@ -363,6 +387,15 @@ void datapath_finish(struct datapath *dp)
 
 /* ---- Life ---- */
 
+/* Asked by a write that is too short for any frame: EINVAL if the flag is all right. */
+static bool nowait_known(int tap_fd)
+{
+	uint8_t byte = 0;
+	const struct iovec iov = {&byte, sizeof(byte)};
+
+	return pwritev2(tap_fd, &iov, 1, -1, RWF_NOWAIT) >= 0 || errno != EOPNOTSUPP;
+}
+
 int datapath_init(struct datapath *dp, const struct worker_config *config, int wake_fd,
 		  struct ixgbe_why *why)
 {
@@ -380,6 +413,8 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 		return -EINVAL;
 	}
 	memset(dp, 0, sizeof(*dp));
+	dp->tap_fd = config->tap_fd;
+	dp->rw_flags = nowait_known(dp->tap_fd) ? RWF_NOWAIT : 0;
 	dp->rxq = ixgbe_rxq(config->nic, config->queue);
 	dp->txq = ixgbe_txq(config->nic, config->queue);
 	dp->tx_pool = config->tx_pool;

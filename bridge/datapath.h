@@ -34,6 +34,8 @@ struct datapath {
 	struct ixgbe_rxq *rxq;
 	struct ixgbe_txq *txq;
 	struct ixgbe_pool *tx_pool;
+	int tap_fd;
+	int rw_flags; /* RWF_NOWAIT, if the kernel's TAP knows it */
 	void (*woken)(void *ctx, enum datapath_request request, int res);
 	void *woken_ctx;
 	atomic_bool link_up; /* set by any thread */

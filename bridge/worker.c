@@ -166,8 +166,8 @@ static void rest(struct worker *worker)
 	}
 	sleep_until_woken(worker);
 	slept = now_ns() - now;
-	worker->spin_ns = slept < SPIN_MAX_NS ? worker->spin_ns * 2 + SPIN_MIN_NS
-					      : worker->spin_ns / 2;
+	worker->spin_ns =
+		slept < SPIN_MAX_NS ? worker->spin_ns * 2 + SPIN_MIN_NS : worker->spin_ns / 2;
 	if (worker->spin_ns > SPIN_MAX_NS)
 		worker->spin_ns = SPIN_MAX_NS;
 	if (worker->spin_ns < SPIN_MIN_NS)
