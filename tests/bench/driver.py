@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What the driver costs per frame, with a NIC that costs nothing.
+
+Nanoseconds come from bench_driver itself; instructions from callgrind, which counts
+ixgbe_rx_burst and ixgbe_tx_burst with all that they call and nothing else, so the NIC's turns
+between the bursts and the caller's loop are not in them. The build is optimized and without
+assertions, in a tree of its own.
+"""
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+MODES = ("receive", "transmit", "forward")
+BATCHES = (1, 8, 32, 64, 256)
+COUNTED_FRAMES = 25600
+AIM_INSTRUCTIONS = 100  # receive plus transmit at batch 32
+COUNTED = ("ixgbe_rx_burst", "ixgbe_tx_burst")
+
+
+def build(tree):
+    """bench_driver, built in `tree`."""
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": TOP}
+    steps = [["ninja", "-C", tree, "tests/bench/bench_driver"]]
+    if not os.path.exists(os.path.join(tree, "build.ninja")):
+        steps.insert(0, ["meson", "setup", tree, "-Dbuildtype=debugoptimized", "-Db_ndebug=true"])
+    for step in steps:
+        done = subprocess.run(step, check=False, **quiet)
+        if done.returncode:
+            sys.exit(f"{' '.join(step)} failed:\n{done.stdout}")
+    return os.path.join(tree, "tests", "bench", "bench_driver")
+
+
+def measure_ns(program, frames):
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "ns.json")
+        subprocess.run([program, "--frames", str(frames), "--json", path], check=True,
+                       stdout=subprocess.DEVNULL)
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+
+def count_instructions(program, mode, batch):
+    """Instructions per frame in the burst functions."""
+    frames = COUNTED_FRAMES // batch * batch
+    with tempfile.TemporaryDirectory() as directory:
+        command = ["valgrind", "--tool=callgrind",
+                   f"--callgrind-out-file={directory}/callgrind.out",
+                   *(f"--toggle-collect={name}" for name in COUNTED),
+                   program, "--mode", mode, "--batch", str(batch), "--frames", str(frames)]
+        done = subprocess.run(command, check=False, text=True, stderr=subprocess.PIPE)
+    collected = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode or not collected:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
+    return int(collected.group(1)) / frames
+
+
+def table(title, values):
+    heads = [f"batch {batch}" for batch in BATCHES]
+    print(f"{title:<22}" + "".join(f"{head:>11}" for head in heads))
+    for mode in MODES:
+        cells = "".join(f"{values[mode][str(batch)]:>11.1f}" for batch in BATCHES)
+        name = "receive + transmit" if mode == "forward" else mode
+        print(f"  {name:<20}{cells}")
+    print(flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--json", metavar="FILE", help="write the tables as JSON too")
+    parser.add_argument("--frames", type=int, default=1000000,
+                        help="frames of each timed measurement (%(default)s)")
+    parser.add_argument("--build-dir", default=os.path.join(TOP, "build", "bench"),
+                        help="build tree, made if it is not there (build/bench)")
+    parser.add_argument("--no-callgrind", action="store_true", help="only the time")
+    options = parser.parse_args()
+
+    program = build(options.build_dir)
+    result = {"frame_bytes": 60, "ns_per_frame": measure_ns(program, options.frames)}
+    print("60-byte frames of one segment, a NIC that costs nothing\n")
+    table("ns per frame", result["ns_per_frame"])
+    if not options.no_callgrind:
+        counts = {mode: {str(batch): round(count_instructions(program, mode, batch), 1)
+                         for batch in BATCHES} for mode in MODES}
+        result["instructions_per_frame"] = counts
+        table("instructions per frame", counts)
+        got = counts["forward"]["32"]
+        result["aim"] = {"instructions": AIM_INSTRUCTIONS, "measured": got,
+                         "met": got <= AIM_INSTRUCTIONS}
+        print(f"receive plus transmit at batch 32: {got:.1f} instructions, "
+              f"aim {AIM_INSTRUCTIONS}: {'met' if got <= AIM_INSTRUCTIONS else 'missed'}")
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump(result, file, indent=1)
+            file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
