@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+import concurrent.futures
+import os
+import subprocess
+
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("IXTAP_BUILD") or os.path.join(TOP, "build", "plain")
+
+
+def run(*words):
+    """(exit status, everything it said)"""
+    done = subprocess.run(words, cwd=TOP, text=True, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, done.stdout
+
+
+def tracked(*patterns):
+    code, names = run("git", "-c", f"safe.directory={TOP}", "ls-files", "--", *patterns)
+    assert code == 0, names
+    return [name for name in names.splitlines() if os.path.isfile(os.path.join(TOP, name))]
+
+
+def text_of(name):
+    with open(os.path.join(TOP, name), encoding="utf-8") as file:
+        return file.read()
+
+
+class Ahead:
+    """Runs a command for every file on all processors, as soon as the first is asked for."""
+
+    def __init__(self, names, command):
+        self.names, self.command, self.futures = names, command, None
+
+    def result(self, name):
+        if self.futures is None:
+            pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+            self.futures = {each: pool.submit(run, *self.command, each) for each in self.names}
+        return self.futures[name].result()
+
+
+@pytest.fixture(scope="session")
+def clang_tidy():
+    return Ahead(tracked("*.c"), ["clang-tidy", "--quiet", "-p", BUILD])

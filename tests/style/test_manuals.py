@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""The manual pages: well-formed, and complete against the programs they describe."""
+import os
+import re
+
+import pytest
+from conftest import BUILD, run, text_of, tracked
+
+PROGRAMS = {
+    "ixtapd": "bridge/ixtapd",
+    "ixnic": "tools/ixnic/ixnic",
+    "ixtap": "tools/ixtap/ixtap",
+}
+
+
+def page(program):
+    return text_of(f"man/{program}.8")
+
+
+@pytest.mark.parametrize("name", tracked("man/*.8", "man/*.5", "man/*.1", "man/*.7"))
+def test_mandoc(name):
+    code, said = run("mandoc", "-T", "lint", "-W", "style", name)
+    # It looks for pages of others on this machine.
+    said = "\n".join(line for line in said.splitlines() if "referenced manual not found" not in line)
+    assert not said
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_option_has_an_entry(program):
+    code, said = run(os.path.join(BUILD, PROGRAMS[program]), "--help")
+    assert code == 0, said
+    options = set(re.findall(r"(?:^|\s)--([a-z][a-z-]+)", said, re.M)) - {"help", "usage"}
+    assert options
+    entries = set(re.findall(r"Fl -([a-z][a-z-]+)", "\n".join(
+        line for line in page(program).splitlines() if line.startswith(".It "))))
+    assert options - entries == set(), "not in the page"
+    assert entries - options - {"help", "usage", "version"} == set(), "not in the program"
+
+
+@pytest.mark.parametrize("name", re.findall(r"\bC\((\w+), \"", text_of("bridge/counters.h")))
+def test_every_counter_is_explained(name):
+    assert f"\n.It Cm {name}\n" in page("ixtapd")
