@@ -315,6 +315,8 @@ int dma_table_unmap(struct dma *dma, uint64_t iova, uint64_t size)
 		if (m->iova < iova || m->size - 1 > last - m->iova)
 			return -EINVAL;
 	}
+	if (from == to)
+		return 0;
 	for (size_t i = from; i < to; i++)
 		file_put(dma, dma->mapping[i].file);
 	memmove(&dma->mapping[from], &dma->mapping[to], (dma->count - to) * sizeof(*dma->mapping));
@@ -376,12 +378,13 @@ static const struct mapping *look_up(struct dma *dma, uint64_t iova, bool write)
 void *dma_at(struct nic *nic, uint64_t iova, size_t len, bool write)
 {
 	const struct mapping *m = look_up(nic->dma, iova, write);
-	const struct mapping *end = nic->dma->mapping + nic->dma->count;
+	const struct mapping *end;
 	uint8_t *host;
 	uint64_t have;
 
 	if (!m)
 		return NULL;
+	end = nic->dma->mapping + nic->dma->count;
 	host = m->file->base + m->offset + (iova - m->iova);
 	have = m->size - (iova - m->iova);
 	/* Neighbours by IOVA that are neighbours in the file too, as pages of a guest often are. */

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of the client's memory, without a client: a bare NIC. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tools/ixnic/dma.h"
+#include "tools/ixnic/nic.h"
+
+#define PAGE 4096u
+#define RW   (DMA_READABLE | DMA_WRITABLE)
+#define BASE 0x100000ull
+
+struct rig {
+	struct nic *nic;
+	struct dma *dma;
+	int fd; /* 16 pages, each byte of page i is i */
+	uint8_t *mem;
+};
+
+static int setup(void **state)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	struct rig *r = calloc(1, sizeof(*r));
+
+	nic_log_level_set(NIC_LOG_ERROR);
+	assert_int_equal(nic_new(mac, &r->nic), 0);
+	r->dma = r->nic->dma;
+	dma_table_enable(r->dma, true);
+	r->fd = memfd_create("dma", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(r->fd, 16 * PAGE), 0);
+	r->mem = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
+	for (uint32_t i = 0; i < 16; i++)
+		memset(r->mem + i * PAGE, (int)i, PAGE);
+	*state = r;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct rig *r = *state;
+
+	nic_free(r->nic);
+	munmap(r->mem, 16 * PAGE);
+	close(r->fd);
+	free(r);
+	return 0;
+}
+
+static int map(struct rig *r, uint64_t iova, uint64_t size, uint64_t offset, uint32_t access)
+{
+	return dma_table_map(r->dma, iova, size, access, r->fd, offset);
+}
+
+static void test_one_mapping(void **state)
+{
+	struct rig *r = *state;
+	uint8_t *at, data[4] = {9, 9, 9, 9};
+
+	assert_null(dma_at(r->nic, BASE, 1, false));
+	assert_int_equal(map(r, BASE, 2 * PAGE, 3 * PAGE, RW), 0);
+	at = dma_at(r->nic, BASE, 2 * PAGE, true);
+	assert_non_null(at);
+	assert_int_equal(at[0], 3);
+	assert_int_equal(at[PAGE], 4);
+	assert_null(dma_at(r->nic, BASE, 2 * PAGE + 1, false));
+	assert_null(dma_at(r->nic, BASE - 1, 1, false));
+	assert_null(dma_at(r->nic, BASE + 2 * PAGE, 1, false));
+	assert_null(dma_at(r->nic, BASE, SIZE_MAX, false));
+	assert_null(dma_at(r->nic, UINT64_MAX, 1, false));
+	assert_int_equal(dma_write(r->nic, BASE + 2 * PAGE - 4, data, 4), 0);
+	assert_int_equal(r->mem[5 * PAGE - 1], 9);
+	assert_int_equal(r->mem[5 * PAGE], 5);
+}
+
+/* Pages next to each other in both worlds are one piece; others are copied over the edge. */
+static void test_neighbours(void **state)
+{
+	struct rig *r = *state;
+	uint8_t data[2 * PAGE];
+
+	assert_int_equal(map(r, BASE, PAGE, 0, RW), 0);
+	assert_int_equal(map(r, BASE + 2 * PAGE, PAGE, 7 * PAGE, RW), 0);
+	assert_int_equal(map(r, BASE + PAGE, PAGE, PAGE, RW), 0);
+	assert_non_null(dma_at(r->nic, BASE + 100, 2 * PAGE - 100, false));
+	assert_null(dma_at(r->nic, BASE + 100, 2 * PAGE, false));
+	assert_int_equal(dma_read(r->nic, BASE + PAGE, data, 2 * PAGE), 0);
+	assert_int_equal(data[PAGE - 1], 1);
+	assert_int_equal(data[PAGE], 7);
+	assert_int_equal(dma_table_files(r->dma), 1);
+	assert_int_equal(dma_table_mappings(r->dma), 3);
+}
+
+static void test_faults(void **state)
+{
+	struct rig *r = *state;
+	uint8_t data[2 * PAGE] = {0};
+	uint64_t before = violation_count(r->nic, VIOLATION_DMA_FAULT);
+
+	assert_int_equal(map(r, BASE, PAGE, 0, DMA_READABLE), 0);
+	assert_int_equal(map(r, BASE + PAGE, PAGE, PAGE, DMA_WRITABLE), 0);
+	assert_int_equal(dma_table_map(r->dma, BASE + 2 * PAGE, PAGE, RW, -1, 0), 0);
+	assert_int_equal(dma_write(r->nic, BASE, data, 1), -EFAULT);
+	assert_int_equal(r->mem[0], 0);
+	assert_int_equal(dma_read(r->nic, BASE, data, PAGE + 1), -EFAULT);
+	assert_int_equal(dma_write(r->nic, BASE + PAGE, data, PAGE + 1), -EFAULT);
+	assert_int_equal(dma_read(r->nic, BASE + 2 * PAGE, data, 1), -EFAULT);
+	assert_int_equal(dma_read(r->nic, UINT64_MAX, data, 2), -EFAULT);
+	assert_null(dma_at(r->nic, BASE, 1, true));
+	assert_null(dma_at(r->nic, BASE + PAGE, 1, false));
+	assert_null(dma_at(r->nic, BASE + 2 * PAGE, 1, false));
+	assert_int_equal(violation_count(r->nic, VIOLATION_DMA_FAULT), before + 5);
+	assert_int_equal(dma_read(r->nic, 0, data, 0), 0); /* nothing is everywhere */
+}
+
+static void test_bus_master(void **state)
+{
+	struct rig *r = *state;
+	uint8_t byte;
+
+	assert_int_equal(map(r, BASE, PAGE, PAGE, RW), 0);
+	dma_table_enable(r->dma, false);
+	assert_null(dma_at(r->nic, BASE, 1, false));
+	assert_int_equal(dma_read(r->nic, BASE, &byte, 1), -EFAULT);
+	dma_table_enable(r->dma, true);
+	assert_int_equal(dma_read(r->nic, BASE, &byte, 1), 0);
+	assert_int_equal(byte, 1);
+}
+
+/* The cache of the last hit does not outlive the mapping. */
+static void test_unmapped_is_gone(void **state)
+{
+	struct rig *r = *state;
+
+	assert_int_equal(map(r, BASE, PAGE, 0, RW), 0);
+	assert_int_equal(map(r, BASE + PAGE, PAGE, PAGE, RW), 0);
+	assert_non_null(dma_at(r->nic, BASE + PAGE, 1, false));
+	assert_int_equal(dma_table_unmap(r->dma, BASE + PAGE, PAGE), 0);
+	assert_null(dma_at(r->nic, BASE + PAGE, 1, false));
+	assert_non_null(dma_at(r->nic, BASE, 1, false));
+	assert_int_equal(dma_table_files(r->dma), 1);
+	assert_int_equal(dma_table_unmap(r->dma, BASE, PAGE), 0);
+	assert_null(dma_at(r->nic, BASE, 1, false));
+	assert_int_equal(dma_table_files(r->dma), 0);
+}
+
+static void test_file_that_grows(void **state)
+{
+	struct rig *r = *state;
+	uint8_t *at;
+
+	assert_int_equal(map(r, BASE, PAGE, 2 * PAGE, RW), 0);
+	assert_int_equal(ftruncate(r->fd, 64 * PAGE), 0);
+	assert_int_equal(map(r, 2 * BASE, PAGE, 63 * PAGE, RW), 0);
+	assert_int_equal(dma_table_files(r->dma), 1);
+	assert_int_equal(dma_write(r->nic, 2 * BASE, "x", 1), 0);
+	at = dma_at(r->nic, BASE, PAGE, false); /* it moved, the mapping not */
+	assert_int_equal(at[5], 2);
+}
+
+/* Against a plain array, in a stream of random maps, unmaps and accesses. */
+static void test_random(void **state)
+{
+	struct rig *r = *state;
+	enum { PAGES = 64 };
+	int at[PAGES]; /* page of the file, -1: none */
+	unsigned seed = 20;
+
+	memset(at, -1, sizeof(at));
+	for (int round = 0; round < 20000; round++) {
+		uint32_t first = (uint32_t)rand_r(&seed) % PAGES, len = 1;
+		uint64_t iova = BASE + first * PAGE;
+
+		switch (rand_r(&seed) % 3) {
+		case 0: {
+			uint32_t page = (uint32_t)rand_r(&seed) % 16;
+
+			assert_int_equal(map(r, iova, PAGE, page * PAGE, RW),
+					 at[first] >= 0 ? -EEXIST : 0);
+			if (at[first] < 0)
+				at[first] = (int)page;
+			break;
+		}
+		case 1:
+			len = 1 + (uint32_t)rand_r(&seed) % 4;
+			if (len > PAGES - first)
+				len = PAGES - first;
+			assert_int_equal(dma_table_unmap(r->dma, iova, len * PAGE), 0);
+			for (uint32_t i = first; i < first + len; i++)
+				at[i] = -1;
+			break;
+		default: {
+			const uint8_t *byte = dma_at(r->nic, iova + 17, 100, false);
+
+			assert_true(at[first] < 0 ? !byte : byte && *byte == at[first]);
+		}
+		}
+	}
+	dma_table_unmap_all(r->dma);
+	assert_int_equal(dma_table_mappings(r->dma) + dma_table_files(r->dma), 0);
+}
+
+/* A file cut short reads as zeros, and the event says so. The rig is made in here, as cmocka
+ * catches SIGBUS itself from the start of a test. */
+static void test_torn_file(void **state)
+{
+	setup(state);
+	struct rig *r = *state;
+	struct pollfd pfd = {.fd = dma_table_torn_fd(r->dma), .events = POLLIN};
+	uint8_t data[PAGE];
+
+	assert_int_equal(map(r, BASE, 16 * PAGE, 0, RW), 0);
+	assert_int_equal(ftruncate(r->fd, PAGE), 0);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	assert_int_equal(dma_read(r->nic, BASE + 5 * PAGE, data, PAGE), 0);
+	assert_int_equal(data[0] | data[PAGE - 1], 0);
+	assert_int_equal(dma_write(r->nic, BASE + 16 * PAGE - 1, data, 1), 0);
+	assert_int_equal(poll(&pfd, 1, 0), 1);
+	dma_table_unmap_all(r->dma);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	teardown(state);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(test_one_mapping),
+		TEST(test_neighbours),
+		TEST(test_faults),
+		TEST(test_bus_master),
+		TEST(test_unmapped_is_gone),
+		TEST(test_file_that_grows),
+		TEST(test_random),
+		cmocka_unit_test(test_torn_file),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
