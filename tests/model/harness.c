@@ -138,7 +138,7 @@ static void become_ixnic(const struct model *m, const char *program, int sock, i
 	char wire[64];
 
 	snprintf(wire, sizeof(wire), "seqpacket:%s", m->wire_path);
-	argv[n++] = wire;
+	argv[n++] = m->options.wire ? m->options.wire : wire;
 	argv[n++] = "--mac";
 	argv[n++] = m->options.mac ? m->options.mac : "02:00:00:00:00:01";
 	argv[n++] = "--link";
@@ -333,7 +333,7 @@ static void connections_open(struct model *m)
 	}
 	if (m->stream.sock < 0)
 		vu_stream_init(&m->stream, connect_to(m, m->path, SOCK_STREAM));
-	if (m->wire < 0)
+	if (m->wire < 0 && !m->options.wire)
 		m->wire = connect_to(m, m->wire_path, SOCK_SEQPACKET);
 	function_enable(m);
 }

@@ -41,6 +41,7 @@ struct model;
 
 struct model_options {
 	const char *mac;               /* --mac; NULL: 02:00:00:00:00:01 */
+	const char *wire;              /* --wire; NULL: a seqpacket, for model_wire_send() and so on */
 	bool link_down;                /* --link down */
 	bool listen;                   /* --socket DIR/nic, instead of the socketpair */
 	const char *const *more;       /* further arguments, NULL-terminated; NULL: none */
