@@ -124,15 +124,15 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 	if (!(reg_read(nic, IXGBE_EEC) & IXGBE_EEC_PRES) ||
 	    (reg_read(nic, IXGBE_FWSM) & IXGBE_FWSM_EXT_ERR_IND))
 		return why_fill(why, -EIO,
-				"the EEPROM is missing or damaged (EEC 0x%08x, FWSM "
-				"0x%08x): write it anew with the adapter maker's tool",
+				"the EEPROM is missing or damaged (EEC 0x%08x, FWSM 0x%08x): write "
+				"it anew with the adapter maker's tool",
 				reg_read(nic, IXGBE_EEC), reg_read(nic, IXGBE_FWSM));
 
 	err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_EEP);
 	if (err)
 		return why_fill(why, err,
-				"the EEPROM is held by firmware or another driver (%s): "
-				"close that program, or reboot",
+				"the EEPROM is held by firmware or another driver (%s): close that "
+				"program, or reboot",
 				strerror(-err));
 	err = checksum(nic, &sum);
 	/* After a reset the first receive address is the EEPROM's (section 8.2.3.7.9). */
@@ -141,18 +141,18 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_EEP);
 
 	if (err)
-		return why_fill(why, err,
-				"cannot read the EEPROM: %s; write it anew with the "
-				"adapter maker's tool",
-				strerror(-err));
+		return why_fill(
+			why, err,
+			"cannot read the EEPROM: %s; write it anew with the adapter maker's tool",
+			strerror(-err));
 	if (sum != CHECKSUM_SUM)
 		return why_fill(why, -EIO,
-				"the EEPROM's checksum is wrong (its words add up to "
-				"0x%04x, not 0x%04x): write it anew with the adapter maker's tool",
+				"the EEPROM's checksum is wrong (its words add up to 0x%04x, not "
+				"0x%04x): write it anew with the adapter maker's tool",
 				sum, CHECKSUM_SUM);
 	if (mac_check(nic->mac_permanent))
 		return why_fill(why, -EIO,
-				"the EEPROM has no valid MAC address: write it anew "
-				"with the adapter maker's tool");
+				"the EEPROM has no valid MAC address: write it anew with the "
+				"adapter maker's tool");
 	return 0;
 }

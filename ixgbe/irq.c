@@ -50,16 +50,16 @@ int irq_new(struct ixgbe *nic, struct ixgbe_why *why)
 
 		if (fd < 0)
 			return why_fill(why, -errno,
-					"cannot make an eventfd: %s; raise the limit of "
-					"open files (ulimit -n)",
+					"cannot make an eventfd: %s; raise the limit of open files "
+					"(ulimit -n)",
 					strerror(errno));
 		irq->fd[irq->count++] = fd;
 	}
 	err = nic->backend->ops->irq_set(nic->backend, irq->fd, irq->count);
 	if (err)
 		return why_fill(why, err,
-				"cannot enable %u MSI-X vectors: %s; see whether the "
-				"IOMMU remaps interrupts, or use fewer queues",
+				"cannot enable %u MSI-X vectors: %s; see whether the IOMMU remaps "
+				"interrupts, or use fewer queues",
 				irq->count, strerror(-err));
 	return 0;
 }

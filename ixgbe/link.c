@@ -68,8 +68,7 @@ int link_apply(struct ixgbe *nic)
 
 	if (vetoed(nic)) {
 		port_log(nic, IXGBE_LOG_WARNING,
-			 "management firmware holds the link; it stays as "
-			 "it is");
+			 "management firmware holds the link; it stays as it is");
 		return 0;
 	}
 	/* Off in both cases: a partner that sees the light go and come starts anew with us. */

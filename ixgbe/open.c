@@ -30,7 +30,7 @@ int ixgbe_open(const char *name, const struct ixgbe_options *options, struct ixg
 		return err ? err : ixgbe_open_backend(backend, &checked, out, why);
 	}
 	return why_fill(why, -EINVAL,
-			"NIC '%.64s': no such kind; write vfio:DDDD:BB:DD.F, "
-			"vfio-user:PATH or vfio-user-fd:N",
+			"NIC '%.64s': no such kind; write vfio:DDDD:BB:DD.F, vfio-user:PATH or "
+			"vfio-user-fd:N",
 			name);
 }

@@ -127,9 +127,8 @@ static int ring_check(const char *name, uint16_t count, struct ixgbe_why *why)
 	if (count >= 64 && count <= IXGBE_RING_MAX && count % IXGBE_RING_MULTIPLE == 0)
 		return 0;
 	return why_fill(why, -EINVAL,
-			"%s ring of %u descriptors: choose a multiple of 8 from 64 "
-			"to %u",
-			name, count, IXGBE_RING_MAX);
+			"%s ring of %u descriptors: choose a multiple of 8 from 64 to %u", name,
+			count, IXGBE_RING_MAX);
 }
 
 int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
@@ -145,8 +144,8 @@ int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to
 
 	if (to->queues > IXGBE_QUEUES_MAX)
 		return why_fill(why, -EINVAL,
-				"%u queues: the receive side scaling of the 82599 "
-				"reaches %u, choose 1 to %u",
+				"%u queues: the receive side scaling of the 82599 reaches %u, "
+				"choose 1 to %u",
 				to->queues, IXGBE_QUEUES_MAX, IXGBE_QUEUES_MAX);
 	if (to->mtu < IXGBE_MTU_MIN || to->mtu > IXGBE_MTU_MAX)
 		return why_fill(why, -EINVAL, "MTU %u: choose %u to %u", to->mtu, IXGBE_MTU_MIN,
@@ -165,8 +164,8 @@ static int identify(struct ixgbe *nic, struct ixgbe_why *why)
 	err = ops->config_read(nic->backend, PCI_ID, config, sizeof(config));
 	if (err)
 		return why_fill(why, err,
-				"cannot read the PCI configuration space over %s: %s; "
-				"see whether the device is still there",
+				"cannot read the PCI configuration space over %s: %s; see whether "
+				"the device is still there",
 				ops->name, strerror(-err));
 	vendor = (uint32_t)config[0] | (uint32_t)config[1] << 8;
 	nic->device_id = (uint16_t)(config[2] | config[3] << 8);
@@ -177,12 +176,11 @@ static int identify(struct ixgbe *nic, struct ixgbe_why *why)
 			return 0;
 	if (vendor == 0xffff)
 		return why_fill(why, -ENODEV,
-				"the device does not answer (its PCI ID reads as "
-				"ones): it was removed, or it is powered down; rescan the bus or "
-				"reseat it");
+				"the device does not answer (its PCI ID reads as ones): it was "
+				"removed, or it is powered down; rescan the bus or reseat it");
 	return why_fill(why, -ENODEV,
-			"the device %04x:%04x is not an Intel 82599 with SFP+ "
-			"(8086:10fb): name another one, lspci -nn -d 8086: lists Intel's",
+			"the device %04x:%04x is not an Intel 82599 with SFP+ (8086:10fb): name "
+			"another one, lspci -nn -d 8086: lists Intel's",
 			vendor, nic->device_id);
 }
 
@@ -224,16 +222,16 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 	if (err)
 		return err;
 	if (port_gone(nic))
-		return why_fill(why, -ENODEV,
-				"the device's registers read as ones: it was removed "
-				"or it hangs; reset it (echo 1 > /sys/bus/pci/devices/BDF/reset) "
-				"or power-cycle the machine");
+		return why_fill(
+			why, -ENODEV,
+			"the device's registers read as ones: it was removed or it hangs; reset it "
+			"(echo 1 > /sys/bus/pci/devices/BDF/reset) or power-cycle the machine");
 	err = init_reset(nic);
 	if (err)
-		return why_fill(why, err,
-				"the reset of the device failed (%s): it hangs; "
-				"power-cycle the machine",
-				strerror(-err));
+		return why_fill(
+			why, err,
+			"the reset of the device failed (%s): it hangs; power-cycle the machine",
+			strerror(-err));
 	err = eeprom_check(nic, why);
 	if (err)
 		return err;
@@ -242,14 +240,14 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 	err = sfp_identify(nic);
 	if (err)
 		return why_fill(why, err,
-				"cannot reach the SFP+ module (%s): firmware or another "
-				"driver holds its bus; close that program, or reboot",
+				"cannot reach the SFP+ module (%s): firmware or another driver "
+				"holds its bus; close that program, or reboot",
 				strerror(-err));
 	err = sfp_setup(nic);
 	if (err)
 		return why_fill(why, err,
-				"cannot set up the SFP+ module from the EEPROM (%s): "
-				"write the EEPROM anew with the adapter maker's tool",
+				"cannot set up the SFP+ module from the EEPROM (%s): write the "
+				"EEPROM anew with the adapter maker's tool",
 				strerror(-err));
 	err = bus_set(nic, true, why);
 	if (err)
@@ -270,8 +268,8 @@ static int queues_new(struct ixgbe *nic, struct ixgbe_why *why)
 	}
 	if (err)
 		why_fill(why, err,
-			 "cannot get DMA memory for %u queues with rings of %u and %u: "
-			 "%s; raise the limit of locked memory (ulimit -l) or use fewer queues",
+			 "cannot get DMA memory for %u queues with rings of %u and %u: %s; raise "
+			 "the limit of locked memory (ulimit -l) or use fewer queues",
 			 nic->options.queues, nic->options.rx_ring, nic->options.tx_ring,
 			 strerror(-err));
 	return err;

@@ -31,8 +31,7 @@ static int guard_take(struct ixgbe *nic)
 	err = reg_wait(nic, IXGBE_SWSM, IXGBE_SWSM_SMBI, 0, SMBI_LIMIT_US);
 	if (err == -ETIMEDOUT) {
 		port_log(nic, IXGBE_LOG_WARNING,
-			 "SWSM.SMBI was left held by a driver that died; "
-			 "taking it over");
+			 "SWSM.SMBI was left held by a driver that died; taking it over");
 		guard_release(nic);
 		err = reg_wait(nic, IXGBE_SWSM, IXGBE_SWSM_SMBI, 0, SMBI_LIMIT_US);
 	}
@@ -70,9 +69,7 @@ int semaphore_take(struct ixgbe *nic, uint32_t resource)
 			return -ENODEV;
 		if (late && (sync & busy)) {
 			port_log(nic, IXGBE_LOG_WARNING,
-				 "SW_FW_SYNC 0x%x was left held; taking "
-				 "it over",
-				 sync & busy);
+				 "SW_FW_SYNC 0x%x was left held; taking it over", sync & busy);
 			sync &= ~busy;
 		}
 		if (!(sync & busy)) {

@@ -66,6 +66,55 @@ static void eerd_written(struct fake *fake, uint32_t value)
 			(word < FAKE_EEPROM_WORDS ? (uint32_t)fake->eeprom[word] << 16 : 0);
 }
 
+/* A clock that falls ends a bit: the module changes the data line for the next. */
+static void i2c_fall(struct fake *fake)
+{
+	typeof(fake->sfp) *m = &fake->sfp;
+
+	if (m->bits == 9) { /* acknowledged: the next byte */
+		m->bits = 0;
+		m->pull = false;
+		if (m->state == FAKE_I2C_ADDRESS)
+			m->state = m->shift & 1 ? FAKE_I2C_READ : FAKE_I2C_OFFSET;
+		m->shift = m->state == FAKE_I2C_READ ? m->page[m->offset++ & 0x7f] : 0;
+	} else if (m->bits == 8 && m->state != FAKE_I2C_READ) {
+		m->pull = m->state == FAKE_I2C_OFFSET || (m->shift & 0xfe) == 0xa0;
+		if (m->state == FAKE_I2C_OFFSET)
+			m->offset = m->shift;
+	}
+	if (m->state == FAKE_I2C_READ)
+		m->pull = m->bits < 8 && !(m->shift & 0x80u >> m->bits);
+}
+
+static void i2cctl_written(struct fake *fake, uint32_t value)
+{
+	bool clock = value & IXGBE_I2CCTL_CLK_OUT, data = value & IXGBE_I2CCTL_DATA_OUT;
+	typeof(fake->sfp) *m = &fake->sfp;
+
+	if (m->clock && clock && m->data != data) { /* a start or a stop */
+		m->state = data ? FAKE_I2C_IDLE : FAKE_I2C_ADDRESS;
+		m->bits = 0;
+		m->shift = 0;
+		m->pull = false;
+	} else if (!m->clock && clock && m->state != FAKE_I2C_IDLE) {
+		if (m->bits < 8 && m->state != FAKE_I2C_READ)
+			m->shift = (uint8_t)(m->shift << 1 | data);
+		m->bits++;
+	} else if (m->clock && !clock && m->bits > 0 && m->state != FAKE_I2C_IDLE) {
+		i2c_fall(fake);
+	}
+	m->clock = clock;
+	m->data = data;
+}
+
+static uint32_t i2cctl_value(const struct fake *fake)
+{
+	bool data = fake->sfp.data && !(fake->sfp.present && fake->sfp.pull);
+
+	return (fake->sfp.clock ? IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_CLK_IN : 0) |
+	       (fake->sfp.data ? IXGBE_I2CCTL_DATA_OUT : 0) | (data ? IXGBE_I2CCTL_DATA_IN : 0);
+}
+
 static void effects(struct fake *fake, uint32_t offset, uint32_t value)
 {
 	switch (offset) {
@@ -74,6 +123,9 @@ static void effects(struct fake *fake, uint32_t offset, uint32_t value)
 		break;
 	case IXGBE_EERD:
 		eerd_written(fake, value);
+		break;
+	case IXGBE_I2CCTL:
+		i2cctl_written(fake, value);
 		break;
 	case IXGBE_SECRXCTRL:
 		*at(fake, IXGBE_SECRXSTAT) =
@@ -114,8 +166,8 @@ static uint32_t load(struct fake *fake, uint32_t offset)
 		*at(fake, offset) |= IXGBE_SWSM_SMBI;
 	if (offset == IXGBE_LINKS)
 		value = links(fake);
-	if (offset == IXGBE_I2CCTL) /* nobody else on the bus */
-		value |= (value & (IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT)) >> 1;
+	if (offset == IXGBE_I2CCTL)
+		value = i2cctl_value(fake);
 	for (size_t i = 0; i < fake->forced_count; i++)
 		if (fake->forced[i].offset == offset)
 			value = (value & ~fake->forced[i].mask) | fake->forced[i].value;
@@ -308,6 +360,7 @@ struct fake *fake_new(void)
 	assert(fake);
 	fake->base.ops = &fake_ops;
 	fake->cable = true;
+	fake->sfp.clock = fake->sfp.data = true;
 	fake->config[0] = 0x86;
 	fake->config[1] = 0x80;
 	fake->config[2] = 0xfb;

@@ -30,6 +30,17 @@ struct fake {
 	bool cable; /* light from the partner */
 	bool gone;  /* the device left the bus: all ones */
 
+	/* The module in the cage, a slave on the wires of I2CCTL. */
+	struct {
+		bool present;
+		uint8_t page[128];
+		enum { FAKE_I2C_IDLE, FAKE_I2C_ADDRESS, FAKE_I2C_OFFSET, FAKE_I2C_READ } state;
+		bool clock, data; /* as the driver drives them */
+		bool pull;        /* the module holds data low */
+		uint32_t bits;    /* of the byte on its way; the ninth acknowledges */
+		uint8_t shift, offset;
+	} sfp;
+
 	struct fake_access *log;
 	size_t log_count, log_room;
 

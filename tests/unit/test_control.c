@@ -408,6 +408,83 @@ static void a_dead_owner_loses_its_semaphore(void **state)
 	assert_int_equal(reg(rig, IXGBE_SW_FW_SYNC), 0);
 }
 
+/* ---- The module ---- */
+
+/* Bytes 0, 3 and 8 of SFF-8472. */
+static void module_insert(struct rig *rig, uint8_t identifier, uint8_t codes, uint8_t cable)
+{
+	rig->fake->sfp.present = true;
+	rig->fake->sfp.page[0] = identifier;
+	rig->fake->sfp.page[3] = codes;
+	rig->fake->sfp.page[8] = cable;
+}
+
+static void modules_are_told_apart(void **state)
+{
+	static const struct {
+		uint8_t identifier, codes, cable;
+		enum ixgbe_sfp sfp;
+	} modules[] = {
+		{0x03, 0x10, 0x00, IXGBE_SFP_SR},    {0x03, 0x20, 0x00, IXGBE_SFP_LR},
+		{0x03, 0x00, 0x04, IXGBE_SFP_DA},    {0x03, 0x00, 0x08, IXGBE_SFP_DA},
+		{0x03, 0x00, 0x00, IXGBE_SFP_OTHER}, {0x0d, 0x10, 0x00, IXGBE_SFP_OTHER},
+	};
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_NONE);
+	for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++) {
+		module_insert(rig, modules[i].identifier, modules[i].codes, modules[i].cable);
+		rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_GPI_SDP2;
+		assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
+		assert_int_equal(ixgbe_sfp_type(rig->nic), modules[i].sfp);
+	}
+	rig->fake->sfp.present = false;
+	rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_GPI_SDP2;
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
+	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_NONE);
+}
+
+/* A copper cable: its own words of the EEPROM, and the transmitter off for want of a laser. */
+static void a_copper_cable_is_set_up(void **state)
+{
+	static const uint16_t list[] = {0, 5, 0x90, 3, 0x98, 0xffff};
+	static const uint16_t optical[] = {0, 0x1111, 0xffff},
+			      copper[] = {0, 0x2222, 0x3333, 0xffff};
+	struct rig *rig = *state;
+	size_t at;
+
+	module_insert(rig, 0x03, 0x00, 0x04);
+	rig->fake->eeprom[0x2b] = 0x80;
+	memcpy(&rig->fake->eeprom[0x80], list, sizeof(list));
+	memcpy(&rig->fake->eeprom[0x90], optical, sizeof(optical));
+	memcpy(&rig->fake->eeprom[0x98], copper, sizeof(copper));
+	fake_eeprom_seal(rig->fake);
+	open_with(rig, &options);
+
+	at = wrote(rig, 0, IXGBE_SW_FW_SYNC, IXGBE_SW_FW_SYNC_SW_MAC_CSR,
+		   IXGBE_SW_FW_SYNC_SW_MAC_CSR);
+	at = wrote(rig, at, IXGBE_CORECTL, UINT32_MAX, 0x2222);
+	wrote(rig, at, IXGBE_CORECTL, UINT32_MAX, 0x3333);
+	assert_true(never_wrote(rig, IXGBE_CORECTL, UINT32_MAX, 0x1111));
+	assert_true(reg(rig, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE);
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	assert_false(reg(rig, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE);
+}
+
+static void firmware_may_hold_the_link(void **state)
+{
+	struct rig *rig = *state;
+	size_t from;
+
+	open_with(rig, &options);
+	fake_force(rig->fake, IXGBE_MMNGC, IXGBE_MMNGC_MNG_VETO, IXGBE_MMNGC_MNG_VETO);
+	from = rig->fake->log_count;
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	assert_true(fake_find_write(rig->fake, from, IXGBE_AUTOC, 0, 0) < 0);
+	assert_true(fake_find_write(rig->fake, from, IXGBE_ESDP, 0, 0) < 0);
+}
+
 /* ---- Interrupts ---- */
 
 static void vectors_arm_and_map(void **state)
@@ -560,6 +637,23 @@ static void open_fails(struct rig *rig, const struct ixgbe_options *wanted, int 
 	assert_int_equal(rig->fake->closed, 1);
 	assert_int_equal(rig->fake->maps, 0);
 	assert_int_equal(rig->fake->vectors, 0);
+}
+
+static void names_are_checked(void **state)
+{
+	static const char *const names[] = {"", "eth0", "vfio", "soft", "pci:0000:03:00.0"};
+	struct ixgbe_why why;
+	struct ixgbe *nic = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		why.text[0] = '\0';
+		assert_int_equal(ixgbe_open(names[i], NULL, &nic, &why), -EINVAL);
+		assert_non_null(strstr(why.text, "vfio-user:PATH"));
+	}
+	assert_null(nic);
+	assert_int_equal(ixgbe_open("eth0", NULL, &nic, NULL), -EINVAL);
+	ixgbe_close(NULL);
 }
 
 static void options_are_checked(void **state)
@@ -737,11 +831,15 @@ int main(void)
 		TEST(link_follows_the_administrator),
 		TEST(autoc_changes_under_the_semaphore),
 		TEST(a_dead_owner_loses_its_semaphore),
+		TEST(modules_are_told_apart),
+		TEST(a_copper_cable_is_set_up),
+		TEST(firmware_may_hold_the_link),
 		TEST(vectors_arm_and_map),
 		TEST(other_causes_become_events),
 		TEST(statistics_add_up),
 		TEST(statistics_have_the_kernels_names),
 		TEST(the_dump_changes_nothing),
+		TEST(names_are_checked),
 		TEST(options_are_checked),
 		TEST(another_device_is_named),
 		TEST(a_device_that_is_gone),
