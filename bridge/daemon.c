@@ -466,8 +466,13 @@ static void on_control(struct daemon *daemon)
 
 static void on_nic(struct daemon *daemon)
 {
-	int events = ixgbe_irq_other_handle(daemon->engine.nic);
+	uint64_t fired;
+	int events;
 
+	/* First, so that a cause that comes meanwhile fires again. */
+	if (read(ixgbe_irq_other_fd(daemon->engine.nic), &fired, sizeof(fired)) < 0)
+		return;
+	events = ixgbe_irq_other_handle(daemon->engine.nic);
 	if (events < 0)
 		nic_failed_errno(daemon, "cannot read the NIC's interrupt causes", events);
 	else if (events & IXGBE_EVENT_FAULT)

@@ -219,6 +219,7 @@ enum interface_fate interface_find(struct interface *iface)
 	err = setns(fd, CLONE_NEWNET) ? -errno : reopen(iface);
 	close(fd);
 	iface->reachable = !err;
+	iface->moved = true;
 	return err ? INTERFACE_OUT_OF_REACH : INTERFACE_MOVED;
 }
 
@@ -233,6 +234,8 @@ void interface_link_set(struct interface *iface, const struct ixgbe_link *link)
 	if (!iface->reachable)
 		return;
 	err = tap_speed_set(&iface->tap, link->speed_mbps);
+	if (err == -ENODEV)
+		return; /* moved or deleted just now: netlink will say */
 	if (err && !iface->speed_warned)
 		log_warning("cannot set the speed that ethtool shows for %s: %s", iface->tap.name,
 			    strerror(-err));

@@ -20,6 +20,7 @@ struct interface {
 	struct netlink_monitor *monitor;
 	struct netlink_link link; /* as last heard */
 	bool reachable;           /* we are in its namespace */
+	bool moved;               /* from where it was made */
 	bool gone_heard;          /* it left our namespace, one way or the other */
 	bool speed_warned;
 	uint32_t mtu_refused; /* so that one refusal is said once */

@@ -63,7 +63,9 @@ static json_t *nic_json(const struct daemon *daemon)
 static json_t *tap_json(const struct daemon *daemon)
 {
 	const struct interface *iface = &daemon->iface;
-	const char *netns = *daemon->options->netns ? daemon->options->netns : NULL;
+	/* The name of the namespace it was moved to is not known. */
+	const char *netns =
+		*daemon->options->netns && !iface->moved ? daemon->options->netns : NULL;
 
 	return json_pack("{s:s,s:i,s:s?,s:b,s:i,s:o,s:b,s:b,s:i,s:i,s:b}", "name", iface->tap.name,
 			 "ifindex", iface->tap.ifindex, "netns", netns, "reachable",

@@ -46,10 +46,8 @@ static enum ixgbe_log_level line_level(const char **text)
 		const char *prefix;
 		enum ixgbe_log_level level;
 	} prefixes[] = {
-		{"ixnic: error: ", IXGBE_LOG_ERROR},
-		{"ixnic: warning: ", IXGBE_LOG_WARNING},
-		{"ixnic: info: ", IXGBE_LOG_INFO},
-		{"ixnic: debug: ", IXGBE_LOG_DEBUG},
+		{"ixnic: error: ", IXGBE_LOG_ERROR}, {"ixnic: warning: ", IXGBE_LOG_WARNING},
+		{"ixnic: info: ", IXGBE_LOG_INFO},   {"ixnic: debug: ", IXGBE_LOG_DEBUG},
 		{"ixnic: ", IXGBE_LOG_ERROR},
 	};
 

@@ -158,7 +158,8 @@ IXGBE_API int ixgbe_irq_tx_set(struct ixgbe *nic, uint16_t queue, bool on);
 IXGBE_API int ixgbe_irq_other_fd(const struct ixgbe *nic);
 
 enum { IXGBE_EVENT_LINK = 1u << 0, IXGBE_EVENT_SFP = 1u << 1, IXGBE_EVENT_FAULT = 1u << 2 };
-/* Reads and re-arms the other causes; a set of IXGBE_EVENT_*, or -errno.
+/* Reads and re-arms the other causes; a set of IXGBE_EVENT_*, or -errno. The caller has read the
+ * eventfd before.
  * IXGBE_EVENT_FAULT: an ECC error or a device that needs a reset (ixgbe_stop, ixgbe_start). */
 IXGBE_API int ixgbe_irq_other_handle(struct ixgbe *nic);
 
