@@ -4,6 +4,7 @@
  * by EICS, and through IVAR from the only cause that needs no rings: the link's and the timer's.
  */
 #include "harness.h"
+#include "rings.h"
 
 #define MSIX IXGBE_GPIE_MULTIPLE_MSIX
 
@@ -206,6 +207,72 @@ static void misc_causes_follow_ivar_misc(void **state)
 	assert_int_equal(model_read(m, IXGBE_EICS), IXGBE_EICR_LSC | IXGBE_EICR_TCP_TIMER);
 }
 
+/* The byte of IVAR that belongs to a queue, to a vector (MSI-X) or an EICR bit (else). */
+static void ivar_set(struct model *m, uint32_t queue, bool tx, uint32_t vector)
+{
+	uint32_t at = IXGBE_AT(IVAR, queue / 2), shift = (queue % 2 * 2 + tx) * 8;
+
+	model_write(m, at,
+		    (model_read(m, at) & ~(0xffu << shift)) | (vector | IXGBE_IVAR_ALLOC0_VALID)
+								      << shift);
+}
+
+static void send_and_receive(struct model *m, struct ring *rx, struct ring *tx)
+{
+	static struct built frame;
+	static struct received got;
+	uint8_t sent[128];
+
+	frame_raw(&frame, NULL, 64);
+	if (tx) {
+		uint32_t index = tx_frame(tx, frame.data, frame.len, TX_LAST, 0);
+
+		tx_kick(tx);
+		tx_wait(tx, index);
+		model_wire_recv(m, sent, sizeof(sent));
+	} else {
+		model_wire_send(m, frame.data, frame.len);
+		rx_take(rx, &got);
+	}
+}
+
+static void queue_causes_follow_ivar(void **state)
+{
+	struct model *m = *state;
+	static const uint32_t vector[] = {60, 15, 16};
+	struct ring rx, tx[2];
+
+	json_decref(model_control(m, "link up"));
+	rings_begin(m);
+	rx_open(&rx, m, 0, 64, 2, 0);
+	tx_open(&tx[0], m, 0, 64);
+	tx_open(&tx[1], m, 1, 64);
+	rings_go(m);
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_EIAC, 0x0000ffff);
+	ivar_set(m, 0, false, vector[0]);
+	ivar_set(m, 0, true, vector[1]);
+	ivar_set(m, 1, true, vector[2]);
+	model_write(m, IXGBE_AT(EIMS_EX, 0), 0xffffffff);
+	model_write(m, IXGBE_AT(EIMS_EX, 1), 0xffffffff);
+	for (int cause = 0; cause < 3; cause++) {
+		send_and_receive(m, &rx, cause == 0 ? NULL : &tx[cause - 1]);
+		assert_true(model_irq_wait(m, vector[cause]));
+		for (uint32_t v = 0; v < MODEL_VECTORS; v++)
+			assert_false(model_irq_pending(m, v));
+	}
+	/* In the other modes the low 4 bits choose an EICR bit, and all are vector 0. */
+	model_write(m, IXGBE_GPIE, 0);
+	model_read(m, IXGBE_EICR);
+	send_and_receive(m, &rx, NULL);
+	assert_true(model_irq_wait(m, 0));
+	assert_int_equal(model_read(m, IXGBE_EICR) & 0xffff, 1u << (vector[0] % 16));
+	/* Not valid: no cause. */
+	model_write(m, IXGBE_IVAR, 0);
+	send_and_receive(m, &rx, NULL);
+	assert_int_equal(model_read(m, IXGBE_EICR) & 0xffff, 0);
+}
+
 /* ---- EITR ---- */
 
 /*
@@ -322,6 +389,7 @@ int main(void)
 		TEST(arming_with_a_pending_cause_fires),
 		TEST(what_is_left_after_a_clear_fires_again),
 		TEST(misc_causes_follow_ivar_misc),
+		TEST(queue_causes_follow_ivar),
 		TEST(eitr_holds_messages_back),
 		TEST(eitr_counter_can_be_written),
 		TEST(masking_takes_a_held_message_back),

@@ -212,6 +212,8 @@ static void raise_causes(struct nic *nic, uint64_t queues, uint32_t misc)
 {
 	queues &= ~nic->irq->pending;
 	misc &= ~reg(nic, IXGBE_EICR);
+	if (!queues && !misc)
+		return;
 	nic->irq->pending |= queues;
 	reg_set(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) | misc);
 	mirror(nic);
