@@ -19,10 +19,8 @@ def page(program):
 
 @pytest.mark.parametrize("name", tracked("man/*.8", "man/*.5", "man/*.1", "man/*.7"))
 def test_mandoc(name):
-    code, said = run("mandoc", "-T", "lint", "-W", "style", name)
-    # It looks for pages of others on this machine.
-    said = "\n".join(line for line in said.splitlines() if "referenced manual not found" not in line)
-    assert not said
+    code, said = run("mandoc", "-T", "lint", "-W", "warning", name)
+    assert code == 0, said
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
