@@ -69,12 +69,12 @@ enum ixgbe_reg_access {
     R(EXVET,         0x05078,  4,    1, RW,    0xFFFF0000, 0x81000000, "8.2.3.1.7")
 
 /*
- * 8.2.3.2 EEPROM and flash. EEC: present, auto-read done, 16 Kbit, all units loaded.
- * EEMNGCTL: DONE and CFG_DONE of both ports. The manageability windows are firmware's; the
+ * 8.2.3.2 EEPROM and flash. EEC: present, auto-read done, 16 Kbit, 16-bit addresses, all units
+ * loaded. EEMNGCTL: DONE and CFG_DONE of both ports. The manageability windows are firmware's; the
  * host only reads them.
  */
 #define IXGBE_REGISTERS_NVM(R)                                                                   \
-    R(EEC,           0x10010,  4,    1, RW,    0x00000077, 0x003FA310, "8.2.3.2.1")              \
+    R(EEC,           0x10010,  4,    1, RW,    0x00000077, 0x003FA710, "8.2.3.2.1")              \
     R(EERD,          0x10014,  4,    1, RW,    0x0000FFFC, 0x00000000, "8.2.3.2.2")              \
     R(EEWR,          0x10018,  4,    1, RW,    0xFFFFFFFC, 0x00000000, "8.2.3.2")                \
     R(FLA,           0x1001C,  4,    1, RW,    0x80000017, 0x00000000, "8.2.3.2.3")              \

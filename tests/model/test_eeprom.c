@@ -158,6 +158,104 @@ static void pins_are_granted(void **state)
 	assert_true(model_read(*state, IXGBE_FLA) & IXGBE_FLA_GNT);
 }
 
+/* ---- The memory's own pins, as drivers write it ---- */
+
+enum { SPI_WRITE = 2, SPI_READ = 3, SPI_RDSR = 5, SPI_WREN = 6 };
+
+static void spi_select(struct model *m, bool selected)
+{
+	model_write(m, IXGBE_EEC, IXGBE_EEC_REQ | (selected ? 0 : IXGBE_EEC_CS));
+}
+
+static uint8_t spi_byte(struct model *m, uint8_t out)
+{
+	uint8_t in = 0;
+
+	for (int i = 7; i >= 0; i--) {
+		uint32_t pins = IXGBE_EEC_REQ | (out >> i & 1 ? IXGBE_EEC_DI : 0);
+
+		model_write(m, IXGBE_EEC, pins);
+		model_write(m, IXGBE_EEC, pins | IXGBE_EEC_SK);
+		in = (uint8_t)(in << 1 | !!(model_read(m, IXGBE_EEC) & IXGBE_EEC_DO));
+		model_write(m, IXGBE_EEC, pins);
+	}
+	return in;
+}
+
+static void spi_begin(struct model *m, uint8_t opcode, uint32_t word_address)
+{
+	spi_select(m, false);
+	spi_select(m, true);
+	spi_byte(m, opcode);
+	if (opcode != SPI_READ && opcode != SPI_WRITE)
+		return;
+	spi_byte(m, (uint8_t)(word_address * 2 >> 8));
+	spi_byte(m, (uint8_t)(word_address * 2));
+}
+
+static void spi_read(struct model *m, uint32_t address, uint16_t *to, uint32_t words)
+{
+	spi_begin(m, SPI_READ, address);
+	while (words--) {
+		*to = spi_byte(m, 0);
+		*to++ |= (uint16_t)(spi_byte(m, 0) << 8);
+	}
+	spi_select(m, false);
+}
+
+static void spi_write(struct model *m, uint32_t address, const uint16_t *words, uint32_t count)
+{
+	spi_begin(m, SPI_WRITE, address);
+	for (uint32_t i = 0; i < count; i++) {
+		spi_byte(m, (uint8_t)words[i]);
+		spi_byte(m, (uint8_t)(words[i] >> 8));
+	}
+	spi_select(m, false);
+}
+
+static void pins_read_what_eerd_reads(void **state)
+{
+	uint16_t words[0x40];
+
+	spi_read(*state, 0, words, 0x40);
+	for (uint32_t i = 0; i < 0x40; i++)
+		assert_int_equal(words[i], word(*state, i));
+	spi_read(*state, 1023, words, 2); /* and round the end */
+	assert_int_equal(words[0], word(*state, 1023));
+	assert_int_equal(words[1], word(*state, 0));
+}
+
+static void pins_write_by_pages_and_with_permission(void **state)
+{
+	uint16_t words[18];
+
+	for (uint16_t i = 0; i < 18; i++)
+		words[i] = (uint16_t)(0x1000 + i);
+	spi_write(*state, 0x300, words, 1);
+	assert_int_equal(word(*state, 0x300), 0xffff); /* not permitted */
+	spi_begin(*state, SPI_WREN, 0);
+	spi_begin(*state, SPI_RDSR, 0);
+	assert_int_equal(spi_byte(*state, 0), 2);
+	spi_write(*state, 0x300, words, 18); /* 16 words are a page: it wraps */
+	assert_int_equal(word(*state, 0x300), 0x1010);
+	assert_int_equal(word(*state, 0x301), 0x1011);
+	assert_int_equal(word(*state, 0x302), 0x1002);
+	assert_int_equal(word(*state, 0x30f), 0x100f);
+	assert_int_equal(word(*state, 0x310), 0xffff);
+	spi_begin(*state, SPI_RDSR, 0);
+	assert_int_equal(spi_byte(*state, 0), 0); /* permits one write */
+}
+
+static void pins_without_a_request_do_nothing(void **state)
+{
+	model_write(*state, IXGBE_EEC, 0);
+	for (int i = 0; i < 64; i++) {
+		model_write(*state, IXGBE_EEC, IXGBE_EEC_SK | IXGBE_EEC_DI);
+		assert_false(model_read(*state, IXGBE_EEC) & IXGBE_EEC_DO);
+		model_write(*state, IXGBE_EEC, 0);
+	}
+}
+
 static void semaphores_are_taken_and_given(void **state)
 {
 	struct model *m = *state;
@@ -195,6 +293,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_written_word_stays_and_shows_in_the_sum, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(pins_are_granted, setup, teardown),
+		cmocka_unit_test_setup_teardown(pins_read_what_eerd_reads, setup, teardown),
+		cmocka_unit_test_setup_teardown(pins_write_by_pages_and_with_permission, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(pins_without_a_request_do_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(semaphores_are_taken_and_given, setup, teardown),
 		cmocka_unit_test_setup_teardown(sync_without_the_semaphore_is_a_violation, setup,
 						teardown),

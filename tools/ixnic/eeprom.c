@@ -191,6 +191,12 @@ uint16_t eeprom_word(const struct nic *nic, uint32_t address)
 	return address < EEPROM_WORDS ? nic->eeprom->word[address] : NOTHING;
 }
 
+void eeprom_word_set(struct nic *nic, uint32_t address, uint16_t value)
+{
+	if (address < EEPROM_WORDS)
+		nic->eeprom->word[address] = value;
+}
+
 /* The core section of port 0, wherever the driver may have moved it (6.4.5). */
 void eeprom_load(struct nic *nic)
 {
@@ -202,7 +208,7 @@ void eeprom_load(struct nic *nic)
 	reg_set(nic, IXGBE_RAH, eeprom_word(nic, core + 3) | IXGBE_RAH_AV);
 }
 
-/* ---- EERD, EEWR, EEC, FLA ---- */
+/* ---- EERD, EEWR, FLA ---- */
 
 static uint32_t eerd_read(struct nic *nic, uint32_t index, uint32_t value)
 {
@@ -238,35 +244,19 @@ static void eewr_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 	(void)old;
 	if (!(written & IXGBE_EEWR_START))
 		return;
-	if (address < EEPROM_WORDS)
-		nic->eeprom->word[address] = (uint16_t)IXGBE_FIELD_GET(IXGBE_EEWR_DATA, written);
+	eeprom_word_set(nic, address, (uint16_t)IXGBE_FIELD_GET(IXGBE_EEWR_DATA, written));
 	reg_set(nic, IXGBE_EEWR, reg(nic, IXGBE_EEWR) | IXGBE_EEWR_DONE);
 }
 
-/* Nobody else wants the pins: a request is granted at once. */
-static void grant(struct nic *nic, uint32_t at, uint32_t request, uint32_t granted)
-{
-	uint32_t value = reg(nic, at) & ~granted;
-
-	reg_set(nic, at, value | (value & request ? granted : 0));
-}
-
-static void eec_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
-{
-	(void)index;
-	(void)old;
-	(void)written;
-	grant(nic, IXGBE_EEC, IXGBE_EEC_REQ, IXGBE_EEC_GNT);
-}
-
+/* Nobody else wants the flash's pins, and no flash is there: erasing it is over at once. */
 static void fla_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
+	uint32_t value = reg(nic, IXGBE_FLA) & ~(IXGBE_FLA_GNT | IXGBE_FLA_ERASE);
+
 	(void)index;
 	(void)old;
 	(void)written;
-	grant(nic, IXGBE_FLA, IXGBE_FLA_REQ, IXGBE_FLA_GNT);
-	/* No flash is fitted, so erasing it is over at once. */
-	reg_set(nic, IXGBE_FLA, reg(nic, IXGBE_FLA) & ~IXGBE_FLA_ERASE);
+	reg_set(nic, IXGBE_FLA, value | (value & IXGBE_FLA_REQ ? IXGBE_FLA_GNT : 0));
 }
 
 /* ---- Semaphores ---- */
@@ -298,7 +288,6 @@ static void sw_fw_sync_write(struct nic *nic, uint32_t index, uint32_t old, uint
 const struct reg_hook eeprom_hooks[] = {
 	{IXGBE_EERD, eerd_read, eerd_write},
 	{IXGBE_EEWR, NULL, eewr_write},
-	{IXGBE_EEC, NULL, eec_write},
 	{IXGBE_FLA, NULL, fla_write},
 	{IXGBE_SWSM, swsm_read, swsm_write},
 	{IXGBE_SW_FW_SYNC, NULL, sw_fw_sync_write},

@@ -12,6 +12,7 @@ static const struct {
 } parts[] = {
 	{violations_new, violations_free},
 	{eeprom_new, eeprom_free},
+	{spi_new, spi_free},
 	{sfp_new, sfp_free},
 	{link_new, link_free},
 	{irq_new, irq_free},

@@ -3,7 +3,7 @@
  * ixnic: a software Intel 82599, and what its parts share.
  *
  *   client ── server.c ─┬─ config_space.c            PCI configuration, FLR
- *                       ├─ regfile.c ── hooks ──┬─ eeprom.c sfp.c link.c reset.c
+ *                       ├─ regfile.c ── hooks ──┬─ eeprom.c spi.c sfp.c link.c reset.c paths.c
  *                       │                       ├─ irq.c     EICR..EITR, MSI-X
  *                       ├─ dma.c  (IOVA)        ├─ rx.c tx.c the rings
  *                       │     └── rings, frames ┘    │
@@ -38,6 +38,7 @@ struct nic {
 	struct dma *dma;
 	struct irq *irq;
 	struct eeprom *eeprom;
+	struct spi *spi;
 	struct sfp *sfp;
 	struct link *link;
 	struct datapath *datapath;
@@ -55,6 +56,7 @@ void nic_free(struct nic *nic);
 int violations_new(struct nic *nic);
 int irq_new(struct nic *nic);
 int eeprom_new(struct nic *nic);
+int spi_new(struct nic *nic);
 int sfp_new(struct nic *nic);
 int link_new(struct nic *nic);
 int dma_new(struct nic *nic);
@@ -62,6 +64,7 @@ int datapath_new(struct nic *nic);
 void violations_free(struct nic *nic);
 void irq_free(struct nic *nic);
 void eeprom_free(struct nic *nic);
+void spi_free(struct nic *nic);
 void sfp_free(struct nic *nic);
 void link_free(struct nic *nic);
 void dma_free(struct nic *nic);
@@ -109,7 +112,7 @@ struct reg_hook {
 	void (*write)(struct nic *nic, uint32_t index, uint32_t old, uint32_t written);
 };
 /* Each part's hooks; ended by a row without functions. regfile.c joins them. */
-extern const struct reg_hook eeprom_hooks[], sfp_hooks[], link_hooks[], reset_hooks[], irq_hooks[],
+extern const struct reg_hook eeprom_hooks[], spi_hooks[], sfp_hooks[], link_hooks[], reset_hooks[], irq_hooks[],
 	path_hooks[], rx_hooks[], tx_hooks[], filter_hooks[], stats_hooks[];
 
 /* ---- dma.c: the client's memory ---- */
@@ -137,6 +140,7 @@ void irq_reset(struct nic *nic); /* state beside the registers: pending causes, 
 
 #define EEPROM_WORDS 1024u
 uint16_t eeprom_word(const struct nic *nic, uint32_t address); /* 0xffff beyond the end */
+void eeprom_word_set(struct nic *nic, uint32_t address, uint16_t value); /* nothing beyond */
 void eeprom_load(struct nic *nic); /* the automatic read after a reset: registers of the image */
 void sfp_reset(struct nic *nic);
 bool sfp_laser(const struct nic *nic); /* the module's own TX_DISABLE is clear */
