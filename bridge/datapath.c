@@ -164,6 +164,14 @@ static void rx_done(struct datapath *dp, uint32_t index, int res)
 
 /* ---- To the NIC ---- */
 
+/* All buffers are in the NIC's ring, or it is full. */
+static void block(struct datapath *dp, bool blocked)
+{
+	if (blocked && !dp->blocked)
+		bridge_count(&dp->counters.tx_ring_full, 1);
+	dp->blocked = blocked;
+}
+
 /* What is counted for each verdict, as an offset into the counters. */
 static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 	[OFFLOAD_TX_PLAIN] = SIZE_MAX,
@@ -243,7 +251,7 @@ static void tx_post(struct datapath *dp)
 	if (ixgbe_pool_available(dp->tx_pool) < dp->read_depth)
 		ixgbe_tx_reclaim(dp->txq);
 	depth = min_u32(dp->read_depth, ixgbe_pool_available(dp->tx_pool));
-	dp->blocked = depth == 0;
+	block(dp, depth == 0);
 	dp->reads_in_flight = dp->reads_posted = depth;
 	dp->reads_filled = dp->read_bytes = 0;
 	dp->pending_first = 0;
@@ -312,9 +320,7 @@ static uint32_t tx_send(struct datapath *dp)
 		/* It stopped in front of a frame that cannot go, now or ever. */
 		err = ixgbe_tx_check(dp->txq, &dp->tx_seg[dp->pending_first], 1);
 		if (!err) {
-			if (!dp->blocked)
-				bridge_count(&counters->tx_ring_full, 1);
-			dp->blocked = true;
+			block(dp, true);
 			break;
 		}
 		tx_drop(dp, 1,

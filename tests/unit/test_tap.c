@@ -176,8 +176,8 @@ static void refuses_a_persistent_one_of_another_kind(void **state)
 
 static void refuses_bad_names(void **state)
 {
-	static const char *const names[] = {"",	   ".",	     "..",	"sixteencharacter",
-					    "a/b", "a b",    "tap%d",	"a:b"};
+	static const char *const names[] = {"",    ".",   "..",    "sixteencharacter",
+					    "a/b", "a b", "tap%d", "a:b"};
 	struct ixgbe_why why;
 	struct tap tap;
 
@@ -366,16 +366,18 @@ int main(void)
 		cmocka_unit_test_setup_teardown(carrier_is_off_until_set, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(mac_and_speed_show, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(write_while_down_is_eio, open_tap, close_tap),
-		cmocka_unit_test_setup_teardown(read_of_an_empty_queue_is_eagain, open_tap, close_tap),
-		cmocka_unit_test_setup_teardown(short_read_truncates_silently, open_tap, close_tap),
-		cmocka_unit_test_setup_teardown(data_valid_says_nothing_but_needs_csum_does, open_tap,
+		cmocka_unit_test_setup_teardown(read_of_an_empty_queue_is_eagain, open_tap,
 						close_tap),
-		cmocka_unit_test_setup_teardown(kernel_refuses_bad_vnet_headers, open_tap, close_tap),
+		cmocka_unit_test_setup_teardown(short_read_truncates_silently, open_tap, close_tap),
+		cmocka_unit_test_setup_teardown(data_valid_says_nothing_but_needs_csum_does,
+						open_tap, close_tap),
+		cmocka_unit_test_setup_teardown(kernel_refuses_bad_vnet_headers, open_tap,
+						close_tap),
 	};
 
 	if (unshare(CLONE_NEWNET) < 0 || access("/dev/net/tun", R_OK | W_OK) < 0) {
 		printf("1..0 # SKIP needs root and /dev/net/tun: %s\n", strerror(errno));
-		return 77;
+		return 0; /* meson's TAP wants no 77 */
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

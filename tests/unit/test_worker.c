@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker between a real TAP, in a network namespace of the test's own, and a NIC
+ * that the test plays:
+ *
+ *     packet socket ── kernel ── TAP ── worker ── driver ── rings ── puppet
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <net/ethernet.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bridge/offload.h"
+#include "bridge/tap.h"
+#include "bridge/worker.h"
+#include "puppet_nic.h"
+
+#define NAME        "data-wrk0"
+#define ETHERTYPE   0x88b5u /* for experiments; all else on the wire is the kernel's own talk */
+#define DEADLINE_MS 10000
+#define RING        512
+
+struct rig {
+	struct puppet *puppet;
+	struct tap tap;
+	struct worker *worker;
+	int socket; /* the kernel's side */
+	struct puppet_frame frame;
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Repeats `condition` until it is true or the deadline has passed. */
+#define WAIT_FOR(condition)                                                                        \
+	do {                                                                                       \
+		uint64_t end_ = now_ms() + DEADLINE_MS;                                            \
+		while (!(condition)) {                                                             \
+			if (now_ms() > end_)                                                       \
+				fail_msg("never: %s", #condition);                                 \
+			poll(NULL, 0, 1);                                                          \
+		}                                                                                  \
+	} while (0)
+
+static void interface_set(bool up, int mtu)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {.ifr_name = NAME};
+
+	if (mtu) {
+		ifr.ifr_mtu = mtu;
+		assert_int_equal(ioctl(fd, SIOCSIFMTU, &ifr), 0);
+	}
+	assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &ifr), 0);
+	ifr.ifr_flags = (short)(up ? ifr.ifr_flags | IFF_UP : ifr.ifr_flags & ~IFF_UP);
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &ifr), 0);
+	close(fd);
+}
+
+static void packet_bind(struct rig *rig)
+{
+	struct sockaddr_ll addr = {.sll_family = AF_PACKET,
+				   .sll_protocol = htons(ETHERTYPE),
+				   .sll_ifindex = rig->tap.ifindex};
+	int size = 64 << 20;
+
+	rig->socket = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETHERTYPE));
+	assert_true(rig->socket >= 0);
+	assert_int_equal(bind(rig->socket, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(setsockopt(rig->socket, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)),
+			 0);
+	assert_int_equal(setsockopt(rig->socket, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)),
+			 0);
+}
+
+static struct bridge_counters counters(const struct rig *rig)
+{
+	struct bridge_counters c;
+
+	worker_counters(rig->worker, &c);
+	return c;
+}
+
+/* The kernel's queue opens a moment after the carrier; until then it swallows frames. */
+static void wait_for_queue(struct rig *rig)
+{
+	static const uint8_t probe[60] = {[12] = 0x88, 0xb6};
+
+	do {
+		puppet_transmit_all(rig->puppet);
+		assert_int_equal(send(rig->socket, probe, sizeof(probe), 0), sizeof(probe));
+		poll(NULL, 0, 1);
+	} while (counters(rig).tx_delivered == 0);
+}
+
+static struct rig *current; /* what a failed test leaves behind */
+
+static struct rig *rig_new(enum worker_poll poll_mode, uint16_t mtu)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+	struct ixgbe_why why = {""};
+	struct worker_config config = {.poll = poll_mode, .cpu = -1};
+
+	assert_non_null(rig);
+	rig->puppet = puppet_new(RING, mtu);
+	if (tap_open(&rig->tap, NAME, 1, false, &why) != 0)
+		fail_msg("%s", why.text);
+	interface_set(true, mtu);
+	packet_bind(rig);
+	assert_int_equal(tap_carrier_set(&rig->tap, true), 0);
+	config.nic = rig->puppet->nic;
+	config.tap_fd = rig->tap.fd[0];
+	config.rx_pool = rig->puppet->rx_pool;
+	config.tx_pool = rig->puppet->tx_pool;
+	if (worker_start(&config, &rig->worker, &why) != 0)
+		fail_msg("%s", why.text);
+	current = rig;
+	wait_for_queue(rig);
+	return rig;
+}
+
+static void check_invariant(const struct rig *rig)
+{
+	struct bridge_counters c = counters(rig);
+	uint64_t rx = c.rx_delivered, tx = c.tx_delivered;
+
+#define C(name, text) rx += c.name;
+	BRIDGE_RX_DROPS(C)
+#undef C
+#define C(name, text) tx += c.name;
+	BRIDGE_TX_DROPS(C)
+#undef C
+	assert_int_equal(c.rx_received, rx);
+	assert_int_equal(c.tx_received, tx);
+}
+
+static void rig_free(struct rig *rig)
+{
+	current = NULL;
+	worker_halt(rig->worker);
+	check_invariant(rig);
+	worker_stop(rig->worker);
+	close(rig->socket);
+	tap_close(&rig->tap);
+	puppet_free(rig->puppet); /* checks that every buffer is back */
+	free(rig);
+}
+
+static int clean_up(void **state)
+{
+	(void)state;
+	if (current) {
+		worker_stop(current->worker);
+		close(current->socket);
+		tap_close(&current->tap);
+		current = NULL;
+	}
+	return 0;
+}
+
+/* ---- Frames: number n has its own length and content ---- */
+
+static uint32_t frame_make(uint8_t *frame, uint32_t n, uint32_t len)
+{
+	memset(frame, 0xff, 6); /* everyone's */
+	memcpy(frame + 6, (uint8_t[]){2, 0, 0, 0, 0, 1}, 6);
+	offload_put_be16(frame + 12, ETHERTYPE);
+	for (uint32_t i = 14; i < len; i++)
+		frame[i] = (uint8_t)(n + i * 7);
+	memcpy(frame + 14, &n, sizeof(n));
+	return len;
+}
+
+static uint32_t frame_len(uint32_t n, uint32_t max)
+{
+	return 60 + n * 97 % (max - 59);
+}
+
+static void kernel_send(struct rig *rig, const uint8_t *frame, uint32_t len)
+{
+	assert_int_equal(send(rig->socket, frame, len, 0), len);
+}
+
+static void kernel_expect(struct rig *rig, const uint8_t *frame, uint32_t len)
+{
+	static uint8_t got[PUPPET_FRAME_MAX];
+	struct pollfd pfd = {.fd = rig->socket, .events = POLLIN};
+
+	assert_int_equal(poll(&pfd, 1, DEADLINE_MS), 1);
+	assert_int_equal(recv(rig->socket, got, sizeof(got), 0), len);
+	assert_memory_equal(got, frame, len);
+}
+
+/* The next frame that is the test's. */
+static void nic_next(struct rig *rig)
+{
+	do
+		WAIT_FOR(puppet_transmit(rig->puppet, &rig->frame));
+	while (offload_get_be16(rig->frame.data + 12) != ETHERTYPE);
+}
+
+static void nic_expect(struct rig *rig, const uint8_t *frame, uint32_t len)
+{
+	nic_next(rig);
+	assert_int_equal(rig->frame.len, len);
+	assert_memory_equal(rig->frame.data, frame, len);
+}
+
+/* ---- Tests ---- */
+
+static void exchange(struct rig *rig, uint32_t frames, uint32_t max)
+{
+	static uint8_t frame[PUPPET_FRAME_MAX];
+	const uint32_t window = 40;
+
+	for (uint32_t n = 0; n < frames + window; n++) {
+		if (n < frames) {
+			uint32_t len = frame_make(frame, n, frame_len(n, max));
+
+			WAIT_FOR(puppet_rx_room(rig->puppet) > 8);
+			puppet_receive(rig->puppet, frame, len, 0, 0);
+			puppet_interrupt(rig->puppet);
+			kernel_send(rig, frame, len);
+		}
+		if (n >= window) {
+			uint32_t len = frame_make(frame, n - window, frame_len(n - window, max));
+
+			kernel_expect(rig, frame, len);
+			nic_expect(rig, frame, len);
+		}
+	}
+	assert_int_equal(counters(rig).rx_delivered, frames);
+	assert_int_equal(counters(rig).rx_received, frames);
+	assert_true(counters(rig).tx_delivered >= frames);
+}
+
+static void both_directions(enum worker_poll poll_mode, uint16_t mtu)
+{
+	struct rig *rig = rig_new(poll_mode, mtu);
+
+	exchange(rig, 3000, mtu + 14u);
+	rig_free(rig);
+}
+
+static void frames_arrive_intact_adaptive(void **state)
+{
+	(void)state;
+	both_directions(WORKER_POLL_ADAPTIVE, 1500);
+}
+
+static void frames_arrive_intact_interrupt(void **state)
+{
+	(void)state;
+	both_directions(WORKER_POLL_INTERRUPT, 1500);
+}
+
+static void frames_arrive_intact_busy(void **state)
+{
+	(void)state;
+	both_directions(WORKER_POLL_BUSY, 1500);
+}
+
+static void jumbo_frames_arrive_intact(void **state)
+{
+	(void)state;
+	both_directions(WORKER_POLL_ADAPTIVE, 9710);
+}
+
+static void idle_worker_does_nothing(void **state)
+{
+	struct rig *rig = rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	struct bridge_counters before;
+
+	(void)state;
+	exchange(rig, 100, 1514);
+	/* The kernel's own frames (discovery) may come still: quiet is a while without any. */
+	do {
+		WAIT_FOR(worker_idle(rig->worker));
+		before = counters(rig);
+		poll(NULL, 0, 100);
+	} while (counters(rig).tx_received != before.tx_received);
+	assert_int_equal(counters(rig).turns, before.turns);
+	rig_free(rig);
+}
+
+/* A TCP frame of `payload` bytes behind a vnet header that asks for segments of `mss`. */
+static uint32_t tso_make(uint8_t *buf, uint32_t payload, uint16_t mss)
+{
+	uint8_t *frame = buf + 10, *ip = frame + 14, *tcp = ip + 20; /* a socket's header is 10 */
+	uint32_t len = 54 + payload;
+
+	memset(buf, 0, 10);
+	buf[VNET_FLAGS] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	buf[VNET_GSO_TYPE] = VIRTIO_NET_HDR_GSO_TCPV4;
+	offload_put_le16(buf + VNET_HDR_LEN, 54);
+	offload_put_le16(buf + VNET_GSO_SIZE, mss);
+	offload_put_le16(buf + VNET_CSUM_START, 34);
+	offload_put_le16(buf + VNET_CSUM_OFFSET, 16);
+	memset(frame, 0, 54);
+	memset(frame, 0xff, 6);
+	offload_put_be16(frame + 12, 0x0800);
+	ip[0] = 0x45;
+	offload_put_be16(ip + 2, (uint16_t)(len - 14));
+	ip[8] = 64;
+	ip[9] = IPPROTO_TCP;
+	memcpy(ip + 12, (uint8_t[]){10, 1, 2, 3, 10, 1, 2, 4}, 8);
+	tcp[12] = 5 << 4;
+	for (uint32_t i = 0; i < payload; i++)
+		tcp[20 + i] = (uint8_t)(i * 13);
+	return 10 + len;
+}
+
+static void tso_frame_reaches_the_nic_whole(void **state)
+{
+	static uint8_t buf[PUPPET_FRAME_MAX];
+	struct rig *rig = rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	const uint32_t len = tso_make(buf, 65481, 1448) - 10; /* the most that is not cut */
+	struct sockaddr_ll addr = {.sll_family = AF_PACKET,
+				   .sll_protocol = htons(ETH_P_IP),
+				   .sll_ifindex = rig->tap.ifindex,
+				   .sll_halen = 6};
+	int on = 1;
+
+	(void)state;
+	assert_int_equal(setsockopt(rig->socket, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), 0);
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(sendto(rig->socket, buf, len + 10, 0, (struct sockaddr *)&addr,
+					sizeof(addr)),
+				 len + 10);
+		do
+			WAIT_FOR(puppet_transmit(rig->puppet, &rig->frame));
+		while (rig->frame.len != len);
+		assert_true(rig->frame.tso);
+		assert_int_equal(rig->frame.popts, IXGBE_TXD_POPTS_IXSM | IXGBE_TXD_POPTS_TXSM);
+		assert_int_equal(
+			IXGBE_FIELD_GET(IXGBE_TXC_MSS, (uint32_t)(rig->frame.context[1] >> 32)),
+			1448);
+		assert_int_equal(
+			IXGBE_FIELD_GET(IXGBE_TXC_L4LEN, (uint32_t)(rig->frame.context[1] >> 32)),
+			20);
+		assert_memory_equal(rig->frame.data + 54, buf + 64, len - 54);
+	}
+	assert_int_equal(counters(rig).tx_tso, 200);
+	rig_free(rig);
+}
+
+static void full_ring_holds_the_kernel_back(void **state)
+{
+	struct rig *rig = rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	struct bridge_counters c;
+	uint8_t frame[60];
+	uint32_t sent = 1200, got = 0;
+	uint64_t turns;
+
+	(void)state;
+	/* More than the ring and the worker hold, less than these and the kernel's queue. */
+	for (uint32_t n = 0; n < sent; n++) {
+		frame_make(frame, n, sizeof(frame));
+		kernel_send(rig, frame, sizeof(frame));
+	}
+	WAIT_FOR(counters(rig).tx_ring_full > 0 && worker_idle(rig->worker));
+	c = counters(rig);
+	assert_true(c.tx_received < sent);
+	turns = c.turns;
+	poll(NULL, 0, 50);
+	assert_true(worker_idle(rig->worker)); /* it waits, it does not spin */
+	assert_int_equal(counters(rig).turns, turns);
+
+	/* The NIC goes on: everything comes, in order. */
+	for (; got < sent; got++) {
+		frame_make(frame, got, sizeof(frame));
+		nic_expect(rig, frame, sizeof(frame));
+	}
+	rig_free(rig);
+}
+
+static void stop_under_load_loses_no_buffer(void **state)
+{
+	static uint8_t frame[9724];
+
+	(void)state;
+	for (int round = 0; round < 10; round++) {
+		struct rig *rig = rig_new((enum worker_poll)(round % 3), 9710);
+
+		for (uint32_t n = 0; n < 400; n++) {
+			uint32_t len = frame_make(frame, n, frame_len(n, 9724));
+
+			if (puppet_rx_room(rig->puppet) > 8)
+				puppet_receive(rig->puppet, frame, len, 0, 0);
+			send(rig->socket, frame, len, MSG_DONTWAIT);
+			if (n % 3 == 0)
+				puppet_interrupt(rig->puppet);
+			if (n % 8 == (uint32_t)round % 4)
+				puppet_transmit_all(rig->puppet);
+		}
+		rig_free(rig);
+	}
+}
+
+static void frames_for_an_interface_that_is_down_are_counted(void **state)
+{
+	struct rig *rig = rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	uint8_t frame[60];
+
+	(void)state;
+	interface_set(false, 0);
+	for (uint32_t n = 0; n < 100; n++) {
+		frame_make(frame, n, sizeof(frame));
+		puppet_receive(rig->puppet, frame, sizeof(frame), 0, 0);
+	}
+	puppet_interrupt(rig->puppet);
+	WAIT_FOR(counters(rig).rx_drop_tap_down == 100);
+	interface_set(true, 0);
+	puppet_receive(rig->puppet, frame, sizeof(frame), 0, 0);
+	puppet_interrupt(rig->puppet);
+	WAIT_FOR(counters(rig).rx_delivered == 1);
+	rig_free(rig);
+}
+
+static void runts_and_bad_checksums_are_counted(void **state)
+{
+	struct rig *rig = rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	uint8_t frame[60];
+
+	(void)state;
+	frame_make(frame, 0, sizeof(frame));
+	puppet_receive(rig->puppet, frame, 13, 0, 0);
+	puppet_receive(rig->puppet, frame, sizeof(frame), IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP,
+		       IXGBE_RXD_STAT_L4I | IXGBE_RXD_ERR_L4E);
+	puppet_interrupt(rig->puppet);
+	kernel_expect(rig, frame, sizeof(frame)); /* bad or not is for the kernel to judge */
+	WAIT_FOR(counters(rig).rx_drop_runt == 1 && counters(rig).rx_delivered == 1);
+	assert_int_equal(counters(rig).rx_csum_bad, 1);
+	rig_free(rig);
+}
+
+static void frames_over_the_mtu_of_the_nic_are_counted(void **state)
+{
+	struct rig *rig = rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	static uint8_t frame[4014];
+
+	(void)state;
+	interface_set(true, 4000);
+	frame_make(frame, 1, sizeof(frame));
+	kernel_send(rig, frame, sizeof(frame));
+	WAIT_FOR(counters(rig).tx_drop_oversize == 1);
+	frame_make(frame, 2, 1514);
+	kernel_send(rig, frame, 1514);
+	nic_expect(rig, frame, 1514);
+	rig_free(rig);
+}
+
+static void frames_without_a_link_are_dropped_not_kept(void **state)
+{
+	struct rig *rig = rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	uint8_t frame[60];
+
+	(void)state;
+	/* Blocked on a NIC that does not send, as it does without a link ... */
+	for (uint32_t n = 0; n < 700; n++) {
+		frame_make(frame, n, sizeof(frame));
+		kernel_send(rig, frame, sizeof(frame));
+	}
+	WAIT_FOR(worker_idle(rig->worker));
+	/* ... until it hears why. */
+	worker_link_set(rig->worker, false);
+	WAIT_FOR(counters(rig).tx_drop_link_down > 0 ||
+		 ixgbe_pool_available(rig->puppet->tx_pool) == 0);
+	worker_link_set(rig->worker, true);
+	puppet_transmit_all(rig->puppet);
+	rig_free(rig);
+}
+
+static void deleted_tap_does_not_spin(void **state)
+{
+	struct rig *rig = rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	struct bridge_counters before;
+	uint8_t frame[60];
+
+	(void)state;
+	WAIT_FOR(worker_idle(rig->worker));
+	assert_int_equal(system("ip link del " NAME), 0);
+	do {
+		WAIT_FOR(worker_idle(rig->worker));
+		before = counters(rig);
+		poll(NULL, 0, 50);
+	} while (counters(rig).wakeups != before.wakeups);
+	frame_make(frame, 0, sizeof(frame));
+	puppet_receive(rig->puppet, frame, sizeof(frame), 0, 0);
+	puppet_interrupt(rig->puppet);
+	WAIT_FOR(counters(rig).rx_drop_tap_down == 1);
+	rig_free(rig);
+}
+
+static void blocking_tap_is_refused(void **state)
+{
+	struct worker_config config = {.cpu = -1, .tap_fd = STDIN_FILENO};
+	struct puppet *puppet = puppet_new(RING, 1500);
+	struct worker *worker = NULL;
+	struct ixgbe_why why = {""};
+	int fd[2];
+
+	(void)state;
+	assert_int_equal(pipe(fd), 0);
+	config.nic = puppet->nic;
+	config.tap_fd = fd[0];
+	assert_int_equal(worker_start(&config, &worker, &why), -EINVAL);
+	assert_null(worker);
+	assert_non_null(strstr(why.text, "non-blocking"));
+	close(fd[0]);
+	close(fd[1]);
+	puppet_free(puppet);
+	worker_stop(NULL);
+}
+
+#define TEST(function) cmocka_unit_test_teardown(function, clean_up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(frames_arrive_intact_adaptive),
+		TEST(frames_arrive_intact_interrupt),
+		TEST(frames_arrive_intact_busy),
+		TEST(jumbo_frames_arrive_intact),
+		TEST(idle_worker_does_nothing),
+		TEST(tso_frame_reaches_the_nic_whole),
+		TEST(full_ring_holds_the_kernel_back),
+		TEST(stop_under_load_loses_no_buffer),
+		TEST(frames_for_an_interface_that_is_down_are_counted),
+		TEST(runts_and_bad_checksums_are_counted),
+		TEST(frames_over_the_mtu_of_the_nic_are_counted),
+		TEST(frames_without_a_link_are_dropped_not_kept),
+		TEST(deleted_tap_does_not_spin),
+		TEST(blocking_tap_is_refused),
+	};
+
+	if (unshare(CLONE_NEWNET) < 0 || access("/dev/net/tun", R_OK | W_OK) < 0) {
+		printf("1..0 # SKIP needs root and /dev/net/tun: %s\n", strerror(errno));
+		return 0; /* meson's TAP wants no 77 */
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
