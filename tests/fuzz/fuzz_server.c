@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vfio-user server under arbitrary messages.
+ *
+ * An input is a list of records: command, flags, length, payload. A record becomes one message
+ * with a right header, so that the handlers are reached and not only the framing; command 0xff
+ * is sent as it is. The connection is negotiated first, unless the first byte is 0. The NIC is the
+ * real one, without a wire.
+ */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+#include "ixgbe/vfio_user.h"
+#include "tools/ixnic/nic.h"
+#include "tools/ixnic/server.h"
+
+enum { RAW = 0xff, PAYLOAD_MAX = 255, WITH_MEMORY = 1, WITH_EVENTFDS = 2, WITH_PIPE = 4, POSTED = 8 };
+
+/* Takes in what the server says, so that it never waits for us. */
+static void drain(int sock)
+{
+	static uint8_t sink[1 << 17];
+
+	while (recv(sock, sink, sizeof(sink), MSG_DONTWAIT) > 0)
+		;
+}
+
+static void message(int sock, uint8_t command, uint8_t flags, const uint8_t *payload, size_t len)
+{
+	struct vu_header header = {.command = command, .flags = flags & POSTED ? VU_NO_REPLY : 0};
+	struct iovec part = {(void *)(uintptr_t)payload, len};
+	int fd[2] = {-1, -1}, fds = 0;
+
+	if (flags & WITH_MEMORY) {
+		fd[fds] = memfd_create("fuzz", MFD_CLOEXEC);
+		(void)!ftruncate(fd[fds++], 16 * 4096);
+	} else if (flags & WITH_EVENTFDS) {
+		fd[fds++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		fd[fds++] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	} else if (flags & WITH_PIPE) {
+		if (pipe2(fd, O_CLOEXEC) == 0)
+			fds = 2;
+	}
+	(void)vu_send(sock, &header, &part, 1, fd, (uint32_t)fds, 0);
+	while (fds > 0)
+		close(fd[--fds]);
+}
+
+static bool work(void *nic)
+{
+	return datapath_work(nic);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	static const struct vu_version version = {VU_VERSION_MAJOR, VU_VERSION_MINOR};
+	struct server *server = NULL;
+	struct nic *nic = NULL;
+	struct nic_why why;
+	char name[16];
+	int sock[2];
+
+	nic_log_level_set(NIC_LOG_ERROR);
+	if (nic_new(mac, &nic) || loop_new(&nic->loop) ||
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock))
+		abort();
+	snprintf(name, sizeof(name), "fd:%d", sock[1]);
+	if (server_new(nic, name, &server, &why))
+		abort();
+	loop_work_set(nic->loop, work, nic);
+
+	if (size > 0 && data[0] != 0)
+		message(sock[0], VU_VERSION, 0, (const uint8_t *)&version, sizeof(version));
+	for (size_t at = 1; at + 3 <= size;) {
+		size_t len = data[at + 2], left = size - at - 3;
+
+		len = len < left ? len : left;
+		if (data[at] == RAW)
+			(void)!send(sock[0], data + at + 3, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		else
+			message(sock[0], data[at], data[at + 1], data + at + 3, len);
+		at += 3 + len;
+		loop_turn(nic->loop, 0);
+		drain(sock[0]);
+	}
+	close(sock[0]);
+	loop_turn(nic->loop, 0);
+	server_free(server);
+	struct loop *loop = nic->loop;
+
+	nic->loop = NULL;
+	nic_free(nic);
+	loop_free(loop);
+	return 0;
+}
+
+/* ---- Inputs that make sense up to a point, for runs without libFuzzer ---- */
+
+static uint8_t *put(uint8_t *to, const void *from, size_t len)
+{
+	memcpy(to, from, len);
+	return to + len;
+}
+
+/* A number near an edge, or any. */
+static uint64_t number(uint32_t (*random)(void))
+{
+	static const uint64_t edge[] = {
+		0, 1, 4, 8, 63, 64, 4095, 4096, 0x2000, 0x3ffc, 0x4000, 0x7fffc, 0x80000, 0x10000,
+		UINT32_MAX, 1ull << 32, UINT64_MAX - 4095, UINT64_MAX};
+
+	if (random() % 4)
+		return edge[random() % (sizeof(edge) / sizeof(edge[0]))];
+	return random() % 2 ? random() % 0x80000 & ~3u : (uint64_t)random() << 32 | random();
+}
+
+static size_t payload(uint8_t command, uint8_t *to, uint32_t (*random)(void))
+{
+	uint8_t *end = to;
+
+	if (command == VU_DMA_MAP || command == VU_DMA_UNMAP) {
+		uint64_t place = (uint64_t)(random() % 8) * 4096, size = (1 + random() % 4) * 4096ull;
+		struct vu_dma_map map = {32, random() % 4, 0, place, size};
+		struct vu_dma_unmap unmap = {24, random() % 3, place, size};
+
+		if (random() % 4 == 0)
+			map.size = unmap.size = number(random), map.offset = number(random);
+		end = command == VU_DMA_MAP ? put(end, &map, sizeof(map))
+					    : put(end, &unmap, sizeof(unmap));
+	} else if (command == VU_SET_IRQS) {
+		struct vu_irq_set set = {20, 1u << random() % 3 | 8u << random() % 3, random() % 6,
+					 (uint32_t)number(random) % 70, random() % 4};
+
+		end = put(end, &set, sizeof(set)) + random() % 4;
+	} else {
+		struct vu_region_access access = {number(random), random() % 10, 4};
+
+		if (random() % 4 == 0)
+			access.count = (uint32_t)number(random);
+		if (random() % 2)
+			access.region = random() % 2 ? 0 : 7;
+		end = put(end, &access, sizeof(access));
+		for (int i = 0; i < 8; i++)
+			*end++ = (uint8_t)random();
+	}
+	return (size_t)(end - to);
+}
+
+size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
+{
+	uint8_t *at = to;
+
+	memset(to, 0, size);
+	*at++ = random() % 16 != 0;
+	while ((size_t)(at - to) + 3 + PAYLOAD_MAX < size) {
+		uint8_t command = (uint8_t)(random() % 20), flags = (uint8_t)(random() % 16);
+		size_t len;
+
+		if (command > 16)
+			command = VU_REGION_WRITE;
+		if (command == VU_DMA_MAP && random() % 4)
+			flags = WITH_MEMORY;
+		if (command == VU_SET_IRQS && random() % 4)
+			flags = WITH_EVENTFDS;
+		if (random() % 256 == 0)
+			command = RAW;
+		len = payload(command, at + 3, random);
+		if (random() % 32 == 0)
+			len = random() % PAYLOAD_MAX;
+		at[0] = command;
+		at[1] = flags;
+		at[2] = (uint8_t)len;
+		at += 3 + len;
+	}
+	return (size_t)(at - to);
+}
