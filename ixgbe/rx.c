@@ -171,8 +171,8 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 	if (unlikely(!pool))
 		return; /* the queue is not enabled */
 	if (unlikely(pool->available < wanted)) {
-		count(&rxq->counters.alloc_failed, 1);
 		n = pool->available;
+		count(&rxq->counters.alloc_failed, n == 0);
 		/* A tail write for a few buffers is only worth it when the NIC is short. */
 		if (n == 0 || (n < RX_REFILL_BATCH && rxq->filled >= RX_REFILL_BATCH))
 			return;
