@@ -490,6 +490,8 @@ static void test_bad_irq_sets(void **state)
 	assert_int_equal(irq_set(m, MSIX, EVENTFD_TRIGGER, UINT32_MAX, 1, &fd, 1), -EINVAL);
 	assert_int_equal(irq_set(m, MSIX, EVENTFD_TRIGGER, 0, 2, &fd, 1), -EINVAL);
 	assert_int_equal(irq_set(m, 5, EVENTFD_TRIGGER, 0, 1, &fd, 1), -EINVAL);
+	assert_int_equal(irq_set(m, 5, NONE_TRIGGER, 0, 0, NULL, 0), -EINVAL);
+	assert_int_equal(irq_set(m, UINT32_MAX, NONE_TRIGGER, 0, 0, NULL, 0), -EINVAL);
 	assert_int_equal(irq_set(m, MSIX, NONE_TRIGGER, 0, UINT32_MAX, NULL, 0), -EINVAL);
 	close(pipes[0]);
 	close(pipes[1]);

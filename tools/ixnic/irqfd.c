@@ -181,7 +181,9 @@ int irqfd_set(struct irqfd *irqfd, struct vu_message *message)
 	if (message->len < sizeof(set))
 		return -EINVAL;
 	memcpy(&set, message->data, sizeof(set));
-	err = vu_irq_set_check(&set, message->len, message->fds, irqfd_count(set.index));
+	if (set.index >= VFIO_PCI_NUM_IRQS)
+		return -EINVAL;
+	err = vu_irq_set_check(&set, message->len, message->fds, indices[set.index].count);
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < message->fds; i++) {
