@@ -60,7 +60,7 @@ static const struct fill clears[] = {
 
 static const struct fill receive[] = {
 	/* One packet buffer, 4.6.11.3.4. */
-	ONE(RXPBSIZE, RX_BUFFER_KB << 10),
+	ONE(RXPBSIZE, IXGBE_FIELD_PREP(IXGBE_RXPBSIZE_SIZE, RX_BUFFER_KB)),
 	FROM(RXPBSIZE, 1, 0),
 	/* Flow control off, 4.6.3.2: all zero but the water mark, without FCEN. */
 	ALL(FCTTV, 0),
@@ -84,7 +84,7 @@ static const struct fill receive[] = {
 /* With RTTDCS.ARBDIS set, 4.6.8. */
 static const struct fill transmit[] = {
 	ONE(DTXMXSZRQ, IXGBE_DTXMXSZRQ_MAX_BYTES), /* 1 MiB of requests, 4.6.11.3.4 */
-	ONE(TXPBSIZE, TX_BUFFER_KB << 10),
+	ONE(TXPBSIZE, IXGBE_FIELD_PREP(IXGBE_TXPBSIZE_SIZE, TX_BUFFER_KB)),
 	FROM(TXPBSIZE, 1, 0),
 	/* The buffer less the largest frame, 4.6.11.3.4. */
 	ONE(TXPBTHRESH, TX_BUFFER_KB - TX_FRAME_MAX_KB),
@@ -93,7 +93,7 @@ static const struct fill transmit[] = {
 	ONE(RTTUP2TC, 0),
 	ALL(RTTDT2C, 0),
 	ALL(RTTPT2C, 0),
-	ONE(RTTPCS, IXGBE_RTTPCS_ARBD_DEFAULT << 22),
+	ONE(RTTPCS, IXGBE_FIELD_PREP(IXGBE_RTTPCS_ARBD, IXGBE_RTTPCS_ARBD_DEFAULT)),
 };
 
 static void fill_all(struct ixgbe *nic, const struct fill *row, size_t rows)

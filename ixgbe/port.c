@@ -23,7 +23,6 @@
 
 #define PCI_VENDOR_INTEL 0x8086u
 #define PCI_ID           0x00u /* vendor and device */
-#define PCI_REVISION     0x08u
 
 /* Below this a delay costs less spinning than a sleep overshoots. */
 #define SPIN_US 50u

@@ -26,6 +26,7 @@ struct ixgbe {
 	uint8_t mac_permanent[IXGBE_MAC_BYTES];
 	bool admin_up;
 	enum ixgbe_sfp sfp;
+	bool sfp_limiting; /* an active cable that is set up like optics */
 
 	struct ixgbe_irq *irq;
 	struct ixgbe_filters *filters;

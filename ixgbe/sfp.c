@@ -157,7 +157,7 @@ static uint32_t port_number(const struct ixgbe *nic)
 int sfp_identify(struct ixgbe *nic)
 {
 	uint32_t resource = port_number(nic) ? IXGBE_SW_FW_SYNC_SW_PHY1 : IXGBE_SW_FW_SYNC_SW_PHY0;
-	uint8_t identifier = 0, codes = 0, cable = 0;
+	uint8_t identifier = 0, codes = 0, cable = 0, spec = 0;
 	int err = semaphore_take(nic, resource);
 
 	if (err)
@@ -167,11 +167,14 @@ int sfp_identify(struct ixgbe *nic)
 		err = module_read(nic, SFF_10G_CODES, &codes);
 	if (!err)
 		err = module_read(nic, SFF_CABLE, &cable);
+	if (!err && cable & SFF_CABLE_ACTIVE)
+		err = module_read(nic, SFF_CABLE_SPEC, &spec);
 	semaphore_release(nic, resource);
 	if (err && err != -EIO)
 		return err;
 
 	nic->sfp = err ? IXGBE_SFP_NONE : kind_of(identifier, codes, cable);
+	nic->sfp_limiting = spec & SFF_ACTIVE_LIMITING;
 	port_log(nic, IXGBE_LOG_INFO, "SFP+ module: identifier %02x, 10G codes %02x, cable %02x%s",
 		 identifier, codes, cable, err ? " (none, or it does not answer)" : "");
 	return 0;
@@ -187,7 +190,8 @@ enum ixgbe_sfp ixgbe_sfp_type(const struct ixgbe *nic)
 /* The section for this module; 0: the EEPROM has none, and the defaults do. */
 static int setup_find(struct ixgbe *nic, uint16_t *section)
 {
-	uint32_t kind = (nic->sfp == IXGBE_SFP_DA ? SETUP_DA : SETUP_OPTICAL) + port_number(nic);
+	bool copper = nic->sfp == IXGBE_SFP_DA && !nic->sfp_limiting;
+	uint32_t kind = (copper ? SETUP_DA : SETUP_OPTICAL) + port_number(nic);
 	uint16_t list, word;
 	int err = eeprom_read(nic, SETUP_LIST_PTR, &list);
 

@@ -467,6 +467,14 @@ static void a_copper_cable_is_set_up(void **state)
 	at = wrote(rig, at, IXGBE_CORECTL, UINT32_MAX, 0x2222);
 	wrote(rig, at, IXGBE_CORECTL, UINT32_MAX, 0x3333);
 	assert_true(never_wrote(rig, IXGBE_CORECTL, UINT32_MAX, 0x1111));
+
+	/* An active limiting one is set up like optics (byte 60, bit 2). */
+	at = rig->fake->log_count;
+	module_insert(rig, 0x03, 0x00, 0x08);
+	rig->fake->sfp.page[60] = 0x04;
+	rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_GPI_SDP2;
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
+	wrote(rig, at, IXGBE_CORECTL, UINT32_MAX, 0x1111);
 	assert_true(reg(rig, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE);
 	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
 	assert_false(reg(rig, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE);
