@@ -109,7 +109,8 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 {
 	uint32_t units = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_reg(nic, IXGBE_SRRCTL, queue));
 
-	nic->datapath->rxq[queue].enable_seen = false;
+	if (!(written & IXGBE_RXDCTL_ENABLE))
+		nic->datapath->rxq[queue].enable_seen = false;
 	if (old & IXGBE_RXDCTL_ENABLE || !(written & IXGBE_RXDCTL_ENABLE))
 		return;
 	if (units == 0 || units > 16)
@@ -326,15 +327,11 @@ static enum outcome rx_deliver(struct nic *nic, const struct rx_packet *packet)
 
 /* ---- The packet buffer ---- */
 
-/* An entry of the packet buffer is this, then the packet's bytes, in multiples of 8. One with
+/* An entry of the packet buffer is a struct rx_packet, then its bytes, in multiples of 8. One with
  * len 0 means: go on at the start. */
-struct fifo_entry {
-	struct rx_packet packet;
-};
-
 static uint32_t fifo_bytes(uint32_t len)
 {
-	return (uint32_t)sizeof(struct fifo_entry) + (len + 7u) / 8u * 8u;
+	return (uint32_t)sizeof(struct rx_packet) + (len + 7u) / 8u * 8u;
 }
 
 static uint32_t fifo_size(const struct nic *nic)
@@ -350,7 +347,7 @@ static bool fifo_put(struct nic *nic, const struct rx_packet *packet)
 	uint32_t need = fifo_bytes(packet->len);
 	uint32_t to_end = RX_BUFFER_BYTES - dp->fifo_tail;
 	uint32_t skip = to_end < need ? to_end : 0;
-	struct fifo_entry *entry;
+	struct rx_packet *entry;
 	struct reader from = {.packet = packet};
 	uint8_t *bytes;
 
@@ -358,16 +355,16 @@ static bool fifo_put(struct nic *nic, const struct rx_packet *packet)
 		return false;
 	if (skip) {
 		if (skip >= sizeof(*entry))
-			((struct fifo_entry *)(void *)(dp->fifo + dp->fifo_tail))->packet.len = 0;
+			((struct rx_packet *)(void *)(dp->fifo + dp->fifo_tail))->len = 0;
 		dp->fifo_tail = 0;
 		dp->fifo_used += skip;
 	}
 	entry = (void *)(dp->fifo + dp->fifo_tail);
 	bytes = dp->fifo + dp->fifo_tail + sizeof(*entry);
 	read_to_memory(&from, bytes, packet->len);
-	entry->packet = *packet;
-	entry->packet.parts = 1;
-	entry->packet.part[0] = (struct slice){bytes, packet->len};
+	*entry = *packet;
+	entry->parts = 1;
+	entry->part[0] = (struct slice){bytes, packet->len};
 	dp->fifo_tail = (dp->fifo_tail + need) % RX_BUFFER_BYTES;
 	dp->fifo_used += need;
 	return true;
@@ -377,16 +374,16 @@ static bool fifo_put(struct nic *nic, const struct rx_packet *packet)
 static struct rx_packet *fifo_first(struct datapath *dp)
 {
 	uint32_t to_end = RX_BUFFER_BYTES - dp->fifo_head;
-	struct fifo_entry *entry = (void *)(dp->fifo + dp->fifo_head);
+	struct rx_packet *entry = (void *)(dp->fifo + dp->fifo_head);
 
 	if (dp->fifo_used == 0)
 		return NULL;
-	if (to_end < sizeof(*entry) || entry->packet.len == 0) {
+	if (to_end < sizeof(*entry) || entry->len == 0) {
 		dp->fifo_used -= to_end;
 		dp->fifo_head = 0;
 		entry = (void *)dp->fifo;
 	}
-	return &entry->packet;
+	return entry;
 }
 
 static void fifo_remove(struct datapath *dp, const struct rx_packet *packet)

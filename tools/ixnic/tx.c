@@ -137,9 +137,10 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	struct tx_queue *q = &nic->datapath->txq[queue];
 	bool head_wb = txq_reg(nic, IXGBE_TDWBAL, queue) & IXGBE_TDWBAL_HEAD_WB_EN;
 
-	q->enable_seen = false;
-	if (!(written & IXGBE_TXDCTL_ENABLE))
+	if (!(written & IXGBE_TXDCTL_ENABLE)) {
+		q->enable_seen = false;
 		tx_abandon(nic, queue);
+	}
 	if (old & IXGBE_TXDCTL_ENABLE || !(written & IXGBE_TXDCTL_ENABLE))
 		return;
 	*q = (struct tx_queue){0};
