@@ -108,6 +108,8 @@ static int read_mac(struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
 		return -EIO;
 	for (uint32_t i = 0; !err && i < IXGBE_MAC_BYTES; i += 2) {
 		err = read_word(nic, pointer + CORE_MAC_OFFSET + i / 2, &word);
+		if (err)
+			break;
 		mac[i] = (uint8_t)word;
 		mac[i + 1] = (uint8_t)(word >> 8);
 	}

@@ -61,6 +61,7 @@ static void path_of(const struct rig *rig, char *path, size_t size, const char *
 
 static void become_ixnic(const struct rig *rig, int sock, int out)
 {
+	const char *program = getenv("IXNIC");
 	char nic[64], wire[64], control[64];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -72,8 +73,8 @@ static void become_ixnic(const struct rig *rig, int sock, int out)
 	}
 	snprintf(wire, sizeof(wire), "seqpacket:%s/wire", rig->dir);
 	path_of(rig, control, sizeof(control), "control");
-	execl(getenv("IXNIC"), "ixnic", "--socket", nic, "--wire", wire, "--control", control,
-	      "--mac", MAC_TEXT, "--log-level", "warning", (char *)NULL);
+	execl(program ? program : "ixnic", "ixnic", "--socket", nic, "--wire", wire, "--control",
+	      control, "--mac", MAC_TEXT, "--log-level", "warning", (char *)NULL);
 	_exit(127);
 }
 
