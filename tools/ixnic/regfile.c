@@ -30,12 +30,16 @@ static struct {
 static uint8_t row_hooks[IXGBE_REGISTER_ROWS];
 static once_flag join_once = ONCE_FLAG_INIT;
 
-/* Bits that a write makes act and that read back as zero, so they are in no writable mask. */
+/* Bits in no writable mask that a driver may write as one all the same: those that act and read
+ * back as zero, and inputs that come along when a driver writes back what it read. */
 static const struct {
 	enum ixgbe_reg_row row;
 	uint32_t bits;
 } acting[] = {
 	{IXGBE_ROW_CTRL, IXGBE_CTRL_RST | IXGBE_CTRL_LRST},
+	{IXGBE_ROW_I2CCTL, IXGBE_I2CCTL_CLK_IN | IXGBE_I2CCTL_DATA_IN},
+	{IXGBE_ROW_EEC, IXGBE_EEC_DO | IXGBE_EEC_GNT},
+	{IXGBE_ROW_FLA, IXGBE_FLA_SO | IXGBE_FLA_GNT},
 	{IXGBE_ROW_EERD, IXGBE_EERD_START | IXGBE_EERD_DONE | IXGBE_EERD_DATA},
 	{IXGBE_ROW_EEWR, IXGBE_EEWR_START | IXGBE_EEWR_DONE},
 	{IXGBE_ROW_RXDCTL, IXGBE_RXDCTL_SWFLSH},
