@@ -206,7 +206,6 @@ static bool soft_nic_ended(const struct soft_nic *soft)
 
 static void nic_close(struct daemon *daemon)
 {
-	daemon->facts.nic_open = false;
 	if (daemon->engine.nic)
 		unwatch(daemon, ixgbe_irq_other_fd(daemon->engine.nic));
 	unwatch(daemon, daemon->engine.soft.pidfd);
@@ -227,11 +226,12 @@ static void nic_failed(struct daemon *daemon, const char *what)
 	}
 	log_error("%s: %s: carrier off, trying to bring the NIC back", daemon->iface.tap.name,
 		  daemon->reason.text);
+	daemon->facts.nic_open = false;
 	link_update(daemon, &(struct ixgbe_link){0});
+	state_update(daemon);
 	nic_close(daemon);
 	if (daemon_now_ms() - daemon->opened_at_ms > STATE_STABLE_MS)
 		daemon->attempt = 0;
-	state_update(daemon);
 	retry_later(daemon);
 }
 

@@ -229,13 +229,15 @@ void interface_link_set(struct interface *iface, const struct ixgbe_link *link)
 {
 	int err = tap_carrier_set(&iface->tap, link->up);
 
+	if (err == -EBADFD)
+		return; /* deleted just now: netlink will say */
 	if (err)
 		log_warning("cannot set the carrier of %s: %s", iface->tap.name, strerror(-err));
 	if (!iface->reachable)
 		return;
 	err = tap_speed_set(&iface->tap, link->speed_mbps);
 	if (err == -ENODEV)
-		return; /* moved or deleted just now: netlink will say */
+		return; /* moved just now */
 	if (err && !iface->speed_warned)
 		log_warning("cannot set the speed that ethtool shows for %s: %s", iface->tap.name,
 			    strerror(-err));
