@@ -216,5 +216,5 @@ void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area)
 		*area = (struct ixgbe_dma_area){0};
 		return;
 	}
-	assert(!"an area that was never allocated");
+	assert(false); /* never allocated */
 }
