@@ -268,6 +268,7 @@ static void semaphores_are_taken_and_given(void **state)
 	assert_int_equal(model_read(m, IXGBE_SW_FW_SYNC), IXGBE_SW_FW_SYNC_SW_PHY0);
 	model_write(m, IXGBE_SW_FW_SYNC, 0);
 	model_write(m, IXGBE_SWSM, 0);
+	model_write(m, IXGBE_SWSM, IXGBE_SWSM_SMBI); /* only reading takes it */
 	assert_false(model_read(m, IXGBE_SWSM) & IXGBE_SWSM_SMBI);
 	assert_int_equal(model_control_int(m, "violations", "total"), 0);
 }

@@ -60,7 +60,7 @@ static const uint16_t pcie_general[] = {0x0001, 0x0000, 0x0000, 0x8086, 0x0003};
 static const uint16_t pcie_config[] = {0x0000, 0x10fb, 0x0000};
 /* MAC: link mode, swap, polarity, negotiation defaults, AUTOC2, SGMII, KR. */
 static const uint16_t mac_config[] = {0x6004, 0x0000, 0x0000, 0xc09c, 0x000a, 0x0000, 0x0000};
-static const uint16_t csr_config[] = {0x0000};
+static const uint16_t csr_config[] = {0x0100, 0x0504, 0x0200}; /* LEDCTL: value, offset */
 
 /* What CORECTL is written for a module: the module's words, then the end. */
 static const uint16_t phy_init[] = {0x0144, 0x0245, NOTHING};
