@@ -103,8 +103,7 @@ static void reply(struct client *client, json_t *json)
 
 	json_decref(json);
 	if (err == -EMSGSIZE) {
-		json = control_error("the answer is longer than %u bytes: ask for less",
-				     CONTROL_REPLY_MAX);
+		json = control_error("the answer does not fit the socket: ask for less");
 		err = send_json(client->fd, json);
 		json_decref(json);
 	}
@@ -238,10 +237,10 @@ static int remove_stale(const struct sockaddr_un *address, struct ixgbe_why *why
 	if (lstat(address->sun_path, &st))
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(
-			why->text, sizeof(why->text),
-			"the control path %s exists and is no socket: remove it or use another --control",
-			address->sun_path);
+		snprintf(why->text, sizeof(why->text),
+			 "the control path %s exists and is no socket: remove it or use another "
+			 "--control",
+			 address->sun_path);
 		return -EEXIST;
 	}
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -250,10 +249,10 @@ static int remove_stale(const struct sockaddr_un *address, struct ixgbe_why *why
 	/* EPROTOTYPE: somebody listens with another type. EAGAIN: its backlog is full. */
 	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) ||
 	    errno != ECONNREFUSED) {
-		snprintf(
-			why->text, sizeof(why->text),
-			"the control socket %s is in use: another ixtapd runs; stop it or use another --control",
-			address->sun_path);
+		snprintf(why->text, sizeof(why->text),
+			 "the control socket %s is in use: another ixtapd runs; stop it or use "
+			 "another --control",
+			 address->sun_path);
 		err = -EADDRINUSE;
 	} else if (unlink(address->sun_path) && errno != ENOENT) {
 		err = -errno;

@@ -78,7 +78,7 @@
 #include "ixgbe/ixgbe.h"
 
 #define CONTROL_REQUEST_MAX 256u
-#define CONTROL_REPLY_MAX   (256u * 1024u)
+#define CONTROL_REPLY_MAX   (512u * 1024u)
 #define CONTROL_WORDS_MAX   4u
 #define CONTROL_CLIENTS_MAX 16u
 

@@ -185,10 +185,9 @@ static void retry_later(struct daemon *daemon)
 	int delay_ms = state_retry_delay_ms(daemon->attempt);
 
 	if (delay_ms < 0) {
-		log_error(
-			"%s: the NIC %s did not come back after %u attempts (%s): giving up; check it, then start ixtapd again",
-			daemon->iface.tap.name, daemon->options->nic, daemon->attempt,
-			daemon->reason.text);
+		log_error("%s: giving up on the NIC %s after %u attempts: %s",
+			  daemon->iface.tap.name, daemon->options->nic, daemon->attempt,
+			  daemon->reason.text);
 		stop(daemon, 1);
 		return;
 	}
@@ -369,15 +368,15 @@ static void find_interface(struct daemon *daemon)
 		if (!was_reachable)
 			break;
 		daemon->iface.reachable = false;
-		log_warning(
-			"%s: moved to a network namespace that ixtapd may not enter: frames flow, but what 'ip link' sets there does not reach the NIC",
-			name);
+		log_warning("%s: moved to a network namespace that ixtapd may not enter: "
+			    "frames flow, but what 'ip link' sets there does not reach the NIC",
+			    name);
 		publish(daemon, json_pack("{s:s,s:b}", "event", "netns", "reachable", 0));
 		break;
 	case INTERFACE_DELETED:
-		log_error(
-			"%s: the interface was deleted: nothing left to do; start ixtapd again to have it back",
-			name);
+		log_error("%s: the interface was deleted: nothing left to do; "
+			  "start ixtapd again to have it back",
+			  name);
 		stop(daemon, 1);
 		break;
 	}

@@ -79,10 +79,10 @@ static int open_pools(struct engine *engine, struct ixgbe_why *why)
 					     &engine->tx_pool[q]);
 	}
 	if (err)
-		snprintf(
-			why->text, sizeof(why->text),
-			"cannot get DMA buffers for %u queues: %s; raise RLIMIT_MEMLOCK ('ulimit -l') or use fewer --queues",
-			engine->options->queues, strerror(-err));
+		snprintf(why->text, sizeof(why->text),
+			 "cannot get DMA buffers for %u queues: %s; raise RLIMIT_MEMLOCK "
+			 "('ulimit -l') or use fewer --queues",
+			 engine->options->queues, strerror(-err));
 	return err;
 }
 

@@ -217,10 +217,9 @@ static int set_mac(struct options *options, const char *value, struct ixgbe_why 
 		return fail(why, "'%.100s' is no MAC address: write it like 02:00:00:00:00:01",
 			    value);
 	if (mac[0] & 1)
-		return fail(
-			why,
-			"the MAC address %s is a multicast address: use one whose first byte is even",
-			value);
+		return fail(why,
+			    "the MAC address %s is multicast: use one whose first byte is even",
+			    value);
 	if (!memcmp(mac, zero, sizeof(mac)))
 		return fail(why, "the MAC address is all zeros: use another");
 	memcpy(options->mac, mac, sizeof(mac));
@@ -401,9 +400,8 @@ int options_finish(struct options *options, struct ixgbe_why *why)
 		snprintf(options->nic, sizeof(options->nic), "soft:tap:%.10s-wire", options->tap);
 	if (options->nic_kind == OPTIONS_NIC_SOFT &&
 	    strlen(options->control) + strlen(".nic") >= OPTIONS_PATH_BYTES)
-		return fail(
-			why,
-			"the control socket's path leaves no room for '.nic' at its end: use a shorter one");
+		return fail(why, "the control socket's path leaves no room for '.nic' at its end: "
+				 "use a shorter one");
 	return 0;
 }
 
@@ -466,7 +464,8 @@ int options_parse(struct options *options, int argc, char *argv[], unsigned int 
 	const struct argp argp = {
 		.options = rows,
 		.parser = parse_one,
-		.doc = "Drives an Intel 82599 from user space and shows it as the network interface NAME."
+		.doc = "Drives an Intel 82599 from user space and shows it as the network "
+		       "interface NAME."
 		       "\vStays in the foreground and prints 'ready' when usable. See ixtapd(8).",
 	};
 

@@ -223,10 +223,10 @@ static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
 		int64_t left = deadline - now_ms();
 
 		if (left <= 0 || !poll(fds, 2, (int)left)) {
-			snprintf(
-				why->text, sizeof(why->text),
-				"the software NIC was not ready within %d s: the machine is overloaded, or ixnic is of another version",
-				SOFT_NIC_START_MS / 1000);
+			snprintf(why->text, sizeof(why->text),
+				 "the software NIC was not ready within %d s: the machine is "
+				 "overloaded, or ixnic is of another version",
+				 SOFT_NIC_START_MS / 1000);
 			return -ETIMEDOUT;
 		}
 		if (fds[0].revents & POLLIN) {

@@ -175,7 +175,7 @@ static void bad_requests_get_an_error(void **state)
 		{"echo\0x", 6, "printable"},
 		{"echo \xff", 6, "printable"},
 		{long_request, sizeof(long_request), "longer"},
-		{"huge", 4, "ask for less"},
+		{"huge", 4, "does not fit"},
 	};
 	struct rig *rig = *state;
 	int fd = dial(rig);
