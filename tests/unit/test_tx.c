@@ -396,6 +396,24 @@ static void contexts_are_written_only_when_they_change(void **state)
 	drain(bed);
 }
 
+static void a_context_needs_room_too(void **state)
+{
+	struct bed *bed = *state;
+	struct ixgbe_tx_seg seg = {0};
+
+	for (uint32_t i = 0; i < RING - 2; i++) {
+		seg = segment(bed, 60, EOP);
+		assert_int_equal(ixgbe_tx_burst(bed->txq, &seg, 1), 1);
+	}
+	seg = tso(bed, 3000); /* two descriptors, and one is free */
+	assert_int_equal(ixgbe_tx_burst(bed->txq, &seg, 1), 0);
+	assert_int_equal(txq_counters(bed->txq)->restarts, 1);
+	assert_int_equal(rig_tx_send(bed->rig, 1), 1);
+	assert_int_equal(ixgbe_tx_burst(bed->txq, &seg, 1), 1);
+	assert_int_equal(rig_tx_queued(bed->rig), RING - 1);
+	drain(bed);
+}
+
 /* ---- What is refused ---- */
 
 #define SET(field, value)                                                                          \
@@ -415,7 +433,10 @@ static void malformed_frames_stop_the_burst(void **state)
 	} row[] = {
 		{EOP, SET(len, 0), -EINVAL},
 		{EOP, SET(len, SIZE + 1), -EINVAL},
-		{EOP, SET(offset, SIZE - 2999), -EINVAL},
+		{EOP, SET(offset, SIZE - 60), 0},
+		{EOP, SET(offset, SIZE - 59), -EINVAL},
+		{tso4, SET(offset, SIZE - 3000), 0},
+		{tso4, SET(offset, SIZE - 2999), -EINVAL},
 		{EOP, SET(offset, UINT32_MAX), -EINVAL},
 		{0, SET(len, 60), -EINVAL},
 		{EOP | 1u << 9, SET(len, 60), -EINVAL},
@@ -457,7 +478,7 @@ static void malformed_frames_stop_the_burst(void **state)
 
 		seg[1] = (struct ixgbe_tx_seg){
 			.buf = ixgbe_buf_get(bed->pool),
-			.len = 3000,
+			.len = row[i].flags & IXGBE_TX_TSO ? 3000 : 60,
 			.flags = row[i].flags,
 			.mss = 1000,
 			.l2_len = 14,
@@ -573,6 +594,7 @@ int main(void)
 		TEST(a_frame_has_at_most_40_descriptors),
 		TEST(contexts_say_what_the_headers_are),
 		TEST(contexts_are_written_only_when_they_change),
+		TEST(a_context_needs_room_too),
 		TEST(malformed_frames_stop_the_burst),
 		TEST(the_mtu_is_the_limit_while_running_too),
 		TEST(tso_headers_are_in_the_first_segment),
