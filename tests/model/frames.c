@@ -58,8 +58,10 @@ uint16_t pseudo_sum(const uint8_t *data, uint32_t l3, uint8_t protocol, uint32_t
 	uint16_t sum = plain_sum(0, data + l3 + (v6 ? 8 : 12), v6 ? 32 : 8);
 
 	sum = plain_sum(sum, (uint8_t[]){0, protocol}, 2);
-	return plain_sum(sum, (uint8_t[]){(uint8_t)(l4_len >> 24), (uint8_t)(l4_len >> 16),
-					  (uint8_t)(l4_len >> 8), (uint8_t)l4_len}, 4);
+	return plain_sum(sum,
+			 (uint8_t[]){(uint8_t)(l4_len >> 24), (uint8_t)(l4_len >> 16),
+				     (uint8_t)(l4_len >> 8), (uint8_t)l4_len},
+			 4);
 }
 
 bool frame_ip_right(const uint8_t *data, uint32_t l3)

@@ -11,20 +11,20 @@
 
 /* What to build. Zero means: none, or the usual. */
 struct frame_spec {
-	const uint8_t *to;       /* destination; NULL: the model's factory address */
-	uint16_t outer_vlan;     /* with outer_type: a tag in front of everything */
+	const uint8_t *to;   /* destination; NULL: the model's factory address */
+	uint16_t outer_vlan; /* with outer_type: a tag in front of everything */
 	uint16_t outer_type;
-	uint16_t vlan;           /* TCI; with `tagged` */
+	uint16_t vlan; /* TCI; with `tagged` */
 	bool tagged;
 	bool ipv6;
-	uint8_t protocol;        /* 6, 17, 132; 0: TCP */
-	uint16_t ip_options;     /* bytes, a multiple of 4 (IPv4), of 8: destination options (IPv6) */
-	uint16_t fragment;       /* the flags and offset word of IPv4 */
-	uint8_t tcp_flags;       /* 0: ACK */
-	uint16_t tcp_options;    /* bytes, a multiple of 4 */
+	uint8_t protocol;     /* 6, 17, 132; 0: TCP */
+	uint16_t ip_options;  /* bytes, a multiple of 4 (IPv4), of 8: destination options (IPv6) */
+	uint16_t fragment;    /* the flags and offset word of IPv4 */
+	uint8_t tcp_flags;    /* 0: ACK */
+	uint16_t tcp_options; /* bytes, a multiple of 4 */
 	uint32_t seq;
 	uint16_t source, destination; /* ports; 0: 1000 and 2000 */
-	uint32_t payload;        /* bytes: 0, 1, 2, ... */
+	uint32_t payload;             /* bytes: 0, 1, 2, ... */
 };
 
 struct built {

@@ -29,10 +29,12 @@ static void store(struct ring *ring, uint32_t index, uint64_t low, uint64_t high
 
 void rings_begin(struct model *m)
 {
-	model_write(m, IXGBE_RDRXCTL, (model_read(m, IXGBE_RDRXCTL) & ~IXGBE_RDRXCTL_RSCFRSTSIZE) |
-					      IXGBE_RDRXCTL_CRCSTRIP | IXGBE_RDRXCTL_RSCACKC |
-					      IXGBE_RDRXCTL_FCOE_WRFIX);
-	model_set(m, IXGBE_HLREG0, IXGBE_HLREG0_RXCRCSTRP | IXGBE_HLREG0_TXCRCEN | IXGBE_HLREG0_TXPADEN);
+	model_write(m, IXGBE_RDRXCTL,
+		    (model_read(m, IXGBE_RDRXCTL) & ~IXGBE_RDRXCTL_RSCFRSTSIZE) |
+			    IXGBE_RDRXCTL_CRCSTRIP | IXGBE_RDRXCTL_RSCACKC |
+			    IXGBE_RDRXCTL_FCOE_WRFIX);
+	model_set(m, IXGBE_HLREG0,
+		  IXGBE_HLREG0_RXCRCSTRP | IXGBE_HLREG0_TXCRCEN | IXGBE_HLREG0_TXPADEN);
 	model_write(m, IXGBE_FCTRL, IXGBE_FCTRL_BAM);
 	model_set(m, IXGBE_RXCSUM, IXGBE_RXCSUM_PCSD);
 	for (uint32_t i = 0; i < IXGBE_PFUTA_COUNT; i++)
@@ -94,7 +96,8 @@ void rx_open_empty(struct ring *ring, struct model *m, uint32_t queue, uint32_t 
 	model_write(m, rx_reg(ring, IXGBE_RDBAH), (uint32_t)(ring->desc.iova >> 32));
 	model_write(m, rx_reg(ring, IXGBE_RDLEN), size * IXGBE_DESC_BYTES);
 	if (!(srrctl & IXGBE_SRRCTL_DESCTYPE))
-		srrctl |= IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE, IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER);
+		srrctl |= IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE,
+					   IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER);
 	model_write(m, rx_reg(ring, IXGBE_SRRCTL),
 		    srrctl | IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEPACKET, kib));
 	model_write(m, rx_reg(ring, IXGBE_RDH), 0);
@@ -140,8 +143,8 @@ void rx_take(struct ring *ring, struct received *out)
 		desc = rx_wait(ring);
 		len = desc.dword[3] & IXGBE_RXD_LENGTH;
 		assert_true(len <= ring->buffer_bytes && out->len + len <= sizeof(out->data));
-		memcpy(out->data + out->len, ring->buffer.addr + (size_t)ring->next * ring->buffer_bytes,
-		       len);
+		memcpy(out->data + out->len,
+		       ring->buffer.addr + (size_t)ring->next * ring->buffer_bytes, len);
 		if (out->descs++ == 0)
 			out->first = desc;
 		out->len += len;
@@ -236,15 +239,18 @@ uint32_t tx_context(struct ring *ring, uint32_t index, uint32_t maclen, uint32_t
 		    uint32_t l4len, uint32_t mss, uint16_t vlan, uint32_t flags)
 {
 	union ixgbe_desc desc = {
-		.dword = {
-			IXGBE_FIELD_PREP(IXGBE_TXC_IPLEN, iplen) |
-				IXGBE_FIELD_PREP(IXGBE_TXC_MACLEN, maclen) |
-				IXGBE_FIELD_PREP(IXGBE_TXC_VLAN, vlan),
-			0,
-			IXGBE_TXD_DEXT | flags | IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_CTXT),
-			IXGBE_FIELD_PREP(IXGBE_TXC_IDX, index) | IXGBE_FIELD_PREP(IXGBE_TXC_L4LEN, l4len) |
-				IXGBE_FIELD_PREP(IXGBE_TXC_MSS, mss),
-		},
+		.dword =
+			{
+				IXGBE_FIELD_PREP(IXGBE_TXC_IPLEN, iplen) |
+					IXGBE_FIELD_PREP(IXGBE_TXC_MACLEN, maclen) |
+					IXGBE_FIELD_PREP(IXGBE_TXC_VLAN, vlan),
+				0,
+				IXGBE_TXD_DEXT | flags |
+					IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_CTXT),
+				IXGBE_FIELD_PREP(IXGBE_TXC_IDX, index) |
+					IXGBE_FIELD_PREP(IXGBE_TXC_L4LEN, l4len) |
+					IXGBE_FIELD_PREP(IXGBE_TXC_MSS, mss),
+			},
 	};
 
 	return tx_desc(ring, desc.qword[0], desc.qword[1]);
@@ -252,5 +258,6 @@ uint32_t tx_context(struct ring *ring, uint32_t index, uint32_t maclen, uint32_t
 
 uint32_t tx_frame(struct ring *ring, const void *data, uint32_t len, uint32_t cmd, uint32_t options)
 {
-	return tx_desc(ring, tx_data(ring, data, len), tx_data_half(len, TX_LAST | cmd, len, options));
+	return tx_desc(ring, tx_data(ring, data, len),
+		       tx_data_half(len, TX_LAST | cmd, len, options));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rings of a model, in the smallest form that keeps the datasheet's rules: a test that only uses these
- * must end without a contract violation, and rings_end() checks that it did.
+ * Rings of a model, in the smallest form that keeps the datasheet's rules: a test that only uses
+ * these must end without a contract violation, and rings_end() checks that it did.
  */
 #pragma once
 
@@ -13,8 +13,8 @@ struct ring {
 	struct model *m;
 	bool tx;
 	uint32_t queue;
-	uint32_t size;  /* descriptors */
-	uint32_t next;  /* RX: the next one to be written back; TX: the next one to fill */
+	uint32_t size; /* descriptors */
+	uint32_t next; /* RX: the next one to be written back; TX: the next one to fill */
 	uint32_t tail;
 	uint32_t buffer_bytes;
 	struct model_dma desc;
@@ -31,8 +31,8 @@ void rings_start(struct model *m, struct ring *rx, struct ring *tx);
 /* Fails unless the number of violations is `violations`. */
 void rings_end(struct model *m, long long violations);
 
-/* A receive ring with buffers of `kib` KiB, advanced one-buffer descriptors; `srrctl`: further bits.
- * All but one descriptor are handed over. */
+/* A receive ring with buffers of `kib` KiB, advanced one-buffer descriptors; `srrctl`: further
+ * bits. All but one descriptor are handed over. */
 void rx_open(struct ring *ring, struct model *m, uint32_t queue, uint32_t size, uint32_t kib,
 	     uint32_t srrctl);
 /* The same without descriptors handed over: rx_give() does. */
@@ -65,7 +65,8 @@ uint64_t tx_data_half(uint32_t len, uint32_t cmd, uint32_t paylen, uint32_t opti
 uint32_t tx_context(struct ring *ring, uint32_t index, uint32_t maclen, uint32_t iplen,
 		    uint32_t l4len, uint32_t mss, uint16_t vlan, uint32_t flags);
 /* A frame in one descriptor; its index. Not kicked. */
-uint32_t tx_frame(struct ring *ring, const void *data, uint32_t len, uint32_t cmd, uint32_t options);
+uint32_t tx_frame(struct ring *ring, const void *data, uint32_t len, uint32_t cmd,
+		  uint32_t options);
 
 #define TX_LAST (IXGBE_TXD_DEXT | IXGBE_TXD_EOP | IXGBE_TXD_IFCS | IXGBE_TXD_RS)
 

@@ -156,7 +156,8 @@ static void filters_vlans(void **state)
 
 	rig_start(&rig, state, 0);
 	frame_build(&tagged, &(struct frame_spec){.tagged = true, .vlan = 0xe123, .payload = 100});
-	frame_build(&canonical, &(struct frame_spec){.tagged = true, .vlan = 0x1123, .payload = 100});
+	frame_build(&canonical,
+		    &(struct frame_spec){.tagged = true, .vlan = 0x1123, .payload = 100});
 	assert_true(passes(&rig, &tagged, "rx_drop_vlan"));
 	model_set(rig.m, IXGBE_VLNCTRL, IXGBE_VLNCTRL_VFE);
 	assert_false(passes(&rig, &tagged, "rx_drop_vlan"));
@@ -200,11 +201,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		T(matches_exact_addresses),
-		T(accepts_by_mode),
-		T(matches_by_hash),
-		T(filters_vlans),
-		T(keeps_control_frames),
+		T(matches_exact_addresses), T(accepts_by_mode),      T(matches_by_hash),
+		T(filters_vlans),           T(keeps_control_frames),
 #undef T
 	};
 

@@ -37,8 +37,8 @@ static const struct vector {
 	{"153.39.163.191", "202.188.127.2", 44251, 1303, 0x5d1809c5, 0x10e828a2},
 	{"3ffe:2501:200:1fff::7", "3ffe:2501:200:3::1", 2794, 1766, 0x2cc18cd5, 0x40207d3d},
 	{"3ffe:501:8::260:97ff:fe40:efab", "ff02::1", 14230, 4739, 0x0f0c461c, 0xdde51bbf},
-	{"3ffe:1900:4545:3:200:f8ff:fe21:67cf", "fe80::200:f8ff:fe21:67cf", 44251, 38024, 0x4b61e985,
-	 0x02d1feef},
+	{"3ffe:1900:4545:3:200:f8ff:fe21:67cf", "fe80::200:f8ff:fe21:67cf", 44251, 38024,
+	 0x4b61e985, 0x02d1feef},
 };
 
 #define QUEUES 4u
@@ -194,8 +194,8 @@ static void matches_five_tuples(void **state)
 			    IXGBE_FIELD_PREP(IXGBE_L34TIMIR_RX_QUEUE, 1));
 	model_write(*state, IXGBE_AT(FTQF, 5),
 		    IXGBE_FTQF_QUEUE_ENABLE | IXGBE_FTQF_MASK_SRC_ADDR | IXGBE_FTQF_MASK_DST_ADDR |
-			    IXGBE_FTQF_MASK_SRC_PORT | IXGBE_FTQF_MASK_DST_PORT | IXGBE_FTQF_MASK_POOL |
-			    IXGBE_FIELD_PREP(IXGBE_FTQF_PRIORITY, 1));
+			    IXGBE_FTQF_MASK_SRC_PORT | IXGBE_FTQF_MASK_DST_PORT |
+			    IXGBE_FTQF_MASK_POOL | IXGBE_FIELD_PREP(IXGBE_FTQF_PRIORITY, 1));
 	model_wire_send(*state, f.data, f.len);
 	rx_take(&rx[1], &got);
 	memcpy(&address, f.data + f.l3 + 12, 4);
@@ -225,10 +225,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		T(hashes_the_published_vectors),
-		T(hashes_what_is_enabled),
-		T(follows_the_redirection_table),
-		T(uses_the_high_half_of_the_queues),
+		T(hashes_the_published_vectors),  T(hashes_what_is_enabled),
+		T(follows_the_redirection_table), T(uses_the_high_half_of_the_queues),
 		T(matches_five_tuples),
 #undef T
 	};

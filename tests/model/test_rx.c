@@ -164,7 +164,8 @@ static void drops_what_is_closed(void **state)
 	frame_raw(&f, NULL, 100);
 	model_wire_send(*state, f.data, f.len);
 	model_control_wait(*state, "counters", "counters.rx_frames", 1);
-	assert_int_equal(counter(*state, "rx_drop_link_down") + counter(*state, "rx_drop_disabled"), 1);
+	assert_int_equal(counter(*state, "rx_drop_link_down") + counter(*state, "rx_drop_disabled"),
+			 1);
 	rings_start(*state, &rx, &tx);
 	json_decref(model_control(*state, "link down"));
 	model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, 0);
@@ -302,26 +303,65 @@ static const struct verdict verdicts[] = {
 	{"TCP", {.payload = 1000}, 0, V4 | IXGBE_RXD_TYPE_TCP, IPCS | L4I},
 	{"TCP, odd", {.payload = 999}, 0, V4 | IXGBE_RXD_TYPE_TCP, IPCS | L4I},
 	{"TCP without data, padded", {.payload = 0}, 0, V4 | IXGBE_RXD_TYPE_TCP, IPCS | L4I},
-	{"TCP, IP options", {.payload = 10, .ip_options = 40}, 0, V4E | IXGBE_RXD_TYPE_TCP, IPCS | L4I},
-	{"TCP, options", {.payload = 10, .tcp_options = 12}, 0, V4 | IXGBE_RXD_TYPE_TCP, IPCS | L4I},
+	{"TCP, IP options",
+	 {.payload = 10, .ip_options = 40},
+	 0,
+	 V4E | IXGBE_RXD_TYPE_TCP,
+	 IPCS | L4I},
+	{"TCP, options",
+	 {.payload = 10, .tcp_options = 12},
+	 0,
+	 V4 | IXGBE_RXD_TYPE_TCP,
+	 IPCS | L4I},
 	{"UDP", {.protocol = 17, .payload = 100}, 0, V4 | IXGBE_RXD_TYPE_UDP, IPCS | L4I | UCS},
 	{"SCTP", {.protocol = 132, .payload = 100}, 0, V4 | IXGBE_RXD_TYPE_SCTP, IPCS | L4I},
 	{"TCP6", {.ipv6 = true, .payload = 100}, 0, V6 | IXGBE_RXD_TYPE_TCP, L4I},
-	{"UDP6", {.ipv6 = true, .protocol = 17, .payload = 7}, 0, V6 | IXGBE_RXD_TYPE_UDP, L4I | UCS},
-	{"TCP6, options", {.ipv6 = true, .ip_options = 24, .payload = 9}, 0, V6E | IXGBE_RXD_TYPE_TCP, L4I},
-	{"tagged", {.tagged = true, .vlan = 5, .payload = 60}, 0, V4 | IXGBE_RXD_TYPE_TCP, IPCS | L4I},
+	{"UDP6",
+	 {.ipv6 = true, .protocol = 17, .payload = 7},
+	 0,
+	 V6 | IXGBE_RXD_TYPE_UDP,
+	 L4I | UCS},
+	{"TCP6, options",
+	 {.ipv6 = true, .ip_options = 24, .payload = 9},
+	 0,
+	 V6E | IXGBE_RXD_TYPE_TCP,
+	 L4I},
+	{"tagged",
+	 {.tagged = true, .vlan = 5, .payload = 60},
+	 0,
+	 V4 | IXGBE_RXD_TYPE_TCP,
+	 IPCS | L4I},
 	{"fragment", {.fragment = 0x2000, .payload = 64}, 0, V4, IPCS},
 	{"last fragment", {.fragment = 0x0010, .payload = 64}, 0, V4, IPCS},
 	{"another protocol", {.protocol = 47, .payload = 64}, 0, V4, IPCS},
-	{"VLAN in VLAN", {.outer_type = 0x8100, .outer_vlan = 3, .tagged = true, .payload = 64}, 0, 0, 0},
-	{"service tag", {.outer_type = 0x88a8, .outer_vlan = 3, .tagged = true, .payload = 64}, 0, 0, 0},
+	{"VLAN in VLAN",
+	 {.outer_type = 0x8100, .outer_vlan = 3, .tagged = true, .payload = 64},
+	 0,
+	 0,
+	 0},
+	{"service tag",
+	 {.outer_type = 0x88a8, .outer_vlan = 3, .tagged = true, .payload = 64},
+	 0,
+	 0,
+	 0},
 	{"bad IP", {.payload = 100}, BREAK_IP, V4 | IXGBE_RXD_TYPE_TCP, IPCS | L4I | IPE},
 	{"bad TCP", {.payload = 100}, BREAK_L4, V4 | IXGBE_RXD_TYPE_TCP, IPCS | L4I | L4E},
-	{"bad UDP", {.protocol = 17, .payload = 100}, BREAK_L4, V4 | IXGBE_RXD_TYPE_UDP, IPCS | L4I | UCS | L4E},
-	{"bad SCTP", {.protocol = 132, .payload = 100}, BREAK_L4, V4 | IXGBE_RXD_TYPE_SCTP, IPCS | L4I | L4E},
+	{"bad UDP",
+	 {.protocol = 17, .payload = 100},
+	 BREAK_L4,
+	 V4 | IXGBE_RXD_TYPE_UDP,
+	 IPCS | L4I | UCS | L4E},
+	{"bad SCTP",
+	 {.protocol = 132, .payload = 100},
+	 BREAK_L4,
+	 V4 | IXGBE_RXD_TYPE_SCTP,
+	 IPCS | L4I | L4E},
 	{"bad TCP6", {.ipv6 = true, .payload = 1}, BREAK_L4, V6 | IXGBE_RXD_TYPE_TCP, L4I | L4E},
-	{"UDP without checksum: the erratum", {.protocol = 17, .payload = 100}, ZERO_UDP,
-	 V4 | IXGBE_RXD_TYPE_UDP, IPCS | L4I | UCS | L4E},
+	{"UDP without checksum: the erratum",
+	 {.protocol = 17, .payload = 100},
+	 ZERO_UDP,
+	 V4 | IXGBE_RXD_TYPE_UDP,
+	 IPCS | L4I | UCS | L4E},
 };
 
 static void damage(struct built *f, int how)
@@ -397,9 +437,10 @@ static void splits_headers(void **state)
 	rings_begin(*state);
 	headers = model_dma_new(*state, 4096);
 	model_write(*state, IXGBE_PSRTYPE, IXGBE_PSRTYPE_SPLIT_TCP);
-	rx_open_empty(&rx, *state, 0, 64, 2,
-		      IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE, IXGBE_SRRCTL_DESCTYPE_ADV_HEADER_SPLIT) |
-			      IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEHEADER, 2));
+	rx_open_empty(
+		&rx, *state, 0, 64, 2,
+		IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE, IXGBE_SRRCTL_DESCTYPE_ADV_HEADER_SPLIT) |
+			IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEHEADER, 2));
 	memcpy(rx.desc.addr + 8, &headers.iova, 8);
 	rx_give(&rx, 10);
 	rings_go(*state);
@@ -423,7 +464,8 @@ static void interrupts_once_for_a_batch(void **state)
 	rings_begin(*state);
 	rx_open_empty(&rx, *state, 0, 64, 2, 0);
 	rings_go(*state);
-	model_write(*state, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT | IXGBE_GPIE_EIAME);
+	model_write(*state, IXGBE_GPIE,
+		    IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT | IXGBE_GPIE_EIAME);
 	model_write(*state, IXGBE_EIAC, 0xffff);
 	model_write(*state, IXGBE_IVAR, IXGBE_IVAR_ALLOC0_VALID | 5);
 	model_write(*state, IXGBE_EIMS, 1u << 5);

@@ -22,7 +22,10 @@ struct want {
 	uint32_t offset, value;
 };
 
-#define W(name, value) {#name, IXGBE_##name, value}
+#define W(name, value)                                                                             \
+	{                                                                                          \
+#name, IXGBE_##name, value                                                         \
+	}
 
 /* Each is as wanted, and then cleared. */
 static void check(struct model *m, const struct want *want, size_t count)
@@ -68,10 +71,18 @@ static void counts_what_it_receives(void **state)
 	model_wire_send(*state, f.data, f.len);
 	model_control_wait(*state, "counters", "counters.rx_drop_address", 1);
 	const struct want want[] = {
-		W(TPR, 12), W(TORL, sum() + 100), W(TORH, 0), W(GPRC, 11), W(GORCL, sum()), W(GORCH, 0),
-		W(BPRC, 1), W(MPRC, 2), W(PRC64, 1), W(PRC127, 2), W(PRC255, 2), W(PRC511, 2),
-		W(PRC1023, 2), W(PRC1522, 2), W(QPRC, 11), W(QBRC_L, sum() - 44), W(QBRC_H, 0),
-		W(RUC, 0), W(ROC, 0), W(RFC, 0), W(RJC, 0), W(CRCERRS, 0), W(ILLERRC, 0), W(RXMPC, 0),
+		W(TPR, 12),      W(TORL, sum() + 100),
+		W(TORH, 0),      W(GPRC, 11),
+		W(GORCL, sum()), W(GORCH, 0),
+		W(BPRC, 1),      W(MPRC, 2),
+		W(PRC64, 1),     W(PRC127, 2),
+		W(PRC255, 2),    W(PRC511, 2),
+		W(PRC1023, 2),   W(PRC1522, 2),
+		W(QPRC, 11),     W(QBRC_L, sum() - 44),
+		W(QBRC_H, 0),    W(RUC, 0),
+		W(ROC, 0),       W(RFC, 0),
+		W(RJC, 0),       W(CRCERRS, 0),
+		W(ILLERRC, 0),   W(RXMPC, 0),
 	};
 
 	check(*state, want, sizeof(want) / sizeof(want[0]));
@@ -92,9 +103,9 @@ static void counts_what_it_sends(void **state)
 		model_wire_recv(*state, data, sizeof(data));
 	}
 	const struct want want[] = {
-		W(TPT, 11), W(GPTC, 11), W(GOTCL, sum()), W(GOTCH, 0), W(BPTC, 1), W(MPTC, 2),
-		W(PTC64, 1), W(PTC127, 2), W(PTC255, 2), W(PTC511, 2), W(PTC1023, 2), W(PTC1522, 2),
-		W(QPTC, 11), W(QBTC_L, sum()), W(QBTC_H, 0),
+		W(TPT, 11),    W(GPTC, 11),   W(GOTCL, sum()), W(GOTCH, 0),      W(BPTC, 1),
+		W(MPTC, 2),    W(PTC64, 1),   W(PTC127, 2),    W(PTC255, 2),     W(PTC511, 2),
+		W(PTC1023, 2), W(PTC1522, 2), W(QPTC, 11),     W(QBTC_L, sum()), W(QBTC_H, 0),
 	};
 
 	check(*state, want, sizeof(want) / sizeof(want[0]));

@@ -59,7 +59,8 @@ static uint32_t post(struct ring *tx, const struct tso_case *c, const struct bui
 	set16(f.data + f.l4 + (protocol == 6 ? 16 : 6), pseudo_sum(f.data, f.l3, protocol, 0));
 	tx_context(tx, 0, f.l3, f.l4 - f.l3, f.body - f.l4, c->mss, 77,
 		   (c->spec.ipv6 ? 0 : IXGBE_TXC_IPV4) |
-			   IXGBE_FIELD_PREP(IXGBE_TXC_L4T, protocol == 6 ? IXGBE_TXC_L4T_TCP : IXGBE_TXC_L4T_UDP));
+			   IXGBE_FIELD_PREP(IXGBE_TXC_L4T,
+					    protocol == 6 ? IXGBE_TXC_L4T_TCP : IXGBE_TXC_L4T_UDP));
 	for (uint32_t at = 0; at < f.len; at += piece) {
 		uint32_t len = f.len - at < piece ? f.len - at : piece;
 		uint32_t cmd = IXGBE_TXD_DEXT | IXGBE_TXD_IFCS | IXGBE_TXD_TSE |
@@ -105,7 +106,7 @@ static uint32_t check(const struct tso_case *c, const struct built *f, const uin
 
 		assert_int_equal(get32(got + l4 + 4), c->spec.seq + at);
 		if (!last)
-			flags &= (uint8_t)~(FIN | PSH);
+			flags &= (uint8_t) ~(FIN | PSH);
 		if (!first)
 			flags &= (uint8_t)~CWR;
 		assert_int_equal(got[l4 + 13], flags);
@@ -144,7 +145,8 @@ static void cuts(void **state)
 static void obeys_the_flag_masks(void **state)
 {
 	static struct built f;
-	static const struct tso_case c = {"", {.payload = 3000, .tcp_flags = ACK | PSH | FIN}, 1000};
+	static const struct tso_case c = {
+		"", {.payload = 3000, .tcp_flags = ACK | PSH | FIN}, 1000};
 	struct ring rx, tx;
 	uint8_t got[MODEL_FRAME_MAX];
 
@@ -177,7 +179,8 @@ static void stops_for_a_wire_that_is_full(void **state)
 	/* more than any socket holds; nothing may be lost */
 	for (uint32_t i = 0; i < 8; i++)
 		for (uint32_t n = 0; n < 600; n++)
-			check(&c, &f, got, (uint32_t)model_wire_recv(*state, got, sizeof(got)), n, n * 100);
+			check(&c, &f, got, (uint32_t)model_wire_recv(*state, got, sizeof(got)), n,
+			      n * 100);
 	tx_wait(&tx, index);
 	rings_end(*state, 0);
 }
@@ -190,12 +193,9 @@ struct bad {
 static void refuses_bad_contexts(void **state)
 {
 	static const struct bad bad[] = {
-		{"TX_CONTEXT", 14, 20, 20, 0},
-		{"TX_CONTEXT", 0, 20, 34, 1000},
-		{"TX_CONTEXT", 14, 0, 40, 1000},
-		{"TX_CONTEXT", 14, 40, 0, 1000},
-		{"TX_PAYLEN", 14, 20, 24, 1000},
-		{"TX_FRAME_LENGTH", 14, 20, 20, 2000},
+		{"TX_CONTEXT", 14, 20, 20, 0},   {"TX_CONTEXT", 0, 20, 34, 1000},
+		{"TX_CONTEXT", 14, 0, 40, 1000}, {"TX_CONTEXT", 14, 40, 0, 1000},
+		{"TX_PAYLEN", 14, 20, 24, 1000}, {"TX_FRAME_LENGTH", 14, 20, 20, 2000},
 	};
 	static struct built f;
 

@@ -72,10 +72,11 @@ static void gathers_descriptors(void **state)
 	rings_start(*state, &rx, &tx);
 	frame_raw(&f, NULL, pieces * size);
 	for (uint32_t i = 0; i < pieces; i++)
-		index = tx_desc(&tx, tx_data(&tx, f.data + i * size, size),
-				tx_data_half(size, i + 1 < pieces ? IXGBE_TXD_DEXT | IXGBE_TXD_IFCS
-								   : TX_LAST,
-					     f.len, 0));
+		index = tx_desc(
+			&tx, tx_data(&tx, f.data + i * size, size),
+			tx_data_half(size,
+				     i + 1 < pieces ? IXGBE_TXD_DEXT | IXGBE_TXD_IFCS : TX_LAST,
+				     f.len, 0));
 	tx_kick(&tx);
 	expect(*state, f.data, f.len);
 	tx_wait(&tx, index);
@@ -111,8 +112,8 @@ static void sends_legacy_descriptors(void **state)
 	rings_start(*state, &rx, &tx);
 	frame_build(&f, &(struct frame_spec){.payload = 300});
 	set16(f.data + f.l4 + 16, pseudo_sum(f.data, f.l3, 6, 320));
-	desc.dword[2] = f.len | IXGBE_FIELD_PREP(IXGBE_TXL_CSO, f.l4 + 16) | IXGBE_TXL_IC | IXGBE_TXD_EOP |
-			IXGBE_TXD_IFCS | IXGBE_TXD_RS | IXGBE_TXD_VLE;
+	desc.dword[2] = f.len | IXGBE_FIELD_PREP(IXGBE_TXL_CSO, f.l4 + 16) | IXGBE_TXL_IC |
+			IXGBE_TXD_EOP | IXGBE_TXD_IFCS | IXGBE_TXD_RS | IXGBE_TXD_VLE;
 	desc.dword[3] = IXGBE_FIELD_PREP(IXGBE_TXL_CSS, f.l4) | 0x0123u << 16;
 	index = tx_desc(&tx, tx_data(&tx, f.data, f.len), desc.qword[1]);
 	tx_kick(&tx);
@@ -154,11 +155,23 @@ static void inserts_checksums(void **state)
 	static const struct checksum_case cases[] = {
 		{"TCP over IPv4", {.payload = 333}, IXGBE_TXC_L4T_TCP, 16},
 		{"UDP over IPv4", {.protocol = 17, .payload = 1}, IXGBE_TXC_L4T_UDP, 6},
-		{"UDP over IPv4, options", {.protocol = 17, .payload = 99, .ip_options = 8}, IXGBE_TXC_L4T_UDP, 6},
+		{"UDP over IPv4, options",
+		 {.protocol = 17, .payload = 99, .ip_options = 8},
+		 IXGBE_TXC_L4T_UDP,
+		 6},
 		{"TCP over IPv6", {.ipv6 = true, .payload = 1000}, IXGBE_TXC_L4T_TCP, 16},
-		{"UDP over IPv6", {.ipv6 = true, .protocol = 17, .payload = 64}, IXGBE_TXC_L4T_UDP, 6},
-		{"TCP over IPv6, options", {.ipv6 = true, .ip_options = 16, .payload = 5}, IXGBE_TXC_L4T_TCP, 16},
-		{"TCP, tag inline", {.tagged = true, .vlan = 7, .payload = 500}, IXGBE_TXC_L4T_TCP, 16},
+		{"UDP over IPv6",
+		 {.ipv6 = true, .protocol = 17, .payload = 64},
+		 IXGBE_TXC_L4T_UDP,
+		 6},
+		{"TCP over IPv6, options",
+		 {.ipv6 = true, .ip_options = 16, .payload = 5},
+		 IXGBE_TXC_L4T_TCP,
+		 16},
+		{"TCP, tag inline",
+		 {.tagged = true, .vlan = 7, .payload = 500},
+		 IXGBE_TXC_L4T_TCP,
+		 16},
 		{"SCTP", {.protocol = 132, .payload = 40}, IXGBE_TXC_L4T_SCTP, 8},
 	};
 	struct ring rx, tx;
@@ -186,8 +199,8 @@ static void inserts_checksums(void **state)
 			   (c->spec.ipv6 ? 0 : IXGBE_TXC_IPV4) |
 				   IXGBE_FIELD_PREP(IXGBE_TXC_L4T, c->l4t));
 		tx_frame(&tx, f.data, f.len, 0,
-			 IXGBE_TXD_CC | IXGBE_FIELD_PREP(IXGBE_TXD_IDX, i & 1) | IXGBE_TXD_POPTS_TXSM |
-				 (c->spec.ipv6 ? 0 : IXGBE_TXD_POPTS_IXSM));
+			 IXGBE_TXD_CC | IXGBE_FIELD_PREP(IXGBE_TXD_IDX, i & 1) |
+				 IXGBE_TXD_POPTS_TXSM | (c->spec.ipv6 ? 0 : IXGBE_TXD_POPTS_IXSM));
 		tx_kick(&tx);
 		expect(*state, want.data, want.len);
 	}
@@ -247,9 +260,11 @@ static void interrupts_once_for_a_batch(void **state)
 	struct built f;
 
 	rings_start(*state, &rx, &tx);
-	model_write(*state, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT | IXGBE_GPIE_EIAME);
+	model_write(*state, IXGBE_GPIE,
+		    IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT | IXGBE_GPIE_EIAME);
 	model_write(*state, IXGBE_EIAC, 0xffff);
-	model_write(*state, IXGBE_IVAR, (IXGBE_IVAR_ALLOC0_VALID | 3) << 8 | IXGBE_IVAR_ALLOC0_VALID | 2);
+	model_write(*state, IXGBE_IVAR,
+		    (IXGBE_IVAR_ALLOC0_VALID | 3) << 8 | IXGBE_IVAR_ALLOC0_VALID | 2);
 	model_write(*state, IXGBE_EIMS, 1u << 2 | 1u << 3);
 	frame_raw(&f, NULL, 100);
 	for (uint32_t i = 0; i < 10; i++)
@@ -355,8 +370,10 @@ static void refuses_bad_descriptors(void **state)
 		rings_start(*state, &rx, &tx);
 		for (uint32_t d = 0; d < c->descs; d++)
 			index = tx_desc(&tx, tx_data(&tx, data, c->len),
-					tx_data_half(c->len, d + 1 < c->descs ? IXGBE_TXD_DEXT | IXGBE_TXD_IFCS
-									       : c->cmd,
+					tx_data_half(c->len,
+						     d + 1 < c->descs
+							     ? IXGBE_TXD_DEXT | IXGBE_TXD_IFCS
+							     : c->cmd,
 						     c->paylen, c->options));
 		tx_kick(&tx);
 		tx_wait(&tx, index);

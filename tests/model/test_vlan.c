@@ -59,8 +59,11 @@ static void strips_one_of_two(void **state)
 
 	rings_start(*state, &rx, &tx);
 	model_set(*state, IXGBE_RXDCTL, IXGBE_RXDCTL_VME);
-	frame_build(&f, &(struct frame_spec){
-				.outer_type = 0x8100, .outer_vlan = 7, .tagged = true, .vlan = 8, .payload = 200});
+	frame_build(&f, &(struct frame_spec){.outer_type = 0x8100,
+					     .outer_vlan = 7,
+					     .tagged = true,
+					     .vlan = 8,
+					     .payload = 200});
 	model_wire_send(*state, f.data, f.len);
 	rx_take(&rx, &got);
 	assert_int_equal(got.len, f.len - 4);
@@ -81,14 +84,18 @@ static void knows_outer_tags(void **state)
 	model_set(*state, IXGBE_RXDCTL, IXGBE_RXDCTL_VME);
 	model_set(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
 	model_write(*state, IXGBE_EXVET, 0x88a8u << 16);
-	frame_build(&f, &(struct frame_spec){
-				.outer_type = 0x88a8, .outer_vlan = 7, .tagged = true, .vlan = 8, .payload = 200});
+	frame_build(&f, &(struct frame_spec){.outer_type = 0x88a8,
+					     .outer_vlan = 7,
+					     .tagged = true,
+					     .vlan = 8,
+					     .payload = 200});
 	model_wire_send(*state, f.data, f.len);
 	rx_take(&rx, &got);
 	assert_int_equal(got.len, f.len - 4);
 	assert_int_equal(tag_of(&got), 8);
 	assert_int_equal(get32(got.data + 12), 0x88a80007);
-	assert_int_equal(got.last.dword[0] & IXGBE_RXD_PKT_TYPE, IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP);
+	assert_int_equal(got.last.dword[0] & IXGBE_RXD_PKT_TYPE,
+			 IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP);
 	rings_end(*state, 0);
 }
 

@@ -86,7 +86,8 @@ static int far_end(void)
 
 static void far_send(int fd, const struct virtio_net_hdr *vnet, const uint8_t *data, size_t len)
 {
-	struct iovec part[] = {{(void *)(uintptr_t)vnet, sizeof(*vnet)}, {(void *)(uintptr_t)data, len}};
+	struct iovec part[] = {{(void *)(uintptr_t)vnet, sizeof(*vnet)},
+			       {(void *)(uintptr_t)data, len}};
 
 	assert_int_equal(writev(fd, part, 2), sizeof(*vnet) + len);
 }
@@ -165,7 +166,8 @@ static void tap_fills_in_checksums(void **state)
 	int far = tap_start(state, &rx, &tx);
 
 	for (int v6 = 0; v6 < 2; v6++) {
-		frame_build(&want, &(struct frame_spec){.ipv6 = v6, .protocol = 17, .payload = 777});
+		frame_build(&want,
+			    &(struct frame_spec){.ipv6 = v6, .protocol = 17, .payload = 777});
 		f = want;
 		vnet.csum_start = (uint16_t)f.l4;
 		vnet.csum_offset = 6;
@@ -222,7 +224,8 @@ static void tap_cuts_what_the_kernel_left_whole(void **state)
 			assert_int_equal(get32(got.data + f.l4 + 4), cases[i].spec.seq + at);
 			assert_true(cases[i].spec.ipv6 || frame_ip_right(got.data, f.l3));
 			assert_true(frame_l4_right(got.data, f.l3, f.l4, got.len));
-			assert_int_equal(got.last.dword[2] & (IXGBE_RXD_STAT_L4I | IXGBE_RXD_ERR_L4E),
+			assert_int_equal(got.last.dword[2] &
+						 (IXGBE_RXD_STAT_L4I | IXGBE_RXD_ERR_L4E),
 					 IXGBE_RXD_STAT_L4I);
 			assert_memory_equal(got.data + f.body, f.data + f.body + at, want);
 			at += want;
@@ -246,9 +249,12 @@ static void post_tso(struct ring *tx, const struct built *original, uint32_t mss
 	for (uint32_t at = 0; at < f.len; at += half) {
 		half = f.len - at < 16384 ? f.len - at : 16384;
 		tx_desc(tx, tx_data(tx, f.data + at, half),
-			tx_data_half(half, (at + half == f.len ? TX_LAST : IXGBE_TXD_DEXT | IXGBE_TXD_IFCS) |
-						   IXGBE_TXD_TSE,
-				     f.len - f.body, IXGBE_TXD_POPTS_TXSM | (v6 ? 0 : IXGBE_TXD_POPTS_IXSM)));
+			tx_data_half(
+				half,
+				(at + half == f.len ? TX_LAST : IXGBE_TXD_DEXT | IXGBE_TXD_IFCS) |
+					IXGBE_TXD_TSE,
+				f.len - f.body,
+				IXGBE_TXD_POPTS_TXSM | (v6 ? 0 : IXGBE_TXD_POPTS_IXSM)));
 	}
 	tx_kick(tx);
 }
@@ -264,16 +270,19 @@ static void tap_merges_what_follows_each_other(void **state)
 	for (int v6 = 0; v6 < 2; v6++) {
 		size_t len;
 
-		frame_build(&f, &(struct frame_spec){.ipv6 = v6, .payload = 50000, .tcp_flags = 0x18, .seq = 9});
+		frame_build(&f, &(struct frame_spec){
+					.ipv6 = v6, .payload = 50000, .tcp_flags = 0x18, .seq = 9});
 		post_tso(&tx, &f, 1440, v6, 0);
 		len = far_recv(far, &vnet, data, sizeof(data));
 		assert_int_equal(len, f.len);
-		assert_int_equal(vnet.gso_type, v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4);
+		assert_int_equal(vnet.gso_type,
+				 v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4);
 		assert_int_equal(vnet.gso_size, 1440);
 		assert_memory_equal(data, f.data, f.l3);
 		assert_memory_equal(data + f.l4, f.data + f.l4, 16);
 		assert_memory_equal(data + f.body, f.data + f.body, 50000);
-		assert_int_equal(get16(data + f.l4 + 16), pseudo_sum(f.data, f.l3, 6, f.len - f.l4));
+		assert_int_equal(get16(data + f.l4 + 16),
+				 pseudo_sum(f.data, f.l3, 6, f.len - f.l4));
 	}
 	assert_int_equal(counter(*state, "tx_sent"), 2 * 35);
 	assert_int_equal(counter(*state, "wire_merged"), 2 * 35);
@@ -449,7 +458,8 @@ static int socket_to(const char *dir)
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/peer", dir);
-	for (int tries = 0; connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0; tries++) {
+	for (int tries = 0; connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0;
+	     tries++) {
 		assert_true(tries < 1000);
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
@@ -534,43 +544,67 @@ static void captures_both_directions(void **state)
 
 /* ---- Starts that fail ---- */
 
+/* Runs ixnic with these arguments until it ends: its exit status, and what it said. */
+static int run_ixnic(const char *const *args, char *said, size_t size)
+{
+	char socket_path[64];
+	const char *argv[16] = {getenv("IXNIC"), "--socket", socket_path};
+	int out[2], status;
+	size_t have = 0;
+	ssize_t n;
+	pid_t pid;
+
+	snprintf(socket_path, sizeof(socket_path), "/tmp/ixnic-why-%d", getpid());
+	for (int i = 0; i < 12 && args[i]; i++)
+		argv[i + 3] = args[i];
+	assert_int_equal(pipe(out), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(out[1], STDERR_FILENO);
+		execv(argv[0], (char **)(uintptr_t)argv);
+		_exit(127);
+	}
+	close(out[1]);
+	while (have < size - 1 && (n = read(out[0], said + have, size - 1 - have)) > 0)
+		have += (size_t)n;
+	said[have] = '\0';
+	close(out[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 static void explains_what_is_wrong(void **state)
 {
 	static const struct {
-		const char *args, *says;
+		const char *args[5];
+		const char *says;
 		bool tap;
 	} cases[] = {
-		{"--wire tap:", "no such kind"},
-		{"--wire radio:x", "no such kind"},
-		{"--wire tap:a-name-of-16-chr", "longer than 15", true},
-		{"--wire tap:a/b", "not a name", true},
-		{"--wire tap:tap%d", "not a name", true},
-		{"--wire tap:lo", "that is no", true},
-		{"--wire tap:x --netns no-such-namespace", "make it with", true},
-		{"--wire seqpacket:/nowhere/at/all", "directory"},
-		{"--wire cable:/dev/null", "in use"},
-		{"--wire seqpacket:/tmp/ixnic-x --pcap /nowhere/at/all", "cannot write"},
+		{{"--wire", "tap:"}, "no such kind", false},
+		{{"--wire", "radio:x"}, "no such kind", false},
+		{{"--wire", "tap:a-name-of-16-chr"}, "longer than 15", true},
+		{{"--wire", "tap:a/b"}, "not a name", true},
+		{{"--wire", "tap:tap%d"}, "not a name", true},
+		{{"--wire", "tap:lo"}, "that is no", true},
+		{{"--wire", "tap:x", "--netns", "no-such-namespace"}, "make it with", true},
+		{{"--wire", "seqpacket:/nowhere/at/all"}, "directory", false},
+		{{"--wire", "cable:/dev/null"}, "in use", false},
+		{{"--wire", "seqpacket:/tmp/ixnic-x", "--pcap", "/nowhere/at/all"},
+		 "cannot write",
+		 false},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char command[512], text[1024] = "";
-		FILE *out;
-		size_t n;
-		int status;
+		char said[1024];
 
 		if (cases[i].tap && !have_namespace)
 			continue;
-		snprintf(command, sizeof(command), "%s --socket /tmp/ixnic-why-%d %s 2>&1 </dev/null",
-			 getenv("IXNIC"), getpid(), cases[i].args);
-		out = popen(command, "r");
-		n = fread(text, 1, sizeof(text) - 1, out);
-		status = pclose(out);
-		print_message("# %s", text);
-		assert_true(n > 0);
-		assert_int_equal(WEXITSTATUS(status), 1);
-		assert_non_null(strstr(text, cases[i].says));
-		assert_ptr_equal(strchr(text, '\n'), text + n - 1); /* one line */
+		assert_int_equal(run_ixnic(cases[i].args, said, sizeof(said)), 1);
+		print_message("# %s", said);
+		assert_non_null(strstr(said, cases[i].says));
+		assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1); /* one line */
 	}
 }
 

@@ -79,7 +79,10 @@ static const struct shape {
 	{{.payload = 10, .protocol = 132}, IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_SCTP, true, false},
 	{{.payload = 10, .tagged = true}, IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP, true, false},
 	{{.payload = 10, .ipv6 = true}, IXGBE_RXD_TYPE_IPV6 | IXGBE_RXD_TYPE_TCP, true, false},
-	{{.payload = 10, .ipv6 = true, .ip_options = 64}, IXGBE_RXD_TYPE_IPV6E | IXGBE_RXD_TYPE_TCP, true, false},
+	{{.payload = 10, .ipv6 = true, .ip_options = 64},
+	 IXGBE_RXD_TYPE_IPV6E | IXGBE_RXD_TYPE_TCP,
+	 true,
+	 false},
 	{{.payload = 10, .fragment = 0x2000}, IXGBE_RXD_TYPE_IPV4, false, true},
 	{{.payload = 10, .fragment = 1}, IXGBE_RXD_TYPE_IPV4, false, true},
 	{{.payload = 100, .protocol = 4}, IXGBE_RXD_TYPE_IPV4, false, false},
@@ -126,8 +129,10 @@ static void parses_what_is_broken(void **state)
 			for (uint32_t k = 0; len > 12 && k < round % 4; k++)
 				data[12 + rnd() % (len - 12)] = (uint8_t)rnd();
 			parse(&p, &config, data, len, len);
-			assert_true(p.l3 <= len && p.l4 <= len && p.payload <= len && p.tag_at <= len);
-			assert_true(p.l4 == 0 || (p.l3 != 0 && p.l4 > p.l3 && p.l4_len <= len - p.l4));
+			assert_true(p.l3 <= len && p.l4 <= len && p.payload <= len &&
+				    p.tag_at <= len);
+			assert_true(p.l4 == 0 ||
+				    (p.l3 != 0 && p.l4 > p.l3 && p.l4_len <= len - p.l4));
 			assert_true(p.l4 == 0 || p.payload > p.l4);
 			free(data);
 		}
@@ -164,15 +169,20 @@ static void hashes_as_the_plain_way(void **state)
 		for (size_t len = 0; len <= sizeof(input); len++) {
 			for (size_t i = 0; i < sizeof(input); i++)
 				input[i] = (uint8_t)rnd();
-			assert_int_equal(rss_hash(&table, input, len), plain_toeplitz(key, input, len));
+			assert_int_equal(rss_hash(&table, input, len),
+					 plain_toeplitz(key, input, len));
 		}
 	}
 }
 
 static void refuses_plans_that_do_not_fit(void **state)
 {
-	static const struct tso_plan good = {.l2_bytes = 14, .l3_bytes = 20, .l4_bytes = 20, .mss = 1000,
-					     .ipv4 = true, .tcp = true};
+	static const struct tso_plan good = {.l2_bytes = 14,
+					     .l3_bytes = 20,
+					     .l4_bytes = 20,
+					     .mss = 1000,
+					     .ipv4 = true,
+					     .tcp = true};
 	static uint8_t data[1000];
 	struct tso_plan plan;
 	struct tso tso;
@@ -182,7 +192,8 @@ static void refuses_plans_that_do_not_fit(void **state)
 	assert_int_equal(tso_start(&tso, &good, data, 54), 0);
 	assert_true(tso_start(&tso, &good, data, 53) < 0);
 #define WRONG(field, value)                                                                        \
-	(plan = good, plan.field = (value), assert_true(tso_start(&tso, &plan, data, sizeof(data)) < 0))
+	(plan = good, plan.field = (value),                                                        \
+	 assert_true(tso_start(&tso, &plan, data, sizeof(data)) < 0))
 	WRONG(mss, 0);
 	WRONG(l2_bytes, 13);
 	WRONG(l3_bytes, 16);
@@ -199,8 +210,12 @@ static void cuts_everything_once(void **state)
 
 	(void)state;
 	for (int round = 0; round < 2000; round++) {
-		struct tso_plan plan = {.mss = 1 + rnd() % 3000, .tcp = true, .pseudo_right = true,
-					.flags_first = 0xff6, .flags_middle = 0xf76, .flags_last = 0xf7f};
+		struct tso_plan plan = {.mss = 1 + rnd() % 3000,
+					.tcp = true,
+					.pseudo_right = true,
+					.flags_first = 0xff6,
+					.flags_middle = 0xf76,
+					.flags_last = 0xf7f};
 		uint32_t at = 0, payload = 1 + rnd() % 20000;
 		struct frame frame;
 		struct tso tso;

@@ -30,9 +30,9 @@
 /* Everything counted that is not a register. In each direction frames in = frames out + drops
  * (+ what waits in the packet buffer). */
 #define NIC_COUNTERS(C)                                                                            \
-	C(rx_frames)            /* from the wire */                                                \
-	C(rx_bytes)             /* of them, without CRC */                                         \
-	C(rx_delivered)         /* written to a ring */                                            \
+	C(rx_frames)    /* from the wire */                                                        \
+	C(rx_bytes)     /* of them, without CRC */                                                 \
+	C(rx_delivered) /* written to a ring */                                                    \
 	C(rx_drop_link_down)                                                                       \
 	C(rx_drop_disabled)     /* RXCTRL.RXEN clear, or SECRXCTRL.RX_DIS set */                   \
 	C(rx_drop_runt)         /* shorter than 64 bytes with CRC */                               \
@@ -44,24 +44,24 @@
 	C(rx_drop_missed)       /* packet buffer full: RXMPC */                                    \
 	C(rx_drop_queue_disabled)                                                                  \
 	C(rx_drop_no_descriptor) /* with SRRCTL.DROP_EN: QPRDC */                                  \
-	C(rx_drop_too_big)      /* more descriptors than the ring has */                           \
-	C(rx_drop_dma)          /* ring or buffer not mapped */                                    \
-	C(rx_drop_reset)        /* in the packet buffer at a reset */                              \
-	C(tx_packets)           /* that rings asked for */                                         \
-	C(tx_drop_invalid)      /* packets: descriptors against the rules */                       \
-	C(tx_drop_dma)          /* packets: buffer not mapped */                                   \
-	C(tx_frames)            /* cut from the other packets */                                   \
-	C(tx_bytes)             /* of them, without CRC */                                         \
-	C(tx_sent)              /* taken by the wire */                                            \
-	C(tx_looped)            /* HLREG0.LPBK */                                                  \
-	C(tx_drop_crc)          /* sent without CRC insertion, and the CRC in it was wrong */      \
-	C(tx_drop_reset)        /* under way at a reset */                                         \
-	C(wire_drop_no_peer)    /* nobody at the other end */                                      \
-	C(wire_drop_down)       /* the TAP is administratively down */                             \
-	C(wire_drop_error)      /* the kernel refused it */                                        \
-	C(wire_drop_vnet)       /* from the TAP: header that contradicts the frame */              \
-	C(wire_drop_truncated)  /* from a socket: longer than a frame can be */                    \
-	C(wire_merged)          /* frames that went to the TAP as part of a bigger one */
+	C(rx_drop_too_big)       /* more descriptors than the ring has */                          \
+	C(rx_drop_dma)           /* ring or buffer not mapped */                                   \
+	C(rx_drop_reset)         /* in the packet buffer at a reset */                             \
+	C(tx_packets)            /* that rings asked for */                                        \
+	C(tx_drop_invalid)       /* packets: descriptors against the rules */                      \
+	C(tx_drop_dma)           /* packets: buffer not mapped */                                  \
+	C(tx_frames)             /* cut from the other packets */                                  \
+	C(tx_bytes)              /* of them, without CRC */                                        \
+	C(tx_sent)               /* taken by the wire */                                           \
+	C(tx_looped)             /* HLREG0.LPBK */                                                 \
+	C(tx_drop_crc)           /* sent without CRC insertion, and the CRC in it was wrong */     \
+	C(tx_drop_reset)         /* under way at a reset */                                        \
+	C(wire_drop_no_peer)     /* nobody at the other end */                                     \
+	C(wire_drop_down)        /* the TAP is administratively down */                            \
+	C(wire_drop_error)       /* the kernel refused it */                                       \
+	C(wire_drop_vnet)        /* from the TAP: header that contradicts the frame */             \
+	C(wire_drop_truncated)   /* from a socket: longer than a frame can be */                   \
+	C(wire_merged)           /* frames that went to the TAP as part of a bigger one */
 
 enum nic_counter {
 #define C(name) COUNTER_##name,
@@ -117,8 +117,8 @@ struct tx_batch {
 	} buffer[IXGBE_TX_DESC_FRAME_MAX];
 	uint32_t buffers;
 	uint32_t bytes;
-	uint32_t end; /* ring index behind the last */
-	bool bad;     /* reported already */
+	uint32_t end;                         /* ring index behind the last */
+	bool bad;                             /* reported already */
 	uint32_t rs[IXGBE_TX_DESC_FRAME_MAX]; /* those with RS */
 	uint32_t rs_count;
 };
@@ -143,7 +143,7 @@ struct datapath {
 
 	/* rx.c */
 	struct rx_queue rxq[NIC_QUEUES];
-	uint64_t rx_interrupts[NIC_QUEUES / 64]; /* queues to raise at the end of the turn */
+	uint64_t rx_interrupts[NIC_QUEUES / 64];  /* queues to raise at the end of the turn */
 	uint32_t fifo_head, fifo_tail, fifo_used; /* bytes of fifo[] */
 	uint8_t *fifo;
 
@@ -219,9 +219,18 @@ void rx_reset(struct nic *nic);
 bool tx_work(struct nic *nic, uint32_t budget);
 void tx_reset(struct nic *nic);
 
+/* ---- tx_prepare.c ---- */
+
+/* Makes the packet that tx->batch describes ready to be sent; false: it is dropped, and counted. */
+bool tx_prepare(struct nic *nic, struct tx_packet *tx);
+/* Reports a rule that the batch breaks, unless it broke one before, and marks it. */
+void tx_refuse(struct nic *nic, struct tx_batch *batch, enum nic_violation rule, const char *what,
+	       uint32_t queue, uint32_t value);
+
 /* ---- filter.c ---- */
 
-/* Whether the frame is for us. *inexact: only a hash or promiscuity says so (PIF). Counts the drop. */
+/* Whether the frame is for us. *inexact: only a hash or promiscuity says so (PIF). Counts the drop.
+ */
 bool filter_accept(struct nic *nic, const uint8_t *destination, const struct packet *packet,
 		   bool *inexact);
 /* The queue, and the descriptor's first double word: packet type, RSS type; the hash in *hash. */

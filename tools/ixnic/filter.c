@@ -183,8 +183,7 @@ static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct pac
 	uint32_t destination = wire32(data + packet->l3 + 16) ^ reg(nic, IXGBE_AT(DAQF, i));
 	uint32_t protocol = five_tuple_protocol(packet);
 
-	return ftqf & IXGBE_FTQF_QUEUE_ENABLE &&
-	       (ftqf & IXGBE_FTQF_MASK_SRC_ADDR || source == 0) &&
+	return ftqf & IXGBE_FTQF_QUEUE_ENABLE && (ftqf & IXGBE_FTQF_MASK_SRC_ADDR || source == 0) &&
 	       (ftqf & IXGBE_FTQF_MASK_DST_ADDR || destination == 0) &&
 	       (ftqf & IXGBE_FTQF_MASK_SRC_PORT || !(ports & IXGBE_SDPQF_SRC_PORT)) &&
 	       (ftqf & IXGBE_FTQF_MASK_DST_PORT || !(ports & IXGBE_SDPQF_DST_PORT)) &&
@@ -201,7 +200,8 @@ static int five_tuple(const struct nic *nic, const struct packet *packet, const 
 	if (packet->ip != PARSE_IPV4 || !packet->l4)
 		return -1;
 	for (uint32_t i = 0; i < IXGBE_FTQF_COUNT; i++) {
-		uint32_t priority = IXGBE_FIELD_GET(IXGBE_FTQF_PRIORITY, reg(nic, IXGBE_AT(FTQF, i)));
+		uint32_t priority =
+			IXGBE_FIELD_GET(IXGBE_FTQF_PRIORITY, reg(nic, IXGBE_AT(FTQF, i)));
 
 		if (!five_tuple_match(nic, i, packet, data))
 			continue;
@@ -213,21 +213,17 @@ static int five_tuple(const struct nic *nic, const struct packet *packet, const 
 	return best;
 }
 
-/* Queues that a pool and a traffic class are apart, and the bits of the RSS index (section 7.1.2.2).
- * Indexed by MRQC.MRQE; a mode that does not exist sends everything to queue 0. */
+/* Queues that a pool and a traffic class are apart, and the bits of the RSS index
+ * (section 7.1.2.2). Indexed by MRQC.MRQE; a mode that does not exist sends everything to queue 0.
+ */
 static const struct {
 	uint8_t pool, class, rss_mask;
 } mrqe_modes[16] = {
-	[IXGBE_MRQC_MRQE_RSS] = {0, 0, 0xf},
-	[IXGBE_MRQC_MRQE_DCB8] = {0, 16, 0},
-	[IXGBE_MRQC_MRQE_DCB4] = {0, 32, 0},
-	[IXGBE_MRQC_MRQE_DCB8_RSS] = {0, 16, 0xf},
-	[IXGBE_MRQC_MRQE_DCB4_RSS] = {0, 32, 0xf},
-	[IXGBE_MRQC_MRQE_VT64] = {2, 0, 0},
-	[IXGBE_MRQC_MRQE_VT32_RSS] = {4, 0, 0x3},
-	[IXGBE_MRQC_MRQE_VT64_RSS] = {2, 0, 0x1},
-	[IXGBE_MRQC_MRQE_VT16_DCB8] = {8, 1, 0},
-	[IXGBE_MRQC_MRQE_VT32_DCB4] = {4, 1, 0},
+	[IXGBE_MRQC_MRQE_RSS] = {0, 0, 0xf},       [IXGBE_MRQC_MRQE_DCB8] = {0, 16, 0},
+	[IXGBE_MRQC_MRQE_DCB4] = {0, 32, 0},       [IXGBE_MRQC_MRQE_DCB8_RSS] = {0, 16, 0xf},
+	[IXGBE_MRQC_MRQE_DCB4_RSS] = {0, 32, 0xf}, [IXGBE_MRQC_MRQE_VT64] = {2, 0, 0},
+	[IXGBE_MRQC_MRQE_VT32_RSS] = {4, 0, 0x3},  [IXGBE_MRQC_MRQE_VT64_RSS] = {2, 0, 0x1},
+	[IXGBE_MRQC_MRQE_VT16_DCB8] = {8, 1, 0},   [IXGBE_MRQC_MRQE_VT32_DCB4] = {4, 1, 0},
 };
 
 static uint32_t mode_queue(const struct nic *nic, const struct packet *packet, bool hashed,

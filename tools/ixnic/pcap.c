@@ -65,7 +65,8 @@ void capture_frame(struct nic *nic, const struct frame *frame)
 	header.caplen = header.len < SNAPSHOT_BYTES ? header.len : SNAPSHOT_BYTES;
 	if (frame->body_len && frame->head_len < header.caplen) {
 		memcpy(capture->frame, frame->head, frame->head_len);
-		memcpy(capture->frame + frame->head_len, frame->body, header.caplen - frame->head_len);
+		memcpy(capture->frame + frame->head_len, frame->body,
+		       header.caplen - frame->head_len);
 		data = capture->frame;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);

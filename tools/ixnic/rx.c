@@ -107,14 +107,16 @@ static void rdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 
 static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
-	uint32_t units = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_reg(nic, IXGBE_SRRCTL, queue));
+	uint32_t units =
+		IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_reg(nic, IXGBE_SRRCTL, queue));
 
 	if (!(written & IXGBE_RXDCTL_ENABLE))
 		nic->datapath->rxq[queue].enable_seen = false;
 	if (old & IXGBE_RXDCTL_ENABLE || !(written & IXGBE_RXDCTL_ENABLE))
 		return;
 	if (units == 0 || units > 16)
-		violation(nic, VIOLATION_RX_BUFFER_SIZE, "SRRCTL[%u].BSIZEPACKET = %u", queue, units);
+		violation(nic, VIOLATION_RX_BUFFER_SIZE, "SRRCTL[%u].BSIZEPACKET = %u", queue,
+			  units);
 }
 
 static uint32_t rxdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
@@ -240,12 +242,12 @@ static uint32_t split_length(uint32_t srrctl, const struct rx_packet *packet)
 }
 
 /* Fills the ring's next descriptor with up to `room` bytes. */
-static bool fill_descriptor(struct nic *nic, uint32_t queue, struct ring *ring,
-			    struct reader *from, uint32_t split, uint32_t *left, uint32_t room)
+static bool fill_descriptor(struct nic *nic, uint32_t queue, struct ring *ring, struct reader *from,
+			    uint32_t split, uint32_t *left, uint32_t room)
 {
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
-	union ixgbe_desc *slot =
-		dma_at(nic, ring->base + (uint64_t)ring->head * IXGBE_DESC_BYTES, IXGBE_DESC_BYTES, true);
+	union ixgbe_desc *slot = dma_at(nic, ring->base + (uint64_t)ring->head * IXGBE_DESC_BYTES,
+					IXGBE_DESC_BYTES, true);
 	union ixgbe_desc given, done = from->packet->done;
 	uint32_t status = IXGBE_RXD_STAT_DD;
 	uint32_t len;
@@ -458,8 +460,7 @@ static bool mac_accept(struct nic *nic, const struct frame *frame, const struct 
 	} else if (packet->type < TYPE_MIN && hlreg0 & IXGBE_HLREG0_RXLNGTHERREN) {
 		uint32_t payload = len - ETHER_HEADER - tags;
 
-		if (payload == packet->type ||
-		    (payload >= packet->type && payload <= PAYLOAD_MIN))
+		if (payload == packet->type || (payload >= packet->type && payload <= PAYLOAD_MIN))
 			return true;
 		stat_add(nic, IXGBE_RLEC, 1);
 		reason = COUNTER_rx_drop_length_field;
@@ -533,8 +534,8 @@ static bool l4_right(const struct frame *frame, const struct packet *packet)
 		return false;
 	if (frame->checked == packet->l4 || frame->checked == FRAME_CHECKED_ANY)
 		return true;
-	sum = csum_pseudo(l3 + (v4 ? 12 : 8), l3 + (v4 ? 16 : 24), v4 ? 4 : 16,
-			  packet->l4_protocol, packet->l4_len);
+	sum = csum_pseudo(l3 + (v4 ? 12 : 8), l3 + (v4 ? 16 : 24), v4 ? 4 : 16, packet->l4_protocol,
+			  packet->l4_len);
 	return csum_fold(sum_from(frame, sum, packet->l4, packet->l4_len)) == 0xffff;
 }
 
@@ -570,7 +571,8 @@ static uint32_t fragment_sum(const struct nic *nic, const struct frame *frame,
 	if (packet->ip != PARSE_IPV4 || !packet->fragment ||
 	    !(reg(nic, IXGBE_RXCSUM) & IXGBE_RXCSUM_IPPCSE))
 		return 0;
-	return (uint32_t)csum_fold(sum_from(frame, 0, packet->payload, be16_at(l3 + 2) - header)) << 16 |
+	return (uint32_t)csum_fold(sum_from(frame, 0, packet->payload, be16_at(l3 + 2) - header))
+		       << 16 |
 	       be16_at(l3 + 4);
 }
 
@@ -581,7 +583,8 @@ static uint32_t split_at(const struct nic *nic, const struct packet *packet)
 	bool tcp = packet->l4 && packet->l4_protocol == IPPROTO_TCP;
 	bool udp = packet->l4 && packet->l4_protocol == IPPROTO_UDP;
 
-	if ((tcp && psrtype & IXGBE_PSRTYPE_SPLIT_TCP) || (udp && psrtype & IXGBE_PSRTYPE_SPLIT_UDP))
+	if ((tcp && psrtype & IXGBE_PSRTYPE_SPLIT_TCP) ||
+	    (udp && psrtype & IXGBE_PSRTYPE_SPLIT_UDP))
 		return packet->payload;
 	if ((packet->ip == PARSE_IPV4 && psrtype & IXGBE_PSRTYPE_SPLIT_IP4) ||
 	    (packet->ip == PARSE_IPV6 && psrtype & IXGBE_PSRTYPE_SPLIT_IP6))
@@ -659,7 +662,8 @@ void rx_frame(struct nic *nic, const struct frame *frame)
 	if (!rx_open(nic, frame))
 		return;
 	if (reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_EXTENDED_VLAN)
-		config.outer_type = (uint16_t)IXGBE_FIELD_GET(IXGBE_EXVET_VET_EXT, reg(nic, IXGBE_EXVET));
+		config.outer_type =
+			(uint16_t)IXGBE_FIELD_GET(IXGBE_EXVET_VET_EXT, reg(nic, IXGBE_EXVET));
 	stats_rx_wire(nic, len + CRC_BYTES);
 	parse(&packet, &config, frame->head, frame->head_len, len);
 	if (!mac_accept(nic, frame, &packet, &out.done.dword[2]) ||

@@ -39,7 +39,8 @@ static inline uint32_t tso_head_bytes(const struct tso_plan *plan)
 }
 
 /* Begins with the `len` bytes at `data`: headers, then payload. -EINVAL: the lengths of the plan do
- * not fit the packet, the headers are too long, or mss is 0. The payload must stay until the end. */
+ * not fit the packet, the headers are too long, or mss is 0. The payload must stay until the end.
+ */
 int tso_start(struct tso *tso, const struct tso_plan *plan, const uint8_t *data, uint32_t len);
 /* The next frame; false when there is none left. It is valid until the next call. */
 bool tso_next(struct tso *tso, struct frame *frame);

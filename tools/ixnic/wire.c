@@ -19,8 +19,8 @@ static const struct kind {
 	int (*new)(struct nic *nic, const char *name, const char *netns, struct wire **out,
 		   struct nic_why *why);
 } kinds[] = {
-	{"tap:",       wire_tap_new      },
-	{"cable:",     wire_cable_new    },
+	{"tap:", wire_tap_new},
+	{"cable:", wire_cable_new},
 	{"seqpacket:", wire_seqpacket_new},
 };
 
@@ -125,12 +125,13 @@ int wire_socket(const char *path, bool peer, bool *connected, struct nic_why *wh
 	int lock, fd, err;
 
 	if (strlen(path) >= sizeof(address.sun_path))
-		return nic_why(why, -ENAMETOOLONG, "wire %s: the path is longer than %zu bytes", path,
-			       sizeof(address.sun_path) - 1);
+		return nic_why(why, -ENAMETOOLONG, "wire %s: the path is longer than %zu bytes",
+			       path, sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, path);
 	lock = lock_directory(path);
 	if (lock < 0)
-		return nic_why(why, lock, "wire %s: cannot use its directory: %s", path, strerror(-lock));
+		return nic_why(why, lock, "wire %s: cannot use its directory: %s", path,
+			       strerror(-lock));
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		err = -errno;

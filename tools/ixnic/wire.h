@@ -10,8 +10,8 @@
 
 struct wire_ops {
 	const char *name;
-	/* Hands up to `budget` frames to rx_frame(), as long as rx_ready() if `waits`. True: the budget
-	 * ended before the frames did. */
+	/* Hands up to `budget` frames to rx_frame(), as long as rx_ready() if `waits`. True: the
+	 * budget ended before the frames did. */
 	bool (*poll)(struct wire *wire, uint32_t budget);
 	/* Sends a frame. 0; -EAGAIN: not now, and the loop will be woken when it can be tried
 	 * again; 1: lost on the wire, and counted. A frame may be kept until flush(). */
@@ -37,8 +37,8 @@ int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct 
 int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, struct wire **out,
 		       struct nic_why *why);
 
-/* A listening SOCK_SEQPACKET socket at `path`, mode 0600; a file that nobody listens on is replaced.
- * Or, if `peer` and somebody listens there, a connection to it: *connected tells. The
+/* A listening SOCK_SEQPACKET socket at `path`, mode 0600; a file that nobody listens on is
+ * replaced. Or, if `peer` and somebody listens there, a connection to it: *connected tells. The
  * descriptor or -errno, explained in `why`. */
 int wire_socket(const char *path, bool peer, bool *connected, struct nic_why *why);
 

@@ -67,7 +67,8 @@ static void peer_event(void *ctx, uint32_t events)
 
 static int plug(struct cable *cable, int fd)
 {
-	int err = loop_add(cable->wire.nic->loop, fd, EPOLLIN | EPOLLOUT | EPOLLET, peer_event, cable);
+	int err = loop_add(cable->wire.nic->loop, fd, EPOLLIN | EPOLLOUT | EPOLLET, peer_event,
+			   cable);
 
 	if (err) {
 		close(fd);
@@ -114,7 +115,8 @@ static int find_peer(struct cable *cable, struct nic_why *why)
 		return fd;
 	if (connected) {
 		err = plug(cable, fd);
-		return err ? nic_why(why, err, "wire cable:%s: %s", cable->path, strerror(-err)) : 0;
+		return err ? nic_why(why, err, "wire cable:%s: %s", cable->path, strerror(-err))
+			   : 0;
 	}
 	err = loop_add(cable->wire.nic->loop, fd, EPOLLIN, listener_event, cable);
 	if (err) {
@@ -184,7 +186,7 @@ static int cable_send(struct wire *wire, const struct frame *frame)
 	if (errno == EAGAIN)
 		return -EAGAIN;
 	count(wire->nic, errno == EPIPE || errno == ECONNRESET ? COUNTER_wire_drop_no_peer
-							      : COUNTER_wire_drop_error);
+							       : COUNTER_wire_drop_error);
 	return 1;
 }
 

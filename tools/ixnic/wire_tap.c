@@ -152,7 +152,8 @@ static uint32_t tap_read(struct wire_tap *tap)
 	tap->readable = false;
 	if (len < 0 && errno == EBADFD && !tap->gone) {
 		tap->gone = true;
-		nic_log(NIC_LOG_ERROR, "the TAP of the wire was deleted; the link is down for good");
+		nic_log(NIC_LOG_ERROR,
+			"the TAP of the wire was deleted; the link is down for good");
 		link_light_set(tap->wire.nic, false);
 	}
 	return 0;
@@ -206,7 +207,8 @@ void tap_write(struct wire *wire, const struct virtio_net_hdr *vnet, const struc
 		return;
 	/* the frames were counted as sent when they were taken */
 	wire->nic->datapath->counter[COUNTER_tx_sent] -= frames;
-	count_add(wire->nic, errno == EIO ? COUNTER_wire_drop_down : COUNTER_wire_drop_error, frames);
+	count_add(wire->nic, errno == EIO ? COUNTER_wire_drop_down : COUNTER_wire_drop_error,
+		  frames);
 }
 
 static int tap_send(struct wire *wire, const struct frame *frame)
@@ -255,7 +257,8 @@ static int open_tun(struct nic_why *why)
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-		return nic_why(why, -errno, "wire tap: no /dev/net/tun; load the tun module: modprobe tun");
+		return nic_why(why, -errno,
+			       "wire tap: no /dev/net/tun; load the tun module: modprobe tun");
 	return nic_why(why, -errno, "wire tap: cannot open /dev/net/tun: %s", strerror(errno));
 }
 
@@ -270,20 +273,32 @@ static int attach(int fd, const char *name, struct nic_why *why)
 	if (ioctl(fd, TUNSETIFF, &request) < 0) {
 		switch (errno) {
 		case EBUSY:
-			return nic_why(why, -EBUSY, "wire tap:%s: taken by another program; choose another name", name);
+			return nic_why(why, -EBUSY,
+				       "wire tap:%s: taken by another program; choose another name",
+				       name);
 		case EINVAL:
 		case EEXIST:
-			return nic_why(why, -EEXIST, "wire tap:%s: there is an interface of that name that is no single-queue TAP; choose another name", name);
+			return nic_why(
+				why, -EEXIST,
+				"wire tap:%s: there is an interface of that name that is no single-queue TAP; choose another name",
+				name);
 		case EPERM:
-			return nic_why(why, -EPERM, "wire tap:%s: no permission; run as root or with CAP_NET_ADMIN", name);
+			return nic_why(
+				why, -EPERM,
+				"wire tap:%s: no permission; run as root or with CAP_NET_ADMIN",
+				name);
 		default:
-			return nic_why(why, -errno, "wire tap:%s: cannot make it: %s", name, strerror(errno));
+			return nic_why(why, -errno, "wire tap:%s: cannot make it: %s", name,
+				       strerror(errno));
 		}
 	}
 	/* a TAP that exists keeps its kind silently, so look */
 	if (ioctl(fd, TUNGETIFF, &got) < 0 || !(got.ifr_flags & IFF_VNET_HDR) ||
 	    ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
-		return nic_why(why, -EOPNOTSUPP, "wire tap:%s: it was made without IFF_VNET_HDR; delete it or choose another name", name);
+		return nic_why(
+			why, -EOPNOTSUPP,
+			"wire tap:%s: it was made without IFF_VNET_HDR; delete it or choose another name",
+			name);
 	if (ioctl(fd, TUNSETOFFLOAD, offload | TUN_F_USO4 | TUN_F_USO6) < 0 &&
 	    ioctl(fd, TUNSETOFFLOAD, offload) < 0)
 		return nic_why(why, -errno, "wire tap:%s: no offloads: %s", name, strerror(errno));
@@ -311,14 +326,16 @@ static int open_in(const char *netns, const char *name, struct nic_why *why)
 		return nic_why(why, -EINVAL, "netns %s: not a name as in: ip netns list", netns);
 	there = open(path, O_RDONLY | O_CLOEXEC);
 	if (there < 0)
-		return nic_why(why, -errno, "netns %s: %s; make it with: ip netns add %s", netns, strerror(errno), netns);
+		return nic_why(why, -errno, "netns %s: %s; make it with: ip netns add %s", netns,
+			       strerror(errno), netns);
 	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0 || setns(there, CLONE_NEWNET) < 0) {
 		fd = nic_why(why, -errno, "netns %s: cannot enter it: %s", netns, strerror(errno));
 	} else {
 		fd = open_here(name, why);
 		if (setns(home, CLONE_NEWNET) < 0) {
-			int err = nic_why(why, -errno, "netns %s: cannot leave it: %s", netns, strerror(errno));
+			int err = nic_why(why, -errno, "netns %s: cannot leave it: %s", netns,
+					  strerror(errno));
 
 			if (fd >= 0)
 				close(fd);
@@ -338,7 +355,9 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 	int err;
 
 	if (strlen(name) >= IFNAMSIZ)
-		return nic_why(why, -ENAMETOOLONG, "wire tap:%s: the name is longer than %d characters", name, IFNAMSIZ - 1);
+		return nic_why(why, -ENAMETOOLONG,
+			       "wire tap:%s: the name is longer than %d characters", name,
+			       IFNAMSIZ - 1);
 	if (strpbrk(name, "/%: \t") || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return nic_why(why, -EINVAL, "wire tap:%s: not a name for an interface", name);
 	tap = calloc(1, sizeof(*tap));

@@ -79,14 +79,14 @@ static bool same_headers(const struct tap_merge *merge, const struct frame *fram
 	const uint8_t *a = merge->head, *b = frame->head;
 	uint32_t l3 = merge->l3, l4 = merge->l4;
 
-	if (merge->ipv4 ? memcmp(a, b, l3 + IPV4_LENGTH) || memcmp(a + l3 + 6, b + l3 + 6, 4) ||
-				  memcmp(a + l3 + 12, b + l3 + 12, l4 - l3 - 12)
-			: memcmp(a, b, l3 + IPV6_LENGTH) ||
-				  memcmp(a + l3 + 6, b + l3 + 6, l4 - l3 - 6))
+	if (merge->ipv4
+		    ? memcmp(a, b, l3 + IPV4_LENGTH) || memcmp(a + l3 + 6, b + l3 + 6, 4) ||
+			      memcmp(a + l3 + 12, b + l3 + 12, l4 - l3 - 12)
+		    : memcmp(a, b, l3 + IPV6_LENGTH) || memcmp(a + l3 + 6, b + l3 + 6, l4 - l3 - 6))
 		return false;
-	return memcmp(a + l4, b + l4, TCP_SEQ) == 0 &&       /* ports */
-	       memcmp(a + l4 + 8, b + l4 + 8, 5) == 0 &&     /* acknowledgement, header length */
-	       memcmp(a + l4 + 14, b + l4 + 14, 2) == 0 &&   /* window */
+	return memcmp(a + l4, b + l4, TCP_SEQ) == 0 &&     /* ports */
+	       memcmp(a + l4 + 8, b + l4 + 8, 5) == 0 &&   /* acknowledgement, header length */
+	       memcmp(a + l4 + 14, b + l4 + 14, 2) == 0 && /* window */
 	       memcmp(a + l4 + 18, b + l4 + 18, merge->head_len - l4 - 18) == 0;
 }
 
@@ -95,8 +95,8 @@ static bool continues(const struct tap_merge *merge, const struct frame *frame)
 	uint8_t flags;
 
 	if (merge->frames == 0 || merge->closed || frame->checked != merge->l4 ||
-	    frame->head_len != merge->head_len || frame->body != merge->body.data + merge->body.len ||
-	    frame->body_len > merge->mss ||
+	    frame->head_len != merge->head_len ||
+	    frame->body != merge->body.data + merge->body.len || frame->body_len > merge->mss ||
 	    merge->head_len - merge->l3 + merge->body.len + frame->body_len > PACKET_MAX)
 		return false;
 	flags = frame->head[merge->l4 + TCP_FLAGS];
