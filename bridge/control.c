@@ -45,9 +45,11 @@ struct control {
 json_t *control_time(void)
 {
 	struct timespec now;
+	int64_t us;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	return json_real((double)now.tv_sec + (double)(now.tv_nsec / 1000) / 1e6);
+	us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	return json_real((double)us / 1e6);
 }
 
 json_t *control_error(const char *format, ...)
