@@ -116,24 +116,45 @@ def build(tree):
     return True
 
 
-def read_junit(suite, path):
-    """Adds the test cases of a JUnit file; returns the names of test suites with failures."""
+def short(name):
+    """Of meson's "ixtap.ixtap:unit / rx": rx."""
+    return name.rpartition(" / ")[2]
+
+
+def logs_of(*elements):
+    return "\n".join(part.text for element in elements for part in
+                     (element.find("system-out"), element.find("system-err"))
+                     if part is not None and part.text)
+
+
+def skip_reason(case, group, skip):
+    """meson leaves it in the output of the test, where TAP has it."""
+    said = re.search(rf"(?:^ok .*{re.escape(case.get('name'))}.*|^1\.\.0 )# SKIP:? *(.+)",
+                     logs_of(case, group), re.M)
+    return skip.get("message") or (said and said[1]) or "says not why"
+
+
+def read_junit(label, path):
+    """Adds the test cases of a JUnit file; returns the names of those with failures, or of their
+    groups."""
     failing = set()
     for group in ElementTree.parse(path).getroot().iter("testsuite"):
         for case in group.iter("testcase"):
-            name = f"{suite}: {case.get('classname') or group.get('name')} {case.get('name')}"
+            owner = case.get("classname") or group.get("name")
+            if " / " in case.get("name"):
+                name = short(case.get("name"))
+            else:
+                name = f"{short(owner)} {case.get('name')}"
             bad = case.find("failure") if case.find("failure") is not None else case.find("error")
             skip = case.find("skipped")
             if bad is not None:
-                logs = [part.text for part in (bad, case.find("system-out"), case.find("system-err"),
-                                               group.find("system-out"), group.find("system-err"))
-                        if part is not None and part.text]
-                add(name, "failed", "\n".join([bad.get("message") or "", *logs]))
-                failing.add(group.get("name"))
+                add(f"{label}: {name}", "failed", "\n".join(
+                    filter(None, [bad.get("message"), bad.text, logs_of(case, group)])))
+                failing |= {short(owner), name}
             elif skip is not None:
-                add(name, "skipped", skip.get("message") or skip.text or "says not why")
+                add(f"{label}: {name}", "skipped", skip_reason(case, group, skip))
             else:
-                add(name, "passed")
+                add(f"{label}: {name}", "passed")
     return failing
 
 
@@ -155,12 +176,11 @@ def run_c_suite(suite, tree, env):
     # A program that dies after its last "ok" is no test case of the JUnit file.
     with open(os.path.join(logs, f"{suite}.json"), encoding="utf-8") as lines:
         for test in map(json.loads, lines):
-            name = test["name"].rpartition(" / ")[2]
-            if test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and \
-                    not any(group.rpartition(".")[2] == name for group in failing):
+            name = short(test["name"])
+            if test["result"] not in ("OK", "SKIP", "EXPECTEDFAIL") and name not in failing:
                 add(f"{label}: {name}", "failed", f"{test['result']}, exit status "
                     f"{test['returncode']}\n{test.get('stdout', '')}\n{test.get('stderr', '')}")
-                failing.add(f".{name}")
+                failing.add(name)
     if code != 0 and not failing:
         add(f"{label}: meson test", "failed", output)
 
@@ -171,6 +191,7 @@ def run_pytest(label, folder, tree, env):
     if os.path.exists(junit):
         os.unlink(junit)
     command = [sys.executable, "-m", "pytest", folder, "-v", "--tb=short", "-p", "no:cacheprovider",
+               "-W", "error::pytest.PytestUnhandledThreadExceptionWarning",
                f"--junitxml={junit}", "-o", "junit_logging=all", "-o", "junit_family=xunit1"]
     code, output = contained(label, command, r"::.* (PASSED|FAILED|ERROR|SKIPPED)",
                              {**env, "IXTAP_BUILD": build_dir, "PYTHONDONTWRITEBYTECODE": "1"})

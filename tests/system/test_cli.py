@@ -147,7 +147,7 @@ def test_daemon_that_is_none(rig, answer, words):
         def serve():
             peer, _ = listener.accept()
             with peer:
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUFFORCE, 1 << 20)
+                peer.setsockopt(socket.SOL_SOCKET, 32, 1 << 20)  # SO_SNDBUFFORCE
                 peer.recv(4096)
                 if ANSWERS[answer] is not None:
                     peer.send(ANSWERS[answer])

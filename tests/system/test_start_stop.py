@@ -84,7 +84,6 @@ def test_own_ixnic_over_a_socket(rig):
         r.wait_for(lambda: left.carrier("tap0") and right.carrier("wire0"), "carrier")
         left.run("ping", "-n", "-q", "-c", "3", "-i", "0.05", "-W", "5", r.RIGHT_V4)
         assert bridge.stop() == 0, bridge.errors()
-        r.wait_for(lambda: not right.carrier("wire0"), "the laser goes off with the driver")
     assert r.ask(rig.path("nic.control"), "violations")["total"] == 0
     assert nic.stop() == 0, nic.errors()
 

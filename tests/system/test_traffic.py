@@ -90,9 +90,14 @@ def test_tcp_without_offloads(bridge):
 
 @pytest.mark.parametrize("direction", [(), ("-R",)], ids=["out", "in"])
 def test_udp(bridge, direction):
+    """The kernel may have no room for a datagram at either end; we drop none."""
     end = bridge.iperf("-u", "-b", "100M", *direction)["sum"]
     assert end["packets"] > 1000
-    assert end["lost_packets"] <= end["packets"] // 100
+    assert end["lost_packets"] < end["packets"] // 2
+    counters = bridge.counters() | bridge.nic("counters")["counters"]
+    drops = {name: value for name, value in counters.items() if "_drop_" in name and value}
+    assert not drops.keys() - {"tx_drop_link_down", "rx_drop_link_down", "wire_drop_down",
+                               "rx_drop_address"}, drops
 
 
 def test_tcp_both_ways_with_many_streams(bridge):
@@ -102,6 +107,9 @@ def test_tcp_both_ways_with_many_streams(bridge):
 
 
 def test_vlan_interface(bridge):
+    if bridge.left.run("ip", "link", "add", "link", bridge.tap, "name", "probe", "type", "vlan",
+                       "id", "99", check=False).returncode != 0:
+        pytest.skip("this kernel has no VLAN interfaces (8021q)")
     for namespace, device, address in ((bridge.left, bridge.tap, "198.51.100.1"),
                                        (bridge.right, bridge.wire, "198.51.100.2")):
         namespace.run("ip", "link", "add", "link", device, "name", "v100", "type", "vlan", "id", "100")
