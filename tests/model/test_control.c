@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -276,12 +277,25 @@ static void failed_starts_exit_1(void **state)
 	assert_int_equal(stat(wire + strlen("seqpacket:"), &st), -1);
 }
 
-/* A socket file that a killed program left is replaced. */
-static void stale_control_socket_is_replaced(void **state)
+/* A datagram socket as systemd's, that waits no longer than the deadline. */
+static int notify_socket(const char *path)
+{
+	const struct timeval deadline = {.tv_sec = MODEL_DEADLINE_MS / 1000};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)), 0);
+	return fd;
+}
+
+/* A socket file that a killed program left is replaced; the service manager hears of the start. */
+static void starts_over_a_stale_socket_and_says_so(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char nic[128], wire[160], line[8] = "";
-	int fd, pipefd[2], status;
+	char nic[128], wire[160], notify[100], line[8] = "";
+	int fd, pipefd[2], status, systemd;
 	pid_t pid;
 
 	snprintf(nic, sizeof(nic), "%s/other", model_dir(*state));
@@ -290,11 +304,14 @@ static void stale_control_socket_is_replaced(void **state)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
+	snprintf(notify, sizeof(notify), "%s/notify", model_dir(*state));
+	systemd = notify_socket(notify);
 	assert_int_equal(pipe2(pipefd, O_CLOEXEC), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		dup2(pipefd[1], STDOUT_FILENO);
+		setenv("NOTIFY_SOCKET", notify, 1);
 		alarm(MODEL_DEADLINE_MS / 1000);
 		execl(getenv("IXNIC"), "ixnic", "--socket", nic, "--wire", wire, "--control",
 		      address.sun_path, NULL);
@@ -303,12 +320,16 @@ static void stale_control_socket_is_replaced(void **state)
 	close(pipefd[1]);
 	assert_int_equal(read(pipefd[0], line, 6), 6);
 	assert_string_equal(line, "ready\n");
+	assert_int_equal(recv(systemd, line, sizeof(line), 0), 7);
+	assert_memory_equal(line, "READY=1", 7);
 	close(pipefd[0]);
 	kill(pid, SIGTERM);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	assert_int_equal(access(address.sun_path, F_OK), -1);
 	assert_int_equal(access(nic, F_OK), -1);
+	close(systemd);
+	unlink(notify);
 }
 
 int main(void)
@@ -324,7 +345,7 @@ int main(void)
 		TEST(rude_clients_bother_nobody),
 		TEST(socket_is_private),
 		TEST(failed_starts_exit_1),
-		TEST(stale_control_socket_is_replaced),
+		TEST(starts_over_a_stale_socket_and_says_so),
 		cmocka_unit_test(usage_errors_exit_2),
 	};
 
