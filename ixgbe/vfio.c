@@ -239,11 +239,13 @@ static int vfio_irq_set(struct ixgbe_backend *backend, const int *eventfd, uint3
 
 	if (count > vfio->vectors)
 		return -EINVAL;
-	/* Vectors cannot be added to those that are enabled: all off first. Count 0 does
-	 * that. */
+	/* Vectors cannot be added to those that are enabled: all off first, by count 0. The
+	 * kernel says -EINVAL when they are off already. */
 	err = vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &arg.set);
-	if (err < 0 || count == 0)
+	if (err < 0 && err != -EINVAL)
 		return err;
+	if (count == 0)
+		return 0;
 	arg.set.argsz += count * (uint32_t)sizeof(int);
 	arg.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
 	arg.set.count = count;
@@ -326,37 +328,43 @@ static int open_group(struct vfio *vfio, const char *dev, const struct vfio_pci 
 	return 0;
 }
 
-/* Takes the lowest range that is large enough, or the largest. */
-static void choose_range(struct vfio *vfio, const struct vfio_iova_range *range, uint32_t count)
+/* Keeps the range if it is better than the best so far: the first, lowest, that is large
+ * enough, or else the largest. */
+static void consider_range(struct vfio *vfio, struct vfio_iova_range range, uint64_t *best)
 {
-	uint64_t best = 0;
+	uint64_t last = range.end < IOVA_LAST_MAX ? range.end : IOVA_LAST_MAX;
 
-	for (uint32_t i = 0; i < count && best < IOVA_RANGE_ENOUGH_BYTES; i++) {
-		uint64_t last = range[i].end < IOVA_LAST_MAX ? range[i].end : IOVA_LAST_MAX;
-
-		if (range[i].start > last || last - range[i].start <= best)
-			continue;
-		best = last - range[i].start;
-		vfio->first = range[i].start;
-		vfio->last = last;
-	}
+	if (*best >= IOVA_RANGE_ENOUGH_BYTES || range.start > last || last - range.start <= *best)
+		return;
+	*best = last - range.start;
+	vfio->first = range.start;
+	vfio->last = last;
 }
 
-/* Looks for the IOVA ranges in the IOMMU's chain of capabilities. */
-static void parse_ranges(struct vfio *vfio, const uint8_t *info, uint32_t size, uint32_t offset)
+/* Looks for the IOVA ranges in the IOMMU's chain of capabilities. These are not aligned: a
+ * kernel before 6.6 puts one of 12 bytes in front of them. */
+static void parse_ranges(struct vfio *vfio, const uint8_t *info, size_t size, size_t at)
 {
-	const struct vfio_iommu_type1_info_cap_iova_range *cap;
+	struct vfio_iommu_type1_info_cap_iova_range cap;
+	struct vfio_iova_range range;
+	uint64_t best = 0;
 
-	while (offset >= sizeof(struct vfio_iommu_type1_info) && offset <= size &&
-	       size - offset >= sizeof(struct vfio_info_cap_header) && offset % 8 == 0) {
-		cap = (const void *)(info + offset);
-		if (cap->header.id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE &&
-		    size - offset >= sizeof(*cap) &&
-		    cap->nr_iovas <= (size - offset - sizeof(*cap)) / sizeof(cap->iova_ranges[0]))
-			choose_range(vfio, cap->iova_ranges, cap->nr_iovas);
-		if (cap->header.next <= offset)
+	while (at <= size && size - at >= sizeof(cap.header)) {
+		memcpy(&cap.header, info + at, sizeof(cap.header));
+		if (cap.header.id == VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE &&
+		    size - at >= sizeof(cap)) {
+			memcpy(&cap, info + at, sizeof(cap));
+			at += sizeof(cap);
+			for (; cap.nr_iovas > 0 && size - at >= sizeof(range); cap.nr_iovas--) {
+				memcpy(&range, info + at, sizeof(range));
+				consider_range(vfio, range, &best);
+				at += sizeof(range);
+			}
 			return;
-		offset = cap->header.next;
+		}
+		if (cap.header.next <= at)
+			return;
+		at = cap.header.next;
 	}
 }
 

@@ -35,7 +35,7 @@ static struct fake {
 	int api_version, extension;
 	struct vfio_iova_range range[4];
 	uint32_t ranges;
-	uint32_t cap_next;     /* of the range capability */
+	uint32_t cap_next;     /* 0: where the ranges are */
 	uint64_t memlock_left; /* bytes that can be pinned */
 	bool short_config;
 
@@ -91,11 +91,20 @@ static void fake_close(int fd)
 	fake.fd[fd] = CLOSED;
 }
 
+/* As Linux 6.1 answers: the ranges come after a capability of 12 bytes, unaligned. */
 static int fake_info(struct vfio_iommu_type1_info *info)
 {
-	struct vfio_iommu_type1_info_cap_iova_range *cap;
-	uint32_t at = (sizeof(*info) + 7) & ~7u;
-	uint32_t need = at + (uint32_t)(sizeof(*cap) + fake.ranges * sizeof(fake.range[0]));
+	struct vfio_iommu_type1_info_dma_avail avail = {
+		.header = {.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, .version = 1},
+		.avail = 65535,
+	};
+	struct vfio_iommu_type1_info_cap_iova_range cap = {
+		.header = {.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, .version = 1},
+		.nr_iovas = fake.ranges,
+	};
+	uint8_t *at = (uint8_t *)(info + 1);
+	uint32_t need = (uint32_t)(sizeof(*info) + sizeof(avail) + sizeof(cap) +
+				   fake.ranges * sizeof(fake.range[0]));
 
 	info->flags = VFIO_IOMMU_INFO_PGSIZES;
 	if (fake.ranges == 0)
@@ -106,13 +115,12 @@ static int fake_info(struct vfio_iommu_type1_info *info)
 		info->cap_offset = 0;
 		return 0;
 	}
-	info->cap_offset = at;
-	cap = (void *)((uint8_t *)info + at);
-	cap->header.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
-	cap->header.version = 1;
-	cap->header.next = fake.cap_next;
-	cap->nr_iovas = fake.ranges;
-	memcpy(cap->iova_ranges, fake.range, fake.ranges * sizeof(fake.range[0]));
+	info->cap_offset = sizeof(*info);
+	avail.header.next =
+		fake.cap_next ? fake.cap_next : (uint32_t)(sizeof(*info) + sizeof(avail));
+	memcpy(at, &avail, sizeof(avail));
+	memcpy(at + sizeof(avail), &cap, sizeof(cap));
+	memcpy(at + sizeof(avail) + sizeof(cap), fake.range, fake.ranges * sizeof(fake.range[0]));
 	return 0;
 }
 
@@ -183,6 +191,8 @@ static int fake_set_irqs(const struct vfio_irq_set *set)
 {
 	assert_int_equal(set->index, VFIO_PCI_MSIX_IRQ_INDEX);
 	assert_int_equal(set->start, 0);
+	if (set->count == 0 && fake.irqs == 0)
+		return -EINVAL; /* as Linux has it */
 	if (set->count == 0) {
 		assert_int_equal(set->flags, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER);
 		fake.irqs = 0;
@@ -550,7 +560,7 @@ static void it_opens_and_closes_in_order(void **state)
 	assert_string_equal(backend->ops->name, "vfio");
 	assert_string_equal(fake.log, "");
 	backend->ops->close(backend);
-	assert_string_equal(fake.log, "irqs-off reset unmap device unset group container");
+	assert_string_equal(fake.log, "reset unmap device unset group container");
 	nothing_is_left();
 	ixgbe_backend_vfio.close(NULL);
 }
@@ -609,7 +619,12 @@ static void vectors_get_their_eventfds(void **state)
 	assert_int_equal(ops->irq_set(backend, fds, 65), -EINVAL);
 	assert_int_equal(ops->irq_set(backend, NULL, 0), 0);
 	assert_int_equal(fake.irqs, 0);
+	assert_int_equal(ops->irq_set(backend, NULL, 0), 0); /* off already */
+	assert_int_equal(ops->irq_set(backend, fds, 2), 0);
+	fake.log[0] = '\0';
 	ops->close(backend);
+	assert_string_equal(fake.log, "irqs-off reset unmap device unset group container");
+	nothing_is_left();
 }
 
 static void memory_is_mapped_and_unmapped(void **state)
