@@ -557,6 +557,8 @@ static int run_ixnic(const char *const *args, char *said, size_t size)
 	snprintf(socket_path, sizeof(socket_path), "/tmp/ixnic-why-%d", getpid());
 	for (int i = 0; i < 12 && args[i]; i++)
 		argv[i + 3] = args[i];
+	if (!argv[0])
+		fail_msg("IXNIC is not set");
 	assert_int_equal(pipe(out), 0);
 	pid = fork();
 	assert_true(pid >= 0);

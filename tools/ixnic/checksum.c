@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One's complement sums do not care about byte order (RFC 1071, 2B): words are added as they lie
- * in memory, and only the folded result is ever stored. Eight bytes are added as two 32-bit
- * halves into 64-bit sums, which cannot overflow for any frame, and needs no carry.
+ * in memory, and only the folded result is ever stored. Words of 32 bits are added
+ * into 64-bit sums, which cannot overflow for any frame, and need no carry.
  */
 #include "checksum.h"
 
@@ -10,29 +10,37 @@
 #include <string.h>
 #include <threads.h>
 
+typedef uint64_t lanes __attribute__((vector_size(16)));
+
 uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint64_t low = 0, high = 0, w[4];
+	lanes a = {0}, b = {0}, c = {0}, d = {0};
 
-	for (; len >= sizeof(w); len -= sizeof(w), p += sizeof(w)) {
-		memcpy(w, p, sizeof(w));
-		for (int i = 0; i < 4; i++) {
-			low += w[i] & UINT32_MAX;
-			high += w[i] >> 32;
-		}
+	/* Four sums, so that no addition waits for the one before it. */
+	for (; len >= 2 * sizeof(lanes); len -= 2 * sizeof(lanes), p += 2 * sizeof(lanes)) {
+		lanes x, y;
+
+		memcpy(&x, p, sizeof(x));
+		memcpy(&y, p + sizeof(x), sizeof(y));
+		a += x & UINT32_MAX;
+		b += x >> 32;
+		c += y & UINT32_MAX;
+		d += y >> 32;
 	}
+	a += b + c + d;
+	/* What was passed in may be anything that came from here: it is folded once. */
+	sum = (sum & UINT32_MAX) + (sum >> 32) + a[0] + a[1];
 	while (len > 0) {
 		size_t n = len < 4 ? len : 4;
 		uint32_t word = 0;
 
 		memcpy(&word, p, n);
-		low += word;
+		sum += word;
 		p += n;
 		len -= n;
 	}
-	/* sum may be any 64-bit value that came from here: halve it before adding */
-	return (sum & UINT32_MAX) + (sum >> 32) + low + high;
+	return sum;
 }
 
 uint16_t csum_fold(uint64_t sum)
