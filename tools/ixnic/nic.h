@@ -24,10 +24,10 @@
 #include "ixgbe/fields.h"
 #include "ixgbe/regs.h"
 
-#define NIC_BAR0_BYTES   0x80000u
-#define NIC_VECTORS      64u  /* MSI-X vectors (section 7.3.1) */
-#define NIC_QUEUES       128u /* of each direction */
-#define NIC_FRAME_MAX    (IXGBE_FRAME_MAX_BYTES + 8u) /* two VLAN tags; FCS included */
+#define NIC_BAR0_BYTES 0x80000u
+#define NIC_VECTORS    64u                          /* MSI-X vectors (section 7.3.1) */
+#define NIC_QUEUES     128u                         /* of each direction */
+#define NIC_FRAME_MAX  (IXGBE_FRAME_MAX_BYTES + 8u) /* two VLAN tags; FCS included */
 
 struct nic {
 	uint32_t reg[NIC_BAR0_BYTES / 4]; /* BAR 0 as stored; side effects are hooks */
@@ -112,8 +112,8 @@ struct reg_hook {
 	void (*write)(struct nic *nic, uint32_t index, uint32_t old, uint32_t written);
 };
 /* Each part's hooks; ended by a row without functions. regfile.c joins them. */
-extern const struct reg_hook eeprom_hooks[], spi_hooks[], sfp_hooks[], link_hooks[], reset_hooks[], irq_hooks[],
-	path_hooks[], rx_hooks[], tx_hooks[], filter_hooks[], stats_hooks[];
+extern const struct reg_hook eeprom_hooks[], spi_hooks[], sfp_hooks[], link_hooks[], reset_hooks[],
+	irq_hooks[], path_hooks[], rx_hooks[], tx_hooks[], filter_hooks[], stats_hooks[];
 
 /* ---- dma.c: the client's memory ---- */
 
@@ -139,7 +139,7 @@ void irq_reset(struct nic *nic); /* state beside the registers: pending causes, 
 /* ---- eeprom.c, sfp.c ---- */
 
 #define EEPROM_WORDS 1024u
-uint16_t eeprom_word(const struct nic *nic, uint32_t address); /* 0xffff beyond the end */
+uint16_t eeprom_word(const struct nic *nic, uint32_t address);           /* 0xffff beyond the end */
 void eeprom_word_set(struct nic *nic, uint32_t address, uint16_t value); /* nothing beyond */
 void eeprom_load(struct nic *nic); /* the automatic read after a reset: registers of the image */
 void sfp_reset(struct nic *nic);
@@ -158,7 +158,8 @@ void loop_remove(struct loop *loop, int fd);
 void loop_work_set(struct loop *loop, bool (*work)(void *ctx), void *ctx);
 /* A one-shot deadline per `slot`, for EITR and the link: monotonic nanoseconds; 0: none. */
 enum loop_timer { LOOP_TIMER_ITR, LOOP_TIMER_LINK, LOOP_TIMER_TCP, LOOP_TIMER_CLIENT, LOOP_TIMERS };
-void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, loop_fn fn, void *ctx);
+void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, loop_fn fn,
+		    void *ctx);
 uint64_t loop_now_ns(void);
 int loop_run(struct loop *loop); /* until loop_stop; 0 or -errno */
 /* One turn, which sleeps at most `timeout_ns` (< 0: until something happens). */
@@ -242,22 +243,26 @@ void stat_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount);
 	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
 	R(FCTRL_WITH_RXEN, "8.2.3.7.1", "FCTRL changed while RXCTRL.RXEN is set")                  \
 	R(RXEN_WITHOUT_SECRX, "4.6.7", "RXEN set without the SECRXCTRL.RX_DIS handshake")          \
-	R(RDRXCTL_RSC, "8.2.3.8.8", "RDRXCTL.RSCFRSTSIZE not 0, or RSCACKC or FCOE_WRFIX clear, with RXEN")           \
+	R(RDRXCTL_RSC, "8.2.3.8.8",                                                                \
+	  "RDRXCTL.RSCFRSTSIZE not 0, or RSCACKC or FCOE_WRFIX clear, with RXEN")                  \
 	R(DTXMXSZRQ_BITS, "8.2.3.9.12", "DTXMXSZRQ over its field")                                \
 	R(RX_RING_BASE, "8.2.3.8.1", "receive ring base not 128-byte aligned")                     \
-	R(RX_RING_LENGTH, "8.2.3.8.3", "receive ring length 0, over the limit or not a multiple of 128")  \
+	R(RX_RING_LENGTH, "8.2.3.8.3",                                                             \
+	  "receive ring length 0, over the limit or not a multiple of 128")                        \
 	R(RX_RING_LIVE, "4.6.7.1", "receive ring changed while the queue is enabled")              \
 	R(RX_TAIL_EARLY, "4.6.7.1", "RDT written before RXDCTL.ENABLE read back set")              \
 	R(RX_TAIL_RANGE, "7.1.9", "RDT outside the ring")                                          \
 	R(RX_BUFFER_SIZE, "8.2.3.8.7", "SRRCTL.BSIZEPACKET 0 or over 16 KiB")                      \
-	R(RX_DESC_DD, "7.1.6.1", "receive descriptor handed over with DD or a reserved bit set")  \
+	R(RX_DESC_DD, "7.1.6.1", "receive descriptor handed over with DD or a reserved bit set")   \
 	R(TX_RING_BASE, "8.2.3.9.5", "transmit ring base not 128-byte aligned")                    \
-	R(TX_RING_LENGTH, "8.2.3.9.7", "transmit ring length 0, over the limit or not a multiple of 128") \
+	R(TX_RING_LENGTH, "8.2.3.9.7",                                                             \
+	  "transmit ring length 0, over the limit or not a multiple of 128")                       \
 	R(TX_RING_LIVE, "4.6.8.1", "transmit ring changed while the queue is enabled")             \
 	R(TX_TAIL_EARLY, "4.6.8.1", "TDT written before TXDCTL.ENABLE read back set")              \
 	R(TX_TAIL_RANGE, "7.2.3.3", "TDT outside the ring")                                        \
 	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
-	R(TX_WTHRESH, "8.2.3.9.10", "RS with WTHRESH and head write-back, or RS outside the last descriptor")     \
+	R(TX_WTHRESH, "8.2.3.9.10",                                                                \
+	  "RS with WTHRESH and head write-back, or RS outside the last descriptor")                \
 	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor of 0 or over 16 KiB")                      \
 	R(TX_DESC_TYPE, "7.2.3.2", "unknown descriptor type, or reserved bits set")                \
 	R(TX_PAYLEN, "7.2.3.2.4", "PAYLEN does not agree with the data")                           \
