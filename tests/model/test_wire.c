@@ -557,16 +557,15 @@ static int run_ixnic(const char *const *args, char *said, size_t size)
 	snprintf(socket_path, sizeof(socket_path), "/tmp/ixnic-why-%d", getpid());
 	for (int i = 0; i < 12 && args[i]; i++)
 		argv[i + 3] = args[i];
-	if (!argv[0])
-		fail_msg("IXNIC is not set");
 	assert_int_equal(pipe(out), 0);
 	pid = fork();
 	assert_true(pid >= 0);
-	if (pid == 0) {
+	if (pid == 0 && argv[0]) {
 		dup2(out[1], STDERR_FILENO);
 		execv(argv[0], (char **)(uintptr_t)argv);
-		_exit(127);
 	}
+	if (pid == 0)
+		_exit(127);
 	close(out[1]);
 	while (have < size - 1 && (n = read(out[0], said + have, size - 1 - have)) > 0)
 		have += (size_t)n;

@@ -31,15 +31,14 @@ uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 	a += b + c + d;
 	/* What was passed in may be anything that came from here: it is folded once. */
 	sum = (sum & UINT32_MAX) + (sum >> 32) + a[0] + a[1];
-	while (len > 0) {
-		size_t n = len < 4 ? len : 4;
-		uint32_t word = 0;
-
-		memcpy(&word, p, n);
+	for (uint32_t word; len >= sizeof(word); len -= sizeof(word), p += sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
 		sum += word;
-		p += n;
-		len -= n;
 	}
+	if (len & 2)
+		sum += htobe16((uint16_t)(p[0] << 8 | p[1]));
+	if (len & 1) /* followed by a byte of 0 */
+		sum += htobe16((uint16_t)(p[len - 1] << 8));
 	return sum;
 }
 
