@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
 PR_SET_PDEATHSIG = 1
@@ -61,6 +62,8 @@ def contained(run):
             code = run()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1
+        except BaseException:  # nobody is above us to show it
+            traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
