@@ -207,7 +207,8 @@ static int wait_for(int sock, short events, uint64_t deadline_ns)
 		struct pollfd pfd = {.fd = sock, .events = events};
 		uint64_t now = vu_now_ns();
 		uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
-		struct timespec timeout = {(time_t)(left / 1000000000u), (long)(left % 1000000000u)};
+		struct timespec timeout = {(time_t)(left / 1000000000u),
+					   (long)(left % 1000000000u)};
 		int n = ppoll(&pfd, 1, &timeout, NULL);
 
 		if (n > 0)

@@ -22,11 +22,11 @@
 #define VU_VERSION_MINOR 1u
 
 /* What we offer and accept. QEMU refuses more than 16 descriptors. */
-#define VU_FDS_MAX         16u
-#define VU_DATA_MAX_BYTES  65536u /* of one region access: max_data_xfer_size */
-#define VU_MESSAGE_MAX     (VU_DATA_MAX_BYTES + 64u)
-#define VU_DMA_MAPS_MAX    65535u
-#define VU_PAGE_SIZES      4096u /* the smallest, and with it all larger ones */
+#define VU_FDS_MAX        16u
+#define VU_DATA_MAX_BYTES 65536u /* of one region access: max_data_xfer_size */
+#define VU_MESSAGE_MAX    (VU_DATA_MAX_BYTES + 64u)
+#define VU_DMA_MAPS_MAX   65535u
+#define VU_PAGE_SIZES     4096u /* the smallest, and with it all larger ones */
 
 /* What holds for a peer that does not say. */
 #define VU_DEFAULT_FDS        1u

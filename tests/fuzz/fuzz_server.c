@@ -21,7 +21,14 @@
 #include "tools/ixnic/nic.h"
 #include "tools/ixnic/server.h"
 
-enum { RAW = 0xff, PAYLOAD_MAX = 255, WITH_MEMORY = 1, WITH_EVENTFDS = 2, WITH_PIPE = 4, POSTED = 8 };
+enum {
+	RAW = 0xff,
+	PAYLOAD_MAX = 255,
+	WITH_MEMORY = 1,
+	WITH_EVENTFDS = 2,
+	WITH_PIPE = 4,
+	POSTED = 8
+};
 
 /* Takes in what the server says, so that it never waits for us. */
 static void drain(int sock)
@@ -113,9 +120,24 @@ static uint8_t *put(uint8_t *to, const void *from, size_t len)
 /* A number near an edge, or any. */
 static uint64_t number(uint32_t (*random)(void))
 {
-	static const uint64_t edge[] = {
-		0, 1, 4, 8, 63, 64, 4095, 4096, 0x2000, 0x3ffc, 0x4000, 0x7fffc, 0x80000, 0x10000,
-		UINT32_MAX, 1ull << 32, UINT64_MAX - 4095, UINT64_MAX};
+	static const uint64_t edge[] = {0,
+					1,
+					4,
+					8,
+					63,
+					64,
+					4095,
+					4096,
+					0x2000,
+					0x3ffc,
+					0x4000,
+					0x7fffc,
+					0x80000,
+					0x10000,
+					UINT32_MAX,
+					1ull << 32,
+					UINT64_MAX - 4095,
+					UINT64_MAX};
 
 	if (random() % 4)
 		return edge[random() % (sizeof(edge) / sizeof(edge[0]))];
@@ -127,7 +149,8 @@ static size_t payload(uint8_t command, uint8_t *to, uint32_t (*random)(void))
 	uint8_t *end = to;
 
 	if (command == VU_DMA_MAP || command == VU_DMA_UNMAP) {
-		uint64_t place = (uint64_t)(random() % 8) * 4096, size = (1 + random() % 4) * 4096ull;
+		uint64_t place = (uint64_t)(random() % 8) * 4096,
+			 size = (1 + random() % 4) * 4096ull;
 		struct vu_dma_map map = {32, random() % 4, 0, place, size};
 		struct vu_dma_unmap unmap = {24, random() % 3, place, size};
 

@@ -30,8 +30,8 @@ struct model {
 	struct model_options options;
 	char dir[32];
 	char path[48], wire_path[48], control_path[48]; /* in dir */
-	pid_t pid;   /* -1: none */
-	int wire;    /* -1: not connected, as are the following */
+	pid_t pid;                                      /* -1: none */
+	int wire; /* -1: not connected, as are the following */
 	int irq[MODEL_VECTORS];
 	uint16_t id; /* of the next message */
 	uint64_t iova;

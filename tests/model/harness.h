@@ -40,11 +40,11 @@
 struct model;
 
 struct model_options {
-	const char *mac;               /* --mac; NULL: 02:00:00:00:00:01 */
-	const char *wire;              /* --wire; NULL: a seqpacket, for model_wire_send() and so on */
-	bool link_down;                /* --link down */
-	bool listen;                   /* --socket DIR/nic, instead of the socketpair */
-	const char *const *more;       /* further arguments, NULL-terminated; NULL: none */
+	const char *mac;         /* --mac; NULL: 02:00:00:00:00:01 */
+	const char *wire;        /* --wire; NULL: a seqpacket, for model_wire_send() and so on */
+	bool link_down;          /* --link down */
+	bool listen;             /* --socket DIR/nic, instead of the socketpair */
+	const char *const *more; /* further arguments, NULL-terminated; NULL: none */
 };
 
 /* For cmocka's fixtures: *state is a struct model *. 0 or -1. `options` may be NULL. */
@@ -61,7 +61,8 @@ void model_reconnect(struct model *m);
  * model's sockets. */
 const char *model_path(const struct model *m);
 const char *model_dir(const struct model *m);
-/* Closes the connection, and the test makes its own to model_path(); model_reconnect() ends that. */
+/* Closes the connection, and the test makes its own to model_path(); model_reconnect() ends that.
+ */
 void model_disconnect(struct model *m);
 int model_pid(const struct model *m);
 /* Waits until the program has ended by itself: whether it did so with 0. */

@@ -74,8 +74,8 @@ static void test_bar_sizes(void **state)
 		uint64_t size;
 	} want[] = {
 		{0, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH, 0x80000},
-		{2, PCI_BASE_ADDRESS_SPACE_IO,                                    32     },
-		{4, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH, 0x4000 },
+		{2, PCI_BASE_ADDRESS_SPACE_IO, 32},
+		{4, PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH, 0x4000},
 	};
 
 	for (size_t i = 0; i < 3; i++) {

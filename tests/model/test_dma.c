@@ -235,14 +235,10 @@ static void test_torn_file(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(test_one_mapping),
-		TEST(test_neighbours),
-		TEST(test_faults),
-		TEST(test_bus_master),
-		TEST(test_unmapped_is_gone),
-		TEST(test_file_that_grows),
-		TEST(test_random),
-		cmocka_unit_test(test_torn_file),
+		TEST(test_one_mapping),      TEST(test_neighbours),
+		TEST(test_faults),           TEST(test_bus_master),
+		TEST(test_unmapped_is_gone), TEST(test_file_that_grows),
+		TEST(test_random),           cmocka_unit_test(test_torn_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The vfio-user server: QEMU's way in, interrupts, memory, one client after the other, and clients
- * that mean harm. */
+/* The vfio-user server and a client that is well: QEMU's way in, regions, interrupts, memory. */
 #include "harness.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "ixgbe/vfio_user.h"
@@ -81,8 +76,8 @@ static void test_qemu_start(void **state)
 	assert_int_equal(info.regions, VFIO_PCI_NUM_REGIONS);
 	assert_int_equal(info.irqs, VFIO_PCI_NUM_IRQS);
 
-	static const uint64_t sizes[VFIO_PCI_NUM_REGIONS] = {
-		0x80000, 0, 32, 0, 0x4000, 0, 0, 4096, 0};
+	static const uint64_t sizes[VFIO_PCI_NUM_REGIONS] = {0x80000, 0, 32,   0, 0x4000,
+							     0,       0, 4096, 0};
 
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
 		struct vu_region_info region = {.argsz = sizeof(region), .index = i};
@@ -93,9 +88,9 @@ static void test_qemu_start(void **state)
 		assert_int_equal(region.index, i);
 		assert_int_equal(region.argsz, sizeof(region));
 		assert_int_equal(region.size, sizes[i]);
-		assert_int_equal(region.flags, sizes[i] ? VFIO_REGION_INFO_FLAG_READ |
-								  VFIO_REGION_INFO_FLAG_WRITE
-							: 0);
+		assert_int_equal(region.flags,
+				 sizes[i] ? VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE
+					  : 0);
 	}
 
 	static const uint32_t counts[VFIO_PCI_NUM_IRQS] = {1, 1, 64, 1, 1};
@@ -190,21 +185,21 @@ static void test_region_bounds(void **state)
 		uint64_t offset;
 		uint32_t count;
 	} bad[] = {
-		{0,          0x80000,         4         },
-		{0,          0x7fffc,         8         },
-		{0,          UINT64_MAX - 3,  4         },
-		{0,          UINT64_MAX - 3,  8         },
-		{0,          1ull << 32,      4         },
-		{0,          0,               0         },
-		{0,          0,               UINT32_MAX},
-		{0,          0,               65540     },
-		{1,          0,               4         },
-		{4,          0x3ffe,          4         },
-		{6,          0,               4         },
-		{7,          4096,            1         },
-		{8,          0,               1         },
-		{9,          0,               4         },
-		{UINT32_MAX, 0,               4         },
+		{0, 0x80000, 4},
+		{0, 0x7fffc, 8},
+		{0, UINT64_MAX - 3, 4},
+		{0, UINT64_MAX - 3, 8},
+		{0, 1ull << 32, 4},
+		{0, 0, 0},
+		{0, 0, UINT32_MAX},
+		{0, 0, 65540},
+		{1, 0, 4},
+		{4, 0x3ffe, 4},
+		{6, 0, 4},
+		{7, 4096, 1},
+		{8, 0, 1},
+		{9, 0, 4},
+		{UINT32_MAX, 0, 4},
 	};
 	uint8_t data[64] = {0};
 
@@ -342,8 +337,11 @@ static void test_irq_trigger(void **state)
 {
 	struct model *m = *state;
 	uint8_t request[sizeof(struct vu_irq_set) + 4];
-	struct vu_irq_set set = {
-		.argsz = sizeof(request), .flags = BOOL_TRIGGER, .index = MSIX, .start = 8, .count = 4};
+	struct vu_irq_set set = {.argsz = sizeof(request),
+				 .flags = BOOL_TRIGGER,
+				 .index = MSIX,
+				 .start = 8,
+				 .count = 4};
 
 	assert_int_equal(irq_set(m, MSIX, NONE_TRIGGER, 5, 2, NULL, 0), 0);
 	assert_true(model_irq_pending(m, 5) && model_irq_pending(m, 6));
@@ -569,7 +567,7 @@ static void test_bad_maps(void **state)
 	assert_int_equal(dma_map(m, 0x1000, PAGE, readonly, 0, VU_DMA_READABLE), 0);
 	assert_int_equal(dma_map(m, 0x1000, PAGE, fd, 0, RW), -EEXIST);
 	assert_int_equal(dma_map(m, 0x0, 4 * PAGE, fd, 0, RW), -EEXIST);
-	assert_int_equal(dma_map(m, 0x100000, PAGE, -1, 0, RW), 0); /* not shared: fine */
+	assert_int_equal(dma_map(m, 0x100000, PAGE, -1, 0, RW), 0);        /* not shared: fine */
 	assert_int_equal(dma_map(m, -(uint64_t)PAGE, PAGE, fd, 0, RW), 0); /* the very last page */
 	assert_int_equal(dma_unmap(m, 0, 0, VU_UNMAP_ALL), 0);
 
@@ -677,233 +675,6 @@ static void test_truncated_memory(void **state)
 	close(fd);
 }
 
-/* ---- One client after the other ---- */
-
-static size_t fds_of(int pid)
-{
-	char path[64];
-	size_t n = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	DIR *dir = opendir(path);
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-static void test_reconnect(void **state)
-{
-	struct model *m = *state;
-	size_t fds = fds_of(model_pid(m));
-
-	for (int i = 0; i < 50; i++) {
-		model_dma_new(m, PAGE);
-		model_write(m, IXGBE_LEDCTL, 0x01010101);
-		model_reconnect(m);
-		assert_int_not_equal(model_read(m, IXGBE_LEDCTL), 0x01010101);
-		assert_int_equal(model_config_read(m, 0x10, 4), 0x0c);
-		model_config_write(m, 0x10, 4, 0xe0000000);
-	}
-	assert_int_equal(fds_of(model_pid(m)), fds);
-}
-
-static void test_second_client_is_told(void **state)
-{
-	struct model *m = *state;
-	struct vu_version version = {0, 0};
-	char reply[64];
-
-	for (int i = 0; i < 5; i++) {
-		struct peer *p = peer_connect(m);
-
-		assert_int_equal(peer_command(p, VU_VERSION, &version, 4, NULL, 0, reply, 64),
-				 -EBUSY);
-		peer_close(p);
-	}
-	assert_int_equal(model_config_read(m, 0, 4), 0x10fb8086);
-}
-
-/* ---- Clients that mean harm ---- */
-
-static void say(struct peer *p, const void *data, size_t len)
-{
-	(void)!send(peer_socket(p), data, len, MSG_NOSIGNAL);
-}
-
-static void text(struct peer *p)
-{
-	say(p, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 35);
-}
-
-static void size_zero(struct peer *p)
-{
-	say(p, &(struct vu_header){.command = VU_VERSION, .size = 0}, 16);
-}
-
-static void size_huge(struct peer *p)
-{
-	say(p, &(struct vu_header){.command = VU_VERSION, .size = UINT32_MAX}, 16);
-}
-
-static void no_negotiation(struct peer *p)
-{
-	say(p, &(struct vu_header){.command = VU_RESET, .size = 16}, 16);
-}
-
-static void reply_to_nothing(struct peer *p)
-{
-	peer_negotiate(p);
-	say(p, &(struct vu_header){.command = VU_RESET, .size = 16, .flags = VU_REPLY}, 16);
-}
-
-static void unknown_flags(struct peer *p)
-{
-	peer_negotiate(p);
-	say(p, &(struct vu_header){.command = VU_RESET, .size = 16, .flags = 0x100}, 16);
-}
-
-/* Sends reads and takes no reply in, then one byte more than fits. */
-static void deaf(struct peer *p)
-{
-	struct {
-		struct vu_header header;
-		struct vu_region_access access;
-	} read = {{.command = VU_REGION_READ, .size = 32}, {0, 0, 65536}};
-
-	peer_negotiate(p);
-	for (int i = 0; i < 2000; i++) {
-		if (send(peer_socket(p), &read, sizeof(read), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-			break;
-	}
-}
-
-static void mid_message(struct peer *p)
-{
-	peer_negotiate(p);
-	say(p, &(struct vu_header){.command = VU_REGION_WRITE, .size = 1000}, 16);
-}
-
-static void mid_header(struct peer *p)
-{
-	say(p, "\0\0\1", 3);
-}
-
-static void silent(struct peer *p)
-{
-	(void)p;
-}
-
-/* As many descriptors as a message can carry, many times over, in a message that never ends. */
-static void fd_flood(struct peer *p)
-{
-	peer_negotiate(p);
-	peer_send_fds(p, &(struct vu_header){.command = VU_SET_IRQS, .size = 60000}, 16, 250);
-	for (int i = 0; i < 20; i++)
-		peer_send_fds(p, "x", 1, 250);
-}
-
-static const struct {
-	const char *name;
-	void (*act)(struct peer *p);
-	bool waits; /* the server gives it its time */
-} hostile[] = {
-	{"text",             text,             false},
-	{"size zero",        size_zero,        false},
-	{"size huge",        size_huge,        false},
-	{"no negotiation",   no_negotiation,   false},
-	{"reply to nothing", reply_to_nothing, false},
-	{"unknown flags",    unknown_flags,    false},
-	{"fd flood",         fd_flood,         false},
-	{"deaf",             deaf,             true },
-	{"mid-message",      mid_message,      true },
-	{"mid-header",       mid_header,       true },
-	{"silent",           silent,           true },
-};
-#define HOSTILE (sizeof(hostile) / sizeof(hostile[0]))
-
-/* Each of them leaves in the middle of it. */
-static void test_hostile_clients_that_leave(void **state)
-{
-	struct model *m = *state;
-	size_t fds;
-
-	fds = fds_of(model_pid(m));
-	for (size_t i = 0; i < HOSTILE; i++) {
-		model_disconnect(m);
-		struct peer *p = peer_connect(m);
-
-		hostile[i].act(p);
-		peer_close(p);
-		model_reconnect(m);
-		assert_int_equal(model_config_read(m, 0, 4), 0x10fb8086);
-	}
-	assert_int_equal(fds_of(model_pid(m)), fds);
-}
-
-/* Each of them stays, and is dropped: at once, or when its time is over. */
-static void test_hostile_clients_that_stay(void **state)
-{
-	struct model *m = *state;
-
-	for (size_t i = 0; i < HOSTILE; i++) {
-		if (hostile[i].waits && hostile[i].act != mid_message && hostile[i].act != deaf)
-			continue; /* two of them are enough of waiting */
-		model_disconnect(m);
-		struct peer *p = peer_connect(m);
-
-		hostile[i].act(p);
-		if (!peer_dropped(p, hostile[i].waits ? 15000 : MODEL_DEADLINE_MS))
-			fail_msg("%s: not dropped", hostile[i].name);
-		model_reconnect(m);
-		assert_int_equal(model_config_read(m, 0, 4), 0x10fb8086);
-		peer_close(p);
-	}
-}
-
-/* A message in tiny pieces is a message. */
-static void test_slow_but_honest(void **state)
-{
-	struct model *m = *state;
-	struct vu_header header = {.command = VU_RESET, .size = 16};
-
-	model_disconnect(m);
-	struct peer *p = peer_connect(m);
-
-	peer_negotiate(p);
-	for (size_t i = 0; i < sizeof(header); i++)
-		say(p, (uint8_t *)&header + i, 1);
-	assert_int_equal(peer_reply(p, NULL, 0), 0);
-	peer_close(p);
-}
-
-/* ---- The socket ---- */
-
-static void test_socket_is_private(void **state)
-{
-	struct model *m = *state;
-	struct stat st;
-
-	assert_int_equal(stat(model_path(m), &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0600);
-}
-
-static int setup_fd(void **state)
-{
-	return model_start(state, NULL);
-}
-
-/* A NIC on a handed-over socket ends with its client, in peace. */
-static void test_fd_ends_with_client(void **state)
-{
-	struct model *m = *state;
-
-	model_disconnect(m);
-	assert_true(model_ended(m));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -928,13 +699,6 @@ int main(void)
 		TEST(test_unmap),
 		TEST(test_five_thousand_pages),
 		TEST(test_truncated_memory),
-		TEST(test_reconnect),
-		TEST(test_second_client_is_told),
-		TEST(test_hostile_clients_that_leave),
-		TEST(test_hostile_clients_that_stay),
-		TEST(test_slow_but_honest),
-		TEST(test_socket_is_private),
-		cmocka_unit_test_setup_teardown(test_fd_ends_with_client, setup_fd, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

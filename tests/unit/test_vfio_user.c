@@ -364,37 +364,36 @@ static void test_irq_set(void **state)
 		uint32_t flags, start, count, data, fds;
 		int want;
 	} row[] = {
-		{EVENTFD | TRIGGER, 0, 16,         0,  16, 0      },
-		{EVENTFD | TRIGGER, 48, 16,        0,  16, 0      },
-		{EVENTFD | TRIGGER, 0, 16,         0,  0,  0      },
-		{EVENTFD | TRIGGER, 49, 16,        0,  16, -EINVAL},
-		{EVENTFD | TRIGGER, 0, 16,         0,  15, -EINVAL},
-		{EVENTFD | TRIGGER, 0, 0,          0,  0,  -EINVAL},
-		{NONE | TRIGGER,    0, 0,          0,  0,  0      },
-		{NONE | TRIGGER,    1, 0,          0,  0,  -EINVAL},
-		{NONE | MASK,       0, 0,          0,  0,  -EINVAL},
-		{NONE | MASK,       0, 64,         0,  0,  0      },
-		{NONE | UNMASK,     63, 1,         0,  0,  0      },
-		{NONE | TRIGGER,    64, 1,         0,  0,  -EINVAL},
-		{NONE | TRIGGER,    UINT32_MAX, 2, 0,  0,  -EINVAL},
-		{NONE | TRIGGER,    2, UINT32_MAX, 0,  0,  -EINVAL},
-		{NONE | TRIGGER,    0, 1,          0,  1,  -EINVAL},
-		{BOOL | TRIGGER,    0, 8,          8,  0,  0      },
-		{BOOL | TRIGGER,    0, 8,          7,  0,  -EINVAL},
-		{BOOL | EVENTFD | TRIGGER, 0, 1,   1,  1,  -EINVAL},
-		{BOOL | TRIGGER | MASK, 0, 1,      1,  0,  -EINVAL},
-		{TRIGGER,           0, 1,          0,  0,  -EINVAL},
-		{NONE,              0, 1,          0,  0,  -EINVAL},
-		{NONE | TRIGGER | 0x100, 0, 1,     0,  0,  -EINVAL},
+		{EVENTFD | TRIGGER, 0, 16, 0, 16, 0},
+		{EVENTFD | TRIGGER, 48, 16, 0, 16, 0},
+		{EVENTFD | TRIGGER, 0, 16, 0, 0, 0},
+		{EVENTFD | TRIGGER, 49, 16, 0, 16, -EINVAL},
+		{EVENTFD | TRIGGER, 0, 16, 0, 15, -EINVAL},
+		{EVENTFD | TRIGGER, 0, 0, 0, 0, -EINVAL},
+		{NONE | TRIGGER, 0, 0, 0, 0, 0},
+		{NONE | TRIGGER, 1, 0, 0, 0, -EINVAL},
+		{NONE | MASK, 0, 0, 0, 0, -EINVAL},
+		{NONE | MASK, 0, 64, 0, 0, 0},
+		{NONE | UNMASK, 63, 1, 0, 0, 0},
+		{NONE | TRIGGER, 64, 1, 0, 0, -EINVAL},
+		{NONE | TRIGGER, UINT32_MAX, 2, 0, 0, -EINVAL},
+		{NONE | TRIGGER, 2, UINT32_MAX, 0, 0, -EINVAL},
+		{NONE | TRIGGER, 0, 1, 0, 1, -EINVAL},
+		{BOOL | TRIGGER, 0, 8, 8, 0, 0},
+		{BOOL | TRIGGER, 0, 8, 7, 0, -EINVAL},
+		{BOOL | EVENTFD | TRIGGER, 0, 1, 1, 1, -EINVAL},
+		{BOOL | TRIGGER | MASK, 0, 1, 1, 0, -EINVAL},
+		{TRIGGER, 0, 1, 0, 0, -EINVAL},
+		{NONE, 0, 1, 0, 0, -EINVAL},
+		{NONE | TRIGGER | 0x100, 0, 1, 0, 0, -EINVAL},
 	};
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct vu_irq_set set = {
 			.flags = row[i].flags, .start = row[i].start, .count = row[i].count};
 
-		assert_int_equal(
-			vu_irq_set_check(&set, sizeof(set) + row[i].data, row[i].fds, 64),
-			row[i].want);
+		assert_int_equal(vu_irq_set_check(&set, sizeof(set) + row[i].data, row[i].fds, 64),
+				 row[i].want);
 		assert_int_equal(vu_irq_set_check(&set, sizeof(set) - 1, row[i].fds, 64), -EINVAL);
 	}
 }

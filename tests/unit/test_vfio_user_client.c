@@ -48,16 +48,16 @@ enum quirk {
 	WRONG_MAJOR,
 	NEWER_MINOR,
 	BAD_JSON,
-	NO_FDS,             /* max_msg_fds 0 */
+	NO_FDS, /* max_msg_fds 0 */
 	REFUSES_VERSION,
 	IS_BUSY,
 	NO_PCI,
 	SHORT_INFO,
-	ONE_FD,             /* max_msg_fds 1, the default */
+	ONE_FD, /* max_msg_fds 1, the default */
 	WRONG_ID,
-	ASKS_FOR_MEMORY,    /* DMA_READ in front of each reply */
-	REFUSES_READS,      /* region reads answered with an error */
-	STOPS_AT_READS,     /* goes silent at the first read of BAR 0 */
+	ASKS_FOR_MEMORY, /* DMA_READ in front of each reply */
+	REFUSES_READS,   /* region reads answered with an error */
+	STOPS_AT_READS,  /* goes silent at the first read of BAR 0 */
 	CLOSES_AT_READS,
 };
 
@@ -451,7 +451,8 @@ static void test_doorbell_pages(void **state)
 	assert_int_equal(*theirs, 8);
 	*theirs = 9;
 	assert_int_equal(ops->read32(f.backend, 0x6018), 9);
-	assert_int_equal(f.server->commands[VU_REGION_WRITE] + f.server->commands[VU_REGION_READ], 0);
+	assert_int_equal(f.server->commands[VU_REGION_WRITE] + f.server->commands[VU_REGION_READ],
+			 0);
 
 	assert_non_null(ops->doorbell(f.backend, 0x6ffc));
 	assert_null(ops->doorbell(f.backend, 0x7000));
@@ -539,21 +540,21 @@ static void test_bad_servers(void **state)
 		int want;
 		const char *words;
 	} row[] = {
-		{CLOSES_AT_ONCE,     -EPROTO,    "closed the connection at once"    },
-		{SPEAKS_TEXT,        -EPROTO,    "does not speak vfio-user"         },
-		{CLOSES_MID_MESSAGE, -EPROTO,    "in the middle of a message"       },
-		{WRONG_MAJOR,        -EPROTO,    "version 1.0"                      },
-		{NEWER_MINOR,        -EPROTO,    "version 0.99"                     },
-		{BAD_JSON,           -EPROTO,    "does not speak vfio-user"         },
-		{NO_FDS,             -EPROTO,    "does not speak vfio-user"         },
-		{REFUSES_VERSION,    -EINVAL,    "refused the negotiation"          },
-		{IS_BUSY,            -EBUSY,     "serves another client"            },
-		{NO_PCI,             -ENODEV,    "no PCI device"                    },
-		{SHORT_INFO,         -EPROTO,    "does not speak vfio-user"         },
-		{WRONG_ID,           -EPROTO,    "does not speak vfio-user"         },
-		{OFFERS_BROKEN_CAPS, -EPROTO,    "description of BAR 0"             },
-		{SAYS_NOTHING,       -ETIMEDOUT, "does not answer"                  },
-		{STOPS_MID_MESSAGE,  -ETIMEDOUT, "stopped in the middle of a message"},
+		{CLOSES_AT_ONCE, -EPROTO, "closed the connection at once"},
+		{SPEAKS_TEXT, -EPROTO, "does not speak vfio-user"},
+		{CLOSES_MID_MESSAGE, -EPROTO, "in the middle of a message"},
+		{WRONG_MAJOR, -EPROTO, "version 1.0"},
+		{NEWER_MINOR, -EPROTO, "version 0.99"},
+		{BAD_JSON, -EPROTO, "does not speak vfio-user"},
+		{NO_FDS, -EPROTO, "does not speak vfio-user"},
+		{REFUSES_VERSION, -EINVAL, "refused the negotiation"},
+		{IS_BUSY, -EBUSY, "serves another client"},
+		{NO_PCI, -ENODEV, "no PCI device"},
+		{SHORT_INFO, -EPROTO, "does not speak vfio-user"},
+		{WRONG_ID, -EPROTO, "does not speak vfio-user"},
+		{OFFERS_BROKEN_CAPS, -EPROTO, "description of BAR 0"},
+		{SAYS_NOTHING, -ETIMEDOUT, "does not answer"},
+		{STOPS_MID_MESSAGE, -ETIMEDOUT, "stopped in the middle of a message"},
 	};
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {

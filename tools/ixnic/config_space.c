@@ -13,6 +13,8 @@
 
 #define D3HOT 3u /* PCI_PM_CTRL_STATE_MASK */
 
+/* clang-format off */
+
 /*
  * Every word that is not all zeros. `writable` bits keep what is written, `clear` bits are
  * cleared by a one, all others are read-only. Sections are the 82599 datasheet's.
@@ -75,6 +77,8 @@ static const struct row {
 	/* Device serial number (9.4.3), the last: its number is filled in */
 	{DSN,                        0x00010003, 0,          0         },
 };
+
+/* clang-format on */
 
 void config_reset(struct config_space *config)
 {

@@ -270,7 +270,8 @@ static int make_room(struct dma *dma)
 /* Whether a range is of whole pages and ends within 64 bits. */
 static bool range_valid(uint64_t at, uint64_t size)
 {
-	return size > 0 && at % PAGE_BYTES == 0 && size % PAGE_BYTES == 0 && size - 1 <= UINT64_MAX - at;
+	return size > 0 && at % PAGE_BYTES == 0 && size % PAGE_BYTES == 0 &&
+	       size - 1 <= UINT64_MAX - at;
 }
 
 int dma_table_map(struct dma *dma, uint64_t iova, uint64_t size, uint32_t access, int fd,
@@ -283,7 +284,8 @@ int dma_table_map(struct dma *dma, uint64_t iova, uint64_t size, uint32_t access
 	if (!range_valid(iova, size) || access == 0 || access & ~(DMA_READABLE | DMA_WRITABLE))
 		return -EINVAL;
 	at = find(dma, iova);
-	if (at < dma->count && (dma->mapping[at].iova <= iova || dma->mapping[at].iova - iova < size))
+	if (at < dma->count &&
+	    (dma->mapping[at].iova <= iova || dma->mapping[at].iova - iova < size))
 		return -EEXIST;
 	err = make_room(dma);
 	if (err)
@@ -295,7 +297,8 @@ int dma_table_map(struct dma *dma, uint64_t iova, uint64_t size, uint32_t access
 		if (err)
 			return err;
 	}
-	memmove(&dma->mapping[at + 1], &dma->mapping[at], (dma->count - at) * sizeof(*dma->mapping));
+	memmove(&dma->mapping[at + 1], &dma->mapping[at],
+		(dma->count - at) * sizeof(*dma->mapping));
 	dma->mapping[at] = (struct mapping){iova, size, file, offset, access};
 	dma->count++;
 	return 0;

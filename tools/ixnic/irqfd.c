@@ -22,7 +22,8 @@ static const struct {
 	uint32_t first, count; /* in irqfd.vector */
 	uint32_t flags;
 } indices[VFIO_PCI_NUM_IRQS] = {
-	[VFIO_PCI_MSIX_IRQ_INDEX] = {0, NIC_VECTORS, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE},
+	[VFIO_PCI_MSIX_IRQ_INDEX] = {0, NIC_VECTORS,
+				     VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE},
 	[VFIO_PCI_MSI_IRQ_INDEX] = {NIC_VECTORS, 1, VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE},
 	[VFIO_PCI_INTX_IRQ_INDEX] = {NIC_VECTORS + 1, 1,
 				     VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE |
@@ -153,7 +154,8 @@ static void vector_clear(struct irqfd *irqfd, uint32_t i)
 
 static void index_disable(struct irqfd *irqfd, uint32_t index)
 {
-	for (uint32_t i = indices[index].first; i < indices[index].first + indices[index].count; i++) {
+	for (uint32_t i = indices[index].first; i < indices[index].first + indices[index].count;
+	     i++) {
 		for (int action = 0; action < ACTIONS; action++)
 			fd_set_action(irqfd, i, action, -1);
 		vector_clear(irqfd, i);
@@ -241,7 +243,8 @@ static uint32_t bar_word(const struct irqfd *irqfd, uint32_t offset)
 	uint32_t entry = offset / 16, word = offset / 4 % 4, pending = 0;
 
 	if (offset < TABLE_BYTES)
-		return word == TABLE_CONTROL ? irqfd->vector[entry].masked : irqfd->table[entry][word];
+		return word == TABLE_CONTROL ? irqfd->vector[entry].masked
+					     : irqfd->table[entry][word];
 	if (offset < MSIX_PBA_OFFSET || offset >= MSIX_PBA_OFFSET + NIC_VECTORS / 8)
 		return 0;
 	for (uint32_t bit = 0; bit < 32; bit++) {

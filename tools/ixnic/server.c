@@ -236,8 +236,8 @@ static int handle_dma_map(struct server *s, struct vu_message *m)
 	static_assert(VU_DMA_READABLE == DMA_READABLE && VU_DMA_WRITABLE == DMA_WRITABLE,
 		      "the protocol's flags are the table's");
 	return dma_table_map(s->nic->dma, map.addr, map.size,
-			     map.flags & (DMA_READABLE | DMA_WRITABLE),
-			     m->fds ? m->fd[0] : -1, map.offset);
+			     map.flags & (DMA_READABLE | DMA_WRITABLE), m->fds ? m->fd[0] : -1,
+			     map.offset);
 }
 
 static int handle_dma_unmap(struct server *s, struct vu_message *m)
@@ -483,8 +483,7 @@ static int handle_region_write_multi(struct server *s, struct vu_message *m)
 		return -EINVAL;
 	for (done = 0; done < multi.count; done++) {
 		memcpy(&one, m->data + sizeof(multi) + done * sizeof(one), sizeof(one));
-		if (one.count > sizeof(one.data) ||
-		    access_check(one.region, one.offset, one.count))
+		if (one.count > sizeof(one.data) || access_check(one.region, one.offset, one.count))
 			break;
 		region_write(s, one.region, (uint32_t)one.offset, one.data, one.count);
 	}
@@ -547,7 +546,8 @@ static void out_flush(struct server *s)
 /* Answers one message. */
 static void handle(struct server *s, struct vu_message *m)
 {
-	struct vu_header head = {.id = m->header.id, .command = m->header.command, .flags = VU_REPLY};
+	struct vu_header head = {
+		.id = m->header.id, .command = m->header.command, .flags = VU_REPLY};
 	int len;
 
 	if ((m->header.flags & VU_TYPE) != VU_COMMAND) {
@@ -592,8 +592,9 @@ static void messages_run(struct server *s)
 		} else if (err == -EBADMSG) {
 			client_drop(s, "it closed within a message");
 		} else if (err) {
-			client_drop(s, "%s", err == -EPROTO ? "it does not speak vfio-user"
-							    : strerror(-err));
+			client_drop(s, "%s",
+				    err == -EPROTO ? "it does not speak vfio-user"
+						   : strerror(-err));
 		} else {
 			handle(s, &m);
 			vu_message_close(&m);
@@ -711,8 +712,9 @@ static int socket_listen(struct server *s, const char *path, struct nic_why *why
 		err = listen(s->listener, 8) ? -errno : 0;
 	}
 	if (err)
-		return nic_why(why, err, "--socket %s: %s; its directory must exist and be ours to "
-					 "write to",
+		return nic_why(why, err,
+			       "--socket %s: %s; its directory must exist and be ours to "
+			       "write to",
 			       path, strerror(-err));
 	err = loop_add(s->nic->loop, s->listener, EPOLLIN, on_listener, s);
 	return err ? nic_why(why, err, "--socket %s: %s", path, strerror(-err)) : 0;
