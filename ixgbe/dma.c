@@ -23,9 +23,9 @@
 
 #include "dma.h"
 
-#define PAGE_BYTES	4096u
+#define PAGE_BYTES      4096u
 #define HUGE_PAGE_BYTES (2u << 20)
-#define GUARD_BYTES	PAGE_BYTES
+#define GUARD_BYTES     PAGE_BYTES
 /* An area of less than this leaves most of a huge page unused. */
 #define HUGE_AREA_MIN_BYTES (HUGE_PAGE_BYTES / 2)
 
@@ -49,7 +49,7 @@ struct page_kind {
 /* In the order they are tried. */
 static const struct page_kind page_kinds[] = {
 	{HUGE_PAGE_BYTES, HUGE_AREA_MIN_BYTES, MFD_HUGETLB | MFD_HUGE_2MB},
-	{PAGE_BYTES,	     0,			0			 },
+	{PAGE_BYTES, 0, 0},
 };
 
 int dma_new(struct ixgbe_backend *backend, struct ixgbe_dma **out)

@@ -13,8 +13,8 @@
 #include "port.h"
 
 #define CACHE_LINE_BYTES 64u
-#define POOL_COUNT_MAX	 (1u << 20)
-#define POOL_SIZE_MAX	 (1u << 20) /* bytes of a buffer */
+#define POOL_COUNT_MAX   (1u << 20)
+#define POOL_SIZE_MAX    (1u << 20) /* bytes of a buffer */
 
 /* From one buffer to the next: an odd number of cache lines. Were it a power of two, the
  * first lines of all buffers, which hold the headers that everybody reads, would compete

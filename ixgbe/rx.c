@@ -25,7 +25,6 @@
 #include "pool.h"
 #include "port.h"
 
-#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 /* Descriptors without a buffer before they are refilled, with one tail write. */
@@ -115,6 +114,7 @@ static_assert(IXGBE_RXD_ERR_L4E == 1u << 30 && IXGBE_RXD_ERR_IPE == 1u << 31 &&
 	RX_FOUND4(i), RX_FOUND4((i) | RX_L4I), RX_FOUND4((i) | RX_IPCS),                           \
 		RX_FOUND4((i) | RX_L4I | RX_IPCS)
 
+/* NOLINTNEXTLINE(misc-redundant-expression): one of the indices is 0 */
 static const uint16_t rx_found[RX_FOUND_MASK + 1] = {RX_FOUND16(0), RX_FOUND16(RX_VP)};
 
 /* `info` and `status` are dwords 0 and 2 of the frame's last descriptor; `wanted` is the

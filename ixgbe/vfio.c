@@ -427,7 +427,7 @@ static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixg
 	const struct vfio_kernel *kernel = vfio->kernel;
 	struct vfio_device_info device = {.argsz = sizeof(device)};
 	struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = VFIO_PCI_MSIX_IRQ_INDEX};
-	struct vfio_region_info bar, config;
+	struct vfio_region_info bar = {0}, config = {0};
 	const uint32_t mappable = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_READ |
 				  VFIO_REGION_INFO_FLAG_WRITE;
 	void *addr;

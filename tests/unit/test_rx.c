@@ -468,7 +468,7 @@ static void random_write_backs_lose_no_buffer(void **state)
 static void the_ring_shrinks_and_recovers(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_rx_seg held[BUFFERS];
+	struct ixgbe_rx_seg held[BUFFERS] = {0};
 	uint32_t n = 0, got;
 
 	/* Take frames and keep their buffers, until the NIC has none left. */

@@ -334,7 +334,7 @@ static void link_set(const char *name, const char *target)
 
 static int sysfs_make(void **state)
 {
-	static const char *const dirs[] = {"bus", "bus/pci", "bus/pci/devices", DEVICES BDF};
+	static const char *const dirs[] = {"bus", "bus/pci", "bus/pci/devices", (DEVICES BDF)};
 	char path[PATH_MAX];
 
 	(void)state;
@@ -350,7 +350,7 @@ static int sysfs_make(void **state)
 
 static int sysfs_remove(void **state)
 {
-	static const char *const dirs[] = {DEVICES BDF, "bus/pci/devices", "bus/pci", "bus", ""};
+	static const char *const dirs[] = {(DEVICES BDF), "bus/pci/devices", "bus/pci", "bus", ""};
 	char path[PATH_MAX];
 
 	(void)state;
