@@ -72,7 +72,8 @@ def table(title, values):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--json", metavar="FILE", help="write the tables as JSON too")
+    parser.add_argument("--json", metavar="FILE", type=argparse.FileType("w", encoding="utf-8"),
+                        help="write the tables as JSON too")
     parser.add_argument("--frames", type=int, default=1000000,
                         help="frames of each timed measurement (%(default)s)")
     parser.add_argument("--build-dir", default=os.path.join(TOP, "build", "bench"),
@@ -95,9 +96,9 @@ def main():
         print(f"receive plus transmit at batch 32: {got:.1f} instructions, "
               f"aim {AIM_INSTRUCTIONS}: {'met' if got <= AIM_INSTRUCTIONS else 'missed'}")
     if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=1)
-            file.write("\n")
+        with options.json:
+            json.dump(result, options.json, indent=1)
+            options.json.write("\n")
 
 
 if __name__ == "__main__":
