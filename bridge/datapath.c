@@ -248,8 +248,7 @@ static void tx_post(struct datapath *dp)
 
 	if (dp->pending_count > 0 || dp->reads_in_flight > 0 || dp->tap_gone)
 		return;
-	if (ixgbe_pool_available(dp->tx_pool) < dp->read_depth)
-		ixgbe_tx_reclaim(dp->txq);
+	ixgbe_tx_reclaim(dp->txq); /* what was sent last is still in the cache: read into it */
 	depth = min_u32(dp->read_depth, ixgbe_pool_available(dp->tx_pool));
 	block(dp, depth == 0);
 	dp->reads_in_flight = dp->reads_posted = depth;

@@ -52,3 +52,8 @@ int ring_enable(struct io_uring *ring)
 		       ? -errno
 		       : 0;
 }
+
+void ring_release(struct io_uring *ring)
+{
+	io_uring_unregister_files(ring);
+}

@@ -21,3 +21,6 @@ int ring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsig
 	      struct ixgbe_why *why);
 /* In the thread that will submit. */
 int ring_enable(struct io_uring *ring);
+/* In the same thread, when nothing is in flight: lets the files go. Without, the kernel holds
+ * them until some time after the ring is closed, and a TAP would outlive its owner. */
+void ring_release(struct io_uring *ring);

@@ -211,6 +211,7 @@ static void *worker_main(void *arg)
 	}
 	datapath_finish(&worker->dp);
 	cancel_posted(worker);
+	ring_release(&worker->dp.ring);
 	if (worker->irq_tx)
 		ixgbe_irq_tx_set(worker->config.nic, worker->config.queue, false);
 	return NULL;

@@ -162,6 +162,7 @@ static void rig_free(struct rig *rig)
 	worker_stop(rig->worker);
 	close(rig->socket);
 	tap_close(&rig->tap);
+	assert_int_equal(if_nametoindex(NAME), 0); /* nothing holds it any more */
 	puppet_free(rig->puppet); /* checks that every buffer is back */
 	free(rig);
 }

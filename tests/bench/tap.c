@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the bridge's data path costs per frame, against the bare TAP.
+ *
+ * The same frames go over the same TAP, in a network namespace of its own, in rounds that
+ * take turns, so that what disturbs the machine disturbs all alike:
+ *
+ *     to the kernel     write(), io_uring writes in batches, the data path
+ *     from the kernel   read(), io_uring reads in batches, the data path
+ *
+ * The data path is the worker's: the turns of bridge/datapath.c over the real driver, on this
+ * thread. The NIC costs nothing: it fills the receive ring and reports
+ * what was sent every few turns, with the clock standing still.
+ *
+ * The kernel's side: frames from the kernel are put into the TAP's queue by a packet
+ * socket before the clock starts. Frames to the kernel are TCP for another MAC address, which
+ * the kernel drops as early as it can: what is measured is the TAP, not the network stack.
+ *
+ * The time is this thread's (CLOCK_THREAD_CPUTIME_ID), per round; the median of the rounds
+ * is printed, and the range of their middle half. The ratio is to the cheapest
+ * bare variant.
+ *
+ *     bench_tap [--json FILE] [--rounds N]
+ */
+#include <argp.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/ethernet.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bridge/datapath.h"
+#include "bridge/offload.h"
+#include "bridge/tap.h"
+#include "tests/unit/puppet_nic.h"
+
+#define NAME      "data-bench0"
+#define ETHERTYPE 0x88b5u
+#define RING      512u
+#define ROUND     2048u /* frames */
+#define BATCH     64u
+/* The GSO frame as it comes over the wire. */
+#define GSO_WIRE_FRAMES 45u
+#define GSO_WIRE_BYTES  (54 + 1448)
+#define ROUNDS_MAX      1000u
+#define READ_BYTES      (TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1)
+#define QUEUE_BYTES     (64 << 20)
+
+static const struct kind {
+	const char *name;
+	uint32_t bytes;
+	uint32_t frames; /* of a round */
+	uint32_t turns;  /* of the bridge between two turns of the NIC */
+	bool gso;
+} kinds[] = {
+	{"60", 60, ROUND, 4, false},
+	{"1514", 1514, ROUND, 4, false},
+	{"64K GSO", 54 + 65160, 64, 1, true},
+};
+
+enum direction { TO_KERNEL, FROM_KERNEL, DIRECTIONS };
+static const char *const direction_name[] = {"to the kernel", "from the kernel"};
+
+enum variant { SYSCALL, URING, BRIDGE, VARIANTS };
+static const char *const variant_name[DIRECTIONS][VARIANTS] = {
+	{"write()", "io_uring", "bridge"},
+	{"read()", "io_uring", "bridge"},
+};
+
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+static struct bench {
+	struct puppet *puppet;
+	struct tap tap;
+	int packet;
+	struct sockaddr_ll to;
+	struct datapath path;
+	struct io_uring uring;
+	uint8_t frame[10 + PUPPET_FRAME_MAX]; /* a packet socket's vnet header is 10 bytes */
+	uint8_t *buf[BATCH];                  /* of the bare variants, vnet header first */
+	double ns[KINDS][DIRECTIONS][VARIANTS][ROUNDS_MAX];
+} b;
+
+static void die(const char *what, int err)
+{
+	fprintf(stderr, "bench_tap: %s: %s\n", what, strerror(err));
+	exit(1);
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* ---- Set-up ---- */
+
+static void interface_up(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ifreq ifr = {.ifr_name = NAME, .ifr_qlen = 4096};
+
+	if (ioctl(fd, SIOCSIFTXQLEN, &ifr) < 0)
+		die("queue length", errno);
+	if (ioctl(fd, SIOCGIFFLAGS, &ifr) < 0)
+		die("interface", errno);
+	ifr.ifr_flags |= IFF_UP | IFF_NOARP;
+	if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+		die("interface up", errno);
+	close(fd);
+}
+
+static void packet_open(void)
+{
+	int on = 1, size = QUEUE_BYTES;
+
+	b.packet = socket(AF_PACKET, SOCK_RAW, 0); /* receives nothing */
+	b.to = (struct sockaddr_ll){
+		.sll_family = AF_PACKET, .sll_ifindex = b.tap.ifindex, .sll_halen = 6};
+	if (b.packet < 0 ||
+	    setsockopt(b.packet, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(b.packet, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)) < 0 ||
+	    setsockopt(b.packet, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		die("packet socket", errno);
+}
+
+/* The kernel's own talk on the interface would be counted. */
+static void ipv6_off(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv6/conf/default/disable_ipv6", "we");
+
+	if (!file)
+		return; /* a kernel without */
+	fputs("1\n", file);
+	fclose(file);
+}
+
+static void set_up(void)
+{
+	struct worker_config config = {0};
+	struct ixgbe_why why = {""};
+	int err;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		die("a network namespace", errno);
+	ipv6_off();
+	b.puppet = puppet_new(RING, 1500);
+	if (tap_open(&b.tap, NAME, 1, false, &why) || tap_carrier_set(&b.tap, true)) {
+		fprintf(stderr, "bench_tap: %s\n", why.text);
+		exit(1);
+	}
+	interface_up();
+	packet_open();
+	config.nic = b.puppet->nic;
+	config.tap_fd = b.tap.fd[0];
+	config.rx_pool = b.puppet->rx_pool;
+	config.tx_pool = b.puppet->tx_pool;
+	err = datapath_init(&b.path, &config, b.tap.fd[0], &why);
+	if (!err)
+		err = ring_enable(&b.path.ring);
+	if (!err)
+		err = ring_init(&b.uring, 2 * BATCH, b.tap.fd, 1, &why);
+	if (!err)
+		err = ring_enable(&b.uring);
+	if (err)
+		die(why.text, -err);
+	for (uint32_t i = 0; i < BATCH; i++)
+		b.buf[i] = aligned_alloc(64, (READ_BYTES + 63) & ~63u);
+}
+
+/* ---- Frames ---- */
+
+/* A TCP frame for somebody else (so that the kernel drops it early), at b.frame + 10, behind
+ * the vnet header of a packet socket. */
+static void frame_make(const struct kind *kind)
+{
+	uint8_t *vnet = b.frame, *frame = b.frame + 10, *ip = frame + 14, *tcp = ip + 20;
+
+	memset(b.frame, 0, 10 + 54);
+	memcpy(frame, "\x02\0\0\0\0\x99\x02\0\0\0\0\x01\x08", 13);
+	ip[0] = 0x45;
+	offload_put_be16(ip + 2, (uint16_t)(kind->bytes - 14));
+	ip[8] = 64;
+	ip[9] = IPPROTO_TCP;
+	tcp[12] = 5 << 4;
+	memset(frame + 54, 0x5a, kind->bytes - 54);
+	b.to.sll_protocol = htons(ETH_P_IP);
+	if (!kind->gso)
+		return;
+	vnet[VNET_FLAGS] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	vnet[VNET_GSO_TYPE] = VIRTIO_NET_HDR_GSO_TCPV4;
+	offload_put_le16(vnet + VNET_HDR_LEN, 54);
+	offload_put_le16(vnet + VNET_GSO_SIZE, 1448);
+	offload_put_le16(vnet + VNET_CSUM_START, 34);
+	offload_put_le16(vnet + VNET_CSUM_OFFSET, 16);
+}
+
+static void kernel_fill(const struct kind *kind)
+{
+	for (uint32_t i = 0; i < kind->frames; i++)
+		while (sendto(b.packet, b.frame, 10 + kind->bytes, 0, (struct sockaddr *)&b.to,
+			      sizeof(b.to)) < 0) {
+			if (errno != ENOBUFS && errno != ENETDOWN)
+				die("send", errno);
+			poll(NULL, 0, 1);
+		}
+}
+
+/* ---- The variants: nanoseconds for a round ---- */
+
+static uint64_t write_syscall(const struct kind *kind)
+{
+	uint64_t start = cpu_ns();
+
+	for (uint32_t i = 0; i < kind->frames; i++)
+		if (write(b.tap.fd[0], b.buf[i % BATCH], TAP_VNET_HDR_BYTES + kind->bytes) < 0)
+			die("write", errno);
+	return cpu_ns() - start;
+}
+
+static uint64_t read_syscall(const struct kind *kind)
+{
+	uint64_t start = cpu_ns();
+
+	for (uint32_t i = 0; i < kind->frames; i++)
+		if (read(b.tap.fd[0], b.buf[i % BATCH], READ_BYTES) !=
+		    (ssize_t)(TAP_VNET_HDR_BYTES + kind->bytes))
+			die("read", errno);
+	return cpu_ns() - start;
+}
+
+static uint64_t uring(const struct kind *kind, enum direction direction)
+{
+	const uint32_t bytes = TAP_VNET_HDR_BYTES + kind->bytes;
+	uint64_t start = cpu_ns();
+
+	for (uint32_t done = 0; done < kind->frames;) {
+		uint32_t n = kind->frames - done < BATCH ? kind->frames - done : BATCH;
+		struct io_uring_cqe *cqe;
+		unsigned int head;
+
+		for (uint32_t i = 0; i < n; i++) {
+			struct io_uring_sqe *sqe = io_uring_get_sqe(&b.uring);
+
+			if (direction == TO_KERNEL)
+				io_uring_prep_write(sqe, 0, b.buf[i], bytes, 0);
+			else
+				io_uring_prep_read(sqe, 0, b.buf[i], READ_BYTES, 0);
+			sqe->rw_flags = b.path.rw_flags;
+			io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
+		}
+		io_uring_submit_and_wait(&b.uring, n);
+		io_uring_for_each_cqe(&b.uring, head, cqe) if (cqe->res != (int)bytes)
+			die("io_uring", -cqe->res);
+		io_uring_cq_advance(&b.uring, n);
+		done += n;
+	}
+	return cpu_ns() - start;
+}
+
+/* Puts up to `left` wire frames into the receive ring, which is half full then. */
+static uint32_t nic_fill(const struct kind *kind, uint32_t left)
+{
+	uint32_t n = 0;
+
+	for (; n < left && puppet_rx_room(b.puppet) > RING / 2; n++)
+		puppet_receive(b.puppet, b.frame + 10, kind->gso ? GSO_WIRE_BYTES : kind->bytes,
+			       IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP, IXGBE_RXD_STAT_L4I);
+	return n;
+}
+
+static uint64_t bridge(const struct kind *kind, enum direction direction)
+{
+	const uint64_t *counter = direction == TO_KERNEL ? &b.path.counters.rx_delivered
+							 : &b.path.counters.tx_delivered;
+	uint32_t left = direction == FROM_KERNEL ? 0
+			: kind->gso              ? kind->frames * GSO_WIRE_FRAMES
+						 : kind->frames;
+	uint64_t target = *counter + (direction == FROM_KERNEL ? kind->frames : left), ns = 0;
+
+	while (*counter < target) {
+		uint64_t start;
+
+		left -= nic_fill(kind, left);
+		start = cpu_ns();
+		for (uint32_t i = 0; i < kind->turns && *counter < target; i++)
+			datapath_turn(&b.path);
+		ns += cpu_ns() - start;
+		puppet_transmit_all(b.puppet);
+	}
+	return ns;
+}
+
+static uint64_t run(const struct kind *kind, enum direction direction, enum variant variant)
+{
+	frame_make(kind);
+	for (uint32_t i = 0; i < BATCH; i++) {
+		memcpy(b.buf[i], b.frame, 10);
+		memset(b.buf[i] + 10, 0, 2);
+		memcpy(b.buf[i] + TAP_VNET_HDR_BYTES, b.frame + 10, kind->bytes);
+	}
+	if (direction == FROM_KERNEL)
+		kernel_fill(kind);
+	if (variant == BRIDGE)
+		return bridge(kind, direction);
+	if (variant == URING)
+		return uring(kind, direction);
+	return direction == TO_KERNEL ? write_syscall(kind) : read_syscall(kind);
+}
+
+/* ---- Results ---- */
+
+static int compare(const void *a, const void *c)
+{
+	double x = *(const double *)a, y = *(const double *)c;
+
+	return (x > y) - (x < y);
+}
+
+static json_t *print_row(const struct kind *kind, enum direction direction, unsigned int rounds)
+{
+	double median[VARIANTS], bare, ratio;
+	json_t *row = json_object();
+
+	printf("%-16s %8s ", direction_name[direction], kind->name);
+	json_object_set_new(row, "direction", json_string(direction_name[direction]));
+	json_object_set_new(row, "frame_bytes", json_integer(kind->bytes));
+	for (enum variant v = 0; v < VARIANTS; v++) {
+		double *ns = b.ns[kind - kinds][direction][v];
+
+		qsort(ns, rounds, sizeof(*ns), compare);
+		median[v] = ns[rounds / 2];
+		printf(" %8.0f (%.0f-%.0f)%*s", median[v], ns[rounds / 4], ns[rounds * 3 / 4],
+		       8 - snprintf(NULL, 0, "%.0f-%.0f", ns[rounds / 4], ns[rounds * 3 / 4]) + 3,
+		       "");
+		json_object_set_new(row, variant_name[direction][v], json_real(median[v]));
+	}
+	bare = median[SYSCALL] < median[URING] ? median[SYSCALL] : median[URING];
+	ratio = median[BRIDGE] / bare;
+	printf(" %5.2f\n", ratio);
+	json_object_set_new(row, "ratio", json_real(ratio));
+	json_object_set_new(row, "ratio_to_io_uring", json_real(median[BRIDGE] / median[URING]));
+	return row;
+}
+
+struct args {
+	const char *json;
+	unsigned int rounds;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct args *args = state->input;
+
+	if (key == 'j')
+		args->json = arg;
+	else if (key == 'r')
+		args->rounds = (unsigned int)strtoul(arg, NULL, 10);
+	else
+		return ARGP_ERR_UNKNOWN;
+	if (args->rounds == 0 || args->rounds > ROUNDS_MAX)
+		argp_error(state, "rounds: 1 to %u", ROUNDS_MAX);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{"json", 'j', "FILE", 0, "Write the results there too", 0},
+		{"rounds", 'r', "N", 0, "Rounds of each measurement (100)", 0},
+		{0},
+	};
+	const struct argp argp = {.options = options,
+				  .parser = parse,
+				  .doc = "What the bridge costs per frame, against the bare TAP."};
+	struct args args = {.rounds = 100};
+	json_t *rows = json_array();
+
+	argp_err_exit_status = 2;
+	argp_parse(&argp, argc, argv, 0, NULL, &args);
+	set_up();
+	for (unsigned int round = 0; round < args.rounds; round++)
+		for (size_t k = 0; k < KINDS; k++)
+			for (enum direction d = 0; d < DIRECTIONS; d++)
+				for (enum variant v = 0; v < VARIANTS; v++)
+					b.ns[k][d][v][round] =
+						(double)run(&kinds[k], d, v) / kinds[k].frames;
+
+	printf("Nanoseconds of processor time per frame: median (middle half) of %u rounds\n\n"
+	       "%-16s %8s  %8s %10s  %8s %10s  %8s %10s  ratio\n",
+	       args.rounds, "", "frame", "syscall", "", "io_uring", "", "bridge", "");
+	for (enum direction d = 0; d < DIRECTIONS; d++)
+		for (size_t k = 0; k < KINDS; k++)
+			json_array_append_new(rows, print_row(&kinds[k], d, args.rounds));
+	printf("\nratio: the bridge to the cheaper of the two bare variants. The 64K frame comes\n"
+	       "from the NIC as 45 wire frames.\n");
+	if (args.json && json_dump_file(rows, args.json, JSON_INDENT(2)) < 0)
+		die(args.json, EIO);
+	json_decref(rows);
+	return 0;
+}
