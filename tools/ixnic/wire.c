@@ -59,8 +59,13 @@ bool wire_poll(struct nic *nic, uint32_t budget)
 
 int wire_send(struct nic *nic, const struct frame *frame)
 {
-	int taken = nic->wire ? nic->wire->ops->send(nic->wire, frame) : 1;
+	int taken;
 
+	if (!nic->wire) {
+		count(nic, COUNTER_wire_drop_no_peer);
+		return 1;
+	}
+	taken = nic->wire->ops->send(nic->wire, frame);
 	if (taken != -EAGAIN)
 		capture_frame(nic, frame);
 	return taken;
