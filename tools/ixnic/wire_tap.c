@@ -259,7 +259,8 @@ static int open_tun(struct nic_why *why)
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 		return nic_why(why, -errno,
 			       "wire tap: no /dev/net/tun; load the tun module: modprobe tun");
-	return nic_why(why, -errno, "wire tap: cannot open /dev/net/tun: %s", strerror(errno));
+	return nic_why(why, -errno, "wire tap: cannot open /dev/net/tun: %s; run as root",
+		       strerror(errno));
 }
 
 static int attach(int fd, const char *name, struct nic_why *why)
