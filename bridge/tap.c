@@ -331,9 +331,9 @@ static int ethtool(int fd, struct ifreq *ifr, void *request)
 int tap_speed_set(struct tap *tap, uint32_t speed_mbps)
 {
 	/* Three masks of at most 127 words follow the settings (int8_t counts them). */
-	struct {
+	union {
 		struct ethtool_link_settings settings;
-		uint32_t masks[3 * 127];
+		uint8_t room[sizeof(struct ethtool_link_settings) + 3 * 127 * sizeof(uint32_t)];
 	} request = {.settings.cmd = ETHTOOL_GLINKSETTINGS};
 	struct ifreq ifr = {0}, current = {0};
 	int fd, err;

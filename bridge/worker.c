@@ -42,7 +42,7 @@ struct worker {
 	struct worker_config config;
 
 	bool posted[REQUESTS]; /* TAP_READY, IRQ, WAKE */
-	bool irq_armed, irq_tx;
+	bool irq_armed, irq_tx, tap_gone_logged;
 	uint64_t irq_value, wake_value;
 	uint64_t spin_ns, last_work_ns;
 
@@ -83,11 +83,8 @@ static void woken(void *ctx, enum datapath_request request, int res)
 		bridge_count(&worker->dp.counters.irqs, 1);
 	}
 	/* POLLERR: the interface was deleted; a further poll would end at once again. */
-	if (request == REQUEST_TAP_READY && res > 0 && (res & (POLLERR | POLLHUP)) &&
-	    !worker->dp.tap_gone) {
+	if (request == REQUEST_TAP_READY && res > 0 && (res & (POLLERR | POLLHUP)))
 		worker->dp.tap_gone = true;
-		log_error(worker, "the TAP is gone", -ENODEV);
-	}
 }
 
 /* ---- Sleep ---- */
@@ -151,6 +148,10 @@ static void rest(struct worker *worker)
 {
 	uint64_t now, slept;
 
+	if (worker->dp.tap_gone && !worker->tap_gone_logged) {
+		worker->tap_gone_logged = true;
+		log_error(worker, "the TAP is gone", -ENODEV);
+	}
 	if (worker->config.poll == WORKER_POLL_BUSY)
 		return;
 	if (worker->config.poll == WORKER_POLL_INTERRUPT) {

@@ -213,6 +213,12 @@ static void carrier_is_off_until_set(void **state)
 	assert_false(carrier());
 }
 
+/* ethtool_cmd_speed() shifts into the sign. */
+static uint32_t speed_of(const struct ethtool_cmd *cmd)
+{
+	return cmd->speed | (uint32_t)cmd->speed_hi << 16;
+}
+
 static void mac_and_speed_show(void **state)
 {
 	struct ethtool_cmd cmd = {.cmd = ETHTOOL_GSET};
@@ -227,13 +233,13 @@ static void mac_and_speed_show(void **state)
 	assert_int_equal(tap_speed_set(tap, 10000), 0);
 	ifr.ifr_data = (void *)&cmd;
 	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
-	assert_int_equal(ethtool_cmd_speed(&cmd), 10000);
+	assert_int_equal(speed_of(&cmd), 10000);
 	assert_int_equal(cmd.duplex, DUPLEX_FULL);
 
 	assert_int_equal(tap_speed_set(tap, 0), 0);
 	cmd.cmd = ETHTOOL_GSET;
 	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
-	assert_int_equal(ethtool_cmd_speed(&cmd), (uint32_t)SPEED_UNKNOWN);
+	assert_int_equal(speed_of(&cmd), (uint32_t)SPEED_UNKNOWN);
 	close(fd);
 }
 
