@@ -425,6 +425,7 @@ const char *options_level_name(enum ixgbe_log_level level)
 
 /* ---- The command line ---- */
 
+enum { USAGE_STATUS = 2 };
 enum { KEY_BASE = 0x100 }; /* above every character: no short options */
 
 static int finish(struct options *options, struct ixgbe_why *why)
@@ -434,28 +435,38 @@ static int finish(struct options *options, struct ixgbe_why *why)
 	return err ? err : options_finish(options, why);
 }
 
+/* One line, and no more: argp's own errors go on about --help. */
+static error_t usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static error_t usage_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("ixtapd: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return EINVAL;
+}
+
 static error_t parse_one(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
 	struct ixgbe_why why;
 	int err;
 
-	if (key == ARGP_KEY_ARG) {
-		argp_error(state, "'%s' is not an option: see --help", arg);
-		return EINVAL;
+	if (key == ARGP_KEY_INIT) {
+		state->err_stream = NULL; /* see usage_error; getopt's own line remains */
+		return 0;
 	}
-	if (key == ARGP_KEY_END) {
-		err = finish(options, &why);
-		if (err)
-			argp_error(state, "%s", why.text);
-		return err ? EINVAL : 0;
-	}
+	if (key == ARGP_KEY_ARG)
+		return usage_error("'%s' is not an option: see --help", arg);
+	if (key == ARGP_KEY_END)
+		return finish(options, &why) ? usage_error("%s", why.text) : 0;
 	if (key < KEY_BASE || key >= KEY_BASE + ROWS)
 		return ARGP_ERR_UNKNOWN;
 	err = set_row(options, OPTIONS_COMMAND_LINE, (size_t)(key - KEY_BASE), arg, &why);
-	if (err)
-		argp_error(state, "--%s: %s", table[key - KEY_BASE].name, why.text);
-	return err ? EINVAL : 0;
+	return err ? usage_error("--%s: %s", table[key - KEY_BASE].name, why.text) : 0;
 }
 
 int options_parse(struct options *options, int argc, char *argv[], unsigned int argp_flags)
@@ -468,6 +479,7 @@ int options_parse(struct options *options, int argc, char *argv[], unsigned int 
 		       "interface NAME."
 		       "\vStays in the foreground and prints 'ready' when usable. See ixtapd(8).",
 	};
+	error_t err;
 
 	for (size_t i = 0; i < ROWS; i++)
 		rows[i] = (struct argp_option){
@@ -476,8 +488,10 @@ int options_parse(struct options *options, int argc, char *argv[], unsigned int 
 			.arg = table[i].arg,
 			.doc = table[i].doc,
 		};
-	argp_err_exit_status = 2;
 	argp_program_version = "ixtapd " IXTAP_VERSION;
 	options_init(options);
-	return -argp_parse(&argp, argc, argv, argp_flags, NULL, options);
+	err = argp_parse(&argp, argc, argv, argp_flags, NULL, options);
+	if (err && !(argp_flags & ARGP_NO_EXIT))
+		exit(USAGE_STATUS);
+	return -err;
 }

@@ -64,7 +64,7 @@ int options_set(struct options *options, enum options_source source, const char 
 int options_finish(struct options *options, struct ixgbe_why *why);
 
 /*
- * Parses the command line and the file it names. On an error prints one line and a hint; exits with
+ * Parses the command line and the file it names. On an error prints one line, and exits with
  * status 2, or with `argp_flags` ARGP_NO_EXIT returns -EINVAL.
  */
 int options_parse(struct options *options, int argc, char *argv[], unsigned int argp_flags);

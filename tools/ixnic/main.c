@@ -5,6 +5,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,11 +87,28 @@ static bool log_level_parse(const char *text)
 	return false;
 }
 
+/* One line, and no more: argp's own errors go on about --help. */
+static void usage_error(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+static void usage_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("ixnic: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	exit(EXIT_USAGE);
+}
+
 static error_t option_parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->err_stream = NULL; /* see usage_error; getopt's own line remains */
+		break;
 	case KEY_SOCKET:
 		options->socket = arg;
 		break;
@@ -103,15 +121,14 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 	case KEY_MAC:
 		options->mac_given = mac_parse(arg, options->mac);
 		if (!options->mac_given)
-			argp_error(state,
-				   "--mac %s: not a unicast address; write it as in "
-				   "02:00:00:12:34:56",
-				   arg);
+			usage_error("--mac %s: not a unicast address; write it as in "
+				    "02:00:00:12:34:56",
+				    arg);
 		break;
 	case KEY_LINK:
 		options->link_down = strcmp(arg, "down") == 0;
 		if (!options->link_down && strcmp(arg, "up"))
-			argp_error(state, "--link %s: neither up nor down", arg);
+			usage_error("--link %s: neither up nor down", arg);
 		break;
 	case KEY_CONTROL:
 		options->control = arg;
@@ -121,15 +138,14 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_LOG:
 		if (!log_level_parse(arg))
-			argp_error(state, "--log-level %s: choose error, warning, info or debug",
-				   arg);
+			usage_error("--log-level %s: choose error, warning, info or debug", arg);
 		break;
 	case ARGP_KEY_ARG:
-		argp_error(state, "%s: not an option; options begin with --", arg);
+		usage_error("%s: not an option; options begin with --", arg);
 		break;
 	case ARGP_KEY_END:
 		if (!options->socket || !options->wire)
-			argp_error(state, "--socket and --wire are needed");
+			usage_error("--socket and --wire are needed");
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -256,8 +272,8 @@ int main(int argc, char **argv)
 	struct options options = {0};
 	struct nic_why why = {"unknown"};
 
-	argp_err_exit_status = EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
+		return EXIT_USAGE;
 	if (!options.mac_given)
 		mac_derive(&options, options.mac);
 	if (run(&options, &why)) {
