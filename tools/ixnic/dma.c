@@ -13,6 +13,7 @@
  */
 #include "dma.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -192,6 +193,7 @@ static int file_get(struct dma *dma, int fd, uint64_t end, uint32_t access, stru
 		err = file_new(dma, fd, &st, prot, &file);
 	if (err)
 		return err;
+	assert(file);
 	file->mappings++;
 	*out = file;
 	return 0;

@@ -30,8 +30,8 @@ uint32_t irqfd_flags(uint32_t index); /* VFIO_IRQ_INFO_* */
  */
 int irqfd_set(struct irqfd *irqfd, struct vu_message *message);
 
-/* Vector `vector` of the NIC fired: an irq_deliver_fn. */
-void irqfd_deliver(void *irqfd, uint32_t vector);
+/* Vector `vector` of the NIC fired: an irq_deliver_fn, whose `ctx` is the struct irqfd. */
+void irqfd_deliver(void *ctx, uint32_t vector);
 
 /* `len` bytes at `offset` of BAR 4, within it. */
 void irqfd_bar_read(const struct irqfd *irqfd, uint32_t offset, uint8_t *data, uint32_t len);

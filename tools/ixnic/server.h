@@ -17,14 +17,14 @@
 struct server;
 
 /*
- * Serves `nic` on `socket`: a path to listen on, or "fd:N", a connected stream socket that
+ * Serves `nic` on `name`: a path to listen on, or "fd:N", a connected stream socket that
  * passes to the server. nic->loop runs it; with fd:N the loop is stopped when the client has
  * gone. A socket file that nobody listens on is replaced; the file is private to the user (0600).
  * Puts itself where irq.c delivers MSI-X messages.
  * Errors, each explained in `why`: -EINVAL (name), -EADDRINUSE (a live server, or a file that is
  * no socket), -EACCES, -ENOENT, -ENAMETOOLONG, -ENOTSOCK, -ENOMEM.
  */
-int server_new(struct nic *nic, const char *socket, struct server **out, struct nic_why *why);
+int server_new(struct nic *nic, const char *name, struct server **out, struct nic_why *why);
 
 /* Drops the client, removes the socket file. Takes NULL. Before nic_free and loop_free. */
 void server_free(struct server *server);
