@@ -63,12 +63,27 @@ static int enter_netns(struct interface *iface, const char *name, struct ixgbe_w
 	return err;
 }
 
+/* The io_uring of an ixtapd that was killed lets go of its TAP a moment after its death; a
+ * supervisor starts the next one faster than that. */
+static int open_tap(struct interface *iface, const struct options *options, struct ixgbe_why *why)
+{
+	int err, left_ms = INTERFACE_BUSY_MS;
+
+	for (;;) {
+		err = tap_open(&iface->tap, options->tap, options->queues, options->persist, why);
+		if (err != -EBUSY || left_ms <= 0)
+			return err;
+		usleep(20 * 1000);
+		left_ms -= 20;
+	}
+}
+
 int interface_open(struct interface *iface, const struct options *options, struct ixgbe_why *why)
 {
 	int err = enter_netns(iface, options->netns, why);
 
 	if (!err)
-		err = tap_open(&iface->tap, options->tap, options->queues, options->persist, why);
+		err = open_tap(iface, options, why);
 	if (err)
 		return err;
 	iface->reachable = true;

@@ -13,6 +13,9 @@
 #include "options.h"
 #include "tap.h"
 
+/* How long a TAP that is in use may take to become free at the start. */
+#define INTERFACE_BUSY_MS 1000
+
 struct interface {
 	struct tap tap;
 	int start_netns; /* where ixtapd was started */
