@@ -33,7 +33,8 @@
 	C(rx_delivered, "frames written to the TAP")                                               \
 	C(rx_bytes, "bytes of them")                                                               \
 	C(rx_csum_verified, "frames handed over with a checksum the NIC verified")                 \
-	C(rx_csum_bad, "frames the NIC found a wrong checksum in, delivered for the kernel to judge") \
+	C(rx_csum_bad,                                                                             \
+	  "frames the NIC found a wrong checksum in, delivered for the kernel to judge")           \
 	BRIDGE_RX_DROPS(C)                                                                         \
 	C(tx_received, "frames read from the TAP")                                                 \
 	C(tx_delivered, "frames handed to the NIC")                                                \
@@ -56,6 +57,6 @@ struct bridge_counters {
 struct bridge_counter_info {
 	const char *name, *text;
 };
-/* In the order of the struct, whose members are all uint64_t: value i is ((const uint64_t *)c)[i]. */
+/* In the order of the struct, all of whose members are uint64_t: ((const uint64_t *)c)[i]. */
 extern const struct bridge_counter_info bridge_counter_info[];
 extern const size_t bridge_counter_count;

@@ -24,7 +24,7 @@ struct tap {
 	uint16_t queues;
 	int fd[IXGBE_QUEUES_MAX]; /* -1 from `queues` on */
 	bool persist;
-	uint32_t offloads;        /* TUN_F_* that the kernel took */
+	uint32_t offloads; /* TUN_F_* that the kernel took */
 };
 
 /*

@@ -7,7 +7,8 @@
  * knows PCI and its transport, and nothing of the 82599.
  *
  * Guarantees every backend gives:
- * - open takes the device over exclusively (-EBUSY otherwise) and leaves nothing behind when it fails;
+ * - open takes the device over exclusively (-EBUSY otherwise) and leaves nothing behind when it
+ * fails;
  * - close resets the function, so that DMA has ended when it returns;
  * - read32 returns all ones, and write32 does nothing, once the device is gone;
  * - a read returns after every earlier write of the same thread has taken effect

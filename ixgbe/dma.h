@@ -24,6 +24,6 @@ struct ixgbe_dma_area {
 
 int dma_new(struct ixgbe_backend *backend, struct ixgbe_dma **out);
 void dma_free(struct ixgbe_dma *dma); /* unmaps what is left; takes NULL */
-/* Zeroed, at least page-aligned on both sides. -ENOMEM, -EPERM and what the backend's map returns. */
+/* Zeroed, page-aligned at least on both sides. -ENOMEM, -EPERM, and those of the backend. */
 int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out);
 void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area);

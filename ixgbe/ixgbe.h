@@ -61,13 +61,13 @@ typedef void (*ixgbe_log_fn)(void *ctx, enum ixgbe_log_level level, const char *
 /* ---- A port's life ---- */
 
 struct ixgbe_options {
-	uint16_t queues;   /* queue pairs, 1..IXGBE_QUEUES_MAX; 0: 1 */
-	uint16_t rx_ring;  /* descriptors, 64..4096, multiple of 8; 0: 512 */
-	uint16_t tx_ring;  /* the same */
-	uint16_t mtu;      /* 68..9710; 0: 1500 */
-	uint16_t itr_us;   /* least time between interrupts of a vector; 0: none */
+	uint16_t queues;    /* queue pairs, 1..IXGBE_QUEUES_MAX; 0: 1 */
+	uint16_t rx_ring;   /* descriptors, 64..4096, multiple of 8; 0: 512 */
+	uint16_t tx_ring;   /* the same */
+	uint16_t mtu;       /* 68..9710; 0: 1500 */
+	uint16_t itr_us;    /* least time between interrupts of a vector; 0: none */
 	bool rx_vlan_strip; /* take the tag out of the frame into the segment */
-	ixgbe_log_fn log;  /* may be NULL */
+	ixgbe_log_fn log;   /* may be NULL */
 	void *log_ctx;
 };
 
@@ -84,8 +84,8 @@ struct ixgbe_options {
  * -EACCES and -EPERM (no permission), -ENOMEM (memlock), -EPROTO (server
  * speaks nonsense), -ETIMEDOUT. `why` is filled on every failure.
  */
-IXGBE_API int ixgbe_open(const char *nic, const struct ixgbe_options *options,
-			 struct ixgbe **out, struct ixgbe_why *why);
+IXGBE_API int ixgbe_open(const char *nic, const struct ixgbe_options *options, struct ixgbe **out,
+			 struct ixgbe_why *why);
 
 /* Stops, resets the device and releases everything. Takes NULL. All pools of the
  * port must have been freed. */
@@ -177,9 +177,9 @@ struct ixgbe_buf {
 
 /*
  * `count` DMA buffers of `size` bytes, each on a 64-byte boundary. `headroom` bytes
- * at the start are left free by the receiver; it is a multiple of 64. For a pool that feeds a receive ring
- * size - headroom is at least 2,048.
- * Errors: -EINVAL, -ENOMEM, and those of the backend's map.
+ * at the start are left free by the receiver; it is a multiple of 64. For a pool that feeds a
+ * receive ring size - headroom is at least 2,048. Errors: -EINVAL, -ENOMEM, and those of the
+ * backend's map.
  */
 IXGBE_API int ixgbe_pool_new(struct ixgbe *nic, uint32_t count, uint32_t size, uint32_t headroom,
 			     struct ixgbe_pool **out);
@@ -195,17 +195,17 @@ IXGBE_API uint32_t ixgbe_pool_available(const struct ixgbe_pool *pool);
 /* ---- Receive ---- */
 
 enum {
-	IXGBE_RX_EOP = 1u << 0,      /* last segment of its frame */
-	IXGBE_RX_VLAN = 1u << 1,     /* vlan is valid: the tag was stripped */
-	IXGBE_RX_IPV4 = 1u << 2,     /* what the parser saw */
+	IXGBE_RX_EOP = 1u << 0,  /* last segment of its frame */
+	IXGBE_RX_VLAN = 1u << 1, /* vlan is valid: the tag was stripped */
+	IXGBE_RX_IPV4 = 1u << 2, /* what the parser saw */
 	IXGBE_RX_IPV6 = 1u << 3,
 	IXGBE_RX_TCP = 1u << 4,
 	IXGBE_RX_UDP = 1u << 5,
-	IXGBE_RX_IP_GOOD = 1u << 6,  /* IPv4 header checksum verified */
+	IXGBE_RX_IP_GOOD = 1u << 6, /* IPv4 header checksum verified */
 	IXGBE_RX_IP_BAD = 1u << 7,
-	IXGBE_RX_L4_GOOD = 1u << 8,  /* TCP or UDP checksum verified */
-	IXGBE_RX_L4_BAD = 1u << 9,   /* never set for UDP with checksum 0 (erratum) */
-	IXGBE_RX_RSS = 1u << 10,     /* rss_hash is valid */
+	IXGBE_RX_L4_GOOD = 1u << 8, /* TCP or UDP checksum verified */
+	IXGBE_RX_L4_BAD = 1u << 9,  /* never set for UDP with checksum 0 (erratum) */
+	IXGBE_RX_RSS = 1u << 10,    /* rss_hash is valid */
 };
 
 /* flags (but EOP), vlan and rss_hash are those of the frame and stand in its
@@ -226,7 +226,8 @@ IXGBE_API struct ixgbe_rxq *ixgbe_rxq(struct ixgbe *nic, uint16_t queue);
  * Returns the number of segments. Refills the ring from its pool; when the pool
  * is empty the ring shrinks until buffers come back (counted in
  * alloc_rx_buff_failed), and no frame is lost by the driver. Frames the NIC
- * flags as broken, frames of more than `max` segments and descriptors that make no sense are dropped and counted.
+ * flags as broken, frames of more than `max` segments and descriptors that make no sense are
+ * dropped and counted.
  */
 IXGBE_API uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max);
 /* Whether a burst would find something: one load, no side effect. */
@@ -239,7 +240,7 @@ enum {
 	IXGBE_TX_VLAN = 1u << 1, /* insert vlan */
 	IXGBE_TX_IPV4 = 1u << 2, /* exactly one of the two with any offload below */
 	IXGBE_TX_IPV6 = 1u << 3,
-	IXGBE_TX_IP_CSUM = 1u << 4, /* fill the IPv4 header checksum (field is 0) */
+	IXGBE_TX_IP_CSUM = 1u << 4,  /* fill the IPv4 header checksum (field is 0) */
 	IXGBE_TX_TCP_CSUM = 1u << 5, /* fill it; the field holds the pseudo-header sum */
 	IXGBE_TX_UDP_CSUM = 1u << 6,
 	IXGBE_TX_SCTP_CSUM = 1u << 7,

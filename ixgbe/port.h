@@ -84,7 +84,7 @@ void txq_free(struct ixgbe_txq *txq);
 /* What a queue counts itself; read by any thread (relaxed). */
 struct ixgbe_queue_counters {
 	_Atomic uint64_t packets, bytes;
-	_Atomic uint64_t errors;       /* broken by the NIC's word, or descriptors without sense */
+	_Atomic uint64_t errors; /* broken by the NIC's word, or descriptors without sense */
 	_Atomic uint64_t csum_errors;
 	_Atomic uint64_t alloc_failed; /* refills that found the pool empty */
 	_Atomic uint64_t restarts;     /* TX: bursts that found the ring full */

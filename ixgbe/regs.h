@@ -38,18 +38,18 @@
 
 /* Receive queues below this are in the low range of receive queue registers. */
 #define IXGBE_RXQ_LOW_COUNT 64u
-#define IXGBE_RXQ_COUNT	    128u
-#define IXGBE_TXQ_COUNT	    128u
+#define IXGBE_RXQ_COUNT     128u
+#define IXGBE_TXQ_COUNT     128u
 
 /* What a read returns and what a write does. */
 enum ixgbe_reg_access {
-	IXGBE_REG_RO,	 /* read only: writes are ignored */
-	IXGBE_REG_RW,	 /* keeps the writable bits of what was written last */
-	IXGBE_REG_WO,	 /* a write acts; reads return zero */
-	IXGBE_REG_RC,	 /* counter: a read returns it and clears it; writes are ignored */
-	IXGBE_REG_W1C,	 /* a write clears the bits that are one in it */
+	IXGBE_REG_RO,    /* read only: writes are ignored */
+	IXGBE_REG_RW,    /* keeps the writable bits of what was written last */
+	IXGBE_REG_WO,    /* a write acts; reads return zero */
+	IXGBE_REG_RC,    /* counter: a read returns it and clears it; writes are ignored */
+	IXGBE_REG_W1C,   /* a write clears the bits that are one in it */
 	IXGBE_REG_RCW1C, /* a read clears all, a write clears the bits that are one in it: EICR */
-	IXGBE_REG_W1S,	 /* a write sets the bits that are one in it, a read shows them: EIMS */
+	IXGBE_REG_W1S,   /* a write sets the bits that are one in it, a read shows them: EIMS */
 };
 
 /* The columns are the point of a table. */

@@ -24,8 +24,8 @@
 #define RTM_NEWMULTICAST 56
 #define RTM_DELMULTICAST 57
 #endif
-#define GROUP_IPV4_MCADDR    37
-#define GROUP_IPV6_MCADDR    38
+#define GROUP_IPV4_MCADDR 37
+#define GROUP_IPV6_MCADDR 38
 
 #define RECEIVE_BUFFER_BYTES (1 << 20)
 
@@ -37,7 +37,7 @@ struct netlink_monitor {
 	netlink_event_fn fn;
 	void *ctx;
 	enum question asked; /* what is being answered */
-	bool again;	     /* start over when it is */
+	bool again;          /* start over when it is */
 	uint32_t seq;
 	union { /* a message buffer is aligned like its header */
 		struct nlmsghdr header;

@@ -29,7 +29,7 @@ struct netlink_link {
 	char name[IFNAMSIZ];
 	uint8_t mac[NETLINK_MAC_BYTES];
 	uint32_t mtu;
-	uint32_t flags;	      /* IFF_UP, IFF_RUNNING, ... */
+	uint32_t flags;       /* IFF_UP, IFF_RUNNING, ... */
 	uint32_t promiscuity; /* how many ask for it: tcpdump shows only here */
 	uint32_t allmulti;
 	uint32_t group;
@@ -63,8 +63,8 @@ int netlink_address_remove(struct netlink *nl, int ifindex, const struct netlink
 
 struct netlink_route {
 	struct netlink_prefix destination; /* length 0: default */
-	struct netlink_prefix gateway;	   /* family 0: on link */
-	uint32_t table;			   /* 0: main */
+	struct netlink_prefix gateway;     /* family 0: on link */
+	uint32_t table;                    /* 0: main */
 	uint32_t metric;
 };
 
@@ -95,7 +95,7 @@ enum netlink_event_type {
 	NETLINK_EVENT_ADDRESS, /* an address is there */
 	NETLINK_EVENT_ADDRESS_GONE,
 	NETLINK_EVENT_MULTICAST, /* group memberships changed: read them again */
-	NETLINK_EVENT_RESYNC,	 /* events were lost; what follows is a full dump */
+	NETLINK_EVENT_RESYNC,    /* events were lost; what follows is a full dump */
 };
 
 struct netlink_event {

@@ -30,22 +30,22 @@ static int to_errno(int nle)
 	static const struct {
 		int nle, error;
 	} table[] = {
-		{NLE_OBJ_NOTFOUND, ENODEV	 },
-		{NLE_NODEV,	    ENODEV	  },
-		{NLE_EXIST,	    EEXIST	  },
-		{NLE_PERM,	   EPERM	},
-		{NLE_NOACCESS,     EACCES	     },
-		{NLE_INVAL,	    EINVAL	  },
-		{NLE_RANGE,	    ERANGE	  },
-		{NLE_BUSY,	   EBUSY	},
-		{NLE_NOMEM,	    ENOMEM	  },
-		{NLE_NOADDR,	     EADDRNOTAVAIL},
-		{NLE_OPNOTSUPP,	EOPNOTSUPP	  },
-		{NLE_AF_NOSUPPORT, EAFNOSUPPORT },
-		{NLE_MSG_TOOSHORT, EBADMSG	  },
-		{NLE_MSG_TRUNC,	EMSGSIZE	},
-		{NLE_INTR,	   EINTR	},
-		{NLE_AGAIN,	    ETIMEDOUT    }, /* the socket's receive timeout */
+		{NLE_OBJ_NOTFOUND, ENODEV},
+		{NLE_NODEV, ENODEV},
+		{NLE_EXIST, EEXIST},
+		{NLE_PERM, EPERM},
+		{NLE_NOACCESS, EACCES},
+		{NLE_INVAL, EINVAL},
+		{NLE_RANGE, ERANGE},
+		{NLE_BUSY, EBUSY},
+		{NLE_NOMEM, ENOMEM},
+		{NLE_NOADDR, EADDRNOTAVAIL},
+		{NLE_OPNOTSUPP, EOPNOTSUPP},
+		{NLE_AF_NOSUPPORT, EAFNOSUPPORT},
+		{NLE_MSG_TOOSHORT, EBADMSG},
+		{NLE_MSG_TRUNC, EMSGSIZE},
+		{NLE_INTR, EINTR},
+		{NLE_AGAIN, ETIMEDOUT}, /* the socket's receive timeout */
 	};
 
 	if (nle >= 0)
