@@ -163,7 +163,7 @@ static void rig_free(struct rig *rig)
 	close(rig->socket);
 	tap_close(&rig->tap);
 	assert_int_equal(if_nametoindex(NAME), 0); /* nothing holds it any more */
-	puppet_free(rig->puppet); /* checks that every buffer is back */
+	puppet_free(rig->puppet);                  /* checks that every buffer is back */
 	free(rig);
 }
 
