@@ -136,7 +136,7 @@ static int usage_get(const char *name, struct usage *out)
 
 static int check_free(const char *name, uint32_t ours, struct ixgbe_why *why)
 {
-	struct usage usage;
+	struct usage usage = {0};
 	int err = usage_get(name, &usage);
 
 	if (err == -ENODEV && ours == 0)

@@ -329,7 +329,7 @@ static int route_object(int ifindex, const struct netlink_route *route, struct r
 
 int netlink_route_add(struct netlink *nl, int ifindex, const struct netlink_route *route)
 {
-	struct rtnl_route *object;
+	struct rtnl_route *object = NULL;
 	int error = route_object(ifindex, route, &object);
 
 	if (error)
@@ -341,7 +341,7 @@ int netlink_route_add(struct netlink *nl, int ifindex, const struct netlink_rout
 
 int netlink_route_remove(struct netlink *nl, int ifindex, const struct netlink_route *route)
 {
-	struct rtnl_route *object;
+	struct rtnl_route *object = NULL;
 	int error = route_object(ifindex, route, &object);
 
 	if (error)
@@ -437,7 +437,7 @@ int netlink_snapshot_take(struct netlink *nl, int ifindex, struct netlink_snapsh
 {
 	struct netlink_snapshot *snapshot = calloc(1, sizeof(*snapshot));
 	struct nl_cache *addresses = NULL, *routes = NULL;
-	struct netlink_link link;
+	struct netlink_link link = {0};
 	int error = -ENOMEM;
 
 	if (!snapshot)

@@ -95,7 +95,7 @@ int model_region_write(struct model *m, uint32_t region, uint64_t offset, const 
 void model_reset(struct model *m);
 /* Any command: a payload with descriptors, and the reply's payload of at most `size` bytes. Its
  * length, or the server's -errno. */
-int model_command(struct model *m, uint16_t command, const void *payload, size_t len, const int *fd,
+int model_command(struct model *m, uint16_t number, const void *payload, size_t len, const int *fd,
 		  uint32_t fds, void *reply, size_t size);
 
 /* ---- DMA memory ---- */
