@@ -5,8 +5,10 @@
 
 None may stop the bridge; each is delivered, or counted by name where it was dropped.
 """
+import contextlib
 import socket
 import struct
+import time
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
@@ -18,6 +20,10 @@ import rig as r
 OUR_MAC = "02:00:00:00:00:99"
 ETHER = Ether(dst=r.NIC_MAC, src=OUR_MAC)
 FRAME_MIN = 60
+
+
+def padded(frame):
+    return bytes(frame).ljust(FRAME_MIN, b"\0")
 
 
 class Wire:
@@ -41,11 +47,29 @@ class Wire:
             if match(frame):
                 return frame
 
+    def drain(self):
+        """Takes all frames that are under way."""
+        self.socket.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self.socket.recv(1 << 16)
+        self.socket.settimeout(r.DEADLINE_S)
+
     def probe(self):
-        """Whether the bridge lives: an ARP request is answered."""
-        self.send((Ether(dst="ff:ff:ff:ff:ff:ff", src=OUR_MAC) /
-                   ARP(op=1, hwsrc=OUR_MAC, psrc=r.RIGHT_V4, pdst=r.LEFT_V4)).build().ljust(60, b"\0"))
-        self.receive(lambda frame: ARP in frame and frame[ARP].op == 2)
+        """Whether the bridge lives: an ARP request is answered. Behind a flood the kernel may have no
+        room for the answer, so it is asked again."""
+        request = padded(Ether(dst="ff:ff:ff:ff:ff:ff", src=OUR_MAC) /
+                         ARP(op=1, hwsrc=OUR_MAC, psrc=r.RIGHT_V4, pdst=r.LEFT_V4))
+        deadline = time.monotonic() + 2 * r.DEADLINE_S
+        self.socket.settimeout(0.5)
+        while True:
+            try:
+                self.receive(lambda frame: ARP in frame and frame[ARP].op == 2)
+                break
+            except TimeoutError:
+                assert time.monotonic() < deadline, "an ARP request is not answered"
+                self.send(request)
+        self.socket.settimeout(r.DEADLINE_S)
 
     def nic(self, name):
         return self.bridge.nic("counters")["counters"][name]
@@ -62,10 +86,6 @@ def wire(rig):
     yield made
     made.probe()
     made.socket.close()
-
-
-def padded(frame):
-    return bytes(frame).ljust(FRAME_MIN, b"\0")
 
 
 def test_runts(wire):
