@@ -45,6 +45,18 @@ static FILE *open_regular(const char *path)
 	return NULL;
 }
 
+/* inih would take it for the end of its line. */
+static bool has_nul(FILE *file)
+{
+	int c;
+
+	do
+		c = getc(file);
+	while (c != EOF && c != '\0');
+	rewind(file);
+	return c == '\0';
+}
+
 int config_load(struct options *options, const char *path, struct ixgbe_why *why)
 {
 	struct load load = {.options = options};
@@ -56,6 +68,12 @@ int config_load(struct options *options, const char *path, struct ixgbe_why *why
 		snprintf(why->text, sizeof(why->text),
 			 "cannot read the configuration file %.150s: %s", path, strerror(-err));
 		return err;
+	}
+	if (has_nul(file)) {
+		fclose(file);
+		snprintf(why->text, sizeof(why->text), "%.150s is no text file: it has a zero byte",
+			 path);
+		return -EINVAL;
 	}
 	at = ini_parse_file(file, line, &load);
 	fclose(file);
