@@ -236,6 +236,38 @@ static void tap_cuts_what_the_kernel_left_whole(void **state)
 	close(far);
 }
 
+/* The last piece may be shorter than the shortest frame: the partner pads it. */
+static void tap_pads_a_short_last_piece(void **state)
+{
+	struct virtio_net_hdr vnet = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.gso_size = 1000,
+		.csum_offset = 16,
+	};
+	struct ring rx, tx;
+	struct received got;
+	struct built f;
+	int far = tap_start(state, &rx, &tx);
+
+	frame_build(&f, &(struct frame_spec){.payload = 1001});
+	vnet.csum_start = (uint16_t)f.l4;
+	vnet.hdr_len = (uint16_t)f.body;
+	set16(f.data + f.l4 + 16, pseudo_sum(f.data, f.l3, 6, f.len - f.l4));
+	far_send(far, &vnet, f.data, f.len);
+	rx_take(&rx, &got);
+	assert_int_equal(got.len, f.body + 1000);
+	rx_take(&rx, &got);
+	assert_int_equal(got.len, 60);
+	assert_int_equal(get16(got.data + f.l3 + 2), f.body - f.l3 + 1);
+	assert_int_equal(got.data[f.body], f.data[f.body + 1000]);
+	assert_int_equal(got.data[59], 0);
+	assert_int_equal(got.last.dword[2] & (IXGBE_RXD_STAT_L4I | IXGBE_RXD_ERR_L4E),
+			 IXGBE_RXD_STAT_L4I);
+	rings_end(*state, 0);
+	close(far);
+}
+
 static void post_tso(struct ring *tx, const struct built *original, uint32_t mss, bool v6,
 		     uint16_t wrong)
 {
@@ -616,6 +648,7 @@ int main(void)
 		T(tap_carries_frames),
 		T(tap_fills_in_checksums),
 		T(tap_cuts_what_the_kernel_left_whole),
+		T(tap_pads_a_short_last_piece),
 		T(tap_merges_what_follows_each_other),
 		T(tap_counts_what_a_closed_interface_loses),
 		T(tap_holds_what_the_rings_have_no_room_for),

@@ -159,9 +159,23 @@ static uint32_t tap_read(struct wire_tap *tap)
 	return 0;
 }
 
+/* A piece of a cut packet that is shorter than a frame can be: padded, as its sender would. */
+static void pad(struct frame *frame, uint8_t padded[FRAME_MIN])
+{
+	uint32_t len = frame->head_len + frame->body_len;
+
+	if (len >= FRAME_MIN)
+		return;
+	memcpy(padded, frame->head, frame->head_len);
+	memcpy(padded + frame->head_len, frame->body, frame->body_len);
+	memset(padded + len, 0, FRAME_MIN - len);
+	*frame = (struct frame){.head = padded, .head_len = FRAME_MIN, .checked = frame->checked};
+}
+
 static bool tap_poll(struct wire *wire, uint32_t budget)
 {
 	struct wire_tap *tap = self(wire);
+	uint8_t padded[FRAME_MIN];
 	struct frame frame;
 
 	while (budget > 0 && rx_ready(wire->nic)) {
@@ -170,6 +184,7 @@ static bool tap_poll(struct wire *wire, uint32_t budget)
 		if (tap->cutting) {
 			tap->cutting = tso_next(&tap->tso, &frame);
 			if (tap->cutting) {
+				pad(&frame, padded);
 				rx_frame(wire->nic, &frame);
 				budget--;
 			}
