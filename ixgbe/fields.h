@@ -185,6 +185,9 @@
 #define IXGBE_FWSM_RESET_CNT              0x00070000u
 #define IXGBE_FWSM_EXT_ERR_IND            0x01F80000u
 
+/* FWSTS, 8.2.3.25 */
+#define IXGBE_FWSTS_FWRI 0x00000200u /* firmware was reset; a one acknowledges it */
+
 /* SW_FW_SYNC, 8.2.3.4.11: SW_* by software, FW_* by firmware */
 #define IXGBE_SW_FW_SYNC_SW_EEP     0x00000001u
 #define IXGBE_SW_FW_SYNC_SW_PHY0    0x00000002u

@@ -106,7 +106,7 @@ enum ixgbe_reg_access {
 
 /*
  * 8.2.3.4 PCIe, function state, semaphores. Reading SWSM sets SMBI; FACTPS shows function
- * 0 in D0a, management clock gated.
+ * 0 in D0a, management clock gated; FWSM shows firmware that is valid and manages nothing.
  */
 #define IXGBE_REGISTERS_PCIE(R)                                                                  \
     R(GCR,           0x11000,  4,    1, RW,    0x0021FA00, 0x00040000, "8.2.3.4.1")              \
@@ -119,7 +119,7 @@ enum ixgbe_reg_access {
     R(PCIEPHYDAT,    0x11044,  4,    1, RW,    0xFFFFFFFF, 0x00000000, "8.2.3.4.8")              \
     R(PCIEPHYCTL,    0x11048,  4,    1, RW,    0xFFFFFFFF, 0x00000000, "8.2.3.4")                \
     R(SWSM,          0x10140,  4,    1, RW,    0x00000003, 0x00000000, "8.2.3.4.9")              \
-    R(FWSM,          0x10148,  4,    1, RO,    0x00000000, 0x00000000, "8.2.3.4.10")             \
+    R(FWSM,          0x10148,  4,    1, RO,    0x00000000, 0x00008000, "8.2.3.4.10")             \
     R(SW_FW_SYNC,    0x10160,  4,    1, RW,    0x0000041F, 0x00000000, "8.2.3.4.11")             \
     R(GCR_EXT,       0x11050,  4,    1, RW,    0xC0000013, 0x00000000, "8.2.3.4.12")             \
     R(MREVID,        0x11064,  4,    1, RO,    0x00000000, 0x00000101, "8.2.3.4.13")             \
@@ -603,7 +603,7 @@ enum ixgbe_reg_access {
     R(HICR,          0x15F00,  4,    1, RW,    0x000000C2, 0x00000000, "8.2.3.25")               \
     R(HSMC0R,        0x15F04,  4,    1, RO,    0x00000000, 0x00000000, "8.2.3.25")               \
     R(HSMC1R,        0x15F08,  4,    1, RO,    0x00000000, 0x00000000, "8.2.3.25")               \
-    R(FWSTS,         0x15F0C,  4,    1, RO,    0x00000000, 0x00000000, "8.2.3.25")               \
+    R(FWSTS,         0x15F0C,  4,    1, W1C,   0x00000200, 0x00000000, "8.2.3.25")               \
     R(SWSR,          0x15F10,  4,    1, RW,    0xFFFFFFFF, 0x00000000, "8.2.3.25")               \
     R(HFDR,          0x15FE8,  4,    1, RO,    0x00000000, 0x00000000, "8.2.3.25")
 

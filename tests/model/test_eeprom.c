@@ -256,6 +256,20 @@ static void pins_without_a_request_do_nothing(void **state)
 	}
 }
 
+/* Drivers log an error every second or two unless FWSM says that firmware runs well, and one that
+ * talks to it acknowledges its last reset first. */
+static void firmware_is_well_and_manages_nothing(void **state)
+{
+	uint32_t fwsm = model_read(*state, IXGBE_FWSM);
+
+	assert_true(fwsm & IXGBE_FWSM_FW_VALID);
+	assert_int_equal(IXGBE_FIELD_GET(IXGBE_FWSM_FW_MODE, fwsm), IXGBE_FWSM_FW_MODE_NONE);
+	assert_int_equal(fwsm & IXGBE_FWSM_EXT_ERR_IND, 0);
+	model_set(*state, IXGBE_FWSTS, IXGBE_FWSTS_FWRI);
+	assert_int_equal(model_read(*state, IXGBE_FWSTS), 0);
+	assert_int_equal(model_control_int(*state, "violations", "total"), 0);
+}
+
 static void semaphores_are_taken_and_given(void **state)
 {
 	struct model *m = *state;
@@ -298,6 +312,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pins_write_by_pages_and_with_permission, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(pins_without_a_request_do_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(firmware_is_well_and_manages_nothing, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(semaphores_are_taken_and_given, setup, teardown),
 		cmocka_unit_test_setup_teardown(sync_without_the_semaphore_is_a_violation, setup,
 						teardown),

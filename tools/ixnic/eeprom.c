@@ -6,8 +6,8 @@
  * The image is that of an SFP+ adapter with one port: 1024 words, of which the first 64 are
  * fixed and point to sections. A section begins with its length. The checksum
  * covers words 0 to 0x3e and the sections of the pointers 0x03 to 0x0e; it makes the sum
- * 0xbaba. Reads and writes take no time. There is no firmware, so its semaphores
- * are always free.
+ * 0xbaba. Reads and writes take no time. FWSM says that firmware is well, for drivers
+ * complain if it does not; nobody runs it, so its semaphores are always free.
  */
 #include <errno.h>
 #include <stdlib.h>
