@@ -209,6 +209,28 @@ static void test_random(void **state)
 	assert_int_equal(dma_table_mappings(r->dma) + dma_table_files(r->dma), 0);
 }
 
+/* A client with a file for every page cannot make the table search for ever. */
+static void test_many_files(void **state)
+{
+	struct rig *r = *state;
+	uint64_t iova = BASE;
+	int err;
+
+	do {
+		int fd = memfd_create("page", MFD_CLOEXEC);
+
+		assert_int_equal(ftruncate(fd, PAGE), 0);
+		err = dma_table_map(r->dma, iova, PAGE, RW, fd, 0);
+		close(fd);
+		iova += PAGE;
+	} while (err == 0 && iova < BASE + 2 * DMA_FILES_MAX * PAGE);
+	assert_int_equal(err, -ENOSPC);
+	assert_int_equal(dma_table_files(r->dma), DMA_FILES_MAX);
+	assert_int_equal(dma_table_unmap(r->dma, BASE, PAGE), 0);
+	assert_int_equal(map(r, iova, PAGE, 0, RW), 0);
+	assert_int_equal(map(r, iova + PAGE, PAGE, PAGE, RW), 0);
+}
+
 /* A file cut short reads as zeros, and the event says so. The rig is made in here, as cmocka
  * catches SIGBUS itself from the start of a test. */
 static void test_torn_file(void **state)
@@ -238,7 +260,8 @@ int main(void)
 		TEST(test_one_mapping),      TEST(test_neighbours),
 		TEST(test_faults),           TEST(test_bus_master),
 		TEST(test_unmapped_is_gone), TEST(test_file_that_grows),
-		TEST(test_random),           cmocka_unit_test(test_torn_file),
+		TEST(test_random),           TEST(test_many_files),
+		cmocka_unit_test(test_torn_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

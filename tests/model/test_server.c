@@ -539,6 +539,7 @@ static void test_bad_maps(void **state)
 	struct model *m = *state;
 	int fd = memory(4 * PAGE), pipes[2], sock[2];
 	int dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), null = open("/dev/zero", O_RDWR);
+	int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC); /* of a file system: it could wait */
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -563,6 +564,7 @@ static void test_bad_maps(void **state)
 	assert_int_equal(dma_map(m, 0x1000, PAGE, dir, 0, RW), -ENOTSUP);
 	assert_int_equal(dma_map(m, 0x1000, PAGE, null, 0, RW), -ENOTSUP);
 	assert_int_equal(dma_map(m, 0x1000, PAGE, opath, 0, RW), -ENOTSUP);
+	assert_int_equal(dma_map(m, 0x1000, PAGE, file, 0, VU_DMA_READABLE), -ENOTSUP);
 	assert_int_equal(dma_map(m, 0x1000, PAGE, readonly, 0, RW), -EACCES);
 	assert_int_equal(dma_map(m, 0x1000, PAGE, readonly, 0, VU_DMA_READABLE), 0);
 	assert_int_equal(dma_map(m, 0x1000, PAGE, fd, 0, RW), -EEXIST);
@@ -571,7 +573,7 @@ static void test_bad_maps(void **state)
 	assert_int_equal(dma_map(m, -(uint64_t)PAGE, PAGE, fd, 0, RW), 0); /* the very last page */
 	assert_int_equal(dma_unmap(m, 0, 0, VU_UNMAP_ALL), 0);
 
-	int fds[] = {fd, dir, null, readonly, opath, pipes[0], pipes[1], sock[0], sock[1]};
+	int fds[] = {fd, dir, null, file, readonly, opath, pipes[0], pipes[1], sock[0], sock[1]};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		close(fds[i]);

@@ -10,6 +10,9 @@
  * handler puts anonymous zeroed memory there, notes the file as torn and lets the access go on: the
  * server hears of it through an eventfd and drops the client. A file sealed against shrinking
  * cannot do that, but not every client seals.
+ *
+ * Memory is what can be sealed: memfds, files of tmpfs, huge pages. A file of another file system
+ * may be one that the client itself serves (FUSE), and every touch of it would wait for the client.
  */
 #include "dma.h"
 
@@ -135,9 +138,12 @@ static int file_grow(struct file *file, int fd, size_t size)
 
 static int file_new(struct dma *dma, int fd, const struct stat *st, int prot, struct file **out)
 {
-	struct file *file = calloc(1, sizeof(*file));
+	struct file *file;
 	void *base;
 
+	if (dma->file_count == DMA_FILES_MAX)
+		return -ENOSPC;
+	file = calloc(1, sizeof(*file));
 	if (!file)
 		return -ENOMEM;
 	base = mmap(NULL, (size_t)st->st_size, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
@@ -171,11 +177,11 @@ static int file_get(struct dma *dma, int fd, uint64_t end, uint32_t access, stru
 	struct stat st;
 	int mode, prot, err;
 
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		return -ENOTSUP;
 	mode = fcntl(fd, F_GETFL);
 	if (mode < 0 || fstat(fd, &st))
 		return -errno;
-	if (!S_ISREG(st.st_mode) || (mode & O_PATH))
-		return -ENOTSUP;
 	mode &= O_ACCMODE;
 	if (mode == O_WRONLY || (mode == O_RDONLY && (access & DMA_WRITABLE)))
 		return -EACCES;

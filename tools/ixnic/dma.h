@@ -14,6 +14,9 @@ struct dma;
 /* As many mappings as a client may have at a time: the default of the protocol. */
 #define DMA_MAPPINGS_MAX 65535u
 
+/* And as many files behind them: each is searched for at every mapping. */
+#define DMA_FILES_MAX 1024u
+
 enum { DMA_READABLE = 1u << 0, DMA_WRITABLE = 1u << 1 };
 
 /*
@@ -21,8 +24,8 @@ enum { DMA_READABLE = 1u << 0, DMA_WRITABLE = 1u << 1 };
  * stays the caller's: the table maps a file once, however many mappings lie in it. fd -1 is memory
  * that the client cannot share: known, and every access to it is a fault.
  * Errors: -EINVAL (no access, size 0, ranges that wrap, not of whole pages, or outside the file),
- * -EEXIST (overlaps a mapping), -ENOTSUP (not memory: no memfd, shared memory or regular file),
- * -ENOSPC (too many), -EACCES, -ENOMEM.
+ * -EEXIST (overlaps a mapping), -ENOTSUP (not memory: no memfd, shared memory or huge pages),
+ * -ENOSPC (too many mappings or files), -EACCES, -ENOMEM.
  */
 int dma_table_map(struct dma *dma, uint64_t iova, uint64_t size, uint32_t access, int fd,
 		  uint64_t offset);
