@@ -85,6 +85,8 @@ int mac_check(const uint8_t mac[IXGBE_MAC_BYTES]);
 /* ---- irq.c ---- */
 
 int irq_new(struct ixgbe *nic, struct ixgbe_why *why);
+/* Connects the vectors to their eventfds, which a reset of the function may have parted. */
+int irq_connect(struct ixgbe *nic);
 void irq_free(struct ixgbe *nic);
 /* Sets the device up for MSI-X, all vectors masked. */
 void irq_configure(struct ixgbe *nic);

@@ -118,17 +118,20 @@ static int read_mac(struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
 
 int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 {
+	uint32_t eec = reg_read(nic, IXGBE_EEC), fwsm = reg_read(nic, IXGBE_FWSM);
 	uint16_t sum = 0;
 	int err;
 
-	/* The signature (EEC.PRES) and the hardware's own verdict (sections 8.2.3.2.1, 8.2.3.4.10).
-	 */
-	if (!(reg_read(nic, IXGBE_EEC) & IXGBE_EEC_PRES) ||
-	    (reg_read(nic, IXGBE_FWSM) & IXGBE_FWSM_EXT_ERR_IND))
+	/* The signature, 8.2.3.2.1. */
+	if (!(eec & IXGBE_EEC_PRES))
 		return why_fill(why, -EIO,
-				"the EEPROM is missing or damaged (EEC 0x%08x, FWSM 0x%08x): write "
-				"it anew with the adapter maker's tool",
-				reg_read(nic, IXGBE_EEC), reg_read(nic, IXGBE_FWSM));
+				"the EEPROM is missing or damaged (EEC 0x%08x): write it anew with "
+				"the adapter maker's tool",
+				eec);
+	/* Firmware's trouble need not be ours (8.2.3.4.10): the checksum below decides. */
+	if (fwsm & IXGBE_FWSM_EXT_ERR_IND)
+		port_log(nic, IXGBE_LOG_WARNING,
+			 "the adapter's firmware reports an error (FWSM 0x%08x)", fwsm);
 
 	err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_EEP);
 	if (err)

@@ -103,6 +103,8 @@ static int fctrl_update(struct ixgbe *nic)
 	if (halt) {
 		int on = init_receiver_set(nic, true);
 
+		if (on) /* the receiver stayed closed: the next change, to whatever, opens it */
+			nic->filters->fctrl = ~wanted;
 		err = err ? err : on;
 	}
 	return err;
@@ -278,7 +280,7 @@ int ixgbe_mtu_set(struct ixgbe *nic, uint16_t mtu)
 {
 	if (mtu < IXGBE_MTU_MIN || mtu > IXGBE_MTU_MAX)
 		return -EINVAL;
-	nic->mtu = mtu;
+	__atomic_store_n(&nic->mtu, mtu, __ATOMIC_RELAXED); /* the transmit queues read it */
 	mtu_write(nic);
 	return 0;
 }

@@ -203,6 +203,18 @@ static int master_disable(struct ixgbe *nic)
 	return 0;
 }
 
+/* The last means, 4.2.1.5: it ends DMA that nothing else ended. */
+static int function_reset(struct ixgbe *nic)
+{
+	int err;
+
+	port_log(nic, IXGBE_LOG_WARNING, "the device cannot be flushed; resetting the function");
+	err = nic->backend->ops->reset(nic->backend);
+	if (!err) /* registers answer */
+		err = init_bus_master_set(nic, false);
+	return err ? err : irq_connect(nic);
+}
+
 static int software_reset(struct ixgbe *nic)
 {
 	/* Section 4.2.1.6.1; nothing may be read or written for a millisecond. */
@@ -223,6 +235,8 @@ int init_reset(struct ixgbe *nic)
 	if (err && err != -ETIMEDOUT)
 		return err;
 	err = master_disable(nic);
+	if (err == -ETIMEDOUT)
+		err = function_reset(nic);
 	if (err)
 		return err;
 

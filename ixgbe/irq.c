@@ -36,6 +36,11 @@ struct ixgbe_irq {
 	uint32_t ivar[IXGBE_QUEUES_MAX / 2];
 };
 
+int irq_connect(struct ixgbe *nic)
+{
+	return nic->backend->ops->irq_set(nic->backend, nic->irq->fd, nic->irq->count);
+}
+
 int irq_new(struct ixgbe *nic, struct ixgbe_why *why)
 {
 	struct ixgbe_irq *irq = calloc(1, sizeof(*irq));
@@ -55,7 +60,7 @@ int irq_new(struct ixgbe *nic, struct ixgbe_why *why)
 					strerror(errno));
 		irq->fd[irq->count++] = fd;
 	}
-	err = nic->backend->ops->irq_set(nic->backend, irq->fd, irq->count);
+	err = irq_connect(nic);
 	if (err)
 		return why_fill(why, err,
 				"cannot enable %u MSI-X vectors: %s; see whether the IOMMU remaps "

@@ -99,10 +99,15 @@ int link_module_changed(struct ixgbe *nic)
 
 int ixgbe_link_set_admin(struct ixgbe *nic, bool up)
 {
+	int err;
+
 	if (nic->admin_up == up)
 		return 0;
 	nic->admin_up = up;
-	return link_apply(nic);
+	err = link_apply(nic);
+	if (err)
+		nic->admin_up = !up; /* so that it can be tried again */
+	return err;
 }
 
 int ixgbe_link_get(struct ixgbe *nic, struct ixgbe_link *out)

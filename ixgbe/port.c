@@ -9,7 +9,8 @@
  *
  * One rule holds the states together: a port that is not started has just been
  * reset and configured, so start needs no reset of its own, and a fault is
- * cured by stop and start. Settings (addresses, filters, MTU, link) live in
+ * cured by stop and start. A device that could not be reset is no bus master, and the
+ * next start tries again. Settings (addresses, filters, MTU, link) live in
  * `struct ixgbe` and go to the device at once; port_reset() writes them again.
  */
 #include "control.h"
@@ -195,10 +196,16 @@ static int port_reset(struct ixgbe *nic)
 {
 	int err = init_reset(nic);
 
+	if (!err) {
+		port_configure(nic);
+		err = init_bus_master_set(nic, true);
+	}
+	if (!err)
+		err = link_apply(nic);
+	nic->reset_failed = err != 0;
 	if (err)
-		return err;
-	port_configure(nic);
-	return link_apply(nic);
+		init_bus_master_set(nic, false); /* whatever it still does, it does no DMA */
+	return err;
 }
 
 static int bus_set(struct ixgbe *nic, bool master, struct ixgbe_why *why)
@@ -378,6 +385,14 @@ int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[], struct ix
 
 	if (nic->started)
 		return why_fill(why, -EBUSY, "the port is started already");
+	if (nic->reset_failed) {
+		err = port_reset(nic);
+		if (err)
+			return why_fill(why, err,
+					"the reset of the device failed again (%s): it hangs; "
+					"power-cycle the machine",
+					strerror(-err));
+	}
 
 	/* Section 4.6.8: DMATXCTL.TE before the first queue's ENABLE. */
 	init_transmitter_set(nic, true);

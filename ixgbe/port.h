@@ -19,6 +19,7 @@ struct ixgbe {
 	struct ixgbe_rxq *rxq[IXGBE_QUEUES_MAX];
 	struct ixgbe_txq *txq[IXGBE_QUEUES_MAX];
 	bool started;
+	bool reset_failed; /* the next start has to do it */
 
 	uint16_t device_id;
 	uint16_t mtu;
@@ -79,7 +80,6 @@ int txq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_txq **out);
 int txq_enable(struct ixgbe_txq *txq);
 int txq_disable(struct ixgbe_txq *txq);
 void txq_free(struct ixgbe_txq *txq);
-/* TX: the new limit of a frame after ixgbe_mtu_set. */
 
 /* What a queue counts itself; read by any thread (relaxed). */
 struct ixgbe_queue_counters {

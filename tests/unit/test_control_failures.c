@@ -142,6 +142,20 @@ static void dma_that_does_not_end_is_flushed(void **state)
 	fake_unforce(rig->fake);
 }
 
+/* Not even the flush helps while requests are on the bus: then the whole function is reset. */
+static void dma_that_cannot_be_flushed_is_reset(void **state)
+{
+	struct rig *rig = *state;
+
+	fake_force(rig->fake, IXGBE_STATUS, IXGBE_STATUS_PCIE_MASTER_ENABLE,
+		   IXGBE_STATUS_PCIE_MASTER_ENABLE);
+	rig->fake->config[0xaa] = 0x20; /* transactions pending */
+	open_with(rig, &options);
+	assert_int_equal(rig->fake->resets, 1);
+	assert_true(rig->fake->config[4] & 0x04); /* a bus master all the same */
+	fake_unforce(rig->fake);
+}
+
 static void no_vectors_no_port(void **state)
 {
 	struct rig *rig = *state;
@@ -180,6 +194,62 @@ static void a_start_that_fails_leaves_the_port_as_it_was(void **state)
 	assert_int_equal(ixgbe_start(rig->nic, rig->pool, &why), -EBUSY);
 }
 
+/* A device that cannot be reset is kept from memory; the next start resets it first. */
+static void a_stop_that_fails_is_made_good_by_start(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_why why;
+
+	open_with(rig, &options);
+	start(rig);
+	fake_force(rig->fake, IXGBE_CTRL, IXGBE_CTRL_RST, IXGBE_CTRL_RST);
+	assert_int_equal(ixgbe_stop(rig->nic), -ETIMEDOUT);
+	assert_false(rig->fake->config[4] & 0x04);
+	assert_int_equal(ixgbe_start(rig->nic, rig->pool, &why), -ETIMEDOUT);
+	assert_non_null(strstr(why.text, "reset"));
+	fake_unforce(rig->fake);
+	assert_int_equal(ixgbe_start(rig->nic, rig->pool, &why), 0);
+	assert_true(rig->fake->config[4] & 0x04);
+	assert_true(reg(rig, IXGBE_RDRXCTL) & IXGBE_RDRXCTL_CRCSTRIP);
+}
+
+static void a_link_that_could_not_be_set_is_set_by_the_next_try(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	fake_force(rig->fake, IXGBE_SWSM, IXGBE_SWSM_SMBI, IXGBE_SWSM_SMBI);
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), -ETIMEDOUT);
+	fake_unforce(rig->fake);
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, 0), 0);
+}
+
+/* A filter change that could not open the receiver again is not the end of reception. */
+static void a_receiver_that_stayed_closed_is_opened_by_the_next_try(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	start(rig);
+	fake_force(rig->fake, IXGBE_SECRXSTAT, IXGBE_SECRXSTAT_SECRX_RDY, 0);
+	assert_int_equal(ixgbe_promiscuous_set(rig->nic, true), -ETIMEDOUT);
+	fake_unforce(rig->fake);
+	assert_int_equal(ixgbe_promiscuous_set(rig->nic, false), 0);
+	assert_true(reg(rig, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN);
+}
+
+/* What ails firmware need not ail the EEPROM: the in-kernel driver goes on too. */
+static void an_error_of_firmware_is_a_warning(void **state)
+{
+	struct rig *rig = *state;
+
+	fake_force(rig->fake, IXGBE_FWSM, IXGBE_FWSM_EXT_ERR_IND,
+		   IXGBE_FIELD_PREP(IXGBE_FWSM_EXT_ERR_IND, 3));
+	open_with(rig, &options);
+	fake_unforce(rig->fake);
+}
+
 /* The device vanishes while it runs: the end is quick and gives everything back. */
 static void surprise_removal(void **state)
 {
@@ -211,8 +281,13 @@ int main(void)
 		TEST(the_address_may_come_from_the_eeprom),
 		TEST(waits_have_deadlines),
 		TEST(dma_that_does_not_end_is_flushed),
+		TEST(dma_that_cannot_be_flushed_is_reset),
 		TEST(no_vectors_no_port),
 		TEST(a_start_that_fails_leaves_the_port_as_it_was),
+		TEST(a_stop_that_fails_is_made_good_by_start),
+		TEST(a_link_that_could_not_be_set_is_set_by_the_next_try),
+		TEST(a_receiver_that_stayed_closed_is_opened_by_the_next_try),
+		TEST(an_error_of_firmware_is_a_warning),
 		TEST(surprise_removal),
 	};
 
