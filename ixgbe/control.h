@@ -69,7 +69,8 @@ int sfp_identify(struct ixgbe *nic);
 int sfp_setup(struct ixgbe *nic);
 /* Brings the link to the administrative state. */
 int link_apply(struct ixgbe *nic);
-/* Another module: reads it and sets the link up for it. */
+/* Another module, or none any more: reads it, which takes up to 300 ms, and sets the link up for
+ * it. */
 int link_module_changed(struct ixgbe *nic);
 
 /* ---- filters.c ---- */

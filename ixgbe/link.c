@@ -16,6 +16,8 @@
 #define AN_STATE_LIMIT_US 80000u
 #define LASER_DARK_US     100u /* until the light is off, SFF-8431 */
 #define LINK_POLL_US      2000u
+#define MODULE_INIT_US    300000u /* from the cage to the first answer, SFF-8431 */
+#define MODULE_POLL_US    20000u
 #define LMS_TOP_BIT       0x8000u
 
 /* Manageability keeps the link for itself (section 8.2.3.22.25). */
@@ -34,6 +36,14 @@ static void laser_set(struct ixgbe *nic, bool on)
 	reg_set(nic, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
 	reg_read(nic, IXGBE_ESDP);
 	port_delay_us(LASER_DARK_US);
+}
+
+/* SDP5 is RS0, by which optics of two rates are told which one: high is 10 Gb/s. With others
+ * the pin stays as the EEPROM has it. */
+static void rate_select(struct ixgbe *nic)
+{
+	if (nic->sfp_two_rates)
+		reg_set(nic, IXGBE_ESDP, IXGBE_ESDP_SDP5_IODIR | IXGBE_ESDP_SDP5_DATA);
 }
 
 /* 10 Gb/s serial, from the beginning of the pipeline. The caller has the semaphore. */
@@ -78,10 +88,12 @@ int link_apply(struct ixgbe *nic)
 	err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_MAC_CSR);
 	if (err)
 		return err;
-	if (nic->admin_up)
+	if (nic->admin_up) {
+		rate_select(nic);
 		mode_restart(nic);
-	else
+	} else {
 		transmitter_off(nic);
+	}
 	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_MAC_CSR);
 	if (nic->admin_up)
 		laser_set(nic, true);
@@ -90,8 +102,13 @@ int link_apply(struct ixgbe *nic)
 
 int link_module_changed(struct ixgbe *nic)
 {
+	uint64_t end = port_now_us() + MODULE_INIT_US;
 	int err = sfp_identify(nic);
 
+	while (!err && nic->sfp == IXGBE_SFP_NONE && port_now_us() < end) {
+		port_delay_us(MODULE_POLL_US);
+		err = sfp_identify(nic);
+	}
 	if (!err)
 		err = sfp_setup(nic);
 	return err ? err : link_apply(nic);

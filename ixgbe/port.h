@@ -27,7 +27,8 @@ struct ixgbe {
 	uint8_t mac_permanent[IXGBE_MAC_BYTES];
 	bool admin_up;
 	enum ixgbe_sfp sfp;
-	bool sfp_limiting; /* an active cable that is set up like optics */
+	bool sfp_limiting;  /* an active cable that is set up like optics */
+	bool sfp_two_rates; /* optics for 1 and 10 Gb/s */
 
 	struct ixgbe_irq *irq;
 	struct ixgbe_filters *filters;

@@ -22,11 +22,13 @@
 /* SFF-8472 table 4-1 and 5-3. */
 #define SFF_IDENTIFIER      0u
 #define SFF_10G_CODES       3u
+#define SFF_1G_CODES        6u
 #define SFF_CABLE           8u
 #define SFF_CABLE_SPEC      60u
 #define SFF_IDENTIFIER_SFP  0x03u
 #define SFF_10G_SR          0x10u
 #define SFF_10G_LR          0x20u
+#define SFF_1G_OPTICAL      0x03u /* SX, LX */
 #define SFF_CABLE_PASSIVE   0x04u
 #define SFF_CABLE_ACTIVE    0x08u
 #define SFF_ACTIVE_LIMITING 0x04u
@@ -157,7 +159,7 @@ static uint32_t port_number(const struct ixgbe *nic)
 int sfp_identify(struct ixgbe *nic)
 {
 	uint32_t resource = port_number(nic) ? IXGBE_SW_FW_SYNC_SW_PHY1 : IXGBE_SW_FW_SYNC_SW_PHY0;
-	uint8_t identifier = 0, codes = 0, cable = 0, spec = 0;
+	uint8_t identifier = 0, codes = 0, codes_1g = 0, cable = 0, spec = 0;
 	int err = semaphore_take(nic, resource);
 
 	if (err)
@@ -165,6 +167,8 @@ int sfp_identify(struct ixgbe *nic)
 	err = module_read(nic, SFF_IDENTIFIER, &identifier);
 	if (!err)
 		err = module_read(nic, SFF_10G_CODES, &codes);
+	if (!err)
+		err = module_read(nic, SFF_1G_CODES, &codes_1g);
 	if (!err)
 		err = module_read(nic, SFF_CABLE, &cable);
 	if (!err && cable & SFF_CABLE_ACTIVE)
@@ -175,7 +179,9 @@ int sfp_identify(struct ixgbe *nic)
 
 	nic->sfp = err ? IXGBE_SFP_NONE : kind_of(identifier, codes, cable);
 	nic->sfp_limiting = spec & SFF_ACTIVE_LIMITING;
-	port_log(nic, IXGBE_LOG_INFO, "SFP+ module: identifier %02x, 10G codes %02x, cable %02x%s",
+	nic->sfp_two_rates = (nic->sfp == IXGBE_SFP_SR || nic->sfp == IXGBE_SFP_LR) &&
+			     (codes_1g & SFF_1G_OPTICAL);
+	port_log(nic, IXGBE_LOG_DEBUG, "SFP+ module: identifier %02x, 10G codes %02x, cable %02x%s",
 		 identifier, codes, cable, err ? " (none, or it does not answer)" : "");
 	return 0;
 }

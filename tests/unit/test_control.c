@@ -351,6 +351,53 @@ static void modules_are_told_apart(void **state)
 	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_NONE);
 }
 
+/* It appears on the bus after the third try to read it. */
+static void module_wakes_up(struct fake *fake, uint32_t offset, uint32_t *value)
+{
+	uint32_t *tries = fake->ctx;
+
+	(void)value;
+	if (offset == IXGBE_SW_FW_SYNC && ++*tries == 6)
+		fake->sfp.present = true;
+}
+
+/* A module may take 300 ms from the cage to its first answer (SFF-8431). */
+static void a_module_that_wakes_up_is_waited_for(void **state)
+{
+	struct rig *rig = *state;
+	uint32_t tries = 0;
+
+	open_with(rig, &options);
+	module_insert(rig, 0x03, 0x10, 0x00);
+	rig->fake->sfp.present = false;
+	rig->fake->ctx = &tries;
+	rig->fake->on_read = module_wakes_up;
+	rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_GPI_SDP2;
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
+	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_SR);
+	rig->fake->on_read = NULL;
+}
+
+/* Optics for 1 and 10 Gb/s are told by a pin, RS0 on SDP5, which of the two. */
+static void optics_of_two_rates_are_set_to_ten(void **state)
+{
+	const uint32_t pin = IXGBE_ESDP_SDP5_IODIR | IXGBE_ESDP_SDP5_DATA;
+	struct rig *rig = *state;
+	size_t from;
+
+	module_insert(rig, 0x03, 0x10, 0x00);
+	open_with(rig, &options);
+	assert_int_equal(ixgbe_link_set_admin(rig->nic, true), 0);
+	assert_true(never_wrote(rig, IXGBE_ESDP, pin, pin)); /* the board's, otherwise */
+
+	rig->fake->sfp.page[6] = 0x01; /* 1000BASE-SX as well */
+	rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_GPI_SDP2;
+	from = rig->fake->log_count;
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
+	from = wrote(rig, from, IXGBE_ESDP, pin, pin);
+	wrote(rig, from, IXGBE_AUTOC, IXGBE_AUTOC_RESTART_AN, IXGBE_AUTOC_RESTART_AN);
+}
+
 /* A copper cable: its own words of the EEPROM, and the transmitter off for want of a laser. */
 static void a_copper_cable_is_set_up(void **state)
 {
@@ -553,6 +600,8 @@ int main(void)
 		TEST(autoc_changes_under_the_semaphore),
 		TEST(a_dead_owner_loses_its_semaphore),
 		TEST(modules_are_told_apart),
+		TEST(a_module_that_wakes_up_is_waited_for),
+		TEST(optics_of_two_rates_are_set_to_ten),
 		TEST(a_copper_cable_is_set_up),
 		TEST(firmware_may_hold_the_link),
 		TEST(vectors_arm_and_map),
