@@ -404,9 +404,12 @@ void rx_drain(struct nic *nic)
 		fifo_remove(nic->datapath, packet);
 }
 
+/* The largest frame has room, even if it has to go to the buffer's start. */
 bool rx_ready(const struct nic *nic)
 {
-	return nic->datapath->fifo_used == 0;
+	uint32_t used = nic->datapath->fifo_used;
+
+	return used == 0 || used + 2 * fifo_bytes(NIC_FRAME_MAX) <= fifo_size(nic);
 }
 
 void rx_reset(struct nic *nic)

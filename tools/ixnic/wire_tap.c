@@ -11,8 +11,7 @@
  * each has its own headers and checksum) are merged again before they are written, as a
  * partner with receive offload merges them: see wire_tap_merge.c.
  *
- * The kernel holds what the NIC has no room for: nothing is read while frames wait in its
- * packet buffer.
+ * The kernel holds what the NIC has no room for: nothing is read while its packet buffer is full.
  */
 #include <errno.h>
 #include <fcntl.h>
