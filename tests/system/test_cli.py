@@ -131,7 +131,7 @@ ANSWERS = {
     "an error": b'{"error": "out of\\u001b[31m order\\nreally"}',
     "empty objects": b"{}",
     "other types": b'{"tap": 1, "link": [], "queues": {"a": 1}, "nic": "x", "offloads": 3}',
-    "too long": b'{"a": "' + b"x" * 200000 + b'"}' + b" " * 100000,
+    "too long": b'{"a": "' + b"x" * 500000 + b'"}' + b" " * 100000,
 }
 
 
@@ -147,7 +147,7 @@ def test_daemon_that_is_none(rig, answer, words):
         def serve():
             peer, _ = listener.accept()
             with peer:
-                peer.setsockopt(socket.SOL_SOCKET, 32, 1 << 20)  # SO_SNDBUFFORCE
+                peer.setsockopt(socket.SOL_SOCKET, 32, 2 << 20)  # SO_SNDBUFFORCE
                 peer.recv(4096)
                 if ANSWERS[answer] is not None:
                     peer.send(ANSWERS[answer])

@@ -42,8 +42,8 @@ def test_ixtapd_killed_under_traffic(bridge):
     with traffic(bridge):
         bridge.kill()
         r.wait_for(lambda: not os.path.exists(f"/proc/{nic}"), "the software NIC is gone")
-    assert not bridge.left.has(bridge.tap)
-    assert not bridge.right.has(bridge.wire)
+    r.wait_for(lambda: not bridge.left.has(bridge.tap), "the interface is gone")
+    r.wait_for(lambda: not bridge.right.has(bridge.wire), "the wire is gone")
     # The sockets it could not remove are no hindrance.
     again = r.Bridge(bridge.left, bridge.right, os.path.dirname(bridge.control))
     try:
@@ -79,6 +79,8 @@ def test_software_nic_killed_under_traffic(bridge):
         r.wait_for(lambda: bridge.ask("status")["recoveries"] == 1, "the NIC is brought back")
     r.wait_for(lambda: bridge.left.has(bridge.wire), "the new wire")
     bridge.connect()
+    # The new wire is another station, with another address.
+    bridge.left.run("ip", "neighbour", "flush", "dev", bridge.tap)
     bridge.ping()
     assert bridge.left.link(bridge.tap)["ifindex"] == index
 
