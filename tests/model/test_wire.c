@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -408,6 +409,36 @@ static void tap_goes_with_the_program(void **state)
 
 /* ---- The cable ---- */
 
+/* Whoever may read the directory can lock it. That keeps the ends from meeting, and the NIC from
+ * nothing else. */
+static void cable_does_not_wait_for_a_lock(void **state)
+{
+	char dir[] = "/tmp/ixnic-cable-XXXXXX", wire[64];
+	struct model_options options = {.wire = wire};
+	void *a = NULL, *b = NULL;
+	int lock;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(wire, sizeof(wire), "cable:%s/wire", dir);
+	lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(model_start(&a, &options), 0);
+	assert_int_equal(model_start(&b, &options), 0);
+	model_read(a, IXGBE_LINKS); /* which latched that it was down */
+	assert_int_equal(model_read(a, IXGBE_LINKS) & IXGBE_LINKS_UP, 0);
+	assert_int_equal(flock(lock, LOCK_UN), 0);
+	model_wait(a, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
+	model_wait(b, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(model_stop(&a), 0);
+	model_wait(b, IXGBE_LINKS, IXGBE_LINKS_UP, 0);
+	assert_int_equal(model_config_read(b, 0, 4), 0x10fb8086);
+	assert_int_equal(model_stop(&b), 0);
+	close(lock);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void cable_joins_two(void **state)
 {
 	char wire[64];
@@ -665,6 +696,7 @@ int main(void)
 #undef T
 		cmocka_unit_test(cable_joins_two),
 		cmocka_unit_test(cable_loses_nothing),
+		cmocka_unit_test(cable_does_not_wait_for_a_lock),
 		cmocka_unit_test(socket_peers_come_and_go),
 		cmocka_unit_test(captures_both_directions),
 		cmocka_unit_test(explains_what_is_wrong),

@@ -78,6 +78,8 @@ void nic_reset(struct nic *nic, enum nic_reset kind);
 
 enum nic_log_level { NIC_LOG_ERROR, NIC_LOG_WARNING, NIC_LOG_INFO, NIC_LOG_DEBUG };
 void nic_log_level_set(enum nic_log_level level); /* what is shown; NIC_LOG_INFO at start */
+/* Words of others may have ends of lines and a terminal's commands: they become "?". */
+void nic_log_printable(char *text);
 void nic_log(enum nic_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -156,8 +158,15 @@ void loop_remove(struct loop *loop, int fd);
 /* Called once per turn, after the events, until it returns false (then the loop may
  * sleep): the data path does a bounded piece of work per call. */
 void loop_work_set(struct loop *loop, bool (*work)(void *ctx), void *ctx);
-/* A one-shot deadline per `slot`, for EITR and the link: monotonic nanoseconds; 0: none. */
-enum loop_timer { LOOP_TIMER_ITR, LOOP_TIMER_LINK, LOOP_TIMER_TCP, LOOP_TIMER_CLIENT, LOOP_TIMERS };
+/* A one-shot deadline per `slot`, for EITR, the link and so on: monotonic nanoseconds; 0: none. */
+enum loop_timer {
+	LOOP_TIMER_ITR,
+	LOOP_TIMER_LINK,
+	LOOP_TIMER_TCP,
+	LOOP_TIMER_CLIENT,
+	LOOP_TIMER_WIRE,
+	LOOP_TIMERS
+};
 void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, loop_fn fn,
 		    void *ctx);
 uint64_t loop_now_ns(void);

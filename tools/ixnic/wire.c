@@ -80,19 +80,21 @@ void wire_flush(struct nic *nic)
 /* ---- Sockets ---- */
 
 /* One process at a time decides who listens: a lock on the socket's directory, which goes with the
- * descriptor. */
+ * descriptor. It is not waited for: whoever may read the directory can hold it. */
 static int lock_directory(const char *path)
 {
 	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	int fd;
+	int fd, err;
 
 	strcpy(copy, path);
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -errno;
+	err = -errno;
+	close(fd);
+	return err;
 }
 
 /* Connects to whoever listens; else removes what is left of a listener. 1: connected. */
@@ -134,6 +136,11 @@ int wire_socket(const char *path, bool peer, bool *connected, struct nic_why *wh
 			       path, sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, path);
 	lock = lock_directory(path);
+	if (lock == -EWOULDBLOCK)
+		return nic_why(why, lock,
+			       "wire %s: another program has locked its directory; stop that "
+			       "program or choose another path",
+			       path);
 	if (lock < 0)
 		return nic_why(why, lock, "wire %s: cannot use its directory: %s", path,
 			       strerror(-lock));

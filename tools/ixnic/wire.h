@@ -39,7 +39,7 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 
 /* A listening SOCK_SEQPACKET socket at `path`, mode 0600; a file that nobody listens on is
  * replaced. Or, if `peer` and somebody listens there, a connection to it: *connected tells. The
- * descriptor or -errno, explained in `why`. */
+ * descriptor or -errno, explained in `why`. -EWOULDBLOCK: somebody else is at it; try again. */
 int wire_socket(const char *path, bool peer, bool *connected, struct nic_why *why);
 
 /* For the data path; they take a NIC without a wire. */

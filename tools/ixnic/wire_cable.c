@@ -2,7 +2,7 @@
 /*
  * The wire as a cable between two ixnics: a SOCK_SEQPACKET connection at a path. Who comes first
  * listens, who comes second connects. When one end goes, the other one looks for it again and, not
- * finding it, listens: so either may be restarted.
+ * finding it, listens: so either may be restarted. Where that fails it is tried again and again.
  *
  * A packet is a frame without FCS, or one byte: whether the sender's laser is on. Light arrives
  * when there is a connection and the peer said so. A frame that the peer has no room for stays
@@ -20,13 +20,15 @@
 #include "wire.h"
 
 #define PACKET_MAX 65536u
+#define RETRY_NS   100000000u /* how long to wait before the other end is looked for again */
 
 struct cable {
 	struct wire wire;
 	int listener, peer;
 	bool readable;
-	bool laser;     /* ours */
-	bool laser_due; /* the peer does not know yet */
+	bool laser;      /* ours */
+	bool laser_due;  /* the peer does not know yet */
+	bool complained; /* that there is no way to find the peer */
 	char *path;
 	uint8_t buffer[PACKET_MAX];
 };
@@ -127,12 +129,30 @@ static int find_peer(struct cable *cable, struct nic_why *why)
 	return 0;
 }
 
+static void retry(void *ctx, uint32_t events)
+{
+	(void)events;
+	meet_peer(ctx);
+}
+
+static void retry_later(struct cable *cable)
+{
+	loop_timer_set(cable->wire.nic->loop, LOOP_TIMER_WIRE, loop_now_ns() + RETRY_NS, retry,
+		       cable);
+}
+
 static void meet_peer(struct cable *cable)
 {
 	struct nic_why why;
 
-	if (find_peer(cable, &why) < 0)
-		nic_log(NIC_LOG_ERROR, "%s; the link stays down", why.text);
+	if (find_peer(cable, &why) == 0) {
+		cable->complained = false;
+		return;
+	}
+	if (!cable->complained)
+		nic_log(NIC_LOG_ERROR, "%s; the link is down until then", why.text);
+	cable->complained = true;
+	retry_later(cable);
 }
 
 /* One packet of the peer. False: there is none. */
@@ -203,6 +223,7 @@ static void cable_free(struct wire *wire)
 {
 	struct cable *cable = self(wire);
 
+	loop_timer_set(wire->nic->loop, LOOP_TIMER_WIRE, 0, NULL, NULL);
 	close_watched(cable, &cable->peer);
 	if (cable->listener >= 0)
 		unlink(cable->path);
@@ -235,7 +256,9 @@ int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct 
 	cable->wire = (struct wire){&cable_ops, nic};
 	cable->listener = cable->peer = -1;
 	err = find_peer(cable, why);
-	if (err) {
+	if (err == -EWOULDBLOCK) {
+		retry_later(cable);
+	} else if (err) {
 		free(cable->path);
 		free(cable);
 		return err;

@@ -11,12 +11,17 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "datapath.h"
 #include "wire.h"
 
 #define PACKET_MAX 65536u
+
+/* At the start, others that start in the same directory are waited for: a second at most. */
+#define LOCK_TRIES   100
+#define LOCK_WAIT_NS 10000000
 
 struct seqpacket {
 	struct wire wire;
@@ -167,7 +172,12 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 		return nic_why(why, -ENOMEM, "wire %s: no memory", path);
 	s->wire = (struct wire){&seqpacket_ops, nic};
 	s->peer = -1;
-	s->listener = wire_socket(path, false, &connected, why);
+	for (int tries = 0; tries < LOCK_TRIES; tries++) {
+		s->listener = wire_socket(path, false, &connected, why);
+		if (s->listener != -EWOULDBLOCK)
+			break;
+		nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
+	}
 	if (s->listener < 0) {
 		err = s->listener;
 		goto out_free;
