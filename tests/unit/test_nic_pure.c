@@ -110,6 +110,35 @@ static void parses_what_it_knows(void **state)
 	}
 }
 
+/* Extension headers until behind 64 KiB, as far as a packet of the wire's TAP may reach: no offset
+ * wraps round. */
+static void parses_what_is_far(void **state)
+{
+	enum { LEN = 54 + 65535, TCP = 65542 };
+	uint8_t *data = calloc(1, LEN);
+	struct packet p;
+
+	(void)state;
+	assert_non_null(data);
+	data[12] = 0x86;
+	data[13] = 0xdd;
+	data[14] = 0x60;
+	data[18] = data[19] = 0xff;
+	data[20] = 60;
+	for (uint32_t at = 54, len; at < TCP; at += len) {
+		len = TCP - at < 2048 ? TCP - at : 2048;
+		data[at] = at + len < TCP ? 60 : 6;
+		data[at + 1] = (uint8_t)(len / 8 - 1);
+	}
+	data[TCP + 12] = 0x50;
+	parse(&p, &config, data, LEN, LEN);
+	assert_int_equal(p.l3, 14);
+	assert_int_equal(p.l4, TCP);
+	assert_int_equal(p.payload, TCP + 20);
+	assert_int_equal(p.l4_len, LEN - TCP);
+	free(data);
+}
+
 /* Cut anywhere, and with any byte wrong, in memory of exactly that length (for the sanitizer): what
  * it says must stay inside the frame. */
 static void parses_what_is_broken(void **state)
@@ -244,6 +273,7 @@ int main(void)
 		cmocka_unit_test(sums_do_not_overflow),
 		cmocka_unit_test(crcs_have_their_check_values),
 		cmocka_unit_test(parses_what_it_knows),
+		cmocka_unit_test(parses_what_is_far),
 		cmocka_unit_test(parses_what_is_broken),
 		cmocka_unit_test(hashes_as_the_plain_way),
 		cmocka_unit_test(refuses_plans_that_do_not_fit),

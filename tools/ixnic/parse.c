@@ -56,9 +56,9 @@ static void parse_l4(struct packet *packet, const struct cursor *c, uint32_t at)
 			if (header < known->header_min || header > c->end - at)
 				return;
 		}
-		packet->l4 = (uint16_t)at;
+		packet->l4 = at;
 		packet->l4_len = c->end - at;
-		packet->payload = (uint16_t)(at + header);
+		packet->payload = at + header;
 		packet->types |= known->type;
 		return;
 	}
@@ -77,8 +77,8 @@ static void parse_ipv4(struct packet *packet, struct cursor *c, uint32_t at, uin
 		return;
 	c->end = at + length;
 	packet->ip = PARSE_IPV4;
-	packet->l3 = (uint16_t)at;
-	packet->payload = (uint16_t)(at + header);
+	packet->l3 = at;
+	packet->payload = at + header;
 	packet->types |= header > IPV4_MIN ? IXGBE_RXD_TYPE_IPV4E : IXGBE_RXD_TYPE_IPV4;
 	packet->l4_protocol = ip[9];
 	packet->fragment = (be16_at(ip + 6) & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET)) != 0;
@@ -99,11 +99,11 @@ static void parse_ipv6(struct packet *packet, struct cursor *c, uint32_t at, uin
 		return;
 	c->end = at + IPV6_BYTES + length;
 	packet->ip = PARSE_IPV6;
-	packet->l3 = (uint16_t)at;
+	packet->l3 = at;
 	packet->types |= IXGBE_RXD_TYPE_IPV6;
 	next = ip[6];
 	at += IPV6_BYTES;
-	packet->payload = (uint16_t)at;
+	packet->payload = at;
 	while (next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS || next == IPPROTO_ROUTING) {
 		uint32_t header;
 
@@ -118,7 +118,7 @@ static void parse_ipv6(struct packet *packet, struct cursor *c, uint32_t at, uin
 		packet->types |= IXGBE_RXD_TYPE_IPV6E;
 		next = c->data[at];
 		at += header;
-		packet->payload = (uint16_t)at;
+		packet->payload = at;
 	}
 	packet->l4_protocol = next;
 	packet->fragment = next == IPPROTO_FRAGMENT;
@@ -149,10 +149,10 @@ void parse(struct packet *packet, const struct parse_config *config, const uint8
 	parse_tag(packet, &c, &at, config->outer_type);
 	if (parse_tag(packet, &c, &at, config->vlan_type)) {
 		packet->vlan = true;
-		packet->tag_at = (uint16_t)(at - TAG_BYTES - 2);
+		packet->tag_at = at - TAG_BYTES - 2;
 		packet->tag = be16_at(data + at - TAG_BYTES);
 	}
-	packet->payload = (uint16_t)at;
+	packet->payload = at;
 	if (packet->type == TYPE_IPV4)
 		parse_ipv4(packet, &c, at, total);
 	else if (packet->type == TYPE_IPV6)

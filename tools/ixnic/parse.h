@@ -22,10 +22,10 @@ struct packet {
 	enum parse_ip ip;
 	uint16_t tag;     /* TCI of the tag */
 	uint16_t type;    /* EtherType behind the tags; a length below 0x600 */
-	uint16_t tag_at;  /* offset of the tag that is stripped */
-	uint16_t l3;      /* IP header */
-	uint16_t l4;      /* TCP, UDP or SCTP header */
-	uint16_t payload; /* behind the last header that was understood */
+	uint32_t tag_at;  /* offset of the tag that is stripped */
+	uint32_t l3;      /* IP header */
+	uint32_t l4;      /* TCP, UDP or SCTP header */
+	uint32_t payload; /* behind the last header that was understood */
 	uint32_t l4_len;  /* from l4 to the end of the IP packet */
 	uint32_t types;   /* IXGBE_RXD_TYPE_* */
 };

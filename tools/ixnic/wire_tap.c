@@ -99,8 +99,8 @@ static bool start_cutting(struct wire_tap *tap, uint32_t len)
 	l3 = tap->buffer + packet.l3;
 	plan.ipv4 = packet.ip == PARSE_IPV4;
 	plan.l2_bytes = packet.l3;
-	plan.l3_bytes = (uint32_t)(packet.l4 - packet.l3);
-	plan.l4_bytes = (uint32_t)(packet.payload - packet.l4);
+	plan.l3_bytes = packet.l4 - packet.l3;
+	plan.l4_bytes = packet.payload - packet.l4;
 	plan.pseudo = csum_pseudo(l3 + (plan.ipv4 ? 12 : 8), l3 + (plan.ipv4 ? 16 : 24),
 				  plan.ipv4 ? 4 : 16, packet.l4_protocol, 0);
 	/* What the flags of a cut packet become is fixed here; DTXTCPFLG* has it for the NIC. */
