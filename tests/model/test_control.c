@@ -277,6 +277,33 @@ static void failed_starts_exit_1(void **state)
 	assert_int_equal(stat(wire + strlen("seqpacket:"), &st), -1);
 }
 
+/* One that listens there and never accepts: the start does not wait for it. */
+static void does_not_wait_for_a_full_listener(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char text[RUN_TEXT], nic[128], wire[160];
+	int listener, fd[2];
+
+	snprintf(nic, sizeof(nic), "%s/other", model_dir(*state));
+	snprintf(wire, sizeof(wire), "seqpacket:%s/other-wire", model_dir(*state));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/full", model_dir(*state));
+	listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		fd[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)connect(fd[i], (struct sockaddr *)&address, sizeof(address));
+	}
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(RUN(text, "--socket", nic, "--wire", wire, "--control", address.sun_path),
+			 1);
+	is_one_line(text);
+	close(fd[0]);
+	close(fd[1]);
+	close(listener);
+	unlink(address.sun_path);
+}
+
 /* A datagram socket as systemd's, that waits no longer than the deadline. */
 static int notify_socket(const char *path)
 {
@@ -345,6 +372,7 @@ int main(void)
 		TEST(rude_clients_bother_nobody),
 		TEST(socket_is_private),
 		TEST(failed_starts_exit_1),
+		TEST(does_not_wait_for_a_full_listener),
 		TEST(starts_over_a_stale_socket_and_says_so),
 		cmocka_unit_test(usage_errors_exit_2),
 	};

@@ -284,7 +284,7 @@ static void accept_event(void *ctx, uint32_t events)
 /* A socket file on which nobody listens any more is in the way: it goes. */
 static int stale_remove(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int err = -EADDRINUSE;
 	struct stat st;
 
