@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "rings.h"
+#include "tools/ixnic/nic.h"
 
 static int setup(void **state)
 {
@@ -112,6 +113,30 @@ static void counts_what_it_sends(void **state)
 	rings_end(*state, 0);
 }
 
+/* No test sends as many frames: the counters of a bare NIC. */
+static void sticks_at_the_maximum(void **state)
+{
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	struct nic *nic;
+
+	(void)state;
+	assert_int_equal(nic_new(mac, &nic), 0);
+	reg_set(nic, IXGBE_GPRC, UINT32_MAX - 1);
+	for (int i = 0; i < 3; i++)
+		stat_add(nic, IXGBE_GPRC, 1);
+	assert_int_equal(regfile_read(nic, IXGBE_GPRC), UINT32_MAX);
+	assert_int_equal(regfile_read(nic, IXGBE_GPRC), 0);
+	reg_set(nic, IXGBE_GORCL, UINT32_MAX);
+	stat_add64(nic, IXGBE_GORCL, IXGBE_GORCH, 10);
+	assert_int_equal(reg(nic, IXGBE_GORCL), 9);
+	assert_int_equal(reg(nic, IXGBE_GORCH), 1);
+	reg_set(nic, IXGBE_GORCH, 15);
+	stat_add64(nic, IXGBE_GORCL, IXGBE_GORCH, UINT32_MAX);
+	assert_int_equal(regfile_read(nic, IXGBE_GORCL), UINT32_MAX);
+	assert_int_equal(regfile_read(nic, IXGBE_GORCH), 15);
+	nic_free(nic);
+}
+
 static void maps_queues_to_counters(void **state)
 {
 	struct ring rx, tx;
@@ -146,6 +171,7 @@ int main(void)
 		T(counts_what_it_receives),
 		T(counts_what_it_sends),
 		T(maps_queues_to_counters),
+		cmocka_unit_test(sticks_at_the_maximum),
 #undef T
 	};
 

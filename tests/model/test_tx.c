@@ -296,6 +296,46 @@ static void stands_still_without_link(void **state)
 	rings_end(*state, 0);
 }
 
+/* The queues take turns, so that a long one starves none. */
+static void serves_several_queues(void **state)
+{
+	static const uint32_t queues[] = {0, 1, 64, 127};
+	enum { QUEUES = 4, FRAMES = 30 };
+	uint32_t seen[QUEUES] = {0}, last = 0;
+	struct ring rx, tx[QUEUES];
+	struct built f;
+
+	rings_begin(*state);
+	rx_open(&rx, *state, 0, 64, 2, 0);
+	for (uint32_t q = 0; q < QUEUES; q++) {
+		tx_open(&tx[q], *state, queues[q], 64);
+		for (uint32_t i = 0; i < FRAMES; i++) {
+			frame_raw(&f, NULL, 60 + q * 100 + i);
+			last = tx_frame(&tx[q], f.data, f.len, 0, 0);
+		}
+	}
+	/* Nobody sends while the transmit path stops; all begin at once. */
+	model_set(*state, IXGBE_SECTXCTRL, IXGBE_SECTXCTRL_TX_DIS);
+	rings_go(*state);
+	for (uint32_t q = 0; q < QUEUES; q++)
+		tx_kick(&tx[q]);
+	model_clear(*state, IXGBE_SECTXCTRL, IXGBE_SECTXCTRL_TX_DIS);
+	for (uint32_t n = 0; n < QUEUES * FRAMES; n++) {
+		uint8_t data[MODEL_FRAME_MAX];
+		size_t len = model_wire_recv(*state, data, sizeof(data));
+		uint32_t q = (uint32_t)(len - 60) / 100;
+
+		assert_true(len >= 60 && q < QUEUES);
+		assert_int_equal(len, 60 + q * 100 + seen[q]); /* in order within a queue */
+		assert_int_equal(seen[q]++, n / QUEUES);
+	}
+	for (uint32_t q = 0; q < QUEUES; q++) {
+		tx_wait(&tx[q], last);
+		assert_int_equal(model_read(*state, ixgbe_txq_reg(IXGBE_TDH, queues[q])), FRAMES);
+	}
+	rings_end(*state, 0);
+}
+
 static void loops_back(void **state)
 {
 	struct ring rx, tx;
@@ -437,6 +477,7 @@ int main(void)
 		T(writes_the_head_back),
 		T(interrupts_once_for_a_batch),
 		T(stands_still_without_link),
+		T(serves_several_queues),
 		T(loops_back),
 		T(checks_a_crc_that_software_brings),
 		T(refuses_bad_descriptors),
