@@ -39,7 +39,10 @@ void soft_nic_init(struct soft_nic *soft)
 
 /* ---- Output ---- */
 
-/* Its lines are "ixnic: LEVEL: TEXT"; a sanitizer's, e.g., are not. */
+/*
+ * Its lines are "ixnic: LEVEL: TEXT"; a sanitizer's, e.g., are not. What it only informs of, we
+ * tell ourselves (the link), and a start that fails should say one thing.
+ */
 static enum ixgbe_log_level line_level(const char **text)
 {
 	static const struct {
@@ -47,7 +50,7 @@ static enum ixgbe_log_level line_level(const char **text)
 		enum ixgbe_log_level level;
 	} prefixes[] = {
 		{"ixnic: error: ", IXGBE_LOG_ERROR}, {"ixnic: warning: ", IXGBE_LOG_WARNING},
-		{"ixnic: info: ", IXGBE_LOG_INFO},   {"ixnic: debug: ", IXGBE_LOG_DEBUG},
+		{"ixnic: info: ", IXGBE_LOG_DEBUG},  {"ixnic: debug: ", IXGBE_LOG_DEBUG},
 		{"ixnic: ", IXGBE_LOG_ERROR},
 	};
 
@@ -147,6 +150,7 @@ static int dup_over(int fd, int target)
 static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, const char *path,
 			 char *const args[])
 {
+	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -161,9 +165,15 @@ static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, 
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (ready < 0 || output < 0 || server < 0 || null < 0 || setns(netns_fd, CLONE_NEWNET) ||
-	    setpgid(0, 0) || sigprocmask(SIG_SETMASK, &none, NULL) || dup_over(null, 0) ||
-	    dup_over(ready, 1) || dup_over(output, 2) || dup_over(server, CHILD_SOCKET))
+	    setpgid(0, 0) || dup_over(null, 0) || dup_over(ready, 1) || dup_over(output, 2) ||
+	    dup_over(server, CHILD_SOCKET))
 		_exit(127);
+	/* A Ctrl-C from before setpgid is for the parent, which ends us: ignoring discards it. */
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+		signal(stops[i], SIG_IGN);
+		signal(stops[i], SIG_DFL);
+	}
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(path, args);
 	_exit(127);
 }
