@@ -76,6 +76,8 @@ int link_apply(struct ixgbe *nic)
 {
 	int err;
 
+	if (port_gone(nic))
+		return -ENODEV; /* its ones would read as a veto */
 	if (vetoed(nic)) {
 		port_log(nic, IXGBE_LOG_WARNING,
 			 "management firmware holds the link; it stays as it is");

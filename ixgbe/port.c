@@ -228,10 +228,7 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 	if (err)
 		return err;
 	if (port_gone(nic))
-		return why_fill(
-			why, -ENODEV,
-			"the device's registers read as ones: it was removed or it hangs; reset it "
-			"(echo 1 > /sys/bus/pci/devices/BDF/reset) or power-cycle the machine");
+		return -ENODEV; /* ixgbe_open_backend says why */
 	err = init_reset(nic);
 	if (err)
 		return why_fill(
@@ -326,16 +323,23 @@ int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options
 	}
 	err = irq_new(nic, why);
 	if (err)
-		goto fail;
+		goto fail_device;
 	err = bring_up(nic, why);
 	if (err)
-		goto fail;
+		goto fail_device;
 	err = queues_new(nic, why);
 	if (err)
-		goto fail;
+		goto fail_device;
 	*out = nic;
 	return 0;
 
+fail_device:
+	/* Whatever step that was: its advice would be wrong. */
+	if (port_gone(nic))
+		err = why_fill(why, -ENODEV,
+			       "the NIC does not answer any more: its vfio-user server ended or "
+			       "hangs (see its log), or the device was removed or hangs (echo 1 > "
+			       "/sys/bus/pci/devices/BDF/reset, or power-cycle the machine)");
 fail:
 	port_free(nic);
 	return err;

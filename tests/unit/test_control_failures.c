@@ -64,7 +64,7 @@ static void a_device_that_is_gone(void **state)
 	struct rig *rig = *state;
 
 	rig->fake->gone = true;
-	open_fails(rig, NULL, -ENODEV, "read as ones");
+	open_fails(rig, NULL, -ENODEV, "does not answer any more");
 }
 
 static void a_wrong_checksum(void **state)
