@@ -524,6 +524,7 @@ static int open_sources(struct daemon *daemon)
 	int err;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* memory is files: a limit on their size is an error, no end */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
@@ -627,6 +628,8 @@ int daemon_run(const struct options *options)
 	engine_init(&daemon.engine, options);
 	if (open_daemon(&daemon, &why)) {
 		log_error("%s", why.text);
+		/* An interface that was there stays, one of ours does not. */
+		daemon.iface.tap.persist = daemon.iface.tap.was_persistent;
 		close_daemon(&daemon);
 		return 1;
 	}

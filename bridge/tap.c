@@ -181,6 +181,9 @@ static int queue_attach(int fd, const char *name, struct ixgbe_why *why)
 			why, err,
 			"interface %s exists and is no multi-queue TAP: remove it (ip link del %s) or choose another name with --tap",
 			name, name);
+	case -ENOTTY:
+		return fail(why, err,
+			    TUN_PATH " is no tun device: make it (mknod " TUN_PATH " c 10 200)");
 	default:
 		return fail(why, err, "cannot create TAP %s: %s", name, strerror(-err));
 	}
@@ -216,9 +219,10 @@ static int queue_open(const char *name, struct ixgbe_why *why)
 
 	if (fd < 0) {
 		err = -errno;
-		return fail(why, err, "cannot open " TUN_PATH ": %s%s", strerror(errno),
-			    err == -ENOENT || err == -ENODEV ? ": load the module (modprobe tun)"
-							     : "");
+		return fail(why, err, "cannot open " TUN_PATH ": %s: %s", strerror(errno),
+			    err == -EACCES || err == -EPERM    ? "run as root"
+			    : err == -EMFILE || err == -ENFILE ? "raise the limit (ulimit -n)"
+							       : "load the module (modprobe tun)");
 	}
 	err = queue_attach(fd, name, why);
 	if (!err)
@@ -242,6 +246,13 @@ static uint32_t offloads_set(int fd)
 			return sets[i];
 	ioctl(fd, TUNSETOFFLOAD, 0ul);
 	return 0;
+}
+
+static bool persists(int fd)
+{
+	struct ifreq ifr = {0};
+
+	return ioctl(fd, TUNGETIFF, &ifr) == 0 && ifr.ifr_flags & IFF_PERSIST;
 }
 
 int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
@@ -272,6 +283,7 @@ int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
 		new.fd[i] = err;
 		new.queues++;
 	}
+	new.was_persistent = persists(new.fd[0]);
 	err = check_free(name, queues, why);
 	if (err)
 		goto fail_close;
@@ -289,15 +301,15 @@ int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
 	return 0;
 
 fail_close:
-	new.persist = true; /* leave an interface that was there as it was */
+	new.persist = new.queues > 0 && persists(new.fd[0]); /* as it was */
 	tap_close(&new);
 	return err;
 }
 
 void tap_close(struct tap *tap)
 {
-	if (!tap->persist && tap->queues > 0)
-		ioctl(tap->fd[0], TUNSETPERSIST, 0ul);
+	if (tap->queues > 0)
+		ioctl(tap->fd[0], TUNSETPERSIST, (unsigned long)tap->persist);
 	while (tap->queues > 0) {
 		tap->queues--;
 		close(tap->fd[tap->queues]);

@@ -24,7 +24,8 @@ struct tap {
 	uint16_t queues;
 	int fd[IXGBE_QUEUES_MAX]; /* -1 from `queues` on */
 	bool persist;
-	uint32_t offloads; /* TUN_F_* that the kernel took */
+	bool was_persistent; /* before tap_open: what a start that fails leaves */
+	uint32_t offloads;   /* TUN_F_* that the kernel took */
 };
 
 /*
