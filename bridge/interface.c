@@ -13,6 +13,8 @@
 
 #include "log.h"
 
+#define IPV6_MTU_MIN 1280 /* RFC 8200, 5 */
+
 /* Linux 5.9 */
 #ifndef TUNGETDEVNETNS
 #define TUNGETDEVNETNS _IO('T', 227)
@@ -93,7 +95,7 @@ int interface_open(struct interface *iface, const struct options *options, struc
 	return err ? why_errno(why, err, "cannot ask the kernel for the TAP by netlink", "") : 0;
 }
 
-static int add_addresses(struct interface *iface, const struct options *options,
+static int add_addresses(struct interface *iface, const struct options *options, uint16_t mtu,
 			 struct ixgbe_why *why)
 {
 	for (size_t i = 0; i < options->addresses; i++) {
@@ -105,9 +107,9 @@ static int add_addresses(struct interface *iface, const struct options *options,
 		netlink_prefix_format(&options->address[i], text);
 		snprintf(why->text, sizeof(why->text), "cannot add the address %s to %s: %s%s",
 			 text, iface->tap.name, strerror(-err),
-			 options->address[i].family == AF_INET6
-				 ? "; is IPv6 off (net.ipv6.conf.all.disable_ipv6)?"
-				 : "");
+			 options->address[i].family == AF_INET ? ""
+			 : mtu < IPV6_MTU_MIN ? "; IPv6 needs an MTU of at least 1280"
+					      : "; is IPv6 off (net.ipv6.conf.all.disable_ipv6)?");
 		return err;
 	}
 	return 0;
@@ -138,7 +140,7 @@ int interface_configure(struct interface *iface, const struct options *options,
 			return why_errno(why, err, "cannot set the MTU of the TAP",
 					 "; CAP_NET_ADMIN is needed");
 	}
-	err = add_addresses(iface, options, why);
+	err = add_addresses(iface, options, mtu, why);
 	if (err)
 		return err;
 	if (options->up) {

@@ -13,6 +13,13 @@ void log_level_set(enum ixgbe_log_level least)
 	threshold = (int)least;
 }
 
+void log_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 {
 	/* The syslog numbers, in the order of enum ixgbe_log_level. */
@@ -27,6 +34,7 @@ void log_line(enum ixgbe_log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	log_printable(text);
 	/* One call, so that lines of several threads don't mix. */
 	fprintf(stderr, "%s%s%s\n", getenv("JOURNAL_STREAM") ? journal[level] : "", people[level],
 		text);

@@ -9,6 +9,8 @@ void log_level_set(enum ixgbe_log_level least);
 /* One line, without its end. */
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Words of others may have ends of lines and a terminal's commands: they become '?'. */
+void log_printable(char *text);
 /* The same as an ixgbe_log_fn; the context is not used. */
 void log_library(void *ctx, enum ixgbe_log_level level, const char *message);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "log.h"
 
 static int fail(struct ixgbe_why *why, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -100,7 +101,8 @@ static int parse_bdf(const char *text)
 	unsigned int domain, bus, device, function;
 	int end = -1;
 
-	if (strspn(text, "0123456789abcdefABCDEF:.") != strlen(text) ||
+	if (strlen(text) != strlen("0000:03:00.0") ||
+	    strspn(text, "0123456789abcdefABCDEF:.") != strlen(text) ||
 	    sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end) != 4 ||
 	    end < 0 || text[end] || device > 0x1f || function > 7)
 		return -EINVAL;
@@ -235,6 +237,16 @@ static int set_mtu(struct options *options, const char *value, struct ixgbe_why 
 	return 0;
 }
 
+/* Unicast, and not the unspecified one. */
+static bool address_usable(const struct netlink_prefix *prefix)
+{
+	static const uint8_t none[sizeof(prefix->address)];
+
+	if (!memcmp(prefix->address, none, prefix->family == AF_INET6 ? 16 : 4))
+		return false;
+	return prefix->family == AF_INET6 ? prefix->address[0] != 0xff : prefix->address[0] < 224;
+}
+
 static int set_address(struct options *options, const char *value, struct ixgbe_why *why)
 {
 	if (options->addresses == OPTIONS_ADDRESSES_MAX)
@@ -243,6 +255,9 @@ static int set_address(struct options *options, const char *value, struct ixgbe_
 	if (netlink_prefix_parse(value, &options->address[options->addresses]))
 		return fail(why,
 			    "'%.100s' is no address: write it like 192.0.2.1/24 or 2001:db8::1/64",
+			    value);
+	if (!address_usable(&options->address[options->addresses]))
+		return fail(why, "'%.100s' is no address of one interface: give a unicast address",
 			    value);
 	options->addresses++;
 	return 0;
@@ -439,13 +454,14 @@ static int finish(struct options *options, struct ixgbe_why *why)
 static error_t usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static error_t usage_error(const char *format, ...)
 {
+	char text[1024];
 	va_list args;
 
 	va_start(args, format);
-	fputs("ixtapd: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	log_printable(text);
+	fprintf(stderr, "ixtapd: %s\n", text);
 	return EINVAL;
 }
 

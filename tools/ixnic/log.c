@@ -11,6 +11,13 @@ void nic_log_level_set(enum nic_log_level level)
 	shown = level;
 }
 
+void nic_log_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 void nic_log(enum nic_log_level level, const char *format, ...)
 {
 	static const char *const name[] = {"error", "warning", "info", "debug"};
@@ -22,6 +29,7 @@ void nic_log(enum nic_log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	nic_log_printable(line);
 	/* One call, so that lines of several programs on one terminal do not mix. */
 	fprintf(stderr, "ixnic: %s: %s\n", name[level], line);
 }

@@ -91,13 +91,14 @@ static bool log_level_parse(const char *text)
 static void usage_error(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 static void usage_error(const char *format, ...)
 {
+	char text[1024];
 	va_list args;
 
 	va_start(args, format);
-	fputs("ixnic: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	nic_log_printable(text);
+	fprintf(stderr, "ixnic: %s\n", text);
 	exit(EXIT_USAGE);
 }
 
@@ -146,6 +147,11 @@ static error_t option_parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!options->socket || !options->wire)
 			usage_error("--socket and --wire are needed");
+		if (!*options->socket || (options->control && !*options->control))
+			usage_error("--socket and --control: an empty path; name a file");
+		if (options->netns && strncmp(options->wire, "tap:", 4))
+			usage_error("--netns is for a wire tap:NAME, --wire %s has no interface",
+				    options->wire);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -170,6 +176,7 @@ static int signals_watch(struct loop *loop)
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a capture that may not grow is an error, no end */
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
