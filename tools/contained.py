@@ -40,7 +40,11 @@ def prepare():
     """What a new mount and network namespace lack."""
     for mount in (["--make-rprivate", "/"], ["-t", "proc", "proc", "/proc"],
                   ["-t", "sysfs", "sysfs", "/sys"], ["-t", "tmpfs", "tmpfs", "/run"]):
-        subprocess.run(["mount", *mount], check=True)
+        done = subprocess.run(["mount", *mount], text=True, capture_output=True, check=False)
+        if done.returncode != 0:
+            print(f"cannot set up namespaces of our own: {done.stderr.splitlines()[0]} (a chroot's root "
+                  "must be a mount point: bind it onto itself)", file=sys.stderr)
+            sys.exit(1)
     os.makedirs("/run/netns")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
