@@ -280,7 +280,8 @@ def test_ixnic_usage(rig, left, options, parts):
 
 
 @pytest.mark.parametrize("wire", ["", "tap", "tap:", "tap:a-name-of-16-chars", "cable:",
-                                  "seqpacket:", "pigeon:1", "seqpacket:/tmp/" + "x" * 120])
+                                  "seqpacket:", "pigeon:1", "seqpacket:/tmp/" + "x" * 120],
+                         ids=lambda wire: wire[:30])
 def test_ixnic_wires(rig, left, wire):
     daemon = rig.daemon(*left.words(*ixnic(rig, wire=wire)))
     assert daemon.wait() in (USAGE, FAILED)
@@ -320,7 +321,8 @@ def test_ixnic_pcap_in_no_folder(rig, left):
 
 
 @pytest.mark.parametrize("request_", ["", "frobnicate", "status now please and more", "x" * 255,
-                                      "x" * 4000, "registers \x01", "\xff\xfe", "monitor x"])
+                                      "x" * 4000, "registers \x01", "\xff\xfe", "monitor x"],
+                         ids=lambda text: ascii(text[:30]))
 @pytest.mark.parametrize("which", ["control", "nic_control"])
 def test_control_requests(bridge, which, request_):
     """Nonsense gets an error, or ends the connection; the daemon goes on."""
