@@ -296,6 +296,29 @@ static void stands_still_without_link(void **state)
 	rings_end(*state, 0);
 }
 
+static void sends_jumbo_frames(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+	uint32_t index;
+
+	rings_start(*state, &rx, &tx);
+	model_set(*state, IXGBE_HLREG0, IXGBE_HLREG0_JUMBOEN);
+	model_write(*state, IXGBE_MAXFRS, IXGBE_FIELD_PREP(IXGBE_MAXFRS_MFS, 9728));
+	frame_raw(&f, NULL, 9724);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	/* Without jumbo frames the same one is too long; a tag may come on top. */
+	model_clear(*state, IXGBE_HLREG0, IXGBE_HLREG0_JUMBOEN);
+	index = tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	tx_wait(&tx, index);
+	assert_int_equal(counter(*state, "tx_drop_invalid"), 1);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_FRAME_LENGTH"), 1);
+	rings_end(*state, 1);
+}
+
 /* The queues take turns, so that a long one starves none. */
 static void serves_several_queues(void **state)
 {
@@ -477,6 +500,7 @@ int main(void)
 		T(writes_the_head_back),
 		T(interrupts_once_for_a_batch),
 		T(stands_still_without_link),
+		T(sends_jumbo_frames),
 		T(serves_several_queues),
 		T(loops_back),
 		T(checks_a_crc_that_software_brings),
