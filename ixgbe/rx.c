@@ -24,6 +24,7 @@
 #include "mmio.h"
 #include "pool.h"
 #include "port.h"
+#include "ring.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -49,7 +50,7 @@ struct ixgbe_rxq {
 	uint32_t filled;        /* how many it owns, size - 1 at most */
 	uint32_t headroom;      /* where the NIC writes in a buffer */
 	uint32_t buf_bytes;     /* how much */
-	uint32_t wanted;        /* IXGBE_RX_*: all but VLAN, unless tags are stripped */
+	uint32_t found_mask;    /* RX_FOUND_MASK; without VP unless tags are stripped */
 	bool discarding;        /* up to the end of a frame too long to be delivered */
 	/* What a refill needs besides. */
 	struct ixgbe_pool *pool; /* NULL: the queue is off */
@@ -117,11 +118,11 @@ static_assert(IXGBE_RXD_ERR_L4E == 1u << 30 && IXGBE_RXD_ERR_IPE == 1u << 31 &&
 /* NOLINTNEXTLINE(misc-redundant-expression): one of the indices is 0 */
 static const uint16_t rx_found[RX_FOUND_MASK + 1] = {RX_FOUND16(0), RX_FOUND16(RX_VP)};
 
-/* `info` and `status` are dwords 0 and 2 of the frame's last descriptor; `wanted` is the
- * queue's. */
-static inline uint32_t rx_flags(uint32_t info, uint32_t status, uint32_t wanted)
+/* `info` and `status` are dwords 0 and 2 of the frame's last descriptor; `mask` is the
+ * queue's found_mask. */
+static inline uint32_t rx_flags(uint32_t info, uint32_t status, uint32_t mask)
 {
-	const uint32_t found = rx_found[(status << 2 | status >> 30) & RX_FOUND_MASK] & wanted;
+	const uint32_t found = rx_found[(status << 2 | status >> 30) & mask];
 
 	/* With an EtherType filter's match the type is the filter's number. */
 	if (unlikely(info & IXGBE_RXD_TYPE_ETQF))
@@ -135,29 +136,12 @@ static inline uint32_t rx_len(uint64_t qword1)
 }
 
 /* The frame's part of its last segment. */
-static inline void rx_last_segment(struct ixgbe_rx_seg *seg, uint32_t wanted, uint64_t qword0,
+static inline void rx_last_segment(struct ixgbe_rx_seg *seg, uint32_t found_mask, uint64_t qword0,
 				   uint64_t qword1)
 {
-	seg->flags = rx_flags((uint32_t)qword0, (uint32_t)qword1, wanted);
+	seg->flags = rx_flags((uint32_t)qword0, (uint32_t)qword1, found_mask);
 	seg->rss_hash = (uint32_t)(qword0 >> 32);
 	seg->vlan = (uint16_t)(qword1 >> 48);
-}
-
-static inline uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static inline uint32_t rx_wrap(const struct ixgbe_rxq *rxq, uint32_t at)
-{
-	return at == rxq->size ? 0 : at;
-}
-
-/* A counter has one writer, which needs no locked addition. */
-static inline void count(_Atomic uint64_t *counter, uint64_t n)
-{
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-			      memory_order_relaxed);
 }
 
 /* ---- Refill ---- */
@@ -172,7 +156,7 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 		return; /* the queue is not enabled */
 	if (unlikely(pool->available < wanted)) {
 		n = pool->available;
-		count(&rxq->counters.alloc_failed, n == 0);
+		counter_add(&rxq->counters.alloc_failed, n == 0);
 		/* A tail write for a few buffers is only worth it when the NIC is short. */
 		if (n == 0 || (n < RX_REFILL_BATCH && rxq->filled >= RX_REFILL_BATCH))
 			return;
@@ -186,7 +170,7 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 		pool_pop_many(pool, buf, run);
 		for (; buf < end; buf++, desc++)
 			desc_store(desc, (*buf)->iova + headroom, 0);
-		rxq->fill = rx_wrap(rxq, rxq->fill + run);
+		rxq->fill = ring_wrap(rxq->size, rxq->fill + run);
 		n -= run;
 	}
 	dma_wmb();
@@ -204,7 +188,7 @@ static void rx_drop(struct ixgbe_rxq *rxq, uint32_t n)
 	rxq->filled -= n;
 	for (; n > 0; n--) {
 		pool_push(rxq->buf[rxq->next]);
-		rxq->next = rx_wrap(rxq, rxq->next + 1);
+		rxq->next = ring_wrap(rxq->size, rxq->next + 1);
 	}
 }
 
@@ -228,7 +212,7 @@ static bool rx_discard(struct ixgbe_rxq *rxq)
 /* Drops the first `n` descriptors of a frame that will not be delivered, and the rest. */
 static int rx_overlong(struct ixgbe_rxq *rxq, uint32_t n)
 {
-	count(&rxq->counters.errors, 1);
+	counter_add(&rxq->counters.errors, 1);
 	rx_drop(rxq, n);
 	rxq->discarding = true;
 	return rx_discard(rxq) ? 0 : -EAGAIN;
@@ -264,19 +248,19 @@ static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgb
 			.offset = rxq->headroom,
 			.len = rx_len(qword1),
 		};
-		at = rx_wrap(rxq, at + 1);
+		at = ring_wrap(rxq->size, at + 1);
 		n++;
 	} while (!(qword1 & IXGBE_RXD_STAT_EOP));
-	rx_last_segment(&seg[n - 1], rxq->wanted, qword0, qword1);
+	rx_last_segment(&seg[n - 1], rxq->found_mask, qword0, qword1);
 
 	if (broken || bytes > RX_FRAME_MAX_BYTES || (qword1 & IXGBE_RXD_ERR_RXE)) {
-		count(&rxq->counters.errors, 1);
+		counter_add(&rxq->counters.errors, 1);
 		rx_drop(rxq, n);
 		return 0;
 	}
 	rxq->next = at;
 	rxq->filled -= n;
-	count(&rxq->counters.bytes, bytes);
+	counter_add(&rxq->counters.bytes, bytes);
 	return (int)n;
 }
 
@@ -288,7 +272,8 @@ static inline uint32_t rx_simple(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg
 				 uint64_t *bytes, uint32_t *seen)
 {
 	const uint64_t must = IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
-	const uint32_t headroom = rxq->headroom, buf_bytes = rxq->buf_bytes, wanted = rxq->wanted;
+	const uint32_t headroom = rxq->headroom, buf_bytes = rxq->buf_bytes;
+	const uint32_t mask = rxq->found_mask;
 	const union ixgbe_desc *desc = &rxq->ring[rxq->next];
 	struct ixgbe_buf *const *const first = &rxq->buf[rxq->next];
 	struct ixgbe_buf *const *buf = first;
@@ -305,12 +290,12 @@ static inline uint32_t rx_simple(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg
 		dma_rmb();
 		seg->buf = *buf;
 		seg->offset = headroom;
-		rx_last_segment(seg, wanted, desc_load(desc, 0), qword1);
+		rx_last_segment(seg, mask, desc_load(desc, 0), qword1);
 		sum += rx_len(qword1);
 		flags |= seg->flags;
 	}
 	n = (uint32_t)(buf - first);
-	rxq->next = rx_wrap(rxq, rxq->next + n);
+	rxq->next = ring_wrap(rxq->size, rxq->next + n);
 	rxq->filled -= n;
 	*bytes += sum;
 	*seen |= flags;
@@ -354,10 +339,10 @@ uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_
 	}
 
 	if (packets > 0) {
-		count(&rxq->counters.packets, packets);
-		count(&rxq->counters.bytes, bytes);
+		counter_add(&rxq->counters.packets, packets);
+		counter_add(&rxq->counters.bytes, bytes);
 		if (unlikely(seen & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)))
-			count(&rxq->counters.csum_errors, rx_count_bad(seg, n));
+			counter_add(&rxq->counters.csum_errors, rx_count_bad(seg, n));
 	}
 	if (rxq->size - 1 - rxq->filled >= RX_REFILL_BATCH)
 		rx_refill(rxq);
@@ -392,7 +377,7 @@ int rxq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_rxq **out)
 		.nic = nic,
 		.queue = queue,
 		.size = nic->options.rx_ring,
-		.wanted = nic->options.rx_vlan_strip ? ~0u : ~(uint32_t)IXGBE_RX_VLAN,
+		.found_mask = nic->options.rx_vlan_strip ? RX_FOUND_MASK : RX_FOUND_MASK & ~RX_VP,
 		.doorbell =
 			nic->backend->ops->doorbell(nic->backend, ixgbe_rxq_reg(IXGBE_RDT, queue)),
 	};

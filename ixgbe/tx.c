@@ -27,6 +27,7 @@
 #include "mmio.h"
 #include "pool.h"
 #include "port.h"
+#include "ring.h"
 
 /* Descriptors between two reports. */
 #define TX_REPORT_BATCH 32u
@@ -75,23 +76,6 @@ struct ixgbe_txq {
 	_Alignas(64) struct ixgbe_queue_counters counters;
 };
 
-static inline uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
-
-static inline uint32_t tx_wrap(const struct ixgbe_txq *txq, uint32_t at)
-{
-	return at == txq->size ? 0 : at;
-}
-
-/* A counter has one writer, which needs no locked addition. */
-static inline void count(_Atomic uint64_t *counter, uint64_t n)
-{
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-			      memory_order_relaxed);
-}
-
 /* ---- Reclaim ---- */
 
 static inline bool tx_reported(const struct ixgbe_txq *txq, uint32_t report)
@@ -124,10 +108,10 @@ uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq)
 		return 0;
 	do {
 		last = txq->report[report];
-		report = tx_wrap(txq, report + 1);
+		report = ring_wrap(txq->size, report + 1);
 	} while (report != txq->report_next && tx_reported(txq, report));
 	txq->report_first = report;
-	return tx_free_to(txq, tx_wrap(txq, last + 1));
+	return tx_free_to(txq, ring_wrap(txq->size, last + 1));
 }
 
 uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq)
@@ -250,7 +234,7 @@ static inline void tx_desc(struct ixgbe_txq *txq, uint64_t half0, uint64_t half1
 
 	desc_store(&txq->ring[at], half0, half1);
 	txq->buf[at] = buf;
-	txq->next = tx_wrap(txq, at + 1);
+	txq->next = ring_wrap(txq->size, at + 1);
 	txq->free--;
 }
 
@@ -315,14 +299,14 @@ static __attribute__((noinline)) uint32_t tx_frame(struct ixgbe_txq *txq,
 		new_context = context[0] != txq->context[0] || context[1] != txq->context[1];
 	}
 	if (plan.descs + new_context > txq->free) {
-		count(&txq->counters.restarts, 1);
+		counter_add(&txq->counters.restarts, 1);
 		return 0;
 	}
 	if (new_context) {
 		tx_desc(txq, context[0], context[1], NULL);
 		memcpy(txq->context, context, sizeof(context));
 	}
-	count(&txq->counters.bytes, plan.bytes);
+	counter_add(&txq->counters.bytes, plan.bytes);
 	if (plan.bytes < TX_FRAME_MIN_BYTES) {
 		memset(seg->buf->data + seg->offset + seg->len, 0, TX_FRAME_MIN_BYTES - plan.bytes);
 		plan.bytes = TX_FRAME_MIN_BYTES;
@@ -369,7 +353,7 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 		sum += len;
 	}
 	n = (uint32_t)(slot - first);
-	txq->next = tx_wrap(txq, txq->next + n);
+	txq->next = ring_wrap(txq->size, txq->next + n);
 	txq->free -= n;
 	*bytes += sum;
 	return n;
@@ -385,7 +369,7 @@ static void tx_report(struct ixgbe_txq *txq)
 
 	desc_store(desc, desc->qword[0], desc->qword[1] | IXGBE_TXD_RS);
 	txq->report[txq->report_next] = (uint16_t)last;
-	txq->report_next = tx_wrap(txq, txq->report_next + 1);
+	txq->report_next = ring_wrap(txq->size, txq->report_next + 1);
 }
 
 uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t segs)
@@ -422,8 +406,8 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 	if (unreported != txq->free)
 		tx_report(txq);
 	txq->in_flight += taken;
-	count(&txq->counters.packets, packets);
-	count(&txq->counters.bytes, bytes);
+	counter_add(&txq->counters.packets, packets);
+	counter_add(&txq->counters.bytes, bytes);
 	dma_wmb();
 	if (txq->doorbell)
 		*txq->doorbell = txq->next;

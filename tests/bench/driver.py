@@ -36,6 +36,15 @@ def build(tree):
     return os.path.join(tree, "tests", "bench", "bench_driver")
 
 
+def build_summary(tree):
+    """How `tree` is built, as it says itself."""
+    done = subprocess.run(["meson", "introspect", "--buildoptions", tree], check=True, text=True,
+                          stdout=subprocess.PIPE)
+    options = {option["name"]: option["value"] for option in json.loads(done.stdout)}
+    return {"optimization": options["optimization"],
+            "assertions": options["b_ndebug"] != "true"}
+
+
 def measure_ns(program, frames):
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "ns.json")
@@ -82,8 +91,12 @@ def main():
     options = parser.parse_args()
 
     program = build(options.build_dir)
-    result = {"frame_bytes": 60, "ns_per_frame": measure_ns(program, options.frames)}
-    print("60-byte frames of one segment, a NIC that costs nothing\n")
+    how = build_summary(options.build_dir)
+    result = {"frame_bytes": 60, "build": how,
+              "ns_per_frame": measure_ns(program, options.frames)}
+    print("60-byte frames of one segment, a NIC that costs nothing")
+    print(f"built with -O{how['optimization']}, "
+          f"{'with' if how['assertions'] else 'without'} assertions\n")
     table("ns per frame", result["ns_per_frame"])
     if not options.no_callgrind:
         counts = {mode: {str(batch): round(count_instructions(program, mode, batch), 1)
