@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the bridge counts, per queue. rx: from the NIC to the TAP; tx: from the TAP to the
- * NIC. A frame is what one TAP read or write carries, so a TSO frame is one.
+ * NIC. A received frame is one on the wire, also when it was merged with others; a sent frame is
+ * what one read of the TAP carries, so a TSO frame is one.
  *
  * Invariant when at rest, in both directions:
  *     received = delivered + the sum of the drops
@@ -30,8 +31,9 @@
 
 #define BRIDGE_COUNTERS(C)                                                                         \
 	C(rx_received, "frames taken from the NIC")                                                \
-	C(rx_delivered, "frames written to the TAP")                                               \
+	C(rx_delivered, "frames written to the TAP, alone or merged")                              \
 	C(rx_bytes, "bytes of them")                                                               \
+	C(rx_coalesced, "frames that went into the write of one before them")                      \
 	C(rx_csum_verified, "frames handed over with a checksum the NIC verified")                 \
 	C(rx_csum_bad,                                                                             \
 	  "frames the NIC found a wrong checksum in, delivered for the kernel to judge")           \

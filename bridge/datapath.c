@@ -14,8 +14,9 @@
  * something stays in flight: a turn begins a direction anew only when nothing of it does.
  *
  * To the TAP. The NIC leaves headroom in front of a frame; the vnet header goes there, and
- * one write takes both. A frame of several buffers is one gathered write. The kernel copies
- * the frame: the buffers are free when the write is complete.
+ * one write takes both. A frame of several buffers is one gathered write, and so are frames that
+ * were merged (coalesce.c). The kernel copies them: the buffers are free when the write is
+ * complete.
  *
  * To the NIC. Each read takes one frame into one transmit buffer. How many reads a turn posts
  * follows what the last one found: twice as many when all found a frame, one more
@@ -40,9 +41,11 @@
 
 #define BURST DATAPATH_BURST
 /* Both directions, and what wakes the worker. */
-#define RING_ENTRIES (2 * BURST + 16)
+#define RING_ENTRIES (DATAPATH_RX_BURST + BURST + 16)
 /* A burst of large frames ends here, so that they are still in the cache when the NIC reads. */
 #define READ_BYTES_MAX (512u << 10)
+
+static_assert(DATAPATH_RX_BURST <= COALESCE_SEGS, "a burst fits");
 
 #define RX_HEADROOM_BYTES 64u
 #define RX_DATA_BYTES     2048u
@@ -82,48 +85,59 @@ static void rx_free(struct ixgbe_rx_seg *seg, uint32_t segs)
 		ixgbe_buf_put(seg[i].buf);
 }
 
-/* Writes the frame of `segs` segments from `at` on; `bytes` of them. */
-static void rx_write(struct datapath *dp, uint32_t at, uint32_t segs, uint32_t bytes)
+/* Makes the frame, or the several in one, ready for the kernel, with its vnet header. */
+static void rx_prepare(struct datapath *dp, const struct coalesce_write *w)
 {
-	struct ixgbe_rx_seg *first = &dp->rx_seg[at];
-	const uint32_t flags = dp->rx_seg[at + segs - 1].flags;
+	const struct ixgbe_rx_seg *first = &dp->rx_seg[w->first];
+	const uint32_t flags = dp->rx_seg[w->last].flags;
 	struct bridge_counters *counters = &dp->counters;
-	uint8_t *frame = first->buf->data + first->offset;
-	struct iovec *iov = &dp->rx_iov[at];
-	struct io_uring_sqe *sqe;
+	uint8_t *frame = first->buf->data + first->offset, *vnet = frame - TAP_VNET_HDR_BYTES;
 
 	assert(first->offset >= TAP_VNET_HDR_BYTES);
+	if (w->frames > 1) {
+		coalesce_headers(w, vnet, frame);
+		bridge_count(&counters->rx_csum_verified, w->frames);
+		bridge_count(&counters->rx_coalesced, w->frames - 1u);
+		return;
+	}
 	if (flags & (IXGBE_RX_L4_BAD | IXGBE_RX_IP_BAD))
 		bridge_count(&counters->rx_csum_bad, 1);
-	if (offload_rx(frame - TAP_VNET_HDR_BYTES, frame, first->len, bytes, flags) ==
-	    OFFLOAD_RX_VERIFIED)
+	if (offload_rx(vnet, frame, first->len, w->bytes, flags) == OFFLOAD_RX_VERIFIED)
 		bridge_count(&counters->rx_csum_verified, 1);
+}
 
-	sqe = datapath_request(dp);
-	if (segs == 1) {
-		io_uring_prep_write(sqe, DATAPATH_TAP, frame - TAP_VNET_HDR_BYTES,
-				    bytes + TAP_VNET_HDR_BYTES, 0);
+static void rx_write(struct datapath *dp, uint32_t index)
+{
+	const struct coalesce_write *w = &dp->coalesce.write[index];
+	const struct ixgbe_rx_seg *first = &dp->rx_seg[w->first];
+	struct iovec *iov = &dp->rx_iov[dp->rx_iovs];
+	struct io_uring_sqe *sqe = datapath_request(dp);
+
+	rx_prepare(dp, w);
+	if (w->segs == 1) {
+		io_uring_prep_write(sqe, DATAPATH_TAP,
+				    first->buf->data + first->offset - TAP_VNET_HDR_BYTES,
+				    w->bytes + TAP_VNET_HDR_BYTES, 0);
 	} else {
-		for (uint32_t i = 0; i < segs; i++)
-			iov[i] = (struct iovec){first[i].buf->data + first[i].offset, first[i].len};
-		iov[0].iov_base = frame - TAP_VNET_HDR_BYTES;
-		iov[0].iov_len += TAP_VNET_HDR_BYTES;
-		io_uring_prep_writev(sqe, DATAPATH_TAP, iov, segs, 0);
+		coalesce_iov(&dp->coalesce, w, iov);
+		dp->rx_iovs += w->segs;
+		io_uring_prep_writev(sqe, DATAPATH_TAP, iov, w->segs, 0);
 	}
 	sqe->rw_flags = dp->rw_flags;
-	datapath_label(sqe, REQUEST_WRITE, at);
-	dp->rx_write[at] = (struct datapath_write){segs, bytes + TAP_VNET_HDR_BYTES};
+	datapath_label(sqe, REQUEST_WRITE, index);
 	dp->writes_in_flight++;
 }
 
 /* Takes a burst from the NIC and posts its writes; returns how many segments came. */
 static uint32_t rx_post(struct datapath *dp)
 {
+	struct coalesce *coalesce = &dp->coalesce;
 	uint32_t got, at, end, frames = 0;
 
 	if (dp->writes_in_flight > 0)
 		return 0;
-	got = ixgbe_rx_burst(dp->rxq, dp->rx_seg, BURST);
+	got = ixgbe_rx_burst(dp->rxq, dp->rx_seg, DATAPATH_RX_BURST);
+	coalesce_begin(coalesce, dp->rx_seg, dp->coalesce_on);
 	for (at = 0; at < got; at = end) {
 		uint32_t bytes = 0;
 
@@ -139,26 +153,30 @@ static uint32_t rx_post(struct datapath *dp)
 			rx_free(&dp->rx_seg[at], end - at);
 			continue;
 		}
-		rx_write(dp, at, end - at, bytes);
+		coalesce_add(coalesce, at, end - at, bytes);
 	}
+	dp->rx_iovs = 0;
+	for (uint32_t i = 0; i < coalesce->writes; i++)
+		rx_write(dp, i);
 	bridge_count(&dp->counters.rx_received, frames);
 	return got;
 }
 
 static void rx_done(struct datapath *dp, uint32_t index, int res)
 {
-	const struct datapath_write *write = &dp->rx_write[index];
+	const struct coalesce_write *w = &dp->coalesce.write[index];
 	struct bridge_counters *counters = &dp->counters;
 
-	if (res == (int)write->bytes) {
-		bridge_count(&counters->rx_delivered, 1);
-		bridge_count(&counters->rx_bytes, write->bytes - TAP_VNET_HDR_BYTES);
+	if (res == (int)(w->bytes + TAP_VNET_HDR_BYTES)) {
+		bridge_count(&counters->rx_delivered, w->frames);
+		bridge_count(&counters->rx_bytes, w->wire_bytes);
 	} else if (res == -EIO || res == -EBADFD) { /* down, or deleted */
-		bridge_count(&counters->rx_drop_tap_down, 1);
+		bridge_count(&counters->rx_drop_tap_down, w->frames);
 	} else {
-		bridge_count(&counters->rx_drop_tap_rejected, 1);
+		bridge_count(&counters->rx_drop_tap_rejected, w->frames);
 	}
-	rx_free(&dp->rx_seg[index], write->segs);
+	for (uint32_t i = 0, at = w->first; i < w->segs; i++, at = dp->coalesce.next[at])
+		ixgbe_buf_put(dp->rx_seg[at].buf);
 	dp->writes_in_flight--;
 }
 
@@ -423,6 +441,7 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	dp->rxq = ixgbe_rxq(config->nic, config->queue);
 	dp->txq = ixgbe_txq(config->nic, config->queue);
 	dp->tx_pool = config->tx_pool;
+	dp->coalesce_on = config->coalesce;
 	dp->read_depth = 1;
 	atomic_init(&dp->link_up, true);
 	return ring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);
@@ -438,7 +457,7 @@ void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out)
 {
 	*out = (struct worker_pools){
 		/* A full ring, a burst that is being written, and one to refill with. */
-		.rx_count = rx_ring + 2 * BURST,
+		.rx_count = rx_ring + 2 * DATAPATH_RX_BURST,
 		.rx_size = RX_HEADROOM_BYTES + RX_DATA_BYTES,
 		.rx_headroom = RX_HEADROOM_BYTES,
 		.tx_count = min_u32(tx_ring, TX_IN_FLIGHT_MAX) + BURST,

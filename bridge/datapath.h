@@ -8,11 +8,14 @@
 #include <stdatomic.h>
 #include <sys/uio.h>
 
+#include "coalesce.h"
 #include "ring.h"
 #include "worker.h"
 
-/* Segments of one receive burst, and frames of one transmit burst. */
+/* Frames of one transmit burst. */
 #define DATAPATH_BURST 64u
+/* Segments of one receive burst: three 64 KiB frames' worth. */
+#define DATAPATH_RX_BURST 128u
 
 /* The files of the ring, by index. */
 enum datapath_file { DATAPATH_TAP, DATAPATH_IRQ, DATAPATH_WAKE, DATAPATH_FILES };
@@ -44,12 +47,11 @@ struct datapath {
 
 	/* To the TAP. */
 	uint32_t writes_in_flight;
-	struct ixgbe_rx_seg rx_seg[DATAPATH_BURST];
-	struct iovec rx_iov[DATAPATH_BURST];
-	struct datapath_write {
-		uint32_t segs;
-		uint32_t bytes;     /* with the vnet header */
-	} rx_write[DATAPATH_BURST]; /* by the first segment */
+	bool coalesce_on;
+	uint32_t rx_iovs; /* of the burst, so far */
+	struct ixgbe_rx_seg rx_seg[DATAPATH_RX_BURST];
+	struct iovec rx_iov[DATAPATH_RX_BURST];
+	struct coalesce coalesce;
 
 	/* To the NIC. */
 	uint32_t reads_in_flight;

@@ -41,6 +41,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "headers.h"
 #include "ixgbe/desc.h"
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -49,26 +50,7 @@
 
 #define OFFLOAD_RX_CSUM_MIN_BYTES 256u
 
-#define ETHERTYPE_VLAN 0x8100u
-#define ETHERTYPE_QINQ 0x88a8u
-#define ETHERTYPE_IPV4 0x0800u
-#define ETHERTYPE_IPV6 0x86ddu
-
-#define IPV4_BYTES     20u
-#define IPV4_TOT_LEN   2u
-#define IPV4_FRAG      6u
-#define IPV4_FRAG_MASK 0x3fffu /* more fragments, and the offset */
-#define IPV4_PROTOCOL  9u
-#define IPV4_CSUM      10u
-#define IPV4_ADDRESSES 12u
-#define IPV6_BYTES     40u
-#define IPV6_PAYLOAD   4u
-#define IPV6_NEXT      6u
-#define IPV6_ADDRESSES 8u
-#define TCP_BYTES      20u
-#define TCP_DOFF       12u
-#define UDP_BYTES      8u
-#define L3_MAX         511u /* IPLEN of a context descriptor (section 7.2.3.2.3) */
+#define L3_MAX 511u /* IPLEN of a context descriptor (section 7.2.3.2.3) */
 
 /* ---- Sums ---- */
 
@@ -93,6 +75,11 @@ static uint64_t sum_bytes(const uint8_t *p, uint32_t len)
 	if (len & 1)
 		sum += (uint32_t)p[len - 1] << 8;
 	return sum;
+}
+
+uint16_t offload_sum(const uint8_t *p, uint32_t len)
+{
+	return fold(sum_bytes(p, len));
 }
 
 uint16_t offload_pseudo_sum(const uint8_t *frame, const struct offload_headers *headers,
@@ -204,7 +191,7 @@ struct l4 {
 static const struct l4 *l4_find(uint8_t protocol)
 {
 	static const struct l4 table[] = {
-		{IPPROTO_TCP, 16, TCP_BYTES, IXGBE_TX_TCP_CSUM},
+		{IPPROTO_TCP, TCP_CSUM, TCP_BYTES, IXGBE_TX_TCP_CSUM},
 		{IPPROTO_UDP, 6, UDP_BYTES, IXGBE_TX_UDP_CSUM},
 	};
 
@@ -221,7 +208,7 @@ struct csum {
 
 static enum offload_tx tx_csum_software(uint8_t *frame, uint32_t len, const struct csum *csum)
 {
-	uint16_t sum = (uint16_t)~fold(sum_bytes(frame + csum->start, len - csum->start));
+	uint16_t sum = (uint16_t)~offload_sum(frame + csum->start, len - csum->start);
 
 	/* 0 means "none" to UDP, and the same number to everybody else. */
 	offload_put_be16(frame + csum->start + csum->offset, sum ? sum : 0xffff);

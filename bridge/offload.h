@@ -76,7 +76,9 @@ struct offload_headers {
 
 /* False: not IP, or headers that do not fit in `len` bytes or contradict themselves. */
 bool offload_parse(const uint8_t *frame, uint32_t len, struct offload_headers *out);
-/* The folded, not inverted sum of the IP pseudo-header at `frame` for `l4_len` bytes. */
+/* The folded, not inverted ones' complement sum of big-endian words. */
+uint16_t offload_sum(const uint8_t *p, uint32_t len);
+/* The same of the IP pseudo-header at `frame` for `l4_len` bytes. */
 uint16_t offload_pseudo_sum(const uint8_t *frame, const struct offload_headers *headers,
 			    uint32_t l4_len);
 

@@ -25,7 +25,8 @@ struct worker_config {
 	struct ixgbe_pool *rx_pool; /* headroom 64 */
 	struct ixgbe_pool *tx_pool; /* buffers that hold a vnet header and TAP_FRAME_MAX */
 	enum worker_poll poll;
-	int cpu; /* -1: not pinned */
+	bool coalesce; /* merge received TCP frames, see coalesce.h */
+	int cpu;       /* -1: not pinned */
 	ixgbe_log_fn log;
 	void *log_ctx;
 };

@@ -168,6 +168,7 @@ static void set_up(void)
 	config.tap_fd = b.tap.fd[0];
 	config.rx_pool = b.puppet->rx_pool;
 	config.tx_pool = b.puppet->tx_pool;
+	config.coalesce = true;
 	err = datapath_init(&b.path, &config, b.tap.fd[0], &why);
 	if (!err)
 		err = ring_enable(&b.path.ring);
@@ -196,6 +197,7 @@ static void frame_make(const struct kind *kind)
 	ip[8] = 64;
 	ip[9] = IPPROTO_TCP;
 	tcp[12] = 5 << 4;
+	tcp[13] = 0x10;
 	memset(frame + 54, 0x5a, kind->bytes - 54);
 	b.to.sll_protocol = htons(ETH_P_IP);
 	if (!kind->gso)
@@ -271,14 +273,35 @@ static uint64_t uring(const struct kind *kind, enum direction direction)
 	return cpu_ns() - start;
 }
 
-/* Puts up to `left` wire frames into the receive ring, which is half full then. */
+/* Makes what is at b.frame + 10 the wire frame number `n` of the GSO frame, counted from its end.
+ */
+static void gso_cut(uint32_t n)
+{
+	uint8_t *ip = b.frame + 10 + 14, *tcp = ip + 20;
+	uint32_t i = GSO_WIRE_FRAMES - 1 - n % GSO_WIRE_FRAMES;
+
+	offload_put_be16(ip + 2, GSO_WIRE_BYTES - 14);
+	offload_put_be16(ip + 4, (uint16_t)i);
+	offload_put_be16(tcp + 6, (uint16_t)(i * (GSO_WIRE_BYTES - 54)));
+	tcp[13] = i == GSO_WIRE_FRAMES - 1 ? 0x18 : 0x10;
+}
+
+/*
+ * Puts up to `left` wire frames into the receive ring, which is half full then. Of the small
+ * kinds all are the same frame: coalescing looks at each and merges none. Those of a GSO frame
+ * are as a sender with segmentation offload sends them.
+ */
 static uint32_t nic_fill(const struct kind *kind, uint32_t left)
 {
 	uint32_t n = 0;
 
-	for (; n < left && puppet_rx_room(b.puppet) > RING / 2; n++)
+	for (; n < left && puppet_rx_room(b.puppet) > RING / 2; n++) {
+		if (kind->gso)
+			gso_cut(left - n - 1);
 		puppet_receive(b.puppet, b.frame + 10, kind->gso ? GSO_WIRE_BYTES : kind->bytes,
-			       IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP, IXGBE_RXD_STAT_L4I);
+			       IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP,
+			       IXGBE_RXD_STAT_L4I | IXGBE_RXD_STAT_IPCS);
+	}
 	return n;
 }
 

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.
+ *
+ * A TAP takes a 64 KiB segmentation frame for little more than one of 1,514 bytes. So frames of one
+ * TCP stream that came in one burst are handed over as the frame that a sender with segmentation
+ * offload would have given its NIC: the first frame's headers, and the payloads one behind the
+ * other. Nothing waits for frames to come: a burst is merged within itself.
+ *
+ * The rule is that it can be undone: a kernel that forwards the merged frame cuts it up again,
+ * and what leaves is byte for byte what came. So a frame is added only if its headers are those
+ * that segmentation would make from the first frame's:
+ *
+ *     Ethernet, tags, addresses, ports, ToS, TTL, flow label, DF   the same
+ *     IPv4 identification                                          one more than the last
+ *     sequence number                                              where the last one ended
+ *     acknowledgement, window, urgent pointer, options             the same
+ *     flags                                                        ACK; PSH in the last
+ *     payload                                                      as long as the first's; the last
+ *                                                                  may be shorter, none is empty
+ *     checksums                                                    verified by the NIC
+ *
+ * The kernel's own GRO also takes frames that all have one identification (with DF), since
+ * an skb can say so. A vnet header cannot: they would leave with others. They stay alone.
+ *
+ * Order. Writes go out in the order of their first frames. Within a flow that is the order of
+ * arrival, as a frame of the flow that is not added ends the write. A frame whose flow cannot
+ * be told, such as a fragment, ends all.
+ *
+ * A flow is known by a hash of addresses and ports. Two flows of one hash end each other's writes,
+ * as their headers differ: they lose speed, nothing else.
+ */
+#include "coalesce.h"
+
+#include <assert.h>
+#include <linux/virtio_net.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "headers.h"
+#include "offload.h"
+
+#define IP_BYTES_MAX 65535u
+
+/* A frame whose flow is known. */
+struct tcp_frame {
+	const uint8_t *data;
+	uint64_t tag;
+	uint32_t l4_at, header_bytes, payload;
+	struct offload_headers ip;
+	bool fits; /* can be merged, as far as it can be told from this frame alone */
+};
+
+static uint32_t get_be32(const uint8_t *p)
+{
+	return (uint32_t)offload_get_be16(p) << 16 | offload_get_be16(p + 2);
+}
+
+/* ---- One frame ---- */
+
+static uint64_t mix(uint64_t hash, const uint8_t *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+	return hash ^ hash >> 32;
+}
+
+static uint64_t flow_tag(const uint8_t *ip, uint8_t version, const uint8_t *l4)
+{
+	uint32_t ports;
+	uint64_t hash;
+
+	memcpy(&ports, l4, sizeof(ports));
+	hash = ports;
+	if (version == 4)
+		return mix(hash, ip + IPV4_ADDRESSES);
+	for (uint32_t i = 0; i < 32; i += 8)
+		hash = mix(hash, ip + IPV6_ADDRESSES + i);
+	return hash;
+}
+
+/* IP without options, and no more bytes in the frame than it says. */
+static bool ip_fits(const uint8_t *ip, const struct offload_headers *headers, uint32_t bytes,
+		    uint32_t flags)
+{
+	if (headers->version == 6)
+		return headers->l3_len == IPV6_BYTES &&
+		       offload_get_be16(ip + IPV6_PAYLOAD) + IPV6_BYTES == bytes;
+	return headers->l3_len == IPV4_BYTES && flags & IXGBE_RX_IP_GOOD &&
+	       !(offload_get_be16(ip + IPV4_FRAG) & ~IPV4_FRAG_DF) &&
+	       offload_get_be16(ip + IPV4_TOT_LEN) == bytes;
+}
+
+static bool tcp_fits(const uint8_t *tcp, uint32_t flags)
+{
+	return flags & IXGBE_RX_L4_GOOD && (tcp[TCP_DOFF] & 0xf) == 0 && /* reserved bits */
+	       (tcp[TCP_FLAGS] & ~TCP_FLAGS_PSH) == TCP_FLAGS_ACK;
+}
+
+/* False: its flow cannot be told. All headers are in the first of its segments, or it does not
+ * fit. */
+static bool tcp_parse(const struct ixgbe_rx_seg *first, uint32_t bytes, uint32_t flags,
+		      struct tcp_frame *out)
+{
+	const uint8_t *data = first->buf->data + first->offset, *ip, *tcp;
+	uint32_t tcp_bytes;
+
+	if (!offload_parse(data, first->len, &out->ip) || out->ip.fragment ||
+	    out->ip.protocol != IPPROTO_TCP)
+		return false;
+	out->data = data;
+	out->l4_at = (uint32_t)out->ip.l2_len + out->ip.l3_len;
+	if (first->len - out->l4_at < TCP_BYTES)
+		return false;
+	ip = data + out->ip.l2_len;
+	tcp = data + out->l4_at;
+	out->tag = flow_tag(ip, out->ip.version, tcp);
+
+	tcp_bytes = (uint32_t)(tcp[TCP_DOFF] >> 4) * 4;
+	out->header_bytes = out->l4_at + tcp_bytes;
+	out->fits = tcp_bytes >= TCP_BYTES && out->header_bytes < first->len &&
+		    ip_fits(ip, &out->ip, bytes - out->ip.l2_len, flags) && tcp_fits(tcp, flags);
+	out->payload = out->fits ? bytes - out->header_bytes : 0;
+	return true;
+}
+
+/* ---- Two frames ---- */
+
+static bool same(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t to)
+{
+	return memcmp(a + from, b + from, to - from) == 0;
+}
+
+/* Whether `f`, which fits, continues `w`, whose first frame is at `a`. */
+static bool extends(const struct coalesce_write *w, const uint8_t *a, const struct tcp_frame *f)
+{
+	const uint8_t *b = f->data;
+	const uint32_t ip = f->ip.l2_len, tcp = f->l4_at;
+
+	if (get_be32(b + tcp + TCP_SEQ) != w->next_seq || f->payload > w->gso_size ||
+	    f->payload > IP_BYTES_MAX - (w->bytes - w->l2_len) || f->ip.l2_len != w->l2_len ||
+	    f->l4_at != w->l4_at || f->header_bytes != w->header_bytes ||
+	    !same(a, b, 0, ip)) /* with the EtherType: the same version of IP */
+		return false;
+	if (f->ip.version == 4) {
+		/* All but lengths, identification and checksum. */
+		if (offload_get_be16(b + ip + IPV4_ID) != w->next_id ||
+		    !same(a, b, ip, ip + IPV4_TOT_LEN) ||
+		    !same(a, b, ip + IPV4_FRAG, ip + IPV4_CSUM) ||
+		    !same(a, b, ip + IPV4_ADDRESSES, ip + IPV4_BYTES))
+			return false;
+	} else if (!same(a, b, ip, ip + IPV6_PAYLOAD) ||
+		   !same(a, b, ip + IPV6_NEXT, ip + IPV6_BYTES)) {
+		return false;
+	}
+	/* Ports; acknowledgement and header length; window; urgent pointer and options. The first's
+	 * flags are ACK alone, or it would take no more; the checksums are good. */
+	return same(a, b, tcp, tcp + TCP_SEQ) && same(a, b, tcp + TCP_ACK, tcp + TCP_FLAGS) &&
+	       same(a, b, tcp + TCP_WINDOW, tcp + TCP_CSUM) &&
+	       same(a, b, tcp + TCP_URGENT, f->header_bytes);
+}
+
+/* ---- The writes of a burst ---- */
+
+void coalesce_begin(struct coalesce *c, const struct ixgbe_rx_seg *seg, bool on)
+{
+	c->seg = seg;
+	c->on = on;
+	c->writes = c->open = 0;
+}
+
+static struct coalesce_write *write_new(struct coalesce *c, uint32_t at, uint32_t segs,
+					uint32_t bytes)
+{
+	struct coalesce_write *w = &c->write[c->writes++];
+
+	w->first = (uint16_t)at;
+	w->last = (uint16_t)(at + segs - 1);
+	w->segs = (uint16_t)segs;
+	w->frames = 1;
+	w->bytes = w->wire_bytes = bytes;
+	return w;
+}
+
+static void write_open(struct coalesce_write *w, const struct tcp_frame *f)
+{
+	w->gso_size = (uint16_t)f->payload;
+	w->next_seq = get_be32(f->data + f->l4_at + TCP_SEQ) + f->payload;
+	w->next_id = (uint16_t)(offload_get_be16(f->data + f->ip.l2_len + IPV4_ID) + 1);
+	w->l2_len = f->ip.l2_len;
+	w->l4_at = (uint8_t)f->l4_at;
+	w->header_bytes = (uint8_t)f->header_bytes;
+	w->psh = false;
+}
+
+static void write_extend(struct coalesce *c, struct coalesce_write *w, const struct tcp_frame *f,
+			 uint32_t at, uint32_t segs)
+{
+	c->next[w->last] = (uint16_t)at;
+	w->last = (uint16_t)(at + segs - 1);
+	w->segs = (uint16_t)(w->segs + segs);
+	w->frames++;
+	w->bytes += f->payload;
+	w->wire_bytes += f->header_bytes + f->payload;
+	w->next_seq += f->payload;
+	w->next_id++;
+	w->psh = f->data[f->l4_at + TCP_FLAGS] & TCP_FLAGS_PSH;
+}
+
+static uint32_t slot_find(const struct coalesce *c, uint64_t tag)
+{
+	uint32_t slot = 0;
+
+	while (slot < c->open && c->tag[slot] != tag)
+		slot++;
+	return slot;
+}
+
+static void slot_close(struct coalesce *c, uint32_t slot)
+{
+	c->open--;
+	c->tag[slot] = c->tag[c->open];
+	c->target[slot] = c->target[c->open];
+}
+
+/* The write `target` takes what comes of the flow; with all slots in use another's ends. */
+static void slot_set(struct coalesce *c, uint32_t slot, uint64_t tag, uint32_t target)
+{
+	if (slot == c->open) {
+		if (c->open < COALESCE_OPEN)
+			c->open++;
+		else
+			slot = c->victim++ % COALESCE_OPEN;
+	}
+	c->tag[slot] = tag;
+	c->target[slot] = (uint16_t)target;
+}
+
+static void tcp_add(struct coalesce *c, const struct tcp_frame *f, uint32_t at, uint32_t segs,
+		    uint32_t bytes)
+{
+	const bool psh = f->data[f->l4_at + TCP_FLAGS] & TCP_FLAGS_PSH;
+	const uint32_t slot = slot_find(c, f->tag);
+	bool more = f->fits && !psh;
+
+	if (slot < c->open && f->fits) {
+		struct coalesce_write *w = &c->write[c->target[slot]];
+		const struct ixgbe_rx_seg *first = &c->seg[w->first];
+
+		if (extends(w, first->buf->data + first->offset, f)) {
+			write_extend(c, w, f, at, segs);
+			more = more && f->payload == w->gso_size;
+			if (!more)
+				slot_close(c, slot);
+			return;
+		}
+	}
+	if (more) {
+		slot_set(c, slot, f->tag, c->writes);
+		write_open(write_new(c, at, segs, bytes), f);
+		return;
+	}
+	if (slot < c->open)
+		slot_close(c, slot);
+	write_new(c, at, segs, bytes);
+}
+
+void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes)
+{
+	const uint32_t flags = c->seg[at + segs - 1].flags;
+	struct tcp_frame f;
+
+	assert(segs > 0 && at < COALESCE_SEGS && segs <= COALESCE_SEGS - at);
+	for (uint32_t i = at; i < at + segs; i++)
+		c->next[i] = (uint16_t)(i + 1);
+	if (c->on && flags & IXGBE_RX_TCP && tcp_parse(&c->seg[at], bytes, flags, &f)) {
+		tcp_add(c, &f, at, segs, bytes);
+		return;
+	}
+	if (!(flags & IXGBE_RX_UDP))
+		c->open = 0;
+	write_new(c, at, segs, bytes);
+}
+
+/* ---- One write ---- */
+
+void coalesce_iov(const struct coalesce *c, const struct coalesce_write *w, struct iovec *iov)
+{
+	uint32_t at = w->first, skip = 0;
+
+	for (uint32_t i = 0; i < w->segs; i++, at = c->next[at]) {
+		const struct ixgbe_rx_seg *seg = &c->seg[at];
+
+		iov[i].iov_base = seg->buf->data + seg->offset + skip;
+		iov[i].iov_len = seg->len - skip;
+		/* What comes behind the end of a frame is the headers of the next. */
+		skip = seg->flags & IXGBE_RX_EOP ? w->header_bytes : 0;
+	}
+	iov[0].iov_base = (uint8_t *)iov[0].iov_base - TAP_VNET_HDR_BYTES;
+	iov[0].iov_len += TAP_VNET_HDR_BYTES;
+}
+
+void coalesce_headers(const struct coalesce_write *w, uint8_t vnet[TAP_VNET_HDR_BYTES],
+		      uint8_t *frame)
+{
+	uint8_t *ip = frame + w->l2_len, *tcp = frame + w->l4_at;
+	const uint32_t ip_bytes = w->bytes - w->l2_len;
+	const struct offload_headers headers = {
+		.version = ip[0] >> 4, .protocol = IPPROTO_TCP, .l2_len = w->l2_len};
+	uint8_t gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+
+	assert(w->frames > 1);
+	if (headers.version == 4) {
+		gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+		offload_put_be16(ip + IPV4_TOT_LEN, (uint16_t)ip_bytes);
+		offload_put_be16(ip + IPV4_CSUM, 0);
+		offload_put_be16(ip + IPV4_CSUM, (uint16_t)~offload_sum(ip, IPV4_BYTES));
+	} else {
+		offload_put_be16(ip + IPV6_PAYLOAD, (uint16_t)(ip_bytes - IPV6_BYTES));
+	}
+	if (w->psh)
+		tcp[TCP_FLAGS] |= TCP_FLAGS_PSH;
+	offload_put_be16(tcp + TCP_CSUM, offload_pseudo_sum(frame, &headers, w->bytes - w->l4_at));
+
+	memset(vnet, 0, TAP_VNET_HDR_BYTES);
+	vnet[VNET_FLAGS] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	vnet[VNET_GSO_TYPE] = gso_type;
+	offload_put_le16(vnet + VNET_HDR_LEN, w->header_bytes);
+	offload_put_le16(vnet + VNET_GSO_SIZE, w->gso_size);
+	offload_put_le16(vnet + VNET_CSUM_START, w->l4_at);
+	offload_put_le16(vnet + VNET_CSUM_OFFSET, TCP_CSUM);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Merges TCP frames of a receive burst into large ones, so that the kernel takes many with one
+ * write. Bytes are not copied: a merged frame is a list of segments. No I/O, no allocation.
+ *
+ *     coalesce_begin ─ coalesce_add for each frame ─ for each write: coalesce_iov or
+ *     coalesce_headers, and the write
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "ixgbe/ixgbe.h"
+#include "tap.h"
+
+#define COALESCE_SEGS 256u /* of a burst, at most */
+#define COALESCE_OPEN 8u   /* flows that are merged at the same time */
+
+/* What one write to the TAP carries: a frame of the burst, or several in one. */
+struct coalesce_write {
+	uint16_t first, last;  /* segments, linked by coalesce.next */
+	uint16_t segs, frames; /* how many */
+	uint32_t bytes;        /* of the frame that is written, without the vnet header */
+	uint32_t wire_bytes;   /* of the frames as they came */
+	/* With more than one frame, as the first frame's headers say: */
+	uint32_t next_seq;
+	uint16_t gso_size; /* TCP payload of each frame but the last, which may be shorter */
+	uint16_t next_id;  /* of IPv4 */
+	uint8_t l2_len, l4_at, header_bytes; /* lengths; the offset of the TCP header */
+	bool psh;
+};
+
+struct coalesce {
+	const struct ixgbe_rx_seg *seg;
+	bool on;
+	uint32_t writes;
+	struct coalesce_write write[COALESCE_SEGS];
+	uint16_t next[COALESCE_SEGS]; /* the segment behind each in its write */
+
+	uint32_t open, victim;
+	uint64_t tag[COALESCE_OPEN];    /* of the flows whose last write still takes frames ... */
+	uint16_t target[COALESCE_OPEN]; /* ... and these writes */
+};
+
+/* A burst begins, whose segments are at `seg`. `on`: frames are merged. */
+void coalesce_begin(struct coalesce *c, const struct ixgbe_rx_seg *seg, bool on);
+/* The frame of `segs` segments from `at` on, `bytes` in all, at least an Ethernet header. */
+void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes);
+
+/*
+ * The pieces of a write, which has w->segs of them; the headers of frames behind the first are
+ * left out. The first begins with the vnet header, TAP_VNET_HDR_BYTES before the frame.
+ */
+void coalesce_iov(const struct coalesce *c, const struct coalesce_write *w, struct iovec *iov);
+/* Makes the first frame's headers those of the merged frame, and writes its vnet header. Only
+ * for a write of more than one frame. */
+void coalesce_headers(const struct coalesce_write *w, uint8_t vnet[TAP_VNET_HDR_BYTES],
+		      uint8_t *frame);
