@@ -503,6 +503,21 @@ static void survives_memory_that_is_not_there(void **state)
 	assert_memory_equal(got.data, f.data, f.len);
 }
 
+static void reports_a_ring_that_is_not_there(void **state)
+{
+	struct ring rx;
+	struct built f;
+
+	rings_begin(*state);
+	rx_open(&rx, *state, 0, 64, 2, 0);
+	rings_go(*state);
+	model_write(*state, IXGBE_RDBAH, 0xdead);
+	frame_raw(&f, NULL, 100);
+	model_wire_send(*state, f.data, f.len);
+	model_control_wait(*state, "counters", "counters.rx_drop_dma", 1);
+	assert_int_equal(model_control_int(*state, "violations", "counts.DMA_FAULT"), 1);
+}
+
 static void refuses_a_frame_larger_than_the_ring(void **state)
 {
 	struct ring rx;
@@ -544,6 +559,7 @@ int main(void)
 		T(splits_headers),
 		T(interrupts_once_for_a_batch),
 		T(survives_memory_that_is_not_there),
+		T(reports_a_ring_that_is_not_there),
 		T(refuses_a_frame_larger_than_the_ring),
 #undef T
 	};

@@ -469,6 +469,34 @@ static void survives_memory_that_is_not_there(void **state)
 	expect(*state, f.data, f.len);
 }
 
+/* A ring where no memory is stands still, and says why; so does a head that cannot be written. */
+static void reports_a_ring_that_is_not_there(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+
+	rings_begin(*state);
+	rx_open(&rx, *state, 0, 64, 2, 0);
+	tx_open(&tx, *state, 0, 64);
+	rings_go(*state);
+	model_write(*state, IXGBE_TXDCTL, 0);
+	model_write(*state, IXGBE_TDBAH, 0xdead);
+	model_write(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
+	model_wait(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE);
+	frame_raw(&f, NULL, 100);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	model_control_wait(*state, "violations", "counts.DMA_FAULT", 1);
+	model_write(*state, IXGBE_TXDCTL, 0);
+	model_write(*state, IXGBE_TDBAH, (uint32_t)(tx.desc.iova >> 32));
+	model_write(*state, IXGBE_TDWBAH, 0xdead);
+	model_write(*state, IXGBE_TDWBAL, IXGBE_TDWBAL_HEAD_WB_EN);
+	model_write(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
+	model_wait(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE);
+	expect(*state, f.data, f.len);
+	model_control_wait(*state, "violations", "counts.DMA_FAULT", 2);
+}
+
 static void ignores_a_tail_outside_the_ring(void **state)
 {
 	struct ring rx, tx;
@@ -506,6 +534,7 @@ int main(void)
 		T(checks_a_crc_that_software_brings),
 		T(refuses_bad_descriptors),
 		T(survives_memory_that_is_not_there),
+		T(reports_a_ring_that_is_not_there),
 		T(ignores_a_tail_outside_the_ring),
 #undef T
 	};

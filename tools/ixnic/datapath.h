@@ -207,6 +207,11 @@ static inline void desc_store(union ixgbe_desc *desc, const union ixgbe_desc *va
 	__atomic_store_n(&desc->qword[1], value->qword[1], __ATOMIC_RELEASE);
 }
 
+/* ---- datapath.c ---- */
+
+/* Descriptor `index` of the ring at `base`; NULL, and reported, if no memory of ours is there. */
+union ixgbe_desc *desc_at(struct nic *nic, uint64_t base, uint32_t index);
+
 /* ---- rx.c ---- */
 
 /* Moves what waits in the packet buffer to the rings, as far as it goes. */

@@ -246,14 +246,13 @@ static bool fill_descriptor(struct nic *nic, uint32_t queue, struct ring *ring, 
 			    uint32_t split, uint32_t *left, uint32_t room)
 {
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
-	union ixgbe_desc *slot = dma_at(nic, ring->base + (uint64_t)ring->head * IXGBE_DESC_BYTES,
-					IXGBE_DESC_BYTES, true);
+	union ixgbe_desc *slot = desc_at(nic, ring->base, ring->head);
 	union ixgbe_desc given, done = from->packet->done;
 	uint32_t status = IXGBE_RXD_STAT_DD;
 	uint32_t len;
 	bool ok = true;
 
-	if (!slot || (uintptr_t)slot % sizeof(uint64_t))
+	if (!slot)
 		return false;
 	given = desc_load(slot);
 	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && given.qword[1] & IXGBE_RXD_STAT_DD)

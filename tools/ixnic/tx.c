@@ -58,14 +58,6 @@ static uint32_t ring_next(const struct ring *ring, uint32_t index)
 	return index + 1 == ring->size ? 0 : index + 1;
 }
 
-static union ixgbe_desc *ring_slot(struct nic *nic, const struct ring *ring, uint32_t index)
-{
-	void *slot = dma_at(nic, ring->base + (uint64_t)index * IXGBE_DESC_BYTES, IXGBE_DESC_BYTES,
-			    true);
-
-	return (uintptr_t)slot % sizeof(uint64_t) ? NULL : slot;
-}
-
 /* ---- Registers ---- */
 
 static void live_written(struct nic *nic, uint32_t queue, const char *name)
@@ -234,7 +226,7 @@ static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
 	batch->buffers = batch->bytes = batch->rs_count = 0;
 	batch->bad = false;
 	while (index != ring->tail) {
-		const union ixgbe_desc *slot = ring_slot(nic, ring, index);
+		const union ixgbe_desc *slot = desc_at(nic, ring->base, index);
 		union ixgbe_desc desc;
 
 		if (!slot)
@@ -350,7 +342,10 @@ static void write_back_head(struct nic *nic, uint32_t queue, uint32_t tdwbal)
 		(uint64_t)txq_reg(nic, IXGBE_TDWBAH, queue) << 32 | (tdwbal & IXGBE_TDWBAL_ADDR);
 	uint32_t *head = dma_at(nic, at, sizeof(*head), true);
 
-	if (head && (uintptr_t)head % sizeof(*head) == 0)
+	if (!head || (uintptr_t)head % sizeof(*head))
+		violation(nic, VIOLATION_DMA_FAULT, "head of queue %u to IOVA %#llx", queue,
+			  (unsigned long long)at);
+	else
 		__atomic_store_n(head, htole32(txq_reg(nic, IXGBE_TDH, queue)), __ATOMIC_RELEASE);
 }
 
@@ -365,7 +360,7 @@ static void write_back(struct nic *nic, uint32_t queue)
 	if (tdwbal & IXGBE_TDWBAL_HEAD_WB_EN)
 		write_back_head(nic, queue, tdwbal);
 	for (uint32_t i = 0; i < q->done_count && !(tdwbal & IXGBE_TDWBAL_HEAD_WB_EN); i++) {
-		union ixgbe_desc *slot = ring_slot(nic, &ring, q->done[i]);
+		union ixgbe_desc *slot = desc_at(nic, ring.base, q->done[i]);
 		union ixgbe_desc done = {.dword[3] = IXGBE_TXD_STAT_DD};
 		union ixgbe_desc given;
 
