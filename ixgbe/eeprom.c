@@ -128,7 +128,7 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 				"the EEPROM is missing or damaged (EEC 0x%08x): write it anew with "
 				"the adapter maker's tool",
 				eec);
-	/* Firmware's trouble need not be ours (8.2.3.4.10): the checksum below decides. */
+	/* DEVIATION(firmware-error): it need not be ours (8.2.3.4.10); the checksum decides. */
 	if (fwsm & IXGBE_FWSM_EXT_ERR_IND)
 		port_log(nic, IXGBE_LOG_WARNING,
 			 "the adapter's firmware reports an error (FWSM 0x%08x)", fwsm);

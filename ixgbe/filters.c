@@ -123,6 +123,7 @@ static void vlnctrl_write(struct ixgbe *nic)
 	reg_write(nic, IXGBE_VLNCTRL, vlnctrl);
 }
 
+/* DEVIATION(mtu-while-running) */
 static void mtu_write(struct ixgbe *nic)
 {
 	uint32_t frame = nic->mtu + ETH_OVERHEAD;

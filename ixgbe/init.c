@@ -15,7 +15,7 @@
 #define PCI_COMMAND_MEMORY       0x0002u
 #define PCI_COMMAND_MASTER       0x0004u
 #define PCI_COMMAND_INTX_DISABLE 0x0400u
-#define PCI_DEVICE_STATUS        0xaau /* of the PCIe capability, which is at 0xa0 (9.3.10.6) */
+#define PCI_DEVICE_STATUS        0xaau /* BOARD(pcie): of its capability (9.3.10.6) */
 #define PCI_STATUS_PENDING       0x20u
 
 #define MASTER_LIMIT_US 100000u /* the longest completion timeout in use, and then some */
@@ -62,7 +62,7 @@ static const struct fill receive[] = {
 	/* One packet buffer, 4.6.11.3.4. */
 	ONE(RXPBSIZE, IXGBE_FIELD_PREP(IXGBE_RXPBSIZE_SIZE, RX_BUFFER_KB)),
 	FROM(RXPBSIZE, 1, 0),
-	/* Flow control off, 4.6.3.2: all zero but the water mark, without FCEN. */
+	/* DEVIATION(flow-control): off, 4.6.3.2: all zero but the water mark, without FCEN. */
 	ALL(FCTTV, 0),
 	ALL(FCRTL, 0),
 	ONE(FCRTH, RX_HIGH_WATER_BYTES),

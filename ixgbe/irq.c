@@ -25,6 +25,7 @@
 #define EITR_UNIT_US      2u
 #define OTHER_THROTTLE_US 100u /* a link that flaps does not storm */
 
+/* BOARD(module): SDP2 is the module's presence. */
 #define CAUSES_OTHER (IXGBE_EICR_LSC | IXGBE_EICR_GPI_SDP2 | IXGBE_EICR_ECC)
 
 struct ixgbe_irq {

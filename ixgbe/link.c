@@ -3,11 +3,11 @@
  * The link: 10 Gb/s over the SFI lane to the module (section 4.6.4, 3.7).
  *
  * Bringing it up is the laser on, AUTOC and AUTOC2 set to 10 Gb/s serial, and a
- * restart. A restart alone does not reset the whole pipeline behind AUTOC; it has to see
- * the mode change, so the top bit of LMS is toggled, the state machine is
- * waited for, and the mode is written again. Firmware watches these registers too
- * (its link establishment works on them while no driver is there), so they are changed
- * only under the MAC_CSR semaphore, and not at all while firmware vetoes it.
+ * restart. UNWRITTEN(pipeline): a restart alone does not reset the whole pipeline behind AUTOC; it
+ * has to see the mode change, so the top bit of LMS is toggled, the state machine is waited for,
+ * and the mode is written again. Firmware watches these registers too (its link establishment works
+ * on them while no driver is there), so they are changed only under the MAC_CSR semaphore, and not
+ * at all while firmware vetoes it.
  */
 #include "control.h"
 
@@ -26,7 +26,7 @@ static bool vetoed(const struct ixgbe *nic)
 	return reg_read(nic, IXGBE_MMNGC) & IXGBE_MMNGC_MNG_VETO;
 }
 
-/* SDP3 is the module's transmit disable; the pin's direction is from the EEPROM. */
+/* BOARD(laser): SDP3 is the module's transmit disable; the pin's direction is from the EEPROM. */
 static void laser_set(struct ixgbe *nic, bool on)
 {
 	if (on) {
@@ -38,8 +38,8 @@ static void laser_set(struct ixgbe *nic, bool on)
 	port_delay_us(LASER_DARK_US);
 }
 
-/* SDP5 is RS0, by which optics of two rates are told which one: high is 10 Gb/s. With others
- * the pin stays as the EEPROM has it. */
+/* BOARD(rate): SDP5 is RS0, by which optics of two rates are told which one: high is 10 Gb/s. With
+ * others the pin stays as the EEPROM has it. */
 static void rate_select(struct ixgbe *nic)
 {
 	if (nic->sfp_two_rates)

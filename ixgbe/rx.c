@@ -67,8 +67,8 @@ struct ixgbe_rxq {
 
 /* What may be said of a frame, by RSS type (bits 3:0) and packet type (9:4: IPV4, IPV4E, IPV6,
  * IPV6E, TCP, UDP) of dword 0. A checksum can only be good or bad in a header that is there.
- * The 82599 reports UDP frames without a checksum as errors (an erratum), so an L4 error says
- * nothing for UDP. */
+ * ERRATUM(udp-zero): UDP frames without a checksum are reported as errors, so an L4 error
+ * says nothing for UDP. */
 #define RX_IPV4_ALLOWED (IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD | IXGBE_RX_IP_BAD)
 #define RX_TCP_ALLOWED  (IXGBE_RX_TCP | IXGBE_RX_L4_GOOD | IXGBE_RX_L4_BAD)
 #define RX_UDP_ALLOWED  (IXGBE_RX_UDP | IXGBE_RX_L4_GOOD)

@@ -58,3 +58,13 @@ def test_white_space(name):
     text = text_of(name)
     assert not text or text.endswith("\n") and not text.endswith("\n\n"), "its end"
     assert not re.search(r"[ \t]+$", text, re.M), "at the end of a line"
+
+
+def test_deviations_are_listed():
+    """Each deviation from the datasheet that the driver's code names stands in the list."""
+    tag = re.compile(r"\b(?:DEVIATION|UNWRITTEN|ERRATUM|BOARD)\([a-z-]+\)")
+    named = {found for name in tracked("ixgbe/*.c", "ixgbe/*.h")
+             for found in tag.findall(text_of(name))}
+    listed = set(tag.findall(text_of("ixgbe/DEVIATIONS.md")))
+    assert named
+    assert named == listed
