@@ -254,7 +254,14 @@ class Bridge(Daemon):
         done = self.left.run("ping", "-n", "-q", "-c", count, "-i", "0.02", "-W", "5", *options,
                              target, check=False)
         assert f"{count} packets transmitted, {count} received" in done.stdout, \
-            done.stdout + done.stderr + self.errors()[-3000:]
+            done.stdout + done.stderr + self.errors()[-3000:] + self.where_frames_went()
+
+    def where_frames_went(self):
+        """All that was counted, for a failure's log."""
+        counted = {**self.counters(), **self.nic("counters")["counters"]}
+        links = self.left.run("ip", "-s", "link", "show", "dev", self.tap).stdout + \
+            self.right.run("ip", "-s", "link", "show", "dev", self.wire).stdout
+        return f"{ {name: value for name, value in counted.items() if value} }\n{links}"
 
     def iperf(self, *options, seconds=1):
         """iperf3's own report, of a client in left and a server in right."""
