@@ -119,6 +119,8 @@ static int await(struct client *c, uint16_t command, uint16_t id, struct vu_mess
 			break;
 		vu_message_close(reply);
 		err = refuse(c, &reply->header);
+		if (!err && vu_now_ns() >= deadline) /* it asks without end */
+			err = -ETIMEDOUT;
 		if (err)
 			break;
 	}
@@ -473,23 +475,26 @@ static int negotiate(struct client *c, const char *name, struct ixgbe_why *why)
 }
 
 /*
- * Maps one area of BAR 0. What cannot be mapped is reached by message instead. The file is asked
- * to be sealed, so that the server cannot take it from under us; one that does not allow seals
- * is mapped all the same.
+ * Maps one area of BAR 0. What cannot be mapped is reached by message instead; so is a file that
+ * does not let itself be sealed, which the server could take from under us.
  */
 static void window_add(struct client *c, int fd, uint64_t base, const struct vu_area *area)
 {
 	struct stat st;
 	void *at;
+	int seals;
 
 	if (c->windows == WINDOWS_MAX || area->size == 0 || area->offset > UINT32_MAX ||
 	    area->size > UINT32_MAX || area->offset % PAGE_BYTES != 0 ||
 	    area->size % PAGE_BYTES != 0 || base % PAGE_BYTES != 0)
 		return;
+	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
+	seals = fcntl(fd, F_GET_SEALS); /* or its owner did it */
+	if (seals < 0 || !(seals & F_SEAL_SHRINK))
+		return;
 	if (fstat(fd, &st) || st.st_size < 0 || area->offset > UINT64_MAX - base ||
 	    !vu_within(base + area->offset, area->size, (uint64_t)st.st_size))
 		return;
-	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	at = mmap(NULL, area->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
 		  (off_t)(base + area->offset));
 	if (at == MAP_FAILED)

@@ -38,6 +38,7 @@
 enum quirk {
 	WELL,
 	OFFERS_PAGES,       /* sparse areas of BAR 0 */
+	OFFERS_LOOSE_PAGES, /* in a file that it can truncate */
 	OFFERS_SHORT_FILE,  /* areas beyond the end of the file */
 	OFFERS_BROKEN_CAPS, /* a chain that loops */
 	SAYS_NOTHING,
@@ -59,6 +60,7 @@ enum quirk {
 	REFUSES_READS,   /* region reads answered with an error */
 	STOPS_AT_READS,  /* goes silent at the first read of BAR 0 */
 	CLOSES_AT_READS,
+	ASKS_AT_READS, /* without end */
 };
 
 struct server {
@@ -137,8 +139,8 @@ static void answer_region_info(struct server *s, const struct vu_message *m)
 		.sparse = {{VFIO_REGION_INFO_CAP_SPARSE_MMAP, 1, 0}, 2, 0},
 		.area = {{0x1000, PAGE}, {0x6000, PAGE}},
 	};
-	bool pages = s->quirk == OFFERS_PAGES || s->quirk == OFFERS_SHORT_FILE ||
-		     s->quirk == OFFERS_BROKEN_CAPS;
+	bool pages = s->quirk == OFFERS_PAGES || s->quirk == OFFERS_LOOSE_PAGES ||
+		     s->quirk == OFFERS_SHORT_FILE || s->quirk == OFFERS_BROKEN_CAPS;
 
 	if (pages) {
 		reply.info.flags = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
@@ -152,6 +154,18 @@ static void answer_region_info(struct server *s, const struct vu_message *m)
 	}
 	answer(s, &m->header, &reply, pages ? sizeof(reply) : sizeof(reply.info),
 	       pages ? &s->pages_fd : NULL, pages, 0);
+}
+
+/* Until nobody listens; false. */
+static bool ask_without_end(struct server *s)
+{
+	struct vu_header question = {.command = VU_DMA_READ, .flags = VU_NO_REPLY};
+	uint64_t where[2] = {0x1000, 64};
+	struct iovec part = {where, sizeof(where)};
+
+	while (vu_send(s->sock, &question, &part, 1, NULL, 0, soon()) == 0)
+		;
+	return false;
 }
 
 /* False: the server is done with this client. */
@@ -177,6 +191,8 @@ static bool answer_region(struct server *s, const struct vu_message *m)
 		}
 		if (bar0 && s->quirk == CLOSES_AT_READS)
 			return false;
+		if (bar0 && s->quirk == ASKS_AT_READS)
+			return ask_without_end(s);
 		if (bar0 && s->quirk == STOPS_AT_READS)
 			return true;
 		memcpy(reply.data, at, sizeof(reply.data));
@@ -305,7 +321,8 @@ static int start(struct fixture *f, enum quirk quirk)
 	f->fds_before = fds_open();
 	f->server = calloc(1, sizeof(*f->server));
 	f->server->quirk = quirk;
-	f->server->pages_fd = memfd_create("pages", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	f->server->pages_fd = memfd_create(
+		"pages", MFD_CLOEXEC | (quirk == OFFERS_LOOSE_PAGES ? 0 : MFD_ALLOW_SEALING));
 	assert_int_equal(ftruncate(f->server->pages_fd, 8 * PAGE), 0);
 	f->server->pages =
 		mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, f->server->pages_fd, 0);
@@ -466,6 +483,19 @@ static void test_doorbell_pages(void **state)
 	stop(&f);
 }
 
+/* Pages that the server could take from under us are left alone. */
+static void test_loose_pages(void **state)
+{
+	(void)state;
+	struct fixture f;
+
+	assert_int_equal(start(&f, OFFERS_LOOSE_PAGES), 0);
+	assert_null(f.backend->ops->doorbell(f.backend, 0x6018));
+	f.backend->ops->write32(f.backend, 0x6018, 5);
+	assert_int_equal(f.backend->ops->read32(f.backend, 0x6018), 5);
+	stop(&f);
+}
+
 static void test_pages_beyond_the_file(void **state)
 {
 	(void)state;
@@ -612,6 +642,7 @@ static void test_gone(void **state)
 	(void)state;
 	gone(CLOSES_AT_READS);
 	gone(STOPS_AT_READS);
+	gone(ASKS_AT_READS);
 }
 
 /* ---- Names ---- */
@@ -717,6 +748,7 @@ int main(void)
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_interrupts),
 		cmocka_unit_test(test_doorbell_pages),
+		cmocka_unit_test(test_loose_pages),
 		cmocka_unit_test(test_pages_beyond_the_file),
 		cmocka_unit_test(test_server_asks),
 		cmocka_unit_test(test_threads),
