@@ -11,6 +11,7 @@ interfaces, named network namespaces, sockets in /run.
 runs a command so, and writes to the file REPORT what is there after it has ended and was not
 before, one thing a line. The exit status is that of the command.
 """
+import contextlib
 import ctypes
 import os
 import signal
@@ -69,8 +70,9 @@ def contained(run):
         except BaseException:  # nobody is above us to show it
             traceback.print_exc()
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with contextlib.suppress(OSError):
+                    stream.flush()
             os._exit(code)
     for number in SIGNALS:
         signal.signal(number, lambda number, _: os.kill(child, number))

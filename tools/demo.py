@@ -15,6 +15,7 @@ behind, whatever happens; with --shell it is made in the open, for you to use.
 """
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -70,6 +71,8 @@ class Screen:
         self.line(f"  {label:<22}{value:>14}   {note:<46}  {mark}".rstrip())
 
 
+if sys.stdout is None:  # closed by whoever started us
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")
 screen = Screen()
 
 
@@ -101,8 +104,20 @@ def wait_until(condition, what):
         time.sleep(0.02)
 
 
+@contextlib.contextmanager
+def alone_in(folder):
+    """Two builds at once in one folder would be in each other's way."""
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "demo.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build():
-    if "IXTAP_BUILD" not in os.environ:
+    if "IXTAP_BUILD" in os.environ:
+        return
+    screen.progress("build", "waiting for another demo's build")
+    with alone_in(os.path.dirname(BUILD)):
         if not os.path.exists(os.path.join(BUILD, "build.ninja")):
             screen.progress("build", "configuring")
             shutil.rmtree(BUILD, ignore_errors=True)
@@ -354,6 +369,15 @@ def open_log(path):
     return open(path, "w+", encoding="utf-8")
 
 
+def write_results(file, result):
+    try:
+        json.dump(result, file, indent=2)
+        file.write("\n")
+        file.flush()
+    except OSError as reason:
+        raise Failure(f"cannot write the results to {file.name}: {reason.strerror}") from None
+
+
 def demo(arguments):
     """As process 1 of its namespaces, which end with it."""
     def interrupted(number, _):
@@ -376,14 +400,13 @@ def demo(arguments):
             if code != 0:
                 raise Failure(f"ixtapd ended with status {code}")
             if arguments.json:
-                json.dump(result, arguments.json, indent=2)
-                arguments.json.write("\n")
-                arguments.json.flush()
+                write_results(arguments.json, result)
     except SystemExit:
         screen.line("interrupted; nothing is left behind")
         raise
     except (Failure, OSError) as reason:
-        screen.line()
+        with contextlib.suppress(OSError):  # it may be the screen that is gone
+            screen.line()
         print(f"demo: {reason}", file=sys.stderr)
         return 1
     screen.line()
@@ -423,7 +446,8 @@ def take_down():
         if alive():
             os.kill(state["pid"], signal.SIGKILL)
             wait_until(lambda: not alive(), "ixtapd is killed")
-    for namespace in (LEFT, RIGHT):
+    # Without the folder they are not ours.
+    for namespace in (LEFT, RIGHT) if os.path.isdir("/run/ixtap-demo") else ():
         if os.path.exists(f"/run/netns/{namespace}"):
             command("ip", "netns", "delete", namespace)
     shutil.rmtree("/run/ixtap-demo", ignore_errors=True)
@@ -433,6 +457,10 @@ def take_down():
 def shell():
     if os.path.exists(state_path()):
         raise Failure("it stands already; take it down first: tools/demo --down")
+    for namespace in (LEFT, RIGHT) if not os.path.isdir("/run/ixtap-demo") else ():
+        if os.path.exists(f"/run/netns/{namespace}"):
+            raise Failure(f"a network namespace {namespace} is there, and not from a demo: remove "
+                          f"it (ip netns delete {namespace}) or run without --shell")
     os.makedirs("/run/ixtap-demo", exist_ok=True)
     try:
         with open_log("/run/ixtap-demo/ixtapd.log") as log:
@@ -498,3 +526,6 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         screen.line("interrupted; nothing is left behind")
         sys.exit(130)
+    except OSError as reason:  # the reader of our output is gone, or there is no room for it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor would Python's last flush have any
+        sys.exit(f"demo: {reason.strerror}")
