@@ -257,10 +257,14 @@ static void test_torn_file(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(test_one_mapping),      TEST(test_neighbours),
-		TEST(test_faults),           TEST(test_bus_master),
-		TEST(test_unmapped_is_gone), TEST(test_file_that_grows),
-		TEST(test_random),           TEST(test_many_files),
+		TEST(test_one_mapping),
+		TEST(test_neighbours),
+		TEST(test_faults),
+		TEST(test_bus_master),
+		TEST(test_unmapped_is_gone),
+		TEST(test_file_that_grows),
+		TEST(test_random),
+		TEST(test_many_files),
 		cmocka_unit_test(test_torn_file),
 	};
 

@@ -539,7 +539,8 @@ static void test_bad_maps(void **state)
 	struct model *m = *state;
 	int fd = memory(4 * PAGE), pipes[2], sock[2];
 	int dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), null = open("/dev/zero", O_RDWR);
-	int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC); /* of a file system: it could wait */
+	int file =
+		open("/proc/self/exe", O_RDONLY | O_CLOEXEC); /* of a file system: it could wait */
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
