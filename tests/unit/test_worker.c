@@ -119,7 +119,7 @@ static struct rig *rig_new(enum worker_poll poll_mode, uint16_t mtu)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
 	struct ixgbe_why why = {""};
-	struct worker_config config = {.poll = poll_mode, .cpu = -1};
+	struct worker_config config = {.poll = poll_mode, .coalesce = true, .cpu = -1};
 
 	assert_non_null(rig);
 	rig->puppet = puppet_new(RING, mtu);
@@ -365,6 +365,166 @@ static void tso_frame_reaches_the_nic_whole(void **state)
 	rig_free(rig);
 }
 
+/* ---- Merged frames ---- */
+
+#define FLOWS       3u
+#define FLOW_FRAMES 40u
+#define LAST_BYTES  777u
+
+/* Where a flow's headers are: IPv4, IPv6, IPv4 behind a tag. */
+static const struct flow {
+	bool v6;
+	uint32_t l3, l4;
+} flows[FLOWS] = {{false, 14, 34}, {true, 14, 54}, {false, 18, 38}};
+
+/* Frame `n` of a stream of FLOW_FRAMES, with its checksums; returns its length. */
+static uint32_t stream_make(uint8_t *frame, uint32_t flow, uint32_t n)
+{
+	const uint32_t l3 = flows[flow].l3, l4 = flows[flow].l4;
+	const bool last = n == FLOW_FRAMES - 1, v6 = flows[flow].v6;
+	const uint32_t payload = last ? LAST_BYTES : 1400, l4_len = 20 + payload;
+	const struct offload_headers headers = {
+		.version = v6 ? 6 : 4, .protocol = IPPROTO_TCP, .l2_len = (uint8_t)l3};
+	uint8_t *ip = frame + l3, *tcp = frame + l4;
+
+	memset(frame, 0, l4 + 20);
+	memcpy(frame, "\x02\0\0\0\0\x77\x02\0\0\0\0\x78\x81\0\0\x05", 16);
+	offload_put_be16(ip - 2, v6 ? 0x86dd : 0x0800);
+	ip[0] = v6 ? 0x60 : 0x45;
+	if (v6) {
+		offload_put_be16(ip + 4, (uint16_t)l4_len);
+		memcpy(ip + 6, "\x06\x40\x20\x01\x0d\xb8", 6);
+		memcpy(ip + 24, "\x20\x01\x0d\xb8", 4);
+		ip[39] = 1;
+	} else {
+		offload_put_be16(ip + 2, (uint16_t)(20 + l4_len));
+		offload_put_be16(ip + 4, (uint16_t)(0xfff0 + n)); /* runs over */
+		memcpy(ip + 6, "\x40\0\x40\x06\0\0\xc0\0\2\1\xc0\0\2\2", 14);
+		offload_put_be16(ip + 10, (uint16_t)~offload_sum(ip, 20));
+	}
+	offload_put_be16(tcp, (uint16_t)(1000 + flow));
+	offload_put_be16(tcp + 2, 80);
+	offload_put_be16(tcp + 6, (uint16_t)(n * 1400));
+	memcpy(tcp + 12, last ? "\x50\x18\x01" : "\x50\x10\x01", 3);
+	for (uint32_t i = 0; i < payload; i++)
+		tcp[20 + i] = (uint8_t)(n * 31 + i);
+	offload_put_be16(tcp + 16, offload_pseudo_sum(frame, &headers, l4_len));
+	offload_put_be16(tcp + 16, (uint16_t)~offload_sum(tcp, l4_len));
+	return l4 + l4_len;
+}
+
+/* Receives a frame as it was on the wire: the kernel takes the tag out. */
+static uint32_t tagged_receive(int fd, uint8_t *frame, uint32_t size)
+{
+	struct iovec iov = {frame + 4, size - 4};
+	union {
+		struct cmsghdr header;
+		uint8_t room[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	} control;
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof(control)};
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	struct tpacket_auxdata aux = {0};
+	ssize_t n;
+
+	assert_int_equal(poll(&pfd, 1, DEADLINE_MS), 1);
+	n = recvmsg(fd, &msg, 0);
+	assert_true(n >= 14);
+	if (CMSG_FIRSTHDR(&msg))
+		memcpy(&aux, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(aux));
+	if (!(aux.tp_status & TP_STATUS_VLAN_VALID)) {
+		memmove(frame, frame + 4, (size_t)n);
+		return (uint32_t)n;
+	}
+	memmove(frame, frame + 4, 12);
+	offload_put_be16(frame + 12, 0x8100);
+	offload_put_be16(frame + 14, aux.tp_vlan_tci);
+	return (uint32_t)n + 4;
+}
+
+static void run(const char *command)
+{
+	if (system(command) != 0)
+		fail_msg("%s", command);
+}
+
+/*
+ * What the kernel makes of merged frames when they leave by an interface without any offload:
+ *
+ *     puppet ── worker ── TAP ── bridge ── veth ── veth ── packet socket
+ */
+static void forwarded_frames_are_those_that_came(void **state)
+{
+	static uint8_t frame[FLOWS][2048], got[2048];
+	struct rig *rig = rig_new(WORKER_POLL_INTERRUPT, 1500);
+	uint32_t seen[FLOWS] = {0}, total = 0;
+	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1;
+
+	(void)state;
+	run("ip link add data-br0 type bridge && ip link set data-br0 up &&"
+	    "ip link add data-v0 type veth peer name data-v1 &&"
+	    "ip link set data-v0 master data-br0 && ip link set " NAME " master data-br0 &&"
+	    "ip link set data-v0 up && ip link set data-v1 up &&"
+	    "ethtool -K data-v0 tso off gso off tx off sg off >/dev/null &&"
+	    "ethtool -K data-br0 tso off gso off tx off sg off >/dev/null");
+	addr.sll_ifindex = (int)if_nametoindex("data-v1");
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)), 0);
+
+	WAIT_FOR(worker_idle(rig->worker));
+	for (uint32_t n = 0; n < FLOW_FRAMES; n++)
+		for (uint32_t flow = 0; flow < FLOWS; flow++) {
+			uint32_t len = stream_make(frame[flow], flow, n);
+
+			puppet_receive(rig->puppet, frame[flow], len,
+				       IXGBE_RXD_TYPE_TCP | (flows[flow].v6 ? IXGBE_RXD_TYPE_IPV6
+									    : IXGBE_RXD_TYPE_IPV4),
+				       IXGBE_RXD_STAT_L4I |
+					       (flows[flow].v6 ? 0 : IXGBE_RXD_STAT_IPCS));
+		}
+	puppet_interrupt(rig->puppet);
+
+	while (total < FLOWS * FLOW_FRAMES) {
+		uint32_t len = tagged_receive(fd, got, sizeof(got)), flow = 0, expected;
+
+		while (flow < FLOWS && memcmp(got, frame[flow], flows[flow].l3) != 0)
+			flow++;
+		if (flow == FLOWS)
+			continue; /* the kernel's own talk */
+		expected = stream_make(frame[flow], flow, seen[flow]++);
+		assert_int_equal(len, expected);
+		assert_memory_equal(got, frame[flow], len);
+		total++;
+	}
+	assert_int_equal(counters(rig).rx_delivered, total);
+	/* A burst, or two. */
+	assert_true(counters(rig).rx_coalesced >= total - 2 * FLOWS);
+	close(fd);
+	run("ip link del data-v0 && ip link del data-br0");
+	rig_free(rig);
+}
+
+static void merged_frames_for_an_interface_that_is_down_are_counted(void **state)
+{
+	struct rig *rig = rig_new(WORKER_POLL_INTERRUPT, 1500);
+	static uint8_t frame[2048];
+
+	(void)state;
+	interface_set(false, 0);
+	WAIT_FOR(worker_idle(rig->worker));
+	for (uint32_t n = 0; n < FLOW_FRAMES; n++)
+		puppet_receive(rig->puppet, frame, stream_make(frame, 0, n),
+			       IXGBE_RXD_TYPE_TCP | IXGBE_RXD_TYPE_IPV4,
+			       IXGBE_RXD_STAT_L4I | IXGBE_RXD_STAT_IPCS);
+	puppet_interrupt(rig->puppet);
+	WAIT_FOR(counters(rig).rx_drop_tap_down == FLOW_FRAMES);
+	assert_true(counters(rig).rx_coalesced > 0);
+	rig_free(rig);
+}
+
 static void full_ring_holds_the_kernel_back(void **state)
 {
 	struct rig *rig = rig_new(WORKER_POLL_ADAPTIVE, 1500);
@@ -546,6 +706,8 @@ int main(void)
 		TEST(jumbo_frames_arrive_intact),
 		TEST(idle_worker_does_nothing),
 		TEST(tso_frame_reaches_the_nic_whole),
+		TEST(forwarded_frames_are_those_that_came),
+		TEST(merged_frames_for_an_interface_that_is_down_are_counted),
 		TEST(full_ring_holds_the_kernel_back),
 		TEST(stop_under_load_loses_no_buffer),
 		TEST(frames_for_an_interface_that_is_down_are_counted),
