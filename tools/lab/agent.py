@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Process 1 of the guest: runs what the host asks for over a virtio port.
+
+A request is a line of JSON, {"run": "a shell command", "timeout": seconds}; so is its reply,
+{"code": its exit status, "out": ..., "err": ...}. A command that is not done in time is killed
+with all that it started, and its code is 124, as with timeout(1). {"shell": true} gives the
+console a shell and replies when that ends. End of file, or an error: power off.
+"""
+import ctypes
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+PORT = "ixtap-lab"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {"PATH": PATH, "HOME": "/tmp", "LC_ALL": "C.UTF-8", "TERM": "linux"}
+TIMED_OUT = 124
+RB_POWER_OFF = 0x4321FEDC
+
+
+def port_path():
+    """The device of our port, which may appear a moment after us."""
+    for _ in range(1000):
+        for name in glob.glob("/sys/class/virtio-ports/*/name"):
+            with open(name, encoding="ascii") as file:
+                if file.read().strip() == PORT:
+                    return f"/dev/{name.split('/')[-2]}"
+        time.sleep(0.01)
+    raise FileNotFoundError(f"no virtio port is named {PORT}")
+
+
+def bury():
+    """The orphans of what ran: process 1 gets them."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def run(text, timeout):
+    with open("/run/out", "w+b") as out, open("/run/err", "w+b") as err:
+        process = subprocess.Popen(["/bin/bash", "-c", text], stdin=subprocess.DEVNULL, stdout=out,
+                                   stderr=err, env=ENVIRONMENT, start_new_session=True)
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            code = TIMED_OUT
+        said = {}
+        for key, file in (("out", out), ("err", err)):
+            file.seek(0)
+            said[key] = file.read().decode(errors="replace")
+    bury()
+    return {"code": code, **said}
+
+
+def shell():
+    with open("/dev/ttyS0", "r+b", buffering=0) as console:
+        subprocess.run(["setsid", "-c", "/bin/bash", "-i"], stdin=console, stdout=console,
+                       stderr=console, env=ENVIRONMENT, check=False)
+    bury()
+    return {"code": 0}
+
+
+def serve():
+    subprocess.run(["ip", "link", "set", "lo", "up"], env=ENVIRONMENT, check=True)
+    with open(port_path(), "r+b", buffering=0) as port:
+        port.write(json.dumps({"ready": os.uname().release}).encode() + b"\n")
+        pending = b""
+        while True:
+            line, end, rest = pending.partition(b"\n")
+            if not end:
+                data = port.read(65536)
+                if not data:
+                    return
+                pending += data
+                continue
+            pending = rest
+            request = json.loads(line)
+            reply = shell() if "shell" in request else run(request["run"], request["timeout"])
+            data = memoryview(json.dumps(reply).encode() + b"\n")
+            while data:
+                data = data[port.write(data):]
+
+
+if __name__ == "__main__":
+    try:
+        serve()
+    except Exception:
+        traceback.print_exc()
+    sys.stderr.flush()
+    ctypes.CDLL(None).reboot(ctypes.c_int(RB_POWER_OFF))

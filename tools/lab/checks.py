@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""A scenario is a list of checks, each a function of a Lab, run in order.
+
+A check returns what it measured, a dict, or None; what fails raises Failure. The others run all
+the same, unless the guest is dead."""
+import time
+
+from machine import Dead
+from store import Failure
+
+
+class Scenario:
+    """@scenario.check("name") adds one; the docstring's first line is what the scenario is."""
+
+    def __init__(self, text, start):
+        self.text, self.start = text, start
+        self.checks = []
+
+    def check(self, name):
+        def add(function):
+            self.checks.append((name, function))
+            return function
+        return add
+
+    def run(self, lab, begins, ends):
+        """The result of each check; calls begins(name) and ends(result) around it."""
+        results = []
+        for name, function in self.checks:
+            begins(name)
+            started = time.monotonic()
+            result = {"name": name, "pass": True}
+            dead = None
+            try:
+                values = function(lab)
+                if values:
+                    result["values"] = values
+            except Failure as failure:
+                result |= {"pass": False, "reason": str(failure)}
+                dead = isinstance(failure, Dead)
+            result["seconds"] = round(time.monotonic() - started, 2)
+            results.append(result)
+            ends(result)
+            if dead:
+                break
+        return results
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failure(what)

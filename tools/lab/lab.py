@@ -1,0 +1,208 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What tools/lab/lab does: see machine.py for the picture, store.py for what is fetched."""
+import argparse
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import time
+import tty
+
+import contained
+import scenario_kernel
+import scenario_vfio
+from machine import TOP, Lab
+from store import KERNELS, Failure, Store, command
+
+SCENARIOS = {"kernel": scenario_kernel.scenario, "vfio": scenario_vfio.scenario}
+PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tests/driver/test_driver")
+FOLDER = "/run/lab"
+DEADLINE_S = 900
+
+
+class Screen:
+    """Lines, the last of which changes while something is under way on a terminal."""
+
+    def __init__(self):
+        self.live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        self.colours = self.live and not os.environ.get("NO_COLOR")
+
+    def line(self, text=""):
+        print(f"\r\033[K{text}" if self.live else text, flush=True)
+
+    def progress(self, text):
+        if self.live:
+            width = shutil.get_terminal_size().columns - 1
+            print("\r\033[K" + f"  ... {text}"[:width], end="", flush=True)
+
+    def result(self, result):
+        mark, colour = ("ok", 32) if result["pass"] else ("FAILED", 31)
+        mark = f"\033[{colour}m{mark:<6}\033[0m" if self.colours else f"{mark:<6}"
+        values = ", ".join(f"{key} {value}" for key, value in result.get("values", {}).items()
+                           if not isinstance(value, (dict, list)))
+        note = result.get("reason") or values
+        self.line(f"  {mark}  {result['name']:<24} {result['seconds']:6.1f} s  {note}".rstrip())
+
+
+screen = Screen()
+
+
+def build():
+    """The folder of the programs, up to date unless IXTAP_BUILD names one."""
+    given = os.environ.get("IXTAP_BUILD")
+    if given:
+        return os.path.abspath(given)
+    folder = os.path.join(TOP, "build", "lab")
+    screen.progress("building")
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        shutil.rmtree(folder, ignore_errors=True)
+        command("meson", "setup", folder, TOP, "-Dbuildtype=release")
+    command("ninja", "-C", folder, *PROGRAMS)
+    return folder
+
+
+@contextlib.contextmanager
+def deadline(seconds):
+    def over(*_):
+        raise Failure(f"the scenario is not done after {seconds} s")
+
+    signal.signal(signal.SIGALRM, over)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def shell(guest):
+    """The guest's console on this terminal until its shell ends."""
+    import socket
+    screen.line("a shell in the guest; 'exit' ends it and everything else")
+    console = socket.socket(socket.AF_UNIX)
+    console.connect(guest.console)
+    old = termios.tcgetattr(0) if sys.stdin.isatty() else None
+    guest.port.sendall(b'{"shell": true}\n')
+    try:
+        if old:
+            tty.setraw(0)
+        while True:
+            ready, _, _ = select.select([0, console, guest.port], [], [])
+            if guest.port in ready:
+                return
+            if console in ready:
+                os.write(1, console.recv(4096))
+            if 0 in ready:
+                data = os.read(0, 4096)
+                if not data:
+                    return
+                console.sendall(data)
+    finally:
+        if old:
+            termios.tcsetattr(0, termios.TCSADRAIN, old)
+        console.close()
+
+
+def verdict(arguments, lab, results):
+    failed = sum(not result["pass"] for result in results)
+    return {
+        "scenario": arguments.scenario, "kernel": arguments.kernel,
+        "guest_kernel": lab.guest.release if lab.guest else None,
+        "emulated": "QEMU without hardware virtualization (TCG); the NIC is ixnic",
+        "passed": len(results) - failed, "failed": failed, "checks": results,
+    }
+
+
+def keep():
+    kept = f"/tmp/ixtap-lab-{os.getppid()}-{int(time.time())}"
+    shutil.copytree(FOLDER, kept, ignore=lambda folder, names: [
+        name for name in names if not name.endswith(".log")])
+    screen.line(f"  logs are kept in {kept}")
+
+
+def run(arguments, store, programs):
+    """As process 1 of its namespaces, which end with it."""
+    def interrupted(number, _):
+        raise SystemExit(128 + number)
+
+    for number in contained.SIGNALS:
+        signal.signal(number, interrupted)
+    os.makedirs(FOLDER)
+    scenario = SCENARIOS[arguments.scenario]
+    lab = Lab(store, arguments.kernel, programs, FOLDER)
+    started = time.monotonic()
+    code = 1
+    try:
+        with deadline(DEADLINE_S):
+            screen.progress("booting")
+            scenario.start(lab)
+            screen.line(f"{arguments.scenario}: guest kernel {lab.guest.release}, up after "
+                        f"{time.monotonic() - started:.1f} s")
+            results = scenario.run(lab, screen.progress, screen.result)
+        result = verdict(arguments, lab, results)
+        result["seconds"] = round(time.monotonic() - started, 1)
+        if arguments.json:
+            json.dump(result, arguments.json, indent=2)
+            arguments.json.write("\n")
+            arguments.json.flush()
+        complete = len(results) == len(scenario.checks)
+        screen.line(f"{result['passed']} passed, {result['failed']} failed"
+                    f"{'' if complete else ', the rest was not reached'}, "
+                    f"{result['seconds']:.0f} s")
+        code = 0 if complete and not result["failed"] else 1
+        if arguments.shell:
+            shell(lab.guest)
+    except (Failure, OSError) as failure:
+        screen.line()
+        print(f"lab: {failure}", file=sys.stderr)
+    finally:
+        if arguments.keep:
+            keep()
+        lab.close()
+    return code
+
+
+def parse():
+    known = "\n".join(f"  {name:<10}{each.text}" for name, each in SCENARIOS.items())
+    parser = argparse.ArgumentParser(
+        prog="lab", formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Runs a scenario on the software NIC in a virtual machine.",
+        epilog=f"scenarios:\n{known}\n\nexit status: 0 all passed, 1 something failed, 2 usage")
+    parser.add_argument("scenario", metavar="SCENARIO", choices=SCENARIOS)
+    parser.add_argument("--kernel", choices=KERNELS, default="6.12", help="of the guest (6.12)")
+    parser.add_argument("--json", metavar="FILE", type=argparse.FileType("w"),
+                        help="write the results there")
+    parser.add_argument("--keep", action="store_true", help="keep the logs")
+    parser.add_argument("--shell", action="store_true",
+                        help="afterwards, a shell in the guest with everything standing")
+    cache = os.environ.get("XDG_CACHE_HOME") or "/var/cache"
+    parser.add_argument("--cache", metavar="DIR", default=os.path.join(cache, "ixtap-lab"),
+                        help="QEMU and kernels are kept there (%(default)s)")
+    return parser.parse_args()
+
+
+def main():
+    arguments = parse()
+    try:
+        subprocess.run([os.path.join(TOP, "tools", "packages"), "build", "demo", "test", "lab"],
+                       check=True)
+        store = Store(arguments.cache, screen.progress)
+        store.tools()
+        store.kernel(arguments.kernel)
+        programs = build()
+    except subprocess.CalledProcessError:
+        return 1  # it has said why
+    except Failure as failure:
+        screen.line()
+        print(f"lab: {failure}", file=sys.stderr)
+        return 1
+    return contained.contained(lambda: run(arguments, store, programs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: MIT
+"""The virtual machine, the software NIC in it and the far end of the NIC's cable.
+
+      guest (QEMU, TCG)                          host
+    +-------------------------+              +-----------------------+
+    | driver -- IOMMU -- PCIe |--vfio-user---| ixnic                 |
+    |                         |              |   | TAP wire0         |
+    | agent.py                |--virtio port-| lab.py                |
+    | / (read-only, by 9p)    |--------------| /                     |
+    +-------------------------+              +---|-------------------+
+                                             | namespace lab-far     |
+                                             | 192.0.2.2/24          |
+                                             +-----------------------+
+
+All of it runs in namespaces of its own (contained.py), so it ends with us however we end.
+"""
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import time
+
+import contained
+from store import Failure, command
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FAR, WIRE = "lab-far", "wire0"
+NEAR_V4, FAR_V4 = "192.0.2.1", "192.0.2.2"  # RFC 5737
+NIC_MAC = "02:00:00:00:82:01"
+NIC_ID = "0x8086:0x10fb"
+BOOT_S, COMMAND_S, GRACE_S, DAEMON_S = 90, 60, 30, 10
+TAIL_LINES = 25
+CLONE_NEWNET = 0x40000000
+
+
+class Dead(Failure):
+    """The guest hangs or has ended: no check can run any more."""
+
+
+def tail(path):
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line.rstrip() for line in file if line.strip()]
+    except OSError:
+        return ""
+    return "".join(f"\n  {os.path.basename(path)}: {line}" for line in lines[-TAIL_LINES:])
+
+
+class Place:
+    """Where commands run: sh(text) gives their output, or fails with what they said."""
+
+    def sh(self, text, timeout=COMMAND_S):
+        code, out, err = self.try_sh(text, timeout)
+        if code == 0:
+            return out
+        said = (err.strip() or out.strip()).splitlines()[-3:]
+        what = f"not done after {timeout} s" if code == 124 else f"status {code}"
+        raise Failure(": ".join([f"{self.name}: {text.strip()}", what, *said]))
+
+    def try_sh(self, text, timeout=COMMAND_S):
+        raise NotImplementedError
+
+    def until(self, text, wanted, deadline_s=20):
+        """Waits until the command's output is `wanted`, or until it succeeds if that is None."""
+        deadline = time.monotonic() + deadline_s
+        while True:
+            code, out, err = self.try_sh(text)
+            if code == 0 and wanted in (None, out.strip()):
+                return
+            if time.monotonic() > deadline:
+                raise Failure(f"{self.name}: {text}: not {wanted!r} within {deadline_s} s, but "
+                              f"{(out or err).strip()!r}")
+            time.sleep(0.1)
+
+
+class Far(Place):
+    """The namespace that has the wire's end."""
+    name = FAR
+
+    def words(self, *words):
+        return ("ip", "netns", "exec", FAR, *words)
+
+    def try_sh(self, text, timeout=COMMAND_S):
+        try:
+            done = subprocess.run(self.words("bash", "-c", text), stdin=subprocess.DEVNULL, text=True,
+                                  capture_output=True, timeout=timeout, check=False)
+        except subprocess.TimeoutExpired:
+            return 124, "", ""
+        return done.returncode, done.stdout, done.stderr
+
+    @contextlib.contextmanager
+    def running(self, *words, until=None):
+        """The program runs meanwhile; first waits for a line that contains `until`."""
+        with subprocess.Popen(self.words(*words), stdin=subprocess.DEVNULL, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              preexec_fn=contained.die_with_parent) as process:
+            try:
+                if until and not any(until in line for line in process.stdout):
+                    raise Failure(f"{self.name}: {words[0]} ended before it said '{until}'")
+                yield
+            finally:
+                process.kill()
+
+    def packet_socket(self):
+        """A raw socket on the wire's end."""
+        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        there = os.open(f"/run/netns/{FAR}", os.O_RDONLY)
+        try:
+            check = contained.check
+            check(contained.libc.setns(there, CLONE_NEWNET), "setns")
+            try:
+                raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+            finally:
+                check(contained.libc.setns(home, CLONE_NEWNET), "setns")
+        finally:
+            os.close(home)
+            os.close(there)
+        raw.bind((WIRE, 0))
+        return raw
+
+
+class Nic:
+    """ixnic, with its control socket."""
+
+    def __init__(self, build, folder, wire):
+        self.socket = os.path.join(folder, "nic.sock")
+        self.control = os.path.join(folder, "nic.control")
+        self.log = os.path.join(folder, "ixnic.log")
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(build, "tools", "ixnic", "ixnic"), "--socket", self.socket, "--control",
+                 self.control, "--mac", NIC_MAC, *wire],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+                preexec_fn=contained.die_with_parent)
+        if self.process.stdout.readline() != "ready\n":
+            self.process.kill()
+            self.process.wait()
+            raise Failure(f"ixnic did not start{tail(self.log)}")
+
+    def ask(self, request):
+        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as connection:
+            connection.settimeout(DAEMON_S)
+            try:
+                connection.connect(self.control)
+                connection.send(request.encode())
+                reply = json.loads(connection.recv(1 << 20))
+            except (OSError, ValueError) as error:
+                raise Dead(f"ixnic answers '{request}' no more: {error}{tail(self.log)}") from None
+        if "error" in reply:
+            raise Failure(f"ixnic: {reply['error']}")
+        return reply
+
+    def close(self):
+        self.process.terminate()
+        try:
+            return self.process.wait(DAEMON_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            return None
+
+
+class Guest(Place):
+    name = "guest"
+
+    def __init__(self, store, kernel, nic, folder, build):
+        self.folder, self.nic = folder, nic
+        self.console_log = os.path.join(folder, "console.log")
+        self.console = os.path.join(folder, "console.sock")
+        self.log = os.path.join(folder, "qemu.log")
+        self.port = None
+        self.pending = b""
+        root = store.tools()
+        self.binds(root, store.path, build)
+        initramfs = store.initramfs(kernel, os.path.join(folder, "initramfs"))
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                ["nice", "-n", "15", "chroot", root, "qemu-system-x86_64",
+                 *self.options(kernel, initramfs, store.path)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=contained.die_with_parent)
+        self.connect()
+
+    @staticmethod
+    def binds(root, cache, build):
+        """What QEMU sees of the host: / in /mnt, the programs in /media, sockets in /run, the
+        cache in /srv."""
+        for path, seen in (("/", "mnt"), (build, "media"), ("/run", "run"), (cache, "srv"),
+                           ("/dev", "dev")):
+            command("mount", "--bind", path, os.path.join(root, seen))
+
+    def options(self, kernel, initramfs, cache):
+        def seen(path):
+            return os.path.join("/srv", os.path.relpath(path, cache))
+
+        nic = {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": self.nic.socket}}
+        shares = {"root": "/mnt", "modules": seen(kernel.modules), "build": "/media"}
+        port = os.path.join(self.folder, "agent.sock")
+        return [
+            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1G",
+            "-machine", "q35,memory-backend=mem",
+            "-object", "memory-backend-memfd,id=mem,size=1G,share=on",
+            "-device", "intel-iommu,caching-mode=on,intremap=on",
+            "-device", json.dumps(nic),
+            *(word for tag, path in shares.items() for word in (
+                "-virtfs", f"local,path={path},mount_tag={tag},security_model=none,"
+                           "multidevs=remap,readonly=on")),
+            "-device", "virtio-serial-pci", "-chardev",
+            f"socket,id=agent,path={port},server=on,wait=off",
+            "-device", "virtserialport,chardev=agent,name=ixtap-lab",
+            "-chardev", f"socket,id=console,path={self.console},server=on,wait=off,"
+                        f"logfile={self.console_log}", "-serial", "chardev:console",
+            "-kernel", seen(kernel.image), "-initrd", initramfs, "-append",
+            "console=ttyS0 panic=-1 oops=panic random.trust_cpu=on intel_iommu=on iommu=nopt",
+        ]
+
+    def reason(self):
+        return f"{tail(self.log)}{tail(self.console_log)}"
+
+    def connect(self):
+        deadline = time.monotonic() + BOOT_S
+        path = os.path.join(self.folder, "agent.sock")
+        while True:
+            self.port = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                self.port.connect(path)
+                break
+            except OSError:
+                self.port.close()
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise Dead(f"QEMU did not start{self.reason()}") from None
+                time.sleep(0.05)
+        self.release = self.reply(BOOT_S, "boot")["ready"]
+
+    def reply(self, timeout, what):
+        deadline = time.monotonic() + timeout
+        while b"\n" not in self.pending:
+            left = deadline - time.monotonic()
+            data = b""
+            if left > 0 and select.select([self.port], [], [], left)[0]:
+                data = self.port.recv(65536)
+            if not data:
+                why = "the guest ended" if left > 0 else f"the guest hangs: {timeout} s"
+                raise Dead(f"{why} ({what}){self.reason()}")
+            self.pending += data
+        line, _, self.pending = self.pending.partition(b"\n")
+        return json.loads(line)
+
+    def ask(self, request, timeout, what):
+        self.port.sendall(json.dumps(request).encode() + b"\n")
+        return self.reply(timeout, what)
+
+    def try_sh(self, text, timeout=COMMAND_S):
+        done = self.ask({"run": text, "timeout": timeout}, timeout + GRACE_S, text.strip())
+        return done["code"], done["out"], done["err"]
+
+    def close(self):
+        if self.port:
+            self.port.close()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+class Lab:
+    """What a scenario has: far, nic, guest; build is the folder of the programs."""
+
+    def __init__(self, store, version, build, folder):
+        self.store, self.version, self.build, self.folder = store, version, build, folder
+        self.far = Far()
+        self.nic = self.guest = None
+
+    def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR)):
+        command("ip", "netns", "add", FAR)
+        self.nic = Nic(self.build, self.folder, wire)
+        if f"tap:{WIRE}" in wire:
+            self.far.sh(f"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && ip link set lo up && "
+                        f"ip address add {FAR_V4}/24 dev {WIRE} && ip link set {WIRE} up")
+        self.guest = Guest(self.store, self.store.kernel(self.version), self.nic, self.folder,
+                           self.build)
+        self.guest.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 "
+                      "net.ipv6.conf.default.disable_ipv6=1")
+
+    def close(self):
+        for part in (self.guest, self.nic):
+            if part:
+                part.close()

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: MIT
+"""The guest's own ixgbe on ixnic: a judge that did not grow up with our driver.
+
+What the in-kernel driver breaks of the datasheet is listed here with the reason; anything else
+that ixnic reports is a mistake of ixnic, or a discovery.
+"""
+import re
+import time
+
+from checks import Scenario, expect
+from machine import FAR_V4, NEAR_V4, WIRE
+from traffic import (counted_by_nic, filtered, iperf, jumbo, ping, tagged_echo, unfiltered)
+
+PORT = "eth0"
+RELOADS = 10
+BROKEN_BY_IXGBE = {
+}
+
+
+def start(lab):
+    lab.start()
+
+
+scenario = Scenario("the guest's own ixgbe on the software NIC", start)
+
+
+def up(lab):
+    lab.guest.sh(f"ip link set {PORT} up")
+    lab.guest.until(f"cat /sys/class/net/{PORT}/carrier", "1")
+
+
+def ethtool(lab, *words, timeout=60):
+    return lab.guest.sh(" ".join(("ethtool", words[0], PORT, *words[1:])), timeout)
+
+
+@scenario.check("load")
+def load(lab):
+    lab.guest.sh("modprobe ixgbe")
+    lab.guest.until(f"cat /sys/class/net/{PORT}/address", lab.nic.ask("status")["mac"])
+    lab.guest.sh(f"ip address add {NEAR_V4}/24 dev {PORT}")
+
+
+@scenario.check("link at 10 Gbit/s")
+def link(lab):
+    up(lab)
+    text = ethtool(lab, "")
+    expect("Speed: 10000Mb/s" in text and "Duplex: Full" in text, text)
+
+
+@scenario.check("interrupts and queues")
+def queues(lab):
+    vectors = lab.guest.sh(f"grep -c {PORT}-TxRx /proc/interrupts").strip()
+    expect(int(vectors) == int(lab.guest.sh("nproc")), f"{vectors} vectors of queues")
+    channels = ethtool(lab, "-l")
+    return {"vectors": int(vectors),
+            "combined_max": int(re.search(r"Combined:\s+(\d+)", channels)[1])}
+
+
+@scenario.check("ping")
+def pings(lab):
+    return ping(lab.guest, FAR_V4)
+
+
+@scenario.check("TCP out")
+def tcp_out(lab):
+    return iperf(lab)
+
+
+@scenario.check("TCP in")
+def tcp_in(lab):
+    return iperf(lab, "-R")
+
+
+@scenario.check("TCP, four streams")
+def tcp_streams(lab):
+    result = iperf(lab, "-P", "4", "-R")
+    text = ethtool(lab, "-S")
+    used = [int(n) for n in re.findall(r"rx_queue_\d+_packets: (\d+)", text) if int(n)]
+    expect(len(used) > 1, "RSS: only one queue received")
+    return result | {"rx_queues_used": len(used)}
+
+
+@scenario.check("UDP")
+def udp(lab):
+    return iperf(lab, "-u", "-b", "50M")
+
+
+@scenario.check("jumbo frames")
+def jumbo_frames(lab):
+    return jumbo(lab, PORT, lambda: up(lab))
+
+
+@scenario.check("VLAN")
+def vlan(lab):
+    lab.guest.sh(f"ip link add link {PORT} name vlan100 type vlan id 100 && "
+                 f"ip address add 198.51.100.1/24 dev vlan100 && ip link set vlan100 up")
+    try:
+        with tagged_echo(lab.far, 100, "198.51.100.2") as tagged:
+            result = ping(lab.guest, "198.51.100.2")
+        expect(tagged.seen, "frames arrived without their tag")
+        return result
+    finally:
+        lab.guest.sh("ip link delete vlan100")
+
+
+@scenario.check("promiscuous")
+def promiscuous(lab):
+    filtered(lab, PORT)
+    lab.guest.sh(f"ip link set {PORT} promisc on")
+    unfiltered(lab, PORT)
+    lab.guest.sh(f"ip link set {PORT} promisc off")
+    filtered(lab, PORT)
+
+
+@scenario.check("multicast")
+def multicast(lab):
+    group = {"address": "224.0.0.99", "mac": None}
+    filtered(lab, PORT, **group)
+    lab.guest.sh(f"ip maddress add 01:00:5e:00:00:63 dev {PORT}")
+    unfiltered(lab, PORT, **group)
+    lab.guest.sh(f"ip maddress del 01:00:5e:00:00:63 dev {PORT}")
+    filtered(lab, PORT, **group)
+
+
+# What each must say.
+ETHTOOL = {
+    "-i": r"driver: ixgbe",
+    "-S": r"rx_packets: [1-9]",
+    "-k": r"tcp-segmentation-offload: on",
+    "-g": r"RX:\s+512",
+    "-l": r"Combined:\s+[1-9]",
+    "-x": r"RX flow hash indirection table",
+    "-a": r"Autonegotiate:",
+    "-m": r"(?s)Identifier\s+: 0x03 \(SFP\).*10GBASE-SR",
+    "-d": r"(?s)CTRL.*RXDCTL",
+    "-e": r"0x0000:",
+    "-c": r"rx-usecs: 1",
+}
+
+
+def add_ethtool(option, wanted):
+    @scenario.check(f"ethtool {option}")
+    def _(lab):
+        text = ethtool(lab, option)
+        expect(re.search(wanted, text), f"does not say {wanted}: {text[:400]}")
+        return {"lines": text.count("\n")}
+
+
+for each in ETHTOOL.items():
+    add_ethtool(*each)
+
+
+@scenario.check("ethtool -S counts frames")
+def statistics(lab):
+    return counted_by_nic(lab, lambda name: int(re.search(
+        rf"^\s*{name}: (\d+)", ethtool(lab, "-S"), re.M)[1]))
+
+
+@scenario.check("ethtool -p")
+def identify(lab):
+    lab.guest.sh(f"(ethtool -p {PORT} 4 >/dev/null 2>&1 &)")
+    seen = set()
+    deadline = time.monotonic() + 15
+    while len(seen) < 2 and time.monotonic() < deadline:
+        seen.add(lab.nic.ask("status")["light"])
+        time.sleep(0.1)
+    lab.guest.until("pgrep -x ethtool || echo none", "none")
+    expect(len(seen) == 2, "the light did not blink")
+
+
+@scenario.check("cable out and in")
+def cable(lab):
+    for state, carrier in (("down", "0"), ("up", "1")):
+        lab.nic.ask(f"link {state}")
+        lab.guest.until(f"cat /sys/class/net/{PORT}/carrier", carrier)
+    return ping(lab.guest, FAR_V4)
+
+
+@scenario.check("ip link down and up")
+def admin(lab):
+    lab.guest.sh(f"ip link set {PORT} down")
+    lab.far.until(f"cat /sys/class/net/{WIRE}/carrier", "0")
+    up(lab)
+    return ping(lab.guest, FAR_V4)
+
+
+@scenario.check("ethtool -t offline")
+def self_test(lab):
+    code, text, errors = lab.guest.try_sh(f"ethtool -t {PORT} offline", 120)
+    rows = re.findall(r"^(.*?)\s*\((?:on|off)line\)\s+(-?\d+)", text, re.M)
+    expect(code == 0 and len(rows) == 5 and all(value == "0" for _, value in rows),
+           f"{text}{errors}")
+    lab.guest.until(f"cat /sys/class/net/{PORT}/carrier", "1")
+    return {"passed": len(rows)} | ping(lab.guest, FAR_V4)
+
+
+@scenario.check("unload and load, ten times")
+def reload(lab):
+    for _ in range(RELOADS):
+        lab.guest.sh("modprobe -r ixgbe && modprobe ixgbe")
+        up(lab)
+    lab.guest.sh(f"ip address add {NEAR_V4}/24 dev {PORT}")
+    return {"reloads": RELOADS} | ping(lab.guest, FAR_V4)
+
+
+@scenario.check("guest kernel's log")
+def log(lab):
+    text = lab.guest.sh("dmesg --level=emerg,alert,crit,err,warn")
+    bad = [line for line in text.splitlines()
+           if re.search(r"ixgbe|DMAR:.*[Ff]ault|Call Trace|WARNING|BUG|Tx Unit Hang", line)
+           and not re.search(r"PCIe bandwidth|PCI-Express.*slot|Width=|speed=", line)]
+    expect(not bad, "\n    ".join(bad[:10]))
+
+
+@scenario.check("datasheet rules")
+def violations(lab):
+    said = lab.nic.ask("violations")
+    surprising = {name: rule["first"] for name, rule in said["rules"].items()
+                  if name not in BROKEN_BY_IXGBE}
+    expect(not surprising, f"broken: {surprising}")
+    return {name: f"{count} ({BROKEN_BY_IXGBE[name]})" for name, count in said["counts"].items()}

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""What the lab takes from Debian, and keeps between runs.
+
+    CACHE/tools          a root with QEMU (backports' has vfio-user-pci), run by chroot
+    CACHE/kernel-6.12    a kernel and its modules, unpacked and not installed
+    CACHE/initramfs      busybox, the modules for 9p, and our init: cheap, made at each run
+
+Each is made under another name and renamed when it is whole, so an interrupted run leaves
+nothing that looks usable. Remove the folder to have newer packages.
+"""
+import fcntl
+import glob
+import lzma
+import os
+import re
+import shutil
+import subprocess
+
+QEMU = ("busybox-static", "qemu-system-x86")
+# The suites that have the kernel; the last one is preferred.
+KERNELS = {
+    "6.1": ("bookworm",),
+    "6.12": ("trixie",),
+    "7.3": ("trixie", "trixie-backports"),
+}
+NEWEST = ("trixie", "trixie-backports")
+BOOT_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Failure(Exception):
+    """Something the user is told: what, why and what to do."""
+
+
+def command(*words, **more):
+    """Its output; what it said is the reason of the failure."""
+    try:
+        done = subprocess.run(words, text=True, capture_output=True, check=False, **more)
+    except FileNotFoundError:
+        raise Failure(f"{words[0]} is not installed") from None
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise Failure("\n  ".join([f"{' '.join(words)}: status {done.returncode}", *said[-8:]]))
+    return done.stdout
+
+
+def mirror():
+    """The Debian mirror that this machine's own apt uses."""
+    text = command("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)",
+                   "Created-By: Packages")
+    uris = [uri for label, _, uri in (line.partition(" ") for line in text.splitlines())
+            if label == "Debian"]
+    if not uris:
+        raise Failure("this machine's apt knows no Debian mirror: add one to "
+                      "/etc/apt/sources.list.d and run 'apt-get update'")
+    return uris[0]
+
+
+def apt_options():
+    """How this machine's apt reaches its mirror."""
+    wanted = re.compile(r"^Acquire::(?:https?::Proxy\S*|Check-Valid-Until|Check-Date) \"")
+    return [f"--aptopt={line}" for line in command("apt-config", "dump").splitlines()
+            if wanted.match(line)]
+
+
+def debian(variant, suites, packages, path):
+    sources = [f"deb {mirror()} {suite} main" for suite in suites]
+    command("mmdebstrap", f"--variant={variant}", *apt_options(),
+            f"--aptopt=APT::Default-Release \"{suites[-1]}\"", f"--include={','.join(packages)}",
+            suites[0], path, *sources, stdin=subprocess.DEVNULL)
+
+
+class Kernel:
+    def __init__(self, path, version):
+        self.path = path
+        # Since 7 the image is with the modules.
+        found = [image for image in glob.glob(f"{path}/boot/vmlinuz-*")
+                 + glob.glob(f"{path}/usr/lib/modules/*/vmlinuz")
+                 if self.release_of(image).startswith(f"{version}.")]
+        if len(found) != 1:
+            raise Failure(f"the mirror's {KERNELS[version][-1]} has no kernel {version} any more")
+        self.image = found[0]
+        self.release = self.release_of(self.image)
+        self.modules = os.path.join(path, "usr", "lib", "modules")
+
+    @staticmethod
+    def release_of(image):
+        folder, name = os.path.split(image)
+        return name.partition("-")[2] or os.path.basename(folder)
+
+    def index(self):
+        """Modules by dependency, as installing the package would have done."""
+        old = os.path.join(self.path, "lib", "modules")
+        if os.path.isdir(old) and not os.path.isdir(self.modules):
+            os.makedirs(os.path.dirname(self.modules), exist_ok=True)
+            os.rename(old, self.modules)
+        if not os.path.exists(os.path.join(self.path, "lib")):
+            os.symlink("usr/lib", os.path.join(self.path, "lib"))
+        command("depmod", "-b", self.path, self.release)
+
+    def boot_modules(self):
+        """Files of the modules that the root file system needs, in the order of loading."""
+        files = []
+        for module in BOOT_MODULES:
+            text = command("modprobe", "--show-depends", "--dirname", self.path, "--set-version",
+                           self.release, module)
+            for line in text.splitlines():
+                kind, _, name = line.partition(" ")
+                if kind == "insmod" and name.split()[0] not in files:
+                    files.append(name.split()[0])
+        return files
+
+
+def unpacked(path):
+    if path.endswith(".xz"):
+        with lzma.open(path) as file:
+            return file.read()
+    if path.endswith(".zst"):
+        return subprocess.run(["zstd", "-dcq", path], stdout=subprocess.PIPE, check=True).stdout
+    with open(path, "rb") as file:
+        return file.read()
+
+
+class Cpio:
+    """An archive as the kernel unpacks it (Documentation/driver-api/early-userspace)."""
+
+    def __init__(self):
+        self.data = bytearray()
+        self.inode = 0
+
+    def add(self, name, mode, content=b""):
+        self.inode += 1
+        encoded = name.encode() + b"\0"
+        fields = (self.inode, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(encoded), 0)
+        for part in (b"070701" + b"".join(b"%08x" % field for field in fields) + encoded, content):
+            self.data += part
+            self.data += bytes(-len(self.data) % 4)
+
+    def folder(self, name):
+        self.add(name, 0o040755)
+
+    def program(self, name, content):
+        self.add(name, 0o100755, content)
+
+    def finish(self):
+        self.add("TRAILER!!!", 0)
+        return bytes(self.data)
+
+
+class Store:
+    def __init__(self, path, progress):
+        self.path, self.progress = os.path.abspath(path), progress
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            self.lock = open(os.path.join(self.path, "lock"), "w", encoding="ascii")
+        except OSError as error:
+            raise Failure(f"the cache {path}: {error.strerror}; name another with --cache") from None
+
+    def made(self, name, make):
+        """The folder `name`, made by make(path) if it is not there."""
+        path = os.path.join(self.path, name)
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        try:
+            if not os.path.isdir(path):
+                partial = f"{path}.partial"
+                shutil.rmtree(partial, ignore_errors=True)
+                try:
+                    make(partial)
+                    os.rename(partial, path)
+                finally:
+                    shutil.rmtree(partial, ignore_errors=True)
+        finally:
+            fcntl.flock(self.lock, fcntl.LOCK_UN)
+        return path
+
+    def tools(self):
+        def make(path):
+            self.progress("fetching QEMU")
+            debian("minbase", NEWEST, QEMU, path)
+        return self.made("tools", make)
+
+    def kernel(self, version):
+        def make(path):
+            self.progress(f"fetching kernel {version}")
+            debian("extract", KERNELS[version], ["linux-image-amd64"], path)
+            for name in os.listdir(path):
+                if name not in ("boot", "lib", "usr"):
+                    shutil.rmtree(os.path.join(path, name), ignore_errors=True)
+            Kernel(path, version).index()
+        return Kernel(self.made(f"kernel-{version}", make), version)
+
+    def initramfs(self, kernel, path):
+        archive = Cpio()
+        for folder in ("bin", "dev", "proc", "sys", "modules", "lower", "upper", "root"):
+            archive.folder(folder)
+        with open(os.path.join(self.tools(), "usr", "bin", "busybox"), "rb") as file:
+            archive.program("bin/busybox", file.read())
+        for order, name in enumerate(kernel.boot_modules()):
+            archive.program(f"modules/{order:02}.ko", unpacked(name))
+        for name in ("init", "agent.py"):
+            with open(os.path.join(HERE, name), "rb") as file:
+                archive.program(name, file.read())
+        with open(path, "wb") as file:
+            file.write(archive.finish())
+        return path

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""Traffic between the guest and the far end, and whether it arrives."""
+import contextlib
+import json
+import re
+import socket
+import struct
+import threading
+import time
+
+from checks import expect
+from machine import FAR_V4, NEAR_V4, WIRE
+from store import Failure
+
+PINGS = 10
+IPERF_S = 3
+ETH_VLAN, ETH_ARP, ETH_IP = 0x8100, 0x0806, 0x0800
+PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 8, 1 << 4
+SOL_PACKET = 263
+
+
+def ping(place, address, *options):
+    text = place.sh(f"ping -n -q -c {PINGS} -i 0.05 -W 2 {' '.join(options)} {address}")
+    received = int(re.search(r"(\d+) received", text)[1])
+    expect(received == PINGS, f"{received} of {PINGS} answered")
+    times = re.search(r"= ([\d.]+)/([\d.]+)/([\d.]+)/", text)
+    return {"rtt_avg_us": round(float(times[2]) * 1000), "rtt_max_us": round(float(times[3]) * 1000)}
+
+
+def iperf(lab, *options):
+    with lab.far.running("iperf3", "-s", "-1", "-B", FAR_V4, "--forceflush", until="listening"):
+        code, out, err = lab.guest.try_sh(
+            f"iperf3 -J -c {FAR_V4} -t {IPERF_S} {' '.join(options)}", IPERF_S + 30)
+    try:
+        result = json.loads(out)
+    except ValueError:
+        raise Failure(f"iperf3: status {code}: {err or out}") from None
+    expect("error" not in result, f"iperf3: {result.get('error')}")
+    end = result["end"]
+    if "-u" in options:
+        total = end["sum"]
+        expect(total["lost_percent"] < 50, f"{total['lost_percent']:.0f} % of the datagrams are lost")
+        return {"mbps": round(total["bits_per_second"] / 1e6), "sent": total["packets"],
+                "lost": total["lost_packets"]}
+    received = end["sum_received"]["bits_per_second"]
+    expect(received > 1e6, "nothing got through")
+    return {"mbps": round(received / 1e6), "retransmits": end["sum_sent"].get("retransmits", 0)}
+
+
+def jumbo(lab, port, ready, mtu=9000):
+    """A ping that just fits, and TCP; `ready()` waits until the port carries again."""
+    before = lab.guest.sh(f"cat /sys/class/net/{port}/mtu").strip()
+    try:
+        lab.far.sh(f"ip link set {WIRE} mtu {mtu}")
+        lab.guest.sh(f"ip link set {port} mtu {mtu}")
+        ready()
+        result = ping(lab.guest, FAR_V4, "-M", "do", "-s", str(mtu - 28))
+        return result | {f"{way}_{key}": value for way, options in (("out", ()), ("in", ("-R",)))
+                         for key, value in iperf(lab, *options).items()}
+    finally:
+        lab.guest.sh(f"ip link set {port} mtu {before}")
+        lab.far.sh(f"ip link set {WIRE} mtu {before}")
+        ready()
+
+
+# ---- Filters: does a frame that is not for us arrive? ----
+
+def received(lab, port):
+    return int(lab.guest.sh(f"cat /sys/class/net/{port}/statistics/rx_packets"))
+
+
+def send_to(lab, address, mac):
+    if mac:
+        lab.far.sh(f"ip neighbour replace {address} lladdr {mac} dev {WIRE}")
+    lab.far.try_sh(f"ping -n -q -c 3 -i 0.01 -W 0.2 -I {WIRE} {address}")
+
+
+def settled(lab, port):
+    """What was received when nothing comes any more."""
+    last = received(lab, port)
+    while True:
+        time.sleep(0.1)
+        now = received(lab, port)
+        if now == last:
+            return now
+        last = now
+
+
+def arrived(lab, port, address, mac):
+    before = settled(lab, port)
+    send_to(lab, address, mac)
+    return settled(lab, port) - before
+
+
+def filtered(lab, port, address="192.0.2.77", mac="02:00:00:00:00:99"):
+    count = arrived(lab, port, address, mac)
+    expect(count == 0, f"{count} frames to {mac or address} arrived")
+
+
+def unfiltered(lab, port, address="192.0.2.77", mac="02:00:00:00:00:99"):
+    count = arrived(lab, port, address, mac)
+    expect(count == 3, f"{count} of 3 frames to {mac or address} arrived")
+
+
+def counted_by_nic(lab, read):
+    """The driver's counters of frames, read(name), grow by what the far end saw of a ping."""
+    names = {"rx_packets": "tx_packets", "tx_packets": "rx_packets"}
+
+    def far(name):
+        return int(lab.far.sh(f"cat /sys/class/net/{WIRE}/statistics/{name}"))
+
+    before = {name: (read(name), far(other)) for name, other in names.items()}
+    lab.far.sh(f"ping -n -q -f -c 100 {NEAR_V4}")
+    result = {}
+    deadline = time.monotonic() + 10
+    for name, other in names.items():
+        while True:
+            here, there = read(name) - before[name][0], far(other) - before[name][1]
+            if here == there and here >= 100 or time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+        expect(here == there, f"{name} grew by {here}, the far end's {other} by {there}")
+        result[name] = here
+    return result
+
+
+# ---- A far end with VLAN tags: the host's kernel may know none ----
+
+class TaggedEcho:
+    """Answers ARP and ping for one address of one VLAN."""
+
+    def __init__(self, raw, vlan, address):
+        self.raw, self.vlan, self.address = raw, vlan, socket.inet_aton(address)
+        self.seen = 0
+        self.stopping = False
+        raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        raw.settimeout(0.1)
+        self.thread = threading.Thread(target=self.serve)
+
+    def tag_of(self, frame, ancillary):
+        """(tag, the frame without it): the kernel hands it over apart, or in place."""
+        for level, kind, data in ancillary:
+            if level == SOL_PACKET and kind == PACKET_AUXDATA:
+                status, = struct.unpack_from("=I", data)
+                tag, = struct.unpack_from("=H", data, 16)
+                if status & TP_STATUS_VLAN_VALID:
+                    return tag, frame
+        if struct.unpack_from("!H", frame, 12)[0] == ETH_VLAN:
+            return struct.unpack_from("!H", frame, 14)[0], frame[:12] + frame[16:]
+        return None, frame
+
+    def answer(self, frame):
+        """What follows the addresses, or None."""
+        kind, = struct.unpack_from("!H", frame, 12)
+        if kind == ETH_ARP and frame[20:22] == b"\0\1" and frame[38:42] == self.address:
+            return (frame[12:20] + b"\0\2" + self.mac() + self.address + frame[22:32])
+        if kind == ETH_IP and frame[30:34] == self.address and frame[34:35] == b"\x08":
+            checksum, = struct.unpack_from("!H", frame, 36)
+            checksum += 0x0800  # type 8 has become 0
+            checksum = (checksum & 0xFFFF) + (checksum >> 16)
+            return (frame[12:26] + frame[30:34] + frame[26:30] + b"\0" + frame[35:36]
+                    + struct.pack("!H", checksum) + frame[38:])
+        return None
+
+    def mac(self):
+        return self.raw.getsockname()[4]
+
+    def serve(self):
+        while not self.stopping:
+            try:
+                frame, ancillary, _, _ = self.raw.recvmsg(65536, 256)
+            except TimeoutError:
+                continue
+            if len(frame) < 42:
+                continue
+            tag, frame = self.tag_of(frame, ancillary)
+            reply = self.answer(frame)
+            if tag is None or tag & 0xFFF != self.vlan or reply is None:
+                continue
+            self.seen += 1
+            self.raw.send(frame[6:12] + self.mac() + struct.pack("!HH", ETH_VLAN, self.vlan)
+                          + reply)
+
+
+@contextlib.contextmanager
+def tagged_echo(far, vlan, address):
+    with far.packet_socket() as raw:
+        echo = TaggedEcho(raw, vlan, address)
+        echo.thread.start()
+        try:
+            yield echo
+        finally:
+            echo.stopping = True
+            echo.thread.join()
