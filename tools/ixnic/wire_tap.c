@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if.h>
+#include <linux/if_arp.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <netinet/in.h>
@@ -363,6 +364,22 @@ static int open_in(const char *netns, const char *name, struct nic_why *why)
 	return fd;
 }
 
+/*
+ * The far end's address follows from the NIC's, so that a TAP made anew after a crash is the one
+ * that the neighbours know. One that was there keeps its own.
+ */
+static void address_set(int fd, const uint8_t mac[6])
+{
+	struct ifreq request = {.ifr_hwaddr.sa_family = ARPHRD_ETHER}, got = {0};
+
+	if (ioctl(fd, TUNGETIFF, &got) < 0 || got.ifr_flags & IFF_PERSIST)
+		return;
+	memcpy(request.ifr_hwaddr.sa_data, mac, 6);
+	/* Locally administered, and not the NIC's. */
+	request.ifr_hwaddr.sa_data[0] = (char)((mac[0] ^ 0x04) | 0x02);
+	ioctl(fd, SIOCSIFHWADDR, &request);
+}
+
 int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wire **out,
 		 struct nic_why *why)
 {
@@ -389,6 +406,7 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 		nic_why(why, err, "wire tap:%s: %s", name, strerror(-err));
 		goto out_close;
 	}
+	address_set(tap->fd, nic->mac);
 	tap_carrier(&tap->wire, false);
 	*out = &tap->wire;
 	link_light_set(nic, true);
