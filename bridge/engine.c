@@ -139,7 +139,7 @@ int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *wh
 			.rx_pool = engine->rx_pool[q],
 			.tx_pool = engine->tx_pool[q],
 			.poll = engine->options->poll,
-			.coalesce = true,
+			.coalesce = engine->options->coalesce,
 			.cpu = engine->cpu[q],
 			.log = log_library,
 		};

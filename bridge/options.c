@@ -302,6 +302,11 @@ static int set_poll(struct options *options, const char *value, struct ixgbe_why
 	return 0;
 }
 
+static int set_coalesce(struct options *options, const char *value, struct ixgbe_why *why)
+{
+	return set_flag(&options->coalesce, value, why);
+}
+
 static int set_config(struct options *options, const char *value, struct ixgbe_why *why)
 {
 	if (!*value || strlen(value) >= sizeof(options->config))
@@ -350,6 +355,8 @@ static const struct row {
 	{"up", set_up, FLAG, NULL, "Set the TAP up"},
 	{"queues", set_queues, 0, "N", "Queue pairs, one thread each: 1 (the default) to 16"},
 	{"poll", set_poll, 0, "HOW", "busy, adaptive (the default) or interrupt"},
+	{"coalesce", set_coalesce, 0, "on|off",
+	 "Merge received TCP frames before the kernel takes them: on (the default) or off"},
 	{"persist", set_persist, FLAG, NULL, "Leave the TAP, its addresses and routes at the end"},
 	{"config", set_config, NOT_IN_FILE, "FILE", "Read options from FILE: name = value lines"},
 	{"control", set_control, 0, "PATH", "The control socket; default /run/ixtap/TAP.sock"},
@@ -364,6 +371,7 @@ void options_init(struct options *options)
 		.nic = "soft",
 		.queues = 1,
 		.poll = WORKER_POLL_ADAPTIVE,
+		.coalesce = true,
 		.log_level = IXGBE_LOG_INFO,
 	};
 }

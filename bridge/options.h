@@ -39,6 +39,7 @@ struct options {
 	bool up;
 	uint16_t queues;
 	enum worker_poll poll;
+	bool coalesce;
 	bool persist;
 	char config[PATH_MAX]; /* "": none */
 	char control[OPTIONS_PATH_BYTES];
