@@ -444,6 +444,22 @@ static uint32_t tagged_receive(int fd, uint8_t *frame, uint32_t size)
 	return (uint32_t)n + 4;
 }
 
+/* A bridge takes a moment to let frames through, and swallows them until then. */
+static void wait_for_bridge(struct rig *rig, int fd)
+{
+	static const uint8_t probe[60] = {[0] = 2, [6] = 2, [12] = 0x88, 0xb6};
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	uint64_t end = now_ms() + DEADLINE_MS;
+	uint8_t got[2048];
+
+	do {
+		assert_true(now_ms() < end);
+		puppet_receive(rig->puppet, probe, sizeof(probe), 0, 0);
+		puppet_interrupt(rig->puppet);
+		poll(&pfd, 1, 10);
+	} while (recv(fd, got, sizeof(got), MSG_DONTWAIT) < 14 || memcmp(got, probe, 14) != 0);
+}
+
 static void run(const char *command)
 {
 	if (system(command) != 0)
@@ -460,6 +476,7 @@ static void forwarded_frames_are_those_that_came(void **state)
 	static uint8_t frame[FLOWS][2048], got[2048];
 	struct rig *rig = rig_new(WORKER_POLL_INTERRUPT, 1500);
 	uint32_t seen[FLOWS] = {0}, total = 0;
+	struct bridge_counters before;
 	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1;
 
@@ -474,7 +491,9 @@ static void forwarded_frames_are_those_that_came(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)), 0);
 
+	wait_for_bridge(rig, fd);
 	WAIT_FOR(worker_idle(rig->worker));
+	before = counters(rig);
 	for (uint32_t n = 0; n < FLOW_FRAMES; n++)
 		for (uint32_t flow = 0; flow < FLOWS; flow++) {
 			uint32_t len = stream_make(frame[flow], flow, n);
@@ -499,7 +518,7 @@ static void forwarded_frames_are_those_that_came(void **state)
 		assert_memory_equal(got, frame[flow], len);
 		total++;
 	}
-	assert_int_equal(counters(rig).rx_delivered, total);
+	assert_int_equal(counters(rig).rx_delivered - before.rx_delivered, total);
 	/* A burst, or two. */
 	assert_true(counters(rig).rx_coalesced >= total - 2 * FLOWS);
 	close(fd);
