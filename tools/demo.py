@@ -450,6 +450,10 @@ def take_down():
     for namespace in (LEFT, RIGHT) if os.path.isdir("/run/ixtap-demo") else ():
         if os.path.exists(f"/run/netns/{namespace}"):
             command("ip", "netns", "delete", namespace)
+    # What an ixtapd that was killed could not remove.
+    for socket_path in (CONTROL, f"{CONTROL}.nic") if state is not None else ():
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(socket_path)
     shutil.rmtree("/run/ixtap-demo", ignore_errors=True)
     return state is not None
 
