@@ -82,9 +82,9 @@ static bool seed_right(const struct tx_packet *tx, const struct tx_context *cont
 		       uint32_t len, uint16_t seed)
 {
 	const uint8_t *l3 = tx->data + l2;
-	bool tcp = context->l4_type == IXGBE_TXC_L4T_TCP;
-	uint64_t sum = csum_pseudo(l3 + (context->ipv4 ? 12 : 8), l3 + (context->ipv4 ? 16 : 24),
-				   context->ipv4 ? 4 : 16, tcp ? IPPROTO_TCP : IPPROTO_UDP, len);
+	bool tcp = context->l4_type == IXGBE_TXC_L4T_TCP, ipv4 = l3[0] >> 4 == 4;
+	uint64_t sum = csum_pseudo(l3 + (ipv4 ? 12 : 8), l3 + (ipv4 ? 16 : 24), ipv4 ? 4 : 16,
+				   tcp ? IPPROTO_TCP : IPPROTO_UDP, len);
 	uint16_t right = csum_fold(sum);
 
 	/* 0 and 0xffff are the same sum */
@@ -103,14 +103,16 @@ static bool sctp_checksum(uint8_t *l4, uint32_t len)
 	return true;
 }
 
-/* TXSM: layer 4 from behind the IP header to the end, with the driver's seed in the field. */
+/* TXSM: layer 4 from behind the IP header to the end, with the driver's seed in the field. The
+ * context's IPV4 is about IXSM and TSO only: the in-kernel driver leaves it clear here. */
 static bool insert_l4(struct tx_packet *tx, const struct tx_context *context, uint32_t l2)
 {
 	uint32_t at = l2 + context->l3_bytes;
 	uint32_t field = context->l4_type == IXGBE_TXC_L4T_TCP ? TCP_CSUM : UDP_CSUM;
 	uint16_t seed, sum;
 
-	if (context->l3_bytes < (context->ipv4 ? 20 : 40) || at >= tx->len)
+	if (l2 >= tx->len || context->l3_bytes < (tx->data[l2] >> 4 == 4 ? 20 : 40) ||
+	    at >= tx->len)
 		return false;
 	if (context->l4_type == IXGBE_TXC_L4T_SCTP)
 		return sctp_checksum(tx->data + at, tx->len - at);
