@@ -447,7 +447,7 @@ static uint32_t tagged_receive(int fd, uint8_t *frame, uint32_t size)
 /* A bridge takes a moment to let frames through, and swallows them until then. */
 static void wait_for_bridge(struct rig *rig, int fd)
 {
-	static const uint8_t probe[60] = {[0] = 2, [6] = 2, [12] = 0x88, 0xb6};
+	static const uint8_t probe[60] = {2, [5] = 1, 2, [11] = 2, 0x88, 0xb6};
 	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 	uint64_t end = now_ms() + DEADLINE_MS;
 	uint8_t got[2048];
