@@ -48,8 +48,12 @@ class Failure(Exception):
 
 # ---- What the terminal shows ----
 
+LABEL = len("datasheet rules")
+
+
 class Screen:
-    """A table that grows by a row, the last of which may still change on a terminal."""
+    """A table that grows by a row, the last of which may still change on a terminal. It fits
+    80 columns."""
 
     def __init__(self):
         self.live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
@@ -64,11 +68,11 @@ class Screen:
     def progress(self, label, text):
         if self.live:
             width = shutil.get_terminal_size().columns - 1
-            print("\r\033[K" + f"  {label:<22}{text}"[:width], end="", flush=True)
+            print("\r\033[K" + f"  {label:<{LABEL}} {text}"[:width], end="", flush=True)
 
     def row(self, label, value, note="", good=True):
         mark = self.colour("32", "ok") if good else self.colour("1;31", "FAILED")
-        self.line(f"  {label:<22}{value:>14}   {note:<46}  {mark}".rstrip())
+        self.line(f"  {label:<{LABEL}} {value:>13}  {note:<38}  {mark}".rstrip())
 
 
 if sys.stdout is None:  # closed by whoever started us
@@ -333,10 +337,10 @@ def accounts():
     frames = bridge["rx_received"] + bridge["tx_received"]
     drops = sum(value for name, value in bridge.items() if "_drop_" in name)
     missing = unaccounted(bridge)
-    screen.row("frames", f"{frames:,}", f"in both directions, {drops} dropped, {missing} unaccounted",
+    screen.row("frames", f"{frames:,}", f"both ways, {drops} dropped, {missing} unaccounted",
                missing == 0)
     broken = ask(f"{CONTROL}.nic", "violations")["total"]
-    screen.row("datasheet rules", f"{broken} broken", "by the driver, as the software NIC saw it",
+    screen.row("datasheet rules", f"{broken} broken", "by the driver, as its NIC saw it",
                broken == 0)
     return {"counters": {key: counters[key] for key in ("nic", "bridge", "queues")},
             "contract_violations": broken}, missing
@@ -360,8 +364,9 @@ def measure(seconds):
 def heading():
     screen.line(screen.colour("1", "ixtap: a network interface whose NIC is driven from user space"))
     screen.line()
-    screen.line(f"  left  {TAP} {LEFT_V4}  ==  ixtapd + driver  ==  software 82599  ==  "
-                f"{WIRE} {RIGHT_V4}  right")
+    up_to_right = f"  {TAP} {LEFT_V4}  ==  ixtapd  ==  software 82599  ==  "
+    screen.line(f"{up_to_right}{WIRE} {RIGHT_V4}")
+    screen.line(f"{'  namespace left':<{len(up_to_right)}}namespace right")
     screen.line()
 
 
