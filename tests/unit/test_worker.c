@@ -478,7 +478,7 @@ static void forwarded_frames_are_those_that_came(void **state)
 	uint32_t seen[FLOWS] = {0}, total = 0;
 	struct bridge_counters before;
 	struct sockaddr_ll addr = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1, size = 8 << 20;
 
 	(void)state;
 	run("ip link add data-br0 type bridge && ip link set data-br0 up &&"
@@ -490,6 +490,7 @@ static void forwarded_frames_are_those_that_came(void **state)
 	addr.sll_ifindex = (int)if_nametoindex("data-v1");
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)), 0);
 
 	wait_for_bridge(rig, fd);
 	WAIT_FOR(worker_idle(rig->worker));
