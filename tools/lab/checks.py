@@ -2,7 +2,7 @@
 """A scenario is a list of checks, each a function of a Lab, run in order.
 
 A check returns what it measured, a dict, or None; what fails raises Failure. The others run all
-the same, unless the guest is dead."""
+the same, unless the guest is dead or the check was vital."""
 import time
 
 from machine import Dead
@@ -16,31 +16,31 @@ class Scenario:
         self.text, self.start = text, start
         self.checks = []
 
-    def check(self, name):
+    def check(self, name, vital=False):
         def add(function):
-            self.checks.append((name, function))
+            self.checks.append((name, vital, function))
             return function
         return add
 
     def run(self, lab, begins, ends):
         """The result of each check; calls begins(name) and ends(result) around it."""
         results = []
-        for name, function in self.checks:
+        for name, vital, function in self.checks:
             begins(name)
             started = time.monotonic()
             result = {"name": name, "pass": True}
-            dead = None
+            last = False
             try:
                 values = function(lab)
                 if values:
                     result["values"] = values
             except Failure as failure:
                 result |= {"pass": False, "reason": str(failure)}
-                dead = isinstance(failure, Dead)
+                last = vital or isinstance(failure, Dead)
             result["seconds"] = round(time.monotonic() - started, 2)
             results.append(result)
             ends(result)
-            if dead:
+            if last:
                 break
         return results
 
