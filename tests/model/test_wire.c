@@ -661,7 +661,7 @@ static void explains_what_is_wrong(void **state)
 		{{"--wire", "tap:lo"}, "that is no", true},
 		{{"--wire", "tap:x", "--netns", "no-such-namespace"}, "make it with", true},
 		{{"--wire", "seqpacket:/nowhere/at/all"}, "directory", false},
-		{{"--wire", "cable:/dev/null"}, "in use", false},
+		{{"--wire", "cable:/dev/null"}, "no socket", false},
 		{{"--wire", "seqpacket:/tmp/ixnic-x", "--pcap", "/nowhere/at/all"},
 		 "cannot write",
 		 false},

@@ -21,11 +21,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "control.h"
+#include "listen.h"
 
 #define WORDS_MAX     4
 #define REQUEST_BYTES 256
@@ -41,7 +41,7 @@ struct control {
 	struct nic *nic;
 	const struct server *server;
 	int fd;
-	struct sockaddr_un address;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct client clients[CLIENTS_MAX];
 };
 
@@ -281,91 +281,36 @@ static void accept_event(void *ctx, uint32_t events)
 	close(fd); /* full */
 }
 
-/* A socket file on which nobody listens any more is in the way: it goes. */
-static int stale_remove(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int err = -EADDRINUSE;
-	struct stat st;
-
-	if (fd < 0)
-		return -errno;
-	if (lstat(address->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 &&
-	    errno == ECONNREFUSED)
-		err = unlink(address->sun_path) < 0 ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static int bind_private(int fd, const struct sockaddr_un *address)
-{
-	mode_t mask = umask(0177);
-	int err = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-
-	umask(mask);
-	return err;
-}
-
-static int listen_at(struct control *control)
-{
-	int err = bind_private(control->fd, &control->address);
-
-	if (err == -EADDRINUSE) {
-		err = stale_remove(&control->address);
-		if (err == 0)
-			err = bind_private(control->fd, &control->address);
-	}
-	if (err == 0 && listen(control->fd, CLIENTS_MAX) < 0) {
-		err = -errno;
-		unlink(control->address.sun_path);
-	}
-	return err;
-}
-
 int control_new(struct nic *nic, const struct server *server, const char *path,
 		struct control **out, struct nic_why *why)
 {
-	struct control *control;
+	struct control *control = calloc(1, sizeof(*control));
 	int err;
 
-	if (strlen(path) >= sizeof(control->address.sun_path))
-		return nic_why(why, -ENAMETOOLONG,
-			       "control socket %s: longer than %zu bytes; choose a shorter path",
-			       path, sizeof(control->address.sun_path) - 1);
-	control = calloc(1, sizeof(*control));
 	if (!control)
 		return nic_why(why, -ENOMEM, "control socket %s: no memory", path);
 	control->nic = nic;
 	control->server = server;
-	control->address.sun_family = AF_UNIX;
-	strcpy(control->address.sun_path, path);
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		control->clients[i] = (struct client){.control = control, .fd = -1};
-	control->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	err = control->fd < 0 ? -errno : listen_at(control);
-	if (err)
-		goto close_socket;
+	err = control->fd = listen_at("control socket", path, SOCK_SEQPACKET, why);
+	if (control->fd < 0)
+		goto free_control;
+	strcpy(control->path, path);
 	err = loop_add(nic->loop, control->fd, EPOLLIN, accept_event, control);
-	if (err)
-		goto remove_file;
+	if (err) {
+		nic_why(why, err, "control socket %s: %s", path, strerror(-err));
+		goto close_socket;
+	}
 	*out = control;
 	return 0;
 
-remove_file:
-	unlink(path);
 close_socket:
-	if (control->fd >= 0)
-		close(control->fd);
+	unlink(path);
+	close(control->fd);
+free_control:
 	free(control);
-	if (err == -EADDRINUSE)
-		return nic_why(
-			why, err,
-			"control socket %s: another program listens there, or it is no socket; "
-			"stop that program or choose another path",
-			path);
-	return nic_why(why, err, "control socket %s: %s; check the directory and its permissions",
-		       path, strerror(-err));
+	return err;
 }
 
 void control_free(struct control *control)
@@ -378,6 +323,6 @@ void control_free(struct control *control)
 	}
 	loop_remove(control->nic->loop, control->fd);
 	close(control->fd);
-	unlink(control->address.sun_path);
+	unlink(control->path);
 	free(control);
 }

@@ -31,6 +31,7 @@
 #include "config_space.h"
 #include "dma.h"
 #include "irqfd.h"
+#include "listen.h"
 #include "ixgbe/vfio_user.h"
 
 /* How long a client may leave something half done. */
@@ -654,68 +655,14 @@ static int socket_take(const char *name, int *out, struct nic_why *why)
 	return 0;
 }
 
-/* Whether somebody listens on `addr`. */
-static bool is_live(const struct sockaddr_un *addr)
-{
-	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool live;
-
-	if (sock < 0)
-		return true;
-	live = connect(sock, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN;
-	close(sock);
-	return live;
-}
-
-/* Makes way for our socket file: removes a dead one. */
-static int path_clear(const struct sockaddr_un *addr, struct nic_why *why)
-{
-	struct stat st;
-
-	if (lstat(addr->sun_path, &st))
-		return 0;
-	if (!S_ISSOCK(st.st_mode))
-		return nic_why(why, -EADDRINUSE,
-			       "--socket %s: a file that is no socket is there; remove it or name "
-			       "another path",
-			       addr->sun_path);
-	if (is_live(addr))
-		return nic_why(why, -EADDRINUSE,
-			       "--socket %s: another server listens there; stop it or name another "
-			       "path",
-			       addr->sun_path);
-	return unlink(addr->sun_path) ? -errno : 0;
-}
-
 static int socket_listen(struct server *s, const char *path, struct nic_why *why)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	mode_t mask;
 	int err;
 
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return nic_why(why, -ENAMETOOLONG, "--socket %s: longer than %zu bytes", path,
-			       sizeof(addr.sun_path) - 1);
-	strcpy(addr.sun_path, path);
-	err = path_clear(&addr, why);
-	if (err == -EADDRINUSE)
-		return err;
-
-	s->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	s->listener = listen_at("--socket", path, SOCK_STREAM, why);
 	if (s->listener < 0)
-		return nic_why(why, -errno, "--socket %s: %s", path, strerror(errno));
-	mask = umask(0177);
-	err = bind(s->listener, (struct sockaddr *)&addr, sizeof(addr)) ? -errno : 0;
-	umask(mask);
-	if (!err) {
-		strcpy(s->path, path);
-		err = listen(s->listener, 8) ? -errno : 0;
-	}
-	if (err)
-		return nic_why(why, err,
-			       "--socket %s: %s; its directory must exist and be ours to "
-			       "write to",
-			       path, strerror(-err));
+		return s->listener;
+	strcpy(s->path, path);
 	err = loop_add(s->nic->loop, s->listener, EPOLLIN, on_listener, s);
 	return err ? nic_why(why, err, "--socket %s: %s", path, strerror(-err)) : 0;
 }

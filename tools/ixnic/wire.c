@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "datapath.h"
+#include "listen.h"
 
 static const struct kind {
 	const char *prefix;
@@ -97,44 +97,13 @@ static int lock_directory(const char *path)
 	return err;
 }
 
-/* Connects to whoever listens; else removes what is left of a listener. 1: connected. */
-static int meet(int fd, const struct sockaddr_un *address, bool peer)
+int wire_meet(const char *path, bool *connected, struct nic_why *why)
 {
-	struct stat st;
+	struct sockaddr_un address;
+	int lock, fd, err = listen_address("wire", path, &address, why);
 
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
-		return peer ? 1 : -EADDRINUSE;
-	if (errno == ENOENT)
-		return 0;
-	if (errno != ECONNREFUSED)
-		return errno == EPROTOTYPE || errno == EAGAIN ? -EADDRINUSE : -errno;
-	if (lstat(address->sun_path, &st) < 0)
-		return -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EADDRINUSE;
-	return unlink(address->sun_path) < 0 ? -errno : 0;
-}
-
-static int listen_at(int fd, const struct sockaddr_un *address)
-{
-	mode_t mask = umask(0177);
-	int err = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-
-	umask(mask);
-	if (!err && listen(fd, 4) < 0)
-		err = -errno;
-	return err;
-}
-
-int wire_socket(const char *path, bool peer, bool *connected, struct nic_why *why)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int lock, fd, err;
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return nic_why(why, -ENAMETOOLONG, "wire %s: the path is longer than %zu bytes",
-			       path, sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
+	if (err)
+		return err;
 	lock = lock_directory(path);
 	if (lock == -EWOULDBLOCK)
 		return nic_why(why, lock,
@@ -146,21 +115,13 @@ int wire_socket(const char *path, bool peer, bool *connected, struct nic_why *wh
 			       strerror(-lock));
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
-		err = -errno;
-		goto out;
-	}
-	err = meet(fd, &address, peer);
-	if (err == 0)
-		err = listen_at(fd, &address);
-	else if (err == 1)
+		fd = nic_why(why, -errno, "wire %s: %s", path, strerror(errno));
+	} else if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
 		*connected = true;
-	if (err < 0)
+	} else {
 		close(fd);
-out:
+		fd = listen_at("wire", path, SOCK_SEQPACKET, why);
+	}
 	close(lock);
-	if (err == -EADDRINUSE)
-		return nic_why(why, err, "wire %s: already in use; choose another path", path);
-	if (err < 0)
-		return nic_why(why, err, "wire %s: %s", path, strerror(-err));
 	return fd;
 }

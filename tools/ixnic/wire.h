@@ -37,10 +37,10 @@ int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct 
 int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, struct wire **out,
 		       struct nic_why *why);
 
-/* A listening SOCK_SEQPACKET socket at `path`, mode 0600; a file that nobody listens on is
- * replaced. Or, if `peer` and somebody listens there, a connection to it: *connected tells. The
- * descriptor or -errno, explained in `why`. -EWOULDBLOCK: somebody else is at it; try again. */
-int wire_socket(const char *path, bool peer, bool *connected, struct nic_why *why);
+/* Connects to the SOCK_SEQPACKET socket at `path` (*connected is set then), or listens there
+ * (listen_at) if nobody does. The descriptor or -errno, explained in `why`. -EWOULDBLOCK: somebody
+ * else is at it; try again. */
+int wire_meet(const char *path, bool *connected, struct nic_why *why);
 
 /* For the data path; they take a NIC without a wire. */
 bool wire_poll(struct nic *nic, uint32_t budget);

@@ -110,7 +110,7 @@ static void listener_event(void *ctx, uint32_t events)
 static int find_peer(struct cable *cable, struct nic_why *why)
 {
 	bool connected = false;
-	int fd = wire_socket(cable->path, true, &connected, why);
+	int fd = wire_meet(cable->path, &connected, why);
 	int err;
 
 	if (fd < 0)

@@ -11,17 +11,13 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "datapath.h"
+#include "listen.h"
 #include "wire.h"
 
 #define PACKET_MAX 65536u
-
-/* At the start, others that start in the same directory are waited for: a second at most. */
-#define LOCK_TRIES   100
-#define LOCK_WAIT_NS 10000000
 
 struct seqpacket {
 	struct wire wire;
@@ -164,7 +160,6 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 		       struct nic_why *why)
 {
 	struct seqpacket *s = calloc(1, sizeof(*s));
-	bool connected;
 	int err;
 
 	(void)netns; /* a path is the same in all of them */
@@ -172,17 +167,12 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 		return nic_why(why, -ENOMEM, "wire %s: no memory", path);
 	s->wire = (struct wire){&seqpacket_ops, nic};
 	s->peer = -1;
-	for (int tries = 0; tries < LOCK_TRIES; tries++) {
-		s->listener = wire_socket(path, false, &connected, why);
-		if (s->listener != -EWOULDBLOCK)
-			break;
-		nanosleep(&(struct timespec){.tv_nsec = LOCK_WAIT_NS}, NULL);
-	}
+	s->listener = listen_at("wire", path, SOCK_SEQPACKET, why);
 	if (s->listener < 0) {
 		err = s->listener;
 		goto out_free;
 	}
-	strcpy(s->path, path); /* wire_socket() looked at its length */
+	strcpy(s->path, path); /* listen_at() looked at its length */
 	err = loop_add(nic->loop, s->listener, EPOLLIN, listener_event, s);
 	if (err) {
 		nic_why(why, err, "wire %s: %s", path, strerror(-err));
