@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -15,12 +16,17 @@ import time
 import tty
 
 import contained
+import scenario_driver
 import scenario_kernel
 import scenario_vfio
 from machine import TOP, Lab
 from store import KERNELS, Failure, Store, command
 
-SCENARIOS = {"kernel": scenario_kernel.scenario, "vfio": scenario_vfio.scenario}
+SCENARIOS = {
+    "kernel": scenario_kernel.scenario,
+    "vfio": scenario_vfio.scenario,
+    "driver": scenario_driver.scenario,
+}
 PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tests/driver/test_driver")
 FOLDER = "/run/lab"
 DEADLINE_S = 900
@@ -82,7 +88,6 @@ def deadline(seconds):
 
 def shell(guest):
     """The guest's console on this terminal until its shell ends."""
-    import socket
     screen.line("a shell in the guest; 'exit' ends it and everything else")
     console = socket.socket(socket.AF_UNIX)
     console.connect(guest.console)

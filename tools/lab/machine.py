@@ -124,14 +124,14 @@ class Far(Place):
 class Nic:
     """ixnic, with its control socket."""
 
-    def __init__(self, build, folder, wire):
+    def __init__(self, build, folder, wire, mac):
         self.socket = os.path.join(folder, "nic.sock")
         self.control = os.path.join(folder, "nic.control")
         self.log = os.path.join(folder, "ixnic.log")
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 [os.path.join(build, "tools", "ixnic", "ixnic"), "--socket", self.socket, "--control",
-                 self.control, "--mac", NIC_MAC, *wire],
+                 self.control, "--mac", mac, *wire],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
                 preexec_fn=contained.die_with_parent)
         if self.process.stdout.readline() != "ready\n":
@@ -169,6 +169,7 @@ class Guest(Place):
         self.folder, self.nic = folder, nic
         self.console_log = os.path.join(folder, "console.log")
         self.console = os.path.join(folder, "console.sock")
+        self.wire = os.path.join(folder, "wire-port.sock")
         self.log = os.path.join(folder, "qemu.log")
         self.port = None
         self.pending = b""
@@ -211,6 +212,8 @@ class Guest(Place):
             "-device", "virtio-serial-pci", "-chardev",
             f"socket,id=agent,path={port},server=on,wait=off",
             "-device", "virtserialport,chardev=agent,name=ixtap-lab",
+            "-chardev", f"socket,id=wire,path={self.wire},server=on,wait=off",
+            "-device", "virtserialport,chardev=wire,name=ixtap-wire",
             "-chardev", f"socket,id=console,path={self.console},server=on,wait=off,"
                         f"logfile={self.console_log}", "-serial", "chardev:console",
             "-kernel", seen(kernel.image), "-initrd", initramfs, "-append",
@@ -273,9 +276,9 @@ class Lab:
         self.far = Far()
         self.nic = self.guest = None
 
-    def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR)):
+    def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR), mac=NIC_MAC):
         command("ip", "netns", "add", FAR)
-        self.nic = Nic(self.build, self.folder, wire)
+        self.nic = Nic(self.build, self.folder, wire, mac)
         if f"tap:{WIRE}" in wire:
             self.far.sh(f"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && ip link set lo up && "
                         f"ip address add {FAR_V4}/24 dev {WIRE} && ip link set {WIRE} up")

@@ -83,19 +83,23 @@ def accounts(lab):
 
 # ---- The checks ----
 
+def give_group(lab):
+    """Binds the NIC to vfio-pci and gives its group's file to the user."""
+    lab.guest.sh("modprobe vfio-pci")
+    lab.bdf = lab.guest.sh(FIND).strip()
+    device = f"/sys/bus/pci/devices/{lab.bdf}"
+    lab.guest.sh(f"echo vfio-pci >{device}/driver_override && "
+                 f"echo {lab.bdf} >/sys/bus/pci/drivers_probe")
+    group = lab.guest.sh(f"basename $(readlink {device}/iommu_group)").strip()
+    lab.guest.until(f"test -c /dev/vfio/{group} && chown {USER} /dev/vfio/{group}", None)
+
+
 @scenario.check("give the NIC to a user", vital=True)
 def give(lab):
-    guest = lab.guest
-    guest.sh("modprobe vfio-pci && modprobe tun")
-    lab.bdf = guest.sh(FIND).strip()
-    device = f"/sys/bus/pci/devices/{lab.bdf}"
-    guest.sh(f"echo vfio-pci >{device}/driver_override && echo {lab.bdf} >/sys/bus/pci/drivers_probe")
-    lab.group = guest.sh(f"basename $(readlink {device}/iommu_group)").strip()
-    guest.until(f"test -c /dev/vfio/{lab.group}", None)
-    guest.sh(f"chown {USER} /dev/vfio/{lab.group} && chmod 666 /dev/net/tun && "
-             f"install -d -o {USER} /run/ixtap && "
-             f"ip tuntap add dev {PORT} mode tap user {USER} vnet_hdr multi_queue && "
-             f"ip address add {NEAR_V4}/24 dev {PORT}")
+    give_group(lab)
+    lab.guest.sh(f"modprobe tun && chmod 666 /dev/net/tun && install -d -o {USER} /run/ixtap && "
+                 f"ip tuntap add dev {PORT} mode tap user {USER} vnet_hdr multi_queue && "
+                 f"ip address add {NEAR_V4}/24 dev {PORT}")
 
 
 @scenario.check("start without root", vital=True)

@@ -90,12 +90,13 @@ class Kernel:
 
     def index(self):
         """Modules by dependency, as installing the package would have done."""
-        old = os.path.join(self.path, "lib", "modules")
-        if os.path.isdir(old) and not os.path.isdir(self.modules):
+        lib = os.path.join(self.path, "lib")
+        if os.path.isdir(f"{lib}/modules") and not os.path.isdir(self.modules):
             os.makedirs(os.path.dirname(self.modules), exist_ok=True)
-            os.rename(old, self.modules)
-        if not os.path.exists(os.path.join(self.path, "lib")):
-            os.symlink("usr/lib", os.path.join(self.path, "lib"))
+            os.rename(f"{lib}/modules", self.modules)
+        shutil.rmtree(lib, ignore_errors=True)
+        if not os.path.islink(lib):
+            os.symlink("usr/lib", lib)
         command("depmod", "-b", self.path, self.release)
 
     def boot_modules(self):
@@ -197,7 +198,7 @@ class Store:
             archive.program("bin/busybox", file.read())
         for order, name in enumerate(kernel.boot_modules()):
             archive.program(f"modules/{order:02}.ko", unpacked(name))
-        for name in ("init", "agent.py"):
+        for name in ("init", "agent.py", "relay.py"):
             with open(os.path.join(HERE, name), "rb") as file:
                 archive.program(name, file.read())
         with open(path, "wb") as file:
