@@ -10,8 +10,7 @@
  *
  * With RWF_NOWAIT the kernel carries every read and write out inside io_uring_enter, or says
  * EAGAIN; without, even for a non-blocking file, it would keep the reads that find no
- * frame. Kernels whose TAP does not know the flag (6.1) are read by read(). Nothing breaks if
- * something stays in flight: a turn begins a direction anew only when nothing of it does.
+ * frame. A turn begins a direction anew only when nothing of it is in flight.
  *
  * To the TAP. The NIC leaves headroom in front of a frame; the vnet header goes there, and
  * one write takes both. A frame of several buffers is one gathered write, and so are frames that
@@ -21,6 +20,12 @@
  * To the NIC. Each read takes one frame into one transmit buffer. How many reads a turn posts
  * follows what the last one found: twice as many when all found a frame, one more
  * than there were frames when some came back empty (EAGAIN costs about a third of a frame).
+ *
+ * The TAP of older kernels (6.1) does not know RWF_NOWAIT. Reads that find a frame complete
+ * inside io_uring_enter there too; the others stay, armed by a poll of their own. A frame
+ * wakes all that are armed, and one that was woken 128 times for nothing ends up with a kernel
+ * thread. So all but one are cancelled at once; that one is what wakes the worker, with the
+ * frame read already, and until it has its frame no more reads are posted.
  *
  * Backpressure. What the NIC's ring does not take stays pending, and while anything is
  * pending, or no transmit buffer is left, the TAP is not read (`blocked`): the kernel's queue
@@ -232,30 +237,32 @@ static void tx_frame(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
 
 static void tx_done(struct datapath *dp, uint32_t index, int res)
 {
+	struct ixgbe_buf *buf = dp->read_buf[index];
+
+	dp->read_buf[index] = NULL;
 	dp->reads_in_flight--;
 	if (res >= 0) {
 		dp->reads_filled++;
-		tx_frame(dp, dp->read_buf[index], (uint32_t)res);
+		tx_frame(dp, buf, (uint32_t)res);
 		return;
 	}
-	ixgbe_buf_put(dp->read_buf[index]);
+	ixgbe_buf_put(buf);
 	/* Anything else is not about this read: the interface was deleted (EBADFD). */
-	if (res != -EAGAIN && res != -EINTR && res != -ENOMEM)
+	if (res != -EAGAIN && res != -EINTR && res != -ENOMEM && res != -ECANCELED)
 		dp->tap_gone = true;
 }
 
-/* Without RWF_NOWAIT: one after the other, up to the first that finds no frame. */
-static void tx_read_all(struct datapath *dp)
+/* Takes back the reads in flight, but the first `keep` of them. */
+static void tx_cancel(struct datapath *dp, uint32_t keep)
 {
-	int res = 0;
+	for (uint32_t i = 0; i < DATAPATH_BURST; i++) {
+		struct io_uring_sqe *sqe;
 
-	for (uint32_t i = 0; i < dp->reads_posted; i++) {
-		if (res >= 0) {
-			res = (int)read(dp->tap_fd, dp->read_buf[i]->data + TX_READ_OFFSET,
-					TX_READ_BYTES);
-			res = res < 0 ? -errno : res;
-		}
-		tx_done(dp, i, res);
+		if (!dp->read_buf[i] || (keep > 0 && keep--))
+			continue;
+		sqe = datapath_request(dp);
+		io_uring_prep_cancel64(sqe, (uint64_t)REQUEST_READ << 32 | i, 0);
+		io_uring_sqe_set_data64(sqe, (uint64_t)REQUEST_CANCEL << 32);
 	}
 }
 
@@ -264,23 +271,22 @@ static void tx_post(struct datapath *dp)
 {
 	uint32_t depth;
 
-	if (dp->pending_count > 0 || dp->reads_in_flight > 0 || dp->tap_gone)
+	if (dp->pending_count > 0 || dp->tap_gone)
 		return;
+	if (dp->reads_in_flight > 0) {
+		block(dp, false);
+		return;
+	}
 	ixgbe_tx_reclaim(dp->txq); /* what was sent last is still in the cache: read into it */
 	depth = min_u32(dp->read_depth, ixgbe_pool_available(dp->tx_pool));
 	block(dp, depth == 0);
 	dp->reads_in_flight = dp->reads_posted = depth;
 	dp->reads_filled = dp->read_bytes = 0;
 	dp->pending_first = 0;
-	for (uint32_t i = 0; i < depth; i++)
-		dp->read_buf[i] = ixgbe_buf_get(dp->tx_pool);
-	if (!dp->rw_flags) {
-		tx_read_all(dp);
-		return;
-	}
 	for (uint32_t i = 0; i < depth; i++) {
 		struct io_uring_sqe *sqe = datapath_request(dp);
 
+		dp->read_buf[i] = ixgbe_buf_get(dp->tx_pool);
 		io_uring_prep_read(sqe, DATAPATH_TAP, dp->read_buf[i]->data + TX_READ_OFFSET,
 				   TX_READ_BYTES, 0);
 		sqe->rw_flags = dp->rw_flags;
@@ -288,10 +294,13 @@ static void tx_post(struct datapath *dp)
 	}
 }
 
+/* After the turn that posted reads. */
 static void tx_depth_adapt(struct datapath *dp)
 {
 	if (dp->reads_posted == 0)
 		return;
+	if (dp->reads_in_flight > 1)
+		tx_cancel(dp, 1);
 	if (dp->reads_filled < dp->reads_posted)
 		dp->read_depth = dp->reads_filled + 1;
 	else if (dp->read_bytes < READ_BYTES_MAX / 2)
@@ -372,12 +381,13 @@ static void reap(struct datapath *dp)
 
 bool datapath_turn(struct datapath *dp)
 {
+	const uint64_t received = dp->counters.tx_received;
 	uint32_t moved = rx_post(dp);
 
 	tx_post(dp);
 	io_uring_submit_and_get_events(&dp->ring);
 	reap(dp);
-	moved += dp->reads_posted ? dp->reads_filled : 0;
+	moved += (uint32_t)(dp->counters.tx_received - received);
 	tx_depth_adapt(dp);
 	moved += tx_send(dp);
 	bridge_count(&dp->counters.turns, 1);
@@ -401,8 +411,10 @@ void datapath_wait(struct datapath *dp)
 
 void datapath_finish(struct datapath *dp)
 {
-	while (dp->writes_in_flight > 0 || dp->reads_in_flight > 0)
+	while (dp->writes_in_flight > 0 || dp->reads_in_flight > 0) {
+		tx_cancel(dp, 0);
 		datapath_wait(dp);
+	}
 	tx_send(dp);
 	tx_drop(dp, dp->pending_count, &dp->counters.tx_drop_stopped);
 	ixgbe_tx_reclaim(dp->txq);
@@ -436,8 +448,7 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 		return -EINVAL;
 	}
 	memset(dp, 0, sizeof(*dp));
-	dp->tap_fd = config->tap_fd;
-	dp->rw_flags = nowait_known(dp->tap_fd) ? RWF_NOWAIT : 0;
+	dp->rw_flags = !config->no_nowait && nowait_known(config->tap_fd) ? RWF_NOWAIT : 0;
 	dp->rxq = ixgbe_rxq(config->nic, config->queue);
 	dp->txq = ixgbe_txq(config->nic, config->queue);
 	dp->tx_pool = config->tx_pool;

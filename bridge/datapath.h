@@ -37,7 +37,6 @@ struct datapath {
 	struct ixgbe_rxq *rxq;
 	struct ixgbe_txq *txq;
 	struct ixgbe_pool *tx_pool;
-	int tap_fd;
 	int rw_flags; /* RWF_NOWAIT, if the kernel's TAP knows it */
 	void (*woken)(void *ctx, enum datapath_request request, int res);
 	void *woken_ctx;
@@ -57,7 +56,7 @@ struct datapath {
 	uint32_t reads_in_flight;
 	uint32_t read_depth;                             /* reads of the next turn */
 	uint32_t reads_posted, reads_filled, read_bytes; /* of this turn */
-	struct ixgbe_buf *read_buf[DATAPATH_BURST];
+	struct ixgbe_buf *read_buf[DATAPATH_BURST];      /* NULL: that read is not in flight */
 	uint32_t pending_first, pending_count; /* of tx_seg: what the ring has not taken yet */
 	struct ixgbe_tx_seg tx_seg[DATAPATH_BURST];
 

@@ -4,8 +4,9 @@
  *
  * A worker runs turns of its data path (datapath.c) for as long as they move anything.
  *
- * Sleep. Three requests wake it: a poll of the TAP (unless the data path is blocked), a read of
- * the interrupt's eventfd, and a read of an eventfd of our own, for orders from other threads.
+ * Sleep. Three requests wake it: a poll of the TAP (unless the data path is blocked, or has left
+ * a read in flight, which does as well), a read of the interrupt's eventfd, and a read of an
+ * eventfd of our own, for orders from other threads.
  * They stay posted until they fire, through busy turns too. A wake-up cannot be lost: the
  * poll looks at the queue's state as it is posted, a cause that is pending when the vector
  * is armed fires it, and the rings are looked at once more after arming. While blocked, sent
@@ -106,7 +107,8 @@ static void post_tap_poll(struct worker *worker)
 {
 	struct io_uring_sqe *sqe;
 
-	if (worker->posted[REQUEST_TAP_READY] || worker->dp.tap_gone || worker->dp.blocked)
+	if (worker->posted[REQUEST_TAP_READY] || worker->dp.tap_gone || worker->dp.blocked ||
+	    worker->dp.reads_in_flight > 0)
 		return;
 	sqe = datapath_request(&worker->dp);
 	io_uring_prep_poll_add(sqe, DATAPATH_TAP, POLLIN);

@@ -25,8 +25,9 @@ struct worker_config {
 	struct ixgbe_pool *rx_pool; /* headroom 64 */
 	struct ixgbe_pool *tx_pool; /* buffers that hold a vnet header and TAP_FRAME_MAX */
 	enum worker_poll poll;
-	bool coalesce; /* merge received TCP frames, see coalesce.h */
-	int cpu;       /* -1: not pinned */
+	bool coalesce;  /* merge received TCP frames, see coalesce.h */
+	bool no_nowait; /* as if the TAP did not know RWF_NOWAIT, for tests */
+	int cpu;        /* -1: not pinned */
 	ixgbe_log_fn log;
 	void *log_ctx;
 };
