@@ -372,7 +372,7 @@ static void reap(struct datapath *dp)
 			rx_done(dp, index, cqe->res);
 		else if (request == REQUEST_READ)
 			tx_done(dp, index, cqe->res);
-		else
+		else if (request != REQUEST_CANCEL)
 			dp->woken(dp->woken_ctx, request, cqe->res);
 		n++;
 	}
