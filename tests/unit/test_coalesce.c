@@ -168,7 +168,7 @@ static void pair(struct recipe recipe)
 /* The burst as the driver gives it; `cut` bytes in a segment. */
 static uint32_t merge_cut(bool on, uint32_t cut)
 {
-	uint32_t end[COALESCE_SEGS];
+	uint32_t begin[COALESCE_SEGS + 1] = {0}; /* and the end */
 
 	r.segs = 0;
 	for (uint32_t i = 0; i < r.frames; i++) {
@@ -185,12 +185,11 @@ static uint32_t merge_cut(bool on, uint32_t cut)
 				.buf = &r.buf[r.segs], .offset = HEADROOM, .len = n};
 		}
 		r.seg[r.segs - 1].flags = f->flags | IXGBE_RX_EOP;
-		end[i] = r.segs;
+		begin[i + 1] = r.segs;
 	}
 	coalesce_begin(&r.c, r.seg, on);
 	for (uint32_t i = 0; i < r.frames; i++)
-		coalesce_add(&r.c, i ? end[i - 1] : 0, end[i] - (i ? end[i - 1] : 0),
-			     r.frame[i].len);
+		coalesce_add(&r.c, begin[i], begin[i + 1] - begin[i], r.frame[i].len);
 	return r.c.writes;
 }
 
@@ -623,9 +622,13 @@ static void a_frame_is_not_overtaken_by_its_flow(void **state)
 
 /* ---- Anything ---- */
 
+/* A number below `n`; always the same sequence. */
 static uint32_t pick(uint32_t n)
 {
-	return (uint32_t)rand() % n;
+	static uint64_t state = 1;
+
+	state = state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)((state >> 32) * n >> 32);
 }
 
 static void random_frame(struct recipe *next)
@@ -662,7 +665,6 @@ static void any_burst_can_be_cut_up_again(void **state)
 	uint32_t merged = 0, frames = 0;
 
 	(void)state;
-	srand(1);
 	for (int round = 0; round < 4000; round++) {
 		const uint32_t flows = 1 + pick(12), count = 1 + pick(COALESCE_SEGS / 4);
 		struct recipe next[12];
@@ -674,8 +676,8 @@ static void any_burst_can_be_cut_up_again(void **state)
 				.tcp_words = (uint8_t)(5 + pick(11)),
 				.payload = pick(8) ? 1 + pick(1500) : 1 + pick(6000),
 				.port = (uint16_t)i,
-				.id = (uint16_t)rand(),
-				.seq = (uint32_t)rand() * 2u,
+				.id = (uint16_t)pick(1u << 16),
+				.seq = pick(UINT32_MAX),
 			};
 		r.frames = 0;
 		for (uint32_t i = 0; i < count; i++)
