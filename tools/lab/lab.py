@@ -3,6 +3,7 @@
 """What tools/lab/lab does: see machine.py for the picture, store.py for what is fetched."""
 import argparse
 import contextlib
+import glob
 import json
 import os
 import select
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 import tty
@@ -19,7 +21,7 @@ import contained
 import scenario_driver
 import scenario_kernel
 import scenario_vfio
-from machine import TOP, Lab
+from machine import TOP, Dead, Lab
 from store import KERNELS, Failure, Store, command
 
 SCENARIOS = {
@@ -74,9 +76,10 @@ def build():
 
 
 @contextlib.contextmanager
-def deadline(seconds):
+def deadline(lab, seconds):
     def over(*_):
-        raise Failure(f"the scenario is not done after {seconds} s")
+        raise Dead(f"the scenario is not done after {seconds} s"
+                   f"{lab.guest.reason() if lab.guest else ''}")
 
     signal.signal(signal.SIGALRM, over)
     signal.alarm(seconds)
@@ -95,6 +98,8 @@ def shell(guest):
     guest.port.sendall(b'{"shell": true}\n')
     try:
         if old:
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # contained.py left us in the background
+            os.tcsetpgrp(0, os.getpgrp())
             tty.setraw(0)
         while True:
             ready, _, _ = select.select([0, console, guest.port], [], [])
@@ -123,10 +128,17 @@ def verdict(arguments, lab, results):
     }
 
 
+def write_json(arguments, result):
+    if arguments.json:
+        json.dump(result, arguments.json, indent=2)
+        arguments.json.write("\n")
+        arguments.json.flush()
+
+
 def keep():
-    kept = f"/tmp/ixtap-lab-{os.getppid()}-{int(time.time())}"
-    shutil.copytree(FOLDER, kept, ignore=lambda folder, names: [
-        name for name in names if not name.endswith(".log")])
+    kept = tempfile.mkdtemp(prefix="ixtap-lab-")
+    for log in glob.glob(f"{FOLDER}/*.log"):
+        shutil.copy(log, kept)
     screen.line(f"  logs are kept in {kept}")
 
 
@@ -143,7 +155,7 @@ def run(arguments, store, programs):
     started = time.monotonic()
     code = 1
     try:
-        with deadline(DEADLINE_S):
+        with deadline(lab, DEADLINE_S):
             screen.progress("booting")
             scenario.start(lab)
             screen.line(f"{arguments.scenario}: guest kernel {lab.guest.release}, up after "
@@ -151,10 +163,7 @@ def run(arguments, store, programs):
             results = scenario.run(lab, screen.progress, screen.result)
         result = verdict(arguments, lab, results)
         result["seconds"] = round(time.monotonic() - started, 1)
-        if arguments.json:
-            json.dump(result, arguments.json, indent=2)
-            arguments.json.write("\n")
-            arguments.json.flush()
+        write_json(arguments, result)
         complete = len(results) == len(scenario.checks)
         screen.line(f"{result['passed']} passed, {result['failed']} failed"
                     f"{'' if complete else ', the rest was not reached'}, "
@@ -165,6 +174,8 @@ def run(arguments, store, programs):
     except (Failure, OSError) as failure:
         screen.line()
         print(f"lab: {failure}", file=sys.stderr)
+        write_json(arguments, {"scenario": arguments.scenario, "kernel": arguments.kernel,
+                               "error": str(failure)})
     finally:
         if arguments.keep:
             keep()

@@ -84,8 +84,8 @@ class Far(Place):
 
     def try_sh(self, text, timeout=COMMAND_S):
         try:
-            done = subprocess.run(self.words("bash", "-c", text), stdin=subprocess.DEVNULL, text=True,
-                                  capture_output=True, timeout=timeout, check=False)
+            done = subprocess.run(self.words("bash", "-c", text), stdin=subprocess.DEVNULL,
+                                  text=True, capture_output=True, timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
             return 124, "", ""
         return done.returncode, done.stdout, done.stderr
@@ -130,8 +130,8 @@ class Nic:
         self.log = os.path.join(folder, "ixnic.log")
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [os.path.join(build, "tools", "ixnic", "ixnic"), "--socket", self.socket, "--control",
-                 self.control, "--mac", mac, *wire],
+                [os.path.join(build, "tools", "ixnic", "ixnic"), "--socket", self.socket,
+                 "--control", self.control, "--mac", mac, *wire],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
                 preexec_fn=contained.die_with_parent)
         if self.process.stdout.readline() != "ready\n":
@@ -241,13 +241,12 @@ class Guest(Place):
     def reply(self, timeout, what):
         deadline = time.monotonic() + timeout
         while b"\n" not in self.pending:
-            left = deadline - time.monotonic()
-            data = b""
-            if left > 0 and select.select([self.port], [], [], left)[0]:
-                data = self.port.recv(65536)
+            left = max(deadline - time.monotonic(), 0)
+            if not select.select([self.port], [], [], left)[0]:
+                raise Dead(f"the guest hangs: no answer in {timeout} s ({what}){self.reason()}")
+            data = self.port.recv(65536)
             if not data:
-                why = "the guest ended" if left > 0 else f"the guest hangs: {timeout} s"
-                raise Dead(f"{why} ({what}){self.reason()}")
+                raise Dead(f"the guest ended ({what}){self.reason()}")
             self.pending += data
         line, _, self.pending = self.pending.partition(b"\n")
         return json.loads(line)

@@ -46,8 +46,8 @@ def relay(stream, listener, peer):
     follow it."""
     frames = Frames()
     while True:
-        ready, _, _ = select.select([each for each in (stream, peer or listener) if each is not None],
-                                    [], [])
+        other = peer or listener
+        ready, _, _ = select.select([stream, other] if other else [stream], [], [])
         if stream in ready:
             data = os.read(stream, FRAME_MAX)
             if not data:

@@ -17,8 +17,8 @@ SELF_TEST = "ethtool -t writes test patterns into it, with rings that do not run
 BROKEN_BY_IXGBE = {
     "EIMC_RESERVED": "it disables all interrupts by writing all ones to EIMC",
     "FCTRL_WITH_RXEN": "it changes FCTRL while receiving, as flags and multicast change",
-    "RESERVED_BITS": "it sets the 82598's PMCF and DPF in FCTRL, and EITR of the other causes to 1950",
-    "RX_DESC_DD": "it clears only the length of a used descriptor, which it looks at in place of DD",
+    "RESERVED_BITS": "it sets the 82598's PMCF and DPF in FCTRL, and EITR of other causes to 1950",
+    "RX_DESC_DD": "it clears only the length of a used descriptor: it looks at that, not DD",
     "RX_RING_LENGTH": SELF_TEST,
     "RX_TAIL_EARLY": SELF_TEST,
     "RX_TAIL_RANGE": SELF_TEST,

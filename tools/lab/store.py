@@ -155,7 +155,8 @@ class Store:
             os.makedirs(self.path, exist_ok=True)
             self.lock = open(os.path.join(self.path, "lock"), "w", encoding="ascii")
         except OSError as error:
-            raise Failure(f"the cache {path}: {error.strerror}; name another with --cache") from None
+            raise Failure(f"the cache {path}: {error.strerror}; "
+                          "name another with --cache") from None
 
     def made(self, name, make):
         """The folder `name`, made by make(path) if it is not there."""

@@ -24,7 +24,8 @@ def ping(place, address, *options):
     received = int(re.search(r"(\d+) received", text)[1])
     expect(received == PINGS, f"{received} of {PINGS} answered")
     times = re.search(r"= ([\d.]+)/([\d.]+)/([\d.]+)/", text)
-    return {"rtt_avg_us": round(float(times[2]) * 1000), "rtt_max_us": round(float(times[3]) * 1000)}
+    return {"rtt_avg_us": round(float(times[2]) * 1000),
+            "rtt_max_us": round(float(times[3]) * 1000)}
 
 
 def iperf(lab, *options):
@@ -39,7 +40,8 @@ def iperf(lab, *options):
     end = result["end"]
     if "-u" in options:
         total = end["sum"]
-        expect(total["lost_percent"] < 50, f"{total['lost_percent']:.0f} % of the datagrams are lost")
+        lost = total["lost_percent"]
+        expect(lost < 50, f"{lost:.0f} % of the datagrams are lost")
         return {"mbps": round(total["bits_per_second"] / 1e6), "sent": total["packets"],
                 "lost": total["lost_packets"]}
     received = end["sum_received"]["bits_per_second"]
