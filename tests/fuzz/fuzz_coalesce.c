@@ -64,6 +64,8 @@ static void frame_add(const uint8_t *data, uint32_t len, uint32_t first, uint32_
 	b.bytes += len;
 }
 
+static volatile uint32_t bytes_read; /* so that the reads stay */
+
 /* Reads every byte that would be written. */
 static void write_check(const struct coalesce_write *w)
 {
@@ -88,7 +90,7 @@ static void write_check(const struct coalesce_write *w)
 			sum += ((const uint8_t *)iov[i].iov_base)[j];
 	}
 	CHECK(bytes == w->bytes + TAP_VNET_HDR_BYTES);
-	CHECK(sum != 1); /* so that the reads stay */
+	bytes_read = sum;
 }
 
 static void burst_check(void)
