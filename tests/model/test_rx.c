@@ -518,6 +518,25 @@ static void reports_a_ring_that_is_not_there(void **state)
 	assert_int_equal(model_control_int(*state, "violations", "counts.DMA_FAULT"), 1);
 }
 
+/* As a kernel does before it resets the device of a process that ended. */
+static void stands_still_without_bus_master(void **state)
+{
+	struct ring rx;
+	struct built f;
+
+	rings_begin(*state);
+	rx_open(&rx, *state, 0, 64, 2, 0);
+	rings_go(*state);
+	model_config_write(*state, 0x04, 2, 0x0002);
+	frame_raw(&f, NULL, 100);
+	model_wire_send(*state, f.data, f.len);
+	model_control_wait(*state, "counters", "counters.rx_drop_dma", 1);
+	assert_int_equal(model_control_int(*state, "violations", "total"), 0);
+	/* Who hands over work without it has forgotten it. */
+	model_write(*state, IXGBE_RDT, model_read(*state, IXGBE_RDT) + 1);
+	model_control_wait(*state, "violations", "counts.DMA_FAULT", 1);
+}
+
 static void refuses_a_frame_larger_than_the_ring(void **state)
 {
 	struct ring rx;
@@ -560,6 +579,7 @@ int main(void)
 		T(interrupts_once_for_a_batch),
 		T(survives_memory_that_is_not_there),
 		T(reports_a_ring_that_is_not_there),
+		T(stands_still_without_bus_master),
 		T(refuses_a_frame_larger_than_the_ring),
 #undef T
 	};

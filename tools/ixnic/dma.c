@@ -366,6 +366,11 @@ void dma_table_enable(struct dma *dma, bool on)
 
 /* ---- For the device ---- */
 
+bool dma_enabled(const struct nic *nic)
+{
+	return nic->dma->enabled;
+}
+
 /* The mapping that holds `iova` and allows the access, or NULL. */
 static const struct mapping *look_up(struct dma *dma, uint64_t iova, bool write)
 {
@@ -418,9 +423,9 @@ static int copy(struct nic *nic, uint64_t iova, uint8_t *mine, size_t len, bool 
 		const struct mapping *m = look_up(nic->dma, iova, write);
 
 		if (!m) {
-			violation(nic, VIOLATION_DMA_FAULT, "%s of %zu bytes at IOVA %#llx%s",
-				  write ? "write" : "read", len, (unsigned long long)iova,
-				  nic->dma->enabled ? "" : ", bus master off");
+			if (dma_enabled(nic))
+				violation(nic, VIOLATION_DMA_FAULT, "%s of %zu bytes at IOVA %#llx",
+					  write ? "write" : "read", len, (unsigned long long)iova);
 			return -EFAULT;
 		}
 		uint64_t in = iova - m->iova;

@@ -123,6 +123,9 @@ extern const struct reg_hook eeprom_hooks[], spi_hooks[], sfp_hooks[], link_hook
  * (and to write, if `write`); NULL if not mapped so, or not contiguous here. Valid until the loop
  * runs again. */
 void *dma_at(struct nic *nic, uint64_t iova, size_t len, bool write);
+/* Whether the function may master the bus: without, every access fails, and none is a fault of the
+ * driver. A kernel takes the right away before it resets a device. */
+bool dma_enabled(const struct nic *nic);
 /* Copies, over several mappings if need be. 0 or -EFAULT, counted. */
 int dma_read(struct nic *nic, uint64_t iova, void *to, size_t len);
 int dma_write(struct nic *nic, uint64_t iova, const void *from, size_t len);
