@@ -459,6 +459,8 @@ def take_down():
     for socket_path in (CONTROL, f"{CONTROL}.nic") if state is not None else ():
         with contextlib.suppress(FileNotFoundError):
             os.unlink(socket_path)
+    with contextlib.suppress(OSError):  # another ixtapd may have its socket there
+        os.rmdir(os.path.dirname(CONTROL))
     shutil.rmtree("/run/ixtap-demo", ignore_errors=True)
     return state is not None
 
