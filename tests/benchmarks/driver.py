@@ -26,14 +26,14 @@ COUNTED = ("ixgbe_rx_burst", "ixgbe_tx_burst")
 def build(tree):
     """bench_driver, built in `tree`."""
     quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "cwd": TOP}
-    steps = [["ninja", "-C", tree, "tests/bench/bench_driver"]]
+    steps = [["ninja", "-C", tree, "tests/benchmarks/bench_driver"]]
     if not os.path.exists(os.path.join(tree, "build.ninja")):
         steps.insert(0, ["meson", "setup", tree, "-Dbuildtype=debugoptimized", "-Db_ndebug=true"])
     for step in steps:
         done = subprocess.run(step, check=False, **quiet)
         if done.returncode:
             sys.exit(f"{' '.join(step)} failed:\n{done.stdout}")
-    return os.path.join(tree, "tests", "bench", "bench_driver")
+    return os.path.join(tree, "tests", "benchmarks", "bench_driver")
 
 
 def build_summary(tree):
