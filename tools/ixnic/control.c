@@ -299,7 +299,7 @@ int control_new(struct nic *nic, const struct server *server, const char *path,
 	strcpy(control->path, path);
 	err = loop_add(nic->loop, control->fd, EPOLLIN, accept_event, control);
 	if (err) {
-		nic_why(why, err, "control socket %s: %s", path, strerror(-err));
+		nic_why(why, err, "control socket %s: %s", control->path, strerror(-err));
 		goto close_socket;
 	}
 	*out = control;
