@@ -341,7 +341,14 @@ void dma_table_unmap_all(struct dma *dma)
 		file_put(dma, dma->mapping[i].file);
 	dma->count = 0;
 	/* What the gone files said no longer counts. */
-	(void)!read(dma->torn_fd, &(uint64_t){0}, sizeof(uint64_t));
+	(void)dma_table_torn(dma);
+}
+
+bool dma_table_torn(struct dma *dma)
+{
+	uint64_t times;
+
+	return read(dma->torn_fd, &times, sizeof(times)) == sizeof(times);
 }
 
 int dma_table_torn_fd(const struct dma *dma)

@@ -38,6 +38,8 @@ void dma_table_unmap_all(struct dma *dma);
 /* Becomes readable when a file was cut short under its mappings. The device reads zeros
  * there then, and what it writes is lost; whoever watches this drops the client. */
 int dma_table_torn_fd(const struct dma *dma);
+/* Whether that is so since the last look, or since all was unmapped. */
+bool dma_table_torn(struct dma *dma);
 
 size_t dma_table_mappings(const struct dma *dma);
 size_t dma_table_files(const struct dma *dma);
