@@ -34,7 +34,7 @@ static_assert(sizeof(union ixgbe_desc) == IXGBE_DESC_BYTES, "one descriptor is 1
 
 /* ---- Receive, advanced, write-back (7.1.6.2) ----
  * dword[0]  RSS type, packet type, RSC count, header length, SPH
- * dword[1]  RSS hash, or fragment checksum and IP identification
+ * dword[1]  RSS hash, flow director filter ID, or fragment checksum and IP identification
  * dword[2]  extended status (19:0) and error (31:20)
  * dword[3]  length (15:0) and VLAN tag (31:16)
  */
@@ -61,6 +61,10 @@ static_assert(sizeof(union ixgbe_desc) == IXGBE_DESC_BYTES, "one descriptor is 1
 #define IXGBE_RXD_RSS_IPV6     5u
 #define IXGBE_RXD_RSS_IPV4_UDP 7u
 #define IXGBE_RXD_RSS_IPV6_UDP 8u
+#define IXGBE_RXD_RSS_FDIR     15u /* dword[1] is a flow director filter ID */
+
+#define IXGBE_RXD_FDIR_ID   0x00007fffu /* dword[1]: signature or software index */
+#define IXGBE_RXD_FDIR_HASH 0x7fff0000u
 
 #define IXGBE_RXD_STAT_DD    0x00000001u
 #define IXGBE_RXD_STAT_EOP   0x00000002u
@@ -75,11 +79,14 @@ static_assert(sizeof(union ixgbe_desc) == IXGBE_DESC_BYTES, "one descriptor is 1
 #define IXGBE_RXD_STAT_LLINT 0x00000800u
 #define IXGBE_RXD_STAT_NEXTP 0x000ffff0u /* without EOP, with RSC: next descriptor */
 
-#define IXGBE_RXD_ERR_FDIR 0x00700000u
-#define IXGBE_RXD_ERR_HBO  0x00800000u
-#define IXGBE_RXD_ERR_RXE  0x20000000u /* any MAC error: CRC, length, symbol */
-#define IXGBE_RXD_ERR_L4E  0x40000000u
-#define IXGBE_RXD_ERR_IPE  0x80000000u
+#define IXGBE_RXD_ERR_FDIR      0x00700000u
+#define IXGBE_RXD_ERR_FDIR_LEN  0x00100000u /* behind FDIRCTRL.MAX_LENGTH */
+#define IXGBE_RXD_ERR_FDIR_DROP 0x00200000u /* of a drop filter */
+#define IXGBE_RXD_ERR_FDIR_COLL 0x00400000u
+#define IXGBE_RXD_ERR_HBO       0x00800000u
+#define IXGBE_RXD_ERR_RXE       0x20000000u /* any MAC error: CRC, length, symbol */
+#define IXGBE_RXD_ERR_L4E       0x40000000u
+#define IXGBE_RXD_ERR_IPE       0x80000000u
 
 #define IXGBE_RXD_LENGTH 0x0000ffffu
 #define IXGBE_RXD_VLAN   0xffff0000u

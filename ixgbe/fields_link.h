@@ -272,6 +272,9 @@
 #define IXGBE_FDIRCMD_RX_QUEUE      0x007F0000u
 #define IXGBE_FDIRCMD_POOL          0x3F000000u
 
+/* IPAV, 8.2.3.24.4 */
+#define IXGBE_IPAV_V60 0x00010000u /* IP6AT holds an address */
+
 /* PFVTCTL, 8.2.3.27.1 */
 #define IXGBE_PFVTCTL_VT_ENA     0x00000001u
 #define IXGBE_PFVTCTL_DEF_PL     0x00001F80u

@@ -92,15 +92,39 @@ static void step_descriptor(struct input *in)
 static void step_register(struct input *in, struct nic *nic)
 {
 	static const uint32_t offset[] = {
-		IXGBE_RDH,    IXGBE_RDT,     IXGBE_RDLEN,    IXGBE_RXDCTL,     IXGBE_SRRCTL,
-		IXGBE_TDH,    IXGBE_TDT,     IXGBE_TDLEN,    IXGBE_TXDCTL,     IXGBE_TDWBAL,
-		IXGBE_HLREG0, IXGBE_MAXFRS,  IXGBE_RXPBSIZE, IXGBE_MRQC,       IXGBE_RXCSUM,
-		IXGBE_FCTRL,  IXGBE_VLNCTRL, IXGBE_PSRTYPE,  IXGBE_MCSTCTRL,   IXGBE_RETA,
-		IXGBE_ETQF,   IXGBE_ETQS,    IXGBE_FTQF,     IXGBE_CTRL_EXT,   IXGBE_EXVET,
-		IXGBE_RDBAL,  IXGBE_TDBAL,   IXGBE_L34TIMIR, IXGBE_DTXTCPFLGL, IXGBE_DMATXCTL,
+		IXGBE_RDH,      IXGBE_RDT,      IXGBE_RDLEN,     IXGBE_RXDCTL,     IXGBE_SRRCTL,
+		IXGBE_TDH,      IXGBE_TDT,      IXGBE_TDLEN,     IXGBE_TXDCTL,     IXGBE_TDWBAL,
+		IXGBE_HLREG0,   IXGBE_MAXFRS,   IXGBE_RXPBSIZE,  IXGBE_MRQC,       IXGBE_RXCSUM,
+		IXGBE_FCTRL,    IXGBE_VLNCTRL,  IXGBE_PSRTYPE,   IXGBE_MCSTCTRL,   IXGBE_RETA,
+		IXGBE_ETQF,     IXGBE_ETQS,     IXGBE_FTQF,      IXGBE_CTRL_EXT,   IXGBE_EXVET,
+		IXGBE_RDBAL,    IXGBE_TDBAL,    IXGBE_L34TIMIR,  IXGBE_DTXTCPFLGL, IXGBE_DMATXCTL,
+		IXGBE_SYNQF,    IXGBE_PFVTCTL,  IXGBE_FDIRCTRL,  IXGBE_FDIRHASH,   IXGBE_FDIRCMD,
+		IXGBE_FDIRM,    IXGBE_FDIRTCPM, IXGBE_FDIRSIP4M, IXGBE_FDIRDIP4M,  IXGBE_FDIRIP6M,
+		IXGBE_FDIRPORT, IXGBE_FDIRIPSA, IXGBE_FDIRIPDA,  IXGBE_FDIRVLAN,   IXGBE_FDIRHKEY,
 	};
 
 	regfile_write(nic, offset[take(in, 1) % (sizeof(offset) / sizeof(offset[0]))], take(in, 4));
+}
+
+/* A command of the flow director: of few buckets and indexes, so that lists form, and all zero but
+ * for masks that hide most of a frame, so that frames match. */
+static void step_flow(struct input *in, struct nic *nic)
+{
+	static const uint32_t masks[] = {IXGBE_FDIRSIP4M, IXGBE_FDIRDIP4M, IXGBE_FDIRTCPM,
+					 IXGBE_FDIRUDPM};
+	uint32_t how = take(in, 1);
+
+	if (how & 0x80) {
+		regfile_write(nic, IXGBE_FDIRCTRL, take(in, 4));
+		regfile_write(nic, IXGBE_FDIRM, how & 0x7f);
+		for (uint32_t i = 0; i < 4; i++)
+			regfile_write(nic, masks[i], how & 1 ? UINT32_MAX : 0);
+		regfile_write(nic, IXGBE_FDIRHKEY, how & 2 ? 0 : take(in, 4));
+		regfile_write(nic, IXGBE_FDIRSKEY, how & 4 ? 0 : take(in, 4));
+		return;
+	}
+	regfile_write(nic, IXGBE_FDIRHASH, (how & 0x1f) << 16 | (how >> 5 & 3));
+	regfile_write(nic, IXGBE_FDIRCMD, take(in, 4));
 }
 
 /* In memory of exactly its length, and in two parts if so asked. */
@@ -170,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	start(nic);
 	while (in.at < in.end) {
-		switch (take(&in, 1) % 6) {
+		switch (take(&in, 1) % 7) {
 		case 0:
 			step_descriptor(&in);
 			break;
@@ -185,6 +209,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 4:
 			regfile_write(nic, IXGBE_TDT, take(&in, 1) % (RING + 1));
+			break;
+		case 6:
+			step_flow(&in, nic);
 			break;
 		default:
 			regfile_write(nic, IXGBE_RDT, take(&in, 1) % (RING + 1));
@@ -258,6 +285,26 @@ static void put_frame(struct output *out)
 	out->n += sizeof(headers);
 }
 
+/* The flow director switched on, and filters that match what put_frame() makes. */
+static void put_flows(struct output *out)
+{
+	uint32_t n = out->random() % 8;
+
+	put(out, 6, 1);
+	put(out, 0x80 | (out->random() & 0x1f) | 7, 1);
+	put(out, out->random(), 4);
+	while (n-- > 0) {
+		put(out, 6, 1);
+		put(out, out->random() & (out->random() % 4 ? 0x03 : 0x7f), 1);
+		put(out,
+		    out->random() % 4 +
+			    (out->random() & (IXGBE_FDIRCMD_DROP | IXGBE_FDIRCMD_FILTER_UPDATE |
+					      IXGBE_FDIRCMD_RX_QUEUE | IXGBE_FDIRCMD_L4TYPE)) +
+			    IXGBE_FDIRCMD_QUEUE_EN,
+		    4);
+	}
+}
+
 size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 {
 	struct output out = {.to = to, .random = random};
@@ -287,6 +334,9 @@ size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 			break;
 		case 3: /* anything */
 			put(&out, random(), 4);
+			break;
+		case 4:
+			put_flows(&out);
 			break;
 		default:
 			put_packet(&out, &tail);

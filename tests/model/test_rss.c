@@ -221,13 +221,104 @@ static void matches_five_tuples(void **state)
 	rings_end(*state, 0);
 }
 
+/* Everything masked but what `compared` says. */
+static void five_tuple(struct model *m, uint32_t i, uint32_t queue, uint32_t compared,
+		       uint32_t fields)
+{
+	const uint32_t all = IXGBE_FTQF_MASK_SRC_ADDR | IXGBE_FTQF_MASK_DST_ADDR |
+			     IXGBE_FTQF_MASK_SRC_PORT | IXGBE_FTQF_MASK_DST_PORT |
+			     IXGBE_FTQF_MASK_PROTOCOL | IXGBE_FTQF_MASK_POOL;
+
+	model_write(m, IXGBE_AT(L34TIMIR, i),
+		    IXGBE_L34TIMIR_SIZE_BP | IXGBE_L34TIMIR_CTRL_BP |
+			    IXGBE_FIELD_PREP(IXGBE_L34TIMIR_RX_QUEUE, queue));
+	model_write(m, IXGBE_AT(FTQF, i), IXGBE_FTQF_QUEUE_ENABLE | (all & ~compared) | fields);
+}
+
+static void takes(void **state, struct ring *rx, uint32_t queue, const struct built *f)
+{
+	struct received got;
+
+	model_read(*state, IXGBE_STATUS); /* what was written is done before the frame comes */
+	model_wire_send(*state, f->data, f->len);
+	rx_take(&rx[queue], &got);
+}
+
+/* A packet without ports is of protocol "other", and matches what does not compare ports. */
+static void five_tuples_of_other_protocols(void **state)
+{
+	struct ring rx[QUEUES];
+	struct built tcp, icmp, fragment;
+
+	start(state, rx, 0);
+	build(&tcp, &vectors[0], 6);
+	build(&icmp, &vectors[0], 6);
+	icmp.data[icmp.l3 + 9] = 1;
+	build(&fragment, &vectors[0], 6);
+	set16(fragment.data + fragment.l3 + 6, 0x2000);
+	five_tuple(*state, 0, 1, IXGBE_FTQF_MASK_PROTOCOL,
+		   IXGBE_FIELD_PREP(IXGBE_FTQF_PROTOCOL, IXGBE_FTQF_PROTOCOL_OTHER));
+	takes(state, rx, 1, &icmp);
+	takes(state, rx, 0, &tcp);
+	takes(state, rx, 0, &fragment);
+	five_tuple(*state, 0, 1, IXGBE_FTQF_MASK_SRC_PORT, 0); /* port 0 */
+	takes(state, rx, 0, &icmp);
+	five_tuple(*state, 0, 1, 0, 0);
+	takes(state, rx, 1, &icmp);
+	takes(state, rx, 1, &tcp);
+	rings_end(*state, 0);
+}
+
+static void five_tuples_compare_the_pool(void **state)
+{
+	struct ring rx[QUEUES];
+	struct built f;
+
+	start(state, rx, 0);
+	build(&f, &vectors[0], 6);
+	five_tuple(*state, 7, 1, IXGBE_FTQF_MASK_POOL, IXGBE_FIELD_PREP(IXGBE_FTQF_POOL, 9));
+	takes(state, rx, 0, &f);
+	model_write(*state, IXGBE_PFVTCTL,
+		    IXGBE_PFVTCTL_VT_ENA | IXGBE_FIELD_PREP(IXGBE_PFVTCTL_DEF_PL, 9));
+	takes(state, rx, 1, &f);
+	rings_end(*state, 0);
+}
+
+static void matches_syn(void **state)
+{
+	const uint32_t to_queue_2 =
+		IXGBE_SYNQF_QUEUE_EN | IXGBE_FIELD_PREP(IXGBE_SYNQF_RX_QUEUE, 2);
+	struct ring rx[QUEUES];
+	struct built syn, ack, v6, udp;
+
+	start(state, rx, 0);
+	frame_build(&syn, &(struct frame_spec){.tcp_flags = 0x02, .payload = 20});
+	frame_build(&ack, &(struct frame_spec){.tcp_flags = 0x10, .payload = 20});
+	frame_build(&v6, &(struct frame_spec){.ipv6 = true, .tcp_flags = 0x12, .payload = 20});
+	frame_build(&udp, &(struct frame_spec){.protocol = 17, .payload = 20});
+	set16(udp.data + udp.body + 4, 0x0202); /* where TCP has its flags */
+	takes(state, rx, 0, &syn);
+	model_write(*state, IXGBE_SYNQF, to_queue_2);
+	takes(state, rx, 2, &syn);
+	takes(state, rx, 2, &v6);
+	takes(state, rx, 0, &ack);
+	takes(state, rx, 0, &udp);
+	five_tuple(*state, 3, 1, 0, 0);
+	takes(state, rx, 1, &syn); /* five-tuple filters go before */
+	model_write(*state, IXGBE_SYNQF, to_queue_2 | IXGBE_SYNQF_SYNQFP);
+	takes(state, rx, 2, &syn);
+	takes(state, rx, 1, &ack);
+	rings_end(*state, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(hashes_the_published_vectors),  T(hashes_what_is_enabled),
 		T(follows_the_redirection_table), T(uses_the_high_half_of_the_queues),
-		T(matches_five_tuples),
+		T(matches_five_tuples),           T(five_tuples_of_other_protocols),
+		T(five_tuples_compare_the_pool),  T(matches_syn),
 #undef T
 	};
 

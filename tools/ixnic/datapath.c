@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fdir.h"
 #include "wire.h"
 
 int datapath_new(struct nic *nic)
@@ -18,7 +19,7 @@ int datapath_new(struct nic *nic)
 	dp->fifo = calloc(1, RX_BUFFER_BYTES);
 	dp->tx_buffer = calloc(1, TX_HEADROOM + TX_PACKET_BYTES);
 	nic->datapath = dp;
-	if (dp->fifo && dp->tx_buffer)
+	if (dp->fifo && dp->tx_buffer && fdir_new(&dp->fdir) == 0)
 		return 0;
 	datapath_free(nic);
 	return -ENOMEM;
@@ -32,6 +33,7 @@ void datapath_free(struct nic *nic)
 		return;
 	free(dp->fifo);
 	free(dp->tx_buffer);
+	fdir_free(dp->fdir);
 	free(dp);
 	nic->datapath = NULL;
 }
@@ -40,6 +42,7 @@ void datapath_reset(struct nic *nic)
 {
 	rx_reset(nic);
 	tx_reset(nic);
+	fdir_reset(nic);
 	nic->datapath->filter_stale = true;
 }
 

@@ -43,6 +43,7 @@
 	C(rx_drop_vlan)         /* not in VFTA */                                                  \
 	C(rx_drop_missed)       /* packet buffer full: RXMPC */                                    \
 	C(rx_drop_queue_disabled)                                                                  \
+	C(rx_drop_flow_director) /* by a filter, its drop queue not enabled */                     \
 	C(rx_drop_no_descriptor) /* with SRRCTL.DROP_EN: QPRDC */                                  \
 	C(rx_drop_too_big)       /* more descriptors than the ring has */                          \
 	C(rx_drop_dma)           /* ring or buffer not mapped */                                   \
@@ -81,6 +82,7 @@ struct rx_packet {
 	uint32_t parts;
 	uint32_t len;
 	uint32_t queue;
+	bool flow_drop;        /* `queue` is the flow director's drop queue */
 	uint32_t split;        /* length of the header that may be split off; 0: none */
 	union ixgbe_desc done; /* the last descriptor's write-back, but for length, DD and EOP */
 };
@@ -154,6 +156,10 @@ struct datapath {
 	uint32_t five_tuples;              /* FTQF with QUEUE_ENABLE */
 	bool ethertypes;                   /* any ETQF enabled */
 	struct rss_table rss;
+
+	/* fdir.c */
+	bool fdir_on;
+	struct fdir *fdir;
 
 	/* tx.c */
 	struct tx_queue txq[NIC_QUEUES];
@@ -238,9 +244,10 @@ void tx_refuse(struct nic *nic, struct tx_batch *batch, enum nic_violation rule,
  */
 bool filter_accept(struct nic *nic, const uint8_t *destination, const struct packet *packet,
 		   bool *inexact);
-/* The queue, and the descriptor's first double word: packet type, RSS type; the hash in *hash. */
-uint32_t filter_queue(struct nic *nic, const struct packet *packet, const uint8_t *data,
-		      uint32_t *info, uint32_t *hash);
+/* Chooses the queue (7.1.2), and fills in what the descriptor says of it: packet and RSS type, flow
+ * director status; what goes into the RSS hash's field in *hash. */
+void filter_queue(struct nic *nic, const struct packet *packet, const struct frame *frame,
+		  struct rx_packet *out, uint32_t *hash);
 
 /* ---- stats.c; bytes are with CRC ---- */
 

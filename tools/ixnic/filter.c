@@ -4,8 +4,9 @@
  *
  * A frame is accepted by an exact address, by the unicast or multicast hash tables, by a
  * promiscuous mode, or as broadcast; and then by its VLAN. Queues come from EtherType filters, then
- * five-tuple filters, then RSS, traffic class and pool as MRQC says. Pools are those of a
- * physical function alone: every frame is the default pool's.
+ * the SYN and the five-tuple filters in the order that SYNQF gives them, then the flow director
+ * (fdir.c), then RSS, traffic class and pool as MRQC says (7.1.2.1). Pools are those of a physical
+ * function alone: every frame is the default pool's.
  *
  * Tables that are searched for each frame are kept in a form that is quick to search, and
  * rebuilt at the next frame after a register behind them was written.
@@ -15,6 +16,10 @@
 #include <endian.h>
 #include <netinet/in.h>
 #include <string.h>
+
+#include "fdir.h"
+
+enum { TCP_FLAGS_AT = 13, TCP_SYN = 0x02 };
 
 static void filter_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
@@ -174,11 +179,21 @@ static uint32_t wire32(const uint8_t *at)
 	return le32toh(value);
 }
 
+/* The pool that filters compare: it exists in virtualization mode only. */
+static uint32_t pool_of_frame(const struct nic *nic)
+{
+	uint32_t vt = reg(nic, IXGBE_PFVTCTL);
+
+	return vt & IXGBE_PFVTCTL_VT_ENA ? IXGBE_FIELD_GET(IXGBE_PFVTCTL_DEF_PL, vt) : 0;
+}
+
+/* A filter that compares ports is for packets that have some. */
 static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct packet *packet,
 			     const uint8_t *data)
 {
 	uint32_t ftqf = reg(nic, IXGBE_AT(FTQF, i));
-	uint32_t ports = wire32(data + packet->l4) ^ reg(nic, IXGBE_AT(SDPQF, i));
+	uint32_t ports = packet->l4 ? wire32(data + packet->l4) ^ reg(nic, IXGBE_AT(SDPQF, i))
+				    : IXGBE_SDPQF_SRC_PORT | IXGBE_SDPQF_DST_PORT;
 	uint32_t source = wire32(data + packet->l3 + 12) ^ reg(nic, IXGBE_AT(SAQF, i));
 	uint32_t destination = wire32(data + packet->l3 + 16) ^ reg(nic, IXGBE_AT(DAQF, i));
 	uint32_t protocol = five_tuple_protocol(packet);
@@ -188,7 +203,9 @@ static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct pac
 	       (ftqf & IXGBE_FTQF_MASK_SRC_PORT || !(ports & IXGBE_SDPQF_SRC_PORT)) &&
 	       (ftqf & IXGBE_FTQF_MASK_DST_PORT || !(ports & IXGBE_SDPQF_DST_PORT)) &&
 	       (ftqf & IXGBE_FTQF_MASK_PROTOCOL ||
-		IXGBE_FIELD_GET(IXGBE_FTQF_PROTOCOL, ftqf) == protocol);
+		IXGBE_FIELD_GET(IXGBE_FTQF_PROTOCOL, ftqf) == protocol) &&
+	       (ftqf & IXGBE_FTQF_MASK_POOL ||
+		IXGBE_FIELD_GET(IXGBE_FTQF_POOL, ftqf) == pool_of_frame(nic));
 }
 
 /* The filter of the highest priority that matches, or -1. Unfragmented IPv4 only. */
@@ -197,7 +214,7 @@ static int five_tuple(const struct nic *nic, const struct packet *packet, const 
 	uint32_t best_priority = 0;
 	int best = -1;
 
-	if (packet->ip != PARSE_IPV4 || !packet->l4)
+	if (packet->ip != PARSE_IPV4 || packet->fragment)
 		return -1;
 	for (uint32_t i = 0; i < IXGBE_FTQF_COUNT; i++) {
 		uint32_t priority =
@@ -241,8 +258,41 @@ static uint32_t mode_queue(const struct nic *nic, const struct packet *packet, b
 	       NIC_QUEUES;
 }
 
-uint32_t filter_queue(struct nic *nic, const struct packet *packet, const uint8_t *data,
-		      uint32_t *info, uint32_t *hash)
+/* TCP packets with SYN (7.1.2.6). */
+static bool syn_match(const struct nic *nic, const struct packet *packet, const uint8_t *data)
+{
+	return reg(nic, IXGBE_SYNQF) & IXGBE_SYNQF_QUEUE_EN && packet->l4 &&
+	       packet->l4_protocol == IPPROTO_TCP && data[packet->l4 + TCP_FLAGS_AT] & TCP_SYN;
+}
+
+/* The queue by the SYN filter or the five-tuple filters, whichever goes before; -1: by neither. */
+static int fixed_queue(const struct nic *nic, const struct packet *packet, const uint8_t *data)
+{
+	uint32_t synqf = reg(nic, IXGBE_SYNQF);
+	bool syn = syn_match(nic, packet, data);
+	int filter = -1;
+
+	if (nic->datapath->five_tuples && !(syn && synqf & IXGBE_SYNQF_SYNQFP))
+		filter = five_tuple(nic, packet, data);
+	if (filter >= 0)
+		return (int)IXGBE_FIELD_GET(IXGBE_L34TIMIR_RX_QUEUE,
+					    reg(nic, IXGBE_AT(L34TIMIR, filter)));
+	return syn ? (int)IXGBE_FIELD_GET(IXGBE_SYNQF_RX_QUEUE, synqf) : -1;
+}
+
+/* The flow director's queues are absolute, or with pools those of the frame's pool. */
+static uint32_t flow_queue(const struct nic *nic, const struct fdir_verdict *flow)
+{
+	uint32_t mode = IXGBE_FIELD_GET(IXGBE_MRQC_MRQE, reg(nic, IXGBE_MRQC));
+	uint32_t apart = mrqe_modes[mode].pool;
+
+	if (flow->drop || apart == 0)
+		return flow->queue;
+	return (pool_of_frame(nic) * apart + flow->queue % apart) % NIC_QUEUES;
+}
+
+void filter_queue(struct nic *nic, const struct packet *packet, const struct frame *frame,
+		  struct rx_packet *out, uint32_t *hash)
 {
 	struct datapath *dp = nic->datapath;
 	uint32_t mrqc = reg(nic, IXGBE_MRQC);
@@ -250,27 +300,40 @@ uint32_t filter_queue(struct nic *nic, const struct packet *packet, const uint8_
 	uint8_t input[RSS_INPUT_BYTES];
 	uint32_t type = IXGBE_RXD_RSS_NONE;
 	size_t input_len = 0;
+	struct fdir_verdict flow = {0};
 	int filter = dp->ethertypes ? ethertype_match(nic, packet) : -1;
+	int queue;
 
 	*hash = 0;
-	*info = packet->types;
+	out->done.dword[0] = packet->types;
+	if (dp->fdir_on) {
+		fdir_lookup(nic, packet, frame, &flow);
+		out->done.dword[2] |= flow.status;
+	}
 	if (filter >= 0) {
 		uint32_t etqs = reg(nic, IXGBE_AT(ETQS, filter));
 
-		*info = IXGBE_RXD_TYPE_ETQF | (uint32_t)filter << 4;
+		out->done.dword[0] = IXGBE_RXD_TYPE_ETQF | (uint32_t)filter << 4;
+		out->queue = IXGBE_FIELD_GET(IXGBE_ETQS_RX_QUEUE, etqs);
 		if (etqs & IXGBE_ETQS_QUEUE_EN)
-			return IXGBE_FIELD_GET(IXGBE_ETQS_RX_QUEUE, etqs);
+			return;
 	}
 	if (mrqe_modes[mode].rss_mask)
-		input_len = rss_input(input, &type, packet, data, mrqc);
+		input_len = rss_input(input, &type, packet, frame->head, mrqc);
 	if (input_len)
 		*hash = rss_hash(&dp->rss, input, input_len);
-	*info |= IXGBE_FIELD_PREP(IXGBE_RXD_RSS_TYPE, type);
-	if (dp->five_tuples) {
-		filter = five_tuple(nic, packet, data);
-		if (filter >= 0)
-			return IXGBE_FIELD_GET(IXGBE_L34TIMIR_RX_QUEUE,
-					       reg(nic, IXGBE_AT(L34TIMIR, filter)));
+	queue = fixed_queue(nic, packet, frame->head);
+	if (queue >= 0) {
+		out->queue = (uint32_t)queue;
+	} else if (flow.routed) {
+		out->queue = flow_queue(nic, &flow);
+		out->flow_drop = flow.drop;
+	} else {
+		out->queue = mode_queue(nic, packet, input_len != 0, *hash);
 	}
-	return mode_queue(nic, packet, input_len != 0, *hash);
+	if (flow.report) {
+		type = IXGBE_RXD_RSS_FDIR;
+		*hash = flow.id;
+	}
+	out->done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_RSS_TYPE, type);
 }

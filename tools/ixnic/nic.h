@@ -115,7 +115,8 @@ struct reg_hook {
 };
 /* Each part's hooks; ended by a row without functions. regfile.c joins them. */
 extern const struct reg_hook eeprom_hooks[], spi_hooks[], sfp_hooks[], link_hooks[], reset_hooks[],
-	irq_hooks[], path_hooks[], rx_hooks[], tx_hooks[], filter_hooks[], stats_hooks[];
+	irq_hooks[], path_hooks[], rx_hooks[], tx_hooks[], filter_hooks[], fdir_hooks[],
+	stats_hooks[];
 
 /* ---- dma.c: the client's memory ---- */
 
@@ -257,6 +258,7 @@ void stat_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount);
 	R(RXEN_WITHOUT_SECRX, "4.6.7", "RXEN set without the SECRXCTRL.RX_DIS handshake")          \
 	R(RDRXCTL_RSC, "8.2.3.8.8",                                                                \
 	  "RDRXCTL.RSCFRSTSIZE not 0, or RSCACKC or FCOE_WRFIX clear, with RXEN")                  \
+	R(FDIR_MEMORY, "7.1.2.7.4", "RXPBSIZE leaves the flow director's filters no room")         \
 	R(DTXMXSZRQ_BITS, "8.2.3.9.12", "DTXMXSZRQ over its field")                                \
 	R(RX_RING_BASE, "8.2.3.8.1", "receive ring base not 128-byte aligned")                     \
 	R(RX_RING_LENGTH, "8.2.3.8.3",                                                             \

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a start-up switches and polls around the rings, and the order the datasheet wants: the
- * security blocks that stop a path (sections 4.6.7 and 8.2.3.12), the units' sizes and modes, and
- * the commands of the flow director (8.2.3.21).
+ * security blocks that stop a path (sections 4.6.7 and 8.2.3.12), and the units' sizes and modes.
  *
- * Stopping takes no time, so a path is ready as soon as it is asked to stop. Flow director
- * commands are done at once; filters are accepted and never match, so frames go by RSS.
+ * Stopping takes no time, so a path is ready as soon as it is asked to stop.
  */
 #include "nic.h"
 
@@ -58,25 +56,8 @@ static void dtxmxszrq_write(struct nic *nic, uint32_t index, uint32_t old, uint3
 		violation(nic, VIOLATION_DTXMXSZRQ_BITS, "DTXMXSZRQ = 0x%08x", written);
 }
 
-static void fdirctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
-{
-	(void)index;
-	(void)old;
-	(void)written;
-	reg_set(nic, IXGBE_FDIRCTRL, reg(nic, IXGBE_FDIRCTRL) | IXGBE_FDIRCTRL_INIT_DONE);
-}
-
-static void fdircmd_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
-{
-	(void)index;
-	(void)old;
-	(void)written;
-	reg_set(nic, IXGBE_FDIRCMD, reg(nic, IXGBE_FDIRCMD) & ~IXGBE_FDIRCMD_CMD);
-}
-
 const struct reg_hook path_hooks[] = {
 	{IXGBE_SECRXCTRL, NULL, secrx_write},     {IXGBE_SECTXCTRL, NULL, sectx_write},
 	{IXGBE_RXCTRL, NULL, rxctrl_write},       {IXGBE_FCTRL, NULL, fctrl_write},
-	{IXGBE_DTXMXSZRQ, NULL, dtxmxszrq_write}, {IXGBE_FDIRCTRL, NULL, fdirctrl_write},
-	{IXGBE_FDIRCMD, NULL, fdircmd_write},     {0},
+	{IXGBE_DTXMXSZRQ, NULL, dtxmxszrq_write}, {0},
 };

@@ -18,8 +18,8 @@
 #define HOOKS_MAX 256 /* of all parts together */
 
 static const struct reg_hook *const parts[] = {
-	reset_hooks, eeprom_hooks, spi_hooks, sfp_hooks,    link_hooks,  irq_hooks,
-	path_hooks,  rx_hooks,     tx_hooks,  filter_hooks, stats_hooks,
+	reset_hooks, eeprom_hooks, spi_hooks, sfp_hooks,    link_hooks, irq_hooks,
+	path_hooks,  rx_hooks,     tx_hooks,  filter_hooks, fdir_hooks, stats_hooks,
 };
 
 /* The hooks of a row, as a list; index 0 of `joined` ends every list. */

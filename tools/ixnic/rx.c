@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "checksum.h"
+#include "fdir.h"
 
 enum {
 	ETHER_ADDRESSES = 12, /* bytes before the EtherType or tag */
@@ -220,7 +221,8 @@ static union ixgbe_desc done_legacy(const union ixgbe_desc *done, uint32_t statu
 
 	return (union ixgbe_desc){
 		.dword[2] = done->dword[3] & IXGBE_RXD_LENGTH,
-		.dword[3] = (all & 0xff) | (all & IXGBE_RXD_ERR_RXE ? IXGBE_RXL_ERR_RXE : 0) |
+		.dword[3] = (all & 0xff & ~IXGBE_RXD_STAT_FLM) |
+			    (all & IXGBE_RXD_ERR_RXE ? IXGBE_RXL_ERR_RXE : 0) |
 			    (all & IXGBE_RXD_ERR_L4E ? IXGBE_RXL_ERR_TCPE : 0) |
 			    (all & IXGBE_RXD_ERR_IPE ? IXGBE_RXL_ERR_IPE : 0) |
 			    (done->dword[3] & IXGBE_RXD_VLAN),
@@ -305,7 +307,9 @@ static enum outcome rx_deliver(struct nic *nic, const struct rx_packet *packet)
 	bool ok = true;
 
 	if (!(rxq_reg(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE))
-		return drop(nic, packet, COUNTER_rx_drop_queue_disabled);
+		return drop(nic, packet,
+			    packet->flow_drop ? COUNTER_rx_drop_flow_director
+					      : COUNTER_rx_drop_queue_disabled);
 	if (room == 0)
 		return drop(nic, packet, COUNTER_rx_drop_too_big);
 	need = left > split ? (left - split + room - 1) / room : 1;
@@ -341,8 +345,9 @@ static uint32_t fifo_bytes(uint32_t len)
 static uint32_t fifo_size(const struct nic *nic)
 {
 	uint32_t size = reg(nic, IXGBE_RXPBSIZE) & IXGBE_RXPBSIZE_SIZE;
+	uint32_t most = RX_BUFFER_BYTES - fdir_memory(nic);
 
-	return size < RX_BUFFER_BYTES ? size : RX_BUFFER_BYTES;
+	return size < most ? size : most;
 }
 
 static bool fifo_put(struct nic *nic, const struct rx_packet *packet)
@@ -677,7 +682,7 @@ void rx_frame(struct nic *nic, const struct frame *frame)
 		return;
 	if (!out.done.dword[2])
 		stats_rx_good(nic, frame->head, len + CRC_BYTES);
-	out.queue = filter_queue(nic, &packet, frame->head, &out.done.dword[0], &hash);
+	filter_queue(nic, &packet, frame, &out, &hash);
 	out.split = split_at(nic, &packet);
 	out.done.dword[1] = reg(nic, IXGBE_RXCSUM) & IXGBE_RXCSUM_PCSD
 				    ? hash
