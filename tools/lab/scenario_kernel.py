@@ -9,10 +9,12 @@ import time
 
 from checks import Scenario, expect
 from machine import FAR_V4, NEAR_V4, WIRE
+from store import Failure
 from traffic import (counted_by_nic, filtered, iperf, jumbo, ping, tagged_echo, unfiltered)
 
 PORT = "eth0"
 RELOADS = 10
+DATAGRAMS = 50
 SELF_TEST = "ethtool -t writes test patterns into it, with rings that do not run"
 BROKEN_BY_IXGBE = {
     "EIMC_RESERVED": "it disables all interrupts by writing all ones to EIMC",
@@ -196,6 +198,91 @@ def admin(lab):
     lab.far.until(f"cat /sys/class/net/{WIRE}/carrier", "0")
     up(lab)
     return ping(lab.guest, FAR_V4)
+
+
+@scenario.check("flow director by hash")
+def flow_hash(lab):
+    """The driver samples what it sends, and has the answers come to the queue that sent."""
+    before = counted(lab, "fdir_match")
+    iperf(lab, "-R")
+    found = grown(lab, "fdir_match", before, 100)
+    return {"matched": found, "missed": counted(lab, "fdir_miss")}
+
+
+def counted(lab, name):
+    return int(re.search(rf"^\s*{name}: (\d+)", ethtool(lab, "-S"), re.M)[1])
+
+
+def grown(lab, name, before, wanted, read=counted):
+    """By how much the counter grew, once that is as much as is wanted."""
+    deadline = time.monotonic() + 10
+    while (growth := read(lab, name) - before) < wanted and time.monotonic() < deadline:
+        time.sleep(0.2)
+    expect(growth >= wanted, f"{name} grew by {growth}, not by {wanted}")
+    return growth
+
+
+def datagrams(lab, port):
+    """Sends some to the guest, where nobody listens."""
+    lab.far.sh(f"""python3 -c '
+import socket
+for _ in range({DATAGRAMS}):
+    socket.socket(type=socket.SOCK_DGRAM).sendto(b"datagram", ("{NEAR_V4}", {port}))'""")
+
+
+def nic_counted(lab, name):
+    return lab.nic.ask("counters")["counters"][name]
+
+
+def queue_of(lab, port):
+    """Which queue receives the datagrams to a port."""
+    def packets():
+        return [int(n) for n in re.findall(r"rx_queue_\d+_packets: (\d+)", ethtool(lab, "-S"))]
+
+    before = packets()
+    datagrams(lab, port)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        for queue, (was, now) in enumerate(zip(before, packets())):
+            if now - was >= DATAGRAMS:
+                return queue
+        time.sleep(0.2)
+    raise Failure(f"no queue received the datagrams to port {port}")
+
+
+def rule(lab, port, action):
+    text = ethtool(lab, "-N", "flow-type", "udp4", "dst-ip", NEAR_V4, "dst-port", str(port),
+                   "action", str(action))
+    return int(re.search(r"ID (\d+)", text)[1])
+
+
+@scenario.check("ethtool -N: flow director by rules")
+def flow_rules(lab):
+    ethtool(lab, "-K", "ntuple", "on")
+    up(lab)
+    try:
+        ping(lab.guest, FAR_V4)
+        usual = queue_of(lab, 5555)
+        wanted = 0 if usual else 1
+        steered, dropping = rule(lab, 5555, wanted), rule(lab, 5556, -1)
+        found = queue_of(lab, 5555)
+        expect(found == wanted, f"the rule's datagrams came to queue {found}, not {wanted}")
+        expect(queue_of(lab, 5557) == usual, "a port without rule was steered")
+        dropped = nic_counted(lab, "rx_drop_flow_director")
+        datagrams(lab, 5556)
+        grown(lab, "rx_drop_flow_director", dropped, DATAGRAMS, nic_counted)
+        text = ethtool(lab, "-n")
+        for said in ("Total 2 rules", f"Filter: {steered}", f"Filter: {dropping}",
+                     f"Direct to queue {wanted}", "Action: Drop", "Dest port: 5555"):
+            expect(said in text, f"does not say {said}: {text}")
+        for each in (steered, dropping):
+            ethtool(lab, "-N", "delete", str(each))
+        for port in (5555, 5556):
+            expect(queue_of(lab, port) == usual, f"the rule for port {port} is still there")
+        return {"usual_queue": usual, "steered_to": wanted}
+    finally:
+        ethtool(lab, "-K", "ntuple", "off")
+        up(lab)
 
 
 @scenario.check("ethtool -t offline")
