@@ -321,6 +321,51 @@ static void eitr_counter_can_be_written(void **state)
 	assert_true(model_irq_pending(m, 0));
 }
 
+/* Interval 0 is no moderation: what is held back goes, though the counter was not at 0. */
+static void no_interval_lets_go(void **state)
+{
+	struct model *m = *state;
+	const uint32_t eitr = ixgbe_eitr_reg(0);
+
+	model_write(m, IXGBE_GPIE, MSIX);
+	model_write(m, IXGBE_EIAC, 0x0000ffff);
+	model_write(m, IXGBE_EIMS, 0x00000001);
+	for (int i = 0; i < 500; i++) { /* once in a while the machine is too slow to tell */
+		uint64_t start = model_now_ms();
+		bool held;
+
+		model_write(m, eitr, IXGBE_EITR_ITR_INTERVAL | IXGBE_EITR_ITR_COUNTER);
+		model_write(m, IXGBE_EICS, 0x00000001);
+		held = !model_irq_pending(m, 0);
+		model_write(m, eitr, IXGBE_EITR_CNT_WDIS);
+		assert_int_equal(model_irq_pending(m, 0), held);
+		assert_int_equal(model_read(m, eitr), IXGBE_EITR_ITR_COUNTER);
+		if (held && model_now_ms() == start)
+			return;
+	}
+	fail_msg("the machine is too slow: 500 tries took a millisecond or more each");
+}
+
+/* With EIMEN the causes of EICS do not wait; those of the queues still do. */
+static void eimen_sends_eics_at_once(void **state)
+{
+	struct model *m = *state;
+	uint64_t start = model_now_ms();
+
+	model_write(m, IXGBE_GPIE, MSIX | IXGBE_GPIE_EIMEN);
+	model_write(m, IXGBE_EIAC, 0x0000ffff);
+	model_write(m, IXGBE_AT(EIMS_EX, 0), 0xffffffff);
+	model_write(m, ixgbe_eitr_reg(0), IXGBE_EITR_ITR_INTERVAL);
+	model_write(m, ixgbe_eitr_reg(20), IXGBE_EITR_ITR_INTERVAL);
+	for (int i = 0; i < 100; i++) { /* each waits for none */
+		assert_true(model_now_ms() < start + MODEL_DEADLINE_MS);
+		model_write(m, IXGBE_EICS, 0x00000001);
+		assert_true(model_irq_pending(m, 0));
+		model_write(m, IXGBE_AT(EICS_EX, 0), 1u << 20);
+		assert_true(model_irq_pending(m, 20));
+	}
+}
+
 /* A driver that masks while the message waits gets none. */
 static void masking_takes_a_held_message_back(void **state)
 {
@@ -392,6 +437,8 @@ int main(void)
 		TEST(queue_causes_follow_ivar),
 		TEST(eitr_holds_messages_back),
 		TEST(eitr_counter_can_be_written),
+		TEST(no_interval_lets_go),
+		TEST(eimen_sends_eics_at_once),
 		TEST(masking_takes_a_held_message_back),
 		TEST(tcp_timer_fires_once_or_in_a_loop),
 		TEST(free_running_timer_runs),

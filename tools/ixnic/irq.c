@@ -14,6 +14,11 @@
  * message is due when a cause makes the level rise or joins a high level, when
  * unmasking raises it, and when the driver cleared some of the causes but not all. EITR
  * then may hold the message back; a level that falls meanwhile takes the message with it.
+ *
+ * EITR (7.3.2.1) counts down from a message on; the next one goes when it is at 0. A new interval
+ * is that of the next message: with CNT_WDIS, as drivers write it while they adapt, the counter
+ * goes on from where it is. No interval means no moderation, whatever the counter was, and with
+ * GPIE.EIMEN the causes that software sets in EICS do not wait.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -162,7 +167,7 @@ static void fire(struct nic *nic)
 			irq->due &= ~(1ull << vector);
 			continue;
 		}
-		if (nic->loop && irq->free_at_ns[vector] > now) {
+		if (nic->loop && irq->free_at_ns[vector] > now && interval_ns(nic, vector) > 0) {
 			if (irq->free_at_ns[vector] < next)
 				next = irq->free_at_ns[vector];
 			continue;
@@ -312,12 +317,22 @@ static uint32_t eics_read(struct nic *nic, uint32_t index, uint32_t value)
 	return reg(nic, IXGBE_EICR);
 }
 
+/* With GPIE.EIMEN, EITR does not hold back what software sets (8.2.3.5.18). */
+static void free_now(struct nic *nic, uint64_t queues, uint32_t misc)
+{
+	if (!(reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIMEN) || (!queues && !misc))
+		return;
+	for (uint64_t left = vectors_of(nic, queues, misc); left; left &= left - 1)
+		nic->irq->free_at_ns[__builtin_ctzll(left)] = 0;
+}
+
 static void eics_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	uint32_t unmask = written & reg(nic, IXGBE_EIAM);
 
 	(void)index;
 	(void)old;
+	free_now(nic, written & QUEUE_BITS, written & (OTHER_BITS | TIMER_BIT));
 	irq_raise(nic, written);
 	if (!(reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIAME))
 		enable(nic, unmask & QUEUE_BITS, unmask & (OTHER_BITS | TIMER_BIT));
@@ -342,6 +357,7 @@ static void eimc_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 static void eics_ex_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)old;
+	free_now(nic, (uint64_t)written << (index * 32), 0);
 	raise_causes(nic, (uint64_t)written << (index * 32), 0);
 }
 
@@ -365,6 +381,7 @@ static void eitr_written(struct nic *nic, uint32_t vector, uint32_t old, uint32_
 
 	if (written & IXGBE_EITR_CNT_WDIS) {
 		reg_set(nic, at, (reg(nic, at) & ~kept) | (old & kept));
+		fire(nic); /* with no interval there is nothing left to wait for */
 		return;
 	}
 	if (vector >= NIC_VECTORS)
