@@ -3,16 +3,19 @@
  * The software NIC's data path under a hostile driver and a hostile wire.
  *
  * The input is a list of steps: descriptors and memory written, tails moved, registers of the rings
- * and filters changed, frames from the wire. What is sent loops back or is lost without a wire.
+ * and filters changed, frames and trains of segments from the wire. What is sent loops back or is
+ * lost without a wire.
  * Whatever they are: nothing is read or written outside (the sanitizers), a turn ends, and every
  * frame is delivered or in a named drop.
  */
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "tools/ixnic/checksum.h"
 #include "tools/ixnic/datapath.h"
 #include "tools/ixnic/dma.h"
 
@@ -48,7 +51,7 @@ static uint32_t take(struct input *in, size_t bytes)
 	return value;
 }
 
-static void start(struct nic *nic)
+static void start(struct nic *nic, bool coalesce)
 {
 	const uint32_t rx = IOVA + RX_AT, tx = IOVA + TX_AT;
 	static const uint32_t key[] = {0x6d5a56da, 0x255b0ec2, 0x4167253d};
@@ -61,9 +64,18 @@ static void start(struct nic *nic)
 	for (uint32_t i = 0; i < 3; i++)
 		regfile_write(nic, IXGBE_AT(RSSRK, i), key[i]);
 	regfile_write(nic, IXGBE_FCTRL, IXGBE_FCTRL_BAM | IXGBE_FCTRL_UPE | IXGBE_FCTRL_MPE);
-	regfile_write(nic, IXGBE_HLREG0, reg(nic, IXGBE_HLREG0) | IXGBE_HLREG0_LPBK);
+	regfile_write(nic, IXGBE_HLREG0,
+		      reg(nic, IXGBE_HLREG0) | IXGBE_HLREG0_LPBK | IXGBE_HLREG0_RXCRCSTRP);
 	regfile_write(nic, IXGBE_RDBAL, rx);
 	regfile_write(nic, IXGBE_RDLEN, RING * IXGBE_DESC_BYTES);
+	if (coalesce) {
+		regfile_write(nic, IXGBE_SRRCTL,
+			      IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE,
+					       IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER) |
+				      IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEHEADER, 4) |
+				      IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEPACKET, 2));
+		regfile_write(nic, IXGBE_RSCCTL, IXGBE_RSCCTL_RSCEN | IXGBE_RSCCTL_MAXDESC);
+	}
 	regfile_write(nic, IXGBE_RXDCTL, IXGBE_RXDCTL_ENABLE);
 	regfile_write(nic, IXGBE_RDT, RING - 1);
 	regfile_write(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
@@ -101,6 +113,7 @@ static void step_register(struct input *in, struct nic *nic)
 		IXGBE_SYNQF,    IXGBE_PFVTCTL,  IXGBE_FDIRCTRL,  IXGBE_FDIRHASH,   IXGBE_FDIRCMD,
 		IXGBE_FDIRM,    IXGBE_FDIRTCPM, IXGBE_FDIRSIP4M, IXGBE_FDIRDIP4M,  IXGBE_FDIRIP6M,
 		IXGBE_FDIRPORT, IXGBE_FDIRIPSA, IXGBE_FDIRIPDA,  IXGBE_FDIRVLAN,   IXGBE_FDIRHKEY,
+		IXGBE_RSCCTL,   IXGBE_RSCDBU,   IXGBE_RFCTL,     IXGBE_RDRXCTL,
 	};
 
 	regfile_write(nic, offset[take(in, 1) % (sizeof(offset) / sizeof(offset[0]))], take(in, 4));
@@ -148,6 +161,44 @@ out:
 	free(data);
 }
 
+/*
+ * A train of TCP segments that come in one turn: each follows the last but for what the input says,
+ * and most of them could be coalesced. The payload is in memory of exactly its length.
+ */
+static void step_train(struct input *in, struct nic *nic)
+{
+	uint32_t left = take(in, 1) % 40, seq = take(in, 4);
+	uint8_t head[66];
+
+	memcpy(head, headers, sizeof(headers));
+	memcpy(head + 54, (const uint8_t[]){1, 1, 8, 10, 0, 0, 0, 0, 0, 0, 0, 0}, 12);
+	while (left-- > 0) {
+		uint32_t how = take(in, 1), len = 6 + take(in, 2) % 3000;
+		uint32_t head_len = how & 0x40 ? 66 : 54;
+		uint8_t *body = calloc(1, len);
+		struct frame frame = {head, body, head_len, len, FRAME_CHECKED_ANY, false};
+		uint32_t be = htobe32(seq);
+		uint16_t sum;
+
+		if (!body)
+			abort();
+		head[16] = (uint8_t)((head_len - 14 + len) >> 8);
+		head[17] = (uint8_t)(head_len - 14 + len);
+		head[24] = head[25] = 0;
+		sum = (uint16_t)~csum_fold(csum_add(0, head + 14, 20));
+		memcpy(head + 24, &sum, sizeof(sum));
+		head[35] = (uint8_t)(how & 0x20 ? take(in, 1) : 0); /* another flow */
+		memcpy(head + 38, &be, sizeof(be));
+		head[46] = head_len == 66 ? 0x80 : 0x50;
+		head[47] = how & 0x10 ? (uint8_t)take(in, 1) : 0x10;
+		if (how & 0x08) /* anything */
+			head[take(in, 1) % head_len] = (uint8_t)take(in, 1);
+		rx_frame(nic, &frame);
+		free(body);
+		seq += how & 0x04 ? take(in, 1) : len;
+	}
+}
+
 static uint64_t total, arrived, sent, left_us;
 
 /* Sums up the names: what came in, and where it went. */
@@ -192,9 +243,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(memory + 0x2000, headers, sizeof(headers));
 	if (dma_table_map(nic->dma, IOVA, MEMORY, DMA_READABLE | DMA_WRITABLE, memory_fd, 0))
 		abort();
-	start(nic);
+	start(nic, take(&in, 1) & 1);
 	while (in.at < in.end) {
-		switch (take(&in, 1) % 7) {
+		switch (take(&in, 1) % 8) {
 		case 0:
 			step_descriptor(&in);
 			break;
@@ -209,6 +260,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 4:
 			regfile_write(nic, IXGBE_TDT, take(&in, 1) % (RING + 1));
+			break;
+		case 5:
+			step_train(&in, nic);
 			break;
 		case 6:
 			step_flow(&in, nic);
@@ -305,13 +359,38 @@ static void put_flows(struct output *out)
 	}
 }
 
+/* Segments that mostly follow each other. */
+static void put_train(struct output *out)
+{
+	uint32_t segments = 1 + out->random() % 39;
+
+	put(out, 5, 1);
+	put(out, segments, 1);
+	put(out, out->random(), 4);
+	while (segments-- > 0) {
+		uint32_t how = out->random() % 8 ? 0 : out->random() & 0xff;
+
+		put(out, how, 1);
+		put(out, out->random() % 4 ? 1448 : out->random(), 2);
+		if (how & 0x20)
+			put(out, out->random() % 40, 1);
+		if (how & 0x10)
+			put(out, out->random() % 2 ? 0x18 : out->random(), 1);
+		if (how & 0x08)
+			put(out, out->random(), 2);
+		if (how & 0x04)
+			put(out, out->random(), 1);
+	}
+}
+
 size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 {
 	struct output out = {.to = to, .random = random};
 	uint32_t tail = 0, given = RING - 1;
 
-	while (out.n + 300 < size && random() % 60) {
-		switch (random() % 8) {
+	put(&out, random(), 1);
+	while (out.n + 400 < size && random() % 60) {
+		switch (random() % 9) {
 		case 0:
 			put_frame(&out);
 			break;
@@ -329,7 +408,7 @@ size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 				put(&out, 0, 4);
 				put(&out, 0, 4);
 			}
-			put(&out, 5, 1);
+			put(&out, 7, 1);
 			put(&out, given, 1);
 			break;
 		case 3: /* anything */
@@ -337,6 +416,9 @@ size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 			break;
 		case 4:
 			put_flows(&out);
+			break;
+		case 5:
+			put_train(&out);
 			break;
 		default:
 			put_packet(&out, &tail);

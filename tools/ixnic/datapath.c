@@ -90,7 +90,9 @@ bool datapath_work(struct nic *nic)
 
 	rx_drain(nic);
 	more |= wire_poll(nic, RX_FRAMES_TURN);
+	rsc_close_all(nic); /* before transmit: a driver that polls need not wait for that */
 	more |= tx_work(nic, TX_FRAMES_TURN);
+	rsc_close_all(nic); /* what was looped back */
 	wire_flush(nic);
 	capture_flush(nic);
 	raise(nic, dp->rx_interrupts, irq_raise_rx);

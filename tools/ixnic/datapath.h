@@ -3,7 +3,8 @@
  * What the files of the data path share.
  *
  *   wire ── rx_frame() ── rx.c ─┬─ parse.c filter.c rss.c    what it is, whose it is
- *                               └─ packet buffer ── receive rings
+ *                               └─ packet buffer ─┬─────────── receive rings
+ *                                                 └─ rsc.c ──┘
  *   transmit rings ── tx.c ── tso.c ── stats.c ── wire, or rx_frame() when looped back
  *
  * datapath_work() does a bounded turn of all of it: a few frames from the wire, a few from
@@ -13,6 +14,7 @@
 
 #include "nic.h"
 #include "parse.h"
+#include "rsc_merge.h"
 #include "rss.h"
 #include "tso.h"
 
@@ -33,6 +35,8 @@
 	C(rx_frames)    /* from the wire */                                                        \
 	C(rx_bytes)     /* of them, without CRC */                                                 \
 	C(rx_delivered) /* written to a ring */                                                    \
+	C(rx_coalesced) /* of them, in large receives of at least two */                           \
+	C(rx_large)     /* those large receives */                                                 \
 	C(rx_drop_link_down)                                                                       \
 	C(rx_drop_disabled)     /* RXCTRL.RXEN clear, or SECRXCTRL.RX_DIS set */                   \
 	C(rx_drop_runt)         /* shorter than 64 bytes with CRC */                               \
@@ -76,6 +80,15 @@ struct slice {
 	uint32_t len;
 };
 
+/* What receive-side coalescing knows of a frame: nothing on a queue without it. */
+struct rsc_frame {
+	bool tcp;       /* over IPv4: it closes the large receive of its flow, or joins it */
+	bool candidate; /* may be in one; the rest of its L3 and L4 is then known */
+	bool push;
+	struct rsc_layout at; /* of the headers, as they reach the client */
+	uint8_t flow[RSC_FLOW_BYTES];
+};
+
 /* A frame on its way to a ring, and what is known of it. */
 struct rx_packet {
 	struct slice part[4]; /* it, in order */
@@ -85,11 +98,57 @@ struct rx_packet {
 	bool flow_drop;        /* `queue` is the flow director's drop queue */
 	uint32_t split;        /* length of the header that may be split off; 0: none */
 	union ixgbe_desc done; /* the last descriptor's write-back, but for length, DD and EOP */
+	struct rsc_frame rsc;
+};
+
+/* Takes the next bytes of a packet, slice by slice. */
+struct rx_reader {
+	const struct rx_packet *packet;
+	uint32_t part;
+	uint32_t at;
+};
+
+/* A receive ring as its registers have it now. */
+struct rx_ring {
+	uint64_t base;
+	uint32_t size; /* descriptors */
+	uint32_t head;
+	uint32_t free; /* descriptors from head to tail */
 };
 
 struct rx_queue {
 	bool enable_seen; /* RXDCTL.ENABLE was read back set */
 	bool interrupt;   /* something was written back in this turn */
+};
+
+#define RSC_CONTEXTS  32u /* large receives open at once (section 7.11) */
+#define RSC_DESCS_MAX 16u /* RSCCTL.MAXDESC */
+#define RSC_BEGIN_MAX 14u /* segments that begin in one buffer: RSCCNT is one more */
+
+struct rsc_desc {
+	uint16_t index; /* in the ring */
+	uint16_t begin; /* segments */
+	uint32_t bytes;
+};
+
+/* Where the next byte goes. */
+struct rsc_tail {
+	uint32_t descs;
+	uint32_t room; /* in the last one's buffer */
+	uint64_t iova;
+};
+
+/* A large receive that is open: its descriptors are taken, but not yet written back. */
+struct rsc_context {
+	uint32_t queue;
+	uint8_t flow[RSC_FLOW_BYTES];
+	uint32_t packets, bytes;
+	uint32_t split; /* bytes in the header buffer */
+	uint64_t header_iova;
+	struct rsc_large large;
+	union ixgbe_desc done; /* the last packet's */
+	struct rsc_tail tail;
+	struct rsc_desc desc[RSC_DESCS_MAX];
 };
 
 /* A context descriptor (section 7.2.3.2.3), taken apart. */
@@ -148,6 +207,12 @@ struct datapath {
 	uint64_t rx_interrupts[NIC_QUEUES / 64];  /* queues to raise at the end of the turn */
 	uint32_t fifo_head, fifo_tail, fifo_used; /* bytes of fifo[] */
 	uint8_t *fifo;
+
+	/* rsc.c */
+	uint32_t rsc_open;
+	struct rsc_context
+		*rsc[RSC_CONTEXTS]; /* the open ones, the oldest first; then the others */
+	struct rsc_context rsc_context[RSC_CONTEXTS];
 
 	/* filter.c: derived from registers, rebuilt when they were written */
 	bool filter_stale;
@@ -223,6 +288,29 @@ union ixgbe_desc *desc_at(struct nic *nic, uint64_t base, uint32_t index);
 /* Moves what waits in the packet buffer to the rings, as far as it goes. */
 void rx_drain(struct nic *nic);
 void rx_reset(struct nic *nic);
+struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue);
+/* The descriptor at the ring's head, and one look at what the driver wrote there; NULL if there
+ * is none. */
+union ixgbe_desc *rx_slot(struct nic *nic, uint32_t queue, const struct rx_ring *ring,
+			  union ixgbe_desc *given);
+void rx_ring_advance(struct rx_ring *ring);
+void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len);
+/* To the client's buffer at `iova`, which may lie in several mappings. */
+bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, uint32_t len);
+
+/* ---- rsc.c ---- */
+
+/* Fills out->rsc; out is laid out as it reaches the client. For queues with RSCCTL.RSCEN. */
+void rsc_classify(const struct nic *nic, const struct frame *frame, const struct packet *packet,
+		  struct rx_packet *out);
+/* Whether the frame, which is TCP over IPv4, is now part of a large receive; else it is the
+ * caller's, and the flow has none open. */
+bool rsc_take(struct nic *nic, const struct rx_packet *packet);
+void rsc_close(struct nic *nic, struct rsc_context *context);
+void rsc_close_all(struct nic *nic);
+/* Reports what is wrong with the settings of a queue that is about to be enabled. */
+void rsc_check_queue(struct nic *nic, uint32_t queue);
+void rsc_reset(struct nic *nic);
 
 /* ---- tx.c ---- */
 
@@ -255,8 +343,8 @@ enum stats_cast { CAST_UNI, CAST_MULTI, CAST_BROAD };
 enum stats_cast stats_cast(const uint8_t *destination);
 void stats_rx_wire(struct nic *nic, uint32_t bytes); /* anything that came, good or bad */
 void stats_rx_good(struct nic *nic, const uint8_t *destination, uint32_t bytes);
-void stats_rx_queue(struct nic *nic, uint32_t queue, uint32_t bytes);
-void stats_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t bytes);
+void stats_rx_queue(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes);
+void stats_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes);
 void stats_tx(struct nic *nic, const uint8_t *destination, uint32_t bytes);
 void stats_tx_queue(struct nic *nic, uint32_t queue, uint32_t bytes);
 

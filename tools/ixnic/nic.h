@@ -267,6 +267,8 @@ void stat_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount);
 	R(RX_TAIL_EARLY, "4.6.7.1", "RDT written before RXDCTL.ENABLE read back set")              \
 	R(RX_TAIL_RANGE, "7.1.9", "RDT outside the ring")                                          \
 	R(RX_BUFFER_SIZE, "8.2.3.8.7", "SRRCTL.BSIZEPACKET 0 or over 16 KiB")                      \
+	R(RX_RSC_SETUP, "7.11.1",                                                                  \
+	  "coalescing with legacy descriptors, buffers under 2 KiB, or over 65535 bytes of them")  \
 	R(RX_DESC_DD, "7.1.6.1", "receive descriptor handed over with DD or a reserved bit set")   \
 	R(TX_RING_BASE, "8.2.3.9.5", "transmit ring base not 128-byte aligned")                    \
 	R(TX_RING_LENGTH, "8.2.3.9.7",                                                             \

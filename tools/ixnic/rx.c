@@ -5,6 +5,7 @@
  *   rx_frame()  MAC checks ── address and VLAN filters ── queue ── checksums ─┐
  *                                                                            v
  *   ring <── rx_deliver() <── packet buffer, when the ring has no descriptors for it
+ *        <── rsc.c <─┘         on queues that coalesce
  *
  * The packet buffer is a first-in first-out memory of RXPBSIZE bytes (section 7.1.3.2): a frame
  * whose queue has no descriptors waits in it and holds up those behind it, unless SRRCTL.DROP_EN is
@@ -40,17 +41,10 @@ enum {
 
 /* ---- Registers ---- */
 
-struct ring {
-	uint64_t base;
-	uint32_t size; /* descriptors */
-	uint32_t head;
-	uint32_t free; /* descriptors from head to tail */
-};
-
-static struct ring ring_of(const struct nic *nic, uint32_t queue)
+struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue)
 {
 	uint32_t tail = rxq_reg(nic, IXGBE_RDT, queue);
-	struct ring ring = {
+	struct rx_ring ring = {
 		.base = (uint64_t)rxq_reg(nic, IXGBE_RDBAH, queue) << 32 |
 			rxq_reg(nic, IXGBE_RDBAL, queue),
 		.size = rxq_reg(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES,
@@ -121,6 +115,7 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	if (units == 0 || units > 16)
 		violation(nic, VIOLATION_RX_BUFFER_SIZE, "SRRCTL[%u].BSIZEPACKET = %u", queue,
 			  units);
+	rsc_check_queue(nic, queue);
 }
 
 static uint32_t rxdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
@@ -168,14 +163,7 @@ const struct reg_hook rx_hooks[] = {
 
 enum outcome { DELIVERED, DROPPED, WAITS };
 
-/* Takes the next bytes of a packet, slice by slice. */
-struct reader {
-	const struct rx_packet *packet;
-	uint32_t part;
-	uint32_t at;
-};
-
-static void read_to_memory(struct reader *from, uint8_t *to, uint32_t len)
+void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len)
 {
 	while (len > 0) {
 		const struct slice *slice = &from->packet->part[from->part];
@@ -192,20 +180,19 @@ static void read_to_memory(struct reader *from, uint8_t *to, uint32_t len)
 	}
 }
 
-/* The next `len` bytes to the client's buffer at `iova`, which may lie in several mappings. */
-static bool read_to_client(struct nic *nic, struct reader *from, uint64_t iova, uint32_t len)
+bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, uint32_t len)
 {
 	uint8_t *to = dma_at(nic, iova, len, true);
 
 	if (to) {
-		read_to_memory(from, to, len);
+		rx_read(from, to, len);
 		return true;
 	}
 	while (len > 0) {
 		uint8_t piece[256];
 		uint32_t n = len < sizeof(piece) ? len : (uint32_t)sizeof(piece);
 
-		read_to_memory(from, piece, n);
+		rx_read(from, piece, n);
 		if (dma_write(nic, iova, piece, n) < 0)
 			return false;
 		iova += n;
@@ -246,29 +233,46 @@ static uint32_t split_length(uint32_t srrctl, const struct rx_packet *packet)
 	}
 }
 
-/* Fills the ring's next descriptor with up to `room` bytes. */
-static bool fill_descriptor(struct nic *nic, uint32_t queue, struct ring *ring, struct reader *from,
-			    uint32_t split, uint32_t *left, uint32_t room)
+union ixgbe_desc *rx_slot(struct nic *nic, uint32_t queue, const struct rx_ring *ring,
+			  union ixgbe_desc *given)
 {
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
 	union ixgbe_desc *slot = desc_at(nic, ring->base, ring->head);
+
+	if (!slot)
+		return NULL;
+	*given = desc_load(slot);
+	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && given->qword[1] & IXGBE_RXD_STAT_DD)
+		violation(nic, VIOLATION_RX_DESC_DD, "queue %u, descriptor %u", queue, ring->head);
+	return slot;
+}
+
+void rx_ring_advance(struct rx_ring *ring)
+{
+	ring->head = ring->head + 1 == ring->size ? 0 : ring->head + 1;
+	ring->free--;
+}
+
+/* Fills the ring's next descriptor with up to `room` bytes. */
+static bool fill_descriptor(struct nic *nic, uint32_t queue, struct rx_ring *ring,
+			    struct rx_reader *from, uint32_t split, uint32_t *left, uint32_t room)
+{
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
 	union ixgbe_desc given, done = from->packet->done;
+	union ixgbe_desc *slot = rx_slot(nic, queue, ring, &given);
 	uint32_t status = IXGBE_RXD_STAT_DD;
 	uint32_t len;
 	bool ok = true;
 
 	if (!slot)
 		return false;
-	given = desc_load(slot);
-	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && given.qword[1] & IXGBE_RXD_STAT_DD)
-		violation(nic, VIOLATION_RX_DESC_DD, "queue %u, descriptor %u", queue, ring->head);
 	if (split) {
-		ok = read_to_client(nic, from, given.qword[1] & ~1ull, split);
+		ok = rx_read_to_client(nic, from, given.qword[1] & ~1ull, split);
 		*left -= split;
 		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_HDR_LEN, split) | IXGBE_RXD_SPH;
 	}
 	len = *left < room ? *left : room;
-	ok = ok && (len == 0 || read_to_client(nic, from, given.qword[0], len));
+	ok = ok && (len == 0 || rx_read_to_client(nic, from, given.qword[0], len));
 	*left -= len;
 
 	done.dword[3] |= len;
@@ -282,14 +286,14 @@ static bool fill_descriptor(struct nic *nic, uint32_t queue, struct ring *ring, 
 		done.qword[0] = given.qword[0];
 	}
 	desc_store(slot, &done);
-	ring->head = ring->head + 1 == ring->size ? 0 : ring->head + 1;
+	rx_ring_advance(ring);
 	return ok;
 }
 
 static enum outcome drop(struct nic *nic, const struct rx_packet *packet, enum nic_counter reason)
 {
 	count(nic, reason);
-	stats_rx_queue_drop(nic, packet->queue, packet->len);
+	stats_rx_queue_drop(nic, packet->queue, 1, packet->len);
 	return DROPPED;
 }
 
@@ -300,12 +304,15 @@ static enum outcome rx_deliver(struct nic *nic, const struct rx_packet *packet)
 	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, queue);
 	uint32_t room = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024;
 	uint32_t split = split_length(srrctl, packet);
-	struct reader from = {.packet = packet};
-	struct ring ring = ring_of(nic, queue);
+	struct rx_reader from = {.packet = packet};
+	struct rx_ring ring;
 	uint32_t left = packet->len;
 	uint32_t need;
 	bool ok = true;
 
+	if (packet->rsc.tcp && rsc_take(nic, packet))
+		return DELIVERED;
+	ring = rx_ring_of(nic, queue);
 	if (!(rxq_reg(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE))
 		return drop(nic, packet,
 			    packet->flow_drop ? COUNTER_rx_drop_flow_director
@@ -329,7 +336,7 @@ static enum outcome rx_deliver(struct nic *nic, const struct rx_packet *packet)
 	if (!ok)
 		return drop(nic, packet, COUNTER_rx_drop_dma);
 	count(nic, COUNTER_rx_delivered);
-	stats_rx_queue(nic, queue, packet->len);
+	stats_rx_queue(nic, queue, 1, packet->len);
 	return DELIVERED;
 }
 
@@ -357,7 +364,7 @@ static bool fifo_put(struct nic *nic, const struct rx_packet *packet)
 	uint32_t to_end = RX_BUFFER_BYTES - dp->fifo_tail;
 	uint32_t skip = to_end < need ? to_end : 0;
 	struct rx_packet *entry;
-	struct reader from = {.packet = packet};
+	struct rx_reader from = {.packet = packet};
 	uint8_t *bytes;
 
 	if (need + skip > fifo_size(nic) - dp->fifo_used || dp->fifo_used > fifo_size(nic))
@@ -370,7 +377,7 @@ static bool fifo_put(struct nic *nic, const struct rx_packet *packet)
 	}
 	entry = (void *)(dp->fifo + dp->fifo_tail);
 	bytes = dp->fifo + dp->fifo_tail + sizeof(*entry);
-	read_to_memory(&from, bytes, packet->len);
+	rx_read(&from, bytes, packet->len);
 	*entry = *packet;
 	entry->parts = 1;
 	entry->part[0] = (struct slice){bytes, packet->len};
@@ -428,6 +435,7 @@ void rx_reset(struct nic *nic)
 		count(nic, COUNTER_rx_drop_reset);
 		fifo_remove(dp, packet);
 	}
+	rsc_reset(nic);
 	memset(dp->rxq, 0, sizeof(dp->rxq));
 	memset(dp->rx_interrupts, 0, sizeof(dp->rx_interrupts));
 }
@@ -689,5 +697,7 @@ void rx_frame(struct nic *nic, const struct frame *frame)
 				    : fragment_sum(nic, frame, &packet);
 	out.done.dword[2] |= checksum_status(frame, &packet) | (inexact ? IXGBE_RXD_STAT_PIF : 0);
 	lay_out(nic, &out, frame, &packet, &crc);
+	if (rxq_reg(nic, IXGBE_RSCCTL, out.queue) & IXGBE_RSCCTL_RSCEN)
+		rsc_classify(nic, frame, &packet, &out);
 	rx_enqueue(nic, &out);
 }

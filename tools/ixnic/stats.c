@@ -87,20 +87,20 @@ static uint32_t queue_set(const struct nic *nic, uint32_t map, uint32_t queue)
 	return reg(nic, map + queue / 4 * 4) >> (queue % 4 * 8) & IXGBE_RQSMR_Q0;
 }
 
-void stats_rx_queue(struct nic *nic, uint32_t queue, uint32_t bytes)
+void stats_rx_queue(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes)
 {
 	uint32_t set = queue_set(nic, IXGBE_RQSMR, queue);
 
-	stat_add(nic, IXGBE_AT(QPRC, set), 1);
+	stat_add(nic, IXGBE_AT(QPRC, set), frames);
 	stat_add64(nic, IXGBE_AT(QBRC_L, set), IXGBE_AT(QBRC_H, set), bytes);
-	stat_add(nic, IXGBE_RXDGPC, 1);
+	stat_add(nic, IXGBE_RXDGPC, frames);
 	stat_add64(nic, IXGBE_RXDGBCL, IXGBE_RXDGBCH, bytes);
 }
 
-void stats_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t bytes)
+void stats_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes)
 {
-	stat_add(nic, IXGBE_AT(QPRDC, queue_set(nic, IXGBE_RQSMR, queue)), 1);
-	stat_add(nic, IXGBE_RXDDPC, 1);
+	stat_add(nic, IXGBE_AT(QPRDC, queue_set(nic, IXGBE_RQSMR, queue)), frames);
+	stat_add(nic, IXGBE_RXDDPC, frames);
 	stat_add64(nic, IXGBE_RXDDBCL, IXGBE_RXDDBCH, bytes);
 }
 

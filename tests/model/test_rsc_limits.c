@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/* Receive-side coalescing: how large it gets, where there is none; turns, interrupts, resets. */
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "segments.h"
+#include "tools/ixnic/dma.h"
+
+static int setup(void **state)
+{
+	return model_start(state, NULL);
+}
+
+static int teardown(void **state)
+{
+	return model_stop(state);
+}
+
+/* ---- How large ---- */
+
+static void the_oldest_makes_room(void **state)
+{
+	struct bed bed;
+	uint32_t large = 0, plain = 0;
+
+	bed_start_usual(&bed, state);
+	for (uint32_t i = 0; i < 2; i++) {
+		/* the first round opens 33; the second begins with the one that was evicted */
+		for (uint16_t flow = 0; flow <= RSC_CONTEXTS; flow++) {
+			if (i == 1 && flow > 0 && flow < RSC_CONTEXTS)
+				continue;
+			bed_send(&bed, &(struct segment){.frame = {.seq = FLOW_SEQ + i * 50,
+								   .payload = 50,
+								   .source = 1000u + flow}});
+		}
+	}
+	bed_go(&bed, 100);
+	for (uint32_t i = 0; i < RSC_CONTEXTS + 2; i++) {
+		static struct chain c;
+
+		bed_take(&bed, &c);
+		large += c.packets == 2;
+		plain += c.packets == 0;
+		if (c.packets)
+			assert_int_equal(get16(c.data + 34), 1000 + RSC_CONTEXTS);
+	}
+	assert_int_equal(large, 1);
+	assert_int_equal(plain, RSC_CONTEXTS + 1);
+	bed_end(&bed, 1, 2);
+}
+
+static void fourteen_begin_in_a_buffer(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	for (uint32_t i = 0; i < 30; i++)
+		bed_data(&bed, FLOW_SEQ + i * 20, 20);
+	bed_go(&bed, 32);
+	expect_large(&bed, FLOW_SEQ, 280, 14);
+	expect_large(&bed, FLOW_SEQ + 280, 280, 14);
+	expect_large(&bed, FLOW_SEQ + 560, 40, 2);
+	bed_end(&bed, 3, 30);
+}
+
+/* As many segments as MAXDESC buffers hold, then the next large receive; never over 64 KiB. */
+static void maxdesc(void **state, uint32_t kib, uint32_t field, uint32_t descs)
+{
+	static struct chain c;
+	struct bed bed;
+	uint32_t bytes = descs * kib * 1024 < 65535 + 14 ? descs * kib * 1024 : 65535 + 14;
+	uint32_t full = (bytes - 54) / 1448, packets = 100, seq = FLOW_SEQ;
+
+	bed_start(&bed, state, kib, field, 0);
+	for (uint32_t i = 0; i < packets; i++)
+		bed_data(&bed, FLOW_SEQ + i * 1448, 1448);
+	bed_go(&bed, BED_RING - 1);
+	while (packets > 0) {
+		uint32_t n = packets < full ? packets : full;
+
+		bed_take(&bed, &c);
+		assert_int_equal(c.packets, n > 1 ? n : 0);
+		assert_true(c.descs <= descs);
+		chain_check(&c, 14, 54, seq, n * 1448);
+		packets -= n;
+		seq += n * 1448;
+	}
+	assert_int_equal(counter(bed.m, "rx_delivered"), 100);
+	assert_int_equal(model_control_int(bed.m, "violations", "total"),
+			 descs * kib * 1024 > 65535);
+}
+
+#define MAXDESC(descs, kib)                                                                        \
+	static void maxdesc_##descs##_of_##kib##k(void **state)                                    \
+	{                                                                                          \
+		maxdesc(state, kib, IXGBE_RSCCTL_MAXDESC_##descs, descs);                          \
+	}
+MAXDESC(1, 2)
+MAXDESC(4, 2)
+MAXDESC(8, 2)
+MAXDESC(16, 2)
+MAXDESC(16, 3)
+MAXDESC(1, 4)
+MAXDESC(4, 4)
+MAXDESC(8, 4)
+MAXDESC(16, 4)
+
+static void the_ring_runs_out(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	for (uint32_t i = 0; i < 6; i++)
+		bed_data(&bed, FLOW_SEQ + i * 1460, 1460);
+	bed_go(&bed, 2); /* 54 + 2 * 1460 fit, a third does not */
+	expect_large(&bed, FLOW_SEQ, 2 * 1460, 2);
+	assert_true(rx_silent(&bed.ring));
+	assert_int_equal(counter(bed.m, "rx_delivered"), 2);
+	rx_give(&bed.ring, 30);
+	expect_large(&bed, FLOW_SEQ + 2 * 1460, 4 * 1460, 4);
+	bed_end(&bed, 2, 6);
+}
+
+static void a_reset_drops_what_waits(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	for (uint32_t i = 0; i < 6; i++)
+		bed_data(&bed, FLOW_SEQ + i * 1460, 1460);
+	bed_go(&bed, 2);
+	expect_large(&bed, FLOW_SEQ, 2 * 1460, 2);
+	model_set(bed.m, IXGBE_CTRL, IXGBE_CTRL_PCIE_MASTER_DISABLE);
+	model_set(bed.m, IXGBE_CTRL, IXGBE_CTRL_RST);
+	model_control_wait(bed.m, "counters", "counters.rx_drop_reset", 4);
+	assert_int_equal(counter(bed.m, "rx_delivered"), 2);
+	assert_int_equal(model_read(bed.m, ixgbe_rxq_reg(IXGBE_RSCCTL, 0)), 0);
+}
+
+static void a_buffer_that_is_not_there_costs_its_frame(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	*(uint64_t *)(void *)(bed.ring.desc.addr + IXGBE_DESC_BYTES) = 0x7fff00000000;
+	for (uint32_t i = 0; i < 4; i++)
+		bed_data(&bed, FLOW_SEQ + i * 900, 900);
+	bed_go(&bed, 32);
+	expect_large(&bed, FLOW_SEQ, 1800, 2);
+	model_control_wait(bed.m, "counters", "counters.rx_drop_dma", 1);
+	bed.ring.next = 2;
+	expect_plain(&bed, FLOW_SEQ + 2700);
+	assert_int_equal(counter(bed.m, "rx_delivered"), 3);
+	assert_true(model_control_int(bed.m, "violations", "counts.DMA_FAULT") >= 1);
+}
+
+/* ---- Where nothing is coalesced ---- */
+
+/* `count` segments that follow each other come as they were sent. */
+static void expect_untouched(struct bed *bed, const struct segment *like, uint32_t count)
+{
+	static struct built f;
+	struct segment s = *like;
+
+	for (uint32_t i = 0; i < count; i++) {
+		s.frame.seq = FLOW_SEQ + i * s.frame.payload;
+		segment_build(&f, &s);
+		bed_send_built(bed, &f);
+	}
+	bed_go(bed, count); /* none is left */
+	for (uint32_t i = 0; i < count; i++)
+		expect_plain_at(bed, f.l4, FLOW_SEQ + i * s.frame.payload);
+	assert_int_equal(counter(bed->m, "rx_large"), 0);
+}
+
+static const struct segment usual = {.frame = {.payload = 700}};
+
+static void ipv6_is_not(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	expect_untouched(&bed, &(struct segment){.frame = {.ipv6 = true, .payload = 700}}, 3);
+	bed_end(&bed, 0, 0);
+}
+
+static void with_rsc_dis_nothing_is(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	model_set(bed.m, IXGBE_RFCTL, IXGBE_RFCTL_RSC_DIS);
+	expect_untouched(&bed, &usual, 3);
+	bed_end(&bed, 0, 0);
+}
+
+static void without_rscen_nothing_is(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	model_clear(bed.m, ixgbe_rxq_reg(IXGBE_RSCCTL, 0), IXGBE_RSCCTL_RSCEN);
+	expect_untouched(&bed, &usual, 3);
+	bed_end(&bed, 0, 0);
+}
+
+static void nfs_only_without_its_filters(void **state)
+{
+	const struct segment nfs = {.frame = {.payload = 700, .destination = 2049}};
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	model_clear(bed.m, IXGBE_RFCTL, IXGBE_RFCTL_NFSR_DIS);
+	expect_untouched(&bed, &nfs, 3);
+	model_set(bed.m, IXGBE_RFCTL, IXGBE_RFCTL_NFSR_DIS);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct segment s = nfs;
+
+		s.frame.seq = FLOW_SEQ + i * 700;
+		bed_send(&bed, &s);
+	}
+	bed_go(&bed, 32);
+	expect_large(&bed, FLOW_SEQ, 1400, 2);
+	bed_end(&bed, 1, 2);
+}
+
+static void header_buffers_are_longer_than_the_header(void **state)
+{
+	struct bed bed;
+
+	bed_start(&bed, state, 2, IXGBE_RSCCTL_MAXDESC_16,
+		  IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEHEADER, 1));
+	expect_untouched(&bed, &(struct segment){.frame = {.payload = 700}, .stamped = true}, 3);
+	bed_end(&bed, 0, 0);
+}
+
+static void with_crc_nothing_is(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	model_clear(bed.m, IXGBE_HLREG0, IXGBE_HLREG0_RXCRCSTRP);
+	expect_untouched(&bed, &usual, 3);
+	assert_int_equal(counter(bed.m, "rx_delivered"), 3);
+}
+
+static void small_buffers_break_a_rule(void **state)
+{
+	struct bed bed;
+
+	bed_start(&bed, state, 1, IXGBE_RSCCTL_MAXDESC_16, 0);
+	expect_untouched(&bed, &usual, 3);
+	assert_int_equal(model_control_int(bed.m, "violations", "counts.RX_RSC_SETUP"), 1);
+}
+
+static void fragments_pass_by(void **state)
+{
+	static struct built f;
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	bed_data(&bed, FLOW_SEQ, 500);
+	segment_build(&f,
+		      &(struct segment){.frame = {.seq = 1, .payload = 300, .fragment = 0x2000}});
+	bed_send_built(&bed, &f);
+	bed_data(&bed, FLOW_SEQ + 500, 500);
+	bed_go(&bed, 32);
+	expect_large(&bed, FLOW_SEQ, 1000, 2);
+	expect_plain(&bed, 1);
+	bed_end(&bed, 1, 2);
+}
+
+/* ---- Turns, interrupts, resets ---- */
+
+/* When the message comes, all that it is about is there. */
+static void closed_before_the_interrupt(void **state)
+{
+	struct bed bed;
+	struct model *m;
+
+	bed_start_usual(&bed, state);
+	m = bed.m;
+	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX);
+	model_write(m, IXGBE_EIAC, 0x0000ffff);
+	model_write(m, IXGBE_IVAR, 5 | IXGBE_IVAR_ALLOC0_VALID);
+	model_write(m, IXGBE_EIMS, 0x0000ffff);
+	for (uint32_t i = 0; i < 3; i++)
+		bed_data(&bed, FLOW_SEQ + i * 1000, 1000);
+	bed_go(&bed, 32);
+	assert_true(model_irq_wait(m, 5));
+	for (uint32_t i = 0; i < 2; i++) {
+		const uint64_t *at = (const void *)(bed.ring.desc.addr + i * IXGBE_DESC_BYTES);
+
+		assert_true(at[1] & IXGBE_RXD_STAT_DD);
+	}
+	assert_false(model_irq_pending(m, 5));
+	expect_large(&bed, FLOW_SEQ, 3000, 3);
+	bed_end(&bed, 1, 3);
+}
+
+/* Without anything that follows, a frame does not wait. */
+static void nothing_waits_for_a_next_one(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	rx_give(&bed.ring, 32);
+	for (uint32_t i = 0; i < 3; i++) {
+		bed_data(&bed, FLOW_SEQ + i * 1000, 1000);
+		expect_plain(&bed, FLOW_SEQ + i * 1000);
+	}
+	bed_end(&bed, 0, 0);
+}
+
+static void find_counter(void *ctx, const char *name, uint64_t value)
+{
+	if (strcmp(name, "rx_drop_reset") == 0)
+		*(uint64_t *)ctx = value;
+}
+
+/* In the middle of a turn, which no client can reach: the state itself. */
+static void a_reset_forgets_what_is_open(void **state)
+{
+	static struct built f;
+	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
+	struct frame frame = {.head = f.data};
+	struct model_dma memory;
+	struct nic *nic = NULL;
+	uint64_t dropped = 0;
+	int fd = memfd_create("rsc", MFD_CLOEXEC);
+
+	(void)state;
+	memory.iova = 0x100000;
+	assert_true(fd >= 0 && ftruncate(fd, 0x10000) == 0);
+	assert_int_equal(nic_new(mac, &nic), 0);
+	dma_table_enable(nic->dma, true);
+	assert_int_equal(
+		dma_table_map(nic->dma, memory.iova, 0x10000, DMA_READABLE | DMA_WRITABLE, fd, 0),
+		0);
+	for (uint64_t i = 0; i < 8; i++)
+		assert_int_equal(dma_write(nic, memory.iova + i * 16,
+					   (const uint64_t[]){memory.iova + 0x1000 + i * 2048, 0},
+					   16),
+				 0);
+	regfile_write(nic, IXGBE_HLREG0, IXGBE_HLREG0_RXCRCSTRP | IXGBE_HLREG0_LPBK);
+	regfile_write(nic, IXGBE_FCTRL, IXGBE_FCTRL_UPE);
+	regfile_write(nic, IXGBE_RSCCTL, IXGBE_RSCCTL_RSCEN | IXGBE_RSCCTL_MAXDESC);
+	regfile_write(nic, IXGBE_SRRCTL, 2 | 4 << 8 | 1 << 25);
+	regfile_write(nic, IXGBE_RDBAL, (uint32_t)memory.iova);
+	regfile_write(nic, IXGBE_RDLEN, 128);
+	regfile_write(nic, IXGBE_RXDCTL, IXGBE_RXDCTL_ENABLE);
+	regfile_write(nic, IXGBE_RDT, 7);
+	regfile_write(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
+	frame.looped = true;
+	for (uint32_t i = 0; i < 3; i++) {
+		segment_build(&f, &(struct segment){.frame = {.seq = i * 500, .payload = 500}});
+		frame.head_len = f.len;
+		rx_frame(nic, &frame);
+	}
+	assert_int_equal(nic->datapath->rsc_open, 1);
+	datapath_reset(nic);
+	assert_int_equal(nic->datapath->rsc_open, 0);
+	datapath_counters(nic, find_counter, &dropped);
+	assert_int_equal(dropped, 3);
+	nic_free(nic);
+	close(fd);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(the_oldest_makes_room),
+		TEST(fourteen_begin_in_a_buffer),
+		TEST(maxdesc_1_of_2k),
+		TEST(maxdesc_4_of_2k),
+		TEST(maxdesc_8_of_2k),
+		TEST(maxdesc_16_of_2k),
+		TEST(maxdesc_16_of_3k),
+		TEST(maxdesc_1_of_4k),
+		TEST(maxdesc_4_of_4k),
+		TEST(maxdesc_8_of_4k),
+		TEST(maxdesc_16_of_4k),
+		TEST(the_ring_runs_out),
+		TEST(a_reset_drops_what_waits),
+		TEST(a_buffer_that_is_not_there_costs_its_frame),
+		TEST(ipv6_is_not),
+		TEST(with_rsc_dis_nothing_is),
+		TEST(without_rscen_nothing_is),
+		TEST(nfs_only_without_its_filters),
+		TEST(header_buffers_are_longer_than_the_header),
+		TEST(with_crc_nothing_is),
+		TEST(small_buffers_break_a_rule),
+		TEST(fragments_pass_by),
+		TEST(closed_before_the_interrupt),
+		TEST(nothing_waits_for_a_next_one),
+		cmocka_unit_test(a_reset_forgets_what_is_open),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
