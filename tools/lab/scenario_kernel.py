@@ -87,6 +87,41 @@ def tcp_in(lab):
     return iperf(lab, "-R")
 
 
+def coalesced_so_far(lab):
+    """Segments and large receives: as the driver counts them, and as ixnic does."""
+    text = ethtool(lab, "-S")
+    driver = [int(re.search(rf"^\s*hw_rsc_{name}: (\d+)", text, re.M)[1])
+              for name in ("aggregated", "flushed")]
+    counters = lab.nic.ask("counters")["counters"]
+    return driver, [counters["rx_coalesced"], counters["rx_large"]]
+
+
+def set_lro(lab, state):
+    ethtool(lab, "-K", "lro", state)
+    lab.guest.until(f"cat /sys/class/net/{PORT}/carrier", "1")
+    text = ethtool(lab, "-k")
+    expect(f"large-receive-offload: {state}" in text, text)
+
+
+@scenario.check("TCP in, coalesced")
+def coalesced(lab):
+    set_lro(lab, "on")
+    driver, nic = coalesced_so_far(lab)
+    result = iperf(lab, "-R")
+    driver_now, nic_now = coalesced_so_far(lab)
+    by_driver = [now - before for now, before in zip(driver_now, driver)]
+    by_nic = [now - before for now, before in zip(nic_now, nic)]
+    expect(by_driver == by_nic and by_nic[1] > 0,
+           f"segments and large receives: {by_driver} by the driver, {by_nic} by the NIC")
+    set_lro(lab, "off")
+    before = coalesced_so_far(lab)
+    without = iperf(lab, "-R")
+    expect(coalesced_so_far(lab) == before, "large receives without lro")
+    set_lro(lab, "on")
+    return result | {"segments": by_nic[0], "large_receives": by_nic[1],
+                     "mbps_without": without["mbps"]}
+
+
 @scenario.check("TCP, four streams")
 def tcp_streams(lab):
     result = iperf(lab, "-P", "4", "-R")
