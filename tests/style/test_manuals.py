@@ -10,6 +10,7 @@ PROGRAMS = {
     "ixtapd": "bridge/ixtapd",
     "ixnic": "tools/ixnic/ixnic",
     "ixtap": "tools/ixtap/ixtap",
+    "ixlat": "tools/ixlat/ixlat",
 }
 
 

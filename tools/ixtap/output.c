@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What ixtap shows. Text that came from the daemon may hold anything an interface may be
- * called, so what goes to the terminal passes through put(), which lets no control character by.
+ * What the commands show. Text that came from a daemon or a file may hold anything, so what goes to
+ * the terminal passes through put(), which lets no control character by.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ixtap.h"
+#include "output.h"
 
 static bool colours;
 
@@ -47,7 +47,7 @@ void fail(const char *format, ...)
 	disarm(line);
 	for (char *newline = line; (newline = strchr(newline, '\n'));)
 		*newline = ' ';
-	fprintf(stderr, "ixtap: %s\n", line);
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, line);
 }
 
 void put(enum colour colour, const char *format, ...)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The first file is the base that the ratios are of. Percentiles come from the histograms, not from
+ * the numbers that stand beside them in the file. Files may come from anywhere: what is not as it
+ * should be is refused with its name.
+ */
+#include "compare.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "encoding.h"
+#include "histogram.h"
+#include "ixlat.h"
+#include "outfile.h"
+#include "plot.h"
+#include "result.h"
+#include "tools/ixtap/output.h"
+
+enum { FILE_BYTES_MAX = 64 << 20 };
+
+struct compared {
+	const char *file, *label;
+	json_t *run;
+	struct histogram rtt;
+};
+
+struct comparison {
+	struct compared runs[COMPARE_MAX];
+	size_t count;
+};
+
+/* ---- Reading ---- */
+
+static json_t *load(const char *path)
+{
+	struct stat status;
+	json_error_t error;
+	json_t *run;
+
+	if (stat(path, &status) == 0 && status.st_size > FILE_BYTES_MAX) {
+		fail("%s is too large to be the result of a run", path);
+		return NULL;
+	}
+	run = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+	if (!run && error.line < 0)
+		fail("cannot read %s: %s", path, strerror(errno));
+	else if (!run)
+		fail("%s is no JSON: line %d: %s", path, error.line, error.text);
+	return run;
+}
+
+static int read_histogram(struct compared *compared)
+{
+	const char *encoded = json_string_value(member(compared->run, "rtt.histogram"));
+	int err;
+
+	if (!encoded) {
+		fail("%s has no rtt.histogram: is it from 'ixlat --json'?", compared->file);
+		return -1;
+	}
+	err = encoding_read(encoded, &compared->rtt);
+	if (err) {
+		fail("%s: its rtt.histogram %s", compared->file,
+		     err == -ENOMEM  ? "needs more memory than there is"
+		     : err == -E2BIG ? "has more counters than ixlat takes"
+				     : "is no HdrHistogram (V2, compressed, base64)");
+		return -1;
+	}
+	if (!compared->rtt.total) {
+		fail("%s: its rtt.histogram is empty", compared->file);
+		return -1;
+	}
+	return 0;
+}
+
+static int read_run(struct compared *compared, const char *path)
+{
+	compared->file = path;
+	compared->run = load(path);
+	if (!compared->run)
+		return -1;
+	compared->label = json_string_value(member(compared->run, "label"));
+	if (!compared->label || !json_is_string(member(compared->run, "mode")) ||
+	    !json_is_number(member(compared->run, "rate_hz")) ||
+	    !json_is_integer(member(compared->run, "size_bytes")) ||
+	    !json_is_number(member(compared->run, "transactions_per_s")) ||
+	    !json_is_integer(member(compared->run, "lost"))) {
+		fail("%s is no result of a run: it needs label, mode, rate_hz, size_bytes, "
+		     "transactions_per_s and lost",
+		     path);
+		return -1;
+	}
+	return read_histogram(compared);
+}
+
+/* ---- Values ---- */
+
+enum { ROW_MIN, ROW_FIRST, ROW_MAX = ROW_FIRST + RESULT_PERCENTILES, ROW_MEAN, ROWS };
+
+static const char *row_name(size_t row)
+{
+	switch (row) {
+	case ROW_MIN:
+		return "min";
+	case ROW_MAX:
+		return "max";
+	case ROW_MEAN:
+		return "mean";
+	default:
+		return result_percentiles[row - ROW_FIRST].name;
+	}
+}
+
+static double row_value(const struct compared *compared, size_t row)
+{
+	switch (row) {
+	case ROW_MIN:
+		return (double)histogram_min(&compared->rtt);
+	case ROW_MAX:
+		return (double)histogram_max(&compared->rtt);
+	case ROW_MEAN:
+		return histogram_mean(&compared->rtt);
+	default:
+		return (double)histogram_percentile(&compared->rtt,
+						    result_percentiles[row - ROW_FIRST].percentile);
+	}
+}
+
+/* The ratio to the base; a base of 0 has none, and -1 is returned. */
+static double ratio(double value, double base)
+{
+	return base > 0 ? value / base : -1;
+}
+
+/* ---- As text ---- */
+
+static void put_legend(const struct comparison *comparison)
+{
+	for (size_t i = 0; i < comparison->count; i++) {
+		const struct compared *each = &comparison->runs[i];
+		double rate_hz = member_number(each->run, "rate_hz");
+
+		put(COLOUR_HEAD, "  %c  %s", (char)('A' + i), each->label);
+		put(COLOUR_DIM, "  %s, %s, %lld bytes, ", each->file,
+		    member_text(each->run, "mode"), (long long)member_int(each->run, "size_bytes"));
+		if (rate_hz > 0)
+			put(COLOUR_DIM, "%g per second\n", rate_hz);
+		else
+			put(COLOUR_DIM, "one after another\n");
+	}
+}
+
+static void put_value(double value, double base, bool is_base, enum colour colour)
+{
+	double times = ratio(value, base);
+
+	put(COLOUR_NONE, "%12.2f", value);
+	if (!is_base && times >= 0)
+		put(colour, "  x %-6.3f", times);
+	else if (!is_base)
+		put(COLOUR_NONE, "  x -     ");
+}
+
+static void put_heads(const struct comparison *comparison, const char *what)
+{
+	put(COLOUR_HEAD, "\n  %-10s", what);
+	for (size_t i = 0; i < comparison->count; i++) {
+		put(COLOUR_HEAD, "%12c", (char)('A' + i));
+		if (i > 0)
+			put(COLOUR_HEAD, "  %c / A   ", (char)('A' + i));
+	}
+	put(COLOUR_NONE, "\n");
+}
+
+static void put_table(const struct comparison *comparison)
+{
+	const struct compared *base = &comparison->runs[0];
+
+	put_heads(comparison, "us");
+	for (size_t row = 0; row < ROWS; row++) {
+		put(COLOUR_NONE, "  %-10s", row_name(row));
+		for (size_t i = 0; i < comparison->count; i++) {
+			double value = row_value(&comparison->runs[i], row);
+			double base_value = row_value(base, row);
+
+			put_value(value / 1000, base_value / 1000, i == 0,
+				  value > base_value ? COLOUR_BAD : COLOUR_GOOD);
+		}
+		put(COLOUR_NONE, "\n");
+	}
+	put(COLOUR_NONE, "  %-10s", "per second");
+	for (size_t i = 0; i < comparison->count; i++) {
+		double value = member_number(comparison->runs[i].run, "transactions_per_s");
+		double base_value = member_number(base->run, "transactions_per_s");
+
+		put_value(value, base_value, i == 0, value < base_value ? COLOUR_BAD : COLOUR_GOOD);
+	}
+	put(COLOUR_NONE, "\n  %-10s", "lost");
+	for (size_t i = 0; i < comparison->count; i++)
+		put(COLOUR_NONE, i ? "%12lld          " : "%12lld",
+		    (long long)member_int(comparison->runs[i].run, "lost"));
+	put(COLOUR_NONE, "\n");
+}
+
+/* Runs that were not made alike can be compared, but the reader should know. */
+static void put_differences(const struct comparison *comparison)
+{
+	static const char *const members[] = {"mode", "size_bytes", "rate_hz"};
+
+	for (size_t m = 0; m < sizeof(members) / sizeof(members[0]); m++)
+		for (size_t i = 1; i < comparison->count; i++)
+			if (!json_equal(member(comparison->runs[i].run, members[m]),
+					member(comparison->runs[0].run, members[m]))) {
+				put(COLOUR_WARN, "\n  Not alike: %c and A differ in %s.\n",
+				    (char)('A' + i), members[m]);
+			}
+}
+
+/* ---- As JSON, as a picture ---- */
+
+static json_t *run_json(const struct compared *compared, const struct compared *base)
+{
+	json_t *rtt = json_object(), *ratios = json_object();
+
+	for (size_t row = 0; row < ROWS; row++) {
+		double value = row_value(compared, row);
+		double times = ratio(value, row_value(base, row));
+
+		json_object_set_new(rtt, row_name(row), json_real(value));
+		json_object_set_new(ratios, row_name(row),
+				    times < 0 ? json_null() : json_real(times));
+	}
+	return json_pack("{ss ss sO sO sO sO sO so so}", "label", compared->label, "file",
+			 compared->file, "mode", member(compared->run, "mode"), "rate_hz",
+			 member(compared->run, "rate_hz"), "size_bytes",
+			 member(compared->run, "size_bytes"), "transactions_per_s",
+			 member(compared->run, "transactions_per_s"), "lost",
+			 member(compared->run, "lost"), "rtt_ns", rtt, "ratio", ratios);
+}
+
+static int write_json(const struct comparison *comparison, struct outfile *outfile)
+{
+	json_t *runs = json_array();
+	json_t *whole;
+
+	if (outfile_begin(outfile))
+		return -1;
+	for (size_t i = 0; i < comparison->count; i++)
+		json_array_append_new(runs, run_json(&comparison->runs[i], &comparison->runs[0]));
+	whole = json_pack("{ss so}", "base", comparison->runs[0].label, "runs", runs);
+	if (json_dumpf(whole, outfile->file, JSON_INDENT(2)) == 0)
+		fputc('\n', outfile->file);
+	json_decref(whole);
+	return outfile_commit(outfile);
+}
+
+static int draw(const struct comparison *comparison, struct outfile *outfile)
+{
+	struct plot_line lines[COMPARE_MAX];
+
+	for (size_t i = 0; i < comparison->count; i++)
+		lines[i] = (struct plot_line){
+			.label = comparison->runs[i].label,
+			.histogram = &comparison->runs[i].rtt,
+		};
+	if (plot_write(outfile, "Round trip", lines, comparison->count))
+		return -1;
+	return outfile_commit(outfile);
+}
+
+static int show(const struct comparison *comparison, const struct options *options)
+{
+	struct outfile json = {0}, plot = {0};
+	int err = 0;
+
+	if ((options->plot && plot_check()) || outfile_open(&json, options->json) ||
+	    outfile_open(&plot, options->plot))
+		err = -1;
+	if (!err && json.file != stdout) {
+		put_legend(comparison);
+		put_table(comparison);
+		put_differences(comparison);
+	}
+	if (!err && json.path)
+		err = write_json(comparison, &json);
+	if (!err && plot.path)
+		err = draw(comparison, &plot);
+	outfile_abandon(&json);
+	outfile_abandon(&plot);
+	return err;
+}
+
+int compare_runs(const struct options *options)
+{
+	struct comparison comparison = {0};
+	int err = 0;
+
+	for (; comparison.count < options->file_count && !err; comparison.count++)
+		err = read_run(&comparison.runs[comparison.count],
+			       options->files[comparison.count]);
+	if (!err)
+		err = show(&comparison, options);
+	for (size_t i = 0; i < comparison.count; i++) {
+		histogram_free(&comparison.runs[i].rtt);
+		json_decref(comparison.runs[i].run);
+	}
+	return err;
+}

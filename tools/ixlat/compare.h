@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs side by side, from the JSON they left. */
+#pragma once
+
+#include "options.h"
+
+/* 0, or -1 after a line on standard error. */
+int compare_runs(const struct options *options);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: MIT */
+#include "link.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netdb.h>
+#include <net/ethernet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ixlat.h"
+#include "packet.h"
+#include "socket.h"
+#include "tools/ixtap/output.h"
+
+enum { CONNECT_TIMEOUT_MS = 5000 };
+static_assert(LINK_ETHERNET_BYTES == sizeof(struct ether_header), "what stands before a probe");
+
+/* ---- Opening ---- */
+
+/* Connects within the time limit: 0 or -errno. */
+static int connect_within(int fd, const struct addrinfo *address)
+{
+	struct pollfd waiting = {.fd = fd, .events = POLLOUT};
+	socklen_t length = sizeof(int);
+	int err = 0, ready;
+
+	if (connect(fd, address->ai_addr, address->ai_addrlen) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	ready = poll(&waiting, 1, CONNECT_TIMEOUT_MS);
+	if (ready == 0)
+		return -ETIMEDOUT;
+	if (ready < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &length) < 0)
+		return -errno;
+	return -err;
+}
+
+/* A connected socket or -errno. */
+static int connect_one(const struct addrinfo *address)
+{
+	int fd = socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, err;
+
+	if (fd < 0)
+		return -errno;
+	err = connect_within(fd, address);
+	if (!err && address->ai_socktype == SOCK_STREAM &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int open_ip(struct link *link, const struct options *options)
+{
+	struct addrinfo hints = {
+		.ai_socktype = options->mode == MODE_TCP ? SOCK_STREAM : SOCK_DGRAM,
+	};
+	struct addrinfo *found;
+	char port[8];
+	int err, fd = -EHOSTUNREACH;
+
+	snprintf(port, sizeof(port), "%u", options->port);
+	err = getaddrinfo(options->host, port, &hints, &found);
+	if (err) {
+		fail("cannot find %s: %s", options->host, gai_strerror(err));
+		return -1;
+	}
+	for (struct addrinfo *each = found; each && fd < 0; each = each->ai_next)
+		fd = connect_one(each);
+	freeaddrinfo(found);
+	if (fd < 0) {
+		fail("cannot connect to %s port %u: %s%s", options->host, options->port,
+		     strerror(-fd),
+		     fd == -ECONNREFUSED ? "; is 'ixlat reflect tcp' running there?" : "");
+		return -1;
+	}
+	link->fd = fd;
+	return 0;
+}
+
+static int open_raw(struct link *link, const struct options *options)
+{
+	struct ether_header *header = (struct ether_header *)link->out;
+	unsigned int mtu;
+
+	link->fd = packet_open(options->interface, true, link->own_mac, &mtu);
+	if (link->fd < 0)
+		return -1;
+	if (options->size_bytes > mtu + LINK_ETHERNET_BYTES) {
+		fail("--size %u: a frame on %s has at most %u bytes (its MTU is %u)",
+		     options->size_bytes, options->interface, mtu + LINK_ETHERNET_BYTES, mtu);
+		return -1;
+	}
+	memcpy(header->ether_dhost, options->mac, sizeof(header->ether_dhost));
+	memcpy(header->ether_shost, link->own_mac, sizeof(header->ether_shost));
+	header->ether_type = htons(PROBE_ETHERTYPE);
+	return 0;
+}
+
+int link_open(struct link *link, const struct options *options)
+{
+	size_t before = options->mode == MODE_RAW ? LINK_ETHERNET_BYTES : 0;
+	int err;
+
+	*link = (struct link){
+		.fd = -1,
+		.mode = options->mode,
+		.probe_bytes = (uint16_t)(options->size_bytes - before),
+		.out_bytes = options->size_bytes,
+		.out = calloc(1, options->size_bytes),
+		.in = malloc(LINK_IN_BYTES),
+	};
+	if (!link->out || !link->in) {
+		fail("out of memory");
+		link_close(link);
+		return -1;
+	}
+	link->probe = (struct probe *)(link->out + before);
+	err = options->mode == MODE_RAW ? open_raw(link, options) : open_ip(link, options);
+	if (err)
+		link_close(link);
+	else if (options->mode != MODE_TCP)
+		socket_widen(link->fd);
+	return err;
+}
+
+void link_close(struct link *link)
+{
+	if (link->fd >= 0)
+		close(link->fd);
+	free(link->out);
+	free(link->in);
+	*link = (struct link){.fd = -1};
+}
+
+/* ---- Sending ---- */
+
+int link_ready(struct link *link)
+{
+	while (link->out_left) {
+		ssize_t sent = send(link->fd, link->out + link->out_bytes - link->out_left,
+				    link->out_left, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (sent < 0)
+			return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+		link->out_left -= (size_t)sent;
+	}
+	return 0;
+}
+
+int link_send(struct link *link)
+{
+	int err;
+
+	if (link->mode == MODE_TCP) {
+		link->out_left = link->out_bytes;
+		err = link_ready(link);
+		/* What is left goes later: for the caller it is sent. */
+		return err == -EAGAIN ? 0 : err;
+	}
+	if (send(link->fd, link->out, link->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+	return 0;
+}
+
+/* ---- Receiving ---- */
+
+/* Reads at `in` + `offset`: the bytes there, or -errno. */
+static ssize_t read_more(struct link *link, size_t offset, int flags)
+{
+	ssize_t got =
+		recv(link->fd, link->in + offset, LINK_IN_BYTES - offset, MSG_DONTWAIT | flags);
+
+	link->received_ns = clock_ns();
+	if (got < 0)
+		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+	return got;
+}
+
+static ssize_t receive_frame(struct link *link, const struct probe **probe)
+{
+	const struct ether_header *header = (const struct ether_header *)link->in;
+	ssize_t got = read_more(link, 0, MSG_TRUNC);
+
+	if (got < 0)
+		return got;
+	/* A promiscuous interface brings what is for others. */
+	if (got < LINK_ETHERNET_BYTES ||
+	    memcmp(header->ether_dhost, link->own_mac, sizeof(link->own_mac)))
+		return 0;
+	*probe = (const struct probe *)(link->in + LINK_ETHERNET_BYTES);
+	return got - LINK_ETHERNET_BYTES;
+}
+
+/* The length of the message at the front of what has come, 0 if it is not whole yet, -EPROTO. */
+static ssize_t whole_message(const struct link *link)
+{
+	size_t have = link->in_end - link->in_start;
+	uint16_t bytes;
+
+	if (have < sizeof(struct probe))
+		return 0;
+	bytes = probe_bytes((const struct probe *)(link->in + link->in_start));
+	if (!bytes)
+		return -EPROTO;
+	return have < bytes ? 0 : bytes;
+}
+
+static ssize_t receive_stream(struct link *link, const struct probe **probe)
+{
+	ssize_t bytes = whole_message(link);
+
+	if (bytes == 0) {
+		ssize_t got;
+
+		memmove(link->in, link->in + link->in_start, link->in_end - link->in_start);
+		link->in_end -= link->in_start;
+		link->in_start = 0;
+		got = read_more(link, link->in_end, 0);
+		if (got <= 0)
+			return got < 0 ? got : -ECONNRESET;
+		link->in_end += (size_t)got;
+		bytes = whole_message(link);
+	}
+	if (bytes <= 0)
+		return bytes < 0 ? bytes : -EAGAIN;
+	*probe = (const struct probe *)(link->in + link->in_start);
+	link->in_start += (size_t)bytes;
+	return bytes;
+}
+
+ssize_t link_receive(struct link *link, const struct probe **probe)
+{
+	switch (link->mode) {
+	case MODE_TCP:
+		return receive_stream(link, probe);
+	case MODE_RAW:
+		return receive_frame(link, probe);
+	default:
+		*probe = (const struct probe *)link->in;
+		return read_more(link, 0, MSG_TRUNC);
+	}
+}
+
+void link_wait(const struct link *link, int64_t until_ns)
+{
+	struct pollfd waiting = {
+		.fd = link->fd,
+		.events = (short)(POLLIN | (link->out_left ? POLLOUT : 0)),
+	};
+	int64_t left_ns = until_ns - clock_ns();
+	struct timespec left;
+
+	if (left_ns <= 0)
+		return;
+	left = (struct timespec){.tv_sec = left_ns / NS_PER_S, .tv_nsec = left_ns % NS_PER_S};
+	/* Ended by a signal or by an error of the socket: the caller finds out in its next round.
+	 */
+	ppoll(&waiting, 1, &left, NULL);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sender's side of a connection: probes go out, messages come in, one at a time.
+ *
+ *   link_ready() == 0  →  fill *link.probe  →  link_send()
+ *   link_receive()     →  a message, and when it was received
+ *
+ * `received_ns` is taken right after the system call that brought the message, so it includes the
+ * kernel's way to the socket and, unless busy, waking this process.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "options.h"
+#include "probe.h"
+
+enum {
+	LINK_ETHERNET_BYTES = 14,
+	/* Of one message, and of what a TCP connection has brought: several of them. */
+	LINK_IN_BYTES = 2 << 16,
+};
+
+struct link {
+	int fd;
+	enum mode mode;
+	uint16_t probe_bytes; /* from the header to the end */
+	struct probe *probe;  /* the one to send, in `out` */
+	int64_t received_ns;
+	/* The message to send: the probe, and the Ethernet header before it. */
+	uint8_t *out;
+	size_t out_bytes, out_left; /* left: of a TCP message, not taken by the kernel yet */
+	uint8_t *in;
+	size_t in_start, in_end; /* TCP: bytes not consumed yet */
+	uint8_t own_mac[6];
+};
+
+/* 0, or -1 after a line on standard error. A link that was not opened may be closed. */
+int link_open(struct link *link, const struct options *options);
+void link_close(struct link *link);
+
+/* 0: a probe may be written and sent; -EAGAIN: the one before is not out yet; other -errno. */
+int link_ready(struct link *link);
+/* Sends *link.probe: 0, -EAGAIN or -ENOBUFS (not now), or what else the kernel says. */
+int link_send(struct link *link);
+/* The length of the next message and where it is, valid until the next call; -EAGAIN when there is
+ * none, -ECONNRESET when the far end has closed, -EPROTO when a TCP stream makes no sense. */
+ssize_t link_receive(struct link *link, const struct probe **probe);
+/* Waits until there may be something to receive (or a probe can go out), until `until_ns` at most.
+ */
+void link_wait(const struct link *link, int64_t until_ns);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* ixlat: see ixlat.h for what is where. */
+#include <argp.h>
+#include <stdio.h>
+
+#include "compare.h"
+#include "ixlat.h"
+#include "outfile.h"
+#include "plot.h"
+#include "reflect.h"
+#include "result.h"
+#include "run.h"
+#include "tools/ixtap/output.h"
+
+/* The C library looks for it: the one symbol that is not hidden. */
+__attribute__((visibility("default"))) const char *argp_program_version = "ixlat " IXTAP_VERSION;
+
+struct outputs {
+	struct outfile json, hgrm, plot;
+};
+
+static int open_outputs(struct outputs *outputs, const struct options *options)
+{
+	*outputs = (struct outputs){0};
+	if (options->plot && plot_check())
+		return -1;
+	if (outfile_open(&outputs->json, options->json) ||
+	    outfile_open(&outputs->hgrm, options->hgrm) ||
+	    outfile_open(&outputs->plot, options->plot))
+		return -1;
+	return 0;
+}
+
+static int write_json(struct outfile *outfile, const struct result *result,
+		      const struct options *options)
+{
+	json_t *object = result_json(result, options);
+	int err = -1;
+
+	if (!object)
+		fail("out of memory");
+	else if (outfile_begin(outfile) == 0)
+		err = json_dumpf(object, outfile->file, JSON_INDENT(2));
+	if (!err)
+		fputc('\n', outfile->file);
+	json_decref(object);
+	return outfile_commit(outfile) || err ? -1 : 0;
+}
+
+static int write_hgrm(struct outfile *outfile, const struct result *result)
+{
+	if (outfile_begin(outfile))
+		return -1;
+	histogram_write_hgrm(&result->times[RESULT_RTT], 1000, outfile->file);
+	return outfile_commit(outfile);
+}
+
+static int draw(struct outfile *outfile, const struct result *result, const struct options *options)
+{
+	static const char *const labels[] = {
+		[RESULT_RTT] = "round trip",
+		[RESULT_UNCORRECTED] = "round trip, uncorrected",
+		[RESULT_FORWARD] = "there",
+		[RESULT_RETURN] = "back",
+	};
+	struct plot_line lines[RESULT_TIMES];
+	size_t count = 0;
+	char label[64];
+
+	for (size_t i = 0; i < RESULT_TIMES; i++)
+		if (result->times[i].counters)
+			lines[count++] = (struct plot_line){labels[i], &result->times[i]};
+	if (plot_write(outfile, result_label(options, label, sizeof(label)), lines, count))
+		return -1;
+	return outfile_commit(outfile);
+}
+
+/* All that was asked for, even when one of them fails. */
+static int write_outputs(struct outputs *outputs, const struct result *result,
+			 const struct options *options)
+{
+	int err = 0;
+
+	if (outputs->json.file != stdout)
+		report_write(result, options);
+	if (outputs->json.path && write_json(&outputs->json, result, options))
+		err = -1;
+	if (outputs->hgrm.path && write_hgrm(&outputs->hgrm, result))
+		err = -1;
+	if (outputs->plot.path && draw(&outputs->plot, result, options))
+		err = -1;
+	return err;
+}
+
+static int run(const struct options *options)
+{
+	struct outputs outputs;
+	struct result result;
+	int err = open_outputs(&outputs, options);
+
+	if (!err)
+		err = result_init(&result, options);
+	if (!err) {
+		err = run_probes(options, &result);
+		if (!err)
+			err = write_outputs(&outputs, &result, options);
+		result_free(&result);
+	}
+	outfile_abandon(&outputs.json);
+	outfile_abandon(&outputs.hgrm);
+	outfile_abandon(&outputs.plot);
+	return err;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options;
+	int err;
+
+	options_parse(&options, argc, argv, 0);
+	output_init();
+	if (options.command == COMMAND_COMPARE)
+		err = compare_runs(&options);
+	else if (options.command == COMMAND_RUN)
+		err = run(&options);
+	else
+		err = options.mode == MODE_TCP ? reflect_tcp(&options)
+					       : reflect_datagrams(&options);
+	if (!err && (fflush(stdout) != 0 || ferror(stdout))) {
+		fail("cannot write to standard output");
+		err = -1;
+	}
+	return err ? STATUS_FAILED : 0;
+}

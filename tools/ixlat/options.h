@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum mode { MODE_UDP, MODE_TCP, MODE_RAW };
+enum command { COMMAND_RUN, COMMAND_REFLECT, COMMAND_COMPARE };
+
+enum { COMPARE_MAX = 8 };
+
+struct options {
+	enum command command;
+	enum mode mode;
+	/* Where to, or where. */
+	const char *host;
+	uint8_t mac[6];
+	const char *interface, *listen;
+	uint16_t port;
+	/* How. */
+	double rate_hz; /* 0: the next goes when the answer is there */
+	uint32_t count; /* 0: by time */
+	double duration_s;
+	uint32_t warmup, size_bytes, timeout_ms;
+	bool one_way, busy;
+	/* What comes out. */
+	const char *json, *hgrm, *plot, *label;
+	/* What is compared. */
+	const char *files[COMPARE_MAX];
+	unsigned int file_count;
+};
+
+/* "udp", "tcp", "raw" */
+const char *mode_name(enum mode mode);
+/*
+ * Fills *options, whose texts are those of argv. 0, or -EINVAL after one line on standard error;
+ * without ARGP_NO_EXIT exits with STATUS_USAGE in its place, and with 0 after --help.
+ */
+int options_parse(struct options *options, int argc, char *argv[], unsigned int argp_flags);

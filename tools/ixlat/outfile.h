@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file to write results to. It is opened before the run, so that a name that can't be
+ * written fails at once and not after an hour, and keeps what is in it until there is something
+ * new.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct outfile {
+	const char *path; /* NULL: not asked for */
+	FILE *file;
+	bool made; /* there was none before */
+};
+
+/* Opens `path`, "-" for standard output; NULL does nothing. 0, or -1 after a line on standard
+ * error. */
+int outfile_open(struct outfile *outfile, const char *path);
+/* Empties it, before it is written: 0, or -1 after a line on standard error. */
+int outfile_begin(struct outfile *outfile);
+/* Closes it: 0, or -1 after a line on standard error. */
+int outfile_commit(struct outfile *outfile);
+/* Closes it as it was before, if that has not been done. */
+void outfile_abandon(struct outfile *outfile);

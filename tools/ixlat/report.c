@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* A run as people read it. */
+#include <stdio.h>
+
+#include "ixlat.h"
+#include "result.h"
+#include "tools/ixtap/output.h"
+
+static void put_head(const struct options *options)
+{
+	put(COLOUR_HEAD, "%s %s", mode_name(options->mode), options->host);
+	if (options->mode == MODE_RAW)
+		put(COLOUR_NONE, " on %s", options->interface);
+	else
+		put(COLOUR_NONE, " port %u", options->port);
+	put(COLOUR_NONE, ", %u bytes, ", options->size_bytes);
+	if (options->rate_hz > 0)
+		put(COLOUR_NONE, "%g per second%s\n", options->rate_hz,
+		    options->busy ? ", busy" : "");
+	else
+		put(COLOUR_NONE, "one after another%s\n", options->busy ? ", busy" : "");
+}
+
+/* One count of several; shown only when it is not zero, or always. */
+static void put_count(const char *name, uint64_t count, bool always, enum colour colour)
+{
+	char text[FORMAT_BYTES];
+
+	if (count || always)
+		put(count ? colour : COLOUR_NONE, "  %s %s", name, format_count(text, count));
+}
+
+static void put_counts(const struct result *result)
+{
+	const struct flight_counts *counts = &result->counts;
+
+	put_count("sent", counts->sent, true, COLOUR_NONE);
+	put_count("received", counts->received, true, COLOUR_NONE);
+	put_count("lost", counts->lost, true, COLOUR_BAD);
+	put_count("of them late", counts->late, false, COLOUR_WARN);
+	put_count("duplicates", counts->duplicates, true, COLOUR_WARN);
+	put_count("reordered", counts->reordered, true, COLOUR_WARN);
+	put_count("not ours", result->invalid, false, COLOUR_WARN);
+	put_count("not sent", result->send_errors, false, COLOUR_BAD);
+	put(COLOUR_NONE, "\n");
+	put(COLOUR_NONE,
+	    "  %.2f s  %.0f round trips per second  processor %.2f s user, %.2f s system\n",
+	    result->duration_s, result_rate(result), result->user_s, result->system_s);
+}
+
+static void put_row(const struct result *result, const char *name,
+		    double (*value)(const struct histogram *histogram, double argument),
+		    double argument)
+{
+	put(COLOUR_NONE, "  %-8s", name);
+	for (size_t i = 0; i < RESULT_TIMES; i++)
+		if (result->times[i].counters)
+			put(COLOUR_NONE, "%14.2f", value(&result->times[i], argument) / 1000);
+	put(COLOUR_NONE, "\n");
+}
+
+static double min_of(const struct histogram *histogram, double unused)
+{
+	(void)unused;
+	return (double)histogram_min(histogram);
+}
+
+static double max_of(const struct histogram *histogram, double unused)
+{
+	(void)unused;
+	return (double)histogram_max(histogram);
+}
+
+static double mean_of(const struct histogram *histogram, double unused)
+{
+	(void)unused;
+	return histogram_mean(histogram);
+}
+
+static double stddev_of(const struct histogram *histogram, double unused)
+{
+	(void)unused;
+	return histogram_stddev(histogram);
+}
+
+static double percentile_of(const struct histogram *histogram, double percentile)
+{
+	return (double)histogram_percentile(histogram, percentile);
+}
+
+static void put_times(const struct result *result)
+{
+	static const char *const heads[] = {
+		[RESULT_RTT] = "round trip",
+		[RESULT_UNCORRECTED] = "uncorrected",
+		[RESULT_FORWARD] = "there",
+		[RESULT_RETURN] = "back",
+	};
+
+	put(COLOUR_HEAD, "\n  %-8s", "us");
+	for (size_t i = 0; i < RESULT_TIMES; i++)
+		if (result->times[i].counters)
+			put(COLOUR_HEAD, "%14s", heads[i]);
+	put(COLOUR_NONE, "\n");
+	put_row(result, "min", min_of, 0);
+	for (size_t i = 0; i < RESULT_PERCENTILES; i++)
+		put_row(result, result_percentiles[i].name, percentile_of,
+			result_percentiles[i].percentile);
+	put_row(result, "max", max_of, 0);
+	put_row(result, "mean", mean_of, 0);
+	put_row(result, "stddev", stddev_of, 0);
+}
+
+/* What the table can't say by itself. */
+static void put_notes(const struct result *result)
+{
+	uint64_t received = result->counts.received;
+
+	if (result->interrupted)
+		put(COLOUR_WARN, "\n  Interrupted: this is what there was until then.\n");
+	for (size_t i = 0; i < RESULT_PERCENTILES; i++) {
+		const struct result_percentile *each = &result_percentiles[i];
+
+		if ((double)received * (100 - each->percentile) / 100 < 1 - 1e-6) {
+			put(COLOUR_DIM, "\n  With %lu answers, %s is no other than max.\n",
+			    (unsigned long)received, each->name);
+			break;
+		}
+	}
+}
+
+void report_write(const struct result *result, const struct options *options)
+{
+	put_head(options);
+	put_counts(result);
+	put_times(result);
+	put_notes(result);
+}

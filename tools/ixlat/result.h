@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* What a run found out. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flight.h"
+#include "histogram.h"
+#include "options.h"
+
+enum { RESULT_PERCENTILES = 5 };
+
+/* The times of a run; those that were not asked for have no counters. */
+enum result_time {
+	RESULT_RTT,         /* from when the probe should have been sent */
+	RESULT_UNCORRECTED, /* from when it was, at a fixed rate */
+	RESULT_FORWARD,     /* one way, there */
+	RESULT_RETURN,      /* one way, back */
+	RESULT_TIMES,
+};
+
+struct result {
+	struct flight_counts counts;
+	uint64_t invalid;     /* messages that were no answer to a probe of this run */
+	uint64_t send_errors; /* probes that the kernel refused to send; they count as sent */
+	int last_error;       /* -errno of the last of those, or of what ended the run; 0: none */
+	bool interrupted;
+	double duration_s; /* from the first probe that counts to the last answer */
+	double user_s, system_s;
+	struct histogram times[RESULT_TIMES];
+};
+
+/* The histograms that the options ask for: 0, or -1 after a line on standard error. */
+int result_init(struct result *result, const struct options *options);
+void result_free(struct result *result);
+double result_rate(const struct result *result);
+
+/* The percentiles that are shown everywhere. */
+extern const struct result_percentile {
+	double percentile;
+	const char *name;   /* p99.9 */
+	const char *member; /* p99_9_ns */
+} result_percentiles[RESULT_PERCENTILES];
+
+/* Its name as a member of the JSON object. */
+const char *result_time_name(enum result_time time);
+/* The run as an object (json_decref it); NULL: no memory. */
+json_t *result_json(const struct result *result, const struct options *options);
+/* For people, on standard output. */
+void report_write(const struct result *result, const struct options *options);
+/* The label, by default what was measured: "udp 192.0.2.2". Into a buffer of at least 64 bytes. */
+const char *result_label(const struct options *options, char *out, size_t bytes);

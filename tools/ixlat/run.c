@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One thread sends and receives. With a second one for receiving, every probe would wait for a
+ * switch between them where there is one processor, and they would share the table of probes; here
+ * the worst is that an answer comes while a probe is being sent, and is read one send later.
+ *
+ * In its round the thread gives up what is too old, sends the probe that is due, and takes the
+ * answers that are there. Then it sleeps in ppoll(2) until an answer comes or the next
+ * probe is due, but wakes SPIN_NS before and looks for answers until then: a timer's wake-up takes
+ * tens of microseconds, which would be in every time measured. With --busy it never sleeps.
+ *
+ * At a fixed rate, probe n is due at start + n / rate, whatever happens. If the thread could not
+ * send in time (the kernel's queue was full, something else had the processor), the probes that are
+ * overdue go at once, and their time counts from when they were due: a pause that kept ten probes
+ * from being sent shows as ten long times, not as none. That is the correction of "coordinated
+ * omission"; the times from when they were sent are kept too.
+ *
+ * Nothing is allocated or written in the loop.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+#include "ixlat.h"
+#include "link.h"
+#include "progress.h"
+#include "stop.h"
+#include "tools/ixtap/output.h"
+
+enum {
+	RECEIVE_BATCH = 16,
+	SPIN_NS = 50000,
+	/* A signal that comes just before the sleep ends it this late. */
+	SLEEP_MAX_NS = 100000000,
+	GIVE_UP_S = 5, /* and a timeout, without any answer: nobody is there */
+};
+
+struct run {
+	const struct options *options;
+	struct result *result;
+	struct link link;
+	struct flight flight;
+	struct progress progress;
+	uint32_t id;
+	uint32_t total; /* probes to send, those for warming up too; UINT32_MAX: by time */
+	int64_t start_ns;
+	int64_t measured_ns;  /* when the first probe that counts was due; 0: not yet */
+	int64_t last_ns;      /* the last answer */
+	int64_t attempted_ns; /* when the next probe was first tried; 0: not yet */
+	struct rusage usage;  /* when the first probe that counts was sent */
+};
+
+/* ---- The schedule ---- */
+
+static bool all_sent(const struct run *run, int64_t now_ns)
+{
+	if (run->flight.next == run->total)
+		return true;
+	return run->total == UINT32_MAX && run->measured_ns &&
+	       (double)(now_ns - run->measured_ns) >= run->options->duration_s * 1e9;
+}
+
+/* When the next probe is to be sent; INT64_MAX: not before an answer or a loss, or never. */
+static int64_t next_due(const struct run *run, int64_t now_ns)
+{
+	if (all_sent(run, now_ns))
+		return INT64_MAX;
+	if (run->options->rate_hz <= 0)
+		return flight_empty(&run->flight) ? now_ns : INT64_MAX;
+	if (!flight_has_room(&run->flight))
+		return INT64_MAX;
+	return run->start_ns + llround(run->flight.next * (1e9 / run->options->rate_hz));
+}
+
+static uint32_t probes_in_all(const struct options *options)
+{
+	if (options->count)
+		return options->warmup + options->count;
+	if (options->rate_hz > 0)
+		return options->warmup +
+		       (uint32_t)fmax(1, ceil(options->rate_hz * options->duration_s));
+	return UINT32_MAX;
+}
+
+/* ---- Sending ---- */
+
+static void note_sent(struct run *run, int64_t due_ns, int64_t sent_ns)
+{
+	if (!run->measured_ns && flight_counted(&run->flight, run->flight.next)) {
+		run->measured_ns = due_ns;
+		getrusage(RUSAGE_SELF, &run->usage);
+	}
+	flight_sent(&run->flight, due_ns, sent_ns);
+	run->attempted_ns = 0;
+	atomic_store_explicit(&run->progress.sent, run->flight.next, memory_order_relaxed);
+}
+
+/*
+ * Sends the probe that is due. What the kernel has no room for is tried again in the next round,
+ * for as long as a probe is waited for; any other refusal makes it a probe that was lost.
+ */
+static void send_next(struct run *run, int64_t due_ns)
+{
+	int err = link_ready(&run->link);
+	int64_t now_ns = clock_ns();
+
+	if (!run->attempted_ns)
+		run->attempted_ns = now_ns;
+	if (!err) {
+		probe_write(run->link.probe, run->link.probe_bytes, run->id, run->flight.next,
+			    now_ns);
+		err = link_send(&run->link);
+	}
+	if ((err == -EAGAIN || err == -ENOBUFS) &&
+	    now_ns - run->attempted_ns < run->flight.timeout_ns)
+		return;
+	if (err) {
+		run->result->last_error = err;
+		run->result->send_errors += flight_counted(&run->flight, run->flight.next);
+	}
+	note_sent(run, run->options->rate_hz > 0 ? due_ns : now_ns, now_ns);
+}
+
+/* ---- Receiving ---- */
+
+static int record_one_way(struct run *run, const struct probe_stamps *stamps)
+{
+	int64_t forward_ns = stamps->reflector_received_ns - stamps->sent_ns;
+	int64_t return_ns = run->link.received_ns - stamps->reflector_sent_ns;
+	int64_t worst_ns = forward_ns < return_ns ? forward_ns : return_ns;
+
+	if (worst_ns < 0 || stamps->reflector_sent_ns < stamps->reflector_received_ns) {
+		fail("--one-way: the reflector's clock is not ours: a probe would have %s %.3f us "
+		     "before it was sent; both ends must run on one machine, in one time namespace",
+		     forward_ns < return_ns ? "arrived there" : "come back",
+		     (double)-worst_ns / 1000);
+		return -1;
+	}
+	histogram_record(&run->result->times[RESULT_FORWARD], forward_ns);
+	histogram_record(&run->result->times[RESULT_RETURN], return_ns);
+	return 0;
+}
+
+static int record(struct run *run, const struct probe_stamps *stamps,
+		  const struct flight_slot *slot)
+{
+	struct histogram *times = run->result->times;
+	int64_t received_ns = run->link.received_ns;
+
+	run->last_ns = received_ns;
+	histogram_record(&times[RESULT_RTT], received_ns - slot->due_ns);
+	if (times[RESULT_UNCORRECTED].counters)
+		histogram_record(&times[RESULT_UNCORRECTED], received_ns - slot->sent_ns);
+	return times[RESULT_FORWARD].counters ? record_one_way(run, stamps) : 0;
+}
+
+/* One message, whatever it is. */
+static int take(struct run *run, const struct probe *probe, size_t length)
+{
+	const struct flight_slot *slot = NULL;
+	struct probe_stamps stamps;
+
+	if (!probe_read_answer(probe, length, run->id, run->link.probe_bytes, &stamps)) {
+		run->result->invalid++;
+		return 0;
+	}
+	switch (flight_answer(&run->flight, stamps.sequence, stamps.sent_ns, &slot)) {
+	case FLIGHT_FIRST:
+		atomic_fetch_add_explicit(&run->progress.received, 1, memory_order_relaxed);
+		return flight_counted(&run->flight, stamps.sequence) ? record(run, &stamps, slot)
+								     : 0;
+	case FLIGHT_UNKNOWN:
+		run->result->invalid++;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Takes what is there, RECEIVE_BATCH messages at most so that sending keeps its time: how many, or
+ * -1. In a closed loop it leaves after the answer, so that the next probe goes.
+ */
+static int receive(struct run *run)
+{
+	int taken = 0;
+
+	while (taken < RECEIVE_BATCH) {
+		const struct probe *probe = NULL;
+		ssize_t length = link_receive(&run->link, &probe);
+
+		if (length >= 0) {
+			taken++;
+			if (take(run, probe, (size_t)length))
+				return -1;
+			if (run->options->rate_hz <= 0 && flight_empty(&run->flight))
+				break;
+			continue;
+		}
+		if (length == -EAGAIN)
+			break;
+		run->result->last_error = (int)length;
+		if (run->options->mode == MODE_TCP) {
+			fail(length == -EPROTO
+				     ? "what comes over the connection are no answers: is "
+				       "that 'ixlat reflect tcp'?"
+				     : "the connection broke: %s",
+			     strerror((int)-length));
+			return -1;
+		}
+		/* Of a datagram sent before (port unreachable and so on): the next call goes on. */
+		break;
+	}
+	return taken;
+}
+
+/* ---- The loop ---- */
+
+static int nothing_came(const struct run *run)
+{
+	int err = -run->result->last_error;
+
+	fail("nothing came back from %s%s%s; is 'ixlat reflect %s' running there?",
+	     run->options->host, err ? ": " : "", err ? strerror(err) : "",
+	     mode_name(run->options->mode));
+	return -1;
+}
+
+static void rest(const struct run *run, int64_t now_ns, int64_t due_ns)
+{
+	int64_t until_ns = flight_deadline(&run->flight);
+
+	/* Blocked by a full queue: look again soon. */
+	if (run->attempted_ns && due_ns <= now_ns)
+		until_ns = now_ns + SPIN_NS;
+	else if (due_ns - SPIN_NS < until_ns)
+		until_ns = due_ns - SPIN_NS;
+	if (until_ns > now_ns + SLEEP_MAX_NS)
+		until_ns = now_ns + SLEEP_MAX_NS;
+	link_wait(&run->link, until_ns);
+}
+
+static int loop(struct run *run)
+{
+	const int64_t give_up_ns = run->start_ns + run->flight.timeout_ns + GIVE_UP_S * NS_PER_S;
+
+	while (!stop_asked()) {
+		int64_t now_ns = clock_ns();
+		int64_t due_ns;
+		int taken;
+
+		flight_expire(&run->flight, now_ns);
+		due_ns = next_due(run, now_ns);
+		if (due_ns == INT64_MAX && all_sent(run, now_ns) && flight_empty(&run->flight))
+			return 0;
+		if (!run->flight.any_answered && now_ns > give_up_ns)
+			return 0;
+		if (due_ns <= now_ns)
+			send_next(run, due_ns);
+		taken = receive(run);
+		if (taken < 0)
+			return -1;
+		due_ns = next_due(run, now_ns);
+		if (taken == 0 && !run->options->busy && (due_ns > now_ns || run->attempted_ns))
+			rest(run, now_ns, due_ns);
+	}
+	run->result->interrupted = true;
+	flight_abandon(&run->flight);
+	return 0;
+}
+
+/* ---- The whole ---- */
+
+static double seconds(struct timeval from, struct timeval to)
+{
+	return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_usec - from.tv_usec) / 1e6;
+}
+
+static void sum_up(struct run *run)
+{
+	struct result *result = run->result;
+	struct rusage now;
+
+	getrusage(RUSAGE_SELF, &now);
+	result->counts = run->flight.counts;
+	if (!run->measured_ns)
+		return;
+	result->user_s = seconds(run->usage.ru_utime, now.ru_utime);
+	result->system_s = seconds(run->usage.ru_stime, now.ru_stime);
+	if (run->last_ns)
+		result->duration_s = (double)(run->last_ns - run->measured_ns) / 1e9;
+}
+
+static int prepare(struct run *run)
+{
+	const struct options *options = run->options;
+
+	if (getrandom(&run->id, sizeof(run->id), 0) != sizeof(run->id)) {
+		fail("cannot get a random number: %s", strerror(errno));
+		return -1;
+	}
+	if (flight_init(&run->flight, options->rate_hz, options->timeout_ms * (NS_PER_S / 1000),
+			options->warmup)) {
+		fail("out of memory");
+		return -1;
+	}
+	run->total = probes_in_all(options);
+	run->progress.total = run->total == UINT32_MAX ? 0 : run->total;
+	run->progress.duration_s = options->duration_s;
+	/* Both make it more even where they are allowed, and change nothing else. */
+	mlockall(MCL_CURRENT);
+	prctl(PR_SET_TIMERSLACK, 1);
+	return 0;
+}
+
+int run_probes(const struct options *options, struct result *result)
+{
+	struct run run = {.options = options, .result = result};
+	int err;
+
+	if (link_open(&run.link, options))
+		return -1;
+	err = prepare(&run);
+	if (!err) {
+		stop_on_signals();
+		progress_start(&run.progress);
+		run.start_ns = clock_ns();
+		err = loop(&run);
+		progress_stop(&run.progress);
+		sum_up(&run);
+		if (!err && !result->counts.received)
+			err = nothing_came(&run);
+	}
+	flight_free(&run.flight);
+	link_close(&run.link);
+	return err;
+}

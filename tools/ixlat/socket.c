@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#include "socket.h"
+
+#include <sys/socket.h>
+
+void socket_widen(int fd)
+{
+	int bytes = SOCKET_QUEUE_BYTES;
+
+	/* Beyond the system's limit with CAP_NET_ADMIN, otherwise up to it. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* What the commands show: ixtap, and ixlat. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum colour { COLOUR_NONE, COLOUR_GOOD, COLOUR_BAD, COLOUR_WARN, COLOUR_HEAD, COLOUR_DIM };
+
+/* Whether standard output is a terminal that wants colours (NO_COLOR, TERM=dumb); once, first. */
+void output_init(void);
+/* One line on standard error, after the program's name. */
+void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Formatted, in a colour; whatever could steer a terminal is shown as '?'. */
+void put(enum colour colour, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The object as it came, on one line. */
+void put_json(const json_t *object);
+
+#define FORMAT_BYTES 32
+/* 1,234,567 */
+const char *format_count(char out[FORMAT_BYTES], uint64_t value);
+/* 1.23 G, with `unit` appended: three digits that count. */
+const char *format_rate(char out[FORMAT_BYTES], double per_second, const char *unit);
+/* 2 d 3 h, 3 h 12 min, 12 min 5 s, 5.3 s */
+const char *format_duration(char out[FORMAT_BYTES], double seconds);
+
+/* Members of an object, by a path with dots ("nic.soft.pid"); what is missing or of another type
+ * is "", 0 or false. */
+const json_t *member(const json_t *object, const char *path);
+const char *member_text(const json_t *object, const char *path);
+int64_t member_int(const json_t *object, const char *path);
+double member_number(const json_t *object, const char *path);
+bool member_true(const json_t *object, const char *path);
