@@ -7,7 +7,8 @@ import rig as rig_module
 
 
 def pytest_configure():
-    missing = [path for path in (rig_module.IXTAPD, rig_module.IXNIC, rig_module.IXTAP)
+    missing = [path for path in (rig_module.IXTAPD, rig_module.IXNIC, rig_module.IXTAP,
+                             rig_module.IXLAT)
                if not os.access(path, os.X_OK)]
     if missing:
         pytest.exit(f"not built: {', '.join(missing)} (IXTAP_BUILD names the build tree)", 2)

@@ -31,6 +31,7 @@ BUILD = os.environ.get("IXTAP_BUILD") or os.path.join(TOP, "build", "plain")
 IXTAPD = os.path.join(BUILD, "bridge", "ixtapd")
 IXNIC = os.path.join(BUILD, "tools", "ixnic", "ixnic")
 IXTAP = os.path.join(BUILD, "tools", "ixtap", "ixtap")
+IXLAT = os.path.join(BUILD, "tools", "ixlat", "ixlat")
 
 DEADLINE_S = 20.0
 LEFT_V4, RIGHT_V4 = "192.0.2.1", "192.0.2.2"

@@ -53,6 +53,7 @@ struct run {
 	int64_t start_ns;
 	int64_t measured_ns;  /* when the first probe that counts was due; 0: not yet */
 	int64_t last_ns;      /* the last answer */
+	uint32_t answered;    /* for progress: those for warming up too */
 	int64_t attempted_ns; /* when the next probe was first tried; 0: not yet */
 	struct rusage usage;  /* when the first probe that counts was sent */
 };
@@ -173,7 +174,8 @@ static int take(struct run *run, const struct probe *probe, size_t length)
 	}
 	switch (flight_answer(&run->flight, stamps.sequence, stamps.sent_ns, &slot)) {
 	case FLIGHT_FIRST:
-		atomic_fetch_add_explicit(&run->progress.received, 1, memory_order_relaxed);
+		run->answered++;
+		atomic_store_explicit(&run->progress.received, run->answered, memory_order_relaxed);
 		return flight_counted(&run->flight, stamps.sequence) ? record(run, &stamps, slot)
 								     : 0;
 	case FLIGHT_UNKNOWN:
