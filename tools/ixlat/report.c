@@ -41,7 +41,8 @@ static void put_counts(const struct result *result)
 	put_count("duplicates", counts->duplicates, true, COLOUR_WARN);
 	put_count("reordered", counts->reordered, true, COLOUR_WARN);
 	put_count("not ours", result->invalid, false, COLOUR_WARN);
-	put_count("not sent", result->send_errors, false, COLOUR_BAD);
+	put_count("refused", result->send_errors, false, COLOUR_BAD);
+	put_count("never sent", result->unsent, false, COLOUR_BAD);
 	put(COLOUR_NONE, "\n");
 	put(COLOUR_NONE,
 	    "  %.2f s  %.0f round trips per second  processor %.2f s user, %.2f s system\n",
@@ -118,6 +119,9 @@ static void put_notes(const struct result *result)
 
 	if (result->interrupted)
 		put(COLOUR_WARN, "\n  Interrupted: this is what there was until then.\n");
+	if (result->unsent)
+		put(COLOUR_WARN,
+		    "\n  The sender can't keep this rate: lower --rate, or try --busy.\n");
 	for (size_t i = 0; i < RESULT_PERCENTILES; i++) {
 		const struct result_percentile *each = &result_percentiles[i];
 

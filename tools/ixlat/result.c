@@ -94,18 +94,18 @@ json_t *result_json(const struct result *result, const struct options *options)
 	const struct flight_counts *counts = &result->counts;
 	char label[64];
 	json_t *object = json_pack(
-		"{ss* ss ss* ss sf si sb si sb sI sI sI sI sI sI sI sI sf sf s{sf sf} sb}", "label",
-		result_label(options, label, sizeof(label)), "mode", mode_name(options->mode),
-		"interface", options->interface, "host", options->host, "rate_hz", options->rate_hz,
-		"size_bytes", (int)options->size_bytes, "busy", options->busy, "timeout_ms",
-		(int)options->timeout_ms, "one_way", options->one_way, "sent",
-		(json_int_t)counts->sent, "received", (json_int_t)counts->received, "lost",
+		"{ss* ss ss* ss sf si sb si sb sI sI sI sI sI sI sI sI sI sf sf s{sf sf} sb}",
+		"label", result_label(options, label, sizeof(label)), "mode",
+		mode_name(options->mode), "interface", options->interface, "host", options->host,
+		"rate_hz", options->rate_hz, "size_bytes", (int)options->size_bytes, "busy",
+		options->busy, "timeout_ms", (int)options->timeout_ms, "one_way", options->one_way,
+		"sent", (json_int_t)counts->sent, "received", (json_int_t)counts->received, "lost",
 		(json_int_t)counts->lost, "late", (json_int_t)counts->late, "duplicates",
 		(json_int_t)counts->duplicates, "reordered", (json_int_t)counts->reordered,
 		"invalid", (json_int_t)result->invalid, "send_errors",
-		(json_int_t)result->send_errors, "duration_s", result->duration_s,
-		"transactions_per_s", result_rate(result), "cpu", "user_s", result->user_s,
-		"system_s", result->system_s, "interrupted", result->interrupted);
+		(json_int_t)result->send_errors, "unsent", (json_int_t)result->unsent, "duration_s",
+		result->duration_s, "transactions_per_s", result_rate(result), "cpu", "user_s",
+		result->user_s, "system_s", result->system_s, "interrupted", result->interrupted);
 
 	for (size_t i = 0; object && i < RESULT_TIMES; i++)
 		if (result->times[i].counters)

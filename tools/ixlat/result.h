@@ -25,6 +25,7 @@ struct result {
 	struct flight_counts counts;
 	uint64_t invalid;     /* messages that were no answer to a probe of this run */
 	uint64_t send_errors; /* probes that the kernel refused to send; they count as sent */
+	uint64_t unsent;      /* probes that the sender could not get to in time at this rate */
 	int last_error;       /* -errno of the last of those, or of what ended the run; 0: none */
 	bool interrupted;
 	double duration_s; /* from the first probe that counts to the last answer */

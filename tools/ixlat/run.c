@@ -13,7 +13,8 @@
  * send in time (the kernel's queue was full, something else had the processor), the probes that are
  * overdue go at once, and their time counts from when they were due: a pause that kept ten probes
  * from being sent shows as ten long times, not as none. That is the correction of "coordinated
- * omission"; the times from when they were sent are kept too.
+ * omission"; the times from when they were sent are kept too. What has not gone a timeout after the
+ * whole schedule is never sent, and counted as such: the rate was too high for this sender.
  *
  * Nothing is allocated or written in the loop.
  */
@@ -51,6 +52,7 @@ struct run {
 	uint32_t id;
 	uint32_t total; /* probes to send, those for warming up too; UINT32_MAX: by time */
 	int64_t start_ns;
+	int64_t end_ns;       /* at a fixed rate: what is not sent by then is not sent at all */
 	int64_t measured_ns;  /* when the first probe that counts was due; 0: not yet */
 	int64_t last_ns;      /* the last answer */
 	uint32_t answered;    /* for progress: those for warming up too */
@@ -62,10 +64,15 @@ struct run {
 
 static bool all_sent(const struct run *run, int64_t now_ns)
 {
-	if (run->flight.next == run->total)
+	if (run->flight.next == run->total || now_ns >= run->end_ns)
 		return true;
 	return run->total == UINT32_MAX && run->measured_ns &&
 	       (double)(now_ns - run->measured_ns) >= run->options->duration_s * 1e9;
+}
+
+static int64_t due_at(const struct run *run, uint32_t sequence)
+{
+	return run->start_ns + llround(sequence * (1e9 / run->options->rate_hz));
 }
 
 /* When the next probe is to be sent; INT64_MAX: not before an answer or a loss, or never. */
@@ -77,7 +84,7 @@ static int64_t next_due(const struct run *run, int64_t now_ns)
 		return flight_empty(&run->flight) ? now_ns : INT64_MAX;
 	if (!flight_has_room(&run->flight))
 		return INT64_MAX;
-	return run->start_ns + llround(run->flight.next * (1e9 / run->options->rate_hz));
+	return due_at(run, run->flight.next);
 }
 
 static uint32_t probes_in_all(const struct options *options)
@@ -292,6 +299,8 @@ static void sum_up(struct run *run)
 
 	getrusage(RUSAGE_SELF, &now);
 	result->counts = run->flight.counts;
+	if (run->options->rate_hz > 0 && !result->interrupted)
+		result->unsent = run->total - run->flight.next;
 	if (!run->measured_ns)
 		return;
 	result->user_s = seconds(run->usage.ru_utime, now.ru_utime);
@@ -334,6 +343,8 @@ int run_probes(const struct options *options, struct result *result)
 		stop_on_signals();
 		progress_start(&run.progress);
 		run.start_ns = clock_ns();
+		run.end_ns = options->rate_hz > 0 ? due_at(&run, run.total) + run.flight.timeout_ns
+						  : INT64_MAX;
 		err = loop(&run);
 		progress_stop(&run.progress);
 		sum_up(&run);
