@@ -1,196 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""ixlat between two namespaces, against reflectors of ours that misbehave, and with bad files.
-
-      left                  right
-    +--------------+      +--------------+
-    | veth-l       |======| veth-r       |
-    | 192.0.2.1/24 |      | 192.0.2.2/24 |
-    +--------------+      +--------------+
-     ixlat udp|tcp|raw     ixlat reflect, or a thread of the test
-"""
-import base64
+"""ixlat between two namespaces, and against reflectors of ours that misbehave."""
 import contextlib
 import json
 import os
-import pty
-import re
-import select
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
-import xml.etree.ElementTree as ElementTree
-import zlib
 
 import pytest
 
 import rig as r
-
-LEFT_MAC, RIGHT_MAC = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
-PORT = 8259
-# struct probe of tools/ixlat/probe.h
-PROBE = struct.Struct(">4sBBHIIQQQ")
-REQUEST, ANSWER = 1, 2
-TIMES_NS = ("min_ns", "p50_ns", "p90_ns", "p99_ns", "p99_9_ns", "p99_99_ns", "max_ns")
-
-
-# ---- HdrHistogram's encoding, written anew here
-
-def decode(text):
-    """{lowest value that the counter stands for: count}"""
-    outer = base64.b64decode(text)
-    cookie, length = struct.unpack_from(">II", outer)
-    assert cookie == 0x1C849314 and length == len(outer) - 8
-    inner = zlib.decompress(outer[8:])
-    cookie, length, offset, digits, lowest, _, factor = struct.unpack_from(">IIIIqqd", inner)
-    assert (cookie, length, offset, digits, lowest, factor) == (0x1C849313, len(inner) - 40, 0, 3, 1, 1)
-    values, index, at = {}, 0, 40
-    while at < len(inner):
-        zigzag = shift = 0
-        while True:
-            byte = inner[at]
-            at += 1
-            zigzag |= (byte if shift == 56 else byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80 or shift == 63:
-                break
-        number = (zigzag >> 1) ^ -(zigzag & 1)
-        if number < 0:
-            index -= number
-        else:
-            doubling = max(index // 1024 - 1, 0)
-            if number:
-                values[(index - doubling * 1024) << doubling] = number
-            index += 1
-    return values
-
-
-def encode(counts, digits=3, lowest=1, highest=1 << 40):
-    """The histogram with these counters, from the first."""
-    inner = b""
-    for count in counts:
-        zigzag = count << 1 if count >= 0 else (-count << 1) - 1
-        while zigzag > 0x7F:
-            inner += bytes([zigzag & 0x7F | 0x80])
-            zigzag >>= 7
-        inner += bytes([zigzag])
-    inner = struct.pack(">IIIIqqd", 0x1C849313, len(inner), 0, digits, lowest, highest, 1) + inner
-    packed = zlib.compress(inner)
-    return base64.b64encode(struct.pack(">II", 0x1C849314, len(packed)) + packed).decode()
-
-
-# ---- Two ends
-
-class Pair:
-    def __init__(self, rig):
-        self.rig = rig
-        self.left, self.right = rig.namespace("left"), rig.namespace("right")
-        self.left.run("ip", "link", "add", "veth-l", "address", LEFT_MAC, "type", "veth", "peer",
-                      "name", "veth-r", "address", RIGHT_MAC, "netns", self.right.name)
-        for end, device, address in ((self.left, "veth-l", r.LEFT_V4), (self.right, "veth-r", r.RIGHT_V4)):
-            end.run("ip", "address", "add", f"{address}/24", "dev", device)
-            end.run("ip", "link", "set", device, "up")
-        r.wait_for(lambda: self.left.carrier("veth-l") and self.right.carrier("veth-r"),
-                   "carrier at both ends")
-
-    def reflect(self, *words):
-        return self.rig.daemon(*self.right.words(r.IXLAT, "reflect", *words)).wait_ready()
-
-    def ixlat(self, *words, check=True, timeout=60):
-        return self.left.run(r.IXLAT, *words, check=check, timeout=timeout)
-
-    def measure(self, *words):
-        """The JSON of a run, its accounts checked; what is slow on a busy machine is not lost."""
-        if "--timeout" not in words:
-            words = (*words, "--timeout", 10000)
-        run = json.loads(self.ixlat(*words, "--json", "-").stdout)
-        assert run["sent"] == run["received"] + run["lost"]
-        for time_of in ("rtt", "rtt_uncorrected", "forward", "return"):
-            if time_of in run:
-                check_times(run[time_of], run["received"])
-        return run
-
-    def refused(self, *words):
-        """(status, line) of a run that must fail."""
-        done = self.ixlat(*words, check=False)
-        lines = done.stderr.splitlines()
-        assert len(lines) == 1 and done.stdout == "", done.stdout + done.stderr
-        return done.returncode, lines[0]
-
-    @contextlib.contextmanager
-    def answering(self, answers):
-        """Meanwhile, a thread at the right sends answers(datagram), a list, for each that comes."""
-        with self.right.entered():
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sock.bind((r.RIGHT_V4, PORT))
-        sock.settimeout(0.05)
-        ended = threading.Event()
-
-        def serve():
-            while not ended.is_set():
-                with contextlib.suppress(TimeoutError):
-                    datagram, sender = sock.recvfrom(65536)
-                    for answer in answers(datagram):
-                        sock.sendto(answer, sender)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-            sock.close()
-
-
-def check_times(times, received):
-    counted = decode(times["histogram"])
-    values = [times[name] for name in TIMES_NS]
-    assert sum(counted.values()) == received
-    assert values == sorted(values)
-    assert values[0] == min(counted)
-    assert times["max_ns"] * 0.999 <= max(counted) <= times["max_ns"]
-    assert times["min_ns"] <= times["mean_ns"] <= times["max_ns"]
-    # The median, by rank.
-    seen = 0
-    for value in sorted(counted):
-        seen += counted[value]
-        if 2 * seen >= received:
-            assert value <= times["p50_ns"] <= value * 1.001 + 1
-            break
-
-
-def above(times, limit_ns):
-    """How many were at least that long."""
-    return sum(count for value, count in decode(times["histogram"]).items() if value >= limit_ns)
-
-
-def answer_to(datagram, received_ns=None, **changes):
-    """An honest answer, but for what is to be changed: magic, version, kind, run, sequence, sent."""
-    names = ("magic", "version", "kind", "bytes", "run", "sequence", "sent", "received", "answered")
-    fields = dict(zip(names, PROBE.unpack_from(datagram)))
-    now = time.monotonic_ns() if received_ns is None else received_ns
-    fields.update(kind=ANSWER, received=now, answered=now)
-    fields.update(changes)
-    return PROBE.pack(*fields.values()) + datagram[PROBE.size:]
-
-
-def sequence_of(datagram):
-    return PROBE.unpack_from(datagram)[5]
+from ixlat_rig import (ANSWER, LEFT_MAC, PORT, PROBE, REQUEST, RIGHT_MAC, TARGETS, TIMES_NS, Pair, above,
+                       answer_to, sequence_of)
 
 
 @pytest.fixture
 def pair(rig):
     return Pair(rig)
-
-
-TARGETS = {
-    "udp": (["udp"], ["udp", r.RIGHT_V4]),
-    "tcp": (["tcp"], ["tcp", r.RIGHT_V4]),
-    "raw": (["raw", "--interface", "veth-r"], ["raw", RIGHT_MAC, "--interface", "veth-l"]),
-}
 
 
 # ---- It measures
@@ -252,6 +80,35 @@ def test_busy(pair):
     pair.reflect("udp", "--busy")
     run = pair.measure("udp", r.RIGHT_V4, "--busy", "--count", 300)
     assert run["received"] == 300 and run["busy"]
+
+
+@pytest.mark.parametrize("mode", ["udp", "raw"])
+def test_kernel_stamps(pair, mode):
+    reflect, target = TARGETS[mode]
+    pair.reflect(*reflect)
+    run = pair.measure(*target, "--kernel-stamps", "--one-way", "--count", 300)
+    assert run["kernel_stamps"] and run["received"] == 300
+    assert 0 < run["return"]["min_ns"] < run["rtt"]["min_ns"]
+
+
+@pytest.mark.parametrize("options", [[], ["--kernel-stamps"]], ids=["ours", "kernel's"])
+def test_what_a_stamp_includes(pair, options):
+    """An answer comes while the sender is kept from running: only the kernel knows when."""
+    def stop_and_answer(probe):
+        process.send_signal(signal.SIGSTOP)
+        with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
+            r.wait_for(lambda: stat.seek(0) == 0 and stat.read().rpartition(")")[2].split()[0] == "T",
+                       "that it is stopped")
+        threading.Timer(0.3, process.send_signal, [signal.SIGCONT]).start()
+        return [answer_to(probe)]
+
+    with pair.answering(stop_and_answer):
+        # ip netns exec becomes ixlat: it has that process id.
+        process = pair.left.popen(r.IXLAT, "udp", r.RIGHT_V4, "--count", 1, "--warmup", 0, "--timeout",
+                                  10000, "--json", "-", *options, stdout=subprocess.PIPE)
+        with process:
+            rtt = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])["rtt"]
+    assert rtt["max_ns"] < 200e6 if options else rtt["min_ns"] > 250e6
 
 
 def test_ipv6_and_a_listening_address(pair):
@@ -560,275 +417,3 @@ def test_raw_needs_the_right(pair):
     done = pair.left.run("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", r.IXLAT,
                          *TARGETS["raw"][1], check=False)
     assert done.returncode == 1 and "CAP_NET_RAW" in done.stderr
-
-
-# ---- What comes out
-
-@pytest.fixture
-def runs(pair):
-    """Two results: paths."""
-    pair.reflect("udp")
-    paths = [pair.rig.path(name) for name in ("a.json", "b.json")]
-    pair.ixlat("udp", r.RIGHT_V4, "--count", 300, "--label", "first", "--json", paths[0])
-    pair.ixlat("udp", r.RIGHT_V4, "--count", 300, "--size", 1000, "--rate", 5000, "--json", paths[1])
-    return paths
-
-
-def test_text(pair):
-    pair.reflect("udp")
-    shown = pair.ixlat("udp", r.RIGHT_V4, "--count", 300, "--rate", 1000, "--one-way").stdout
-    for part in (r"^udp 192\.0\.2\.2 port 8259, 64 bytes, 1000 per second$", "sent 300 ", "lost 0 ",
-                 "uncorrected .*there .*back", r"^  p99\.9 ", "^  max ",
-                 r"With 300 answers, p99\.9 is no other than max"):
-        assert re.search(part, shown, re.M), (part, shown)
-    assert "\033" not in shown, "no colours but on a terminal"
-
-
-def test_interrupted(pair):
-    pair.reflect("udp")
-    path = pair.rig.path("cut.json")
-    with pair.left.popen(r.IXLAT, "udp", r.RIGHT_V4, "--duration", 1000, "--json", path,
-                         stdout=subprocess.PIPE) as process:
-        try:
-            time.sleep(0.5)
-            process.send_signal(signal.SIGINT)
-            shown = process.communicate(timeout=r.DEADLINE_S)[0]
-        finally:
-            process.kill()
-    assert process.returncode == 0
-    assert "Interrupted" in shown
-    with open(path, encoding="utf-8") as file:
-        run = json.load(file)
-    assert run["interrupted"] and run["received"] == run["sent"] > 0
-
-
-def test_hgrm(pair):
-    pair.reflect("udp")
-    path, result = pair.rig.path("a.hgrm"), pair.rig.path("a.json")
-    pair.ixlat("udp", r.RIGHT_V4, "--count", 400, "--hgrm", path, "--json", result)
-    with open(path, encoding="ascii") as file:
-        lines = file.read().splitlines()
-    with open(result, encoding="utf-8") as file:
-        rtt = json.load(file)["rtt"]
-    assert lines[0].split() == ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"]
-    rows = [list(map(float, line.split())) for line in lines[2:-3]]
-    assert rows == sorted(rows)
-    assert rows[0][1] == 0 and rows[-1][1:] == [1, 400]
-    assert rows[-1][0] == pytest.approx(rtt["max_ns"] / 1000, abs=0.001)
-    assert [row[0] for row in rows if row[1] == 0.5] == [pytest.approx(rtt["p50_ns"] / 1000, abs=0.001)]
-    assert re.search(r"#\[Max +=.*Total count +=\s+400\]", lines[-2])
-
-
-def test_files_stay_when_a_run_fails(pair):
-    """What was in them is kept; what was not there is not made."""
-    kept, new = pair.rig.path("kept"), pair.rig.path("new")
-    with open(kept, "w", encoding="ascii") as file:
-        file.write("the last result")
-    assert pair.refused("tcp", r.RIGHT_V4, "--json", kept, "--hgrm", new)[0] == 1
-    with open(kept, encoding="ascii") as file:
-        assert file.read() == "the last result"
-    assert not os.path.exists(new)
-
-
-def test_shorter_result_replaces_a_longer(pair):
-    pair.reflect("udp")
-    path = pair.rig.path("a.json")
-    with open(path, "w", encoding="ascii") as file:
-        file.write("x" * 100000)
-    pair.ixlat("udp", r.RIGHT_V4, "--count", 10, "--json", path)
-    with open(path, encoding="utf-8") as file:
-        assert json.load(file)["received"] == 10
-
-
-def test_disk_full(pair):
-    pair.reflect("udp")
-    done = pair.ixlat("udp", r.RIGHT_V4, "--count", 10, "--json", "/dev/full", check=False)
-    assert done.returncode == 1 and "/dev/full" in done.stderr
-    done = pair.left.run("sh", "-c", f"{r.IXLAT} udp {r.RIGHT_V4} --count 10 >/dev/full", check=False)
-    assert done.returncode == 1 and "standard output" in done.stderr
-
-
-def texts_in(path):
-    return [element.text for element in ElementTree.parse(path).iter()
-            if element.tag.endswith("text") or element.tag.endswith("tspan")]
-
-
-def test_plot(pair):
-    pair.reflect("udp")
-    svg, png = pair.rig.path("plot.svg"), pair.rig.path("plot.png")
-    label = "it's \"a\" `touch made` \\ @x_2^3 é"
-    pair.ixlat("udp", r.RIGHT_V4, "--count", 300, "--rate", 5000, "--label", label, "--plot", svg)
-    texts = [text for text in texts_in(svg) if text]
-    assert "it s a touch made x_2^3 é" in " ".join(" ".join(texts).split())
-    assert {"round trip", "round trip, uncorrected", "percentile", "microseconds", "99"} <= set(texts)
-    assert not os.path.exists("made")
-    pair.ixlat("udp", r.RIGHT_V4, "--count", 300, "--plot", png)
-    with open(png, "rb") as file:
-        assert file.read(8) == b"\x89PNG\r\n\x1a\n"
-    assert os.path.getsize(png) > 3000
-
-
-def test_plot_needs_gnuplot(pair):
-    """Said before anything is measured, and before there is a file."""
-    path = pair.rig.path("plot.svg")
-    done = pair.left.run("/usr/bin/env", f"PATH={pair.rig.scratch}", r.IXLAT, "udp", r.RIGHT_V4, "--plot",
-                         path, check=False)
-    assert done.returncode == 1
-    assert "gnuplot-nox" in done.stderr and len(done.stderr.splitlines()) == 1
-    assert not os.path.exists(path)
-
-
-def test_plot_that_fails(pair, runs):
-    """gnuplot's word, and the picture from before stays."""
-    fake, path = pair.rig.path("gnuplot"), pair.rig.path("plot.svg")
-    with open(path, "w", encoding="ascii") as file:
-        file.write("before")
-    for script in ("echo out of ink >&2; exit 1", "echo out of ink >&2"):
-        with open(fake, "w", encoding="ascii") as file:
-            file.write(f"#!/bin/sh\n{script}\n")
-        os.chmod(fake, 0o755)
-        done = pair.left.run("/usr/bin/env", f"PATH={pair.rig.scratch}", r.IXLAT, "compare", *runs, "--plot",
-                             path, check=False)
-        assert done.returncode == 1 and "out of ink" in done.stderr
-        with open(path, encoding="ascii") as file:
-            assert file.read() == "before"
-
-
-def on_terminal(*words):
-    """What a command writes to a terminal."""
-    master, slave = pty.openpty()
-    with subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=slave,
-                          stderr=slave, env=r.environment(TERM="xterm", NO_COLOR="")) as process:
-        os.close(slave)
-        shown = b""
-        try:
-            while select.select([master], [], [], r.DEADLINE_S)[0]:
-                part = os.read(master, 65536)
-                shown += part
-                if not part:
-                    break
-        except OSError:  # EIO: nobody has the other end any more
-            pass
-        finally:
-            os.close(master)
-        assert process.wait(r.DEADLINE_S) == 0
-    return shown.decode()
-
-
-def test_terminal(pair):
-    """Colours, and progress from the third second, wiped in the end."""
-    pair.reflect("udp")
-    short = on_terminal(*pair.left.words(r.IXLAT, "udp", r.RIGHT_V4, "--count", 20))
-    assert "\033[1m" in short and "answered" not in short
-    shown = on_terminal(*pair.left.words(r.IXLAT, "udp", r.RIGHT_V4, "--rate", 100, "--duration", 3))
-    assert re.search(r"\r *\d+ %  \d+ sent, \d+ answered, \d+ s\033\[K", shown)
-    assert "\r\033[K" in shown[shown.rindex("answered"):]
-
-
-# ---- compare
-
-def result(**changes):
-    """What compare needs of a result: 1000 times from 1 to 1000 ns."""
-    run = {"label": "made", "mode": "udp", "rate_hz": 0.0, "size_bytes": 64, "transactions_per_s": 100.0,
-           "lost": 0, "rtt": {"histogram": encode([0] + [1] * 1000)}}
-    run.update(changes)
-    return run
-
-
-def write(rig, name, content):
-    path = rig.path(name)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(content if isinstance(content, str) else json.dumps(content))
-    return path
-
-
-def compare(*words, check=True):
-    return r.run(r.IXLAT, "compare", *words, check=check)
-
-
-def test_compare(pair, runs):
-    svg, out = pair.rig.path("both.svg"), pair.rig.path("out.json")
-    shown = compare(*runs, "--plot", svg, "--json", out).stdout
-    for part in ("A  first", "B  udp 192.0.2.2", "p99.99", "per second", "differ in size_bytes",
-                 "differ in rate_hz"):
-        assert part in shown
-    assert {"first", "udp 192.0.2.2"} <= set(texts_in(svg))
-    with open(out, encoding="utf-8") as file:
-        compared = json.load(file)
-    with open(runs[1], encoding="utf-8") as file:
-        second = json.load(file)
-    assert compared["base"] == "first"
-    assert set(compared["runs"][0]["ratio"].values()) == {1.0}
-    assert compared["runs"][1]["rtt_ns"]["p99"] == second["rtt"]["p99_ns"]
-
-
-def test_ratios(rig):
-    """Twice as long, from another counting; numbers beside the histogram are not believed."""
-    base = write(rig, "base", result(rtt={"histogram": encode([0] + [1] * 1000), "p50_ns": 77}))
-    slow = write(rig, "slow", result(label="slow", lost=3, transactions_per_s=50, rtt={
-        "histogram": encode([0, 0] + [1, 0] * 1000, digits=4)}))
-    compared = json.loads(compare(base, slow, "--json", "-").stdout)
-    assert compared["runs"][0]["rtt_ns"] == {"min": 1, "p50": 500, "p90": 900, "p99": 990, "p99.9": 999,
-                                             "p99.99": 1000, "max": 1000, "mean": 500.5}
-    assert set(compared["runs"][1]["ratio"].values()) == {2.0}
-    assert compared["runs"][1]["lost"] == 3
-    shown = compare(base, slow).stdout
-    assert re.search(r"p50 +0\.50 +1\.00 +x 2\.000", shown), shown
-    assert re.search(r"per second +100\.00 +50\.00 +x 0\.500", shown), shown
-
-
-BAD = {
-    "nothing": "",
-    "no JSON": "ixlat",
-    "cut": '{"label": "x", ',
-    "an array": "[]",
-    "a number": "5",
-    "an empty object": {},
-    "a key twice": '{"label": "a", "label": "b"}',
-    "no label": result(label=None),
-    "label a number": result(label=5),
-    "lost a text": result(lost="0"),
-    "rate a text": result(rate_hz="0"),
-    "no rtt": result(rtt=None),
-    "rtt a text": result(rtt="x"),
-    "no histogram": result(rtt={"p50_ns": 5}),
-    "histogram a number": result(rtt={"histogram": 5}),
-    "no base64": result(rtt={"histogram": "ä!!"}),
-    "another thing": result(rtt={"histogram": base64.b64encode(b"x" * 100).decode()}),
-    "empty": result(rtt={"histogram": encode([])}),
-    "more counters than there are": result(rtt={"histogram": encode([-(1 << 40), 1])}),
-    "the widest gap": result(rtt={"histogram": encode([-(1 << 62)])}),
-    "more than a number holds": result(rtt={"histogram": encode([(1 << 62) - 1] * 9)}),
-    "five digits": result(rtt={"histogram": encode([1], digits=5, highest=(1 << 63) - 1)}),
-    "no digits": result(rtt={"histogram": encode([1], digits=0)}),
-    "many digits": result(rtt={"histogram": encode([1], digits=0xFFFFFFFF)}),
-    "lowest 0": result(rtt={"histogram": encode([1], lowest=0)}),
-    "lowest negative": result(rtt={"histogram": encode([1], lowest=-1)}),
-    "lowest above highest": result(rtt={"histogram": encode([1], lowest=1 << 50)}),
-    "a bomb": result(rtt={"histogram": base64.b64encode(struct.pack(">II", 0x1C849314, 0) +
-                                                        zlib.compress(bytes(64 << 20))).decode()}),
-    "a bomb of the right length": result(rtt={"histogram": (lambda packed: base64.b64encode(
-        struct.pack(">II", 0x1C849314, len(packed)) + packed).decode())(zlib.compress(bytes(64 << 20)))}),
-}
-
-
-@pytest.mark.parametrize("bad", BAD)
-def test_compare_refuses(rig, bad):
-    good, path = write(rig, "good", result()), write(rig, "bad", BAD[bad])
-    for files in ((good, path), (path, good)):
-        done = compare(*files, check=False)
-        assert done.returncode == 1, done.stdout
-        assert len(done.stderr.splitlines()) == 1 and path in done.stderr
-        assert done.stdout == ""
-
-
-def test_compare_missing_file(rig):
-    for path in (rig.path("missing"), rig.scratch):
-        done = compare(write(rig, "good", result()), path, check=False)
-        assert done.returncode == 1 and path in done.stderr
-
-
-def test_compare_shows_no_escapes(rig):
-    path = write(rig, "a", result(label="\033[31mred\nline", mode="\033[2J"))
-    shown = compare(path, path).stdout
-    assert "\033" not in shown and "?[31mred" in shown

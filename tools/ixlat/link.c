@@ -21,6 +21,8 @@
 #include "tools/ixtap/output.h"
 
 enum { CONNECT_TIMEOUT_MS = 5000 };
+/* No packet lies in a queue for longer; a stamp that is older is from a clock that was set. */
+#define STAMP_AGE_MAX_NS (60 * NS_PER_S)
 static_assert(LINK_ETHERNET_BYTES == sizeof(struct ether_header), "what stands before a probe");
 
 /* ---- Opening ---- */
@@ -110,6 +112,17 @@ static int open_raw(struct link *link, const struct options *options)
 	return 0;
 }
 
+static int switch_stamps_on(const struct link *link)
+{
+	int on = 1;
+
+	if (!link->kernel_stamps ||
+	    setsockopt(link->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) == 0)
+		return 0;
+	fail("--kernel-stamps: %s", strerror(errno));
+	return -1;
+}
+
 int link_open(struct link *link, const struct options *options)
 {
 	size_t before = options->mode == MODE_RAW ? LINK_ETHERNET_BYTES : 0;
@@ -118,6 +131,7 @@ int link_open(struct link *link, const struct options *options)
 	*link = (struct link){
 		.fd = -1,
 		.mode = options->mode,
+		.kernel_stamps = options->kernel_stamps,
 		.probe_bytes = (uint16_t)(options->size_bytes - before),
 		.out_bytes = options->size_bytes,
 		.out = calloc(1, options->size_bytes),
@@ -130,6 +144,8 @@ int link_open(struct link *link, const struct options *options)
 	}
 	link->probe = (struct probe *)(link->out + before);
 	err = options->mode == MODE_RAW ? open_raw(link, options) : open_ip(link, options);
+	if (!err)
+		err = switch_stamps_on(link);
 	if (err)
 		link_close(link);
 	else if (options->mode != MODE_TCP)
@@ -190,10 +206,57 @@ static ssize_t read_more(struct link *link, size_t offset, int flags)
 	return got;
 }
 
+/* When the kernel says that the message came, or now. */
+static int64_t stamp_of(struct msghdr *message, int64_t now_ns)
+{
+	struct timespec stamp, now;
+	int64_t age_ns;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	for (struct cmsghdr *each = CMSG_FIRSTHDR(message); each;
+	     each = CMSG_NXTHDR(message, each)) {
+		if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_TIMESTAMPNS ||
+		    each->cmsg_len != CMSG_LEN(sizeof(stamp)))
+			continue;
+		memcpy(&stamp, CMSG_DATA(each), sizeof(stamp));
+		age_ns = (now.tv_sec - stamp.tv_sec) * NS_PER_S + now.tv_nsec - stamp.tv_nsec;
+		if (age_ns >= 0 && age_ns <= STAMP_AGE_MAX_NS)
+			return now_ns - age_ns;
+	}
+	return now_ns;
+}
+
+static ssize_t read_stamped(struct link *link)
+{
+	union {
+		struct cmsghdr aligned;
+		uint8_t bytes[CMSG_SPACE(sizeof(struct timespec))];
+	} control;
+	struct iovec data = {.iov_base = link->in, .iov_len = LINK_IN_BYTES};
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t got = recvmsg(link->fd, &message, MSG_DONTWAIT | MSG_TRUNC);
+
+	if (got < 0)
+		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+	link->received_ns = stamp_of(&message, clock_ns());
+	return got;
+}
+
+/* A datagram or a frame: its length, or -errno. */
+static ssize_t read_whole(struct link *link)
+{
+	return link->kernel_stamps ? read_stamped(link) : read_more(link, 0, MSG_TRUNC);
+}
+
 static ssize_t receive_frame(struct link *link, const struct probe **probe)
 {
 	const struct ether_header *header = (const struct ether_header *)link->in;
-	ssize_t got = read_more(link, 0, MSG_TRUNC);
+	ssize_t got = read_whole(link);
 
 	if (got < 0)
 		return got;
@@ -251,7 +314,7 @@ ssize_t link_receive(struct link *link, const struct probe **probe)
 		return receive_frame(link, probe);
 	default:
 		*probe = (const struct probe *)link->in;
-		return read_more(link, 0, MSG_TRUNC);
+		return read_whole(link);
 	}
 }
 

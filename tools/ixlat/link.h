@@ -6,7 +6,9 @@
  *   link_receive()     →  a message, and when it was received
  *
  * `received_ns` is taken right after the system call that brought the message, so it includes the
- * kernel's way to the socket and, unless busy, waking this process.
+ * kernel's way to the socket and, unless busy, waking this process. With kernel stamps it is when
+ * the driver handed the packet to the kernel, by a clock that is set (CLOCK_REALTIME), counted back
+ * from now; when that makes no sense, because the clock was set just then, it is taken as above.
  */
 #pragma once
 
@@ -26,6 +28,7 @@ enum {
 struct link {
 	int fd;
 	enum mode mode;
+	bool kernel_stamps;
 	uint16_t probe_bytes; /* from the header to the end */
 	struct probe *probe;  /* the one to send, in `out` */
 	int64_t received_ns;

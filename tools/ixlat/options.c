@@ -156,6 +156,13 @@ static int set_busy(struct options *options, const char *value)
 	return 0;
 }
 
+static int set_kernel_stamps(struct options *options, const char *value)
+{
+	(void)value;
+	options->kernel_stamps = true;
+	return 0;
+}
+
 static int set_json(struct options *options, const char *value)
 {
 	options->json = value;
@@ -225,6 +232,8 @@ static const struct row {
 	 "Also the times there and back, when both ends run on one machine"},
 	{"busy", set_busy, RUN | REFLECT_UDP | REFLECT_RAW, NULL,
 	 "Ask for packets all the time instead of sleeping until one comes"},
+	{"kernel-stamps", set_kernel_stamps, UDP | RAW, NULL,
+	 "Take an answer's time from the kernel, before it wakes this program"},
 	{"json", set_json, RUN | COMPARE, "FILE", "Write JSON; - is standard output"},
 	{"hgrm", set_hgrm, RUN, "FILE", "Write the percentile distribution (HdrHistogram's .hgrm)"},
 	{"plot", set_plot, RUN | COMPARE, "FILE", "Draw percentiles: FILE.svg or FILE.png"},

@@ -23,7 +23,7 @@ struct options {
 	uint32_t count; /* 0: by time */
 	double duration_s;
 	uint32_t warmup, size_bytes, timeout_ms;
-	bool one_way, busy;
+	bool one_way, busy, kernel_stamps;
 	/* What comes out. */
 	const char *json, *hgrm, *plot, *label;
 	/* What is compared. */

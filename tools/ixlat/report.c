@@ -15,10 +15,11 @@ static void put_head(const struct options *options)
 		put(COLOUR_NONE, " port %u", options->port);
 	put(COLOUR_NONE, ", %u bytes, ", options->size_bytes);
 	if (options->rate_hz > 0)
-		put(COLOUR_NONE, "%g per second%s\n", options->rate_hz,
-		    options->busy ? ", busy" : "");
+		put(COLOUR_NONE, "%g per second", options->rate_hz);
 	else
-		put(COLOUR_NONE, "one after another%s\n", options->busy ? ", busy" : "");
+		put(COLOUR_NONE, "one after another");
+	put(COLOUR_NONE, "%s%s\n", options->busy ? ", busy" : "",
+	    options->kernel_stamps ? ", kernel stamps" : "");
 }
 
 /* One count of several; shown only when it is not zero, or always. */

@@ -94,12 +94,13 @@ json_t *result_json(const struct result *result, const struct options *options)
 	const struct flight_counts *counts = &result->counts;
 	char label[64];
 	json_t *object = json_pack(
-		"{ss* ss ss* ss sf si sb si sb sI sI sI sI sI sI sI sI sI sf sf s{sf sf} sb}",
+		"{ss* ss ss* ss sf si sb sb si sb sI sI sI sI sI sI sI sI sI sf sf s{sf sf} sb}",
 		"label", result_label(options, label, sizeof(label)), "mode",
 		mode_name(options->mode), "interface", options->interface, "host", options->host,
 		"rate_hz", options->rate_hz, "size_bytes", (int)options->size_bytes, "busy",
-		options->busy, "timeout_ms", (int)options->timeout_ms, "one_way", options->one_way,
-		"sent", (json_int_t)counts->sent, "received", (json_int_t)counts->received, "lost",
+		options->busy, "kernel_stamps", options->kernel_stamps, "timeout_ms",
+		(int)options->timeout_ms, "one_way", options->one_way, "sent",
+		(json_int_t)counts->sent, "received", (json_int_t)counts->received, "lost",
 		(json_int_t)counts->lost, "late", (json_int_t)counts->late, "duplicates",
 		(json_int_t)counts->duplicates, "reordered", (json_int_t)counts->reordered,
 		"invalid", (json_int_t)result->invalid, "send_errors",
