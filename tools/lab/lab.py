@@ -18,6 +18,7 @@ import time
 import tty
 
 import contained
+import scenario_dpdk
 import scenario_driver
 import scenario_kernel
 import scenario_vfio
@@ -28,6 +29,7 @@ SCENARIOS = {
     "kernel": scenario_kernel.scenario,
     "vfio": scenario_vfio.scenario,
     "driver": scenario_driver.scenario,
+    "dpdk": scenario_dpdk.scenario,
 }
 PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tests/driver/test_driver")
 FOLDER = "/run/lab"

@@ -165,8 +165,8 @@ class Nic:
 class Guest(Place):
     name = "guest"
 
-    def __init__(self, store, kernel, nic, folder, build):
-        self.folder, self.nic = folder, nic
+    def __init__(self, store, kernel, nic, folder, build, shares):
+        self.folder, self.nic, self.more_shares = folder, nic, shares
         self.console_log = os.path.join(folder, "console.log")
         self.console = os.path.join(folder, "console.sock")
         self.wire = os.path.join(folder, "wire-port.sock")
@@ -197,7 +197,8 @@ class Guest(Place):
             return os.path.join("/srv", os.path.relpath(path, cache))
 
         nic = {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": self.nic.socket}}
-        shares = {"root": "/mnt", "modules": seen(kernel.modules), "build": "/media"}
+        shares = {"root": "/mnt", "modules": seen(kernel.modules), "build": "/media",
+                  **{tag: seen(path) for tag, path in self.more_shares.items()}}
         port = os.path.join(self.folder, "agent.sock")
         return [
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
@@ -275,14 +276,15 @@ class Lab:
         self.far = Far()
         self.nic = self.guest = None
 
-    def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR), mac=NIC_MAC):
+    def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR), mac=NIC_MAC, shares=None):
+        """`shares`: what else of the cache the guest may mount, {9p tag: path}."""
         command("ip", "netns", "add", FAR)
         self.nic = Nic(self.build, self.folder, wire, mac)
         if f"tap:{WIRE}" in wire:
             self.far.sh(f"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && ip link set lo up && "
                         f"ip address add {FAR_V4}/24 dev {WIRE} && ip link set {WIRE} up")
         self.guest = Guest(self.store, self.store.kernel(self.version), self.nic, self.folder,
-                           self.build)
+                           self.build, shares or {})
         self.guest.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 "
                       "net.ipv6.conf.default.disable_ipv6=1")
 

@@ -3,6 +3,7 @@
 
     CACHE/tools          a root with QEMU (backports' has vfio-user-pci), run by chroot
     CACHE/kernel-6.12    a kernel and its modules, unpacked and not installed
+    CACHE/dpdk           a root for testpmd, likewise
     CACHE/initramfs      busybox, the modules for 9p, and our init: cheap, made at each run
 
 Each is made under another name and renamed when it is whole, so an interrupted run leaves
@@ -24,6 +25,9 @@ KERNELS = {
     "7.3": ("trixie", "trixie-backports"),
 }
 NEWEST = ("trixie", "trixie-backports")
+# Debian 12's, with the drivers that the lab uses: each start loads all that are there.
+DPDK_SUITE = "bookworm"
+DPDK_DRIVERS = ("bus_pci", "bus_vdev", "mempool_ring", "net_ixgbe", "net_tap", "net_virtio")
 BOOT_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -112,6 +116,23 @@ class Kernel:
         return files
 
 
+def prune_dpdk(path):
+    """Leaves testpmd and libraries. EAL loads whatever its folder of drivers has, so the others go
+    where only the linker looks: testpmd calls some of them by name."""
+    folder, = glob.glob(f"{path}/usr/lib/*/dpdk/pmds-*")
+    for name in os.listdir(folder):
+        if not name.startswith(tuple(f"librte_{driver}.so" for driver in DPDK_DRIVERS)):
+            os.replace(os.path.join(folder, name), os.path.join(folder, "..", "..", name))
+    for name in glob.glob(f"{path}/usr/bin/*") + glob.glob(f"{path}/usr/lib/*/*.a"):
+        if os.path.basename(name) != "dpdk-testpmd":
+            os.unlink(name)
+    for name in ("etc", "usr/include", "usr/sbin", "usr/share", "var"):
+        shutil.rmtree(os.path.join(path, name), ignore_errors=True)
+    for name in ("dev", "proc", "run", "sys", "tmp", "var"):
+        os.makedirs(os.path.join(path, name), exist_ok=True)
+    os.symlink("../run", os.path.join(path, "var", "run"))
+
+
 def unpacked(path):
     if path.endswith(".xz"):
         with lzma.open(path) as file:
@@ -190,6 +211,15 @@ class Store:
                     shutil.rmtree(os.path.join(path, name), ignore_errors=True)
             Kernel(path, version).index()
         return Kernel(self.made(f"kernel-{version}", make), version)
+
+    def dpdk(self):
+        """A root in which testpmd runs. The package that has it depends on 200 others, so it is no
+        more installed here than a kernel is."""
+        def make(path):
+            self.progress("fetching DPDK")
+            debian("extract", (DPDK_SUITE,), ["dpdk-dev"], path)
+            prune_dpdk(path)
+        return self.made("dpdk", make)
 
     def initramfs(self, kernel, path):
         archive = Cpio()

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""DPDK in the guest: testpmd, and the two ways by which DPDK gives the kernel an interface.
+
+      far end ==wire== ixnic ==VFIO== testpmd, port 0 -- port 1 == dtap0 | vtap0, the kernel's
+
+    net_tap       port 1 reads and writes a TAP
+    virtio-user   port 1 is a virtio NIC whose other half is the kernel's vhost-net, over a TAP
+
+testpmd runs in Debian's root for it (store.py), read-only, on a terminal of its own, since it
+reads commands and buffers what it prints to anything else. Its main thread waits for commands;
+processor 1 forwards, and is always busy.
+"""
+import contextlib
+import re
+import time
+
+from machine import NEAR_V4, NIC_MAC
+from store import Failure
+
+ROOT = "/run/dpdk"
+COMMANDS, LOG, PID, CODE = (f"/run/testpmd.{name}" for name in ("in", "log", "pid", "code"))
+PROMPT = "testpmd> "
+HUGE_PAGES = 64  # of 2 MiB
+MBUFS = 8192
+START_S, COMMAND_S, STOP_S = 60, 20, 30
+QUEUE_SIZE = 1024
+
+
+def shares(lab):
+    """For Lab.start: what prepare() mounts."""
+    return {"dpdk": lab.store.dpdk()}
+
+
+def prepare(lab):
+    """Once for a guest; the NIC is bound to vfio-pci apart."""
+    lab.guest.sh(
+        f"mkdir -p {ROOT} /dev/pts && mount -t devpts devpts /dev/pts && "
+        f"mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro dpdk {ROOT} && "
+        f"for each in dev proc sys; do mount --rbind /$each {ROOT}/$each || exit; done && "
+        f"for each in run tmp; do mount -t tmpfs dpdk {ROOT}/$each || exit; done && "
+        f"mkfifo {COMMANDS} && echo {HUGE_PAGES} >/proc/sys/vm/nr_hugepages")
+    have = int(lab.guest.sh("cat /proc/sys/vm/nr_hugepages"))
+    if have != HUGE_PAGES:
+        raise Failure(f"the guest gives {have} of {HUGE_PAGES} huge pages")
+
+
+def plain(text):
+    """Without what moves a terminal's cursor."""
+    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r", "")
+
+
+class Testpmd:
+    """A running testpmd; the with statement starts it, and has it quit."""
+
+    def __init__(self, lab, *options, eal=()):
+        self.lab, self.guest = lab, lab.guest
+        # What is mapped in the NIC is named by its virtual address, which must fit the IOMMU: QEMU's
+        # has 39 bits, and EAL maps from 4 GiB upward.
+        words = ["dpdk-testpmd", "-l", "0,1", "--main-lcore", "0", "--in-memory", "--iova-mode=va",
+                 "-a", lab.bdf, *eal, "--", "-i", f"--total-num-mbufs={MBUFS}", *options]
+        self.text = " ".join(words)
+
+    def __enter__(self):
+        self.guest.sh(
+            f"rm -f {CODE} {PID}; : >{LOG}; (script -qef -c 'echo $$ >{PID}; "
+            f"exec chroot {ROOT} {self.text}' {LOG} <>{COMMANDS} >/dev/null 2>&1; "
+            f"echo $? >{CODE}) >/dev/null 2>&1 &")
+        deadline = time.monotonic() + START_S
+        while not self.guest.sh(f"tail -c 100 {LOG}").endswith(PROMPT):
+            ended = self.guest.try_sh(f"test -e {CODE}")[0] == 0
+            if ended or time.monotonic() > deadline:
+                said = self.said()
+                self.kill()
+                raise Failure(f"testpmd {'ended' if ended else 'hangs'} at its start: {said}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, kind, error, _):
+        try:
+            if kind is None:
+                self.quit()
+        finally:
+            self.kill()
+
+    def said(self, lines=8):
+        return "\n    ".join(plain(self.guest.sh(f"cat {LOG}")).splitlines()[-lines:])
+
+    def kill(self):
+        self.guest.sh(f"test -e {CODE} || kill -9 $(cat {PID})")
+        self.guest.until(f"test -e {CODE}", None, STOP_S)
+
+    def quit(self):
+        """Stops and closes its ports, and must end with status 0."""
+        self.guest.sh(f"echo quit >{COMMANDS}")
+        self.guest.until(f"cat {CODE}", "0", STOP_S)
+
+    def do(self, *commands, timeout=COMMAND_S):
+        """What they print: one after the other, each typed when the last one's prompt is there."""
+        output = []
+        for command in commands:
+            text = self.guest.sh(
+                f"start=$(($(stat -c %s {LOG}) + 1)); echo '{command}' >{COMMANDS}; "
+                f"for i in $(seq {timeout * 20}); do tail -c +$start {LOG} | grep -q '{PROMPT}' && "
+                f"break; test -e {CODE} && break; sleep 0.05; done; tail -c +$start {LOG}",
+                timeout + 10)
+            answer, prompt, _ = plain(text).partition(PROMPT)
+            if not prompt:
+                raise Failure(f"testpmd: '{command}' is not done in {timeout} s: {self.said()}")
+            if re.search(r"Bad arguments|Command not found|Ambiguous command|[Ff]ail(ed)?\b|"
+                         r"[Ii]nvalid|not supported", answer):
+                raise Failure(f"testpmd: {answer.strip()}")
+            output.append(answer.partition("\n")[2])
+        return "\n".join(output)
+
+
+# ---- What the exception paths are used by ----
+
+def pid(lab):
+    return int(lab.guest.sh(f"cat {PID}"))
+
+
+def cpu_seconds(lab):
+    """Processor time that testpmd and the kernel's vhost threads have used: {thread: seconds}."""
+    text = lab.guest.sh(
+        f"getconf CLK_TCK; for each in $(cat {PID}) $(pgrep '^vhost-' || true); do "
+        f"cat /proc/$each/task/*/stat 2>/dev/null; done | awk '!seen[$1]++'")
+    ticks, *rows = text.splitlines()
+    result = {}
+    for row in rows:
+        head, _, rest = row.rpartition(")")
+        fields = rest.split()
+        user, system = int(fields[11]), int(fields[12])  # fields 14 and 15 of proc(5)
+        result[head.replace(" (", " ", 1)] = (user + system) / int(ticks)
+    return result
+
+
+@contextlib.contextmanager
+def exception_path(lab, port, vdev):
+    with Testpmd(lab, "--forward-mode=io", eal=(f"--vdev={vdev}",)) as pmd:
+        pmd.do("start")
+        lab.guest.sh(f"ip address add {NEAR_V4}/24 dev {port} && ip link set {port} up")
+        lab.guest.until(f"cat /sys/class/net/{port}/carrier", "1")
+        yield port
+        pmd.do("stop")
+
+
+def net_tap(lab):
+    """The interface by which the kernel reaches the wire through net_tap, with its address."""
+    lab.guest.sh("modprobe tun")
+    return exception_path(lab, "dtap0", f"net_tap0,iface=dtap0,mac={NIC_MAC}")
+
+
+def virtio_user(lab):
+    """The same through virtio-user and vhost-net."""
+    lab.guest.sh("modprobe -a tun vhost_net")
+    return exception_path(lab, "vtap0", f"virtio_user0,path=/dev/vhost-net,queues=1,"
+                                        f"queue_size={QUEUE_SIZE},iface=vtap0,mac={NIC_MAC}")
