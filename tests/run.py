@@ -8,9 +8,10 @@
     driver   the driver over every backend          build/plain
     system   the programs, with real interfaces     build/plain
     style    form of sources, scripts, man pages    (build/plain, for how they compile)
+    lab      drivers in virtual machines            build/plain
     asan     the first four again                   build/asan: address and undefined behaviour
 
-Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed.
+The lab is short unless it is asked for by name: then it is all scenarios, on all kernels. Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed.
 """
 import collections
 import json
@@ -26,7 +27,11 @@ import xml.etree.ElementTree as ElementTree
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 C_SUITES = ("unit", "model", "driver")
-SUITES = (*C_SUITES, "system", "style", "asan")
+SUITES = (*C_SUITES, "system", "style", "lab", "asan")
+KERNELS = ("6.1", "6.12", "7.3")
+LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"))
+LAB_FULL = (*((scenario, kernel) for scenario in ("kernel", "vfio", "driver")
+              for kernel in KERNELS),)
 TREES = {
     "plain": ["-Dwerror=true"],
     "asan": ["-Dwerror=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
@@ -200,12 +205,42 @@ def run_pytest(label, folder, tree, env):
         add(f"{label}: pytest", "failed", output)
 
 
-def run(suite, tree):
+def run_lab_scenario(label, tree, scenario, kernel, *options):
+    """Each check of the scenario is a result."""
+    name = f"{label}: {scenario} on {kernel}"
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
+        code, output = stream(
+            [os.path.join(TOP, "tools/lab/lab"), scenario, "--kernel", kernel, "--json", file.name,
+             *options], r"^  (ok|FAILED) ", {"IXTAP_BUILD": os.path.join(TOP, "build", tree)})
+        try:
+            said = json.load(file)
+        except ValueError:
+            add(name, "failed", output)
+            return
+    if "error" in said:
+        add(name, "skipped" if said["unavailable"] else "failed", said["error"])
+        return
+    for check in said["checks"]:
+        add(f"{name}: {check['name']}", "passed" if check["pass"] else "failed",
+            check.get("reason", ""))
+    if code != 0 and said["failed"] == 0:
+        add(name, "failed", output)
+
+
+def run_lab(label, tree, full, env):
+    for scenario, kernel in LAB_FULL if full else LAB_SHORT:
+        run_lab_scenario(label, tree, scenario, kernel, *([] if full else ["--short"]))
+    run_pytest(label, os.path.join(TOP, "tests", "lab"), tree, env)
+
+
+def run(suite, tree, full=False):
     started, first = time.monotonic(), len(results)
     env = SANITIZER_ENV if tree == "asan" else {}
     say(f"\n{suite} ({tree})")
     if suite in C_SUITES:
         run_c_suite(suite, tree, env)
+    elif suite == "lab":
+        run_lab(f"{tree} {suite}", tree, full, env)
     else:
         run_pytest(f"{tree} {suite}", os.path.join(TOP, "tests", suite), tree, env)
     counts = collections.Counter(result.outcome for result in results[first:])
@@ -248,7 +283,7 @@ def main():
     plain = [suite for suite in SUITES if suite in wanted and suite != "asan"]
     if plain and build("plain"):
         for suite in plain:
-            run(suite, "plain")
+            run(suite, "plain", full=suite in sys.argv)
     if "asan" in wanted and build("asan"):
         for suite in (*C_SUITES, "system"):
             run(suite, "asan")

@@ -23,7 +23,7 @@ import scenario_driver
 import scenario_kernel
 import scenario_vfio
 from machine import TOP, Dead, Lab
-from store import KERNELS, Failure, Store, command
+from store import KERNELS, Failure, Store, Unavailable, command
 
 SCENARIOS = {
     "kernel": scenario_kernel.scenario,
@@ -33,7 +33,8 @@ SCENARIOS = {
 }
 PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tests/driver/test_driver")
 FOLDER = "/run/lab"
-DEADLINE_S = 900
+DEADLINE_S, DAY_S = 900, 86400
+NOTE_MAX = 120  # longer ones take a line for each value
 
 
 class Screen:
@@ -54,10 +55,14 @@ class Screen:
     def result(self, result):
         mark, colour = ("ok", 32) if result["pass"] else ("FAILED", 31)
         mark = f"\033[{colour}m{mark:<6}\033[0m" if self.colours else f"{mark:<6}"
-        values = ", ".join(f"{key} {value}" for key, value in result.get("values", {}).items()
-                           if not isinstance(value, (dict, list)))
-        note = result.get("reason") or values
-        self.line(f"  {mark}  {result['name']:<24} {result['seconds']:6.1f} s  {note}".rstrip())
+        values = [f"{key} {value}" for key, value in result.get("values", {}).items()
+                  if not isinstance(value, (dict, list))]
+        note = result.get("reason") or ", ".join(values)
+        many = "\n" not in note and len(note) > NOTE_MAX
+        self.line(f"  {mark}  {result['name']:<32} {result['seconds']:6.1f} s  "
+                  f"{'' if many else note}".rstrip())
+        for value in values if many else ():
+            self.line(f"          {value}")
 
 
 screen = Screen()
@@ -130,6 +135,16 @@ def verdict(arguments, lab, results):
     }
 
 
+def gave_up(arguments, failure):
+    """Says why nothing came out, also in the JSON."""
+    screen.line()
+    print(f"lab: {failure}", file=sys.stderr)
+    write_json(arguments, {"scenario": arguments.scenario, "kernel": arguments.kernel,
+                           "unavailable": isinstance(failure, Unavailable),
+                           "error": str(failure)})
+    return 1
+
+
 def write_json(arguments, result):
     if arguments.json:
         json.dump(result, arguments.json, indent=2)
@@ -153,11 +168,11 @@ def run(arguments, store, programs):
         signal.signal(number, interrupted)
     os.makedirs(FOLDER)
     scenario = SCENARIOS[arguments.scenario]
-    lab = Lab(store, arguments.kernel, programs, FOLDER)
+    lab = Lab(store, arguments.kernel, programs, FOLDER, arguments.short)
     started = time.monotonic()
     code = 1
     try:
-        with deadline(lab, DEADLINE_S):
+        with deadline(lab, arguments.deadline):
             screen.progress("booting")
             scenario.start(lab)
             screen.line(f"{arguments.scenario}: guest kernel {lab.guest.release}, up after "
@@ -174,15 +189,19 @@ def run(arguments, store, programs):
         if arguments.shell:
             shell(lab.guest)
     except (Failure, OSError) as failure:
-        screen.line()
-        print(f"lab: {failure}", file=sys.stderr)
-        write_json(arguments, {"scenario": arguments.scenario, "kernel": arguments.kernel,
-                               "error": str(failure)})
+        code = gave_up(arguments, failure)
     finally:
         if arguments.keep:
             keep()
         lab.close()
     return code
+
+
+def seconds(text):
+    value = int(text)
+    if not 0 < value <= DAY_S:
+        raise argparse.ArgumentTypeError(f"1 to {DAY_S} seconds")
+    return value
 
 
 def parse():
@@ -193,6 +212,10 @@ def parse():
         epilog=f"scenarios:\n{known}\n\nexit status: 0 all passed, 1 something failed, 2 usage")
     parser.add_argument("scenario", metavar="SCENARIO", choices=SCENARIOS)
     parser.add_argument("--kernel", choices=KERNELS, default="6.12", help="of the guest (6.12)")
+    parser.add_argument("--short", action="store_true",
+                        help="the same checks with less traffic and fewer repetitions")
+    parser.add_argument("--deadline", metavar="S", type=seconds, default=DEADLINE_S,
+                        help="give up after so many seconds (%(default)s)")
     parser.add_argument("--json", metavar="FILE", type=argparse.FileType("w"),
                         help="write the results there")
     parser.add_argument("--keep", action="store_true", help="keep the logs")
@@ -214,11 +237,9 @@ def main():
         store.kernel(arguments.kernel)
         programs = build()
     except subprocess.CalledProcessError:
-        return 1  # it has said why
+        return gave_up(arguments, Unavailable("packages are missing, as said above"))
     except Failure as failure:
-        screen.line()
-        print(f"lab: {failure}", file=sys.stderr)
-        return 1
+        return gave_up(arguments, failure)
     return contained.contained(lambda: run(arguments, store, programs))
 
 

@@ -28,12 +28,17 @@ NEWEST = ("trixie", "trixie-backports")
 # Debian 12's, with the drivers that the lab uses: each start loads all that are there.
 DPDK_SUITE = "bookworm"
 DPDK_DRIVERS = ("bus_pci", "bus_vdev", "mempool_ring", "net_ixgbe", "net_tap", "net_virtio")
+ROOM_BYTES = 1 << 30  # QEMU's root takes the most: about 700 MiB
 BOOT_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Failure(Exception):
     """Something the user is told: what, why and what to do."""
+
+
+class Unavailable(Failure):
+    """What the lab needs cannot be had on this machine: nothing was tested."""
 
 
 def command(*words, **more):
@@ -55,7 +60,7 @@ def mirror():
     uris = [uri for label, _, uri in (line.partition(" ") for line in text.splitlines())
             if label == "Debian"]
     if not uris:
-        raise Failure("this machine's apt knows no Debian mirror: add one to "
+        raise Unavailable("this machine's apt knows no Debian mirror: add one to "
                       "/etc/apt/sources.list.d and run 'apt-get update'")
     return uris[0]
 
@@ -68,10 +73,19 @@ def apt_options():
 
 
 def debian(variant, suites, packages, path):
+    room = shutil.disk_usage(os.path.dirname(path)).free
+    if room < ROOM_BYTES:
+        raise Unavailable(f"the cache {os.path.dirname(path)}: {room >> 20} MiB are free and "
+                          f"{ROOM_BYTES >> 20} are needed; name another with --cache")
     sources = [f"deb {mirror()} {suite} main" for suite in suites]
-    command("mmdebstrap", f"--variant={variant}", *apt_options(),
-            f"--aptopt=APT::Default-Release \"{suites[-1]}\"", f"--include={','.join(packages)}",
-            suites[0], path, *sources, stdin=subprocess.DEVNULL)
+    try:
+        command("mmdebstrap", f"--variant={variant}", *apt_options(),
+                f"--aptopt=APT::Default-Release \"{suites[-1]}\"",
+                f"--include={','.join(packages)}", suites[0], path, *sources,
+                stdin=subprocess.DEVNULL)
+    except Failure as failure:
+        raise Unavailable(f"no {', '.join(packages)} from Debian's {' and '.join(suites)} "
+                          f"(is the mirror reachable?):\n  {failure}") from None
 
 
 class Kernel:
@@ -82,7 +96,7 @@ class Kernel:
                  + glob.glob(f"{path}/usr/lib/modules/*/vmlinuz")
                  if self.release_of(image).startswith(f"{version}.")]
         if len(found) != 1:
-            raise Failure(f"the mirror's {KERNELS[version][-1]} has no kernel {version} any more")
+            raise Unavailable(f"the mirror's {KERNELS[version][-1]} has no kernel {version} any more")
         self.image = found[0]
         self.release = self.release_of(self.image)
         self.modules = os.path.join(path, "usr", "lib", "modules")
@@ -176,7 +190,7 @@ class Store:
             os.makedirs(self.path, exist_ok=True)
             self.lock = open(os.path.join(self.path, "lock"), "w", encoding="ascii")
         except OSError as error:
-            raise Failure(f"the cache {path}: {error.strerror}; "
+            raise Unavailable(f"the cache {path}: {error.strerror}; "
                           "name another with --cache") from None
 
     def made(self, name, make):

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""What the lab says, and leaves, when it cannot do what it is asked for."""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LAB = os.path.join(TOP, "tools", "lab", "lab")
+BOOT_S, END_S = 120, 60
+# A filter for the kernel's system calls, made in the program that becomes the lab.
+WITHOUT_MEMFD = """
+import errno, os, seccomp, sys
+filter = seccomp.SyscallFilter(seccomp.ALLOW)
+filter.add_rule(seccomp.ERRNO(errno.ENOSYS), "memfd_create")
+filter.load()
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def lab(*words, prefix=(), timeout=END_S, **more):
+    return subprocess.run([*prefix, LAB, *words], text=True, capture_output=True, timeout=timeout,
+                          stdin=subprocess.DEVNULL, check=False, **more)
+
+
+def said_once(done, code, *texts):
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    for text in texts:
+        assert text in done.stderr
+
+
+def test_unknown_scenario():
+    said_once(lab("nonsense"), 2, "invalid choice: 'nonsense'", "kernel")
+
+
+def test_unknown_kernel():
+    said_once(lab("kernel", "--kernel", "2.6"), 2, "invalid choice: '2.6'", "6.12")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon"])
+def test_deadline_is_a_number_of_seconds(text):
+    said_once(lab("kernel", f"--deadline={text}"), 2, "--deadline")
+
+
+def test_cache_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    said_once(lab("kernel", "--cache", str(tmp_path / "file" / "cache")), 1, "Not a directory",
+              "name another with --cache")
+
+
+def test_result_says_that_nothing_was_tested(tmp_path):
+    (tmp_path / "file").write_text("")
+    lab("vfio", "--cache", str(tmp_path / "file" / "cache"), "--json", str(tmp_path / "json"))
+    said = json.loads((tmp_path / "json").read_text())
+    assert said["scenario"] == "vfio" and said["unavailable"] and "--cache" in said["error"]
+
+
+def test_disk_is_full(tmp_path):
+    done = lab("kernel", "--cache", str(tmp_path),
+               prefix=("unshare", "-m", "sh", "-c",
+                       f'mount -t tmpfs -o size=64M cache {tmp_path} && exec "$@"', "sh"))
+    said_once(done, 1, "64 MiB are free", "name another with --cache")
+    assert not os.listdir(tmp_path)
+
+
+def test_disk_fills_up(tmp_path):
+    """One that looks large enough, and is not: what was begun is taken away again."""
+    done = lab("kernel", "--cache", str(tmp_path), timeout=300, prefix=(
+        "unshare", "-m", "sh", "-c",
+        f'mount -t tmpfs -o size=1100M cache {tmp_path} && fallocate -l 4096 {tmp_path}/before && '
+        f'mount -o remount,nr_inodes=600 {tmp_path} && "$@"; code=$?; ls {tmp_path}; exit $code',
+        "sh"))
+    said_once(done, 1, "No space left on device")
+    assert done.stdout.split()[-2:] == ["before", "lock"]
+
+
+def test_no_mirror(tmp_path):
+    """apt knows none."""
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "apt.conf").write_text(f'Dir::Etc::SourceList "{tmp_path}/none";\n'
+                                       f'Dir::Etc::SourceParts "{tmp_path}/sources";\n')
+    done = lab("kernel", "--cache", str(tmp_path / "cache"),
+               env={**os.environ, "APT_CONFIG": str(tmp_path / "apt.conf")})
+    said_once(done, 1, "apt knows no Debian mirror", "apt-get update")
+    assert os.listdir(tmp_path / "cache") == ["lock"]
+
+
+def test_mirror_does_not_answer(tmp_path):
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", "import store; store.mirror = lambda: 'http://127.0.0.1:9/debian'\n"
+         f"store.Store('{tmp_path}', print).tools()"], text=True, capture_output=True, timeout=300,
+        stdin=subprocess.DEVNULL, check=False,
+        env={**os.environ, "PYTHONPATH": f"{TOP}/tools/lab"})
+    assert "Unavailable: no busybox-static, qemu-system-x86 from Debian's trixie" in done.stderr
+    assert "is the mirror reachable?" in done.stderr
+    assert os.listdir(tmp_path) == ["lock"]
+
+
+def test_no_memfd():
+    done = lab("kernel", prefix=("/usr/bin/python3", "-c", WITHOUT_MEMFD), timeout=BOOT_S)
+    if "fetching" in done.stdout:
+        pytest.skip("the cache is not filled")
+    said_once(done, 1, "makes no memfd", "Function not implemented")
+
+
+# ---- A guest that ends, or hangs ----
+
+def children(pid):
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            for child in map(int, file.read().split()):
+                yield child
+                yield from children(child)
+
+
+def command_of(pid):
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+            return file.read().split("\0")[0]
+    return ""
+
+
+@contextlib.contextmanager
+def running(*words):
+    """The lab, when its guest is up; and the processes of QEMU."""
+    with subprocess.Popen([LAB, "kernel", *words], text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+        try:
+            up = False
+            for line in process.stdout:
+                if "guest kernel" in line:
+                    up = True
+                    break
+            assert up, process.stderr.read()
+            yield process, [pid for pid in children(process.pid)
+                            if "qemu-system" in command_of(pid)]
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+def gone(pids):
+    deadline = time.monotonic() + 10
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+        assert time.monotonic() < deadline, f"still there: {pids}"
+        time.sleep(0.05)
+
+
+def test_guest_hangs():
+    with running("--deadline", "30") as (process, qemu):
+        everything = list(children(process.pid))
+        for pid in qemu:
+            os.kill(pid, signal.SIGSTOP)
+        out, err = process.communicate(timeout=BOOT_S)
+    assert process.returncode == 1
+    assert "not done after 30 s" in out + err
+    assert "console.log" in out + err
+    gone(everything)
+
+
+def test_guest_ends():
+    with running() as (process, qemu):
+        everything = list(children(process.pid))
+        for pid in qemu:
+            os.kill(pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=BOOT_S)
+    assert process.returncode == 1
+    assert "the guest ended" in out + err
+    gone(everything)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_lab_is_ended(number):
+    with running() as (process, qemu):
+        assert qemu
+        everything = list(children(process.pid))
+        process.send_signal(number)
+        process.communicate(timeout=END_S)
+    assert process.returncode in (128 + number, -number)
+    gone(everything)
