@@ -10,10 +10,11 @@ from store import Failure
 
 
 class Scenario:
-    """@scenario.check("name") adds one; the docstring's first line is what the scenario is."""
+    """@scenario.check("name") adds one. `text` is what the scenario is, report(lab, folder) writes a
+    page about it and returns its path."""
 
-    def __init__(self, text, start):
-        self.text, self.start = text, start
+    def __init__(self, text, start, report=None, deadline_s=900):
+        self.text, self.start, self.report, self.deadline_s = text, start, report, deadline_s
         self.checks = []
 
     def check(self, name, vital=False):

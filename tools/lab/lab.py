@@ -31,9 +31,10 @@ SCENARIOS = {
     "driver": scenario_driver.scenario,
     "dpdk": scenario_dpdk.scenario,
 }
-PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tests/driver/test_driver")
+PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tools/ixlat/ixlat",
+            "tests/driver/test_driver")
 FOLDER = "/run/lab"
-DEADLINE_S, DAY_S = 900, 86400
+DAY_S = 86400
 NOTE_MAX = 120  # longer ones take a line for each value
 
 
@@ -168,11 +169,12 @@ def run(arguments, store, programs):
         signal.signal(number, interrupted)
     os.makedirs(FOLDER)
     scenario = SCENARIOS[arguments.scenario]
-    lab = Lab(store, arguments.kernel, programs, FOLDER, arguments.short)
+    lab = Lab(store, arguments.kernel, programs, FOLDER, arguments.short,
+              screen.progress)
     started = time.monotonic()
     code = 1
     try:
-        with deadline(lab, arguments.deadline):
+        with deadline(lab, arguments.deadline or scenario.deadline_s):
             screen.progress("booting")
             scenario.start(lab)
             screen.line(f"{arguments.scenario}: guest kernel {lab.guest.release}, up after "
@@ -185,6 +187,8 @@ def run(arguments, store, programs):
         screen.line(f"{result['passed']} passed, {result['failed']} failed"
                     f"{'' if complete else ', the rest was not reached'}, "
                     f"{result['seconds']:.0f} s")
+        if arguments.report:
+            screen.line(f"  the report is {scenario.report(lab, arguments.report)}")
         code = 0 if complete and not result["failed"] else 1
         if arguments.shell:
             shell(lab.guest)
@@ -214,8 +218,10 @@ def parse():
     parser.add_argument("--kernel", choices=KERNELS, default="6.12", help="of the guest (6.12)")
     parser.add_argument("--short", action="store_true",
                         help="the same checks with less traffic and fewer repetitions")
-    parser.add_argument("--deadline", metavar="S", type=seconds, default=DEADLINE_S,
-                        help="give up after so many seconds (%(default)s)")
+    parser.add_argument("--deadline", metavar="S", type=seconds, 
+                        help="give up after so many seconds (900; compare: 2100)")
+    parser.add_argument("--report", metavar="DIR",
+                        help="compare: write a page with tables and plots there")
     parser.add_argument("--json", metavar="FILE", type=argparse.FileType("w"),
                         help="write the results there")
     parser.add_argument("--keep", action="store_true", help="keep the logs")
@@ -224,7 +230,10 @@ def parse():
     cache = os.environ.get("XDG_CACHE_HOME") or "/var/cache"
     parser.add_argument("--cache", metavar="DIR", default=os.path.join(cache, "ixtap-lab"),
                         help="QEMU and kernels are kept there (%(default)s)")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.report and not SCENARIOS[arguments.scenario].report:
+        parser.error(f"{arguments.scenario} has no report")
+    return arguments
 
 
 def main():

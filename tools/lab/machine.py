@@ -276,9 +276,10 @@ class Lab:
     """What a scenario has: far, nic, guest; build is the folder of the programs; short asks for the
     same checks with less traffic and fewer repetitions."""
 
-    def __init__(self, store, version, build, folder, short=False):
+    def __init__(self, store, version, build, folder, short=False,
+                 progress=lambda what: None):
         self.store, self.version, self.build, self.folder = store, version, build, folder
-        self.short = short
+        self.short, self.progress = short, progress
         self.far = Far()
         self.nic = self.guest = None
 

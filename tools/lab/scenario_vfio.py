@@ -94,12 +94,17 @@ def give_group(lab):
     lab.guest.until(f"test -c /dev/vfio/{group} && chown {USER} /dev/vfio/{group}", None)
 
 
-@scenario.check("give the NIC to a user", vital=True)
-def give(lab):
-    give_group(lab)
+def make_tap(lab):
+    """The interface, persistent and the user's."""
     lab.guest.sh(f"modprobe tun && chmod 666 /dev/net/tun && install -d -o {USER} /run/ixtap && "
                  f"ip tuntap add dev {PORT} mode tap user {USER} vnet_hdr multi_queue && "
                  f"ip address add {NEAR_V4}/24 dev {PORT}")
+
+
+@scenario.check("give the NIC to a user", vital=True)
+def give(lab):
+    give_group(lab)
+    make_tap(lab)
 
 
 @scenario.check("start without root", vital=True)
