@@ -18,6 +18,7 @@ import time
 import tty
 
 import contained
+import scenario_compare
 import scenario_dpdk
 import scenario_driver
 import scenario_kernel
@@ -30,6 +31,7 @@ SCENARIOS = {
     "vfio": scenario_vfio.scenario,
     "driver": scenario_driver.scenario,
     "dpdk": scenario_dpdk.scenario,
+    "compare": scenario_compare.scenario,
 }
 PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tools/ixlat/ixlat",
             "tests/driver/test_driver")
@@ -218,7 +220,7 @@ def parse():
     parser.add_argument("--kernel", choices=KERNELS, default="6.12", help="of the guest (6.12)")
     parser.add_argument("--short", action="store_true",
                         help="the same checks with less traffic and fewer repetitions")
-    parser.add_argument("--deadline", metavar="S", type=seconds, 
+    parser.add_argument("--deadline", metavar="S", type=seconds,
                         help="give up after so many seconds (900; compare: 2100)")
     parser.add_argument("--report", metavar="DIR",
                         help="compare: write a page with tables and plots there")

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""What the comparison's rounds say: figures with their spread, ratios, a page with plots.
+
+A round is {driver: what scenario_compare.measure() gave}. A figure is the median over the rounds, with
+the smallest and the largest beside it. A ratio is taken within each round, so that both sides
+had the same host; then it is a figure like any other.
+"""
+import json
+import os
+import statistics
+import subprocess
+
+from store import Failure
+
+EMULATED = """\
+Nothing here is hardware. QEMU emulates the processor of the guest instruction by instruction (TCG), on {cpus}
+processors that it shares with the software NIC and the far end; an access to a register of the NIC is
+a message to another process, not a write on PCI Express. So every time is far longer than on a
+real machine, and what counts is how two drivers differ on the same NIC, in the same boot, in
+the same round. What that comparison carries over: how much code runs for a frame, how
+often a driver touches registers, how often it sleeps and is woken. What it does not: caches, memory
+bandwidth, PCI Express, real interrupts. Copies are dearer than on hardware. The NIC moderates interrupts as
+an 82599 does.
+"""
+
+
+def of(round_, driver, path):
+    value = round_[driver]
+    for name in path:
+        value = value[name]
+    return value
+
+
+class Figure:
+    """Over the rounds."""
+
+    def __init__(self, values):
+        self.values = list(values)
+        self.median = statistics.median(self.values)
+
+    def text(self, digits=0, spread=True):
+        said = f"{self.median:,.{digits}f}"
+        if spread and len(self.values) > 1:
+            said += f" ({min(self.values):,.{digits}f}-{max(self.values):,.{digits}f})"
+        return said
+
+    def json(self):
+        return {"median": self.median, "min": min(self.values), "max": max(self.values)}
+
+
+class Comparison:
+    """`family(driver)` says which drivers are modes of the same."""
+
+    def __init__(self, rounds, family):
+        self.rounds, self.family = rounds, family
+        self.drivers = [driver for driver in rounds[0] if all(driver in each for each in rounds)]
+
+    def figure(self, driver, *path):
+        return Figure(of(each, driver, path) for each in self.rounds)
+
+    def best(self, family, path, most):
+        """The mode that is best at this, by its median."""
+        modes = [driver for driver in self.drivers if self.family(driver) == family]
+        return (max if most else min)(modes, key=lambda mode: self.figure(mode, *path).median)
+
+    def ratio(self, driver, other, path):
+        return Figure(of(each, driver, path) / of(each, other, path) for each in self.rounds)
+
+    def aims(self, quiet):
+        """What the project wants of the comparison, and what came out."""
+        rows = []
+
+        def row(what, path, other, aim, most):
+            ours = self.best("ixtapd", path, most)
+            for theirs in other:
+                ratio = self.ratio(ours, theirs, path)
+                rows.append({
+                    "what": what, "ours": ours, "theirs": theirs, "aim": aim,
+                    "at_most": not most, "ratio": ratio.json(),
+                    "reached": ratio.median >= aim if most else ratio.median <= aim})
+
+        for what, key in (("median", "p50_ns"), ("99th percentile", "p99_ns")):
+            path = ("latency", quiet, "rtt", key)
+            row(f"round trip, {what}", path, [self.best("in-kernel", path, False)], 1.0, False)
+        for way in ("TCP out", "TCP in"):
+            path = (way, "mbps")
+            row(way, path, [self.best("in-kernel", path, True)], 1.0, True)
+        for what, key in (("median", "p50_ns"), ("99th percentile", "p99_ns")):
+            row(f"round trip, {what}", ("latency", quiet, "rtt", key),
+                [driver for driver in self.drivers if self.family(driver) == "DPDK"], 0.8, False)
+        return rows
+
+
+# ---- Markdown ----
+
+def table(head, rows):
+    yield "| " + " | ".join(head) + " |"
+    yield "| --- |" + " ---: |" * (len(head) - 1)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def aim_rows(aims):
+    for aim in aims:
+        ratio = aim["ratio"]
+        yield [f"{aim['what']}: {aim['ours']} / {aim['theirs']}",
+               f"{'at most' if aim['at_most'] else 'at least'} {aim['aim']:.1f}",
+               f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})",
+               "reached" if aim["reached"] else "**missed**"]
+
+
+def latency_table(comparison, case, spread=True):
+    keys = ("p50_ns", "p90_ns", "p99_ns", "p99_9_ns", "max_ns")
+    rows = [[driver, *(Figure(value / 1000 for value in
+                              comparison.figure(driver, "latency", case, "rtt", key).values)
+                       .text(spread=spread) for key in keys),
+             comparison.figure(driver, "latency", case, "lost").text(spread=False)]
+            for driver in comparison.drivers]
+    return table(["driver", "p50", "p90", "p99", "p99.9", "max", "lost"], rows)
+
+
+def throughput_table(comparison, names, key, digits):
+    return table(["driver", *names], [
+        [driver, *(comparison.figure(driver, name, key).text(digits) for name in names)]
+        for driver in comparison.drivers])
+
+
+def page(comparison, facts, cases, streams, packets, quiet, plots):
+    aims = comparison.aims(quiet)
+    yield "# ixtapd, in-kernel ixgbe and DPDK on the same NIC"
+    yield ""
+    yield (f"Guest kernel {facts['guest_kernel']}, {facts['rounds']} rounds; medians over the rounds, "
+           "with the smallest and the largest in brackets.")
+    yield ""
+    yield "## What was emulated, and what that means"
+    yield ""
+    yield EMULATED.format(cpus=os.cpu_count())
+    yield "## Aims"
+    yield ""
+    yield "The best mode of each driver, by its median; ratios within a round."
+    yield ""
+    yield from table(["what", "aim", "came out", ""], aim_rows(aims))
+    yield ""
+    yield "## Round trips, microseconds"
+    for case in cases:
+        yield ""
+        yield f"### {case}"
+        yield ""
+        yield from latency_table(comparison, case)
+        if case in plots:
+            yield ""
+            yield f"![Percentiles: {case}]({plots[case]})"
+    yield ""
+    yield "## Throughput, Mbit/s"
+    yield ""
+    yield from throughput_table(comparison, streams, "mbps", 0)
+    yield ""
+    yield f"![Throughput]({plots['throughput']})"
+    yield ""
+    yield "## CPU of the guest, seconds for a gigabyte"
+    yield ""
+    yield from throughput_table(comparison, streams, "cpu_s_per_gb", 1)
+    yield ""
+    yield f"![CPU]({plots['cpu']})"
+    yield ""
+    yield "## Frames of 64 bytes, thousands a second"
+    yield ""
+    yield from throughput_table(comparison, packets, "kpps", 1)
+    yield ""
+    yield "## CPU of the guest, microseconds for such a frame"
+    yield ""
+    yield from throughput_table(comparison, packets, "cpu_us_per_packet", 1)
+
+
+# ---- Plots ----
+
+def gnuplot(script):
+    try:
+        done = subprocess.run(["gnuplot", "-"], input=script, text=True, capture_output=True,
+                              check=False, timeout=60)
+    except FileNotFoundError:
+        raise Failure("gnuplot is not installed: install gnuplot-nox") from None
+    if done.returncode != 0:
+        raise Failure(f"gnuplot: {done.stderr.strip()}")
+
+
+def bars(path, title, comparison, names, key):
+    """A group of bars for each name, a bar for each driver, a whisker from least to most."""
+    data = "".join(
+        "$d{0} << EOD\n{1}\nEOD\n".format(number, "\n".join(
+            "{} {} {} {}".format(group, figure.median, min(figure.values), max(figure.values))
+            for group, figure in enumerate(comparison.figure(driver, name, key)
+                                           for name in names)))
+        for number, driver in enumerate(comparison.drivers))
+    width = 0.8 / len(comparison.drivers)
+    plot = ", ".join(
+        f"$d{number} using ($1 + {(number - (len(comparison.drivers) - 1) / 2) * width}):2:3:4:"
+        f"({width * 0.9}) "
+        f"with boxerrorbars title \"{driver}\""
+        for number, driver in enumerate(comparison.drivers))
+    ticks = ", ".join(f'"{name}" {group}' for group, name in enumerate(names))
+    gnuplot(f"""set terminal svg size 900,420 font "sans-serif,13" background rgb "white"
+set output "{path}"
+set title "{title}"
+set style fill solid 0.75
+set xtics ({ticks}) scale 0
+set yrange [0:*]
+set grid ytics
+set key outside right top
+{data}plot [-0.6:{len(names) - 0.4}] {plot}
+""")
+
+
+def percentiles(path, ixlat, folder, comparison, case):
+    """Of each driver the round whose median is the median one."""
+    files = []
+    for number, driver in enumerate(comparison.drivers):
+        runs = sorted((of(each, driver, ("latency", case)) for each in comparison.rounds),
+                      key=lambda run: run["rtt"]["p50_ns"])
+        name = os.path.join(folder, f"driver-{number}.json")
+        with open(name, "w", encoding="utf-8") as file:
+            json.dump(runs[len(runs) // 2] | {"label": driver}, file)
+        files.append(name)
+    try:
+        done = subprocess.run([ixlat, "compare", *files, "--plot", path], text=True,
+                              capture_output=True, check=False, timeout=60)
+        if done.returncode != 0:
+            raise Failure(f"ixlat compare: {done.stderr.strip()}")
+    finally:
+        for name in files:
+            os.unlink(name)
+
+
+def write(folder, comparison, facts, *, cases, streams, packets, quiet, ixlat):
+    """The page and its plots, in `folder`."""
+    os.makedirs(folder, exist_ok=True)
+    plots = {"throughput": "throughput.svg", "cpu": "cpu.svg"}
+    bars(os.path.join(folder, plots["throughput"]), "Throughput, Mbit/s", comparison, streams, "mbps")
+    bars(os.path.join(folder, plots["cpu"]), "CPU of the guest, seconds for a gigabyte", comparison,
+         streams, "cpu_s_per_gb")
+    for number, case in enumerate(cases):
+        plots[case] = f"latency-{number + 1}.svg"
+        percentiles(os.path.join(folder, plots[case]), ixlat, folder, comparison, case)
+    path = os.path.join(folder, "README.md")
+    with open(path, "w", encoding="utf-8") as file:
+        for line in page(comparison, facts, cases, streams, packets, quiet, plots):
+            print(line, file=file)
+    return path
