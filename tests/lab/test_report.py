@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""The comparison's arithmetic, and its page."""
+import os
+import sys
+
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tools", "lab")]
+
+import report  # noqa: E402
+
+CASE = "udp, one after the other"
+FAMILY = {"kernel": "in-kernel", "kernel, fast": "in-kernel", "ours": "ixtapd",
+          "ours, busy": "ixtapd", "dpdk": "DPDK"}
+
+
+def driver(p50, p99, out, back):
+    return {"latency": {CASE: {"lost": 0, "rtt": {
+        "p50_ns": p50, "p90_ns": p50, "p99_ns": p99, "p99_9_ns": p99, "max_ns": p99}}},
+        "TCP out": {"mbps": out, "cpu_s_per_gb": 1.0}, "TCP in": {"mbps": back, "cpu_s_per_gb": 2.0},
+        "packets in": {"kpps": 10.0, "cpu_us_per_packet": 5.0}}
+
+
+# The host was twice as slow in the second round, for all alike.
+ROUNDS = [
+    {"kernel": driver(2000, 4000, 100, 100), "kernel, fast": driver(1000, 3000, 90, 90),
+     "ours": driver(1500, 2000, 200, 50), "ours, busy": driver(800, 2400, 150, 80),
+     "dpdk": driver(1600, 3000, 1, 1)},
+    {"kernel": driver(4000, 8000, 50, 50), "kernel, fast": driver(2000, 6000, 45, 45),
+     "ours": driver(3000, 4000, 100, 25), "ours, busy": driver(1600, 4800, 75, 40),
+     "dpdk": driver(3200, 6000, 1, 1)},
+]
+
+
+@pytest.fixture
+def comparison():
+    return report.Comparison(ROUNDS, FAMILY.get)
+
+
+def test_figure_is_the_median_with_its_spread():
+    figure = report.Figure([3000, 1000, 2000])
+    assert figure.median == 2000
+    assert figure.text() == "2,000 (1,000-3,000)"
+    assert figure.text(spread=False) == "2,000"
+    assert report.Figure([7]).text() == "7"
+    assert figure.json() == {"median": 2000, "min": 1000, "max": 3000}
+
+
+def test_ratio_is_taken_within_a_round(comparison):
+    ratio = comparison.ratio("ours, busy", "kernel, fast", ("latency", CASE, "rtt", "p50_ns"))
+    assert ratio.values == [0.8, 0.8]
+
+
+@pytest.mark.parametrize("family, path, most, mode", [
+    ("ixtapd", ("latency", CASE, "rtt", "p50_ns"), False, "ours, busy"),
+    ("ixtapd", ("latency", CASE, "rtt", "p99_ns"), False, "ours"),
+    ("ixtapd", ("TCP out", "mbps"), True, "ours"),
+    ("in-kernel", ("TCP out", "mbps"), True, "kernel"),
+    ("in-kernel", ("latency", CASE, "rtt", "p50_ns"), False, "kernel, fast"),
+])
+def test_best_mode(comparison, family, path, most, mode):
+    assert comparison.best(family, path, most) == mode
+
+
+def test_aims(comparison):
+    rows = {(row["what"], row["theirs"]): row for row in comparison.aims(CASE)}
+    reached = {key: row["reached"] for key, row in rows.items()}
+    assert reached == {
+        ("round trip, median", "kernel, fast"): True,
+        ("round trip, 99th percentile", "kernel, fast"): True,
+        ("TCP out", "kernel"): True,
+        ("TCP in", "kernel"): False,
+        ("round trip, median", "dpdk"): True,
+        ("round trip, 99th percentile", "dpdk"): True,
+    }
+    assert rows["TCP in", "kernel"]["ratio"] == {"median": 0.8, "min": 0.8, "max": 0.8}
+
+
+def test_page_has_every_figure(comparison):
+    text = "\n".join(report.page(
+        comparison, {"guest_kernel": "6.12", "rounds": 2}, [CASE], ["TCP out", "TCP in"],
+        ["packets in"], CASE, {CASE: "latency-1.svg", "throughput": "t.svg", "cpu": "c.svg"}))
+    assert "| TCP in: ours, busy / kernel | at least 1.0 | 0.80 (0.80-0.80) | **missed** |" in text
+    assert f"![Percentiles: {CASE}](latency-1.svg)" in text
+    for name in FAMILY:
+        assert text.count(f"| {name} |") == 5, name
+    assert "TCG" in text
+
+
+def test_bars_are_drawn(comparison, tmp_path):
+    path = tmp_path / "bars.svg"
+    report.bars(str(path), "Throughput", comparison, ["TCP out", "TCP in"], "mbps")
+    text = path.read_text()
+    assert "Throughput" in text and "TCP in" in text and "ours, busy" in text
