@@ -54,6 +54,21 @@ int vu_irq_set_check(const struct vu_irq_set *set, size_t len, uint32_t fds, uin
 	return 0;
 }
 
+int vu_dma_access_check(const void *payload, size_t len, bool data, struct vu_dma_access *out)
+{
+	struct vu_dma_access access;
+
+	if (len < sizeof(access))
+		return -EINVAL;
+	memcpy(&access, payload, sizeof(access));
+	if (access.count == 0 || access.count > VU_DATA_MAX_BYTES)
+		return -EINVAL;
+	if (data && len - sizeof(access) < access.count)
+		return -EINVAL;
+	*out = access;
+	return 0;
+}
+
 /* The areas of the sparse capability at `at`. */
 static int sparse_areas(const uint8_t *reply, size_t len, size_t at, uint64_t region_size,
 			struct vu_area *area, size_t max)

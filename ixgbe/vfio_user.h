@@ -180,6 +180,15 @@ struct vu_write_one {
 };
 static_assert(sizeof(struct vu_write_one) == 24, "as on the wire");
 
+/* As the protocol says; QEMU (11.1) has a `count` of 4 bytes and the data behind it, which makes no
+ * difference to a request to read, nor to one that is refused. */
+struct vu_dma_access {
+	uint64_t addr;
+	uint64_t count;
+	/* uint8_t[count] in a write, and in the reply to a read */
+};
+static_assert(sizeof(struct vu_dma_access) == 16, "as on the wire");
+
 /* ---- Checks ---- */
 
 /* Whether `len` bytes at `offset` lie within `size`; nothing wraps. */
@@ -197,6 +206,12 @@ int vu_header_check(const struct vu_header *header);
  * field or a number of descriptors that does not fit the range.
  */
 int vu_irq_set_check(const struct vu_irq_set *set, size_t len, uint32_t fds, uint32_t count);
+
+/*
+ * A DMA_READ or DMA_WRITE command of `len` bytes, or the reply to a read: `data` whether the bytes
+ * come along. 0, or -EINVAL: too short, no bytes, or more than VU_DATA_MAX_BYTES.
+ */
+int vu_dma_access_check(const void *payload, size_t len, bool data, struct vu_dma_access *out);
 
 /*
  * The areas that can be mapped, of a GET_REGION_INFO reply of `len` bytes: those of the sparse

@@ -4,8 +4,9 @@
  *
  * An input is a list of records: command, flags, length, payload. A record becomes one message
  * with a right header, so that the handlers are reached and not only the framing; command 0xff
- * is sent as it is. The connection is negotiated first, unless the first byte is 0. The NIC is the
- * real one, without a wire.
+ * is sent as it is. Command 0xfe makes the server ask for memory, and flag 16 makes the message a
+ * reply to what it asked last (or not quite). The connection is negotiated first, unless the first
+ * byte is 0. The NIC is the real one, without a wire.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -23,11 +24,14 @@
 
 enum {
 	RAW = 0xff,
+	ASK = 0xfe,
 	PAYLOAD_MAX = 255,
 	WITH_MEMORY = 1,
 	WITH_EVENTFDS = 2,
 	WITH_PIPE = 4,
-	POSTED = 8
+	POSTED = 8, /* an error, of a reply */
+	REPLY = 16,
+	OTHER_ID = 32
 };
 
 /* Takes in what the server says, so that it never waits for us. */
@@ -39,11 +43,42 @@ static void drain(int sock)
 		;
 }
 
+static uint16_t asked; /* the number of the last question */
+
+static void on_answer(void *ctx, int err, const void *data)
+{
+	static volatile uint8_t sink;
+
+	(void)ctx;
+	if (!err && data)
+		sink = *(const uint8_t *)data;
+	(void)sink;
+}
+
+static void ask(struct server *server, uint8_t flags, const uint8_t *payload, size_t len)
+{
+	size_t count = flags & REPLY ? flags : len;
+
+	/* As the operator may: nothing checks that the client is there. */
+	if (server_dma(server, len > 0 ? payload[0] : 0, count % (ASK_BYTES_MAX + 2),
+		       flags & 1 ? NULL : (const uint8_t[2 * ASK_BYTES_MAX]){flags}, on_answer,
+		       NULL) == 0)
+		asked++;
+	if (flags & 2)
+		server_dma_cancel(server);
+}
+
 static void message(int sock, uint8_t command, uint8_t flags, const uint8_t *payload, size_t len)
 {
 	struct vu_header header = {.command = command, .flags = flags & POSTED ? VU_NO_REPLY : 0};
 	struct iovec part = {(void *)(uintptr_t)payload, len};
 	int fd[2] = {-1, -1}, fds = 0;
+
+	if (flags & REPLY) {
+		header.flags = VU_REPLY | (flags & POSTED ? VU_ERROR : 0);
+		header.error = flags & 1 ? len > 0 ? payload[0] : 0 : UINT32_MAX;
+		header.id = (uint16_t)(flags & OTHER_ID ? asked - 1 : asked);
+	}
 
 	if (flags & WITH_MEMORY) {
 		fd[fds] = memfd_create("fuzz", MFD_CLOEXEC);
@@ -75,6 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char name[16];
 	int sock[2];
 
+	asked = 0;
 	nic_log_level_set(NIC_LOG_ERROR);
 	if (nic_new(mac, &nic) || loop_new(&nic->loop) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock))
@@ -92,6 +128,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		len = len < left ? len : left;
 		if (data[at] == RAW)
 			(void)!send(sock[0], data + at + 3, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+		else if (data[at] == ASK)
+			ask(server, data[at + 1], data + at + 3, len);
 		else
 			message(sock[0], data[at], data[at + 1], data + at + 3, len);
 		at += 3 + len;
@@ -148,7 +186,11 @@ static size_t payload(uint8_t command, uint8_t *to, uint32_t (*random)(void))
 {
 	uint8_t *end = to;
 
-	if (command == VU_DMA_MAP || command == VU_DMA_UNMAP) {
+	if (command == VU_DMA_READ || command == VU_DMA_WRITE) {
+		struct vu_dma_access access = {number(random), random() % 64};
+
+		end = put(end, &access, sizeof(access)) + random() % 64;
+	} else if (command == VU_DMA_MAP || command == VU_DMA_UNMAP) {
 		uint64_t place = (uint64_t)(random() % 8) * 4096,
 			 size = (1 + random() % 4) * 4096ull;
 		struct vu_dma_map map = {32, random() % 4, 0, place, size};
@@ -180,6 +222,7 @@ static size_t payload(uint8_t command, uint8_t *to, uint32_t (*random)(void))
 size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 {
 	uint8_t *at = to;
+	uint32_t at_ask = 0; /* the record before asks: 2, and 1 to read */
 
 	memset(to, 0, size);
 	*at++ = random() % 16 != 0;
@@ -193,6 +236,18 @@ size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 			flags = WITH_MEMORY;
 		if (command == VU_SET_IRQS && random() % 4)
 			flags = WITH_EVENTFDS;
+		if (random() % 16 == 0) {
+			command = ASK;
+			flags = random() % 8 ? random() % 2 : (uint8_t)(random() % 64);
+		}
+		/* A reply to nothing is the end, so most are to something. */
+		if (at_ask ? random() % 4 : random() % 256 == 0) {
+			command = (uint8_t)(at_ask & 1 ? VU_DMA_READ : VU_DMA_WRITE);
+			flags = REPLY | (random() % 3 ? 0 : POSTED) | (random() % 2);
+			if (random() % 32 == 0)
+				flags |= OTHER_ID;
+		}
+		at_ask = command == ASK ? 2u | (flags & 1u) : 0;
 		if (random() % 256 == 0)
 			command = RAW;
 		len = payload(command, at + 3, random);

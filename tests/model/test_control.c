@@ -125,7 +125,7 @@ static void violations_say_what_and_where(void **state)
 
 static void nonsense_gets_an_error(void **state)
 {
-	char big[300];
+	char big[1100];
 
 	memset(big, 'x', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';

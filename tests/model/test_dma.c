@@ -100,15 +100,22 @@ static void test_neighbours(void **state)
 	assert_int_equal(dma_table_mappings(r->dma), 3);
 }
 
+static void count(void *ctx)
+{
+	(*(int *)ctx)++;
+}
+
 static void test_faults(void **state)
 {
 	struct rig *r = *state;
+	int refused = 0;
 	uint8_t data[2 * PAGE] = {0};
 	uint64_t before = violation_count(r->nic, VIOLATION_DMA_FAULT);
 
 	assert_int_equal(map(r, BASE, PAGE, 0, DMA_READABLE), 0);
 	assert_int_equal(map(r, BASE + PAGE, PAGE, PAGE, DMA_WRITABLE), 0);
 	assert_int_equal(dma_table_map(r->dma, BASE + 2 * PAGE, PAGE, RW, -1, 0), 0);
+	dma_refused_set(r->dma, count, &refused);
 	assert_int_equal(dma_write(r->nic, BASE, data, 1), -EFAULT);
 	assert_int_equal(r->mem[0], 0);
 	assert_int_equal(dma_read(r->nic, BASE, data, PAGE + 1), -EFAULT);
@@ -118,6 +125,13 @@ static void test_faults(void **state)
 	assert_null(dma_at(r->nic, BASE, 1, true));
 	assert_null(dma_at(r->nic, BASE + PAGE, 1, false));
 	assert_null(dma_at(r->nic, BASE + 2 * PAGE, 1, false));
+	assert_int_equal(violation_count(r->nic, VIOLATION_DMA_FAULT), before + 5);
+	assert_int_equal(refused, 3); /* the reads: writes are posted */
+	dma_refused_set(r->dma, NULL, NULL);
+	assert_true(dma_reaches(r->nic, BASE, PAGE, false));
+	assert_false(dma_reaches(r->nic, BASE, PAGE + 1, false));
+	assert_true(dma_reaches(r->nic, BASE + 2 * PAGE - 1, 1, true));
+	assert_false(dma_reaches(r->nic, BASE + 2 * PAGE, 1, true));
 	assert_int_equal(violation_count(r->nic, VIOLATION_DMA_FAULT), before + 5);
 	assert_int_equal(dma_read(r->nic, 0, data, 0), 0); /* nothing is everywhere */
 }

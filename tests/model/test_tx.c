@@ -475,6 +475,8 @@ static void survives_memory_that_is_not_there(void **state)
 	tx_kick(&tx);
 	tx_wait(&tx, index);
 	assert_int_equal(counter(*state, "tx_drop_dma"), 1);
+	/* Received Master Abort (9.3.3): the read was refused. */
+	assert_int_equal(model_config_read(*state, 6, 2) & 0x2000, 0x2000);
 	frame_raw(&f, NULL, 100);
 	tx_frame(&tx, f.data, f.len, 0, 0);
 	tx_kick(&tx);

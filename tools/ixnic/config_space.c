@@ -135,6 +135,22 @@ uint32_t config_write(struct config_space *config, uint32_t offset, const uint8_
 	return asked;
 }
 
+void config_master_abort(struct config_space *config)
+{
+	config->value[PCI_COMMAND / 4] |= (uint32_t)PCI_STATUS_REC_MASTER_ABORT << 16;
+}
+
+void config_completion_timeout(struct config_space *config)
+{
+	config->value[(AER + PCI_ERR_UNCOR_STATUS) / 4] |= PCI_ERR_UNC_COMP_TIME;
+	config->value[(EXP + PCI_EXP_DEVCTL) / 4] |= (uint32_t)PCI_EXP_DEVSTA_NFED << 16;
+}
+
+void config_status_reset(struct config_space *config)
+{
+	config->value[PCI_COMMAND / 4] &= ~config->clear[PCI_COMMAND / 4];
+}
+
 bool config_bus_master(const struct config_space *config)
 {
 	return (config->value[PCI_COMMAND / 4] & PCI_COMMAND_MASTER) &&

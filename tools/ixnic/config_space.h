@@ -37,6 +37,17 @@ enum { CONFIG_FLR = 1u << 0 };
 uint32_t config_write(struct config_space *config, uint32_t offset, const uint8_t *data,
 		      uint32_t len);
 
+/*
+ * What the bus answered to a read of this function's (9.3.3; PCI Express Base
+ * Specification, 6.2.3): a completion with Unsupported Request is the requester's Received Master
+ * Abort and nothing else, the error being the completer's to report; none at all in time is an
+ * error of the requester's, not fatal by default.
+ */
+void config_master_abort(struct config_space *config);
+void config_completion_timeout(struct config_space *config);
+/* As a reset leaves the errors in the PCI status. */
+void config_status_reset(struct config_space *config);
+
 /* What the rest of the function asks. */
 bool config_bus_master(const struct config_space *config); /* and powered: in D0 */
 bool config_intx_disabled(const struct config_space *config);

@@ -12,8 +12,12 @@
  *   violations           {"total", "counts": {"RX_TAIL_RANGE": 1, ...}, "rules": {"RX_TAIL_RANGE":
  *                         {"section", "text", "first": ["...", ...]}}}: those that were broken
  *
- * Nothing here has side effects for the driver: registers are shown as stored, statistics are not
- * cleared. What goes wrong is {"error": "what, why, what to do"}.
+ *   dma read IOVA LENGTH a bus access past the driver (rogue.h): {"path": "off|shared|message",
+ *   dma write IOVA HEX   "refused": "why", or null, and "data": "HEX" of a read that was not}. The
+ *                        client that asked is not listened to until its reply is there.
+ *
+ * Nothing else here has side effects for the driver: registers are shown as stored, statistics are
+ * not cleared. What goes wrong is {"error": "what, why, what to do"}.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -26,9 +30,10 @@
 
 #include "control.h"
 #include "listen.h"
+#include "rogue.h"
 
-#define WORDS_MAX     4
-#define REQUEST_BYTES 256
+#define WORDS_MAX     5         /* one more than any command has */
+#define REQUEST_BYTES 1024      /* dma write is the longest */
 #define REPLY_BYTES   (1 << 20) /* all registers are about 60 KB */
 #define CLIENTS_MAX   16
 
@@ -39,11 +44,18 @@ struct client {
 
 struct control {
 	struct nic *nic;
-	const struct server *server;
+	struct server *server;
 	int fd;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct client clients[CLIENTS_MAX];
+	struct client *current; /* whose request is being answered */
+	struct client *asking;  /* who waits for rogue; NULL: nobody */
+	bool rogue_busy;
+	struct rogue rogue;
 };
+
+static bool reply_send(const struct client *client, const json_t *reply);
+static void client_close(struct client *client);
 
 static json_t *error(const char *text)
 {
@@ -180,13 +192,116 @@ static json_t *violations(struct control *control, char **args)
 			 "counts", counts, "rules", rules);
 }
 
+/* ---- Bus accesses ---- */
+
+static json_t *rogue_json(const struct rogue *rogue)
+{
+	static const char *const path[] = {
+		[ROGUE_OFF] = "off", [ROGUE_SHARED] = "shared", [ROGUE_MESSAGE] = "message"};
+	char hex[2 * ROGUE_BYTES_MAX + 1] = "";
+	const char *why = NULL;
+	json_t *reply;
+
+	if (rogue->err == -ENODEV && rogue->path == ROGUE_MESSAGE)
+		why = "the client left, or its bus has nothing there";
+	else if (rogue->err)
+		why = rogue->path == ROGUE_OFF ? "bus mastering is off" : strerror(-rogue->err);
+	reply = json_pack("{s:s, s:s?}", "path", path[rogue->path], "refused", why);
+	for (uint32_t i = 0; i < rogue->len; i++)
+		snprintf(hex + 2 * i, 3, "%02x", rogue->data[i]);
+	if (!why && !rogue->write)
+		json_object_set_new(reply, "data", json_string(hex));
+	return reply;
+}
+
+static void on_rogue(void *ctx)
+{
+	struct control *control = ctx;
+	struct client *client = control->asking;
+	json_t *reply = rogue_json(&control->rogue);
+
+	control->rogue_busy = false;
+	control->asking = NULL;
+	if (client) {
+		loop_modify(control->nic->loop, client->fd, EPOLLIN);
+		if (!reply_send(client, reply))
+			client_close(client);
+	}
+	json_decref(reply);
+}
+
+/* The bytes of pairs of digits; their number, or 0: no such text, or too many. */
+static uint32_t hex_read(const char *text, uint8_t *to, uint32_t max)
+{
+	size_t digits = strlen(text);
+
+	if (digits % 2 || digits / 2 > max || strspn(text, "0123456789abcdefABCDEF") != digits)
+		return 0;
+	for (size_t i = 0; i < digits / 2; i++)
+		to[i] = (uint8_t)strtoul((char[3]){text[2 * i], text[2 * i + 1], 0}, NULL, 16);
+	return (uint32_t)(digits / 2);
+}
+
+static bool number_read(const char *text, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 0);
+	return !errno && end != text && !*end && text[0] != '-';
+}
+
+static bool rogue_read_words(struct rogue *rogue, char **args)
+{
+	uint64_t len;
+
+	if (!args[0] || !args[1] || !args[2] || !number_read(args[1], &rogue->iova))
+		return false;
+	if (!strcmp(args[0], "write")) {
+		rogue->write = true;
+		rogue->len = hex_read(args[2], rogue->data, ROGUE_BYTES_MAX);
+	} else if (!strcmp(args[0], "read") && number_read(args[2], &len)) {
+		rogue->len = len <= ROGUE_BYTES_MAX ? (uint32_t)len : 0;
+	}
+	return rogue->len > 0 && rogue->len - 1 <= UINT64_MAX - rogue->iova;
+}
+
+/* json_null(): the reply comes, or came, by on_rogue. */
+static json_t *dma_command(struct control *control, char **args)
+{
+	struct client *client = control->current;
+	int err;
+
+	if (control->rogue_busy)
+		return error("dma: another access is under way; try again when it is done");
+	control->rogue = (struct rogue){.done = on_rogue, .ctx = control};
+	if (!rogue_read_words(&control->rogue, args))
+		return error("dma: not understood; try: dma read IOVA LENGTH, or "
+			     "dma write IOVA HEX, 1 to 256 bytes");
+	control->rogue_busy = true;
+	control->asking = client;
+	/* Not heard until then: only its end. */
+	loop_modify(control->nic->loop, client->fd, 0);
+	err = control->server ? rogue_start(control->nic, control->server, &control->rogue)
+			      : -ENOTCONN;
+	if (!err)
+		return json_null();
+	control->rogue_busy = false;
+	control->asking = NULL;
+	loop_modify(control->nic->loop, client->fd, EPOLLIN);
+	return error(err == -ENOTCONN ? "dma: there is no client; start a driver first"
+		     : err == -EBUSY  ? "dma: another access is under way; try again"
+				      : "dma: more bytes than the client takes; ask for fewer");
+}
+
 static const struct {
 	const char *name;
 	int args; /* at most */
 	json_t *(*run)(struct control *control, char **args);
 } commands[] = {
-	{"status", 0, status}, {"link", 1, link_command}, {"registers", 1, registers},
-	{"queues", 0, queues}, {"counters", 0, counters}, {"violations", 0, violations},
+	{"status", 0, status},   {"link", 1, link_command}, {"registers", 1, registers},
+	{"queues", 0, queues},   {"counters", 0, counters}, {"violations", 0, violations},
+	{"dma", 3, dma_command},
 };
 
 static json_t *answer(struct control *control, char *request)
@@ -205,13 +320,16 @@ static json_t *answer(struct control *control, char *request)
 		return commands[i].run(control, words + 1);
 	}
 	return error("request: unknown; "
-		     "try: status, link up|down, registers [PREFIX], queues, counters, violations");
+		     "try: status, link up|down, registers [PREFIX], queues, counters, "
+		     "violations, dma read|write");
 }
 
 /* ---- The socket ---- */
 
 static void client_close(struct client *client)
 {
+	if (client->control->asking == client)
+		client->control->asking = NULL;
 	loop_remove(client->control->nic->loop, client->fd);
 	close(client->fd);
 	client->fd = -1;
@@ -233,12 +351,18 @@ static bool reply_send(const struct client *client, const json_t *reply)
 static void client_event(void *ctx, uint32_t events)
 {
 	struct client *client = ctx;
+	struct control *control = client->control;
 	char request[REQUEST_BYTES];
-	ssize_t len = recv(client->fd, request, sizeof(request) - 1, MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t len;
 	json_t *reply;
 	bool sent;
 
-	(void)events;
+	/* One that waits for its reply: nothing but its end is heard. */
+	if (control->asking == client && events & (EPOLLHUP | EPOLLERR)) {
+		client_close(client);
+		return;
+	}
+	len = recv(client->fd, request, sizeof(request) - 1, MSG_DONTWAIT | MSG_TRUNC);
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (len <= 0) {
@@ -249,8 +373,11 @@ static void client_event(void *ctx, uint32_t events)
 		reply = error("request: longer than any command; try: status");
 	} else {
 		request[len] = '\0';
-		reply = answer(client->control, request);
+		control->current = client;
+		reply = answer(control, request);
 	}
+	if (json_is_null(reply))
+		return; /* the client may be gone */
 	sent = reply_send(client, reply);
 	json_decref(reply);
 	if (!sent)
@@ -281,8 +408,8 @@ static void accept_event(void *ctx, uint32_t events)
 	close(fd); /* full */
 }
 
-int control_new(struct nic *nic, const struct server *server, const char *path,
-		struct control **out, struct nic_why *why)
+int control_new(struct nic *nic, struct server *server, const char *path, struct control **out,
+		struct nic_why *why)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	int err;
@@ -321,6 +448,8 @@ void control_free(struct control *control)
 		if (control->clients[i].fd >= 0)
 			client_close(&control->clients[i]);
 	}
+	if (control->rogue_busy)
+		server_dma_cancel(control->server);
 	loop_remove(control->nic->loop, control->fd);
 	close(control->fd);
 	unlink(control->path);

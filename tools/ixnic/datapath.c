@@ -53,9 +53,11 @@ union ixgbe_desc *desc_at(struct nic *nic, uint64_t base, uint32_t index)
 
 	if (desc && (uintptr_t)desc % sizeof(uint64_t) == 0)
 		return desc;
-	if (dma_enabled(nic))
+	if (dma_enabled(nic)) {
+		dma_refused(nic);
 		violation(nic, VIOLATION_DMA_FAULT, "descriptor %u at IOVA %#llx", index,
 			  (unsigned long long)iova);
+	}
 	return NULL;
 }
 

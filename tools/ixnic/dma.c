@@ -11,6 +11,11 @@
  * server hears of it through an eventfd and drops the client. A file sealed against shrinking
  * cannot do that, but not every client seals.
  *
+ * What is not mapped so is not asked for by message, although the protocol could: the data path
+ * would have to stop at any descriptor and wait for the client. Nothing is lost by it. A client
+ * sends the descriptor of all memory it can share, and with an IOMMU every page that the driver
+ * mapped, so what is left would be refused; here that is the driver's fault, by name (DMA_FAULT).
+ *
  * Memory is what can be sealed: memfds, files of tmpfs, huge pages. A file of another file system
  * may be one that the client itself serves (FUSE), and every touch of it would wait for the client.
  */
@@ -60,6 +65,8 @@ struct dma {
 	size_t file_count;
 	bool enabled;
 	int torn_fd;
+	void (*refused)(void *ctx);
+	void *refused_ctx;
 };
 
 /* ---- Files ---- */
@@ -378,6 +385,18 @@ bool dma_enabled(const struct nic *nic)
 	return nic->dma->enabled;
 }
 
+void dma_refused_set(struct dma *dma, void (*refused)(void *ctx), void *ctx)
+{
+	dma->refused = refused;
+	dma->refused_ctx = ctx;
+}
+
+void dma_refused(struct nic *nic)
+{
+	if (nic->dma->refused)
+		nic->dma->refused(nic->dma->refused_ctx);
+}
+
 /* The mapping that holds `iova` and allows the access, or NULL. */
 static const struct mapping *look_up(struct dma *dma, uint64_t iova, bool write)
 {
@@ -423,6 +442,22 @@ void *dma_at(struct nic *nic, uint64_t iova, size_t len, bool write)
 	return host;
 }
 
+bool dma_reaches(struct nic *nic, uint64_t iova, size_t len, bool write)
+{
+	while (len > 0) {
+		const struct mapping *m = look_up(nic->dma, iova, write);
+		uint64_t have = m ? m->size - (iova - m->iova) : 0;
+
+		if (!m)
+			return false;
+		if (have >= len)
+			break;
+		iova += have;
+		len -= (size_t)have;
+	}
+	return true;
+}
+
 /* Copies piece by piece. The first piece that is not there ends it. */
 static int copy(struct nic *nic, uint64_t iova, uint8_t *mine, size_t len, bool write)
 {
@@ -430,9 +465,12 @@ static int copy(struct nic *nic, uint64_t iova, uint8_t *mine, size_t len, bool 
 		const struct mapping *m = look_up(nic->dma, iova, write);
 
 		if (!m) {
-			if (dma_enabled(nic))
-				violation(nic, VIOLATION_DMA_FAULT, "%s of %zu bytes at IOVA %#llx",
-					  write ? "write" : "read", len, (unsigned long long)iova);
+			if (!dma_enabled(nic))
+				return -EFAULT;
+			violation(nic, VIOLATION_DMA_FAULT, "%s of %zu bytes at IOVA %#llx",
+				  write ? "write" : "read", len, (unsigned long long)iova);
+			if (!write) /* a write is posted: nothing comes back */
+				dma_refused(nic);
 			return -EFAULT;
 		}
 		uint64_t in = iova - m->iova;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct dma;
+struct nic;
 
 /* As many mappings as a client may have at a time: the default of the protocol. */
 #define DMA_MAPPINGS_MAX 65535u
@@ -43,6 +44,12 @@ bool dma_table_torn(struct dma *dma);
 
 size_t dma_table_mappings(const struct dma *dma);
 size_t dma_table_files(const struct dma *dma);
+
+/* Whether dma_read or dma_write of the range would succeed. */
+bool dma_reaches(struct nic *nic, uint64_t iova, size_t len, bool write);
+
+/* Called when a read of the data path is refused: server.c notes it in the PCI status. */
+void dma_refused_set(struct dma *dma, void (*refused)(void *ctx), void *ctx);
 
 /* Whether the function may master the bus (Command register, bit 2); off at first. */
 void dma_table_enable(struct dma *dma, bool on);

@@ -225,6 +225,13 @@ static void raise_causes(struct nic *nic, uint64_t queues, uint32_t misc)
 	evaluate(nic, queues, misc);
 }
 
+void irq_pci_exception(struct nic *nic, uint32_t picause_bits)
+{
+	reg_set(nic, IXGBE_PICAUSE, reg(nic, IXGBE_PICAUSE) | picause_bits);
+	if (reg(nic, IXGBE_PIENA) & picause_bits)
+		irq_raise(nic, IXGBE_EICR_PCI);
+}
+
 void irq_raise(struct nic *nic, uint32_t eicr_bits)
 {
 	raise_causes(nic, eicr_bits & QUEUE_BITS, eicr_bits & (OTHER_BITS | TIMER_BIT));

@@ -9,6 +9,7 @@
  *                       │     └── rings, frames ┘    │
  *   wire_tap.c / wire_cable.c / wire_seqpacket.c ────┘   frames to and from the wire
  *   control.c: the operator's side          violations.c: rules the driver broke
+ *     └── rogue.c: bus accesses by order of the operator, past the driver
  *
  * One thread, one epoll loop (loop.c). Nothing here blocks and nothing here
  * trusts the client: every register value, descriptor and IOVA is a claim to be
@@ -130,6 +131,8 @@ bool dma_enabled(const struct nic *nic);
 /* Copies, over several mappings if need be. 0 or -EFAULT, counted. */
 int dma_read(struct nic *nic, uint64_t iova, void *to, size_t len);
 int dma_write(struct nic *nic, uint64_t iova, const void *from, size_t len);
+/* A read of the data path found no memory: the bus answers it with Unsupported Request. */
+void dma_refused(struct nic *nic);
 
 /* ---- irq.c ---- */
 
@@ -140,6 +143,8 @@ void irq_raise_tx(struct nic *nic, uint32_t queue);
 /* Called by irq.c to deliver an MSI-X message; server.c sets it (an eventfd write). */
 typedef void (*irq_deliver_fn)(void *ctx, uint32_t vector);
 void irq_deliver_set(struct nic *nic, irq_deliver_fn deliver, void *ctx);
+/* Sets causes in PICAUSE; those that PIENA lets through raise EICR's (sections 8.2.3.4.14, 15). */
+void irq_pci_exception(struct nic *nic, uint32_t picause_bits);
 void irq_reset(struct nic *nic); /* state beside the registers: pending causes, throttles */
 
 /* ---- eeprom.c, sfp.c ---- */
@@ -169,6 +174,7 @@ enum loop_timer {
 	LOOP_TIMER_TCP,
 	LOOP_TIMER_CLIENT,
 	LOOP_TIMER_WIRE,
+	LOOP_TIMER_ASK,
 	LOOP_TIMERS
 };
 void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, loop_fn fn,

@@ -6,7 +6,11 @@
  * every whole message in it is answered at once, in order. A reply that the client does not
  * take in is kept; nothing more is read from that client until it has gone out, so it cannot make
  * us grow. One deadline watches whatever a client leaves half done: the negotiation, a message, the
- * taking of a reply.
+ * taking of a message.
+ *
+ * The server asks the client, too (ask.c): for the bus accesses of rogue.c. The question goes out
+ * between two replies, and its own reply is one more message to handle. Nothing waits for it but a
+ * deadline.
  *
  * Two kinds of wrong: what the protocol can express (a range outside a region, a mapping over
  * another) is answered with an error and the connection goes on. What leaves no sense in the
@@ -27,6 +31,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ask.h"
 #include "config_space.h"
 #include "dma.h"
 #include "irqfd.h"
@@ -39,7 +44,7 @@
 /* What it may leave half done. */
 static const char negotiation[] = "the negotiation";
 static const char message_rest[] = "the rest of a message";
-static const char reply_taking[] = "taking a reply";
+static const char reply_taking[] = "taking a message";
 
 struct server {
 	struct nic *nic;
@@ -54,8 +59,11 @@ struct server {
 	bool negotiated;
 	const char *unfinished; /* what the deadline waits for, NULL: nothing */
 	size_t out_len, out_sent;
-	uint8_t out[VU_MESSAGE_MAX]; /* the reply */
+	uint8_t out[VU_MESSAGE_MAX]; /* the reply, or what we ask */
 	struct vu_stream stream;
+
+	uint64_t data_max; /* bytes that the client takes in one message */
+	struct ask ask;
 };
 
 /* ---- The client's life ---- */
@@ -95,6 +103,7 @@ static void client_drop(struct server *s, const char *format, ...)
 	s->io_address = 0;
 	dma_table_enable(s->nic->dma, false);
 	dma_table_unmap_all(s->nic->dma);
+	ask_client_left(&s->ask);
 	if (s->listener < 0)
 		loop_stop(s->nic->loop);
 }
@@ -215,6 +224,7 @@ static int handle_version(struct server *s, struct vu_message *m)
 				    m->len - sizeof(version), &caps);
 	if (err)
 		return err;
+	s->data_max = caps.max_data_xfer_size;
 	caps.max_msg_fds = VU_FDS_MAX;
 	caps.max_data_xfer_size = VU_DATA_MAX_BYTES;
 	caps.max_dma_maps = DMA_MAPPINGS_MAX;
@@ -330,6 +340,7 @@ static int handle_reset(struct server *s, struct vu_message *m)
 	(void)m;
 	nic_reset(s->nic, NIC_RESET_FLR);
 	irqfd_reset(s->irqfd);
+	config_status_reset(&s->config);
 	return 0;
 }
 
@@ -546,6 +557,39 @@ static void out_flush(struct server *s)
 		s->out_len = s->out_sent = 0;
 }
 
+/* ---- What we ask ---- */
+
+/* Sends the question, if there is one and nothing else is on its way. */
+static void ask_send(struct server *s)
+{
+	if (!s->connected || s->out_len)
+		return;
+	s->out_len = ask_take(&s->ask, s->out);
+	out_flush(s);
+}
+
+int server_dma(struct server *s, uint64_t iova, size_t len, const void *data, ask_fn done,
+	       void *ctx)
+{
+	int err;
+
+	if (!s->negotiated)
+		return -ENOTCONN;
+	if (len > s->data_max)
+		return -EMSGSIZE;
+	err = ask_start(&s->ask, iova, len, data, done, ctx);
+	if (!err)
+		ask_send(s);
+	return err;
+}
+
+void server_dma_cancel(struct server *s)
+{
+	ask_cancel(&s->ask);
+}
+
+/* ---- The stream ---- */
+
 /* Answers one message. */
 static void handle(struct server *s, struct vu_message *m)
 {
@@ -554,7 +598,8 @@ static void handle(struct server *s, struct vu_message *m)
 	int len;
 
 	if ((m->header.flags & VU_TYPE) != VU_COMMAND) {
-		client_drop(s, "a reply to nothing");
+		if (!ask_reply(&s->ask, m))
+			client_drop(s, "a reply to nothing");
 		return;
 	}
 	if (!s->negotiated && m->header.command != VU_VERSION) {
@@ -629,6 +674,9 @@ static void on_client(void *ctx, uint32_t events)
 			return;
 		deadline_set(s, NULL);
 		loop_modify(s->nic->loop, s->stream.sock, EPOLLIN);
+		ask_send(s);
+		if (!s->connected || s->out_len)
+			return;
 		if (!vu_stream_ready(&s->stream))
 			return;
 	}
@@ -669,6 +717,13 @@ static int socket_listen(struct server *s, const char *path, struct nic_why *why
 	return err ? nic_why(why, err, "--socket %s: %s", path, strerror(-err)) : 0;
 }
 
+static void on_refused(void *ctx)
+{
+	struct server *s = ctx;
+
+	config_master_abort(&s->config);
+}
+
 int server_new(struct nic *nic, const char *name, struct server **out, struct nic_why *why)
 {
 	struct server *s = calloc(1, sizeof(*s));
@@ -679,6 +734,7 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ni
 	s->nic = nic;
 	s->listener = s->stream.sock = -1;
 	config_init(&s->config, nic->mac);
+	ask_init(&s->ask, nic, &s->config);
 	err = irqfd_new(nic, &s->config, &s->irqfd);
 	if (!err)
 		err = loop_add(nic->loop, dma_table_torn_fd(nic->dma), EPOLLIN, on_torn, s);
@@ -696,6 +752,7 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ni
 	if (err)
 		goto fail;
 	irq_deliver_set(nic, irqfd_deliver, s->irqfd);
+	dma_refused_set(nic->dma, on_refused, s);
 	*out = s;
 	return 0;
 
@@ -710,6 +767,7 @@ void server_free(struct server *s)
 		return;
 	client_drop(s, NULL);
 	irq_deliver_set(s->nic, NULL, NULL);
+	dma_refused_set(s->nic->dma, NULL, NULL);
 	loop_remove(s->nic->loop, dma_table_torn_fd(s->nic->dma));
 	if (s->listener >= 0) {
 		loop_remove(s->nic->loop, s->listener);

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "ask.h"
 #include "nic.h"
 
 struct server;
@@ -28,6 +29,17 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ni
 
 /* Drops the client, removes the socket file. Takes NULL. Before nic_free and loop_free. */
 void server_free(struct server *server);
+
+/*
+ * Asks the client for `len` bytes at `iova`, or, with `data`, hands it those to write there, and
+ * calls `done` once, maybe before the return. Of a read that is refused or not answered the
+ * function's registers tell, as on hardware. -ENOTCONN: no client; -EBUSY: another one is under
+ * way; -EMSGSIZE: more than the client takes in one message, or than ASK_BYTES_MAX.
+ */
+int server_dma(struct server *server, uint64_t iova, size_t len, const void *data, ask_fn done,
+	       void *ctx);
+/* Nobody wants to know any more. */
+void server_dma_cancel(struct server *server);
 
 /* Whether a client is connected and past the negotiation: for the status of control.c. */
 bool server_client(const struct server *server);
