@@ -54,6 +54,9 @@ struct ixgbe_backend_ops {
 	/* Connects vectors 0..count-1 to eventfds and enables MSI-X; count 0 disables. */
 	int (*irq_set)(struct ixgbe_backend *backend, const int *eventfd, uint32_t count);
 	int (*reset)(struct ixgbe_backend *backend); /* function level reset */
+	/* How many accesses of the device to memory the backend itself has refused since open.
+	 * NULL: it is not asked, an IOMMU decides. */
+	uint32_t (*dma_refused)(struct ixgbe_backend *backend);
 };
 
 /* What a backend embeds as its first member. */

@@ -26,7 +26,7 @@
 #define OTHER_THROTTLE_US 100u /* a link that flaps does not storm */
 
 /* BOARD(module): SDP2 is the module's presence. */
-#define CAUSES_OTHER (IXGBE_EICR_LSC | IXGBE_EICR_GPI_SDP2 | IXGBE_EICR_ECC)
+#define CAUSES_OTHER (IXGBE_EICR_LSC | IXGBE_EICR_GPI_SDP2 | IXGBE_EICR_ECC | IXGBE_EICR_PCI)
 
 struct ixgbe_irq {
 	uint32_t count; /* vectors: queues and one */
@@ -133,6 +133,10 @@ void irq_configure(struct ixgbe *nic)
 	reg_write(nic, IXGBE_IVAR_MISC,
 		  IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_OTHER, other) | IXGBE_IVAR_MISC_OTHER_VALID);
 
+	/* 8.2.3.4.15: of the PCI exceptions, reads that nobody completed. */
+	reg_write(nic, IXGBE_PICAUSE, IXGBE_PIENA_TO);
+	reg_write(nic, IXGBE_PIENA, IXGBE_PIENA_TO);
+
 	for (uint32_t v = 0; v < irq->count; v++)
 		reg_write(nic, ixgbe_eitr_reg(v),
 			  eitr_value(v == other ? OTHER_THROTTLE_US : nic->options.itr_us));
@@ -193,6 +197,8 @@ int ixgbe_irq_other_handle(struct ixgbe *nic)
 	}
 	if (eicr & IXGBE_EICR_ECC)
 		events |= IXGBE_EVENT_FAULT;
+	if (eicr & IXGBE_EICR_PCI)
+		events |= IXGBE_EVENT_BUS;
 	irq_other_arm(nic);
 	return err ? err : events;
 }

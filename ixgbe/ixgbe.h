@@ -157,11 +157,26 @@ IXGBE_API int ixgbe_irq_arm(struct ixgbe *nic, uint16_t queue);
 IXGBE_API int ixgbe_irq_tx_set(struct ixgbe *nic, uint16_t queue, bool on);
 IXGBE_API int ixgbe_irq_other_fd(const struct ixgbe *nic);
 
-enum { IXGBE_EVENT_LINK = 1u << 0, IXGBE_EVENT_SFP = 1u << 1, IXGBE_EVENT_FAULT = 1u << 2 };
+enum {
+	IXGBE_EVENT_LINK = 1u << 0,
+	IXGBE_EVENT_SFP = 1u << 1,
+	IXGBE_EVENT_FAULT = 1u << 2,
+	IXGBE_EVENT_BUS = 1u << 3, /* see ixgbe_bus_errors */
+};
 /* Reads and re-arms the other causes; a set of IXGBE_EVENT_*, or -errno. The caller has read the
  * eventfd before.
  * IXGBE_EVENT_FAULT: an ECC error or a device that needs a reset (ixgbe_stop, ixgbe_start). */
 IXGBE_API int ixgbe_irq_other_handle(struct ixgbe *nic);
+
+enum { IXGBE_BUS_REFUSED = 1u << 0, IXGBE_BUS_TIMEOUT = 1u << 1 };
+/*
+ * What the bus did to accesses of the NIC's own since the last call, a set of IXGBE_BUS_*; or
+ * -errno. REFUSED: an IOMMU kept the NIC from memory that is not ours. TIMEOUT: a read had no
+ * answer. The driver asks for no such access, so the NIC is broken, or not the driver's alone. A
+ * write that an IOMMU drops leaves no trace in the NIC, and over the kernel's VFIO a second refusal
+ * shows only after a reset (bus.c says why). Cheap enough for once a second, not for once a frame.
+ */
+IXGBE_API int ixgbe_bus_errors(struct ixgbe *nic);
 
 /* ---- Buffers ---- */
 

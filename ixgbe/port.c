@@ -330,6 +330,7 @@ int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options
 	err = queues_new(nic, why);
 	if (err)
 		goto fail_device;
+	(void)ixgbe_bus_errors(nic); /* those of before are not this driver's */
 	*out = nic;
 	return 0;
 

@@ -30,6 +30,10 @@ struct ixgbe {
 	bool sfp_limiting;  /* an active cable that is set up like optics */
 	bool sfp_two_rates; /* optics for 1 and 10 Gb/s */
 
+	/* bus.c */
+	uint32_t aborts_stuck; /* bits of the PCI status that cannot be cleared */
+	uint32_t refused_seen; /* by the backend */
+
 	struct ixgbe_irq *irq;
 	struct ixgbe_filters *filters;
 	struct ixgbe_stats *stats;

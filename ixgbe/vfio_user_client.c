@@ -7,6 +7,10 @@
  * handles messages in order, which makes a read the flush that PCI Express has. Areas of BAR 0
  * that the server lets us map are read and written there, without messages.
  *
+ * The server may ask, too: for memory, while we wait for a reply of its. It gets what it could
+ * reach by itself, in what we mapped for it, and is refused the rest, which is counted: we are the
+ * IOMMU of this device.
+ *
  * The server is not trusted. Every wait has a deadline; the first thing that goes wrong on the
  * connection (closed, silent, out of step) makes the device gone for good: reads are all ones and
  * writes do nothing from then on.
@@ -53,12 +57,22 @@ struct window {
 	uint8_t *at;
 };
 
+/* Memory that the device may reach. */
+struct memory {
+	uint8_t *at;
+	uint64_t iova;
+	uint64_t size;
+};
+
 struct client {
 	struct ixgbe_backend backend;
 	pthread_mutex_t lock; /* of all below but what never changes after open */
 	_Atomic bool gone;
 	bool can_reset; /* never changes after open, as the windows */
 	bool irqs_on;
+	_Atomic uint32_t refused; /* accesses of the device to other memory */
+	struct memory *memory;
+	size_t memories, memory_room;
 	uint16_t id;      /* of the next message */
 	uint32_t fds_max; /* in one message, as the server says */
 	uint32_t windows;
@@ -94,17 +108,53 @@ static int post(struct client *c, uint16_t command, uint32_t flags, const struct
 	return err ? lost(c, err) : 0;
 }
 
-/* The server asks for our memory by message: it has it mapped, or not at all. */
-static int refuse(struct client *c, const struct vu_header *asked)
+static uint8_t *memory_at(const struct client *c, uint64_t iova, uint64_t len)
 {
-	struct vu_header header = {.id = asked->id,
-				   .command = asked->command,
-				   .flags = VU_REPLY | VU_ERROR,
-				   .error = ENOTSUP};
+	for (size_t i = 0; i < c->memories; i++) {
+		const struct memory *m = &c->memory[i];
 
-	if (asked->flags & VU_NO_REPLY)
+		if (iova >= m->iova && vu_within(iova - m->iova, len, m->size))
+			return m->at + (iova - m->iova);
+	}
+	return NULL;
+}
+
+/* What the server asks for: 0, or the error to answer with. `*part`, `*parts`: its answer. */
+static uint32_t serve(struct client *c, const struct vu_message *asked,
+		      struct vu_dma_access *access, struct iovec part[2], uint32_t *parts)
+{
+	bool write = asked->header.command == VU_DMA_WRITE;
+	uint8_t *at;
+
+	if (!write && asked->header.command != VU_DMA_READ)
+		return ENOTSUP;
+	if (vu_dma_access_check(asked->data, asked->len, write, access))
+		return EINVAL;
+	at = memory_at(c, access->addr, access->count);
+	if (!at) {
+		atomic_fetch_add_explicit(&c->refused, 1, memory_order_relaxed);
+		return EFAULT;
+	}
+	if (write)
+		memcpy(at, asked->data + sizeof(*access), access->count);
+	part[0] = (struct iovec){access, sizeof(*access)};
+	part[1] = (struct iovec){at, access->count};
+	*parts = write ? 1 : 2;
+	return 0;
+}
+
+static int serve_message(struct client *c, const struct vu_message *asked)
+{
+	struct vu_header header = {.id = asked->header.id, .command = asked->header.command};
+	struct vu_dma_access access;
+	struct iovec part[2];
+	uint32_t parts = 0;
+
+	header.error = serve(c, asked, &access, part, &parts);
+	header.flags = VU_REPLY | (header.error ? VU_ERROR : 0);
+	if (asked->header.flags & VU_NO_REPLY)
 		return 0;
-	return vu_send(c->stream.sock, &header, NULL, 0, NULL, 0, vu_now_ns() + DEADLINE_NS);
+	return vu_send(c->stream.sock, &header, part, parts, NULL, 0, vu_now_ns() + DEADLINE_NS);
 }
 
 /* Waits for the reply to command `id`. 0: the caller closes it. The server's error, or the
@@ -117,8 +167,8 @@ static int await(struct client *c, uint16_t command, uint16_t id, struct vu_mess
 	while ((err = vu_stream_wait(&c->stream, reply, deadline)) == 0) {
 		if ((reply->header.flags & VU_TYPE) == VU_REPLY)
 			break;
+		err = serve_message(c, reply);
 		vu_message_close(reply);
-		err = refuse(c, &reply->header);
 		if (!err && vu_now_ns() >= deadline) /* it asks without end */
 			err = -ETIMEDOUT;
 		if (err)
@@ -274,6 +324,32 @@ static int client_config_write(struct ixgbe_backend *backend, uint32_t offset, c
 	return err;
 }
 
+/* There is place for one more. */
+static int memory_room(struct client *c)
+{
+	size_t room = c->memory_room ? 2 * c->memory_room : 64;
+	struct memory *more;
+
+	if (c->memories < c->memory_room)
+		return 0;
+	more = reallocarray(c->memory, room, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	c->memory = more;
+	c->memory_room = room;
+	return 0;
+}
+
+static void memory_forget(struct client *c, uint64_t iova, size_t len)
+{
+	for (size_t i = 0; i < c->memories; i++) {
+		if (c->memory[i].iova == iova && c->memory[i].size == len) {
+			c->memory[i] = c->memory[--c->memories];
+			return;
+		}
+	}
+}
+
 static int client_dma_map(struct ixgbe_backend *backend, void *addr, size_t len, int fd,
 			  uint64_t fd_offset, ixgbe_iova iova)
 {
@@ -287,9 +363,12 @@ static int client_dma_map(struct ixgbe_backend *backend, void *addr, size_t len,
 	};
 	int err;
 
-	(void)addr;
 	pthread_mutex_lock(&c->lock);
-	err = command(c, VU_DMA_MAP, &map, sizeof(map), &fd, 1, 0);
+	err = memory_room(c);
+	if (!err)
+		err = command(c, VU_DMA_MAP, &map, sizeof(map), &fd, 1, 0);
+	if (!err)
+		c->memory[c->memories++] = (struct memory){addr, iova, len};
 	pthread_mutex_unlock(&c->lock);
 	return err;
 }
@@ -301,6 +380,7 @@ static int client_dma_unmap(struct ixgbe_backend *backend, ixgbe_iova iova, size
 	int err;
 
 	pthread_mutex_lock(&c->lock);
+	memory_forget(c, iova, len); /* whatever the server says: it is about to be no more */
 	err = command(c, VU_DMA_UNMAP, &unmap, sizeof(unmap), NULL, 0, 0);
 	pthread_mutex_unlock(&c->lock);
 	return err;
@@ -369,6 +449,11 @@ static int client_reset(struct ixgbe_backend *backend)
 	return err;
 }
 
+static uint32_t client_dma_refused(struct ixgbe_backend *backend)
+{
+	return atomic_load_explicit(&client_of(backend)->refused, memory_order_relaxed);
+}
+
 /* ---- Opening and closing ---- */
 
 static void client_free(struct client *c)
@@ -376,6 +461,7 @@ static void client_free(struct client *c)
 	for (uint32_t i = 0; i < c->windows; i++)
 		munmap(c->window[i].at, c->window[i].size);
 	vu_stream_close(&c->stream);
+	free(c->memory);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
@@ -665,7 +751,7 @@ static int fd_open(const char *arg, struct ixgbe_backend **out, struct ixgbe_why
 	.doorbell = client_doorbell, .config_read = client_config_read,                            \
 	.config_write = client_config_write, .dma_map = client_dma_map,                            \
 	.dma_unmap = client_dma_unmap, .dma_range = client_dma_range, .irq_set = client_irq_set,   \
-	.reset = client_reset
+	.reset = client_reset, .dma_refused = client_dma_refused
 
 const struct ixgbe_backend_ops ixgbe_backend_vfio_user = {
 	.name = "vfio-user", .prefix = "vfio-user:", .open = path_open, CLIENT_OPS};

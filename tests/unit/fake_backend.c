@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -254,8 +255,18 @@ static int fake_config_write(struct ixgbe_backend *backend, uint32_t offset, con
 
 	if (offset > sizeof(fake->config) || len > sizeof(fake->config) - offset)
 		return -EINVAL;
+	if (offset == PCI_STATUS && len == 2) {
+		for (size_t i = 0; i < len && !fake->status_sticks; i++)
+			fake->config[offset + i] &= (uint8_t) ~((const uint8_t *)data)[i];
+		return 0;
+	}
 	memcpy(&fake->config[offset], data, len);
 	return 0;
+}
+
+static uint32_t fake_dma_refused(struct ixgbe_backend *backend)
+{
+	return self(backend)->dma_refused;
 }
 
 static int fake_dma_map(struct ixgbe_backend *backend, void *addr, size_t len, int fd,
@@ -333,6 +344,7 @@ static const struct ixgbe_backend_ops fake_ops = {
 	.dma_range = fake_dma_range,
 	.irq_set = fake_irq_set,
 	.reset = fake_reset,
+	.dma_refused = fake_dma_refused,
 };
 
 /* ---- For tests ---- */

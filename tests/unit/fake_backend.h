@@ -27,8 +27,10 @@ struct fake {
 	uint32_t reg[IXGBE_BAR0_SIZE / 4];
 	uint8_t config[256];
 	uint16_t eeprom[FAKE_EEPROM_WORDS];
-	bool cable; /* light from the partner */
-	bool gone;  /* the device left the bus: all ones */
+	bool cable;           /* light from the partner */
+	bool gone;            /* the device left the bus: all ones */
+	bool status_sticks;   /* writes to the PCI status do nothing, as over the kernel's VFIO */
+	uint32_t dma_refused; /* what the backend says */
 
 	/* The module in the cage, a slave on the wires of I2CCTL. */
 	struct {

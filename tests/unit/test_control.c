@@ -4,6 +4,7 @@
  * end, what is written where, and what becomes of settings, causes and counters.
  */
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -499,6 +500,58 @@ static void other_causes_become_events(void **state)
 
 /* ---- Statistics ---- */
 
+static void status_set(struct rig *rig, uint16_t bits)
+{
+	rig->fake->config[PCI_STATUS] |= (uint8_t)bits;
+	rig->fake->config[PCI_STATUS + 1] |= (uint8_t)(bits >> 8);
+}
+
+static void bus_errors_are_told_once(void **state)
+{
+	static const uint16_t aborts[] = {PCI_STATUS_REC_MASTER_ABORT, PCI_STATUS_REC_TARGET_ABORT};
+	struct rig *rig = *state;
+
+	status_set(rig, PCI_STATUS_REC_MASTER_ABORT); /* an earlier driver's */
+	open_with(rig, &options);
+	status_set(rig, PCI_STATUS_CAP_LIST | PCI_STATUS_SIG_SYSTEM_ERROR);
+	assert_int_equal(ixgbe_bus_errors(rig->nic), 0);
+	for (int i = 0; i < 4; i++) {
+		status_set(rig, aborts[i % 2]);
+		assert_int_equal(ixgbe_bus_errors(rig->nic), IXGBE_BUS_REFUSED);
+		assert_int_equal(ixgbe_bus_errors(rig->nic), 0);
+	}
+	assert_true(rig->fake->config[PCI_STATUS + 1] & PCI_STATUS_SIG_SYSTEM_ERROR >> 8);
+	rig->fake->dma_refused += 5;
+	assert_int_equal(ixgbe_bus_errors(rig->nic), IXGBE_BUS_REFUSED);
+	assert_int_equal(ixgbe_bus_errors(rig->nic), 0);
+	rig->fake->reg[IXGBE_PICAUSE / 4] = IXGBE_PIENA_TO | IXGBE_PIENA_BE;
+	rig->fake->dma_refused++;
+	assert_int_equal(ixgbe_bus_errors(rig->nic), IXGBE_BUS_REFUSED | IXGBE_BUS_TIMEOUT);
+	assert_int_equal(reg(rig, IXGBE_PICAUSE), IXGBE_PIENA_BE);
+	assert_int_equal(ixgbe_bus_errors(rig->nic), 0);
+	rig->fake->gone = true;
+	assert_int_equal(ixgbe_bus_errors(rig->nic), -ENODEV);
+}
+
+/* The kernel's VFIO lets nobody clear the bits: they are news once, until they have been away. */
+static void bits_that_stick_are_no_news(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fake->status_sticks = true;
+	open_with(rig, &options);
+	for (int i = 0; i < 2; i++) {
+		status_set(rig, PCI_STATUS_REC_MASTER_ABORT);
+		assert_int_equal(ixgbe_bus_errors(rig->nic), IXGBE_BUS_REFUSED);
+		assert_int_equal(ixgbe_bus_errors(rig->nic), 0);
+		status_set(rig, PCI_STATUS_REC_TARGET_ABORT);
+		assert_int_equal(ixgbe_bus_errors(rig->nic), IXGBE_BUS_REFUSED);
+		assert_int_equal(ixgbe_bus_errors(rig->nic), 0);
+		rig->fake->config[PCI_STATUS + 1] = 0; /* a reset, or root */
+		assert_int_equal(ixgbe_bus_errors(rig->nic), 0);
+	}
+}
+
 static void statistics_add_up(void **state)
 {
 	struct rig *rig = *state;
@@ -606,6 +659,8 @@ int main(void)
 		TEST(firmware_may_hold_the_link),
 		TEST(vectors_arm_and_map),
 		TEST(other_causes_become_events),
+		TEST(bus_errors_are_told_once),
+		TEST(bits_that_stick_are_no_news),
 		TEST(statistics_add_up),
 		TEST(statistics_have_the_kernels_names),
 		TEST(the_dump_changes_nothing),

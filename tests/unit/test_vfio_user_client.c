@@ -211,7 +211,7 @@ static bool handle(struct server *s, const struct vu_message *m)
 	struct vu_irq_set set;
 
 	if ((m->header.flags & VU_TYPE) == VU_REPLY) {
-		s->refused += m->header.id == 99 && m->header.error == ENOTSUP;
+		s->refused += m->header.id == 99 && m->header.error == EFAULT;
 		return true;
 	}
 	s->commands[m->header.command % 32]++;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the driver can know of bus accesses that its NIC made and that failed.
+ *
+ *     what the NIC did                      what tells of it
+ *     ------------------------------------  ---------------------------------------------------
+ *     a read that the IOMMU refused         PCI status, Received Master Abort or Target Abort
+ *                                           (9.3.3): the completion was Unsupported Request or
+ *                                           Completer Abort. The 82599 drops the request; no
+ *                                           interrupt, and nothing in PICAUSE, the device status
+ *                                           or AER: the completer reports such an error.
+ *     a read that nobody completed          PICAUSE.TO, EICR's PCI exception (8.2.3.4.14)
+ *     a write that was refused              nothing: it is posted, and has no completion. The
+ *                                           IOMMU's own log is in the kernel.
+ *
+ * The kernel's VFIO shows the PCI status as the device has it and ignores what is written there, so
+ * a bit that does not go is remembered, and means something new only when it was gone meanwhile: by
+ * a reset, or when root cleared it ("setpci -s BDF STATUS=3000"). It reports errors by its error
+ * interrupt too (VFIO_PCI_ERR_IRQ_INDEX), but those that a port signalled by AER, not these.
+ *
+ * A vfio-user server asks us for what it cannot reach, and we are the ones who refuse: there
+ * the backend counts, writes too.
+ */
+#include <errno.h>
+#include <linux/pci_regs.h>
+
+#include "control.h"
+
+#define STATUS_ABORTS (PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_REC_TARGET_ABORT)
+
+static int status_read(struct ixgbe *nic, uint32_t *aborts)
+{
+	uint8_t raw[2];
+	uint32_t status;
+	int err = nic->backend->ops->config_read(nic->backend, PCI_STATUS, raw, sizeof(raw));
+
+	if (err)
+		return err;
+	status = raw[0] | (uint32_t)raw[1] << 8;
+	if (status == 0xffff)
+		return -ENODEV;
+	*aborts = status & STATUS_ABORTS;
+	return 0;
+}
+
+/* 1: the bus has aborted reads of ours since the last time; 0; or -errno. */
+static int aborts_take(struct ixgbe *nic)
+{
+	uint32_t aborts, left;
+	uint8_t raw[2];
+	int err = status_read(nic, &aborts);
+
+	if (err)
+		return err;
+	if (!(aborts & ~nic->aborts_stuck)) {
+		nic->aborts_stuck = aborts;
+		return 0;
+	}
+	raw[0] = (uint8_t)aborts;
+	raw[1] = (uint8_t)(aborts >> 8);
+	err = nic->backend->ops->config_write(nic->backend, PCI_STATUS, raw, sizeof(raw));
+	if (!err)
+		err = status_read(nic, &left);
+	if (err)
+		return err;
+	nic->aborts_stuck = left;
+	return 1;
+}
+
+int ixgbe_bus_errors(struct ixgbe *nic)
+{
+	const struct ixgbe_backend_ops *ops = nic->backend->ops;
+	uint32_t cause = reg_read(nic, IXGBE_PICAUSE), refused;
+	int aborts, events = 0;
+
+	if (cause == UINT32_MAX)
+		return -ENODEV;
+	aborts = aborts_take(nic);
+	refused = ops->dma_refused ? ops->dma_refused(nic->backend) : 0;
+	/* One that was refused while the status was on its way: not to be told twice. */
+	if (aborts == 0 && refused != nic->refused_seen)
+		aborts = aborts_take(nic);
+	if (aborts < 0)
+		return aborts;
+	if (aborts || refused != nic->refused_seen)
+		events |= IXGBE_BUS_REFUSED;
+	nic->refused_seen = refused;
+	if (cause & IXGBE_PIENA_TO) {
+		reg_write(nic, IXGBE_PICAUSE, IXGBE_PIENA_TO);
+		events |= IXGBE_BUS_TIMEOUT;
+	}
+	return events;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* The vfio-user client whose server asks for memory by message. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <linux/vfio.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ixgbe/backend.h"
+#include "ixgbe/vfio_user.h"
+
+#define PAGE 4096u
+
+struct question {
+	uint16_t command;
+	uint32_t flags;
+	size_t len; /* of what follows */
+	struct vu_dma_access access;
+	uint8_t data[8];
+};
+
+struct server {
+	pthread_t thread;
+	/* Asked before the next reply, and what came of it. */
+	_Atomic(const struct question *) question;
+	_Atomic uint32_t answers;
+	struct vu_header answer;
+	size_t answer_len;
+	uint8_t answer_data[PAGE];
+	struct vu_stream stream;
+};
+
+struct fixture {
+	struct server server;
+	struct ixgbe_backend *backend;
+};
+
+static uint64_t soon(void)
+{
+	return vu_now_ns() + 5000000000ull;
+}
+
+static void send_to_client(struct server *s, const struct vu_header *header, const void *data,
+			   size_t len)
+{
+	struct iovec part = {(void *)(uintptr_t)data, len};
+
+	(void)vu_send(s->stream.sock, header, &part, 1, NULL, 0, soon());
+}
+
+static void answer(struct server *s, const struct vu_message *m)
+{
+	struct vu_header header = {
+		.id = m->header.id, .command = m->header.command, .flags = VU_REPLY};
+	union {
+		struct vu_version version;
+		struct vu_device_info device;
+		struct vu_region_info region;
+		uint8_t bytes[64];
+	} reply = {.bytes = {0}};
+
+	if (m->header.command == VU_GET_INFO)
+		reply.device = (struct vu_device_info){
+			sizeof(reply.device), VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
+			VFIO_PCI_NUM_REGIONS, VFIO_PCI_NUM_IRQS};
+	else if (m->header.command == VU_GET_REGION_INFO)
+		reply.region.size = 0x80000;
+	send_to_client(s, &header, &reply,
+		       m->header.command == VU_VERSION ? sizeof(reply.version) : sizeof(reply));
+}
+
+static void *serve(void *arg)
+{
+	struct server *s = arg;
+	struct vu_message m;
+
+	while (vu_stream_wait(&s->stream, &m, soon()) == 0) {
+		const struct question *q = s->question;
+
+		if ((m.header.flags & VU_TYPE) == VU_REPLY) {
+			assert_int_equal(m.header.id, 77);
+			s->answer = m.header;
+			s->answer_len = m.len;
+			memcpy(s->answer_data, m.data, m.len < PAGE ? m.len : PAGE);
+			s->answers++;
+		} else {
+			if (q) {
+				struct vu_header header = {
+					.id = 77, .command = q->command, .flags = q->flags};
+
+				s->question = NULL;
+				send_to_client(s, &header, &q->access, q->len);
+			}
+			answer(s, &m);
+		}
+		vu_message_close(&m);
+	}
+	return NULL;
+}
+
+static void start(struct fixture *f)
+{
+	struct ixgbe_why why;
+	int sock[2];
+	char arg[16];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock), 0);
+	vu_stream_init(&f->server.stream, sock[0]);
+	assert_int_equal(pthread_create(&f->server.thread, NULL, serve, &f->server), 0);
+	snprintf(arg, sizeof(arg), "%d", sock[1]);
+	assert_int_equal(ixgbe_backend_vfio_user_fd.open(arg, &f->backend, &why), 0);
+}
+
+static void stop(struct fixture *f)
+{
+	f->backend->ops->close(f->backend);
+	pthread_join(f->server.thread, NULL);
+	vu_stream_close(&f->server.stream);
+}
+
+/* The server asks; a command of ours makes us look. True: the answer is there. */
+static bool ask(struct fixture *f, const struct question *question)
+{
+	uint32_t before = f->server.answers;
+
+	f->server.question = question;
+	f->backend->ops->read32(f->backend, 0x20);
+	f->backend->ops->read32(f->backend, 0x20); /* behind our answer */
+	assert_null(f->server.question);
+	return f->server.answers > before;
+}
+
+/* It gets what it could reach in what we mapped, and nothing else. */
+static void test_server_asks_for_memory(void **state)
+{
+	static struct fixture f;
+	struct question read = {VU_DMA_READ, 0, 16, {0x10ffe, 2}, {0}};
+	struct question write = {VU_DMA_WRITE, 0, 24, {0x10008, 8}, "abcdefg"};
+	static const struct question wrong[] = {
+		{VU_DMA_READ, 0, 15, {0x10000, 1}, {0}},
+		{VU_DMA_READ, 0, 16, {0x10000, 0}, {0}},
+		{VU_DMA_READ, 0, 16, {0x10000, VU_DATA_MAX_BYTES + 1}, {0}},
+		{VU_DMA_WRITE, 0, 23, {0x10000, 8}, {0}},
+		{VU_DMA_WRITE, 0, 0, {0}, {0}},
+	};
+	static const struct vu_dma_access outside[] = {
+		{0xffff, 1}, {0x10fff, 2}, {0x11000, 1}, {0, 8}, {UINT64_MAX, 2}, {0x10000, 0x1001},
+	};
+	uint8_t *memory = calloc(1, PAGE);
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+
+	start(&f);
+	const struct ixgbe_backend_ops *ops = f.backend->ops;
+
+	(void)state;
+	assert_int_equal(ops->dma_map(f.backend, memory, PAGE, fd, 0, 0x10000), 0);
+	memcpy(memory + PAGE - 2, "xy", 2);
+	assert_true(ask(&f, &read));
+	assert_int_equal(f.server.answer.flags, VU_REPLY);
+	assert_int_equal(f.server.answer_len, 18);
+	assert_memory_equal(f.server.answer_data + 16, "xy", 2);
+	assert_true(ask(&f, &write));
+	assert_int_equal(f.server.answer.flags, VU_REPLY);
+	assert_memory_equal(memory, "\0\0\0\0\0\0\0\0abcdefg\0\0", 17);
+	write.flags = VU_NO_REPLY;
+	write.data[0] = 'z';
+	assert_false(ask(&f, &write));
+	assert_int_equal(memory[8], 'z');
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_true(ask(&f, &wrong[i]));
+		assert_int_equal(f.server.answer.error, EINVAL);
+	}
+	assert_int_equal(ops->dma_refused(f.backend), 0);
+	for (size_t i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+		read.access = outside[i];
+		assert_true(ask(&f, &read));
+		assert_int_equal(f.server.answer.flags, VU_REPLY | VU_ERROR);
+		assert_int_equal(f.server.answer.error, EFAULT);
+		assert_int_equal(f.server.answer_len, 0);
+	}
+	assert_int_equal(ops->dma_refused(f.backend), sizeof(outside) / sizeof(outside[0]));
+	/* What was unmapped is not there any more. */
+	assert_int_equal(ops->dma_unmap(f.backend, 0x10000, PAGE), 0);
+	free(memory);
+	write.flags = 0;
+	assert_true(ask(&f, &write));
+	assert_int_equal(f.server.answer.error, EFAULT);
+	for (uint64_t i = 0; i < 200; i++)
+		assert_int_equal(ops->dma_map(f.backend, NULL, PAGE, fd, 0, 0x100000 + i * PAGE),
+				 0);
+	close(fd);
+	stop(&f);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_server_asks_for_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
