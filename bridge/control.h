@@ -18,7 +18,8 @@
  *                  "backend": "vfio-user", "device": "8086:10fb",
  *                  "mac": "02:...", "mac_permanent": "02:...",
  *                  "sfp": "none|sr|lr|da|other",
- *                  "soft": {"pid": 4712, "wire": "tap:tap0-wire", "control": "PATH"} or null},
+ *                  "soft": {"pid": 4712, "wire": "tap:tap0-wire", "control": "PATH"} or null,
+ *                  "dma_refused": 0, "dma_timeout": 0},   times noticed, see ixtapd(8)
  *          "tap": {"name": "tap0", "ifindex": 7, "netns": "blue" or null, "reachable": true, "mtu":
  * 1500, "mac": "02:...", "up": true, "carrier": true, "promiscuity": 0, "allmulti": 0, "persist":
  * false}, "link": {"up": true, "speed_mbps": 10000}, "poll": "adaptive", "queues": [{"queue": 0,
@@ -27,12 +28,13 @@
  * "uso4", "uso6"]} state is one of opening, down, waiting, running, recovering, stopping
  * (daemon.h). tap.up is the administrator's, tap.carrier what the kernel was told of the link. cpu
  * is -1 when the worker is not pinned. tap.reachable is false when the interface was moved to a
- * namespace that ixtapd may not enter. While recovering, nic has only name and soft.
+ * namespace that ixtapd may not enter. While recovering, nic has only name, soft and the counts.
  *
  *     stats
  *         {"time": 1700000000.123456,        CLOCK_REALTIME, in seconds
  *          "uptime_s": 12.345,
- *          "nic": {"rx_packets": 0, ...},    the names of `ethtool -S` on the in-kernel driver
+ *          "nic": {"rx_packets": 0, ...},    the names of `ethtool -S` on the in-kernel driver,
+ *                                            and dma_refused, dma_timeout as in status
  *          "bridge": {"rx_received": 0, ...},   sums over the queues, names of counters.h
  *          "queues": [{"queue": 0, "rx_received": 0, ...}]}
  *         All values are 64-bit counts since start; they survive a recovery of the NIC.
@@ -57,6 +59,8 @@
  *             {"event": "address", "address": "192.0.2.1/24", "added": true}
  *             {"event": "name", "name": "uplink0"}    the interface was renamed
  *             {"event": "netns", "reachable": true}   it moved to another namespace
+ *             {"event": "dma_refused", "count": 1}    the NIC reached for memory not its own
+ *             {"event": "dma_timeout", "count": 1}    a read of the NIC had no answer
  *             {"event": "missed", "count": 3}         the client was too slow for 3 events
  *         After `monitor` the client sends nothing more.
  *

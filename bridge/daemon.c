@@ -19,6 +19,7 @@
  *     ip link set mtu, address; promiscuous, multicast: to the NIC         the same
  *     interface renamed or moved     follows it                            the same
  *     interface deleted              logs, exits 1                         stopping
+ *     NIC refused memory not ours    says so, counts                       the same
  *     NIC fails, its server ends     carrier off, closes the NIC           recovering
  *     time for an attempt            opens the NIC, applies all            down or waiting
  *     attempts used up               logs, exits 1                         stopping
@@ -31,6 +32,10 @@
  * carrier. The NIC is opened again after growing delays (state_retry_delay_ms), about half a minute
  * in all; then a supervisor should know, and ixtapd exits 1. All backends are treated alike: a
  * software NIC is started again, a server may be back at its socket, a device gets its reset.
+ *
+ * A NIC that reaches for memory which is not its own, and is refused by the IOMMU, is no failure:
+ * the memory is safe, and frames may well flow on. A reset would not make such hardware honest, and
+ * the connections would be gone for nothing; so the administrator hears of it and decides.
  *
  * A deleted interface is not made again: a TAP can be deleted, unlike a kernel driver's interface,
  * and who does so wants it gone. Exit status 1 leaves it to the supervisor whether to start anew.
@@ -257,6 +262,44 @@ static bool nic_link_read(struct daemon *daemon)
 	return true;
 }
 
+static void bus_refused(struct daemon *daemon)
+{
+	if (notice_add(&daemon->dma_refused, daemon_now_ms()))
+		log_warning(
+			"%s: the NIC reached for memory outside its own and was refused: nothing "
+			"was lost, but its firmware or hardware is not to be trusted; see the "
+			"kernel's log for the addresses (dmesg, 'fault addr') and replace it",
+			daemon->iface.tap.name);
+	publish(daemon, json_pack("{s:s,s:I}", "event", "dma_refused", "count",
+				  (json_int_t)daemon->dma_refused.count));
+}
+
+static void bus_timeout(struct daemon *daemon)
+{
+	if (notice_add(&daemon->dma_timeout, daemon_now_ms()))
+		log_warning("%s: a read of memory by the NIC had no answer: frames may be lost; "
+			    "see the kernel's log, and whether the NIC sits well in its slot",
+			    daemon->iface.tap.name);
+	publish(daemon, json_pack("{s:s,s:I}", "event", "dma_timeout", "count",
+				  (json_int_t)daemon->dma_timeout.count));
+}
+
+/* What the bus did to accesses of the NIC; true unless the NIC failed. */
+static bool nic_bus_check(struct daemon *daemon)
+{
+	int events = ixgbe_bus_errors(daemon->engine.nic);
+
+	if (events < 0) {
+		nic_failed_errno(daemon, "cannot read the NIC's PCI status", events);
+		return false;
+	}
+	if (events & IXGBE_BUS_REFUSED)
+		bus_refused(daemon);
+	if (events & IXGBE_BUS_TIMEOUT)
+		bus_timeout(daemon);
+	return true;
+}
+
 static int nic_watch(struct daemon *daemon)
 {
 	int err = watch(daemon, ixgbe_irq_other_fd(daemon->engine.nic), WATCH_NIC);
@@ -454,7 +497,7 @@ static void on_timer(struct daemon *daemon)
 	err = engine_stats_update(&daemon->engine);
 	if (err)
 		nic_failed_errno(daemon, "cannot read the NIC's counters", err);
-	else
+	else if (nic_bus_check(daemon))
 		nic_link_read(daemon);
 }
 
@@ -476,6 +519,8 @@ static void on_nic(struct daemon *daemon)
 		nic_failed_errno(daemon, "cannot read the NIC's interrupt causes", events);
 	else if (events & IXGBE_EVENT_FAULT)
 		nic_failed(daemon, "the NIC reports a fault (ECC or a lost reset)");
+	else if (events & IXGBE_EVENT_BUS && !nic_bus_check(daemon))
+		return;
 	else if (events & IXGBE_EVENT_LINK)
 		nic_link_read(daemon);
 }

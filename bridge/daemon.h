@@ -8,6 +8,7 @@
 #include "engine.h"
 #include "interface.h"
 #include "mirror.h"
+#include "notice.h"
 #include "options.h"
 #include "state.h"
 
@@ -24,8 +25,9 @@ struct daemon {
 	struct mirror applied; /* what the NIC has */
 
 	/* Recovery: see daemon.c. */
-	unsigned int attempt;    /* of this run of failures */
-	unsigned int recoveries; /* that succeeded, since start */
+	unsigned int attempt;                   /* of this run of failures */
+	unsigned int recoveries;                /* that succeeded, since start */
+	struct notice dma_refused, dma_timeout; /* what the bus did to the NIC's accesses */
 	int64_t retry_at_ms;
 	int64_t opened_at_ms;
 

@@ -57,6 +57,10 @@ static json_t *nic_json(const struct daemon *daemon)
 		json_object_set_new(json, "sfp", json_string(sfp[ixgbe_sfp_type(nic)]));
 	}
 	json_object_set_new(json, "soft", soft_json(&daemon->engine));
+	json_object_set_new(json, "dma_refused",
+			    json_integer((json_int_t)daemon->dma_refused.count));
+	json_object_set_new(json, "dma_timeout",
+			    json_integer((json_int_t)daemon->dma_timeout.count));
 	return json;
 }
 
@@ -146,6 +150,10 @@ json_t *report_stats(struct daemon *daemon)
 	for (size_t i = 0; i < daemon->engine.stats; i++)
 		json_object_set_new(nic, daemon->engine.stat_name[i],
 				    json_integer((json_int_t)engine_stat(&daemon->engine, i)));
+	json_object_set_new(nic, "dma_refused",
+			    json_integer((json_int_t)daemon->dma_refused.count));
+	json_object_set_new(nic, "dma_timeout",
+			    json_integer((json_int_t)daemon->dma_timeout.count));
 	for (uint16_t q = 0; q < daemon->options->queues; q++) {
 		json_t *queue = json_pack("{s:i}", "queue", q);
 

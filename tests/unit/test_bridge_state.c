@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "bridge/mirror.h"
+#include "bridge/notice.h"
 #include "bridge/state.h"
 
 /* ---- The NIC's side of mirror.c: it notes who is called, in order. ---- */
@@ -171,6 +172,20 @@ static void recovery_is_bounded(void **state)
 	assert_int_equal(state_retry_delay_ms(1000), -1);
 }
 
+/* Counted each time, told at the first and after a minute of quiet. */
+static void notices_are_told_once_per_burst(void **state)
+{
+	struct notice notice = {0};
+
+	(void)state;
+	assert_true(notice_add(&notice, 5));
+	for (int64_t ms = 1005; ms < 200000; ms += 1000)
+		assert_false(notice_add(&notice, ms));
+	assert_false(notice_add(&notice, 199005 + NOTICE_QUIET_MS - 1));
+	assert_true(notice_add(&notice, 199005 + 2 * NOTICE_QUIET_MS - 1));
+	assert_int_equal(notice.count, 202);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +194,7 @@ int main(void)
 		cmocka_unit_test(what_failed_is_tried_again),
 		cmocka_unit_test(facts_make_the_state),
 		cmocka_unit_test(recovery_is_bounded),
+		cmocka_unit_test(notices_are_told_once_per_burst),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

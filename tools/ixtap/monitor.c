@@ -97,6 +97,19 @@ static void show_netns(const json_t *event)
 					    : "moved to another namespace");
 }
 
+static void show_dma_refused(const json_t *event)
+{
+	put(COLOUR_BAD,
+	    "the NIC reached for memory not its own and was refused, noticed %" PRId64 " times",
+	    member_int(event, "count"));
+}
+
+static void show_dma_timeout(const json_t *event)
+{
+	put(COLOUR_BAD, "memory did not answer the NIC, noticed %" PRId64 " times",
+	    member_int(event, "count"));
+}
+
 static void show_missed(const json_t *event)
 {
 	put(COLOUR_WARN, "%" PRId64 " events missed: this reader was too slow",
@@ -119,6 +132,8 @@ static const struct {
 	{"address", show_address},
 	{"name", show_name},
 	{"netns", show_netns},
+	{"dma_refused", show_dma_refused},
+	{"dma_timeout", show_dma_timeout},
 	{"missed", show_missed},
 };
 

@@ -33,8 +33,9 @@ static const char *describe(const char *name)
 /* Whether a counter other than zero means that frames were lost. */
 static bool is_loss(const char *name)
 {
-	static const char *const parts[] = {"drop", "error", "missed", "no_dma_resources",
-					    "failed"};
+	static const char *const parts[] = {
+		"drop",   "error",       "missed",     "no_dma_resources",
+		"failed", "dma_refused", "dma_timeout"};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (strstr(name, parts[i]))

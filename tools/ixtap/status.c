@@ -58,6 +58,23 @@ static void put_nic(const json_t *status)
 		    member_int(status, "nic.soft.pid"), member_text(status, "nic.soft.wire"));
 }
 
+/* What a NIC in order never does. */
+static void put_bus(const json_t *status)
+{
+	int64_t refused = member_int(status, "nic.dma_refused");
+	int64_t timeout = member_int(status, "nic.dma_timeout");
+
+	if (!refused && !timeout)
+		return;
+	put(COLOUR_NONE, LABEL, "");
+	if (refused)
+		put(COLOUR_BAD, "memory not its own refused, noticed %" PRId64 " times%s", refused,
+		    timeout ? ", " : "");
+	if (timeout)
+		put(COLOUR_BAD, "memory did not answer, noticed %" PRId64 " times", timeout);
+	put(COLOUR_NONE, "\n");
+}
+
 static void put_filters(const json_t *status)
 {
 	static const char *const names[][2] = {
@@ -134,6 +151,7 @@ int ixtap_status(const struct ixtap *cli)
 		put_headline(status);
 		put_tap(status);
 		put_nic(status);
+		put_bus(status);
 		put_filters(status);
 		put_offloads(status);
 		put_queues(status);
