@@ -185,6 +185,43 @@ def test_pause_of_the_reflector_is_loss(pair):
     assert run["rtt_uncorrected"]["max_ns"] < 400e6
 
 
+@pytest.mark.parametrize("mode", ["udp", "raw"])
+def test_link_goes_down_and_up(pair, mode):
+    """What is sent meanwhile is lost, and both ends go on."""
+    reflect, target = TARGETS[mode]
+    reflector = pair.reflect(*reflect)
+    with pair.left.popen(r.IXLAT, *target, "--rate", 200, "--duration", 3, "--timeout", 100, "--json", "-",
+                         stdout=subprocess.PIPE) as process:
+        try:
+            time.sleep(0.5)
+            for end, device in ((pair.left, "veth-l"), (pair.right, "veth-r")):
+                end.run("ip", "link", "set", device, "down")
+                time.sleep(0.2)
+                end.run("ip", "link", "set", device, "up")
+            run = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])
+        finally:
+            process.kill()
+    assert run["sent"] == 600 == run["received"] + run["lost"]
+    assert run["send_errors"] > 0 and run["lost"] > 0
+    assert run["received"] > 200, "until it went down and after"
+    assert reflector.stop() == 0
+
+
+def test_interface_goes_away(pair):
+    reflector = pair.reflect("raw", "--interface", "veth-r")
+    pair.right.run("ip", "link", "delete", "veth-r")
+    assert reflector.wait() == 1
+    assert "veth-r is gone" in reflector.errors()
+
+
+def test_without_privileges(pair):
+    """UDP and TCP need none."""
+    nobody = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
+    pair.rig.daemon(*pair.right.words(*nobody, r.IXLAT, "reflect", "udp")).wait_ready()
+    done = pair.left.run(*nobody, r.IXLAT, "udp", r.RIGHT_V4, "--count", 50, "--json", "-")
+    assert json.loads(done.stdout)["received"] == 50
+
+
 def test_rate_too_high(pair):
     """Nobody sends four million a second; the run ends all the same, and says so."""
     pair.reflect("udp")

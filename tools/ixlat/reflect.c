@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <net/ethernet.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -34,6 +35,7 @@ enum {
 
 struct reflector {
 	int fd;
+	const char *interface; /* of a raw one */
 	bool raw, busy;
 	uint8_t own_mac[6];
 	uint8_t *in;
@@ -117,6 +119,7 @@ static int open_reflector(struct reflector *reflector, const struct options *opt
 
 	*reflector = (struct reflector){
 		.fd = -1,
+		.interface = options->interface,
 		.raw = options->mode == MODE_RAW,
 		.busy = options->busy,
 		.in = malloc(IN_BYTES),
@@ -220,6 +223,11 @@ static int answer_all(struct reflector *reflector)
 			answer(reflector, (size_t)length, received_ns);
 		} else if (!passes(errno)) {
 			fail("cannot receive: %s", strerror(errno));
+			return -1;
+		} else if (errno == ENETDOWN && reflector->raw &&
+			   !if_nametoindex(reflector->interface)) {
+			/* Down is no reason to end, but the socket never hears of a new one. */
+			fail("the interface %s is gone", reflector->interface);
 			return -1;
 		}
 	}
