@@ -29,9 +29,9 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 C_SUITES = ("unit", "model", "driver")
 SUITES = (*C_SUITES, "system", "style", "lab", "asan")
 KERNELS = ("6.1", "6.12", "7.3")
-LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"))
-LAB_FULL = (*((scenario, kernel) for scenario in ("kernel", "vfio", "driver")
-              for kernel in KERNELS),)
+LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"), ("containment", "6.12"))
+LAB_FULL = (*((scenario, kernel) for scenario in ("kernel", "vfio", "driver", "containment")
+              for kernel in KERNELS), ("dpdk", "6.12"), ("compare", "6.12"))
 TREES = {
     "plain": ["-Dwerror=true"],
     "asan": ["-Dwerror=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
@@ -42,7 +42,7 @@ SANITIZER_ENV = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
 }
 LOG_LINES = 80
-SUITE_TIMEOUT_S = 900
+SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 900, 3600
 
 Result = collections.namedtuple("Result", "name outcome text")
 results = []
@@ -64,14 +64,14 @@ def add(name, outcome, text=""):
         say(f"\nFAILED {name}\n{tail(text)}\n")
 
 
-def stream(command, show=None, env=None):
+def stream(command, show=None, env=None, timeout_s=SUITE_TIMEOUT_S):
     """Runs it and shows the lines of its output that match `show`: (exit status, output)."""
     output = []
     with subprocess.Popen(command, cwd=TOP, env={**os.environ, **(env or {})}, text=True,
                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         try:
-            signal.alarm(SUITE_TIMEOUT_S)
+            signal.alarm(timeout_s)
             for line in process.stdout:
                 output.append(line)
                 if show and re.search(show, line):
@@ -81,7 +81,7 @@ def stream(command, show=None, env=None):
             process.terminate()
             if not isinstance(reason, TimeoutError):
                 raise
-            output.append(f"stopped after {SUITE_TIMEOUT_S} s\n")
+            output.append(f"stopped after {timeout_s} s\n")
             code = 124
         finally:
             signal.alarm(0)
@@ -211,7 +211,8 @@ def run_lab_scenario(label, tree, scenario, kernel, *options):
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
         code, output = stream(
             [os.path.join(TOP, "tools/lab/lab"), scenario, "--kernel", kernel, "--json", file.name,
-             *options], r"^  (ok|FAILED) ", {"IXTAP_BUILD": os.path.join(TOP, "build", tree)})
+             *options], r"^  (ok|FAILED) ", {"IXTAP_BUILD": os.path.join(TOP, "build", tree)},
+            LAB_TIMEOUT_S)
         try:
             said = json.load(file)
         except ValueError:
