@@ -105,6 +105,7 @@ MAXDESC(1, 4)
 MAXDESC(4, 4)
 MAXDESC(8, 4)
 MAXDESC(16, 4)
+MAXDESC(16, 16)
 
 static void the_ring_runs_out(void **state)
 {
@@ -182,6 +183,29 @@ static void ipv6_is_not(void **state)
 
 	bed_start_usual(&bed, state);
 	expect_untouched(&bed, &(struct segment){.frame = {.ipv6 = true, .payload = 700}}, 3);
+	bed_end(&bed, 0, 0);
+}
+
+static void marked_by_congestion_is_not(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	expect_untouched(&bed, &(struct segment){.frame = {.payload = 700}, .tos = 3}, 3);
+	bed_end(&bed, 0, 0);
+}
+
+/* Three bytes of payload and three of padding: the next segment seems to follow the six. */
+static void padding_is_no_payload(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	bed_data(&bed, FLOW_SEQ, 3);
+	bed_data(&bed, FLOW_SEQ + 6, 300);
+	bed_go(&bed, 32);
+	expect_plain(&bed, FLOW_SEQ);
+	expect_plain(&bed, FLOW_SEQ + 6);
 	bed_end(&bed, 0, 0);
 }
 
@@ -382,10 +406,13 @@ int main(void)
 		TEST(maxdesc_4_of_4k),
 		TEST(maxdesc_8_of_4k),
 		TEST(maxdesc_16_of_4k),
+		TEST(maxdesc_16_of_16k),
 		TEST(the_ring_runs_out),
 		TEST(a_reset_drops_what_waits),
 		TEST(a_buffer_that_is_not_there_costs_its_frame),
 		TEST(ipv6_is_not),
+		TEST(marked_by_congestion_is_not),
+		TEST(padding_is_no_payload),
 		TEST(with_rsc_dis_nothing_is),
 		TEST(without_rscen_nothing_is),
 		TEST(nfs_only_without_its_filters),
