@@ -19,6 +19,7 @@ import tty
 
 import contained
 import scenario_compare
+import scenario_containment
 import scenario_dpdk
 import scenario_driver
 import scenario_kernel
@@ -30,6 +31,7 @@ SCENARIOS = {
     "kernel": scenario_kernel.scenario,
     "vfio": scenario_vfio.scenario,
     "driver": scenario_driver.scenario,
+    "containment": scenario_containment.scenario,
     "dpdk": scenario_dpdk.scenario,
     "compare": scenario_compare.scenario,
 }
@@ -157,8 +159,8 @@ def write_json(arguments, result):
 
 def keep():
     kept = tempfile.mkdtemp(prefix="ixtap-lab-")
-    for log in glob.glob(f"{FOLDER}/*.log"):
-        shutil.copy(log, kept)
+    for log in glob.glob("**/*.log", root_dir=FOLDER, recursive=True):
+        shutil.copy(os.path.join(FOLDER, log), os.path.join(kept, log.replace("/", "-")))
     screen.line(f"  logs are kept in {kept}")
 
 
@@ -211,7 +213,7 @@ def seconds(text):
 
 
 def parse():
-    known = "\n".join(f"  {name:<10}{each.text}" for name, each in SCENARIOS.items())
+    known = "\n".join(f"  {name:<12}{each.text}" for name, each in SCENARIOS.items())
     parser = argparse.ArgumentParser(
         prog="lab", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Runs a scenario on the software NIC in a virtual machine.",

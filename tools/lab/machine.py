@@ -168,8 +168,10 @@ class Nic:
 class Guest(Place):
     name = "guest"
 
-    def __init__(self, store, kernel, nic, folder, build, iommu, shares):
-        self.folder, self.nic, self.iommu, self.more_shares = folder, nic, iommu, shares
+    def __init__(self, store, kernel, nic, folder, build, iommu="nopt", shares=None):
+        """`iommu`: nopt translates the DMA of the kernel's own drivers too, pt lets it pass; None: there
+        is no IOMMU. `shares`: what else of the cache the guest may mount, {9p tag: path}."""
+        self.folder, self.nic, self.iommu, self.more_shares = folder, nic, iommu, shares or {}
         self.console_log = os.path.join(folder, "console.log")
         self.console = os.path.join(folder, "console.sock")
         self.wire = os.path.join(folder, "wire-port.sock")
@@ -203,13 +205,13 @@ class Guest(Place):
         shares = {"root": "/mnt", "modules": seen(kernel.modules), "build": "/media",
                   **{tag: seen(path) for tag, path in self.more_shares.items()}}
         port = os.path.join(self.folder, "agent.sock")
+        iommu = ["-device", "intel-iommu,caching-mode=on,intremap=on"] if self.iommu else []
         return [
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", "1G",
             "-machine", "q35,memory-backend=mem",
             "-object", "memory-backend-memfd,id=mem,size=1G,share=on",
-            "-device", "intel-iommu,caching-mode=on,intremap=on",
-            "-device", json.dumps(nic),
+            *iommu, "-device", json.dumps(nic),
             *(word for tag, path in shares.items() for word in (
                 "-virtfs", f"local,path={path},mount_tag={tag},security_model=none,"
                            "multidevs=remap,readonly=on")),
@@ -221,8 +223,9 @@ class Guest(Place):
             "-chardev", f"socket,id=console,path={self.console},server=on,wait=off,"
                         f"logfile={self.console_log}", "-serial", "chardev:console",
             "-kernel", seen(kernel.image), "-initrd", initramfs, "-append",
-            "console=ttyS0 panic=-1 oops=panic random.trust_cpu=on intel_iommu=on "
-            f"iommu={self.iommu}",
+            # Without the check: when the host is busy the kernel finds that its timer does not work.
+            "console=ttyS0 panic=-1 oops=panic random.trust_cpu=on no_timer_check intel_iommu=on "
+            f"iommu={self.iommu or 'off'}",
         ]
 
     def reason(self):
@@ -283,10 +286,8 @@ class Lab:
         self.far = Far()
         self.nic = self.guest = None
 
-    def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR), mac=NIC_MAC, iommu="nopt",
-              shares=None):
-        """`iommu`: nopt translates the DMA of the kernel's own drivers too, pt lets it pass.
-        `shares`: what else of the cache the guest may mount, {9p tag: path}."""
+    def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR), mac=NIC_MAC, **guest):
+        """`guest`: more for Guest()."""
         try:
             os.close(os.memfd_create("lab"))
         except OSError as error:
@@ -298,7 +299,7 @@ class Lab:
             self.far.sh(f"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && ip link set lo up && "
                         f"ip address add {FAR_V4}/24 dev {WIRE} && ip link set {WIRE} up")
         self.guest = Guest(self.store, self.store.kernel(self.version), self.nic, self.folder,
-                           self.build, iommu, shares or {})
+                           self.build, **guest)
         self.guest.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 "
                       "net.ipv6.conf.default.disable_ipv6=1")
 
