@@ -230,8 +230,9 @@ def says(lab):
 
 @scenario.check("the kernel says where")
 def kernel_log(lab):
-    rows = re.findall(r"\[DMA (Read|Write) NO_PASID\] Request device \[([^]]+)\] fault addr "
-                      r"(0x[0-9a-f]+)", lab.guest.sh("dmesg"))
+    # Newer kernels name the PCI domain.
+    rows = re.findall(r"\[DMA (Read|Write) NO_PASID\] Request device \[(?:0000:)?([^]]+)\] "
+                      r"fault addr (0x[0-9a-f]+)", lab.guest.sh("dmesg"))
     bdf = lab.bdf.partition(":")[2]
     expect(all(row[1] == bdf for row in rows), f"faults of other devices: {rows}")
     # Its log is rate-limited, and the IOMMU keeps one fault at a time.
