@@ -18,8 +18,11 @@ from machine import NEAR_V4, NIC_MAC
 from store import Failure
 
 ROOT = "/run/dpdk"
-COMMANDS, LOG, PID, CODE = (f"/run/testpmd.{name}" for name in ("in", "log", "pid", "code"))
+COMMANDS, OUT, ERR, PID, CODE = (f"/run/testpmd.{name}"
+                                 for name in ("in", "out", "err", "pid", "code"))
 PROMPT = "testpmd> "
+REFUSED = re.compile(r"Bad arguments|Command not found|Ambiguous command|not supported|"
+                     r"\b[Ff]ail(ed)?\b|\b[Ii]nvalid\b")
 HUGE_PAGES = 64  # of 2 MiB
 MBUFS = 8192
 START_S, COMMAND_S, STOP_S = 60, 20, 30
@@ -44,35 +47,40 @@ def prepare(lab):
         raise Failure(f"the guest gives {have} of {HUGE_PAGES} huge pages")
 
 
-def plain(text):
-    """Without what moves a terminal's cursor."""
-    return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace("\r", "")
+# Makes plain text of what a terminal gets. A change of the link is told at once, even in the midst
+# of a prompt.
+PLAIN = (r"tr -d '\r' | sed -z 's/\x1b\[[0-9;]*[A-Za-z]//g; "
+         r"s/\nPort [0-9]*: link state change event\n//g'")
 
 
 class Testpmd:
-    """A running testpmd; the with statement starts it, and has it quit."""
+    """A running testpmd; begin() or a with statement starts it, quit() or the latter's end ends it."""
 
     def __init__(self, lab, *options, eal=()):
         self.lab, self.guest = lab, lab.guest
         # What is mapped in the NIC is named by its virtual address, which must fit the IOMMU: QEMU's
         # has 39 bits, and EAL maps from 4 GiB upward.
         words = ["dpdk-testpmd", "-l", "0,1", "--main-lcore", "0", "--in-memory", "--iova-mode=va",
-                 "-a", lab.bdf, *eal, "--", "-i", f"--total-num-mbufs={MBUFS}", *options]
+                 "--no-telemetry", "--log-level=pmd.net.ixgbe.init:debug", "-a", lab.bdf, *eal, "--", "-i", f"--total-num-mbufs={MBUFS}", *options]
         self.text = " ".join(words)
 
-    def __enter__(self):
+    def begin(self):
+        self.guest.sh(f"test ! -e {PID} || kill -9 $(cat {PID}) 2>/dev/null || true")
         self.guest.sh(
-            f"rm -f {CODE} {PID}; : >{LOG}; (script -qef -c 'echo $$ >{PID}; "
-            f"exec chroot {ROOT} {self.text}' {LOG} <>{COMMANDS} >/dev/null 2>&1; "
+            f"rm -f {CODE} {PID}; : >{OUT}; (script -qef -c 'echo $$ >{PID}; "
+            f"exec chroot {ROOT} {self.text} 2>{ERR}' {OUT} <>{COMMANDS} >/dev/null 2>&1; "
             f"echo $? >{CODE}) >/dev/null 2>&1 &")
         deadline = time.monotonic() + START_S
-        while not self.guest.sh(f"tail -c 100 {LOG}").endswith(PROMPT):
+        while not self.guest.sh(f"tail -c 100 {OUT}").endswith(PROMPT):
             ended = self.guest.try_sh(f"test -e {CODE}")[0] == 0
             if ended or time.monotonic() > deadline:
                 said = self.said()
                 self.kill()
                 raise Failure(f"testpmd {'ended' if ended else 'hangs'} at its start: {said}")
             time.sleep(0.1)
+
+    def __enter__(self):
+        self.begin()
         return self
 
     def __exit__(self, kind, error, _):
@@ -82,8 +90,11 @@ class Testpmd:
         finally:
             self.kill()
 
+    def log(self):
+        return self.guest.sh(f"cat {ERR}; <{OUT} {PLAIN}")
+
     def said(self, lines=8):
-        return "\n    ".join(plain(self.guest.sh(f"cat {LOG}")).splitlines()[-lines:])
+        return "\n    ".join(self.log().splitlines()[-lines:])
 
     def kill(self):
         self.guest.sh(f"test -e {CODE} || kill -9 $(cat {PID})")
@@ -99,16 +110,15 @@ class Testpmd:
         output = []
         for command in commands:
             text = self.guest.sh(
-                f"start=$(($(stat -c %s {LOG}) + 1)); echo '{command}' >{COMMANDS}; "
-                f"for i in $(seq {timeout * 20}); do tail -c +$start {LOG} | grep -q '{PROMPT}' && "
-                f"break; test -e {CODE} && break; sleep 0.05; done; tail -c +$start {LOG}",
-                timeout + 10)
-            answer, prompt, _ = plain(text).partition(PROMPT)
+                f"start=$(($(stat -c %s {OUT}) + 1)); echo '{command}' >{COMMANDS}; "
+                f"said() {{ tail -c +$start {OUT} | {PLAIN}; }}; end=$((SECONDS + {timeout})); "
+                f"until said | grep -q '{PROMPT}' || test -e {CODE} -o $SECONDS -gt $end; do "
+                f"sleep 0.$((tries++ < 20 ? 1 : 9)); done; said", timeout + 10)
+            answer, prompt, _ = text.partition(PROMPT)
             if not prompt:
                 raise Failure(f"testpmd: '{command}' is not done in {timeout} s: {self.said()}")
-            if re.search(r"Bad arguments|Command not found|Ambiguous command|[Ff]ail(ed)?\b|"
-                         r"[Ii]nvalid|not supported", answer):
-                raise Failure(f"testpmd: {answer.strip()}")
+            if not command.startswith("show") and REFUSED.search(answer):
+                raise Failure(f"testpmd: '{command}': {answer.partition(chr(10))[2].strip()}")
             output.append(answer.partition("\n")[2])
         return "\n".join(output)
 

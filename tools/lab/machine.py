@@ -223,7 +223,7 @@ class Guest(Place):
             "-chardev", f"socket,id=console,path={self.console},server=on,wait=off,"
                         f"logfile={self.console_log}", "-serial", "chardev:console",
             "-kernel", seen(kernel.image), "-initrd", initramfs, "-append",
-            # Without the check: when the host is busy the kernel finds that its timer does not work.
+            # A virtual processor that waits for a real one looks like a broken timer.
             "console=ttyS0 panic=-1 oops=panic random.trust_cpu=on no_timer_check intel_iommu=on "
             f"iommu={self.iommu or 'off'}",
         ]

@@ -129,6 +129,19 @@ def counted_by_nic(lab, read):
 
 # ---- A far end with VLAN tags: the host's kernel may know none ----
 
+def tag_of(frame, ancillary):
+    """(tag or None, the frame without it): the kernel hands it over apart, or in place."""
+    for level, kind, data in ancillary:
+        if level == SOL_PACKET and kind == PACKET_AUXDATA:
+            status, = struct.unpack_from("=I", data)
+            tag, = struct.unpack_from("=H", data, 16)
+            if status & TP_STATUS_VLAN_VALID:
+                return tag, frame
+    if struct.unpack_from("!H", frame, 12)[0] == ETH_VLAN:
+        return struct.unpack_from("!H", frame, 14)[0], frame[:12] + frame[16:]
+    return None, frame
+
+
 class TaggedEcho:
     """Answers ARP and ping for one address of one VLAN."""
 
@@ -139,18 +152,6 @@ class TaggedEcho:
         raw.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         raw.settimeout(0.1)
         self.thread = threading.Thread(target=self.serve)
-
-    def tag_of(self, frame, ancillary):
-        """(tag, the frame without it): the kernel hands it over apart, or in place."""
-        for level, kind, data in ancillary:
-            if level == SOL_PACKET and kind == PACKET_AUXDATA:
-                status, = struct.unpack_from("=I", data)
-                tag, = struct.unpack_from("=H", data, 16)
-                if status & TP_STATUS_VLAN_VALID:
-                    return tag, frame
-        if struct.unpack_from("!H", frame, 12)[0] == ETH_VLAN:
-            return struct.unpack_from("!H", frame, 14)[0], frame[:12] + frame[16:]
-        return None, frame
 
     def answer(self, frame):
         """What follows the addresses, or None."""
@@ -176,7 +177,7 @@ class TaggedEcho:
                 continue
             if len(frame) < 42:
                 continue
-            tag, frame = self.tag_of(frame, ancillary)
+            tag, frame = tag_of(frame, ancillary)
             reply = self.answer(frame)
             if tag is None or tag & 0xFFF != self.vlan or reply is None:
                 continue
