@@ -54,18 +54,20 @@ PLAIN = (r"tr -d '\r' | sed -z 's/\x1b\[[0-9;]*[A-Za-z]//g; "
 
 
 class Testpmd:
-    """A running testpmd; begin() or a with statement starts it, quit() or the latter's end ends it."""
+    """A running testpmd. begin() and quit(), or a with statement, start and end it."""
 
     def __init__(self, lab, *options, eal=()):
         self.lab, self.guest = lab, lab.guest
-        # What is mapped in the NIC is named by its virtual address, which must fit the IOMMU: QEMU's
-        # has 39 bits, and EAL maps from 4 GiB upward.
+        # The NIC is given virtual addresses, which must fit the IOMMU: QEMU's has 39 bits. EAL maps
+        # from 4 GiB upward, well below that.
         words = ["dpdk-testpmd", "-l", "0,1", "--main-lcore", "0", "--in-memory", "--iova-mode=va",
-                 "--no-telemetry", "--log-level=pmd.net.ixgbe.init:debug", "-a", lab.bdf, *eal, "--", "-i", f"--total-num-mbufs={MBUFS}", *options]
+                 "--no-telemetry", "--log-level=pmd.net.ixgbe.init:debug", "-a", lab.bdf, *eal,
+                 "--", "-i", f"--total-num-mbufs={MBUFS}", *options]
         self.text = " ".join(words)
 
     def begin(self):
-        self.guest.sh(f"test ! -e {PID} || kill -9 $(cat {PID}) 2>/dev/null || true")
+        if self.guest.try_sh(f"test -e {PID} -a ! -e {CODE}")[0] == 0:
+            self.kill()  # a check that failed left it
         self.guest.sh(
             f"rm -f {CODE} {PID}; : >{OUT}; (script -qef -c 'echo $$ >{PID}; "
             f"exec chroot {ROOT} {self.text} 2>{ERR}' {OUT} <>{COMMANDS} >/dev/null 2>&1; "

@@ -14,6 +14,8 @@ MIN, MAX = 60, 1514
 WINDOW = 16  # frames on their way
 TIMEOUT_S = 5
 RECEIVE_BYTES = 4 << 20
+L4_BYTES = {socket.IPPROTO_UDP: 8, socket.IPPROTO_TCP: 20}
+SEQ, TCP_ACK = 7, 0x10
 
 
 def mac_bytes(text):
@@ -29,6 +31,40 @@ def frame(to, size, number):
 
 def tagged(data, vlan):
     return data[:12] + struct.pack("!HH", 0x8100, vlan) + data[12:]
+
+
+def checksum(data):
+    """RFC 1071."""
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ip_packet(to, version, protocol, data, host=1, right=True):
+    """An IP packet from PEER to `to`, from the host of that number, with the checksums that belong
+    there, or with wrong ones."""
+    ports = struct.pack("!HH", 1000 + host, 2000)
+    length = L4_BYTES[protocol] + len(data)
+    if version == 4:
+        addresses = bytes((198, 51, 100, host, 198, 51, 100, 200))  # RFC 5737
+        fixed = struct.pack("!BBHHHBB", 0x45, 0, 20 + length, 1, 0, 64, protocol)
+        right_ip = checksum(fixed + b"\0\0" + addresses)
+        header = fixed + struct.pack("!H", right_ip if right else right_ip ^ 0xBAD) + addresses
+    else:
+        network = bytes.fromhex("20010db8") + bytes(11)  # RFC 3849
+        addresses = network + bytes((host,)) + network + bytes((200,))
+        header = struct.pack("!IHBB", 6 << 28, length, protocol, 64) + addresses
+    if protocol == socket.IPPROTO_UDP:
+        before, after = ports + struct.pack("!H", length), b""
+    else:
+        before, after = ports + struct.pack("!IIBBH", SEQ, 0, 5 << 4, TCP_ACK, 8192), b"\0\0"
+    pseudo = addresses + struct.pack("!HH", protocol, length)
+    right_l4 = checksum(pseudo + before + b"\0\0" + after + data) or 0xFFFF
+    l4 = before + struct.pack("!H", right_l4 if right else right_l4 ^ 0xBAD) + after
+    kind = struct.pack("!H", 0x0800 if version == 4 else 0x86DD)
+    return mac_bytes(to) + mac_bytes(PEER) + kind + header + l4 + data
 
 
 def swapped(data):

@@ -233,7 +233,7 @@ def parse():
                         help="afterwards, a shell in the guest with everything standing")
     cache = os.environ.get("XDG_CACHE_HOME") or "/var/cache"
     parser.add_argument("--cache", metavar="DIR", default=os.path.join(cache, "ixtap-lab"),
-                        help="QEMU and kernels are kept there (%(default)s)")
+                        help="QEMU, kernels and DPDK are kept there (%(default)s)")
     arguments = parser.parse_args()
     if arguments.report and not SCENARIOS[arguments.scenario].report:
         parser.error(f"{arguments.scenario} has no report")
