@@ -73,7 +73,7 @@ class Testpmd:
             f"exec chroot {ROOT} {self.text} 2>{ERR}' {OUT} <>{COMMANDS} >/dev/null 2>&1; "
             f"echo $? >{CODE}) >/dev/null 2>&1 &")
         deadline = time.monotonic() + START_S
-        while not self.guest.sh(f"tail -c 100 {OUT}").endswith(PROMPT):
+        while PROMPT not in self.guest.sh(f"<{OUT} {PLAIN}"):
             ended = self.guest.try_sh(f"test -e {CODE}")[0] == 0
             if ended or time.monotonic() > deadline:
                 said = self.said()
@@ -104,7 +104,8 @@ class Testpmd:
 
     def quit(self):
         """Stops and closes its ports, and must end with status 0."""
-        self.guest.sh(f"echo quit >{COMMANDS}")
+        # <> does not wait for a reader, should testpmd have ended.
+        self.guest.sh(f"echo quit 1<>{COMMANDS}")
         self.guest.until(f"cat {CODE}", "0", STOP_S)
 
     def do(self, *commands, timeout=COMMAND_S):
@@ -112,7 +113,7 @@ class Testpmd:
         output = []
         for command in commands:
             text = self.guest.sh(
-                f"start=$(($(stat -c %s {OUT}) + 1)); echo '{command}' >{COMMANDS}; "
+                f"start=$(($(stat -c %s {OUT}) + 1)); echo '{command}' 1<>{COMMANDS}; "
                 f"said() {{ tail -c +$start {OUT} | {PLAIN}; }}; end=$((SECONDS + {timeout})); "
                 f"until said | grep -q '{PROMPT}' || test -e {CODE} -o $SECONDS -gt $end; do "
                 f"sleep 0.$((tries++ < 20 ? 1 : 9)); done; said", timeout + 10)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """DPDK's ixgbe driver on ixnic: the second judge that did not grow up with our driver.
 
-What it breaks of the datasheet is listed here with the reason, and where its source (22.11) says so;
+What it breaks of the datasheet is listed here with the place in its source (22.11) that does so;
 anything else that ixnic reports is a mistake of ixnic, or a discovery.
 """
 import re
