@@ -20,7 +20,18 @@ real machine, and what counts is how two drivers differ on the same NIC, in the 
 the same round. What that comparison carries over: how much code runs for a frame, how
 often a driver touches registers, how often it sleeps and is woken. What it does not: caches, memory
 bandwidth, PCI Express, real interrupts. Copies are dearer than on hardware. The NIC moderates interrupts as
-an 82599 does.
+an 82599 does. The IOMMU passes the in-kernel driver's DMA through (iommu=pt), and translates that of
+the others.
+
+The drivers:
+
+- `ixgbe`: the guest's own, as it comes: interrupt moderation by itself, flows directed by the
+  processor that sends (ATR). `rx-usecs 0`: no moderation. `ntuple`: no ATR, by which a connection whose
+  acknowledgements leave from two processors arrives out of order.
+- `ixtapd`: one queue, as a user without privileges, in its three ways to poll.
+- `DPDK`: testpmd forwards between its ixgbe driver and an interface of the kernel: `net_tap`, or
+  `virtio-user` with the kernel's vhost-net. It forwards frames as they are, so the kernel
+  computes checksums and cuts TCP into frames; and it always polls.
 """
 
 
@@ -129,7 +140,7 @@ def page(comparison, facts, cases, streams, packets, quiet, plots):
     aims = comparison.aims(quiet)
     yield "# ixtapd, in-kernel ixgbe and DPDK on the same NIC"
     yield ""
-    yield (f"Guest kernel {facts['guest_kernel']}, {facts['rounds']} rounds; medians over the rounds, "
+    yield (f"Guest kernel {facts['guest_kernel']}, {facts['rounds']} round{'s'[:facts['rounds'] > 1]}; medians over the rounds, "
            "with the smallest and the largest in brackets.")
     yield ""
     yield "## What was emulated, and what that means"
