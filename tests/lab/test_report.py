@@ -48,19 +48,29 @@ def test_figure_is_the_median_with_its_spread():
 
 
 def test_ratio_is_taken_within_a_round(comparison):
-    ratio = comparison.ratio("ours, busy", "kernel, fast", ("latency", CASE, "rtt", "p50_ns"))
+    ratio = comparison.ratio("ours, busy", "kernel, fast", report.latency_of(CASE, "p50_ns"))
     assert ratio.values == [0.8, 0.8]
 
 
-@pytest.mark.parametrize("family, path, most, mode", [
-    ("ixtapd", ("latency", CASE, "rtt", "p50_ns"), False, "ours, busy"),
-    ("ixtapd", ("latency", CASE, "rtt", "p99_ns"), False, "ours"),
-    ("ixtapd", ("TCP out", "mbps"), True, "ours"),
-    ("in-kernel", ("TCP out", "mbps"), True, "kernel"),
-    ("in-kernel", ("latency", CASE, "rtt", "p50_ns"), False, "kernel, fast"),
+def tcp_out(result):
+    return result["TCP out"]["mbps"]
+
+
+@pytest.mark.parametrize("family, get, most, mode", [
+    ("ixtapd", report.latency_of(CASE, "p50_ns"), False, "ours, busy"),
+    ("ixtapd", report.latency_of(CASE, "p99_ns"), False, "ours"),
+    ("ixtapd", tcp_out, True, "ours"),
+    ("in-kernel", tcp_out, True, "kernel"),
+    ("in-kernel", report.latency_of(CASE, "p50_ns"), False, "kernel, fast"),
 ])
-def test_best_mode(comparison, family, path, most, mode):
-    assert comparison.best(family, path, most) == mode
+def test_best_mode(comparison, family, get, most, mode):
+    assert comparison.best(family, get, most) == mode
+
+
+def test_round_trip_begins_when_the_probe_was_sent():
+    run = {"latency": {CASE: {"rtt": {"p50_ns": 9000}, "rtt_uncorrected": {"p50_ns": 2000}}}}
+    assert report.latency_of(CASE, "p50_ns")(run) == 2
+    assert report.latency_of(CASE, "p50_ns", report.from_schedule)(run) == 9
 
 
 def test_aims(comparison):

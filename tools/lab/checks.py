@@ -11,10 +11,11 @@ from store import Failure
 
 class Scenario:
     """@scenario.check("name") adds one. `text` is what the scenario is, report(lab, folder) writes a
-    page about it and returns its path."""
+    page about it and returns its path, data(lab) is what the JSON has besides the checks."""
 
-    def __init__(self, text, start, report=None, deadline_s=900):
-        self.text, self.start, self.report, self.deadline_s = text, start, report, deadline_s
+    def __init__(self, text, start, report=None, data=lambda lab: {}, deadline_s=900):
+        self.text, self.start, self.deadline_s = text, start, deadline_s
+        self.report, self.data = report, data
         self.checks = []
 
     def check(self, name, vital=False):

@@ -186,7 +186,7 @@ def run(arguments, store, programs):
             results = scenario.run(lab, screen.progress, screen.result)
         result = verdict(arguments, lab, results)
         result["seconds"] = round(time.monotonic() - started, 1)
-        write_json(arguments, result)
+        write_json(arguments, result | scenario.data(lab))
         complete = len(results) == len(scenario.checks)
         screen.line(f"{result['passed']} passed, {result['failed']} failed"
                     f"{'' if complete else ', the rest was not reached'}, "

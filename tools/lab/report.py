@@ -5,6 +5,7 @@ A round is {driver: what scenario_compare.measure() gave}. A figure is the media
 the smallest and the largest beside it. A ratio is taken within each round, so that both sides
 had the same host; then it is a figure like any other.
 """
+import functools
 import json
 import os
 import statistics
@@ -35,11 +36,10 @@ The drivers:
 """
 
 
-def of(round_, driver, path):
-    value = round_[driver]
-    for name in path:
-        value = value[name]
-    return value
+def round_trip(run):
+    """From the moment of sending. ixlat's "rtt" is that too, but at a fixed rate it begins when the
+    probe should have been sent, and so has in it how late the guest's timer woke the sender."""
+    return run.get("rtt_uncorrected") or run["rtt"]
 
 
 class Figure:
@@ -59,6 +59,15 @@ class Figure:
         return {"median": self.median, "min": min(self.values), "max": max(self.values)}
 
 
+def latency_of(case, key, start=round_trip):
+    """What takes this latency, in microseconds, out of what was measured of a driver."""
+    return lambda result: start(result["latency"][case])[key] / 1000
+
+
+def from_schedule(run):
+    return run["rtt"]
+
+
 class Comparison:
     """`family(driver)` says which drivers are modes of the same."""
 
@@ -66,39 +75,42 @@ class Comparison:
         self.rounds, self.family = rounds, family
         self.drivers = [driver for driver in rounds[0] if all(driver in each for each in rounds)]
 
-    def figure(self, driver, *path):
-        return Figure(of(each, driver, path) for each in self.rounds)
+    def figure(self, driver, get):
+        return Figure(get(each[driver]) for each in self.rounds)
 
-    def best(self, family, path, most):
+    def modes(self, family):
+        return [driver for driver in self.drivers if self.family(driver) == family]
+
+    def best(self, family, get, most):
         """The mode that is best at this, by its median."""
-        modes = [driver for driver in self.drivers if self.family(driver) == family]
-        return (max if most else min)(modes, key=lambda mode: self.figure(mode, *path).median)
+        return (max if most else min)(self.modes(family),
+                                      key=lambda mode: self.figure(mode, get).median)
 
-    def ratio(self, driver, other, path):
-        return Figure(of(each, driver, path) / of(each, other, path) for each in self.rounds)
+    def ratio(self, driver, other, get):
+        return Figure(get(each[driver]) / get(each[other]) for each in self.rounds)
 
     def aims(self, quiet):
         """What the project wants of the comparison, and what came out."""
         rows = []
 
-        def row(what, path, other, aim, most):
-            ours = self.best("ixtapd", path, most)
-            for theirs in other:
-                ratio = self.ratio(ours, theirs, path)
-                rows.append({
-                    "what": what, "ours": ours, "theirs": theirs, "aim": aim,
-                    "at_most": not most, "ratio": ratio.json(),
-                    "reached": ratio.median >= aim if most else ratio.median <= aim})
+        def row(what, get, theirs, aim, most):
+            ours = self.best("ixtapd", get, most)
+            ratio = self.ratio(ours, theirs, get)
+            rows.append({
+                "what": what, "ours": ours, "theirs": theirs, "aim": aim, "at_most": not most,
+                "ratio": ratio.json(),
+                "reached": ratio.median >= aim if most else ratio.median <= aim})
 
-        for what, key in (("median", "p50_ns"), ("99th percentile", "p99_ns")):
-            path = ("latency", quiet, "rtt", key)
-            row(f"round trip, {what}", path, [self.best("in-kernel", path, False)], 1.0, False)
+        trips = {"median": latency_of(quiet, "p50_ns"),
+                 "99th percentile": latency_of(quiet, "p99_ns")}
+        for what, get in trips.items():
+            row(f"round trip, {what}", get, self.best("in-kernel", get, False), 1.0, False)
         for way in ("TCP out", "TCP in"):
-            path = (way, "mbps")
-            row(way, path, [self.best("in-kernel", path, True)], 1.0, True)
-        for what, key in (("median", "p50_ns"), ("99th percentile", "p99_ns")):
-            row(f"round trip, {what}", ("latency", quiet, "rtt", key),
-                [driver for driver in self.drivers if self.family(driver) == "DPDK"], 0.8, False)
+            get = functools.partial(lambda way, result: result[way]["mbps"], way)
+            row(way, get, self.best("in-kernel", get, True), 1.0, True)
+        for what, get in trips.items():
+            for theirs in self.modes("DPDK"):
+                row(f"round trip, {what}", get, theirs, 0.8, False)
         return rows
 
 
@@ -120,20 +132,32 @@ def aim_rows(aims):
                "reached" if aim["reached"] else "**missed**"]
 
 
-def latency_table(comparison, case, spread=True):
+def latency_table(comparison, case, start):
     keys = ("p50_ns", "p90_ns", "p99_ns", "p99_9_ns", "max_ns")
-    rows = [[driver, *(Figure(value / 1000 for value in
-                              comparison.figure(driver, "latency", case, "rtt", key).values)
-                       .text(spread=spread) for key in keys),
-             comparison.figure(driver, "latency", case, "lost").text(spread=False)]
-            for driver in comparison.drivers]
-    return table(["driver", "p50", "p90", "p99", "p99.9", "max", "lost"], rows)
+    return table(["driver", "p50", "p90", "p99", "p99.9", "max", "lost"], [
+        [driver, *(comparison.figure(driver, latency_of(case, key, start)).text() for key in keys),
+         f"{sum(each[driver]['latency'][case]['lost'] for each in comparison.rounds)}"]
+        for driver in comparison.drivers])
+
+
+def latency_section(comparison, case, plot):
+    yield f"### {case}"
+    yield ""
+    yield from latency_table(comparison, case, round_trip)
+    yield ""
+    yield f"![Percentiles: {case}]({plot})"
+    if all("rtt_uncorrected" in each["latency"][case] for each in comparison.rounds[0].values()):
+        yield ""
+        yield ("The same, from when the probe should have been sent: how late the guest's timer woke the "
+               "sender is in it, and nothing is left out when an answer holds up the next probes.")
+        yield ""
+        yield from latency_table(comparison, case, from_schedule)
 
 
 def throughput_table(comparison, names, key, digits):
     return table(["driver", *names], [
-        [driver, *(comparison.figure(driver, name, key).text(digits) for name in names)]
-        for driver in comparison.drivers])
+        [driver, *(comparison.figure(driver, lambda result, name=name: result[name][key]).text(digits)
+                   for name in names)] for driver in comparison.drivers])
 
 
 def page(comparison, facts, cases, streams, packets, quiet, plots):
@@ -155,12 +179,7 @@ def page(comparison, facts, cases, streams, packets, quiet, plots):
     yield "## Round trips, microseconds"
     for case in cases:
         yield ""
-        yield f"### {case}"
-        yield ""
-        yield from latency_table(comparison, case)
-        if case in plots:
-            yield ""
-            yield f"![Percentiles: {case}]({plots[case]})"
+        yield from latency_section(comparison, case, plots[case])
     yield ""
     yield "## Throughput, Mbit/s"
     yield ""
@@ -200,8 +219,9 @@ def bars(path, title, comparison, names, key):
     data = "".join(
         "$d{0} << EOD\n{1}\nEOD\n".format(number, "\n".join(
             "{} {} {} {}".format(group, figure.median, min(figure.values), max(figure.values))
-            for group, figure in enumerate(comparison.figure(driver, name, key)
-                                           for name in names)))
+            for group, figure in enumerate(
+                comparison.figure(driver, lambda result, name=name: result[name][key])
+                for name in names)))
         for number, driver in enumerate(comparison.drivers))
     width = 0.8 / len(comparison.drivers)
     plot = ", ".join(
@@ -226,11 +246,12 @@ def percentiles(path, ixlat, folder, comparison, case):
     """Of each driver the round whose median is the median one."""
     files = []
     for number, driver in enumerate(comparison.drivers):
-        runs = sorted((of(each, driver, ("latency", case)) for each in comparison.rounds),
-                      key=lambda run: run["rtt"]["p50_ns"])
+        runs = sorted((each[driver]["latency"][case] for each in comparison.rounds),
+                      key=lambda run: round_trip(run)["p50_ns"])
         name = os.path.join(folder, f"driver-{number}.json")
         with open(name, "w", encoding="utf-8") as file:
-            json.dump(runs[len(runs) // 2] | {"label": driver}, file)
+            run = runs[len(runs) // 2]
+            json.dump(run | {"label": driver, "rtt": round_trip(run)}, file)
         files.append(name)
     try:
         done = subprocess.run([ixlat, "compare", *files, "--plot", path], text=True,
