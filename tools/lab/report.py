@@ -154,6 +154,21 @@ def latency_section(comparison, case, plot):
         yield from latency_table(comparison, case, from_schedule)
 
 
+def overview(comparison, quiet):
+    """The page in one table; README.md of the project has it too."""
+    columns = {
+        "round trip, us: median": (latency_of(quiet, "p50_ns"), 0),
+        "99th percentile": (latency_of(quiet, "p99_ns"), 0),
+        "TCP out, Mbit/s": (lambda result: result["TCP out"]["mbps"], 0),
+        "TCP in": (lambda result: result["TCP in"]["mbps"], 0),
+        "CPU, s/GB: out": (lambda result: result["TCP out"]["cpu_s_per_gb"], 1),
+        "in": (lambda result: result["TCP in"]["cpu_s_per_gb"], 1),
+    }
+    return table(["driver", *columns], [
+        [driver, *(comparison.figure(driver, get).text(digits) for get, digits in columns.values())]
+        for driver in comparison.drivers])
+
+
 def throughput_table(comparison, names, key, digits):
     return table(["driver", *names], [
         [driver, *(comparison.figure(driver, lambda result, name=name: result[name][key]).text(digits)
@@ -170,6 +185,12 @@ def page(comparison, facts, cases, streams, packets, quiet, plots):
     yield "## What was emulated, and what that means"
     yield ""
     yield EMULATED.format(cpus=os.cpu_count())
+    yield "## Overview"
+    yield ""
+    yield f"Round trips: {quiet}."
+    yield ""
+    yield from overview(comparison, quiet)
+    yield ""
     yield "## Aims"
     yield ""
     yield "The best mode of each driver, by its median; ratios within a round."
