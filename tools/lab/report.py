@@ -225,6 +225,13 @@ def page(comparison, facts, cases, streams, packets, quiet, plots):
 
 # ---- Plots ----
 
+SHADES = {
+    "in-kernel": ("#08519c", "#3182bd", "#6baed6"),
+    "ixtapd": ("#fdae6b", "#f16913", "#a63603"),
+    "DPDK": ("#969696", "#525252"),
+}
+
+
 def gnuplot(script):
     try:
         done = subprocess.run(["gnuplot", "-"], input=script, text=True, capture_output=True,
@@ -233,6 +240,13 @@ def gnuplot(script):
         raise Failure("gnuplot is not installed: install gnuplot-nox") from None
     if done.returncode != 0:
         raise Failure(f"gnuplot: {done.stderr.strip()}")
+
+
+def colour(comparison, driver):
+    """A hue for each family, a shade for each of its modes."""
+    family = comparison.family(driver)
+    shades = SHADES[family]
+    return shades[comparison.modes(family).index(driver) % len(shades)]
 
 
 def bars(path, title, comparison, names, key):
@@ -247,11 +261,11 @@ def bars(path, title, comparison, names, key):
     width = 0.8 / len(comparison.drivers)
     plot = ", ".join(
         f"$d{number} using ($1 + {(number - (len(comparison.drivers) - 1) / 2) * width}):2:3:4:"
-        f"({width * 0.9}) "
+        f"({width * 0.9}) linecolor rgb '{colour(comparison, driver)}' "
         f"with boxerrorbars title \"{driver}\""
         for number, driver in enumerate(comparison.drivers))
     ticks = ", ".join(f'"{name}" {group}' for group, name in enumerate(names))
-    gnuplot(f"""set terminal svg size 900,420 font "sans-serif,13" background rgb "white"
+    gnuplot(f"""set terminal svg noenhanced size 900,420 font "sans-serif,13" background rgb "white"
 set output "{path}"
 set title "{title}"
 set style fill solid 0.75
