@@ -10,7 +10,7 @@
 
 #include <errno.h>
 #include <net/ethernet.h>
-#include <net/if.h>
+#include <netpacket/packet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -213,22 +213,37 @@ static bool passes(int err)
 	       err == ENETUNREACH || err == ENETDOWN || err == ENOBUFS || err == ENOMEM;
 }
 
+/* Whether the raw socket's interface was deleted: the socket never hears of a new one. */
+static bool gone(const struct reflector *reflector)
+{
+	struct sockaddr_ll at = {0};
+	socklen_t length = sizeof(at);
+
+	return getsockname(reflector->fd, (struct sockaddr *)&at, &length) == 0 &&
+	       at.sll_ifindex < 0;
+}
+
 static int answer_all(struct reflector *reflector)
 {
+	/* A deletion begins as any other "down", and there is no second error when it is done. */
+	bool down = false;
+
 	while (!stop_asked()) {
 		ssize_t length = receive(reflector);
 		int64_t received_ns = clock_ns();
 
 		if (length >= 0) {
+			down = false;
 			answer(reflector, (size_t)length, received_ns);
 		} else if (!passes(errno)) {
 			fail("cannot receive: %s", strerror(errno));
 			return -1;
-		} else if (errno == ENETDOWN && reflector->raw &&
-			   !if_nametoindex(reflector->interface)) {
-			/* Down is no reason to end, but the socket never hears of a new one. */
-			fail("the interface %s is gone", reflector->interface);
-			return -1;
+		} else if (reflector->raw && (down || errno == ENETDOWN)) {
+			down = true;
+			if (gone(reflector)) {
+				fail("the interface %s is gone", reflector->interface);
+				return -1;
+			}
 		}
 	}
 	return 0;
