@@ -327,9 +327,40 @@ def rss(lab):
     streams = [int(count) for count in re.findall(
         r"Queue= *\d+ -> TX.*\n\s+RX-packets: (\d+)", text)]
     expect(streams == queues["rx"], f"the NIC counts {queues['rx']}, DPDK {streams}: {text}")
+    return {"queue_0": queues["rx"][0], "queue_1": queues["rx"][1]}
+
+
+@scenario.check("flow rules")
+def flow_rules(lab):
+    """A 5-tuple filter sends a flow to the other queue; the Flow Director drops another one."""
+    def datagrams(host):
+        return [ip_packet(NIC_MAC, 4, socket.IPPROTO_UDP, bytes((number,) * 64), host)
+                for number in range(ROUNDS)]
+
+    def queue_of(host):
+        lab.pmd.do("clear port xstats 0")
+        far.echo(datagrams(host))
+        counts = [xstats(lab)[f"rx_q{i}_packets"] for i in range(2)]
+        expect(sorted(counts) == [0, ROUNDS], f"one flow in queues {counts}")
+        return counts.index(ROUNDS)
+
+    flow = "flow create 0 ingress pattern eth / ipv4 src is {} dst is {}"
+    hosts = ("198.51.100.1", "198.51.100.2")
+    with wire(lab) as far:
+        usual = queue_of(1)
+        lab.pmd.do(flow.format(hosts[0], "198.51.100.200") +
+                   f" / udp src is 1001 dst is 2000 / end actions queue index {1 - usual} / end")
+        expect(queue_of(1) == 1 - usual, "the filter's flow stays in its queue")
+        lab.pmd.do(flow.format(hosts[1], "198.51.100.200") + " / end actions drop / end")
+        far.echo(datagrams(3), silent=datagrams(2))
+        dropped = lab.nic.ask("counters")["counters"]["rx_drop_flow_director"]
+        expect(dropped == ROUNDS, f"{dropped} of {ROUNDS} frames are dropped")
+        lab.pmd.do("flow flush 0")
+        expect(queue_of(1) == usual, "the filter's flow does not come back to its queue")
+        far.echo(datagrams(2))
     lab.pmd.do("stop")
     lab.pmd.quit()
-    return {"queue_0": queues["rx"][0], "queue_1": queues["rx"][1]}
+    return {"dropped": dropped}
 
 
 def add_path(name, path):
