@@ -11,7 +11,10 @@
     lab      drivers in virtual machines            build/plain
     asan     the first four again                   build/asan: address and undefined behaviour
 
-The lab is short unless it is asked for by name: then it is all scenarios, on all kernels. Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed.
+The lab is short unless it is asked for by name: then it is all scenarios, on all kernels.
+
+Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed. Only the lab's
+scenarios do not: they may have to fetch packages, and contain what they start themselves.
 """
 import collections
 import json
@@ -284,7 +287,7 @@ def main():
     plain = [suite for suite in SUITES if suite in wanted and suite != "asan"]
     if plain and build("plain"):
         for suite in plain:
-            run(suite, "plain", full=suite in sys.argv)
+            run(suite, "plain", full=bool(sys.argv[1:]))
     if "asan" in wanted and build("asan"):
         for suite in (*C_SUITES, "system"):
             run(suite, "asan")

@@ -33,7 +33,7 @@ NIC_ID = "0x8086:0x10fb"
 BOOT_S, COMMAND_S, GRACE_S, DAEMON_S = 90, 60, 30, 10
 TAIL_LINES = 25
 # Without fast string moves: TCG does "rep movsb" byte by byte, and kernels that see these flags copy
-# with it, so that every copy would cost ten times what it does with the loop of moves.
+# with it. What a driver copies would then decide what a comparison says.
 CPU = "max,-erms,-fsrm"
 CLONE_NEWNET = 0x40000000
 
