@@ -12,6 +12,16 @@ import pytest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LAB = os.path.join(TOP, "tools", "lab", "lab")
 BOOT_S, END_S = 120, 60
+ASKS_THE_DEAD = """
+import machine, socket, sys
+guest = machine.Guest.__new__(machine.Guest)
+guest.pending, guest.log, guest.console_log = b"", "", ""
+guest.port, its_end = socket.socketpair()
+if int(sys.argv[1]):
+    guest.port.send(b"unread")
+its_end.close()
+guest.sh("true")
+"""
 # A filter for the kernel's system calls, made in the program that becomes the lab.
 WITHOUT_MEMFD = """
 import errno, os, seccomp, sys
@@ -171,6 +181,15 @@ def test_guest_hangs():
     assert "not done after 30 s" in out + err
     assert "console.log" in out + err
     gone(everything)
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_guest_ends_between_questions(unread):
+    """Its end of the port is gone: the next question cannot be sent, or its answer is a reset."""
+    done = subprocess.run(["/usr/bin/python3", "-c", ASKS_THE_DEAD, str(int(unread))], text=True,
+                          capture_output=True, timeout=END_S, check=False,
+                          env={**os.environ, "PYTHONPATH": f"{TOP}/tools/lab:{TOP}/tools"})
+    assert "Dead: the guest ended (true)" in done.stderr
 
 
 def test_guest_ends():

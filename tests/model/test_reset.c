@@ -93,6 +93,7 @@ static void function_level_reset(void **state)
 static void impatience_is_a_violation(void **state)
 {
 	model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
+	assert_int_equal(model_read(*state, IXGBE_CTRL), 0); /* writes are posted: now it began */
 	wait_10ms();
 	model_write(*state, IXGBE_AT(MTA, 0), 1);
 	model_read(*state, IXGBE_CTRL);

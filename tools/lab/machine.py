@@ -252,15 +252,25 @@ class Guest(Place):
             left = max(deadline - time.monotonic(), 0)
             if not select.select([self.port], [], [], left)[0]:
                 raise Dead(f"the guest hangs: no answer in {timeout} s ({what}){self.reason()}")
-            data = self.port.recv(65536)
-            if not data:
-                raise Dead(f"the guest ended ({what}){self.reason()}")
+            with self.alive(what):
+                data = self.port.recv(65536)
+                if not data:
+                    raise ConnectionResetError
             self.pending += data
         line, _, self.pending = self.pending.partition(b"\n")
         return json.loads(line)
 
+    @contextlib.contextmanager
+    def alive(self, what):
+        """Its port is used: that fails, in one way or another, when QEMU has ended."""
+        try:
+            yield
+        except ConnectionError:
+            raise Dead(f"the guest ended ({what}){self.reason()}") from None
+
     def ask(self, request, timeout, what):
-        self.port.sendall(json.dumps(request).encode() + b"\n")
+        with self.alive(what):
+            self.port.sendall(json.dumps(request).encode() + b"\n")
         return self.reply(timeout, what)
 
     def try_sh(self, text, timeout=COMMAND_S):
