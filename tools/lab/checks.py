@@ -3,10 +3,14 @@
 
 A check returns what it measured, a dict, or None; what fails raises Failure. The others run all
 the same, unless the guest is dead or the check was vital."""
+import re
 import time
 
 from machine import Dead
 from store import Failure
+
+SERIOUS = r"DMAR:.*[Ff]ault|Call Trace|WARNING|BUG"
+VFIO_RESETS = r"vfio-pci \S+ (resetting|reset done)$"
 
 
 class Scenario:
@@ -50,3 +54,21 @@ class Scenario:
 def expect(condition, what):
     if not condition:
         raise Failure(what)
+
+
+def rules_kept(lab, broken=None):
+    """The driver broke none of the datasheet's rules that ixnic watches, except those it is known to
+    break, {name: reason}: how often it did."""
+    known = broken or {}
+    said = lab.nic.ask("violations")
+    surprising = {name: rule["first"] for name, rule in said["rules"].items() if name not in known}
+    expect(not surprising, f"broken: {surprising}")
+    return {name: f"{count} ({known[name]})" for name, count in said["counts"].items()}
+
+
+def log_quiet(lab, about, harmless):
+    """The guest's kernel warns of nothing serious, and of nothing that matches `about`, except by lines
+    that match `harmless`."""
+    bad = [line for line in lab.guest.sh("dmesg --level=emerg,alert,crit,err,warn").splitlines()
+           if re.search(rf"{SERIOUS}|{about}", line) and not re.search(harmless, line)]
+    expect(not bad, "\n    ".join(bad[:10]))

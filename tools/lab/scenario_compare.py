@@ -16,6 +16,7 @@ import json
 import os
 
 import dpdk
+import traffic
 from checks import Scenario, expect
 from machine import FAR_V4, NEAR_V4, WIRE
 from scenario_kernel import PORT as KERNEL_PORT
@@ -136,16 +137,16 @@ def with_cpu(lab, command, timeout):
 
 
 def iperf(lab, *options):
-    with lab.far.running("iperf3", "-s", "-1", "-B", FAR_V4, "--forceflush", until="listening"):
-        out, cpu_s = with_cpu(lab, f"iperf3 -J -c {FAR_V4} -t {TRAFFIC_S} {' '.join(options)}",
-                              TRAFFIC_S + 60)
-    end = json.loads(out)["end"]
-    if "-u" in options:
-        total = end["sum"]
-        received = total["bytes"] * (1 - total["lost_percent"] / 100)
-    else:
-        received = end["sum_received"]["bytes"]
-        total = end["sum_received"]
+    cpu_s = None
+
+    def run(command, timeout):
+        nonlocal cpu_s
+        out, cpu_s = with_cpu(lab, command, timeout)
+        return out
+
+    end = traffic.iperf_end(lab, TRAFFIC_S, options, run)
+    total = end["sum" if "-u" in options else "sum_received"]
+    received = total["bytes"] * (1 - total.get("lost_percent", 0) / 100)
     expect(received > 0, f"iperf3 {' '.join(options)}: nothing got through")
     return {"mbps": received * 8 / total["seconds"] / 1e6, "seconds": total["seconds"],
             "cpu_s": cpu_s, "cpu_s_per_gb": cpu_s / received * 1e9}
@@ -185,8 +186,8 @@ def measure(lab, port, begins):
 
 
 def ready(lab, port):
-    lab.guest.sh(f"ip address replace {NEAR_V4}/24 dev {port}; ip link set {port} up")
-    lab.guest.until(f"cat /sys/class/net/{port}/carrier", "1")
+    lab.guest.sh(f"ip address replace {NEAR_V4}/24 dev {port}")
+    traffic.up(lab, port)
     lab.guest.until(f"ping -n -q -c 1 -W 1 {FAR_V4} >/dev/null", None)
 
 

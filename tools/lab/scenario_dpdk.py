@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-from checks import Scenario, expect
+from checks import VFIO_RESETS, Scenario, expect, log_quiet, rules_kept
 from frames import MAX, MIN, PEER, SEQ, frame, ip_packet, tagged, wire
 from machine import FAR_V4, NIC_MAC, WIRE
 from scenario_vfio import give_group
@@ -382,17 +382,9 @@ add_path("virtio-user", dpdk.virtio_user)
 
 @scenario.check("datasheet rules")
 def rules(lab):
-    said = lab.nic.ask("violations")
-    surprising = {name: rule["first"] for name, rule in said["rules"].items()
-                  if name not in BROKEN_BY_DPDK}
-    expect(not surprising, f"broken: {surprising}")
-    return {name: f"{count} ({BROKEN_BY_DPDK[name]})" for name, count in said["counts"].items()}
+    return rules_kept(lab, BROKEN_BY_DPDK)
 
 
 @scenario.check("guest kernel's log")
 def log(lab):
-    text = lab.guest.sh("dmesg --level=emerg,alert,crit,err,warn")
-    bad = [line for line in text.splitlines()
-           if re.search(r"vfio|vhost|tun:|DMAR:.*[Ff]ault|Call Trace|WARNING|BUG", line)
-           and not re.search(r"vfio-pci \S+ (resetting|reset done)$", line)]
-    expect(not bad, "\n    ".join(bad[:10]))
+    log_quiet(lab, "vfio|vhost|tun:", VFIO_RESETS)

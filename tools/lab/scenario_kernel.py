@@ -7,10 +7,11 @@ that ixnic reports is a mistake of ixnic, or a discovery.
 import re
 import time
 
-from checks import Scenario, expect
-from machine import FAR_V4, NEAR_V4, WIRE
+from checks import Scenario, expect, log_quiet, rules_kept
+from machine import FAR_V4, NEAR_V4
 from store import Failure
-from traffic import (counted_by_nic, filtered, iperf, jumbo, ping, tagged_echo, unfiltered)
+from traffic import counted_by_nic, filtered, iperf, jumbo, ping, unfiltered
+import traffic
 
 PORT = "eth0"
 RELOADS, RELOADS_SHORT = 10, 2
@@ -44,8 +45,7 @@ scenario = Scenario("the guest's own ixgbe on the software NIC", start)
 
 
 def up(lab):
-    lab.guest.sh(f"ip link set {PORT} up")
-    lab.guest.until(f"cat /sys/class/net/{PORT}/carrier", "1")
+    traffic.up(lab, PORT)
 
 
 def ethtool(lab, *words, timeout=60):
@@ -145,20 +145,12 @@ def udp(lab):
 
 @scenario.check("jumbo frames")
 def jumbo_frames(lab):
-    return jumbo(lab, PORT, lambda: up(lab))
+    return jumbo(lab, PORT)
 
 
 @scenario.check("VLAN")
 def vlan(lab):
-    lab.guest.sh(f"ip link add link {PORT} name vlan100 type vlan id 100 && "
-                 f"ip address add 198.51.100.1/24 dev vlan100 && ip link set vlan100 up")
-    try:
-        with tagged_echo(lab.far, 100, "198.51.100.2") as tagged:
-            result = ping(lab.guest, "198.51.100.2")
-        expect(tagged.seen, "frames arrived without their tag")
-        return result
-    finally:
-        lab.guest.sh("ip link delete vlan100")
+    return traffic.vlan(lab, PORT)
 
 
 @scenario.check("promiscuous")
@@ -228,18 +220,12 @@ def identify(lab):
 
 @scenario.check("cable out and in")
 def cable(lab):
-    for state, carrier in (("down", "0"), ("up", "1")):
-        lab.nic.ask(f"link {state}")
-        lab.guest.until(f"cat /sys/class/net/{PORT}/carrier", carrier)
-    return ping(lab.guest, FAR_V4)
+    return traffic.cable(lab, PORT)
 
 
 @scenario.check("ip link down and up")
 def admin(lab):
-    lab.guest.sh(f"ip link set {PORT} down")
-    lab.far.until(f"cat /sys/class/net/{WIRE}/carrier", "0")
-    up(lab)
-    return ping(lab.guest, FAR_V4)
+    return traffic.down_and_up(lab, PORT)
 
 
 @scenario.check("flow director by hash")
@@ -349,17 +335,9 @@ def reload(lab):
 
 @scenario.check("guest kernel's log")
 def log(lab):
-    text = lab.guest.sh("dmesg --level=emerg,alert,crit,err,warn")
-    bad = [line for line in text.splitlines()
-           if re.search(r"ixgbe|DMAR:.*[Ff]ault|Call Trace|WARNING|BUG|Tx Unit Hang", line)
-           and not re.search(EXPECTED_OF_IXGBE, line)]
-    expect(not bad, "\n    ".join(bad[:10]))
+    log_quiet(lab, "ixgbe|Tx Unit Hang", EXPECTED_OF_IXGBE)
 
 
 @scenario.check("datasheet rules")
-def violations(lab):
-    said = lab.nic.ask("violations")
-    surprising = {name: rule["first"] for name, rule in said["rules"].items()
-                  if name not in BROKEN_BY_IXGBE}
-    expect(not surprising, f"broken: {surprising}")
-    return {name: f"{count} ({BROKEN_BY_IXGBE[name]})" for name, count in said["counts"].items()}
+def rules(lab):
+    return rules_kept(lab, BROKEN_BY_IXGBE)

@@ -8,10 +8,11 @@ import json
 import re
 import time
 
-from checks import Scenario, expect
-from machine import FAR_V4, NEAR_V4, WIRE
+from checks import VFIO_RESETS, Scenario, expect, log_quiet, rules_kept
+from machine import FAR_V4, NEAR_V4
 from store import Failure
-from traffic import counted_by_nic, filtered, iperf, jumbo, ping, tagged_echo, unfiltered
+from traffic import counted_by_nic, filtered, iperf, jumbo, ping, unfiltered
+import traffic
 
 PORT = "ixtap0"
 USER = 65534
@@ -54,8 +55,7 @@ def bridge_end(lab, signal="TERM"):
 
 
 def up(lab):
-    lab.guest.sh(f"ip link set {PORT} up")
-    lab.guest.until(f"cat /sys/class/net/{PORT}/carrier", "1")
+    traffic.up(lab, PORT)
 
 
 def ixtap(lab, *words):
@@ -146,20 +146,12 @@ def udp(lab):
 
 @scenario.check("jumbo frames")
 def jumbo_frames(lab):
-    return jumbo(lab, PORT, lambda: up(lab)) | accounts(lab)
+    return jumbo(lab, PORT) | accounts(lab)
 
 
 @scenario.check("VLAN")
 def vlan(lab):
-    lab.guest.sh(f"ip link add link {PORT} name vlan100 type vlan id 100 && "
-                 f"ip address add 198.51.100.1/24 dev vlan100 && ip link set vlan100 up")
-    try:
-        with tagged_echo(lab.far, 100, "198.51.100.2") as tagged:
-            result = ping(lab.guest, "198.51.100.2")
-        expect(tagged.seen, "frames arrived without their tag")
-        return result
-    finally:
-        lab.guest.sh("ip link delete vlan100")
+    return traffic.vlan(lab, PORT)
 
 
 def filters_say(lab, name, value):
@@ -200,18 +192,12 @@ def statistics(lab):
 
 @scenario.check("cable out and in")
 def cable(lab):
-    for state, carrier in (("down", "0"), ("up", "1")):
-        lab.nic.ask(f"link {state}")
-        lab.guest.until(f"cat /sys/class/net/{PORT}/carrier", carrier)
-    return ping(lab.guest, FAR_V4)
+    return traffic.cable(lab, PORT)
 
 
 @scenario.check("ip link down and up")
 def admin(lab):
-    lab.guest.sh(f"ip link set {PORT} down")
-    lab.far.until(f"cat /sys/class/net/{WIRE}/carrier", "0")
-    up(lab)
-    return ping(lab.guest, FAR_V4)
+    return traffic.down_and_up(lab, PORT)
 
 
 @scenario.check("kill -9 under load")
@@ -249,8 +235,7 @@ for each in ("busy", "interrupt", "adaptive"):
 
 @scenario.check("datasheet rules")
 def rules(lab):
-    said = lab.nic.ask("violations")
-    expect(said["total"] == 0, f"broken: {json.dumps(said['rules'])}")
+    return rules_kept(lab)
 
 
 @scenario.check("the in-kernel driver has it again")
@@ -267,8 +252,4 @@ def back(lab):
 
 @scenario.check("guest kernel's log")
 def log(lab):
-    text = lab.guest.sh("dmesg --level=emerg,alert,crit,err,warn")
-    bad = [line for line in text.splitlines()
-           if re.search(r"vfio|DMAR:.*[Ff]ault|Call Trace|WARNING|BUG", line)
-           and not re.search(r"vfio-pci \S+ (resetting|reset done)$", line)]
-    expect(not bad, "\n    ".join(bad[:10]))
+    log_quiet(lab, "vfio", VFIO_RESETS)

@@ -28,17 +28,44 @@ def ping(place, address, *options):
             "rtt_max_us": round(float(times[3]) * 1000)}
 
 
-def iperf(lab, *options):
-    seconds = IPERF_SHORT_S if lab.short else IPERF_S
+def up(lab, port):
+    lab.guest.sh(f"ip link set {port} up")
+    lab.guest.until(f"cat /sys/class/net/{port}/carrier", "1")
+
+
+def down_and_up(lab, port):
+    lab.guest.sh(f"ip link set {port} down")
+    lab.far.until(f"cat /sys/class/net/{WIRE}/carrier", "0")
+    up(lab, port)
+    return ping(lab.guest, FAR_V4)
+
+
+def cable(lab, port):
+    for state, carrier in (("down", "0"), ("up", "1")):
+        lab.nic.ask(f"link {state}")
+        lab.guest.until(f"cat /sys/class/net/{port}/carrier", carrier)
+    return ping(lab.guest, FAR_V4)
+
+
+def iperf_end(lab, seconds, options, run):
+    """What iperf3 says at its end; run(command, deadline in seconds) gives its output, from the
+    guest."""
     with lab.far.running("iperf3", "-s", "-1", "-B", FAR_V4, "--forceflush", until="listening"):
-        code, out, err = lab.guest.try_sh(
-            f"iperf3 -J -c {FAR_V4} -t {seconds} {' '.join(options)}", seconds + 30)
+        said = run(f"iperf3 -J -c {FAR_V4} -t {seconds} {' '.join(options)}", seconds + 60)
     try:
-        result = json.loads(out)
+        result = json.loads(said)
     except ValueError:
-        raise Failure(f"iperf3: status {code}: {err or out}") from None
-    expect("error" not in result, f"iperf3: {result.get('error')}")
-    end = result["end"]
+        raise Failure(f"iperf3 {' '.join(options)}: {said}") from None
+    expect("error" not in result, f"iperf3 {' '.join(options)}: {result.get('error')}")
+    return result["end"]
+
+
+def iperf(lab, *options):
+    def run(command, timeout):
+        _, out, err = lab.guest.try_sh(command, timeout)
+        return out or err
+
+    end = iperf_end(lab, IPERF_SHORT_S if lab.short else IPERF_S, options, run)
     if "-u" in options:
         total = end["sum"]
         lost = total["lost_percent"]
@@ -50,20 +77,20 @@ def iperf(lab, *options):
     return {"mbps": round(received / 1e6), "retransmits": end["sum_sent"].get("retransmits", 0)}
 
 
-def jumbo(lab, port, ready, mtu=9000):
-    """A ping that just fits, and TCP; `ready()` waits until the port carries again."""
+def jumbo(lab, port, mtu=9000):
+    """A ping that just fits, and TCP."""
     before = lab.guest.sh(f"cat /sys/class/net/{port}/mtu").strip()
     try:
         lab.far.sh(f"ip link set {WIRE} mtu {mtu}")
         lab.guest.sh(f"ip link set {port} mtu {mtu}")
-        ready()
+        up(lab, port)
         result = ping(lab.guest, FAR_V4, "-M", "do", "-s", str(mtu - 28))
         return result | {f"{way}_{key}": value for way, options in (("out", ()), ("in", ("-R",)))
                          for key, value in iperf(lab, *options).items()}
     finally:
         lab.guest.sh(f"ip link set {port} mtu {before}")
         lab.far.sh(f"ip link set {WIRE} mtu {before}")
-        ready()
+        up(lab, port)
 
 
 # ---- Filters: does a frame that is not for us arrive? ----
@@ -196,3 +223,15 @@ def tagged_echo(far, vlan, address):
         finally:
             echo.stopping = True
             echo.thread.join()
+
+
+def vlan(lab, port):
+    lab.guest.sh(f"ip link add link {port} name vlan100 type vlan id 100 && "
+                 f"ip address add 198.51.100.1/24 dev vlan100 && ip link set vlan100 up")
+    try:
+        with tagged_echo(lab.far, 100, "198.51.100.2") as tagged:
+            result = ping(lab.guest, "198.51.100.2")
+        expect(tagged.seen, "frames arrived without their tag")
+        return result
+    finally:
+        lab.guest.sh("ip link delete vlan100")
