@@ -42,7 +42,7 @@ def checksum(data):
     return ~total & 0xFFFF
 
 
-def ip_packet(to, version, protocol, data, host=1, right=True):
+def ip_packet(to, version, protocol, data, host=1, right=True, seq=SEQ):
     """An IP packet from PEER to `to`, from the host of that number, with the checksums that belong
     there, or with wrong ones."""
     ports = struct.pack("!HH", 1000 + host, 2000)
@@ -59,7 +59,7 @@ def ip_packet(to, version, protocol, data, host=1, right=True):
     if protocol == socket.IPPROTO_UDP:
         before, after = ports + struct.pack("!H", length), b""
     else:
-        before, after = ports + struct.pack("!IIBBH", SEQ, 0, 5 << 4, TCP_ACK, 8192), b"\0\0"
+        before, after = ports + struct.pack("!IIBBH", seq, 0, 5 << 4, TCP_ACK, 8192), b"\0\0"
     pseudo = addresses + struct.pack("!HH", protocol, length)
     right_l4 = checksum(pseudo + before + b"\0\0" + after + data) or 0xFFFF
     l4 = before + struct.pack("!H", right_l4 if right else right_l4 ^ 0xBAD) + after
@@ -91,18 +91,18 @@ class Wire:
             if data[:6] == mac_bytes(PEER):
                 return tag_of(data, ancillary)
 
-    def exchange(self, frames, wanted=None):
-        """What comes back for the frames: [(tag or None, frame)], `wanted` of them."""
-        wanted = len(frames) if wanted is None else wanted
+    def exchange(self, frames, complete=None):
+        """What comes back for the frames: [(tag or None, frame)], until complete(that), or as many as
+        were sent."""
         got = []
         sent = 0
         deadline = time.monotonic() + TIMEOUT_S
-        while len(got) < wanted:
+        while not complete(got) if complete else len(got) < len(frames):
             while sent < len(frames) and sent - len(got) < WINDOW:
                 self.raw.send(frames[sent])
                 sent += 1
             back = self.receive(deadline)
-            expect(back, f"{len(got)} of {wanted} frames came back of {sent} sent")
+            expect(back, f"{len(got)} frames came back of {sent} sent")
             got.append(back)
             deadline = time.monotonic() + TIMEOUT_S
         return got

@@ -23,6 +23,7 @@ CRC_BYTES = 4
 MULTI_SEGS = 1 << 15  # RTE_ETH_TX_OFFLOAD_MULTI_SEGS: else only a frame's first buffer is sent
 MODULE_S = 150  # 512 bytes, bit by bit
 MSS = 400
+LRO_SEGMENTS = 12
 RESTARTS = 3
 LINK_S = 15  # DPDK looks again 4 s after the cause "link down"
 OTHER = "02:00:00:00:00:99"
@@ -291,6 +292,32 @@ def again(lab):
             far.echo(frames(rounds=1))
         lab.pmd.quit()
     return {"starts": RESTARTS}
+
+
+@scenario.check("LRO")
+def lro(lab):
+    """Segments of one connection that come together are received as one packet, and come back so."""
+    begin(lab, "--enable-lro", f"--max-lro-pkt-size={JUMBO}", f"--max-pkt-len={JUMBO}",
+          "--enable-scatter", f"--tx-offloads={MULTI_SEGS:#x}")
+    said_at_start(lab, "LRO is requested")
+    data = bytes(i * 5 & 0xFF for i in range(LRO_SEGMENTS * MSS))
+    sent = [ip_packet(NIC_MAC, 4, socket.IPPROTO_TCP, data[at:at + MSS], seq=SEQ + at)
+            for at in range(0, len(data), MSS)]
+    before = lab.nic.ask("counters")["counters"]
+    lab.pmd.do("start")
+    with wire(lab) as far:
+        got = [back for _, back in far.exchange(sent, lambda got: sum(
+            len(back) - 54 for _, back in got) >= len(data))]
+    expect(b"".join(back[54:] for back in got) == data, "other data came back")
+    expect(all(struct.unpack_from("!H", back, 16)[0] == len(back) - 14 for back in got),
+           "IP lengths are wrong")
+    large = [(len(back) - 54) // MSS for back in got if len(back) - 54 > MSS]
+    expect(large, f"{len(got)} packets of {len(sent)} segments")
+    after = lab.nic.ask("counters")["counters"]
+    grown = {name: after[name] - before[name] for name in ("rx_coalesced", "rx_large")}
+    expect(grown == {"rx_coalesced": sum(large), "rx_large": len(large)}, f"{grown}, not {large}")
+    lab.pmd.quit()
+    return {"segments": len(sent), "packets": len(got)}
 
 
 @scenario.check("scalar, two queues, jumbo")
