@@ -86,10 +86,19 @@ def ask(path, request):
 
 
 class Namespace:
+    """Its interfaces do not look for duplicates of their IPv6 addresses, which takes over a second,
+    unless told to."""
+
     def __init__(self, label):
         self.name = f"ixt{os.getpid()}-{next(serial)}-{label}"
         run("ip", "netns", "add", self.name)
         self.run("ip", "link", "set", "lo", "up")
+        self.detect_duplicates(0)
+
+    def detect_duplicates(self, whether):
+        """1 or 0, for interfaces that come after this."""
+        self.run("sh", "-c", "cd /proc/sys/net/ipv6/conf; "
+                             f"for each in all default; do echo {whether} >$each/accept_dad; done")
 
     def words(self, *words):
         return ["ip", "netns", "exec", self.name, *map(str, words)]
@@ -203,18 +212,23 @@ class Bridge(Daemon):
                  "--mtu", mtu, "--control", self.control, "--log-level", "debug", *options]
         super().__init__(left.words(*words), scratch, **(environ or {}))
 
-    def connect(self):
+    def plug(self, right_v6=RIGHT_V6):
         """Puts the wire's TAP into the namespace right, and waits for carrier at both ends."""
         self.left.run("ip", "link", "set", self.wire, "netns", self.right.name)
         for words in (["address", "add", f"{RIGHT_V4}/24", "dev", self.wire],
-                      ["address", "add", f"{RIGHT_V6}/64", "dev", self.wire, "nodad"],
+                      ["address", "add", f"{right_v6}/64", "dev", self.wire, "nodad"],
                       ["link", "set", self.wire, "mtu", self.mtu, "up"]):
             self.right.run("ip", *words)
         wait_for(lambda: self.left.carrier(self.tap) and self.right.carrier(self.wire),
                  "carrier at both ends")
-        wait_for(lambda: "tentative" not in self.left.run("ip", "-6", "address", "show", "dev",
-                                                          self.tap).stdout,
-                 "IPv6 addresses without duplicates")
+
+    def addresses(self):
+        return self.left.run("ip", "-6", "address", "show", "dev", self.tap).stdout
+
+    def connect(self):
+        """plug(), and waits until IPv6 can be used, too."""
+        self.plug()
+        wait_for(lambda: "tentative" not in self.addresses(), "IPv6 addresses without duplicates")
         return self
 
     def ask(self, request):
@@ -295,9 +309,11 @@ class Rig:
         self.daemons.append(Daemon(words, self.scratch, **environ))
         return self.daemons[-1]
 
-    def bridge(self, *options, connected=True, **more):
+    def bridge(self, *options, connected=True, detect_duplicates=False, **more):
         """A bridge between two namespaces, ready and with carrier."""
         left, right = self.namespace("left"), self.namespace("right")
+        if detect_duplicates:
+            left.detect_duplicates(1)
         bridge = Bridge(left, right, self.scratch, *options, **more)
         self.daemons.append(bridge)
         bridge.wait_ready()

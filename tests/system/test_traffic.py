@@ -21,6 +21,20 @@ def test_ping_ipv6_link_local(bridge):
     bridge.ping(target=re.search(r"fe80:[0-9a-f:]+", addresses)[0] + f"%{bridge.tap}")
 
 
+def test_ipv6_looks_for_duplicates(rig):
+    bridge = rig.bridge(detect_duplicates=True)
+    assert "dadfailed" not in bridge.addresses()
+    bridge.ping(target=r.RIGHT_V6)
+
+
+def test_ipv6_finds_a_duplicate(rig):
+    """The answer comes to a multicast group of the address, which the NIC must let through."""
+    bridge = rig.bridge(connected=False, detect_duplicates=True)
+    bridge.plug(right_v6=r.LEFT_V6)
+    r.wait_for(lambda: re.search(f"{r.LEFT_V6}/64 .*dadfailed", bridge.addresses()),
+               f"{r.LEFT_V6} found to be a duplicate")
+
+
 def test_arping(bridge):
     """Frames of 42 bytes: padded on the way, not lost."""
     done = bridge.left.run("arping", "-c", "5", "-f", "-w", "10", "-I", bridge.tap, r.RIGHT_V4)

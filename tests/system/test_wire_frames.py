@@ -31,6 +31,7 @@ class Wire:
 
     def __init__(self, rig):
         self.bridge = rig.bridge(connected=False, wire=rig.path("wire"))
+        self.probes = 0
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(r.DEADLINE_S)
         self.socket.connect(rig.path("wire"))
@@ -57,18 +58,20 @@ class Wire:
 
     def probe(self):
         """Whether the bridge lives: an ARP request is answered. Behind a flood the kernel may have no
-        room for the answer, so it is asked again."""
+        room for the answer, so it is asked again. Each probe has a sender of its own, so that a late
+        answer to another one says nothing."""
+        self.probes += 1
+        sender = f"192.0.2.{100 + self.probes}"
         request = padded(Ether(dst="ff:ff:ff:ff:ff:ff", src=OUR_MAC) /
-                         ARP(op=1, hwsrc=OUR_MAC, psrc=r.RIGHT_V4, pdst=r.LEFT_V4))
+                         ARP(op=1, hwsrc=OUR_MAC, psrc=sender, pdst=r.LEFT_V4))
         deadline = time.monotonic() + 2 * r.DEADLINE_S
         self.socket.settimeout(0.5)
         while True:
-            try:
-                self.receive(lambda frame: ARP in frame and frame[ARP].op == 2)
+            assert time.monotonic() < deadline, "an ARP request is not answered"
+            self.send(request)
+            with contextlib.suppress(TimeoutError):
+                self.receive(lambda frame: ARP in frame and frame[ARP].pdst == sender)
                 break
-            except TimeoutError:
-                assert time.monotonic() < deadline, "an ARP request is not answered"
-                self.send(request)
         self.socket.settimeout(r.DEADLINE_S)
 
     def nic(self, name):
