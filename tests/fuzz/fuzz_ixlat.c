@@ -145,6 +145,9 @@ size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 	put32(header + 28, random());
 	for (size_t i = 0; i < bytes; i++)
 		header[HEADER_BYTES + i] = (uint8_t)(random() % 3 ? random() & 0x7f : random());
+	/* A counter beside which the others are nothing: nine bytes are one number. */
+	if (bytes >= 9 && random() % 4 == 0)
+		memset(header + HEADER_BYTES, 0xfe, 8);
 	/* One thing wrong. */
 	if (random() % 4 == 0)
 		to[random() % all] = (uint8_t)random();

@@ -205,6 +205,27 @@ static void hgrm_is_what_java_writes(void **state)
 	histogram_free(&four);
 }
 
+/* So many in one counter that the one beside it has no share that a double can tell. */
+static void steps_end_whatever_the_counters(void **state)
+{
+	(void)state;
+	for (uint64_t many = 1; many <= (uint64_t)1 << 62; many <<= 1) {
+		struct histogram two = empty();
+		struct histogram_step step = {0};
+		int lines = 0;
+
+		two.counters[1] = many;
+		two.counters[2] = 1;
+		two.total = many + 1;
+		while (histogram_next(&two, &step)) {
+			assert_true(step.percentile <= 100);
+			assert_true(++lines < 1000);
+		}
+		assert_true(step.percentile == 100 && step.value == 2 && step.count == two.total);
+		histogram_free(&two);
+	}
+}
+
 static void assert_same(const struct histogram *a, const struct histogram *b)
 {
 	assert_int_equal(a->lowest, b->lowest);
@@ -329,6 +350,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_zero_everywhere),
 		cmocka_unit_test(odd_sizes_are_refused),
 		cmocka_unit_test(hgrm_is_what_java_writes),
+		cmocka_unit_test(steps_end_whatever_the_counters),
 		cmocka_unit_test(javas_encoding_is_read),
 		cmocka_unit_test(other_encodings_are_read),
 		cmocka_unit_test(what_is_written_is_read),

@@ -144,6 +144,8 @@ int64_t histogram_percentile(const struct histogram *histogram, double percentil
 	double wanted = ceil(nextafter(percentile, 0) / 100 * (double)histogram->total);
 	uint64_t seen = 0;
 
+	if (percentile >= 100)
+		return histogram_max(histogram);
 	if (wanted < 1)
 		wanted = 1;
 	for (size_t i = 0; i < histogram->length; i++) {
@@ -156,16 +158,14 @@ int64_t histogram_percentile(const struct histogram *histogram, double percentil
 
 /*
  * The percentile of the line after one at `percentile`: the part above is cut in TICKS_PER_HALVING
- * steps for as long as it takes to halve it.
+ * steps for as long as it takes to halve it. When it is too small to be cut, the next is 100.
  */
 static double percentile_after(double percentile)
 {
-	int64_t halvings;
+	int64_t halvings = (int64_t)(log(100 / (100 - percentile)) / log(2)) + 1;
+	double next = percentile + 100 / (TICKS_PER_HALVING * pow(2, (double)halvings));
 
-	if (percentile >= 100)
-		return 100;
-	halvings = (int64_t)(log(100 / (100 - percentile)) / log(2)) + 1;
-	return percentile + 100 / (TICKS_PER_HALVING * pow(2, (double)halvings));
+	return next > percentile ? next : 100;
 }
 
 bool histogram_next(const struct histogram *histogram, struct histogram_step *step)
@@ -175,24 +175,16 @@ bool histogram_next(const struct histogram *histogram, struct histogram_step *st
 	if (step->last || histogram->total == 0)
 		return false;
 	/* All are counted: what remains is the line of 100 %, at the same value. */
-	if (step->count == histogram->total) {
-		step->last = true;
-		step->percentile = 100;
-		return true;
-	}
-	step->percentile = step->next_percentile;
-	for (; step->index < histogram->length; step->index++, step->counted = false) {
-		uint64_t here = histogram->counters[step->index];
-
-		if (!step->counted)
-			step->count += here;
-		step->counted = true;
-		/* A counter with a large share has several lines. */
-		if (here && 100 * (double)step->count / total >= step->percentile)
-			break;
-	}
-	step->value = histogram_highest(histogram, step->index);
-	step->next_percentile = percentile_after(step->percentile);
+	step->percentile = step->count == histogram->total ? 100 : step->next_percentile;
+	step->last = step->percentile >= 100;
+	/* A counter with a large share has several lines. */
+	while (step->count == 0 ||
+	       (step->count < histogram->total &&
+		(step->last || 100 * (double)step->count / total < step->percentile)))
+		step->count += histogram->counters[step->index++];
+	step->value = histogram_highest(histogram, step->index - 1);
+	if (!step->last)
+		step->next_percentile = percentile_after(step->percentile);
 	return true;
 }
 

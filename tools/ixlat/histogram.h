@@ -65,11 +65,10 @@ struct histogram_step {
 	int64_t value;
 	double percentile; /* 0 to 100 */
 	uint64_t count;    /* of values up to `value` */
-	/* The place. */
+	bool last;
+	/* The place: the next counter to add to `count`. */
 	size_t index;
 	double next_percentile;
-	bool counted; /* what is at `index` */
-	bool last;
 };
 bool histogram_next(const struct histogram *histogram, struct histogram_step *step);
 
