@@ -65,6 +65,15 @@ def test_sizes(pair, mode, sizes):
     assert run["received"] == 300
 
 
+def test_message_larger_than_the_queues(pair):
+    """What the kernel does not take at once goes when it can, not with the next probe."""
+    pair.left.run("sysctl", "-qw", "net.ipv4.tcp_wmem=4096 4096 4096")
+    pair.right.run("sysctl", "-qw", "net.ipv4.tcp_rmem=4096 4096 4096")
+    pair.reflect("tcp")
+    run = pair.measure("tcp", r.RIGHT_V4, "--size", 65535, "--count", 5, "--warmup", 0)
+    assert run["received"] == 5
+
+
 def test_size_on_the_wire(pair):
     """--size of a frame is that of tcpdump: without FCS."""
     pair.reflect("raw", "--interface", "veth-r")

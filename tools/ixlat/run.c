@@ -273,6 +273,8 @@ static int loop(struct run *run)
 			return 0;
 		if (due_ns <= now_ns)
 			send_next(run, due_ns);
+		else
+			link_ready(&run->link); /* what is left of a message goes when it can */
 		taken = receive(run);
 		if (taken < 0)
 			return -1;
