@@ -110,6 +110,42 @@ def test_disk_full(pair):
     assert done.returncode == 1 and "standard output" in done.stderr
 
 
+def test_reader_goes_away(pair):
+    """Whoever reads the text need not read all of it: the files are written."""
+    pair.reflect("udp")
+    path = pair.rig.path("a.json")
+    reading, writing = os.pipe()
+    os.close(reading)
+    with pair.left.popen(r.IXLAT, "udp", r.RIGHT_V4, "--count", 10, "--json", path, stdout=writing,
+                         stderr=subprocess.PIPE) as process:
+        os.close(writing)
+        assert "standard output" in process.communicate(timeout=r.DEADLINE_S)[1]
+    assert process.returncode == 1
+    with open(path, encoding="utf-8") as file:
+        assert json.load(file)["received"] == 10
+
+
+def test_no_half_of_a_file(pair):
+    """A new file that could not be written to its end is not there."""
+    pair.reflect("udp")
+    for option in ("--json", "--hgrm"):
+        path = pair.rig.path("new")
+        done = pair.left.run("sh", "-c", f"trap '' XFSZ; ulimit -f 1; {r.IXLAT} udp {r.RIGHT_V4} --count 100 "
+                             f"{option} {path}", check=False)
+        assert done.returncode == 1 and "too large" in done.stderr, done
+        assert not os.path.exists(path)
+
+
+def test_texts_that_are_no_utf_8(pair):
+    """JSON can't hold them: said before anything is measured, and before there is a file."""
+    path, strange = pair.rig.path("new"), os.fsdecode(b"\xff")
+    for words in (["udp", r.RIGHT_V4, "--label", strange], ["compare", "a", strange],
+                  ["raw", "02:00:00:00:00:01", "--interface", strange]):
+        status, line = pair.refused(*words, "--json", path)
+        assert status == 2 and "UTF-8" in line
+    assert not os.path.exists(path)
+
+
 def texts_in(path):
     return [element.text for element in ElementTree.parse(path).iter()
             if element.tag.endswith("text") or element.tag.endswith("tspan")]

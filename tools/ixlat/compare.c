@@ -242,20 +242,13 @@ static json_t *run_json(const struct compared *compared, const struct compared *
 			 member(compared->run, "lost"), "rtt_ns", rtt, "ratio", ratios);
 }
 
-static int write_json(const struct comparison *comparison, struct outfile *outfile)
+static json_t *comparison_json(const struct comparison *comparison)
 {
 	json_t *runs = json_array();
-	json_t *whole;
 
-	if (outfile_begin(outfile))
-		return -1;
 	for (size_t i = 0; i < comparison->count; i++)
 		json_array_append_new(runs, run_json(&comparison->runs[i], &comparison->runs[0]));
-	whole = json_pack("{ss so}", "base", comparison->runs[0].label, "runs", runs);
-	if (json_dumpf(whole, outfile->file, JSON_INDENT(2)) == 0)
-		fputc('\n', outfile->file);
-	json_decref(whole);
-	return outfile_commit(outfile);
+	return json_pack("{ss so}", "base", comparison->runs[0].label, "runs", runs);
 }
 
 static int draw(const struct comparison *comparison, struct outfile *outfile)
@@ -286,7 +279,7 @@ static int show(const struct comparison *comparison, const struct options *optio
 		put_differences(comparison);
 	}
 	if (!err && json.path)
-		err = write_json(comparison, &json);
+		err = outfile_json(&json, comparison_json(comparison));
 	if (!err && plot.path)
 		err = draw(comparison, &plot);
 	outfile_abandon(&json);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ixlat: see ixlat.h for what is where. */
 #include <argp.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "compare.h"
@@ -29,22 +30,6 @@ static int open_outputs(struct outputs *outputs, const struct options *options)
 	    outfile_open(&outputs->plot, options->plot))
 		return -1;
 	return 0;
-}
-
-static int write_json(struct outfile *outfile, const struct result *result,
-		      const struct options *options)
-{
-	json_t *object = result_json(result, options);
-	int err = -1;
-
-	if (!object)
-		fail("out of memory");
-	else if (outfile_begin(outfile) == 0)
-		err = json_dumpf(object, outfile->file, JSON_INDENT(2));
-	if (!err)
-		fputc('\n', outfile->file);
-	json_decref(object);
-	return outfile_commit(outfile) || err ? -1 : 0;
 }
 
 static int write_hgrm(struct outfile *outfile, const struct result *result)
@@ -83,7 +68,7 @@ static int write_outputs(struct outputs *outputs, const struct result *result,
 
 	if (outputs->json.file != stdout)
 		report_write(result, options);
-	if (outputs->json.path && write_json(&outputs->json, result, options))
+	if (outputs->json.path && outfile_json(&outputs->json, result_json(result, options)))
 		err = -1;
 	if (outputs->hgrm.path && write_hgrm(&outputs->hgrm, result))
 		err = -1;
@@ -119,6 +104,8 @@ int main(int argc, char *argv[])
 
 	options_parse(&options, argc, argv, 0);
 	output_init();
+	/* Who reads the text may leave; there are files to write still. */
+	signal(SIGPIPE, SIG_IGN);
 	if (options.command == COMMAND_COMPARE)
 		err = compare_runs(&options);
 	else if (options.command == COMMAND_RUN)

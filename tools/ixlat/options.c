@@ -8,6 +8,7 @@
 #include <argp.h>
 #include <assert.h>
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -417,11 +418,30 @@ static int finish_run(const struct state *state)
 	return err ? err : finish_rate(options);
 }
 
+/* Asked before the run, not when there is a result to write. */
+static int check_texts(const struct options *options)
+{
+	const char *texts[3 + COMPARE_MAX] = {options->label, options->host, options->interface};
+
+	memcpy(texts + 3, options->files, sizeof(options->files));
+	for (size_t i = 0; options->json && i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *text = texts[i] ? json_string(texts[i]) : json_null();
+
+		json_decref(text);
+		if (!text)
+			return REFUSE("--json: a word of the command line is not UTF-8, which is "
+				      "all that JSON can hold");
+	}
+	return 0;
+}
+
 static int finish(const struct state *state)
 {
 	const struct options *options = state->options;
-	int err;
+	int err = check_texts(options);
 
+	if (err)
+		return err;
 	if (!state->have_command)
 		return REFUSE("say what to do: udp, tcp, raw, reflect or compare");
 	if (options->command == COMMAND_COMPARE) {

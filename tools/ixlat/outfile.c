@@ -62,9 +62,28 @@ int outfile_commit(struct outfile *outfile)
 		bad = true;
 		err = errno;
 	}
-	if (bad)
-		fail("cannot write to %s: %s", outfile->path, strerror(err));
-	return bad ? -1 : 0;
+	if (!bad)
+		return 0;
+	fail("cannot write to %s: %s", outfile->path, strerror(err));
+	if (outfile->made)
+		unlink(outfile->path);
+	return -1;
+}
+
+int outfile_json(struct outfile *outfile, json_t *object)
+{
+	int err = -1;
+
+	if (!object)
+		fail("out of memory");
+	else if (outfile_begin(outfile) == 0) {
+		/* What went wrong with the file shows when it is closed. */
+		json_dumpf(object, outfile->file, JSON_INDENT(2));
+		fputc('\n', outfile->file);
+		err = outfile_commit(outfile);
+	}
+	json_decref(object);
+	return err;
 }
 
 void outfile_abandon(struct outfile *outfile)

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -20,7 +21,12 @@ struct outfile {
 int outfile_open(struct outfile *outfile, const char *path);
 /* Empties it, before it is written: 0, or -1 after a line on standard error. */
 int outfile_begin(struct outfile *outfile);
-/* Closes it: 0, or -1 after a line on standard error. */
+/*
+ * Closes it: 0, or -1 after a line on standard error; then it is gone if there was none before, for
+ * half a result is none.
+ */
 int outfile_commit(struct outfile *outfile);
+/* All of that for an object, which it takes; NULL: no memory. */
+int outfile_json(struct outfile *outfile, json_t *object);
 /* Closes it as it was before, if that has not been done. */
 void outfile_abandon(struct outfile *outfile);
