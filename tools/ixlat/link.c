@@ -2,7 +2,6 @@
 #include "link.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <net/ethernet.h>
@@ -20,10 +19,12 @@
 #include "socket.h"
 #include "tools/ixtap/output.h"
 
-enum { CONNECT_TIMEOUT_MS = 5000 };
+enum {
+	CONNECT_TIMEOUT_MS = 5000,
+	IN_BYTES = 2 << 16, /* of one message, or of several that a TCP connection has brought */
+};
 /* No packet lies in a queue for longer; a stamp that is older is from a clock that was set. */
 #define STAMP_AGE_MAX_NS (60 * NS_PER_S)
-static_assert(LINK_ETHERNET_BYTES == sizeof(struct ether_header), "what stands before a probe");
 
 /* ---- Opening ---- */
 
@@ -101,9 +102,9 @@ static int open_raw(struct link *link, const struct options *options)
 	link->fd = packet_open(options->interface, true, link->own_mac, &mtu);
 	if (link->fd < 0)
 		return -1;
-	if (options->size_bytes > mtu + LINK_ETHERNET_BYTES) {
+	if (options->size_bytes > mtu + ETHER_HDR_LEN) {
 		fail("--size %u: a frame on %s has at most %u bytes (its MTU is %u)",
-		     options->size_bytes, options->interface, mtu + LINK_ETHERNET_BYTES, mtu);
+		     options->size_bytes, options->interface, mtu + ETHER_HDR_LEN, mtu);
 		return -1;
 	}
 	memcpy(header->ether_dhost, options->mac, sizeof(header->ether_dhost));
@@ -125,7 +126,7 @@ static int switch_stamps_on(const struct link *link)
 
 int link_open(struct link *link, const struct options *options)
 {
-	size_t before = options->mode == MODE_RAW ? LINK_ETHERNET_BYTES : 0;
+	size_t before = options->mode == MODE_RAW ? ETHER_HDR_LEN : 0;
 	int err;
 
 	*link = (struct link){
@@ -135,7 +136,7 @@ int link_open(struct link *link, const struct options *options)
 		.probe_bytes = (uint16_t)(options->size_bytes - before),
 		.out_bytes = options->size_bytes,
 		.out = calloc(1, options->size_bytes),
-		.in = malloc(LINK_IN_BYTES),
+		.in = malloc(IN_BYTES),
 	};
 	if (!link->out || !link->in) {
 		fail("out of memory");
@@ -198,7 +199,7 @@ int link_send(struct link *link)
 static ssize_t read_more(struct link *link, size_t offset, int flags)
 {
 	ssize_t got =
-		recv(link->fd, link->in + offset, LINK_IN_BYTES - offset, MSG_DONTWAIT | flags);
+		recv(link->fd, link->in + offset, IN_BYTES - offset, MSG_DONTWAIT | flags);
 
 	link->received_ns = clock_ns();
 	if (got < 0)
@@ -232,7 +233,7 @@ static ssize_t read_stamped(struct link *link)
 		struct cmsghdr aligned;
 		uint8_t bytes[CMSG_SPACE(sizeof(struct timespec))];
 	} control;
-	struct iovec data = {.iov_base = link->in, .iov_len = LINK_IN_BYTES};
+	struct iovec data = {.iov_base = link->in, .iov_len = IN_BYTES};
 	struct msghdr message = {
 		.msg_iov = &data,
 		.msg_iovlen = 1,
@@ -261,11 +262,11 @@ static ssize_t receive_frame(struct link *link, const struct probe **probe)
 	if (got < 0)
 		return got;
 	/* A promiscuous interface brings what is for others. */
-	if (got < LINK_ETHERNET_BYTES ||
+	if (got < ETHER_HDR_LEN ||
 	    memcmp(header->ether_dhost, link->own_mac, sizeof(link->own_mac)))
 		return 0;
-	*probe = (const struct probe *)(link->in + LINK_ETHERNET_BYTES);
-	return got - LINK_ETHERNET_BYTES;
+	*probe = (const struct probe *)(link->in + ETHER_HDR_LEN);
+	return got - ETHER_HDR_LEN;
 }
 
 /* The length of the message at the front of what has come, 0 if it is not whole yet, -EPROTO. */

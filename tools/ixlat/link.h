@@ -19,12 +19,6 @@
 #include "options.h"
 #include "probe.h"
 
-enum {
-	LINK_ETHERNET_BYTES = 14,
-	/* Of one message, and of what a TCP connection has brought: several of them. */
-	LINK_IN_BYTES = 2 << 16,
-};
-
 struct link {
 	int fd;
 	enum mode mode;

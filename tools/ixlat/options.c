@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <net/ethernet.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,6 @@
 #include "tools/ixtap/output.h"
 
 enum {
-	ETHERNET_HEADER_BYTES = 14,
 	FRAME_BYTES_MIN = 60,
 	FRAME_BYTES_MAX = 65535,
 	UDP_BYTES_MAX = 65507,
@@ -35,8 +35,10 @@ enum {
 	DURATION_MAX_S = 86400,
 	RATE_MAX_HZ = 10000000,
 };
-static_assert(sizeof(struct probe) + ETHERNET_HEADER_BYTES <= FRAME_BYTES_MIN,
+static_assert(sizeof(struct probe) + ETHER_HDR_LEN <= FRAME_BYTES_MIN,
 	      "the smallest frame holds a probe");
+/* With those for warming up fewer than UINT32_MAX, which stands for a run by time. */
+#define PROBES_MAX (UINT32_MAX - WARMUP_MAX - 1)
 
 #define REFUSE(...) (fail(__VA_ARGS__), -EINVAL)
 
@@ -105,9 +107,8 @@ static int set_rate(struct options *options, const char *value)
 
 static int set_count(struct options *options, const char *value)
 {
-	if (parse_number(value, 1, UINT32_MAX - WARMUP_MAX, &options->count))
-		return REFUSE("'%s' is no number of probes: use 1 to %u", value,
-			      UINT32_MAX - WARMUP_MAX);
+	if (parse_number(value, 1, PROBES_MAX, &options->count))
+		return REFUSE("'%s' is no number of probes: use 1 to %u", value, PROBES_MAX);
 	return 0;
 }
 
@@ -130,7 +131,7 @@ static int set_warmup(struct options *options, const char *value)
 /* How much is too much depends on the mode: see finish_size. */
 static int set_size(struct options *options, const char *value)
 {
-	if (parse_number(value, 0, UINT32_MAX, &options->size_bytes) || !options->size_bytes)
+	if (parse_number(value, 1, UINT32_MAX, &options->size_bytes))
 		return REFUSE("'%s' is no size: use a number of bytes", value);
 	return 0;
 }
@@ -391,9 +392,9 @@ static int finish_rate(struct options *options)
 	if (seconds > DURATION_MAX_S)
 		return REFUSE("%u probes at %g per second take longer than a day: send fewer",
 			      options->count, rate);
-	if (rate * seconds > UINT32_MAX - WARMUP_MAX)
+	if (rate * seconds > PROBES_MAX)
 		return REFUSE("%g probes per second for %g s are more than %u: take less time",
-			      rate, seconds, UINT32_MAX - WARMUP_MAX);
+			      rate, seconds, PROBES_MAX);
 	if (2 * rate * options->timeout_ms / 1000 > FLIGHT_SLOTS_MAX)
 		return REFUSE("at %g per second, within %u ms, too many probes would be on their "
 			      "way: lower --rate or --timeout",
