@@ -317,7 +317,8 @@ static void bad_lines_are_refused(void **state)
 		"ixlat udp host --rate 100000 --duration 86400",
 		"ixlat udp host --count 0",
 		"ixlat udp host --count 5000000000",
-		"ixlat udp host --count 4293967295", /* with --warmup as many as stand for "by time" */
+		"ixlat udp host --count 4293967295", /* with --warmup as many as stand for "by time"
+						      */
 		"ixlat udp host --count 1 --duration 1",
 		"ixlat udp host --duration 0",
 		"ixlat udp host --duration 1e9",

@@ -99,36 +99,7 @@ static int read_run(struct compared *compared, const char *path)
 
 /* ---- Values ---- */
 
-enum { ROW_MIN, ROW_FIRST, ROW_MAX = ROW_FIRST + RESULT_PERCENTILES, ROW_MEAN, ROWS };
-
-static const char *row_name(size_t row)
-{
-	switch (row) {
-	case ROW_MIN:
-		return "min";
-	case ROW_MAX:
-		return "max";
-	case ROW_MEAN:
-		return "mean";
-	default:
-		return result_percentiles[row - ROW_FIRST].name;
-	}
-}
-
-static double row_value(const struct compared *compared, size_t row)
-{
-	switch (row) {
-	case ROW_MIN:
-		return (double)histogram_min(&compared->rtt);
-	case ROW_MAX:
-		return (double)histogram_max(&compared->rtt);
-	case ROW_MEAN:
-		return histogram_mean(&compared->rtt);
-	default:
-		return (double)histogram_percentile(&compared->rtt,
-						    result_percentiles[row - ROW_FIRST].percentile);
-	}
-}
+enum { ROWS = RESULT_ROW_STDDEV }; /* all but the standard deviation */
 
 /* The ratio to the base; a base of 0 has none, and -1 is returned. */
 static double ratio(double value, double base)
@@ -182,10 +153,10 @@ static void put_table(const struct comparison *comparison)
 
 	put_heads(comparison, "us");
 	for (size_t row = 0; row < ROWS; row++) {
-		put(COLOUR_NONE, "  %-10s", row_name(row));
+		put(COLOUR_NONE, "  %-10s", result_row_name(row));
 		for (size_t i = 0; i < comparison->count; i++) {
-			double value = row_value(&comparison->runs[i], row);
-			double base_value = row_value(base, row);
+			double value = result_row_value(&comparison->runs[i].rtt, row);
+			double base_value = result_row_value(&base->rtt, row);
 
 			put_value(value / 1000, base_value / 1000, i == 0,
 				  value > base_value ? COLOUR_BAD : COLOUR_GOOD);
@@ -227,11 +198,11 @@ static json_t *run_json(const struct compared *compared, const struct compared *
 	json_t *rtt = json_object(), *ratios = json_object();
 
 	for (size_t row = 0; row < ROWS; row++) {
-		double value = row_value(compared, row);
-		double times = ratio(value, row_value(base, row));
+		double value = result_row_value(&compared->rtt, row);
+		double times = ratio(value, result_row_value(&base->rtt, row));
 
-		json_object_set_new(rtt, row_name(row), json_real(value));
-		json_object_set_new(ratios, row_name(row),
+		json_object_set_new(rtt, result_row_name(row), json_real(value));
+		json_object_set_new(ratios, result_row_name(row),
 				    times < 0 ? json_null() : json_real(times));
 	}
 	return json_pack("{ss ss sO sO sO sO sO so so}", "label", compared->label, "file",

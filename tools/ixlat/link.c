@@ -198,8 +198,7 @@ int link_send(struct link *link)
 /* Reads at `in` + `offset`: the bytes there, or -errno. */
 static ssize_t read_more(struct link *link, size_t offset, int flags)
 {
-	ssize_t got =
-		recv(link->fd, link->in + offset, IN_BYTES - offset, MSG_DONTWAIT | flags);
+	ssize_t got = recv(link->fd, link->in + offset, IN_BYTES - offset, MSG_DONTWAIT | flags);
 
 	link->received_ns = clock_ns();
 	if (got < 0)

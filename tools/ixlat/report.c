@@ -50,46 +50,6 @@ static void put_counts(const struct result *result)
 	    result->duration_s, result_rate(result), result->user_s, result->system_s);
 }
 
-static void put_row(const struct result *result, const char *name,
-		    double (*value)(const struct histogram *histogram, double argument),
-		    double argument)
-{
-	put(COLOUR_NONE, "  %-8s", name);
-	for (size_t i = 0; i < RESULT_TIMES; i++)
-		if (result->times[i].counters)
-			put(COLOUR_NONE, "%14.2f", value(&result->times[i], argument) / 1000);
-	put(COLOUR_NONE, "\n");
-}
-
-static double min_of(const struct histogram *histogram, double unused)
-{
-	(void)unused;
-	return (double)histogram_min(histogram);
-}
-
-static double max_of(const struct histogram *histogram, double unused)
-{
-	(void)unused;
-	return (double)histogram_max(histogram);
-}
-
-static double mean_of(const struct histogram *histogram, double unused)
-{
-	(void)unused;
-	return histogram_mean(histogram);
-}
-
-static double stddev_of(const struct histogram *histogram, double unused)
-{
-	(void)unused;
-	return histogram_stddev(histogram);
-}
-
-static double percentile_of(const struct histogram *histogram, double percentile)
-{
-	return (double)histogram_percentile(histogram, percentile);
-}
-
 static void put_times(const struct result *result)
 {
 	static const char *const heads[] = {
@@ -104,13 +64,14 @@ static void put_times(const struct result *result)
 		if (result->times[i].counters)
 			put(COLOUR_HEAD, "%14s", heads[i]);
 	put(COLOUR_NONE, "\n");
-	put_row(result, "min", min_of, 0);
-	for (size_t i = 0; i < RESULT_PERCENTILES; i++)
-		put_row(result, result_percentiles[i].name, percentile_of,
-			result_percentiles[i].percentile);
-	put_row(result, "max", max_of, 0);
-	put_row(result, "mean", mean_of, 0);
-	put_row(result, "stddev", stddev_of, 0);
+	for (size_t row = 0; row < RESULT_ROWS; row++) {
+		put(COLOUR_NONE, "  %-8s", result_row_name(row));
+		for (size_t i = 0; i < RESULT_TIMES; i++)
+			if (result->times[i].counters)
+				put(COLOUR_NONE, "%14.2f",
+				    result_row_value(&result->times[i], row) / 1000);
+		put(COLOUR_NONE, "\n");
+	}
 }
 
 /* What the table can't say by itself. */

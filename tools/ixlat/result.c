@@ -29,6 +29,39 @@ const char *result_time_name(enum result_time time)
 	return names[time];
 }
 
+const char *result_row_name(size_t row)
+{
+	switch (row) {
+	case RESULT_ROW_MIN:
+		return "min";
+	case RESULT_ROW_MAX:
+		return "max";
+	case RESULT_ROW_MEAN:
+		return "mean";
+	case RESULT_ROW_STDDEV:
+		return "stddev";
+	default:
+		return result_percentiles[row - RESULT_ROW_PERCENTILES].name;
+	}
+}
+
+double result_row_value(const struct histogram *histogram, size_t row)
+{
+	switch (row) {
+	case RESULT_ROW_MIN:
+		return (double)histogram_min(histogram);
+	case RESULT_ROW_MAX:
+		return (double)histogram_max(histogram);
+	case RESULT_ROW_MEAN:
+		return histogram_mean(histogram);
+	case RESULT_ROW_STDDEV:
+		return histogram_stddev(histogram);
+	default:
+		return (double)histogram_percentile(
+			histogram, result_percentiles[row - RESULT_ROW_PERCENTILES].percentile);
+	}
+}
+
 int result_init(struct result *result, const struct options *options)
 {
 	const bool wanted[] = {

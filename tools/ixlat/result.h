@@ -45,6 +45,18 @@ extern const struct result_percentile {
 	const char *member; /* p99_9_ns */
 } result_percentiles[RESULT_PERCENTILES];
 
+/* What is shown of a histogram, a row for each. */
+enum {
+	RESULT_ROW_MIN,
+	RESULT_ROW_PERCENTILES, /* the first of them */
+	RESULT_ROW_MAX = RESULT_ROW_PERCENTILES + RESULT_PERCENTILES,
+	RESULT_ROW_MEAN,
+	RESULT_ROW_STDDEV,
+	RESULT_ROWS,
+};
+const char *result_row_name(size_t row);
+double result_row_value(const struct histogram *histogram, size_t row);
+
 /* Its name as a member of the JSON object. */
 const char *result_time_name(enum result_time time);
 /* The run as an object (json_decref it); NULL: no memory. */
