@@ -11,6 +11,8 @@
 import base64
 import contextlib
 import json
+import os
+import signal
 import socket
 import struct
 import threading
@@ -134,6 +136,19 @@ class Pair:
             ended.set()
             thread.join()
             sock.close()
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """The process does not run meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            r.wait_for(lambda: stat.seek(0) == 0 and stat.read().rpartition(")")[2].split()[0] == "T",
+                       "that it is stopped")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def check_times(times, received):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """ixlat between two namespaces, and against reflectors of ours that misbehave."""
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
+import termios
 import threading
 import time
 
@@ -13,7 +15,7 @@ import pytest
 
 import rig as r
 from ixlat_rig import (ANSWER, LEFT_MAC, PORT, PROBE, REQUEST, RIGHT_MAC, TARGETS, TIMES_NS, Pair, above,
-                       answer_to, sequence_of)
+                       answer_to, sequence_of, stopped)
 
 
 @pytest.fixture
@@ -397,6 +399,39 @@ def test_tcp_reflector_waits_for_a_sender_that_does_not_read(pair):
                 got += sock.recv(bytes_each - len(got))
             assert PROBE.unpack_from(got)[2] == ANSWER
     assert reflector.stop() == 0
+
+
+def test_tcp_reflector_stamps_what_waits_for_an_answer_before(pair):
+    """Two probes come at once; the second was received then, not when the first one's answer is out."""
+    pair.right.run("sysctl", "-qw", "net.ipv4.tcp_wmem=4096 4096 4096")
+    pair.right.run("ip", "link", "set", "veth-r", "gso_max_size", 4096)
+    reflector = pair.reflect("tcp")
+    request = PROBE.pack(b"ixlt", 1, REQUEST, 30000, 7, 3, 12345, 0, 0) + bytes(30000 - 40)
+    with pair.left.entered():
+        sock = socket.socket()
+    with contextlib.closing(sock):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(r.DEADLINE_S)
+        sock.connect((r.RIGHT_V4, PORT))
+        with stopped(reflector.pid):
+            sock.sendall(2 * request)
+            r.wait_for(lambda: not any(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4))), "that both are there")
+        sock.recv(1, socket.MSG_PEEK)
+        read_ns = time.monotonic_ns()
+        answers = b""
+        while len(answers) < 60000:
+            answers += sock.recv(60000 - len(answers))
+    (*_, received_ns, answered_ns) = PROBE.unpack_from(answers, 30000)
+    assert received_ns < read_ns < answered_ns
+
+
+def test_tcp_reflector_asks_whether_a_silent_sender_is_there(pair):
+    """A host that died says no farewell; its place would be taken for good."""
+    pair.reflect("tcp")
+    with pair.left.entered():
+        sock = socket.create_connection((r.RIGHT_V4, PORT), r.DEADLINE_S)
+    with contextlib.closing(sock):
+        r.wait_for(lambda: "timer:(keepalive," in pair.right.run("ss", "-Htno").stdout, "its timer")
 
 
 # ---- Failing

@@ -25,13 +25,16 @@ enum {
 	IN_BYTES = 1 << 16, /* the longest message and a byte */
 	/* A signal that comes just before the wait ends it this late. */
 	WAIT_MAX_MS = 200,
+	/* A sender that is silent for so long is asked whether it is there still. */
+	KEEPALIVE_S = 60,
 };
 
 struct connection {
 	int fd;
 	uint8_t *in;
-	size_t start, end;  /* what has come and is not answered */
-	size_t answer_left; /* bytes of the answer at `start` that are not out yet */
+	size_t start, end;   /* what has come and is not answered */
+	size_t answer_left;  /* bytes of the answer at `start` that are not out yet */
+	int64_t received_ns; /* the last of it */
 };
 
 struct server {
@@ -56,7 +59,7 @@ static int send_answer(struct connection *connection)
 }
 
 /* Answers what has come: 0 when nothing whole is left, otherwise as send_answer. */
-static int answer_messages(struct connection *connection, int64_t received_ns)
+static int answer_messages(struct connection *connection)
 {
 	for (;;) {
 		size_t have = connection->end - connection->start;
@@ -71,7 +74,7 @@ static int answer_messages(struct connection *connection, int64_t received_ns)
 			return -EPROTO;
 		if (have < bytes)
 			return 0;
-		probe_make_answer(probe, received_ns);
+		probe_make_answer(probe, connection->received_ns);
 		probe_stamp_sent(probe, clock_ns());
 		connection->answer_left = bytes;
 		err = send_answer(connection);
@@ -80,32 +83,31 @@ static int answer_messages(struct connection *connection, int64_t received_ns)
 	}
 }
 
-/* What there is to do on a connection: 0, or why it has ended. */
-static int serve(struct connection *connection)
+/* Reads what is there: 0, or why the connection has ended. */
+static int receive(struct connection *connection)
 {
-	int64_t received_ns;
 	ssize_t got;
-	int err;
 
-	if (connection->answer_left) {
-		err = send_answer(connection);
-		if (!err)
-			err = answer_messages(connection, clock_ns());
-		return err == -EAGAIN ? 0 : err;
-	}
 	memmove(connection->in, connection->in + connection->start,
 		connection->end - connection->start);
 	connection->end -= connection->start;
 	connection->start = 0;
 	got = recv(connection->fd, connection->in + connection->end, IN_BYTES - connection->end,
 		   MSG_DONTWAIT);
-	received_ns = clock_ns();
 	if (got < 0)
 		return errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
-	if (got == 0)
-		return -ECONNRESET;
+	connection->received_ns = clock_ns();
 	connection->end += (size_t)got;
-	err = answer_messages(connection, received_ns);
+	return got ? 0 : -ECONNRESET;
+}
+
+/* What there is to do on a connection: 0, or why it has ended. */
+static int serve(struct connection *connection)
+{
+	int err = connection->answer_left ? send_answer(connection) : receive(connection);
+
+	if (!err)
+		err = answer_messages(connection);
 	return err == -EAGAIN ? 0 : err;
 }
 
@@ -113,9 +115,11 @@ static void take_connection(struct server *server)
 {
 	int fd = accept4(server->waiting[0].fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct connection taken = {.fd = fd, .in = malloc(IN_BYTES)};
-	int on = 1;
+	int on = 1, idle_s = KEEPALIVE_S;
 
-	if (fd < 0 || !taken.in || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0) {
+	if (fd < 0 || !taken.in || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s)) < 0) {
 		free(taken.in);
 		if (fd >= 0)
 			close(fd);
