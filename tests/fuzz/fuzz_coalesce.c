@@ -20,14 +20,6 @@
 #define SEGS_FRAME  3u /* of a frame at most */
 #define SPLIT_BYTES 2048u
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
 static struct burst {
 	struct ixgbe_buf buf[COALESCE_SEGS];
 	struct ixgbe_rx_seg seg[COALESCE_SEGS];

@@ -19,14 +19,6 @@
 #define COOKIE_COMPRESSED 0x1c849314u
 #define HEADER_BYTES      40u
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
 static void put32(uint8_t *to, uint32_t value)
 {
 	value = htobe32(value);

@@ -21,14 +21,6 @@
 
 #define FRAME_OFFSET 64u
 
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
 /* What the driver says of a frame as offload_tx made it: good, or over the MTU. */
 static void check_sendable(const uint8_t *frame, uint32_t len, struct ixgbe_tx_seg *seg)
 {
