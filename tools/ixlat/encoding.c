@@ -244,13 +244,10 @@ static int read_inner(const uint8_t *inner, size_t bytes, struct histogram *out)
 	if (bytes < INNER_BYTES || get32(inner) != COOKIE ||
 	    get32(inner + 4) > bytes - INNER_BYTES || get32(inner + 8) != 0)
 		return -EINVAL;
-	if (get64(inner + 16) > INT64_MAX || get64(inner + 24) > INT64_MAX ||
-	    get32(inner + 12) > INT32_MAX)
-		return -E2BIG;
 	err = histogram_init(&made, (int64_t)get64(inner + 16), (int64_t)get64(inner + 24),
 			     (int)get32(inner + 12));
 	if (err)
-		return err == -EINVAL ? -E2BIG : err;
+		return err;
 	err = get_counters(inner + INNER_BYTES, inner + INNER_BYTES + get32(inner + 4), &made);
 	if (err)
 		histogram_free(&made);

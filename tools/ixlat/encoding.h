@@ -11,6 +11,6 @@
 char *encoding_write(const struct histogram *histogram);
 /*
  * Makes the histogram that `text` holds, whatever it is. 0; -EINVAL: it holds none; -E2BIG: one
- * with more counters than HISTOGRAM_COUNTERS_MAX or values beyond 63 bits; -ENOMEM.
+ * with more counters than HISTOGRAM_COUNTERS_MAX; -ENOMEM.
  */
 int encoding_read(const char *text, struct histogram *out);

@@ -33,7 +33,7 @@ int histogram_init(struct histogram *histogram, int64_t lowest, int64_t highest,
 	doublings = bits((uint64_t)highest) - (made.unit_bits + made.half_bits + 1);
 	made.length = (size_t)((doublings > 0 ? doublings : 0) + 2) << made.half_bits;
 	if (made.length > HISTOGRAM_COUNTERS_MAX)
-		return -EINVAL;
+		return -E2BIG;
 	made.counters = calloc(made.length, sizeof(*made.counters));
 	if (!made.counters)
 		return -ENOMEM;

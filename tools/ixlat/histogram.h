@@ -38,8 +38,8 @@ struct histogram {
 };
 
 /*
- * Makes an empty one. -EINVAL: digits not from 1 to 5, lowest below 1, highest below twice lowest,
- * more than HISTOGRAM_COUNTERS_MAX counters; -ENOMEM.
+ * Makes an empty one. -EINVAL: digits not from 1 to 5, lowest below 1, highest below twice lowest;
+ * -E2BIG: more than HISTOGRAM_COUNTERS_MAX counters; -ENOMEM.
  */
 int histogram_init(struct histogram *histogram, int64_t lowest, int64_t highest, int digits);
 void histogram_free(struct histogram *histogram);
