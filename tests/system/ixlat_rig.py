@@ -15,6 +15,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 import zlib
@@ -104,6 +105,25 @@ class Pair:
             if time_of in run:
                 check_times(run[time_of], run["received"])
         return run
+
+    @contextlib.contextmanager
+    def measuring(self, *words):
+        """A run that goes on meanwhile, and has got past its first probes."""
+        with self.left.popen(r.IXLAT, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                self.wait_for_probes()
+                yield process
+            finally:
+                process.kill()
+
+    def wait_for_probes(self):
+        """Until some more have come to the right."""
+        def arrived():
+            link = json.loads(self.right.run("ip", "-s", "-j", "link", "show", "dev", "veth-r").stdout)[0]
+            return link["stats64"]["rx"]["packets"]
+
+        enough = arrived() + 50
+        r.wait_for(lambda: arrived() >= enough, "probes at the right")
 
     def refused(self, *words):
         """(status, line) of a run that must fail."""

@@ -4,18 +4,18 @@ import contextlib
 import fcntl
 import json
 import os
+import queue
 import signal
 import socket
 import subprocess
 import termios
-import threading
 import time
 
 import pytest
 
 import rig as r
 from ixlat_rig import (ANSWER, LEFT_MAC, PORT, PROBE, REQUEST, RIGHT_MAC, TARGETS, TIMES_NS, Pair, above,
-                       answer_to, sequence_of, stopped)
+                       answer_to, check_times, sequence_of, stopped)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_fixed_rate(pair, mode):
     pair.reflect(*reflect)
     run = pair.measure(*target, "--rate", 1000, "--duration", 0.5)
     assert run["sent"] == run["received"] == 500
-    assert run["duration_s"] == pytest.approx(0.5, abs=0.25)
+    assert run["duration_s"] > 0.499, "when the last was due"
     # No probe is sent before it is due.
     for name in TIMES_NS:
         assert run["rtt_uncorrected"][name] <= run["rtt"][name]
@@ -105,21 +105,21 @@ def test_kernel_stamps(pair, mode):
 @pytest.mark.parametrize("options", [[], ["--kernel-stamps"]], ids=["ours", "kernel's"])
 def test_what_a_stamp_includes(pair, options):
     """An answer comes while the sender is kept from running: only the kernel knows when."""
+    pids, held_ns = queue.SimpleQueue(), []
+
     def stop_and_answer(probe):
-        process.send_signal(signal.SIGSTOP)
-        with open(f"/proc/{process.pid}/stat", encoding="ascii") as stat:
-            r.wait_for(lambda: stat.seek(0) == 0 and stat.read().rpartition(")")[2].split()[0] == "T",
-                       "that it is stopped")
-        threading.Timer(0.3, process.send_signal, [signal.SIGCONT]).start()
-        return [answer_to(probe)]
+        with stopped(pids.get(timeout=r.DEADLINE_S)):
+            yield answer_to(probe)
+            r.wait_for(lambda: pair.left.run("ss", "-Hun").stdout.split()[0] != "0", "the answer in its queue")
+            held_ns.append(time.monotonic_ns() - PROBE.unpack_from(probe)[6])
 
     with pair.answering(stop_and_answer):
         # ip netns exec becomes ixlat: it has that process id.
-        process = pair.left.popen(r.IXLAT, "udp", r.RIGHT_V4, "--count", 1, "--warmup", 0, "--timeout",
-                                  10000, "--json", "-", *options, stdout=subprocess.PIPE)
-        with process:
+        with pair.left.popen(r.IXLAT, "udp", r.RIGHT_V4, "--count", 1, "--warmup", 0, "--timeout", 60000,
+                             "--json", "-", *options, stdout=subprocess.PIPE) as process:
+            pids.put(process.pid)
             rtt = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])["rtt"]
-    assert rtt["max_ns"] < 200e6 if options else rtt["min_ns"] > 250e6
+    assert rtt["max_ns"] < held_ns[0] if options else rtt["max_ns"] > held_ns[0]
 
 
 def test_ipv6_and_a_listening_address(pair):
@@ -160,40 +160,32 @@ def test_two_senders(pair):
 def test_pause_of_the_sender_shows(pair):
     """A sender that is stopped catches up, and the probes that were late count from when they were due."""
     pair.reflect("udp")
-    with pair.left.popen(r.IXLAT, "udp", r.RIGHT_V4, "--rate", 1000, "--duration", 2, "--json", "-",
-                         stdout=subprocess.PIPE) as process:
-        try:
-            time.sleep(0.8)
-            process.send_signal(signal.SIGSTOP)
+    with pair.measuring("udp", r.RIGHT_V4, "--rate", 1000, "--duration", 3, "--timeout", 10000, "--json",
+                        "-") as process:
+        with stopped(process.pid):
             time.sleep(0.4)
-            process.send_signal(signal.SIGCONT)
-            run = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])
-        finally:
-            process.kill()
-    assert run["sent"] == run["received"] == 2000, "the rate stands"
+        run = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])
+    assert run["sent"] == run["received"] == 3000, "the rate stands"
     assert run["rtt"]["max_ns"] > 390e6
     # Due in the first 300 of the 400 ms.
-    late = above(run["rtt"], 100e6)
-    assert late >= 290
-    assert above(run["rtt_uncorrected"], 100e6) < late / 2, "those were quick once they were sent"
+    assert above(run["rtt"], 100e6) >= 290
+    # The 400 that were due meanwhile went 200 ms late on average.
+    late_ns = (run["rtt"]["mean_ns"] - run["rtt_uncorrected"]["mean_ns"]) * 3000
+    assert late_ns > 390 * 195e6
 
 
 def test_pause_of_the_reflector_is_loss(pair):
     reflector = pair.reflect("udp")
-    with pair.left.popen(r.IXLAT, "udp", r.RIGHT_V4, "--rate", 1000, "--duration", 2, "--timeout", 100,
-                         "--json", "-", stdout=subprocess.PIPE) as process:
-        try:
-            time.sleep(0.8)
-            reflector.process.send_signal(signal.SIGSTOP)
+    with pair.measuring("udp", r.RIGHT_V4, "--rate", 1000, "--duration", 3, "--timeout", 100, "--json",
+                        "-") as process:
+        with stopped(reflector.pid):
             time.sleep(0.4)
-            reflector.process.send_signal(signal.SIGCONT)
-            run = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])
-        finally:
-            process.kill()
-    assert run["sent"] == 2000 == run["received"] + run["lost"]
+        run = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])
+    assert run["sent"] == 3000 == run["received"] + run["lost"]
     assert run["lost"] >= 290
     assert run["late"] >= 290, "they were only late"
-    assert run["rtt_uncorrected"]["max_ns"] < 400e6
+    for times in ("rtt", "rtt_uncorrected"):
+        check_times(run[times], run["received"])
 
 
 @pytest.mark.parametrize("mode", ["udp", "raw"])
@@ -201,20 +193,18 @@ def test_link_goes_down_and_up(pair, mode):
     """What is sent meanwhile is lost, and both ends go on."""
     reflect, target = TARGETS[mode]
     reflector = pair.reflect(*reflect)
-    with pair.left.popen(r.IXLAT, *target, "--rate", 200, "--duration", 3, "--timeout", 100, "--json", "-",
-                         stdout=subprocess.PIPE) as process:
-        try:
-            time.sleep(0.5)
-            for end, device in ((pair.left, "veth-l"), (pair.right, "veth-r")):
-                end.run("ip", "link", "set", device, "down")
-                time.sleep(0.2)
-                end.run("ip", "link", "set", device, "up")
-            run = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])
-        finally:
-            process.kill()
-    assert run["sent"] == 600 == run["received"] + run["lost"]
+    with pair.measuring(*target, "--rate", 200, "--duration", 1000, "--timeout", 100, "--json",
+                        "-") as process:
+        for end, device in ((pair.left, "veth-l"), (pair.right, "veth-r")):
+            end.run("ip", "link", "set", device, "down")
+            time.sleep(0.2)
+            end.run("ip", "link", "set", device, "up")
+            pair.wait_for_probes()
+        process.send_signal(signal.SIGINT)
+        run = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])
+    assert run["sent"] == run["received"] + run["lost"]
     assert run["send_errors"] > 0 and run["lost"] > 0
-    assert run["received"] > 200, "until it went down and after"
+    assert run["received"] > 100, "until it went down and after"
     assert reflector.stop() == 0
 
 
@@ -247,9 +237,9 @@ def test_lost(pair):
     """Every fourth, and the sender does not wait for it longer than it should."""
     with pair.answering(lambda probe: [answer_to(probe)] if sequence_of(probe) % 4 else []):
         started = time.monotonic()
-        run = pair.measure("udp", r.RIGHT_V4, "--count", 40, "--warmup", 0, "--timeout", 50)
+        run = pair.measure("udp", r.RIGHT_V4, "--count", 40, "--warmup", 0, "--timeout", 200)
     assert (run["sent"], run["received"], run["lost"], run["late"]) == (40, 30, 10, 0)
-    assert 0.5 <= time.monotonic() - started < 5
+    assert 2 <= time.monotonic() - started < r.DEADLINE_S
 
 
 def test_duplicates(pair):
@@ -311,7 +301,8 @@ def test_one_way_needs_one_clock(pair, skew_ns):
 
 def test_reflector_answers_probes_only(pair):
     reflector = pair.reflect("udp")
-    request = PROBE.pack(b"ixlt", 1, REQUEST, 64, 7, 3, 12345, 0, 0) + bytes(24)
+    request, after = (PROBE.pack(b"ixlt", 1, REQUEST, 64, 7, sequence, 12345, 0, 0) + bytes(24)
+                      for sequence in (3, 4))
     with pair.left.entered():
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with contextlib.closing(sock):
@@ -326,15 +317,16 @@ def test_reflector_answers_probes_only(pair):
         assert len(answer) == 64
         assert fields[:7] == (b"ixlt", 1, ANSWER, 64, 7, 3, 12345)
         assert 0 < fields[7] <= fields[8] <= time.monotonic_ns()
-        sock.settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            sock.recv(65536)
+        # Nothing is between the two.
+        sock.send(after)
+        assert sequence_of(sock.recv(65536)) == 4
     assert reflector.stop(signal.SIGINT) == 0
 
 
 def test_raw_reflector_answers_its_own_address_only(pair):
     pair.reflect("raw", "--interface", "veth-r")
-    probe = PROBE.pack(b"ixlt", 1, REQUEST, 46, 7, 3, 12345, 0, 0) + bytes(6)
+    probe, after = (PROBE.pack(b"ixlt", 1, REQUEST, 46, 7, sequence, 12345, 0, 0) + bytes(6)
+                    for sequence in (3, 4))
     mac = {name: bytes.fromhex(text.replace(":", "")) for name, text in
            (("left", LEFT_MAC), ("right", RIGHT_MAC), ("other", "02:00:00:00:00:0c"),
             ("all", "ff:ff:ff:ff:ff:ff"))}
@@ -354,9 +346,9 @@ def test_raw_reflector_answers_its_own_address_only(pair):
         frame = next_answer()
         assert frame[:14] == mac["left"] + mac["right"] + b"\x88\xb5"
         assert PROBE.unpack_from(frame, 14)[2] == ANSWER
-        sock.settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            next_answer()
+        # Nothing is between the two.
+        sock.send(mac["right"] + mac["left"] + b"\x88\xb5" + after)
+        assert PROBE.unpack_from(next_answer(), 14)[5] == 4
 
 
 def test_tcp_reflector_drops_what_makes_no_sense(pair):
@@ -447,23 +439,16 @@ def test_nobody_there(pair):
 
 def test_gives_up(pair):
     """Without any answer it does not go on for as long as it was to."""
-    started = time.monotonic()
     status, line = pair.refused("udp", r.RIGHT_V4, "--duration", 1000, "--timeout", 100)
     assert status == 1 and "nothing came back" in line
-    assert time.monotonic() - started < 15
 
 
 def test_connection_breaks(pair):
     reflector = pair.reflect("tcp")
-    with pair.left.popen(r.IXLAT, "tcp", r.RIGHT_V4, "--rate", 1000, "--duration", 60,
-                         stderr=subprocess.PIPE) as process:
-        try:
-            time.sleep(0.5)
-            assert reflector.stop() == 0
-            assert process.wait(r.DEADLINE_S) == 1
-            assert "connection broke" in process.stderr.read()
-        finally:
-            process.kill()
+    with pair.measuring("tcp", r.RIGHT_V4, "--rate", 1000, "--duration", 1000) as process:
+        assert reflector.stop() == 0
+        assert "connection broke" in process.communicate(timeout=r.DEADLINE_S)[1]
+    assert process.returncode == 1
 
 
 @pytest.mark.parametrize("words, status, part", [

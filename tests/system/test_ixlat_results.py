@@ -9,7 +9,6 @@ import select
 import signal
 import struct
 import subprocess
-import time
 import xml.etree.ElementTree as ElementTree
 import zlib
 
@@ -49,14 +48,9 @@ def test_text(pair):
 def test_interrupted(pair):
     pair.reflect("udp")
     path = pair.rig.path("cut.json")
-    with pair.left.popen(r.IXLAT, "udp", r.RIGHT_V4, "--duration", 1000, "--json", path,
-                         stdout=subprocess.PIPE) as process:
-        try:
-            time.sleep(0.5)
-            process.send_signal(signal.SIGINT)
-            shown = process.communicate(timeout=r.DEADLINE_S)[0]
-        finally:
-            process.kill()
+    with pair.measuring("udp", r.RIGHT_V4, "--duration", 1000, "--json", path) as process:
+        process.send_signal(signal.SIGINT)
+        shown = process.communicate(timeout=r.DEADLINE_S)[0]
     assert process.returncode == 0
     assert "Interrupted" in shown
     with open(path, encoding="utf-8") as file:
