@@ -6,8 +6,8 @@
  *
  * In its round the thread gives up what is too old, sends the probe that is due, and takes the
  * answers that are there. Then it sleeps in ppoll(2) until an answer comes or the next
- * probe is due, but wakes SPIN_NS before and looks for answers until then: a timer's wake-up takes
- * tens of microseconds, which would be in every time measured. With --busy it never sleeps.
+ * probe is due, but wakes SPIN_NS before and looks for answers until then: a timer wakes it late,
+ * and that would be in every time measured. With --busy it never sleeps.
  *
  * At a fixed rate, probe n is due at start + n / rate, whatever happens. If the thread could not
  * send in time (the kernel's queue was full, something else had the processor), the probes that are
