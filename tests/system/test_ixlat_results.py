@@ -86,6 +86,16 @@ def test_files_stay_when_a_run_fails(pair):
     assert not os.path.exists(new)
 
 
+def test_no_file_of_a_run_that_is_killed(pair):
+    """While it waits for a host that does not answer: there is nothing yet, not an empty file."""
+    path = pair.rig.path("new")
+    with pair.left.popen(r.IXLAT, "tcp", "192.0.2.99", "--json", path) as process:
+        r.wait_for(lambda: pair.left.run("ss", "-Htn", "state", "syn-sent").stdout, "that it connects")
+        process.terminate()
+    assert process.returncode == -signal.SIGTERM
+    assert not os.path.exists(path)
+
+
 def test_shorter_result_replaces_a_longer(pair):
     pair.reflect("udp")
     path = pair.rig.path("a.json")

@@ -9,46 +9,55 @@
 
 #include "tools/ixtap/output.h"
 
+static int refuse(const char *path)
+{
+	fail("cannot write to %s: %s", path, strerror(errno));
+	return -1;
+}
+
 int outfile_open(struct outfile *outfile, const char *path)
 {
-	struct outfile opened = {.path = path};
 	int fd;
 
-	*outfile = (struct outfile){0};
+	*outfile = (struct outfile){.path = path};
 	if (!path)
 		return 0;
 	if (!strcmp(path, "-")) {
-		opened.file = stdout;
-		*outfile = opened;
+		outfile->file = stdout;
 		return 0;
 	}
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	opened.made = fd >= 0;
-	if (fd < 0 && errno == EEXIST)
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0)
-		opened.file = fdopen(fd, "w");
-	if (!opened.file) {
-		fail("cannot write to %s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return -1;
+	if (fd >= 0) {
+		/* It can be made. */
+		outfile->made = true;
+		close(fd);
+		unlink(path);
+		return 0;
 	}
-	*outfile = opened;
-	return 0;
+	if (errno == EEXIST)
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return refuse(path);
+	outfile->file = fdopen(fd, "w");
+	if (outfile->file)
+		return 0;
+	close(fd);
+	return refuse(path);
 }
 
 int outfile_begin(struct outfile *outfile)
 {
 	struct stat status;
-	int fd = fileno(outfile->file);
 
+	if (!outfile->file) {
+		outfile->file = fopen(outfile->path, "we");
+		return outfile->file ? 0 : refuse(outfile->path);
+	}
 	/* A pipe or a device has no length; nor does standard output when it is appended to. */
-	if (outfile->file == stdout || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) ||
-	    ftruncate(fd, 0) == 0)
+	if (outfile->file == stdout || fstat(fileno(outfile->file), &status) < 0 ||
+	    !S_ISREG(status.st_mode) || ftruncate(fileno(outfile->file), 0) == 0)
 		return 0;
-	fail("cannot write to %s: %s", outfile->path, strerror(errno));
-	return -1;
+	return refuse(outfile->path);
 }
 
 int outfile_commit(struct outfile *outfile)

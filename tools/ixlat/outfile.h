@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file to write results to. It is opened before the run, so that a name that can't be
- * written fails at once and not after an hour, and keeps what is in it until there is something
- * new.
+ * A file to write results to. It is tried before the run, so that a name that can't be
+ * written fails at once and not after an hour, and until there is something new it keeps what is in
+ * it, or is not there.
  */
 #pragma once
 
@@ -12,14 +12,14 @@
 
 struct outfile {
 	const char *path; /* NULL: not asked for */
-	FILE *file;
-	bool made; /* there was none before */
+	FILE *file;       /* of one that is new: only from outfile_begin() on */
+	bool made;        /* there was none before */
 };
 
 /* Opens `path`, "-" for standard output; NULL does nothing. 0, or -1 after a line on standard
  * error. */
 int outfile_open(struct outfile *outfile, const char *path);
-/* Empties it, before it is written: 0, or -1 after a line on standard error. */
+/* Makes or empties it, before it is written: 0, or -1 after a line on standard error. */
 int outfile_begin(struct outfile *outfile);
 /*
  * Closes it: 0, or -1 after a line on standard error; then it is gone if there was none before, for
