@@ -11,7 +11,8 @@
  *                        │    └─ histogram.c, encoding.c, plot.c
  *                        └─ reflect.c, reflect_tcp.c           the other end
  *
- * A function that can fail says why on standard error, in one line, and returns -1.
+ * A function of a header that returns -1 has said why on standard error, in one line; one that
+ * returns -errno leaves that to its caller, but for options_parse.
  */
 #pragma once
 

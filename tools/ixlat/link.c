@@ -207,12 +207,15 @@ static ssize_t read_more(struct link *link, size_t offset, int flags)
 }
 
 /* When the kernel says that the message came, or now. */
-static int64_t stamp_of(struct msghdr *message, int64_t now_ns)
+static int64_t stamp_of(struct msghdr *message)
 {
 	struct timespec stamp, now;
-	int64_t age_ns;
+	int64_t age_ns, now_ns;
 
+	/* In this order what comes between the two makes the message younger, not older than its
+	 * probe. */
 	clock_gettime(CLOCK_REALTIME, &now);
+	now_ns = clock_ns();
 	for (struct cmsghdr *each = CMSG_FIRSTHDR(message); each;
 	     each = CMSG_NXTHDR(message, each)) {
 		if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_TIMESTAMPNS ||
@@ -243,7 +246,7 @@ static ssize_t read_stamped(struct link *link)
 
 	if (got < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	link->received_ns = stamp_of(&message, clock_ns());
+	link->received_ns = stamp_of(&message);
 	return got;
 }
 
