@@ -33,7 +33,6 @@ void fdir_start(struct rig *rig, void **state, uint32_t pballoc, uint32_t flags)
 
 uint32_t arrives(struct rig *rig, const struct built *f, uint32_t queue)
 {
-	model_read(rig->m, IXGBE_STATUS); /* what was written is done before the frame comes */
 	model_wire_send(rig->m, f->data, f->len);
 	rx_take(&rig->rx[queue], &rig->got);
 	return rig->got.last.dword[2];

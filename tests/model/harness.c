@@ -33,7 +33,8 @@ struct model {
 	pid_t pid;                                      /* -1: none */
 	int wire; /* -1: not connected, as are the following */
 	int irq[MODEL_VECTORS];
-	uint16_t id; /* of the next message */
+	uint16_t id;  /* of the next message */
+	bool posted;  /* since the last reply: the program may not have had it yet */
 	uint64_t iova;
 	struct model_dma area[AREAS_MAX];
 	size_t areas;
@@ -223,6 +224,7 @@ static void post(struct model *m, struct vu_header header, const struct iovec *p
 	err = vu_send(m->stream.sock, &header, part, parts, fd, fds, deadline());
 	if (err)
 		give_up(m, "cannot send command %u: %s", header.command, strerror(-err));
+	m->posted = true;
 }
 
 /* A command in parts, and its reply. */
@@ -245,6 +247,7 @@ static int command(struct model *m, uint16_t number, const struct iovec *part, u
 	if (id != (uint16_t)(m->id - 1) || message.header.command != number ||
 	    (message.header.flags & VU_TYPE) != VU_REPLY)
 		give_up(m, "the reply is not to command %u", number);
+	m->posted = false;
 	if (message.header.flags & VU_ERROR) {
 		if (len > 0 || message.header.error == 0)
 			give_up(m, "command %u: an error with a payload, or none", number);
@@ -492,6 +495,13 @@ void model_write(struct model *m, uint32_t offset, uint32_t value)
 	     0);
 }
 
+/* The program has had all that was posted: before something comes to it by another way. */
+static void settle(struct model *m)
+{
+	if (m->posted && m->stream.sock >= 0)
+		(void)model_config_read(m, 0, 4);
+}
+
 /* A little time between looks: for what takes the other process more than one of its turns. */
 static void breathe(void)
 {
@@ -608,6 +618,7 @@ bool model_irq_pending(struct model *m, uint32_t vector)
 
 bool model_irq_quiet(struct model *m, uint32_t vector)
 {
+	settle(m);
 	return !irq_within(m, vector, MODEL_QUIET_MS);
 }
 
@@ -617,6 +628,7 @@ void model_wire_send(struct model *m, const void *frame, size_t len)
 {
 	struct pollfd pfd = {.fd = m->wire, .events = POLLOUT};
 
+	settle(m);
 	if (poll(&pfd, 1, MODEL_DEADLINE_MS) != 1 ||
 	    send(m->wire, frame, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len)
 		give_up(m, "the wire took no frame of %zu bytes: %s", len, strerror(errno));
@@ -638,6 +650,7 @@ size_t model_wire_recv(struct model *m, void *frame, size_t size)
 
 bool model_wire_quiet(struct model *m)
 {
+	settle(m);
 	return !readable(m->wire, MODEL_QUIET_MS);
 }
 
@@ -651,6 +664,7 @@ json_t *model_control(struct model *m, const char *request)
 	json_t *json;
 	ssize_t n = -1;
 
+	settle(m);
 	if (send(sock, request, strlen(request), MSG_NOSIGNAL) > 0 &&
 	    readable(sock, MODEL_DEADLINE_MS))
 		n = recv(sock, reply, CONTROL_MAX, 0);

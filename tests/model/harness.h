@@ -71,7 +71,8 @@ bool model_ended(struct model *m);
 /* ---- Registers and configuration space ---- */
 
 uint32_t model_read(struct model *m, uint32_t offset);
-/* Posted, as a driver's: the next read of anything comes after it. */
+/* Posted, as a driver's: the next read of anything comes after it, and so does what reaches the NIC
+ * by another way, by the functions for wire and control below. */
 void model_write(struct model *m, uint32_t offset, uint32_t value);
 static inline void model_set(struct model *m, uint32_t offset, uint32_t bits)
 {

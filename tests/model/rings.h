@@ -48,7 +48,7 @@ struct received {
 };
 /* Waits for the next frame, takes it out and hands its descriptors over again. */
 void rx_take(struct ring *ring, struct received *out);
-/* Whether nothing was written back, though everything sent so far was looked at. */
+/* Waits MODEL_QUIET_MS: whether nothing was written back. */
 bool rx_silent(struct ring *ring);
 
 void tx_open(struct ring *ring, struct model *m, uint32_t queue, uint32_t size);

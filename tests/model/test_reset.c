@@ -96,13 +96,11 @@ static void impatience_is_a_violation(void **state)
 	assert_int_equal(model_read(*state, IXGBE_CTRL), 0); /* writes are posted: now it began */
 	wait_10ms();
 	model_write(*state, IXGBE_AT(MTA, 0), 1);
-	model_read(*state, IXGBE_CTRL);
 	assert_int_equal(model_control_int(*state, "violations", "total"), 0);
 	/* This machine may take 10 ms for a message, but not always. */
 	for (int i = 0; i < 1000; i++) {
 		model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
 		model_write(*state, IXGBE_AT(MTA, 0), 1);
-		model_read(*state, IXGBE_CTRL);
 		if (model_control_int(*state, "violations", "total"))
 			break;
 	}
@@ -150,7 +148,6 @@ static void start_up_rules_are_watched(void **state)
 	model_write(m, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
 	model_write(m, IXGBE_FCTRL, IXGBE_FCTRL_BAM);
 	model_write(m, IXGBE_DTXMXSZRQ, 0x1010);
-	model_read(m, IXGBE_CTRL);
 	assert_int_equal(model_control_int(m, "violations", "counts.RXEN_WITHOUT_SECRX"), 1);
 	assert_int_equal(model_control_int(m, "violations", "counts.RDRXCTL_RSC"), 1);
 	assert_int_equal(model_control_int(m, "violations", "counts.FCTRL_WITH_RXEN"), 1);

@@ -80,6 +80,7 @@ static void spans_descriptors(void **state)
 	}
 	frame_raw(&f, NULL, 9725);
 	model_wire_send(*state, f.data, f.len);
+	model_control_wait(*state, "counters", "counters.rx_drop_oversize", 1);
 	assert_true(rx_silent(&rx));
 	assert_int_equal(model_read(*state, IXGBE_ROC), 1);
 	rings_end(*state, 0);
