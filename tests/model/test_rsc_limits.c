@@ -229,6 +229,22 @@ static void without_rscen_nothing_is(void **state)
 	bed_end(&bed, 0, 0);
 }
 
+/* Frames that waited in the packet buffer come to a queue as it is by then. */
+static void without_rscen_since_they_came_nothing_is(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	for (uint32_t i = 0; i < 3; i++)
+		bed_data(&bed, FLOW_SEQ + i * 700, 700);
+	model_control_wait(bed.m, "counters", "counters.rx_frames", 3);
+	model_clear(bed.m, ixgbe_rxq_reg(IXGBE_RSCCTL, 0), IXGBE_RSCCTL_RSCEN);
+	bed_go(&bed, 3);
+	for (uint32_t i = 0; i < 3; i++)
+		expect_plain(&bed, FLOW_SEQ + i * 700);
+	bed_end(&bed, 0, 0);
+}
+
 static void nfs_only_without_its_filters(void **state)
 {
 	const struct segment nfs = {.frame = {.payload = 700, .destination = 2049}};
@@ -415,6 +431,7 @@ int main(void)
 		TEST(padding_is_no_payload),
 		TEST(with_rsc_dis_nothing_is),
 		TEST(without_rscen_nothing_is),
+		TEST(without_rscen_since_they_came_nothing_is),
 		TEST(nfs_only_without_its_filters),
 		TEST(header_buffers_are_longer_than_the_header),
 		TEST(with_crc_nothing_is),

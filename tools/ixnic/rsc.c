@@ -125,13 +125,15 @@ void rsc_classify(const struct nic *nic, const struct frame *frame, const struct
 	};
 }
 
-/* Whether the queue is set up for it: with a header that is split off, it is all of it. */
+/* Whether the queue is set up for it, also if the packet waited: with a header that is split off,
+ * it is all of it. */
 static bool queue_fits(const struct nic *nic, const struct rx_packet *packet)
 {
 	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, packet->queue);
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl);
 
 	if (!(rxq_reg(nic, IXGBE_RXDCTL, packet->queue) & IXGBE_RXDCTL_ENABLE) ||
+	    !(rxq_reg(nic, IXGBE_RSCCTL, packet->queue) & IXGBE_RSCCTL_RSCEN) ||
 	    packet->rsc.at.header >= IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEHEADER, srrctl) * 64 ||
 	    buffer_bytes(nic, packet->queue) < PACKET_BUFFER_MIN)
 		return false;
