@@ -180,8 +180,9 @@ struct vu_write_one {
 };
 static_assert(sizeof(struct vu_write_one) == 24, "as on the wire");
 
-/* As the protocol says; QEMU (11.1) has a `count` of 4 bytes and the data behind it, which makes no
- * difference to a request to read, nor to one that is refused. */
+/* As the protocol says. QEMU (11.1) has a `count` of 4 bytes and the data behind it, and messages
+ * of the same length all the same. Requests to read, and refusals, are alike; of what it grants to
+ * be written the first 4 bytes are zero and the last 4 missing. */
 struct vu_dma_access {
 	uint64_t addr;
 	uint64_t count;
@@ -208,8 +209,8 @@ int vu_header_check(const struct vu_header *header);
 int vu_irq_set_check(const struct vu_irq_set *set, size_t len, uint32_t fds, uint32_t count);
 
 /*
- * A DMA_READ or DMA_WRITE command of `len` bytes, or the reply to a read: `data` whether the bytes
- * come along. 0, or -EINVAL: too short, no bytes, or more than VU_DATA_MAX_BYTES.
+ * A DMA_READ or DMA_WRITE command of `len` bytes: `data` whether the bytes come along. 0, or
+ * -EINVAL: too short, no bytes, or more than VU_DATA_MAX_BYTES.
  */
 int vu_dma_access_check(const void *payload, size_t len, bool data, struct vu_dma_access *out);
 

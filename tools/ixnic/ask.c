@@ -81,9 +81,23 @@ size_t ask_take(struct ask *ask, uint8_t *out)
 	return ask->header.size;
 }
 
-bool ask_reply(struct ask *ask, const struct vu_message *m)
+/* The bytes in the reply to a read; NULL: it has not those that were asked for. Their number fits
+ * in half of `count`: if there is something in the other half, that is QEMU's data. */
+static const uint8_t *bytes_read(const struct ask *ask, const struct vu_message *m)
 {
 	struct vu_dma_access access;
+
+	if (m->len < sizeof(access) || m->len - sizeof(access) < ask->access.count)
+		return NULL;
+	memcpy(&access, m->data, sizeof(access));
+	if ((uint32_t)access.count != ask->access.count)
+		return NULL;
+	return m->data + sizeof(access) - (access.count >> 32 ? sizeof(uint32_t) : 0);
+}
+
+bool ask_reply(struct ask *ask, const struct vu_message *m)
+{
+	const uint8_t *data = NULL;
 	uint32_t error = m->header.error;
 
 	if (m->header.command != VU_DMA_READ && m->header.command != VU_DMA_WRITE)
@@ -102,10 +116,9 @@ bool ask_reply(struct ask *ask, const struct vu_message *m)
 		over(ask, error == 0 || error > ERRNO_MAX ? -EIO : -(int)error, NULL);
 		return true;
 	}
-	if (is_read(ask) && (vu_dma_access_check(m->data, m->len, true, &access) ||
-			     access.count != ask->access.count))
+	if (is_read(ask) && !(data = bytes_read(ask, m)))
 		return false;
-	over(ask, 0, is_read(ask) ? m->data + sizeof(access) : NULL);
+	over(ask, 0, data);
 	return true;
 }
 

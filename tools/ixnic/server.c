@@ -599,7 +599,7 @@ static void handle(struct server *s, struct vu_message *m)
 
 	if ((m->header.flags & VU_TYPE) != VU_COMMAND) {
 		if (!ask_reply(&s->ask, m))
-			client_drop(s, "a reply to nothing");
+			client_drop(s, "a reply that answers nothing");
 		return;
 	}
 	if (!s->negotiated && m->header.command != VU_VERSION) {
