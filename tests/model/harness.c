@@ -33,8 +33,8 @@ struct model {
 	pid_t pid;                                      /* -1: none */
 	int wire; /* -1: not connected, as are the following */
 	int irq[MODEL_VECTORS];
-	uint16_t id;  /* of the next message */
-	bool posted;  /* since the last reply: the program may not have had it yet */
+	uint16_t id; /* of the next message */
+	bool posted; /* since the last reply: the program may not have had it yet */
 	uint64_t iova;
 	struct model_dma area[AREAS_MAX];
 	size_t areas;

@@ -295,7 +295,8 @@ static void the_client_is_asked_for_the_rest(void **state)
 	assert_int_equal(r->mem[PAGE - 1], 0);
 }
 
-/* QEMU (11.1) grants reads in a form of its own: a count of four bytes, and four more at the end. */
+/* QEMU (11.1) grants reads in a form of its own: a count of four bytes, and four more at the end.
+ */
 static void qemus_replies_are_understood(void **state)
 {
 	struct rig *r = *state;

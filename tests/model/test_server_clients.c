@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/vfio.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -213,6 +214,33 @@ static void test_hostile_clients_that_stay(void **state)
 	}
 }
 
+/* One that lets replies pile up, and takes them in then, has gained no time for the negotiation. */
+static void test_full_socket_wins_no_time(void **state)
+{
+	struct model *m = *state;
+	struct {
+		struct vu_header header;
+		struct vu_version version;
+	} wrong = {{.command = VU_VERSION, .size = sizeof(wrong)}, {99, 0}};
+	struct pollfd pfd;
+	uint32_t sent = 0;
+
+	model_disconnect(m);
+	struct peer *p = peer_connect(m);
+
+	pfd = (struct pollfd){.fd = peer_socket(p), .events = POLLOUT};
+	/* Until the server listens no more, for its replies have no room. */
+	while (poll(&pfd, 1, MODEL_QUIET_MS) == 1) {
+		assert_int_equal(send(pfd.fd, &wrong, sizeof(wrong), MSG_NOSIGNAL), sizeof(wrong));
+		sent++;
+	}
+	while (sent-- > 0)
+		assert_int_equal(peer_reply(p, NULL, 0), -EINVAL);
+	assert_true(peer_dropped(p, 15000));
+	peer_close(p);
+	model_reconnect(m);
+}
+
 /* A message in tiny pieces is a message. */
 static void test_slow_but_honest(void **state)
 {
@@ -263,6 +291,7 @@ int main(void)
 		TEST(test_second_client_is_told),
 		TEST(test_hostile_clients_that_leave),
 		TEST(test_hostile_clients_that_stay),
+		TEST(test_full_socket_wins_no_time),
 		TEST(test_slow_but_honest),
 		TEST(test_socket_is_private),
 		cmocka_unit_test_setup_teardown(test_fd_ends_with_client, setup_fd, teardown),

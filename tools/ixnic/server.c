@@ -126,6 +126,14 @@ static void deadline_set(struct server *s, const char *what)
 		       what ? loop_now_ns() + CLIENT_DEADLINE_NS : 0, on_deadline, s);
 }
 
+/* For what the client has left half done, now that nothing is on its way to it. */
+static void deadline_next(struct server *s)
+{
+	deadline_set(s, !s->negotiated                  ? negotiation
+			: vu_stream_partial(&s->stream) ? message_rest
+							: NULL);
+}
+
 static void on_torn(void *ctx, uint32_t events)
 {
 	struct server *s = ctx;
@@ -652,12 +660,9 @@ static void messages_run(struct server *s)
 
 	if (!s->connected || s->out_len)
 		return;
-	if (!s->negotiated)
-		return;
-	if (whole)
+	if (whole && s->negotiated)
 		deadline_set(s, NULL); /* a new message has a new deadline */
-	if (vu_stream_partial(&s->stream))
-		deadline_set(s, message_rest);
+	deadline_next(s);
 }
 
 static void on_client(void *ctx, uint32_t events)
@@ -672,7 +677,7 @@ static void on_client(void *ctx, uint32_t events)
 		out_flush(s);
 		if (!s->connected || s->out_len)
 			return;
-		deadline_set(s, NULL);
+		deadline_next(s);
 		loop_modify(s->nic->loop, s->stream.sock, EPOLLIN);
 		ask_send(s);
 		if (!s->connected || s->out_len)
