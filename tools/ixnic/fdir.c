@@ -339,7 +339,7 @@ static void command_remove(struct nic *nic, uint32_t bucket, uint32_t id)
 static void query_found(struct nic *nic, uint32_t number)
 {
 	const struct filter *filter = &nic->datapath->fdir->filter[number];
-	const struct flow *flow = &nic->datapath->fdir->flow[number];
+	const struct flow *flow; /* of perfect match filters only */
 	uint32_t command = filter->action | IXGBE_FDIRCMD_FILTER_VALID |
 			   (filter->next ? 0 : IXGBE_FDIRCMD_LAST);
 
@@ -347,6 +347,7 @@ static void query_found(struct nic *nic, uint32_t number)
 		reg_set(nic, IXGBE_FDIRCMD, command & ~IXGBE_FDIRCMD_POOL);
 		return;
 	}
+	flow = &nic->datapath->fdir->flow[number];
 	reg_set(nic, IXGBE_FDIRCMD, command);
 	for (uint32_t i = 0; i < IXGBE_FDIRSIPV6_COUNT; i++)
 		reg_set(nic, IXGBE_AT(FDIRSIPV6, i), flow->source[i]);
