@@ -5,6 +5,8 @@
 #include <linux/vfio.h>
 #include <string.h>
 
+const struct flow_spec usual = {{.payload = 20}, "192.0.2.1", "192.0.2.2"};
+
 void fdir_room(struct model *m, uint32_t pballoc)
 {
 	model_write(m, IXGBE_RXPBSIZE, (512u << 10) - (pballoc ? 32u << (10 + pballoc) : 0));
@@ -29,6 +31,8 @@ void fdir_start(struct rig *rig, void **state, uint32_t pballoc, uint32_t flags)
 	for (uint32_t q = 0; q < FDIR_QUEUES; q++)
 		rx_open(&rig->rx[q], rig->m, q, 64, 2, 0);
 	rings_go(rig->m);
+	flow_build(&rig->f, &usual);
+	rig->flow = flow_of(&rig->f);
 }
 
 uint32_t arrives(struct rig *rig, const struct built *f, uint32_t queue)

@@ -19,10 +19,28 @@
 /* Flexible bytes: the EtherType, or that of the tag. */
 #define FLEX_ETHERTYPE IXGBE_FIELD_PREP(IXGBE_FDIRCTRL_FLEX_OFFSET, 6)
 
+/* The tuples, as on the wire. */
+struct flow {
+	uint16_t vlan;
+	uint8_t source[16], destination[16]; /* IPv4: the last four */
+	uint8_t ports[4];
+	uint8_t flex[2];
+	uint8_t pool, type;
+};
+
+/* A frame between two addresses. */
+struct flow_spec {
+	struct frame_spec spec;
+	const char *source, *destination;
+};
+extern const struct flow_spec usual; /* TCP over IPv4 */
+
 struct rig {
 	struct model *m;
 	struct ring rx[FDIR_QUEUES];
 	struct received got;
+	struct built f; /* the usual one, and its tuples */
+	struct flow flow;
 };
 
 /* A driver's steps: the packet buffer shrunk, keys, FDIRCTRL with the flags, rings, receive on. */
@@ -39,15 +57,7 @@ uint32_t arrives(struct rig *rig, const struct built *f, uint32_t queue);
 /* The same: whether it matched a filter. */
 bool matches(struct rig *rig, const struct built *f, uint32_t queue);
 
-/* The tuples, as on the wire. */
-struct flow {
-	uint16_t vlan;
-	uint8_t source[16], destination[16]; /* IPv4: the last four */
-	uint8_t ports[4];
-	uint8_t flex[2];
-	uint8_t pool, type;
-};
-
+void flow_build(struct built *f, const struct flow_spec *flow);
 struct flow flow_of(const struct built *f); /* flexible bytes: FLEX_ETHERTYPE */
 uint16_t flow_hash(uint32_t key, const struct flow *flow);
 /* FDIRHASH of a flow: the bucket, and the signature or a software index. */
@@ -55,13 +65,6 @@ uint32_t signature_of(const struct flow *flow);
 uint32_t index_of(const struct flow *flow, uint32_t index);
 /* Adds a perfect match filter; `fdircmd` without the flow's type. */
 void perfect(struct rig *rig, const struct flow *flow, uint32_t index, uint32_t fdircmd);
-
-/* A frame between two addresses. */
-struct flow_spec {
-	struct frame_spec spec;
-	const char *source, *destination;
-};
-void flow_build(struct built *f, const struct flow_spec *flow);
 
 /* FDIRUSTAT and FDIRFSTAT, which reads clear, are just that. */
 void fdir_counted(struct rig *rig, uint32_t added, uint32_t removed, uint32_t add_failed,

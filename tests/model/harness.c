@@ -368,6 +368,11 @@ int model_start(void **state, const struct model_options *options)
 	return 0;
 }
 
+int model_setup(void **state)
+{
+	return model_start(state, NULL);
+}
+
 int model_stop(void **state)
 {
 	struct model *m = *state;

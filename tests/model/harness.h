@@ -13,10 +13,7 @@
  *
  * The program is $IXNIC, which meson sets (model_kwargs in meson.build).
  *
- * Use with cmocka:
- *
- *     static int setup(void **state)    { return model_start(state, NULL); }
- *     static int teardown(void **state) { return model_stop(state); }
+ * Use with cmocka: model_setup and model_stop as fixtures, or a setup with options of its own.
  */
 #pragma once
 
@@ -49,6 +46,7 @@ struct model_options {
 
 /* For cmocka's fixtures: *state is a struct model *. 0 or -1. `options` may be NULL. */
 int model_start(void **state, const struct model_options *options);
+int model_setup(void **state); /* without options */
 /* SIGTERM, waits; kills after the deadline. Fails (-1) unless the program exited with 0. */
 int model_stop(void **state);
 

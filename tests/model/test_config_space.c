@@ -15,11 +15,6 @@ static int setup(void **state)
 	return model_start(state, &options);
 }
 
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 /* Where a capability is, by its chain; 0: nowhere. Fails on a chain that does not end. */
 static uint32_t capability(struct model *m, uint32_t id)
 {
@@ -205,7 +200,7 @@ static void test_reset_by_message(void **state)
 	assert_int_not_equal(model_read(m, IXGBE_LEDCTL), 0x01010101);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
 
 int main(void)
 {

@@ -17,16 +17,6 @@
 
 #include "harness.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static bool has_error(struct model *m, const char *request)
 {
 	json_t *reply = model_control(m, request);
@@ -359,7 +349,7 @@ static void starts_over_a_stale_socket_and_says_so(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 	const struct CMUnitTest tests[] = {
 		TEST(status_tells_the_state),
 		TEST(registers_are_chosen_by_prefix),

@@ -12,11 +12,6 @@ static int setup(void **state)
 	return model_start(state, &options);
 }
 
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static uint16_t word(struct model *m, uint32_t address)
 {
 	uint32_t eerd;
@@ -294,27 +289,24 @@ static void sync_without_the_semaphore_is_a_violation(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(eec_shows_a_loaded_eeprom, setup, teardown),
-		cmocka_unit_test_setup_teardown(checksum_is_valid, setup, teardown),
-		cmocka_unit_test_setup_teardown(address_is_in_both_places, setup, teardown),
-		cmocka_unit_test_setup_teardown(modules_have_an_initialization, setup, teardown),
-		cmocka_unit_test_setup_teardown(firmware_version_is_recent, setup, teardown),
-		cmocka_unit_test_setup_teardown(identity_words_are_there, setup, teardown),
-		cmocka_unit_test_setup_teardown(reads_beyond_the_end_are_ones, setup, teardown),
-		cmocka_unit_test_setup_teardown(start_before_done_is_a_violation, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_written_word_stays_and_shows_in_the_sum, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(pins_are_granted, setup, teardown),
-		cmocka_unit_test_setup_teardown(pins_read_what_eerd_reads, setup, teardown),
-		cmocka_unit_test_setup_teardown(pins_write_by_pages_and_with_permission, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(pins_without_a_request_do_nothing, setup, teardown),
-		cmocka_unit_test_setup_teardown(firmware_is_well_and_manages_nothing, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(semaphores_are_taken_and_given, setup, teardown),
-		cmocka_unit_test_setup_teardown(sync_without_the_semaphore_is_a_violation, setup,
-						teardown),
+		TEST(eec_shows_a_loaded_eeprom),
+		TEST(checksum_is_valid),
+		TEST(address_is_in_both_places),
+		TEST(modules_have_an_initialization),
+		TEST(firmware_version_is_recent),
+		TEST(identity_words_are_there),
+		TEST(reads_beyond_the_end_are_ones),
+		TEST(start_before_done_is_a_violation),
+		TEST(a_written_word_stays_and_shows_in_the_sum),
+		TEST(pins_are_granted),
+		TEST(pins_read_what_eerd_reads),
+		TEST(pins_write_by_pages_and_with_permission),
+		TEST(pins_without_a_request_do_nothing),
+		TEST(firmware_is_well_and_manages_nothing),
+		TEST(semaphores_are_taken_and_given),
+		TEST(sync_without_the_semaphore_is_a_violation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

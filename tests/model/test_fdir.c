@@ -7,16 +7,6 @@
 
 #include "fdir_rig.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 /* ---- Tests: the hash ---- */
 
 /* What drivers compute for these flows, by a formulation of their own, with the keys above. */
@@ -24,7 +14,7 @@ static const struct vector {
 	struct flow_spec flow;
 	uint16_t bucket, signature;
 } vectors[] = {
-	{{{.payload = 20}, "192.0.2.1", "192.0.2.2"}, 0xac19, 0x38fe},
+	{{{.payload = 20}, "192.0.2.1", "192.0.2.2"}, 0xac19, 0x38fe}, /* the usual one */
 	{{{.protocol = 17, .tagged = true, .vlan = 0x2005, .payload = 20},
 	  "192.0.2.1",
 	  "192.0.2.2"},
@@ -142,19 +132,16 @@ static void uses_the_keys(void **state)
 {
 	static const uint32_t keys[4] = {0, UINT32_MAX, 0x80000001, 0x13579bdf};
 	struct rig rig;
-	struct built f;
-	struct flow flow;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_256K, IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS);
-	flow_build(&f, &vectors[0].flow);
-	flow = flow_of(&f);
 	for (int i = 0; i < 4; i++) {
 		model_write(rig.m, IXGBE_FDIRHKEY, keys[i]);
 		model_write(rig.m, IXGBE_FDIRSKEY, ~keys[i]);
-		arrives(&rig, &f, 0);
-		assert_int_equal(rig.got.last.dword[1] >> 16, flow_hash(keys[i], &flow) & 0x7fff);
+		arrives(&rig, &rig.f, 0);
+		assert_int_equal(rig.got.last.dword[1] >> 16,
+				 flow_hash(keys[i], &rig.flow) & 0x7fff);
 		assert_int_equal(rig.got.last.dword[1] & 0xffff,
-				 flow_hash(~keys[i], &flow) & 0x7fff);
+				 flow_hash(~keys[i], &rig.flow) & 0x7fff);
 	}
 	rings_end(rig.m, 0);
 }
@@ -164,16 +151,13 @@ static void uses_the_keys(void **state)
 static void filters_by_signature(void **state)
 {
 	struct rig rig;
-	struct built f, other;
-	struct flow flow;
+	struct built other;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, LENGTH(10));
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 8190);
-	flow_build(&f, &vectors[0].flow);
 	flow_build(&other, &vectors[1].flow);
-	flow = flow_of(&f);
-	fdir_command(&rig, signature_of(&flow), ADD | TO(2));
-	assert_int_equal(arrives(&rig, &f, 2) & (IXGBE_RXD_STAT_FLM | IXGBE_RXD_ERR_FDIR),
+	fdir_command(&rig, signature_of(&rig.flow), ADD | TO(2));
+	assert_int_equal(arrives(&rig, &rig.f, 2) & (IXGBE_RXD_STAT_FLM | IXGBE_RXD_ERR_FDIR),
 			 IXGBE_RXD_STAT_FLM);
 	assert_int_equal(rig.got.last.dword[0] & IXGBE_RXD_RSS_TYPE, IXGBE_RXD_RSS_NONE);
 	assert_int_equal(rig.got.last.dword[1], 0);
@@ -183,14 +167,14 @@ static void filters_by_signature(void **state)
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRMATCH), 0); /* read, and cleared */
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 8189);
 	fdir_counted(&rig, 1, 0, 0, 0);
-	fdir_command(&rig, signature_of(&flow), ADD | IXGBE_FDIRCMD_FILTER_UPDATE | TO(1));
-	assert_true(matches(&rig, &f, 1));
+	fdir_command(&rig, signature_of(&rig.flow), ADD | IXGBE_FDIRCMD_FILTER_UPDATE | TO(1));
+	assert_true(matches(&rig, &rig.f, 1));
 	fdir_counted(&rig, 0, 0, 1, 0);
-	fdir_command(&rig, signature_of(&flow) ^ 0x10000,
+	fdir_command(&rig, signature_of(&rig.flow) ^ 0x10000,
 		     IXGBE_FDIRCMD_CMD_REMOVE); /* another one */
-	assert_true(matches(&rig, &f, 1));
-	fdir_command(&rig, signature_of(&flow), IXGBE_FDIRCMD_CMD_REMOVE);
-	assert_false(matches(&rig, &f, 0));
+	assert_true(matches(&rig, &rig.f, 1));
+	fdir_command(&rig, signature_of(&rig.flow), IXGBE_FDIRCMD_CMD_REMOVE);
+	assert_false(matches(&rig, &rig.f, 0));
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 8190);
 	fdir_counted(&rig, 0, 1, 0, 1);
 	rings_end(rig.m, 0);
@@ -206,21 +190,18 @@ static void reports_as_asked(void **state)
 		{IXGBE_FDIRCTRL_REPORT_STATUS, true, false},
 		{IXGBE_FDIRCTRL_REPORT_STATUS | IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS, true, true},
 	};
-	struct built hit, miss, raw;
+	struct built miss, raw;
 	struct rig rig;
-	struct flow flow;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, PERFECT);
 	model_write(rig.m, IXGBE_MRQC, IXGBE_MRQC_MRQE_RSS | IXGBE_MRQC_RSS_IPV4);
-	flow_build(&hit, &vectors[0].flow);
 	flow_build(&miss, &vectors[1].flow);
 	frame_raw(&raw, NULL, 100);
-	flow = flow_of(&hit);
 	for (int i = 0; i < 3; i++) {
 		fdir_control(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | PERFECT | FLEX_ETHERTYPE |
 					   cases[i].flags);
-		perfect(&rig, &flow, 0x1234, ADD | TO(3));
-		assert_true(matches(&rig, &hit, 3));
+		perfect(&rig, &rig.flow, 0x1234, ADD | TO(3));
+		assert_true(matches(&rig, &rig.f, 3));
 		assert_int_equal(rig.got.last.dword[0] & IXGBE_RXD_RSS_TYPE,
 				 cases[i].match ? IXGBE_RXD_RSS_FDIR : IXGBE_RXD_RSS_IPV4);
 		if (cases[i].match)
@@ -397,30 +378,25 @@ static void knows_ipv6_destinations_of_its_own(void **state)
 
 static void compares_the_pool(void **state)
 {
-	const struct flow_spec spec = {{.payload = 20}, "192.0.2.1", "192.0.2.2"};
 	struct rig rig;
-	struct built f;
-	struct flow flow;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, PERFECT);
-	flow_build(&f, &spec);
-	flow = flow_of(&f);
-	flow.pool = 1;
-	perfect(&rig, &flow, 1, ADD | TO(3));
-	assert_false(matches(&rig, &f, 0)); /* no pools */
+	rig.flow.pool = 1;
+	perfect(&rig, &rig.flow, 1, ADD | TO(3));
+	assert_false(matches(&rig, &rig.f, 0)); /* no pools */
 	model_write(rig.m, IXGBE_PFVTCTL,
 		    IXGBE_PFVTCTL_VT_ENA | IXGBE_FIELD_PREP(IXGBE_PFVTCTL_DEF_PL, 1));
-	assert_true(matches(&rig, &f, 3));
+	assert_true(matches(&rig, &rig.f, 3));
 	/* with two queues a pool, queue 3 is the second of pool 1, and so is 1 */
 	model_write(rig.m, IXGBE_MRQC, IXGBE_MRQC_MRQE_VT64);
-	assert_true(matches(&rig, &f, 3));
-	perfect(&rig, &flow, 1, ADD | IXGBE_FDIRCMD_FILTER_UPDATE | TO(1));
-	assert_true(matches(&rig, &f, 3));
+	assert_true(matches(&rig, &rig.f, 3));
+	perfect(&rig, &rig.flow, 1, ADD | IXGBE_FDIRCMD_FILTER_UPDATE | TO(1));
+	assert_true(matches(&rig, &rig.f, 3));
 	model_write(rig.m, IXGBE_FDIRM, IXGBE_FDIRM_POOL);
-	assert_false(matches(&rig, &f, 2)); /* the filter has one, and the frame none */
-	flow.pool = 0;
-	perfect(&rig, &flow, 2, ADD | TO(1));
-	assert_true(matches(&rig, &f, 3));
+	assert_false(matches(&rig, &rig.f, 2)); /* the filter has one, and the frame none */
+	rig.flow.pool = 0;
+	perfect(&rig, &rig.flow, 2, ADD | TO(1));
+	assert_true(matches(&rig, &rig.f, 3));
 	rings_end(rig.m, 0);
 }
 
@@ -461,7 +437,7 @@ static void knows_what_has_no_ports(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 		T(hashes_known_flows),
 		T(hashes_what_the_masks_leave),
 		T(uses_the_keys),

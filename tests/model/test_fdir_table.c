@@ -7,18 +7,6 @@
 
 #include "fdir_rig.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
-static const struct flow_spec usual = {{.payload = 20}, "192.0.2.1", "192.0.2.2"};
-
 /* The usual flow, and as many others as asked for that fall into the same bucket: found by trying
  * ports. */
 static void same_bucket(struct flow *flows, uint32_t count, uint32_t mask)
@@ -56,31 +44,27 @@ static uint32_t coll(struct rig *rig)
 static void collisions_are_marked(void **state)
 {
 	struct rig rig;
-	struct built f;
-	struct flow flow;
 	uint32_t hash;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, LENGTH(10));
-	flow_build(&f, &usual);
-	flow = flow_of(&f);
-	hash = signature_of(&flow);
+	hash = signature_of(&rig.flow);
 	fdir_command(&rig, hash, ADD | TO(1));
 	fdir_command(&rig, hash, ADD | TO(1)); /* the same: nothing happens */
-	assert_int_equal(arrives(&rig, &f, 1) & IXGBE_RXD_ERR_FDIR, 0);
+	assert_int_equal(arrives(&rig, &rig.f, 1) & IXGBE_RXD_ERR_FDIR, 0);
 	fdir_counted(&rig, 1, 0, 0, 0);
 	fdir_command(&rig, hash, ADD | TO(2)); /* another action: the first one stays */
-	assert_int_equal(arrives(&rig, &f, 1) & IXGBE_RXD_ERR_FDIR, IXGBE_RXD_ERR_FDIR_COLL);
+	assert_int_equal(arrives(&rig, &rig.f, 1) & IXGBE_RXD_ERR_FDIR, IXGBE_RXD_ERR_FDIR_COLL);
 	assert_int_equal(coll(&rig), 1);
 	fdir_command(&rig, hash, ADD | TO(2));
 	assert_int_equal(coll(&rig), 1);
 	fdir_counted(&rig, 0, 0, 2, 0);
 	fdir_command(&rig, hash, ADD | IXGBE_FDIRCMD_FILTER_UPDATE | TO(3)); /* keeps the mark */
-	assert_int_equal(arrives(&rig, &f, 3) & IXGBE_RXD_ERR_FDIR, IXGBE_RXD_ERR_FDIR_COLL);
+	assert_int_equal(arrives(&rig, &rig.f, 3) & IXGBE_RXD_ERR_FDIR, IXGBE_RXD_ERR_FDIR_COLL);
 	assert_int_equal(coll(&rig), 1);
 	fdir_command(&rig, hash, IXGBE_FDIRCMD_CMD_REMOVE);
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 8190);
 	fdir_command(&rig, hash, ADD | TO(2));
-	assert_int_equal(arrives(&rig, &f, 2) & IXGBE_RXD_ERR_FDIR, 0);
+	assert_int_equal(arrives(&rig, &rig.f, 2) & IXGBE_RXD_ERR_FDIR, 0);
 	rings_end(rig.m, 0);
 }
 
@@ -88,25 +72,21 @@ static void collisions_are_marked(void **state)
 static void collisions_of_perfect_filters(void **state)
 {
 	struct rig rig;
-	struct built f;
-	struct flow flow;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K,
 		   PERFECT | LENGTH(10) | IXGBE_FDIRCTRL_REPORT_STATUS);
-	flow_build(&f, &usual);
-	flow = flow_of(&f);
-	perfect(&rig, &flow, 5, ADD | TO(1));
-	perfect(&rig, &flow, 6, ADD | TO(1));
-	assert_int_equal(arrives(&rig, &f, 1) & IXGBE_RXD_ERR_FDIR, IXGBE_RXD_ERR_FDIR_COLL);
+	perfect(&rig, &rig.flow, 5, ADD | TO(1));
+	perfect(&rig, &rig.flow, 6, ADD | TO(1));
+	assert_int_equal(arrives(&rig, &rig.f, 1) & IXGBE_RXD_ERR_FDIR, IXGBE_RXD_ERR_FDIR_COLL);
 	assert_int_equal(rig.got.last.dword[1] & IXGBE_RXD_FDIR_ID, 5);
 	assert_int_equal(coll(&rig), 1);
-	perfect(&rig, &flow, 6, ADD | IXGBE_FDIRCMD_FILTER_UPDATE | TO(2));
-	arrives(&rig, &f, 2);
+	perfect(&rig, &rig.flow, 6, ADD | IXGBE_FDIRCMD_FILTER_UPDATE | TO(2));
+	arrives(&rig, &rig.f, 2);
 	assert_int_equal(rig.got.last.dword[1] & IXGBE_RXD_FDIR_ID, 6);
-	fdir_command(&rig, index_of(&flow, 5), IXGBE_FDIRCMD_CMD_REMOVE); /* has another now */
-	assert_true(matches(&rig, &f, 2));
-	fdir_command(&rig, index_of(&flow, 6), IXGBE_FDIRCMD_CMD_REMOVE);
-	assert_false(matches(&rig, &f, 0));
+	fdir_command(&rig, index_of(&rig.flow, 5), IXGBE_FDIRCMD_CMD_REMOVE); /* has another now */
+	assert_true(matches(&rig, &rig.f, 2));
+	fdir_command(&rig, index_of(&rig.flow, 6), IXGBE_FDIRCMD_CMD_REMOVE);
+	assert_false(matches(&rig, &rig.f, 0));
 	fdir_counted(&rig, 1, 1, 2, 1);
 	rings_end(rig.m, 0);
 }
@@ -229,8 +209,6 @@ static void a_full_table_refuses(void **state)
 {
 	const uint32_t thresh = IXGBE_FIELD_PREP(IXGBE_FDIRCTRL_FULL_THRESH, 4);
 	struct rig rig;
-	struct built f;
-	struct flow flow;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, PERFECT | thresh);
 	model_read(rig.m, IXGBE_EICR);
@@ -242,15 +220,13 @@ static void a_full_table_refuses(void **state)
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 0);
 	assert_false(model_read(rig.m, IXGBE_EICR) & IXGBE_EICR_FLOW_DIR);
 	fdir_counted(&rig, 2046, 0, 0, 0);
-	flow_build(&f, &usual);
-	flow = flow_of(&f);
-	perfect(&rig, &flow, 3000, ADD | TO(1));
+	perfect(&rig, &rig.flow, 3000, ADD | TO(1));
 	assert_true(model_read(rig.m, IXGBE_EICR) & IXGBE_EICR_FLOW_DIR);
-	assert_false(matches(&rig, &f, 0));
+	assert_false(matches(&rig, &rig.f, 0));
 	fdir_counted(&rig, 0, 0, 1, 0);
 	fill(&rig, 700, 701, IXGBE_FDIRCMD_CMD_REMOVE);
-	perfect(&rig, &flow, 3000, ADD | TO(1));
-	assert_true(matches(&rig, &f, 1));
+	perfect(&rig, &rig.flow, 3000, ADD | TO(1));
+	assert_true(matches(&rig, &rig.f, 1));
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 0);
 	fdir_counted(&rig, 1, 1, 0, 0);
 	fill(&rig, 0, 300, ADD | IXGBE_FDIRCMD_FILTER_UPDATE | TO(1)); /* the field's maximum */
@@ -357,16 +333,12 @@ static void legacy_descriptors_do_not_tell(void **state)
 	const uint32_t legacy =
 		IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE, IXGBE_SRRCTL_DESCTYPE_LEGACY);
 	struct rig rig;
-	struct built f;
-	struct flow flow;
 	uint32_t status;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, 0);
 	model_write(rig.m, IXGBE_AT(SRRCTL, 1), legacy | 2);
-	flow_build(&f, &usual);
-	flow = flow_of(&f);
-	fdir_command(&rig, signature_of(&flow), ADD | TO(1));
-	model_wire_send(rig.m, f.data, f.len);
+	fdir_command(&rig, signature_of(&rig.flow), ADD | TO(1));
+	model_wire_send(rig.m, rig.f.data, rig.f.len);
 	model_control_wait(rig.m, "counters", "counters.rx_delivered", 1);
 	status = ((const union ixgbe_desc *)(const void *)rig.rx[1].desc.addr)->dword[3];
 	assert_int_equal(status & (IXGBE_RXL_STAT_DD | IXGBE_RXD_STAT_FLM), IXGBE_RXL_STAT_DD);
@@ -379,54 +351,46 @@ static void legacy_descriptors_do_not_tell(void **state)
 static void the_datasheets_way_to_empty_it(void **state)
 {
 	struct rig rig;
-	struct built f;
-	struct flow flow;
 	uint32_t fdirctrl;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, 0);
-	flow_build(&f, &usual);
-	flow = flow_of(&f);
-	fdir_command(&rig, signature_of(&flow), ADD | TO(1));
-	assert_true(matches(&rig, &f, 1));
+	fdir_command(&rig, signature_of(&rig.flow), ADD | TO(1));
+	assert_true(matches(&rig, &rig.f, 1));
 	/* written back as read, it changes nothing */
 	fdirctrl = model_read(rig.m, IXGBE_FDIRCTRL);
 	fdir_control(&rig, fdirctrl | LENGTH(5));
-	assert_true(matches(&rig, &f, 1));
+	assert_true(matches(&rig, &rig.f, 1));
 	/* the steps of section 7.1.2.7.9 */
 	model_write(rig.m, IXGBE_FDIRFREE, 0);
 	model_set(rig.m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CLEARHT);
 	model_clear(rig.m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CLEARHT);
 	model_write(rig.m, IXGBE_FDIRHASH, 0);
 	fdir_control(&rig, fdirctrl & ~IXGBE_FDIRCTRL_INIT_DONE);
-	assert_false(matches(&rig, &f, 0));
+	assert_false(matches(&rig, &rig.f, 0));
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 8190);
-	fdir_command(&rig, signature_of(&flow), ADD | TO(2));
-	assert_true(matches(&rig, &f, 2));
+	fdir_command(&rig, signature_of(&rig.flow), ADD | TO(2));
+	assert_true(matches(&rig, &rig.f, 2));
 	rings_end(rig.m, 0);
 }
 
 static void other_ways_to_empty_it(void **state)
 {
 	struct rig rig;
-	struct built f;
-	struct flow flow;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, PERFECT);
-	flow_build(&f, &usual);
-	flow = flow_of(&f);
 	for (int way = 0; way < 3; way++) {
-		perfect(&rig, &flow, 1, ADD | TO(1));
-		assert_true(matches(&rig, &f, 1));
+		perfect(&rig, &rig.flow, 1, ADD | TO(1));
+		assert_true(matches(&rig, &rig.f, 1));
 		if (way == 0) /* off, without a word of INIT_DONE */
 			fdir_control(&rig, IXGBE_FDIRCTRL_INIT_DONE);
 		else if (way == 1) /* another mode */
 			fdir_control(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | IXGBE_FDIRCTRL_INIT_DONE);
 		else
 			model_set(rig.m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CLEARHT);
-		assert_false(matches(&rig, &f, 0));
+		assert_false(matches(&rig, &rig.f, 0));
 		fdir_control(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | PERFECT | FLEX_ETHERTYPE |
 					   IXGBE_FDIRCTRL_INIT_DONE);
-		assert_false(matches(&rig, &f, 0));
+		assert_false(matches(&rig, &rig.f, 0));
 		assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 2046);
 	}
 	rings_end(rig.m, 0);
@@ -435,23 +399,19 @@ static void other_ways_to_empty_it(void **state)
 static void a_reset_switches_it_off(void **state)
 {
 	struct rig rig;
-	struct built f;
-	struct flow flow;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, 0);
-	flow_build(&f, &usual);
-	flow = flow_of(&f);
-	fdir_command(&rig, signature_of(&flow), ADD | TO(1));
-	assert_true(matches(&rig, &f, 1));
+	fdir_command(&rig, signature_of(&rig.flow), ADD | TO(1));
+	assert_true(matches(&rig, &rig.f, 1));
 	model_reset(rig.m);
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRCTRL), 0);
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 0);
 	/* commands while it is off do nothing, and end */
-	fdir_command(&rig, signature_of(&flow), ADD | TO(1));
+	fdir_command(&rig, signature_of(&rig.flow), ADD | TO(1));
 	fdir_counted(&rig, 0, 0, 0, 0);
 	model_restart(rig.m);
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, 0);
-	assert_false(matches(&rig, &f, 0));
+	assert_false(matches(&rig, &rig.f, 0));
 	rings_end(rig.m, 0);
 }
 
@@ -481,7 +441,7 @@ static void takes_its_memory_from_the_packet_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 		T(collisions_are_marked),
 		T(collisions_of_perfect_filters),
 		T(lists_are_kept_in_order),

@@ -4,16 +4,6 @@
 
 #include "rings.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const uint8_t multicast[6] = {0x01, 0x00, 0x5e, 0x12, 0x34, 0x56};
 static const uint8_t stranger[6] = {0x02, 0xaa, 0xbb, 0xcc, 0xdd, 0xee};
@@ -200,7 +190,7 @@ static void keeps_control_frames(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 		T(matches_exact_addresses), T(accepts_by_mode),      T(matches_by_hash),
 		T(filters_vlans),           T(keeps_control_frames),
 #undef T

@@ -15,11 +15,6 @@ static int setup(void **state)
 	return model_start(state, &options);
 }
 
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static uint32_t other_on(uint32_t vector)
 {
 	return IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_OTHER, vector) | IXGBE_IVAR_MISC_OTHER_VALID;
@@ -420,7 +415,7 @@ static void free_running_timer_runs(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
 	const struct CMUnitTest tests[] = {
 		TEST(eicr_clears_by_read_and_by_write),
 		TEST(with_ocd_a_read_clears_no_queue_cause),

@@ -4,21 +4,11 @@
  */
 #include "harness.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
 static int setup_down(void **state)
 {
 	const struct model_options options = {.link_down = true};
 
 	return model_start(state, &options);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
 }
 
 static void link_wait(struct model *m, bool up)
@@ -153,19 +143,19 @@ static void no_phy_answers(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(comes_up_at_10g, setup, teardown),
+		TEST(comes_up_at_10g),
 		cmocka_unit_test_setup_teardown(without_a_cable_it_stays_down, setup_down,
-						teardown),
-		cmocka_unit_test_setup_teardown(operator_pulls_and_plugs, setup, teardown),
-		cmocka_unit_test_setup_teardown(status_latches_low, setup, teardown),
-		cmocka_unit_test_setup_teardown(laser_off_is_link_down, setup, teardown),
-		cmocka_unit_test_setup_teardown(restart_takes_it_down_and_up, setup, teardown),
-		cmocka_unit_test_setup_teardown(pipeline_reset_shows_a_state, setup, teardown),
-		cmocka_unit_test_setup_teardown(forced_up_without_a_cable, setup_down, teardown),
-		cmocka_unit_test_setup_teardown(change_fires_the_vector_of_other_causes, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(no_phy_answers, setup, teardown),
+						model_stop),
+		TEST(operator_pulls_and_plugs),
+		TEST(status_latches_low),
+		TEST(laser_off_is_link_down),
+		TEST(restart_takes_it_down_and_up),
+		TEST(pipeline_reset_shows_a_state),
+		cmocka_unit_test_setup_teardown(forced_up_without_a_cable, setup_down, model_stop),
+		TEST(change_fires_the_vector_of_other_causes),
+		TEST(no_phy_answers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,11 +51,6 @@ static int setup(void **state)
 	return model_start(state, &options);
 }
 
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static void reset(struct model *m)
 {
 	const struct timespec wait = {.tv_nsec = RESET_NS};
@@ -353,20 +348,18 @@ static void nothing_written_brings_it_down(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(reset_values, setup, teardown),
-		cmocka_unit_test_setup_teardown(access_classes, setup, teardown),
-		cmocka_unit_test_setup_teardown(read_only_write_is_noted, setup, teardown),
-		cmocka_unit_test_setup_teardown(reserved_bit_is_noted_and_dropped, setup, teardown),
-		cmocka_unit_test_setup_teardown(every_hole_reads_zero_and_is_noted, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(odd_accesses_are_noted_and_do_nothing, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(aliases_are_the_same_register, setup, teardown),
-		cmocka_unit_test_setup_teardown(self_test_of_the_kernel_passes, setup, teardown),
-		cmocka_unit_test_setup_teardown(registers_by_control_have_no_side_effects, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(nothing_written_brings_it_down, setup, teardown),
+		TEST(reset_values),
+		TEST(access_classes),
+		TEST(read_only_write_is_noted),
+		TEST(reserved_bit_is_noted_and_dropped),
+		TEST(every_hole_reads_zero_and_is_noted),
+		TEST(odd_accesses_are_noted_and_do_nothing),
+		TEST(aliases_are_the_same_register),
+		TEST(self_test_of_the_kernel_passes),
+		TEST(registers_by_control_have_no_side_effects),
+		TEST(nothing_written_brings_it_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,16 +6,6 @@
 
 #include "harness.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static void wait_10ms(void)
 {
 	const struct timespec wait = {.tv_nsec = 10000000};
@@ -168,7 +158,7 @@ static void flow_director_commands_end(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 	const struct CMUnitTest tests[] = {
 		TEST(master_disable_shows_in_status),
 		TEST(software_reset),

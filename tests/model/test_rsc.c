@@ -4,16 +4,6 @@
 
 #include "segments.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 /* ---- What joins ---- */
 
 static void merges_what_follows(void **state)
@@ -427,7 +417,7 @@ static void pure_acks(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 	const struct CMUnitTest tests[] = {
 		TEST(merges_what_follows),
 		TEST(alone_is_as_without),

@@ -7,16 +7,6 @@
 #include "segments.h"
 #include "tools/ixnic/dma.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 /* ---- How large ---- */
 
 static void the_oldest_makes_room(void **state)
@@ -409,7 +399,7 @@ static void a_reset_forgets_what_is_open(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 	const struct CMUnitTest tests[] = {
 		TEST(the_oldest_makes_room),
 		TEST(fourteen_begin_in_a_buffer),

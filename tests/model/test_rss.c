@@ -8,16 +8,6 @@
 
 #include "rings.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 /* The key and the vectors of "Verifying the RSS Hash Calculation". */
 static const uint8_t key[40] = {
 	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
@@ -314,7 +304,7 @@ static void matches_syn(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 		T(hashes_the_published_vectors),  T(hashes_what_is_enabled),
 		T(follows_the_redirection_table), T(uses_the_high_half_of_the_queues),
 		T(matches_five_tuples),           T(five_tuples_of_other_protocols),

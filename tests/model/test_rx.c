@@ -4,16 +4,6 @@
 
 #include "rings.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static void receives_a_frame(void **state)
 {
 	struct ring rx, tx;
@@ -562,7 +552,7 @@ static void refuses_a_frame_larger_than_the_ring(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 		T(receives_a_frame),
 		T(receives_many_frames_round_the_ring),
 		T(spans_descriptors),

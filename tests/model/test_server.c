@@ -26,11 +26,6 @@ static int setup(void **state)
 	return model_start(state, &options);
 }
 
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 /* ---- Negotiation and description ---- */
 
 /* What QEMU 11 sends, in its order, and what it insists on in the replies. */
@@ -678,7 +673,7 @@ static void test_truncated_memory(void **state)
 	close(fd);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
 
 int main(void)
 {

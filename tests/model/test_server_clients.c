@@ -23,11 +23,6 @@ static int setup(void **state)
 	return model_start(state, &options);
 }
 
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 /* ---- One client after the other ---- */
 
 static size_t fds_of(int pid)
@@ -282,7 +277,7 @@ static void test_fd_ends_with_client(void **state)
 	assert_true(model_ended(m));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
 
 int main(void)
 {
@@ -294,7 +289,7 @@ int main(void)
 		TEST(test_full_socket_wins_no_time),
 		TEST(test_slow_but_honest),
 		TEST(test_socket_is_private),
-		cmocka_unit_test_setup_teardown(test_fd_ends_with_client, setup_fd, teardown),
+		cmocka_unit_test_setup_teardown(test_fd_ends_with_client, setup_fd, model_stop),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

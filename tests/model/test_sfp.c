@@ -23,11 +23,6 @@ static int setup(void **state)
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 /* The inputs come along, as with drivers that change a bit of what they read. */
 static void lines(struct model *m, bool scl, bool sda)
 {
@@ -253,17 +248,17 @@ static void wires_without_the_semaphore_are_a_violation(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(is_a_short_range_optic, setup, teardown),
-		cmocka_unit_test_setup_teardown(checksums_are_valid, setup, teardown),
-		cmocka_unit_test_setup_teardown(readings_are_within_limits, setup, teardown),
-		cmocka_unit_test_setup_teardown(readings_follow_laser_and_light, setup, teardown),
-		cmocka_unit_test_setup_teardown(soft_disable_turns_the_laser_off, setup, teardown),
-		cmocka_unit_test_setup_teardown(only_the_user_area_is_writable, setup, teardown),
-		cmocka_unit_test_setup_teardown(nobody_else_answers, setup, teardown),
-		cmocka_unit_test_setup_teardown(recovers_from_a_broken_transfer, setup, teardown),
-		cmocka_unit_test_setup_teardown(wires_without_the_semaphore_are_a_violation, setup,
-						teardown),
+		TEST(is_a_short_range_optic),
+		TEST(checksums_are_valid),
+		TEST(readings_are_within_limits),
+		TEST(readings_follow_laser_and_light),
+		TEST(soft_disable_turns_the_laser_off),
+		TEST(only_the_user_area_is_writable),
+		TEST(nobody_else_answers),
+		TEST(recovers_from_a_broken_transfer),
+		TEST(wires_without_the_semaphore_are_a_violation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,16 +5,6 @@
 #include "rings.h"
 #include "tools/ixnic/nic.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const uint8_t multicast[6] = {0x01, 0x00, 0x5e, 0x12, 0x34, 0x56};
 
@@ -167,7 +157,7 @@ static void maps_queues_to_counters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 		T(counts_what_it_receives),
 		T(counts_what_it_sends),
 		T(maps_queues_to_counters),

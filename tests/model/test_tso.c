@@ -4,16 +4,6 @@
 
 #include "rings.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 struct tso_case {
 	const char *name;
 	struct frame_spec spec;
@@ -250,7 +240,7 @@ static void reports_a_wrong_seed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 		T(cuts),
 		T(obeys_the_flag_masks),
 		T(stops_for_a_wire_that_is_full),

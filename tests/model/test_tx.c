@@ -4,16 +4,6 @@
 
 #include "rings.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 /* The next frame on the wire must be this one. */
 static void expect(struct model *m, const uint8_t *data, size_t len)
 {
@@ -530,7 +520,7 @@ static void ignores_a_tail_outside_the_ring(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 		T(sends_a_frame),
 		T(sends_many_frames_round_the_ring),
 		T(gathers_descriptors),

@@ -4,16 +4,6 @@
 
 #include "rings.h"
 
-static int setup(void **state)
-{
-	return model_start(state, NULL);
-}
-
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static uint32_t tag_of(const struct received *got)
 {
 	return IXGBE_FIELD_GET(IXGBE_RXD_VLAN, got->last.dword[3]);
@@ -130,7 +120,7 @@ static void inserts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
 		T(strips_and_reports),
 		T(strips_one_of_two),
 		T(knows_outer_tags),

@@ -111,11 +111,6 @@ static int tap_setup(void **state)
 	return have_namespace ? model_start(state, &(struct model_options){.wire = "tap:" TAP}) : 0;
 }
 
-static int teardown(void **state)
-{
-	return model_stop(state);
-}
-
 static int tap_start(void **state, struct ring *rx, struct ring *tx)
 {
 	if (!have_namespace)
@@ -683,7 +678,7 @@ static void explains_what_is_wrong(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, tap_setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, tap_setup, model_stop)
 		T(tap_carries_frames),
 		T(tap_fills_in_checksums),
 		T(tap_cuts_what_the_kernel_left_whole),
