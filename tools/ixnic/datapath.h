@@ -218,8 +218,7 @@ struct datapath {
 	bool filter_stale;
 	uint32_t addresses;
 	uint64_t address[IXGBE_RAL_COUNT]; /* as in RAL and RAH */
-	uint32_t five_tuples;              /* FTQF with QUEUE_ENABLE */
-	bool ethertypes;                   /* any ETQF enabled */
+	bool five_tuples, ethertypes;      /* any FTQF, any ETQF enabled */
 	struct rss_table rss;
 
 	/* fdir.c */
@@ -336,6 +335,9 @@ bool filter_accept(struct nic *nic, const uint8_t *destination, const struct pac
  * director status; what goes into the RSS hash's field in *hash. */
 void filter_queue(struct nic *nic, const struct packet *packet, const struct frame *frame,
 		  struct rx_packet *out, uint32_t *hash);
+
+/* The frame's pool, which filters compare: there are pools in virtualization mode only. */
+uint32_t filter_pool(const struct nic *nic);
 
 /* ---- stats.c; bytes are with CRC ---- */
 

@@ -33,7 +33,6 @@
 #include "fdir.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -506,15 +505,6 @@ static void refresh(struct nic *nic)
 	fdir->stale = false;
 }
 
-/* Four bytes of the frame as the registers have them: the first one on the wire lowest. */
-static uint32_t wire32(const uint8_t *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return le32toh(value);
-}
-
 /* The bytes of a word that four bits of FDIRIP6M leave: bit 0 masks the first on the wire. */
 static uint32_t bytes_compared(uint32_t mask)
 {
@@ -528,7 +518,7 @@ static bool destination_ours(const struct nic *nic, const uint8_t *address)
 	if (!(reg(nic, IXGBE_IPAV) & IXGBE_IPAV_V60))
 		return false;
 	for (uint32_t i = 0; i < IXGBE_IP6AT_COUNT; i++)
-		if (wire32(address + i * 4) != reg(nic, IXGBE_AT(IP6AT, i)))
+		if (le32_at(address + i * 4) != reg(nic, IXGBE_AT(IP6AT, i)))
 			return false;
 	return true;
 }
@@ -541,16 +531,16 @@ static uint32_t flow_addresses(const struct nic *nic, const struct packet *packe
 	uint32_t mask = reg(nic, IXGBE_FDIRIP6M), folded = 0;
 
 	if (packet->ip == PARSE_IPV4) {
-		flow->source[3] = wire32(ip + 12) & ~reg(nic, IXGBE_FDIRSIP4M);
-		flow->destination = wire32(ip + 16) & ~reg(nic, IXGBE_FDIRDIP4M);
+		flow->source[3] = le32_at(ip + 12) & ~reg(nic, IXGBE_FDIRSIP4M);
+		flow->destination = le32_at(ip + 16) & ~reg(nic, IXGBE_FDIRDIP4M);
 		return flow->source[3] ^ flow->destination;
 	}
 	flow->kind |= IXGBE_FDIRCMD_IPV6;
 	for (uint32_t i = 0; i < 4; i++) {
-		flow->source[i] = wire32(ip + 8 + i * 4) & bytes_compared(mask >> i * 4);
+		flow->source[i] = le32_at(ip + 8 + i * 4) & bytes_compared(mask >> i * 4);
 		folded ^= flow->source[i];
 		if (!is_perfect(nic))
-			folded ^= wire32(ip + 24 + i * 4) & bytes_compared(mask >> (16 + i * 4));
+			folded ^= le32_at(ip + 24 + i * 4) & bytes_compared(mask >> (16 + i * 4));
 	}
 	if (is_perfect(nic) && !(reg(nic, IXGBE_FDIRM) & IXGBE_FDIRM_DIPV6) &&
 	    destination_ours(nic, ip + 24)) {
@@ -612,13 +602,11 @@ static uint32_t flow_vlan(const struct nic *nic, const struct packet *packet,
 static uint32_t flow_received(const struct nic *nic, const struct packet *packet,
 			      const struct frame *frame, struct flow *flow)
 {
-	uint32_t vt = reg(nic, IXGBE_PFVTCTL), folded, pool = 0;
+	uint32_t pool = reg(nic, IXGBE_FDIRM) & IXGBE_FDIRM_POOL ? 0 : filter_pool(nic), folded;
 
 	*flow = (struct flow){.vlan = flow_vlan(nic, packet, frame)};
 	folded = flow_addresses(nic, packet, frame->head + packet->l3, flow) ^
 		 flow_l4(nic, packet, frame->head + packet->l4, flow) ^ flow->vlan >> 16;
-	if (vt & IXGBE_PFVTCTL_VT_ENA && !(reg(nic, IXGBE_FDIRM) & IXGBE_FDIRM_POOL))
-		pool = IXGBE_FIELD_GET(IXGBE_PFVTCTL_DEF_PL, vt);
 	flow->kind |= IXGBE_FIELD_PREP(IXGBE_FDIRCMD_POOL, pool);
 	return hash_flow(nic->datapath->fdir->hash, flow->vlan, folded, pool,
 			 IXGBE_FIELD_GET(IXGBE_FDIRCMD_L4TYPE, flow->kind) |

@@ -49,9 +49,9 @@ static void filter_rebuild(struct nic *nic)
 			dp->address[dp->addresses++] =
 				(uint64_t)(high & 0xffffu) << 32 | reg(nic, IXGBE_AT(RAL, i));
 	}
-	dp->five_tuples = 0;
+	dp->five_tuples = false;
 	for (uint32_t i = 0; i < IXGBE_FTQF_COUNT; i++)
-		dp->five_tuples += reg(nic, IXGBE_AT(FTQF, i)) / IXGBE_FTQF_QUEUE_ENABLE;
+		dp->five_tuples |= (reg(nic, IXGBE_AT(FTQF, i)) & IXGBE_FTQF_QUEUE_ENABLE) != 0;
 	dp->ethertypes = false;
 	for (uint32_t i = 0; i < IXGBE_ETQF_COUNT; i++)
 		dp->ethertypes |= (reg(nic, IXGBE_AT(ETQF, i)) & IXGBE_ETQF_FILTER_EN) != 0;
@@ -170,17 +170,7 @@ static uint32_t five_tuple_protocol(const struct packet *packet)
 	}
 }
 
-/* Addresses and ports are in the registers as in the packet: in network order. */
-static uint32_t wire32(const uint8_t *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return le32toh(value);
-}
-
-/* The pool that filters compare: it exists in virtualization mode only. */
-static uint32_t pool_of_frame(const struct nic *nic)
+uint32_t filter_pool(const struct nic *nic)
 {
 	uint32_t vt = reg(nic, IXGBE_PFVTCTL);
 
@@ -192,10 +182,10 @@ static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct pac
 			     const uint8_t *data)
 {
 	uint32_t ftqf = reg(nic, IXGBE_AT(FTQF, i));
-	uint32_t ports = packet->l4 ? wire32(data + packet->l4) ^ reg(nic, IXGBE_AT(SDPQF, i))
+	uint32_t ports = packet->l4 ? le32_at(data + packet->l4) ^ reg(nic, IXGBE_AT(SDPQF, i))
 				    : IXGBE_SDPQF_SRC_PORT | IXGBE_SDPQF_DST_PORT;
-	uint32_t source = wire32(data + packet->l3 + 12) ^ reg(nic, IXGBE_AT(SAQF, i));
-	uint32_t destination = wire32(data + packet->l3 + 16) ^ reg(nic, IXGBE_AT(DAQF, i));
+	uint32_t source = le32_at(data + packet->l3 + 12) ^ reg(nic, IXGBE_AT(SAQF, i));
+	uint32_t destination = le32_at(data + packet->l3 + 16) ^ reg(nic, IXGBE_AT(DAQF, i));
 	uint32_t protocol = five_tuple_protocol(packet);
 
 	return ftqf & IXGBE_FTQF_QUEUE_ENABLE && (ftqf & IXGBE_FTQF_MASK_SRC_ADDR || source == 0) &&
@@ -205,7 +195,7 @@ static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct pac
 	       (ftqf & IXGBE_FTQF_MASK_PROTOCOL ||
 		IXGBE_FIELD_GET(IXGBE_FTQF_PROTOCOL, ftqf) == protocol) &&
 	       (ftqf & IXGBE_FTQF_MASK_POOL ||
-		IXGBE_FIELD_GET(IXGBE_FTQF_POOL, ftqf) == pool_of_frame(nic));
+		IXGBE_FIELD_GET(IXGBE_FTQF_POOL, ftqf) == filter_pool(nic));
 }
 
 /* The filter of the highest priority that matches, or -1. Unfragmented IPv4 only. */
@@ -288,7 +278,7 @@ static uint32_t flow_queue(const struct nic *nic, const struct fdir_verdict *flo
 
 	if (flow->drop || apart == 0)
 		return flow->queue;
-	return (pool_of_frame(nic) * apart + flow->queue % apart) % NIC_QUEUES;
+	return (filter_pool(nic) * apart + flow->queue % apart) % NIC_QUEUES;
 }
 
 void filter_queue(struct nic *nic, const struct packet *packet, const struct frame *frame,

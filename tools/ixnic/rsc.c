@@ -29,19 +29,19 @@
  *   - by a segment of its flow that may not join: no candidate, out of sequence, another L2 header,
  *     tag or type of service, with a time stamp or an acknowledgement that goes back; or by one
  *     that repeats an acknowledgement without payload;
- *   - when it is full: RSCCTL.MAXDESC descriptors, 14 segments that begin in one buffer (what
- * RSCCNT can say), the 64 KiB of IPv4, no descriptors left in the ring;
+ *   - when it is full: RSCCTL.MAXDESC descriptors, 14 segments that begin in one buffer (as many
+ *     as RSCCNT can count), the 64 KiB of IPv4, no descriptors left in the ring;
  *   - when a new flow needs its context: there are 32, the oldest goes;
  *   - before an interrupt.
  *
  * The last one is where the hardware's EITR comes in: it closes the large receives of a vector
  * when the interval is over, lets GPIE.RSC_DELAY pass for its writes, and raises the interrupt.
  * Here all are closed at the end of each turn of the data path, before any interrupt is raised.
- * That is earlier than or when the hardware would: nothing waits for a following segment that may
- * never come, a driver that polls sees all, no timer is needed, and no large receive outlives the
- * turn, in which no register, ring or mapping changes. It costs little: under load a turn has up to
- * RX_FRAMES_TURN frames, and they come in trains. The same goes for low-latency interrupts
- * (RDRXCTL.RSCLLIDIS), whose causes ixnic does not have.
+ * That is no later than the hardware would: nothing waits for a following segment that may never
+ * come, a driver that polls sees all, no timer is needed, and no large receive outlives the turn,
+ * in which no register, ring or mapping changes. A turn has up to RX_FRAMES_TURN frames from the
+ * wire, so there is something to join under load. Low-latency interrupts close them, too
+ * (RDRXCTL.RSCLLIDIS); ixnic does not have their causes.
  *
  * One that took no second segment is written back as the plain frame that it is: RSCCNT 0.
  */
