@@ -661,9 +661,14 @@ bool model_wire_quiet(struct model *m)
 
 /* ---- Control ---- */
 
+int model_control_connect(struct model *m)
+{
+	return connect_to(m, m->control_path, SOCK_SEQPACKET);
+}
+
 json_t *model_control(struct model *m, const char *request)
 {
-	int sock = connect_to(m, m->control_path, SOCK_SEQPACKET);
+	int sock = model_control_connect(m);
 	char *reply = malloc(CONTROL_MAX);
 	json_error_t error;
 	json_t *json;

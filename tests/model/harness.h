@@ -130,6 +130,8 @@ bool model_wire_quiet(struct model *m);
 
 /* A request's words, as in "link down". The JSON of the reply (json_decref). */
 json_t *model_control(struct model *m, const char *request);
+/* A connection for requests of the test's own, which closes it. */
+int model_control_connect(struct model *m);
 /* An integer in it, by a path of names with dots: model_control_int(m, "counters", "wire.rx"). */
 long long model_control_int(struct model *m, const char *request, const char *path);
 /* Waits until that integer is `value`; fails the test at the deadline. */

@@ -127,24 +127,13 @@ static void nonsense_gets_an_error(void **state)
 	assert_false(has_error(*state, "status"));
 }
 
-static int control_connect(struct model *m)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/control", model_dir(m));
-	assert_true(fd >= 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
 /* Clients that ask and do not read, or leave at once, cost nobody else anything. */
 static void rude_clients_bother_nobody(void **state)
 {
 	int fds[8];
 
 	for (int i = 0; i < 8; i++) {
-		fds[i] = control_connect(*state);
+		fds[i] = model_control_connect(*state);
 		for (int k = 0; k < 50; k++)
 			send(fds[i], "registers", 9, MSG_NOSIGNAL | MSG_DONTWAIT);
 	}
@@ -152,7 +141,7 @@ static void rude_clients_bother_nobody(void **state)
 	for (int i = 0; i < 8; i++)
 		close(fds[i]);
 	for (int i = 0; i < 100; i++) {
-		int fd = control_connect(*state);
+		int fd = model_control_connect(*state);
 
 		send(fd, "status", 6, MSG_NOSIGNAL);
 		close(fd);

@@ -10,7 +10,6 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -36,24 +35,6 @@ struct rig {
 static uint64_t deadline(void)
 {
 	return vu_now_ns() + MODEL_DEADLINE_MS * 1000000ull;
-}
-
-static int connect_to(const char *path, int type)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
-}
-
-static int control_connect(const struct rig *r)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "%s/control", model_dir(r->m));
-	return connect_to(path, SOCK_SEQPACKET);
 }
 
 /* ---- The client's side ---- */
@@ -131,10 +112,14 @@ static void client_connect(struct rig *r, const char *json)
 		char json[100];
 	} hello = {{VU_VERSION_MAJOR, VU_VERSION_MINOR}, ""};
 	struct vu_dma_map map = {sizeof(map), VU_DMA_READABLE | VU_DMA_WRITABLE, 0, SHARED, PAGE};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = memfd_create("rogue", MFD_CLOEXEC);
+	int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	strcpy(hello.json, json);
-	vu_stream_init(&r->stream, connect_to(model_path(r->m), SOCK_STREAM));
+	strcpy(address.sun_path, model_path(r->m));
+	assert_int_equal(connect(sock, (struct sockaddr *)&address, sizeof(address)), 0);
+	vu_stream_init(&r->stream, sock);
 	client_command(r, VU_VERSION, &hello,
 		       sizeof(hello.version) + (*json ? strlen(json) + 1 : 0), -1);
 	assert_int_equal(ftruncate(fd, 2 * PAGE), 0);
@@ -164,7 +149,7 @@ static int setup(void **state)
 		return -1;
 	model_disconnect(rig.m);
 	client_connect(&rig, "");
-	rig.control = control_connect(&rig);
+	rig.control = model_control_connect(rig.m);
 	*state = &rig;
 	return 0;
 }
@@ -452,7 +437,7 @@ static void wrong_replies_drop_the_client(void **state)
 static void operators_take_turns(void **state)
 {
 	struct rig *r = *state;
-	int first = r->control, second = control_connect(r);
+	int first = r->control, second = model_control_connect(r->m);
 	struct vu_header header;
 
 	control_send(r, "dma read 0xdead0000 1");
