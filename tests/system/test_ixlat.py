@@ -426,6 +426,23 @@ def test_tcp_reflector_asks_whether_a_silent_sender_is_there(pair):
         r.wait_for(lambda: "timer:(keepalive," in pair.right.run("ss", "-Htno").stdout, "its timer")
 
 
+def test_tcp_reflector_out_of_files_waits(pair):
+    """Whom it has no descriptor for is served when another one has left."""
+    reflector = pair.rig.daemon(*pair.right.words("prlimit", "--nofile=12", r.IXLAT, "reflect", "tcp")).wait_ready()
+    with pair.left.entered():
+        senders = [socket.create_connection((r.RIGHT_V4, PORT), r.DEADLINE_S) for _ in range(20)]
+    before = r.cpu_seconds(reflector.pid)
+    time.sleep(1)  # in which it has nothing to do
+    assert r.cpu_seconds(reflector.pid) - before < 0.5
+    for sender in senders[:15]:
+        sender.close()
+    senders[-1].send(PROBE.pack(b"ixlt", 1, REQUEST, 64, 7, 3, 12345, 0, 0) + bytes(24))
+    assert PROBE.unpack_from(senders[-1].recv(64, socket.MSG_WAITALL))[2] == ANSWER
+    for sender in senders[15:]:
+        sender.close()
+    assert reflector.stop() == 0
+
+
 # ---- Failing
 
 def test_nobody_there(pair):

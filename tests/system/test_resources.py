@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What a bridge costs: memory, and processor time when there is nothing to do."""
-import os
 import time
 
 import pytest
+
+import rig as r
 
 IDLE_S = 10
 
@@ -14,12 +15,6 @@ def resident_bytes(pid):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
     raise AssertionError("no VmRSS")
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def ixtapd_pid(bridge):
@@ -41,7 +36,7 @@ def test_idle(bridge, sanitized):
         pytest.skip("a sanitized program is slower at everything")
     bridge.iperf()
     pids = [ixtapd_pid(bridge), bridge.ask("status")["nic"]["soft"]["pid"]]
-    before = [cpu_seconds(pid) for pid in pids]
+    before = [r.cpu_seconds(pid) for pid in pids]
     time.sleep(IDLE_S)
     for pid, start in zip(pids, before):
-        assert cpu_seconds(pid) - start < 0.01 * IDLE_S
+        assert r.cpu_seconds(pid) - start < 0.01 * IDLE_S

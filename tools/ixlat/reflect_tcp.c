@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -111,7 +112,8 @@ static int serve(struct connection *connection)
 	return err == -EAGAIN ? 0 : err;
 }
 
-static void take_connection(struct server *server)
+/* Whether it could be taken. */
+static bool take_connection(struct server *server)
 {
 	int fd = accept4(server->waiting[0].fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct connection taken = {.fd = fd, .in = malloc(IN_BYTES)};
@@ -123,9 +125,10 @@ static void take_connection(struct server *server)
 		free(taken.in);
 		if (fd >= 0)
 			close(fd);
-		return;
+		return false;
 	}
 	server->connections[server->count++] = taken;
+	return true;
 }
 
 static void drop_connection(struct server *server, size_t i)
@@ -137,9 +140,11 @@ static void drop_connection(struct server *server, size_t i)
 
 static int serve_all(struct server *server)
 {
+	bool room = true; /* for another connection: memory, and file descriptors */
+
 	while (!stop_asked()) {
-		/* Who comes when all places are taken waits. */
-		server->waiting[0].events = server->count < CONNECTIONS_MAX ? POLLIN : 0;
+		/* Who comes when all places are taken, or there was no room just now, waits. */
+		server->waiting[0].events = room && server->count < CONNECTIONS_MAX ? POLLIN : 0;
 		for (size_t i = 0; i < server->count; i++)
 			server->waiting[1 + i] = (struct pollfd){
 				.fd = server->connections[i].fd,
@@ -155,8 +160,7 @@ static int serve_all(struct server *server)
 		for (size_t i = server->count; i-- > 0;)
 			if (server->waiting[1 + i].revents && serve(&server->connections[i]))
 				drop_connection(server, i);
-		if (server->waiting[0].revents & POLLIN)
-			take_connection(server);
+		room = !(server->waiting[0].revents & POLLIN) || take_connection(server);
 	}
 	return 0;
 }

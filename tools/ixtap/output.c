@@ -26,13 +26,16 @@ void output_init(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
+/* Control characters: those of ASCII, and U+0080 to U+009F; either can steer a terminal. */
 static void disarm(char *text)
 {
 	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+		const unsigned char *c = (const unsigned char *)text;
 
-		if ((c < 0x20 && c != '\n') || c == 0x7f)
-			*text = '?';
+		if ((c[0] < 0x20 && c[0] != '\n') || c[0] == 0x7f)
+			text[0] = '?';
+		else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			text[0] = text[1] = '?';
 	}
 }
 
