@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import os
+import signal
 
 import pytest
 
@@ -14,6 +15,8 @@ def pytest_configure():
         pytest.exit(f"not built: {', '.join(missing)} (IXTAP_BUILD names the build tree)", 2)
     if os.geteuid() != 0:
         pytest.exit("needs root: it makes network namespaces", 2)
+    # A script's background jobs ignore it, and so would the programs under test.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(hookwrapper=True)
