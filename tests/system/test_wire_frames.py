@@ -70,7 +70,7 @@ class Wire:
             assert time.monotonic() < deadline, "an ARP request is not answered"
             self.send(request)
             with contextlib.suppress(TimeoutError):
-                self.receive(lambda frame: ARP in frame and frame[ARP].pdst == sender)
+                self.receive(lambda frame: ARP in frame and (frame[ARP].op, frame[ARP].pdst) == (2, sender))
                 break
         self.socket.settimeout(r.DEADLINE_S)
 

@@ -249,9 +249,8 @@ class Guest(Place):
         self.release = self.reply(BOOT_S, "boot")["ready"]
 
     def spread(self):
-        """Gives each virtual processor one of ours. The host's scheduler puts them on one now and
-        then; if the first waits in a loop for the second, it does so for a time slice, which is
-        milliseconds."""
+        """Gives each virtual processor one of ours: left to the host's scheduler, they wait for each
+        other on one of them now and then, for milliseconds, while the other one is idle."""
         ours = sorted(os.sched_getaffinity(0))
         tasks = f"/proc/{self.process.pid}/task"
         for task in os.listdir(tasks):

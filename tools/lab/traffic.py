@@ -62,8 +62,8 @@ def iperf_end(lab, seconds, options, run):
 
 def iperf(lab, *options):
     def run(command, timeout):
-        _, out, err = lab.guest.try_sh(command, timeout)
-        return out or err
+        code, out, err = lab.guest.try_sh(command, timeout)
+        return out or err or f"status {code}"
 
     end = iperf_end(lab, IPERF_SHORT_S if lab.short else IPERF_S, options, run)
     if "-u" in options:
