@@ -565,6 +565,7 @@ static int open_sources(struct daemon *daemon)
 		.it_interval.tv_nsec = TICK_MS * 1000000L,
 		.it_value.tv_nsec = TICK_MS * 1000000L,
 	};
+	struct sigaction hangup;
 	sigset_t signals;
 	int err;
 
@@ -573,7 +574,9 @@ static int open_sources(struct daemon *daemon)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGHUP);
+	/* Ignored: by nohup, so that the terminal's end is not ours. */
+	if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
+		sigaddset(&signals, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &signals, NULL))
 		return -errno;
 	daemon->epoll = epoll_create1(EPOLL_CLOEXEC);

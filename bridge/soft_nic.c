@@ -170,8 +170,9 @@ static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, 
 		_exit(127);
 	/* A Ctrl-C from before setpgid is for the parent, which ends us: ignoring discards it. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
-		signal(stops[i], SIG_IGN);
-		signal(stops[i], SIG_DFL);
+		void (*before)(int) = signal(stops[i], SIG_IGN);
+
+		signal(stops[i], before);
 	}
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv(path, args);

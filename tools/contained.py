@@ -22,7 +22,9 @@ import traceback
 
 CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x20000000, 0x40000000
 PR_SET_PDEATHSIG = 1
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Under nohup the terminal's end is nobody's business.
+SIGNALS = (signal.SIGINT, signal.SIGTERM,
+           *([] if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else [signal.SIGHUP]))
 GRACE_S = 2.0  # for processes that are about to end
 
 libc = ctypes.CDLL(None, use_errno=True)

@@ -19,8 +19,8 @@ def world():
     return sorted(os.listdir("/sys/class/net")), files
 
 
-def start(*words):
-    return subprocess.Popen([DEMO, *words], text=True, stdout=subprocess.PIPE,
+def start(*words, wrapper=()):
+    return subprocess.Popen([*wrapper, DEMO, *words], text=True, stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, env=r.environment(IXTAP_BUILD=r.BUILD))
 
 
@@ -57,6 +57,18 @@ def test_nothing_is_left_behind(number):
         assert demo.returncode == (-number if number == signal.SIGKILL else 128 + number)
     r.wait_for(lambda: not r.our_processes(), "all processes have ended")
     assert world() == before
+
+
+def test_nohup(rig):
+    """The terminal ends, the demo goes on; its results are there."""
+    with start("--json", rig.path("json"), "--seconds", "1", wrapper=["nohup"]) as demo:
+        for line in demo.stdout:
+            if "ping" in line:
+                break
+        demo.send_signal(signal.SIGHUP)
+        output, errors = demo.communicate(timeout=120)
+    assert demo.returncode == 0, output + errors
+    assert os.path.getsize(rig.path("json"))
 
 
 def test_shell_and_down():

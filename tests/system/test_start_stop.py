@@ -9,13 +9,38 @@ import pytest
 import rig as r
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", STOPS)
 def test_signal_stops_cleanly(rig, number):
     bridge = rig.bridge()
     assert bridge.stop(number) == 0, bridge.errors()
     assert not bridge.left.has(bridge.tap)
     assert not bridge.right.has(bridge.wire)
     assert not os.path.exists(bridge.control)
+
+
+@pytest.mark.parametrize("number", STOPS)
+def test_signal_stops_ixnic_cleanly(rig, number):
+    places = [rig.path(name) for name in ("nic", "wire", "nic.control")]
+    nic = rig.daemon(r.IXNIC, "--socket", places[0], "--wire", f"seqpacket:{places[1]}",
+                     "--control", places[2]).wait_ready()
+    assert nic.stop(number) == 0, nic.errors()
+    assert not any(map(os.path.exists, places))
+
+
+def test_nohup(rig):
+    """What it started outlives the terminal: the bridge and, with it, its NIC."""
+    space = rig.namespace("left")
+    daemon = rig.daemon(*space.words("nohup", r.IXTAPD, "--nic", "soft:tap:wire0", "--tap", "tap0",
+                                     "--control", rig.path("control"))).wait_ready()
+    soft = r.ask(rig.path("control"), "status")["nic"]["soft"]
+    for pid, control in ((daemon.pid, rig.path("control")), (soft["pid"], soft["control"])):
+        os.kill(pid, signal.SIGHUP)
+        assert "error" not in r.ask(control, "status")
+    assert r.ask(rig.path("control"), "status")["nic"]["soft"]["pid"] == soft["pid"]
+    assert daemon.stop() == 0, daemon.errors()
 
 
 def test_ready_means_usable(rig):

@@ -165,15 +165,18 @@ static void signal_event(void *ctx, uint32_t events)
 	loop_stop(ctx);
 }
 
-/* SIGTERM and SIGINT become an event. The descriptor or -errno. */
+/* SIGTERM, SIGINT and, but under nohup, SIGHUP become an event. The descriptor or -errno. */
 static int signals_watch(struct loop *loop)
 {
+	struct sigaction hangup;
 	sigset_t set;
 	int fd, err;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
+		sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a capture that may not grow is an error, no end */
