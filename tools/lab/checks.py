@@ -56,6 +56,19 @@ def expect(condition, what):
         raise Failure(what)
 
 
+def ethtool_says(scenario, port, said):
+    """Adds a check for each of {option: a pattern that its output matches}."""
+    def add(option, wanted):
+        @scenario.check(f"ethtool {option}")
+        def _(lab):
+            text = lab.guest.sh(f"ethtool {option} {port}")
+            expect(re.search(wanted, text), f"does not say {wanted}: {text[:400]}")
+            return {"lines": text.count("\n")}
+
+    for each in said.items():
+        add(*each)
+
+
 def rules_kept(lab, broken=None):
     """The driver broke none of the datasheet's rules that ixnic watches, except those it is known to
     break, {name: reason}: how often it did."""

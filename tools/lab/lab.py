@@ -64,7 +64,7 @@ class Screen:
                   if not isinstance(value, (dict, list))]
         note = result.get("reason") or ", ".join(values)
         many = "\n" not in note and len(note) > NOTE_MAX
-        self.line(f"  {mark}  {result['name']:<32} {result['seconds']:6.1f} s  "
+        self.line(f"  {mark}  {result['name']:<34} {result['seconds']:6.1f} s  "
                   f"{'' if many else note}".rstrip())
         for value in values if many else ():
             self.line(f"          {value}")

@@ -7,10 +7,10 @@ that ixnic reports is a mistake of ixnic, or a discovery.
 import re
 import time
 
-from checks import Scenario, expect, log_quiet, rules_kept
+from checks import Scenario, ethtool_says, expect, log_quiet, rules_kept
 from machine import FAR_V4, NEAR_V4
 from store import Failure
-from traffic import counted_by_nic, filtered, iperf, jumbo, ping, unfiltered
+from traffic import counted_by_nic, filtered, iperf, jumbo, ping, unfiltered, without_offloads
 import traffic
 
 PORT = "eth0"
@@ -83,6 +83,11 @@ def pings(lab):
 @scenario.check("TCP out")
 def tcp_out(lab):
     return iperf(lab)
+
+
+@scenario.check("TCP out, no offloads")
+def tcp_plain(lab):
+    return without_offloads(lab, PORT)
 
 
 @scenario.check("TCP in")
@@ -172,8 +177,7 @@ def multicast(lab):
     filtered(lab, PORT, **group)
 
 
-# What each must say.
-ETHTOOL = {
+ethtool_says(scenario, PORT, {
     "-i": r"driver: ixgbe",
     "-S": r"rx_packets: [1-9]",
     "-k": r"tcp-segmentation-offload: on",
@@ -185,19 +189,7 @@ ETHTOOL = {
     "-d": r"(?s)CTRL.*RXDCTL",
     "-e": r"0x0000:",
     "-c": r"rx-usecs: 1",
-}
-
-
-def add_ethtool(option, wanted):
-    @scenario.check(f"ethtool {option}")
-    def _(lab):
-        text = ethtool(lab, option)
-        expect(re.search(wanted, text), f"does not say {wanted}: {text[:400]}")
-        return {"lines": text.count("\n")}
-
-
-for each in ETHTOOL.items():
-    add_ethtool(*each)
+})
 
 
 @scenario.check("ethtool -S counts frames")

@@ -8,10 +8,10 @@ import json
 import re
 import time
 
-from checks import VFIO_RESETS, Scenario, expect, log_quiet, rules_kept
+from checks import VFIO_RESETS, Scenario, ethtool_says, expect, log_quiet, rules_kept
 from machine import FAR_V4, NEAR_V4
 from store import Failure
-from traffic import counted_by_nic, filtered, iperf, jumbo, ping, unfiltered
+from traffic import counted_by_nic, filtered, iperf, jumbo, ping, unfiltered, without_offloads
 import traffic
 
 PORT = "ixtap0"
@@ -134,6 +134,11 @@ def tcp_out(lab):
     return iperf(lab)
 
 
+@scenario.check("TCP out, no offloads")
+def tcp_plain(lab):
+    return without_offloads(lab, PORT) | accounts(lab)
+
+
 @scenario.check("TCP in")
 def tcp_in(lab):
     return iperf(lab, "-R")
@@ -183,6 +188,12 @@ def multicast(lab):
     lab.guest.sh(f"ip maddress del 01:00:5e:00:00:63 dev {PORT}")
     filters_say(lab, "multicast_groups", groups)
     filtered(lab, PORT, **group)
+
+
+ethtool_says(scenario, PORT, {
+    "-i": r"driver: tun",
+    "-k": r"(?s)tx-checksumming: on.*tcp-segmentation-offload: on",
+})
 
 
 @scenario.check("ixtap stats counts frames")

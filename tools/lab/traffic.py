@@ -13,6 +13,7 @@ from machine import FAR_V4, NEAR_V4, WIRE
 from store import Failure
 
 PINGS = 10
+SETTLE_S = 10
 IPERF_S, IPERF_SHORT_S = 2, 1
 ETH_VLAN, ETH_ARP, ETH_IP = 0x8100, 0x0806, 0x0800
 PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 8, 1 << 4
@@ -77,6 +78,41 @@ def iperf(lab, *options):
     return {"mbps": round(received / 1e6), "retransmits": end["sum_sent"].get("retransmits", 0)}
 
 
+def settled(read):
+    """What read() gives once it gives the same again: what was under way is over."""
+    deadline = time.monotonic() + SETTLE_S
+    last, now = None, read()
+    while now != last:
+        expect(time.monotonic() < deadline, f"traffic does not end within {SETTLE_S} s")
+        time.sleep(0.1)
+        last, now = now, read()
+    return now
+
+
+def cut_by_nic(lab):
+    """TCP out: its result, and how many frames the NIC made of how many packets."""
+    def sent():
+        counters = lab.nic.ask("counters")["counters"]
+        return counters["tx_frames"], counters["tx_packets"]
+
+    before = settled(sent)
+    result = iperf(lab)
+    return result, *(now - then for now, then in zip(settled(sent), before))
+
+
+def without_offloads(lab, port):
+    """What ethtool switches off the kernel does itself, until it is on again."""
+    lab.guest.sh(f"ethtool -K {port} tx off tso off gso off")
+    try:
+        result, frames, packets = cut_by_nic(lab)
+        expect(frames == packets, f"{packets} packets became {frames} frames")
+    finally:
+        lab.guest.sh(f"ethtool -K {port} tx on tso on gso on")
+    _, frames, packets = cut_by_nic(lab)
+    expect(frames > packets, f"{packets} packets became {frames} frames, with offloads again")
+    return result
+
+
 def jumbo(lab, port, mtu=9000):
     """A ping that just fits, and TCP."""
     before = lab.guest.sh(f"cat /sys/class/net/{port}/mtu").strip()
@@ -96,7 +132,9 @@ def jumbo(lab, port, mtu=9000):
 # ---- Filters: does a frame that is not for us arrive? ----
 
 def received(lab, port):
-    return int(lab.guest.sh(f"cat /sys/class/net/{port}/statistics/rx_packets"))
+    """So far, and nothing is coming."""
+    path = f"/sys/class/net/{port}/statistics/rx_packets"
+    return settled(lambda: int(lab.guest.sh(f"cat {path}")))
 
 
 def send_to(lab, address, mac):
@@ -105,21 +143,10 @@ def send_to(lab, address, mac):
     lab.far.try_sh(f"ping -n -q -c 3 -i 0.01 -W 0.2 -I {WIRE} {address}")
 
 
-def settled(lab, port):
-    """What was received when nothing comes any more."""
-    last = received(lab, port)
-    while True:
-        time.sleep(0.1)
-        now = received(lab, port)
-        if now == last:
-            return now
-        last = now
-
-
 def arrived(lab, port, address, mac):
-    before = settled(lab, port)
+    before = received(lab, port)
     send_to(lab, address, mac)
-    return settled(lab, port) - before
+    return received(lab, port) - before
 
 
 def filtered(lab, port, address="192.0.2.77", mac="02:00:00:00:00:99"):
