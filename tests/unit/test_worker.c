@@ -15,11 +15,13 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -42,6 +44,15 @@ struct rig {
 	int socket; /* the kernel's side */
 	struct puppet_frame frame;
 };
+
+static atomic_uint yields;
+
+/* In the place of libc's. */
+int sched_yield(void)
+{
+	atomic_fetch_add(&yields, 1);
+	return (int)syscall(SYS_sched_yield);
+}
 
 static uint64_t now_ms(void)
 {
@@ -287,6 +298,17 @@ static void jumbo_frames_arrive_intact(void **state)
 {
 	(void)state;
 	both_directions(WORKER_POLL_ADAPTIVE, 9710);
+}
+
+/* So that what it woke need not wait for the end of its time slice. */
+static void busy_worker_gives_way(void **state)
+{
+	struct rig *rig = rig_new(WORKER_POLL_BUSY, 1500);
+	unsigned int before = atomic_load(&yields);
+
+	(void)state;
+	WAIT_FOR(atomic_load(&yields) > before + 100);
+	rig_free(rig);
 }
 
 static void idle_worker_does_nothing(void **state)
@@ -751,6 +773,7 @@ int main(int argc, char **argv)
 		TEST(frames_arrive_intact_interrupt),
 		TEST(frames_arrive_intact_busy),
 		TEST(jumbo_frames_arrive_intact),
+		TEST(busy_worker_gives_way),
 		TEST(idle_worker_does_nothing),
 		TEST(idle_worker_has_one_read_armed),
 		TEST(tso_frame_reaches_the_nic_whole),
