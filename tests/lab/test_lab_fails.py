@@ -22,6 +22,16 @@ if int(sys.argv[1]):
 its_end.close()
 guest.sh("true")
 """
+SPREADS_ANOTHER_PROGRAM = """
+import machine, subprocess
+guest = machine.Guest.__new__(machine.Guest)
+guest.process = subprocess.Popen(["sleep", "20"])
+try:
+    guest.spread()
+finally:
+    guest.process.kill()
+    guest.process.wait()
+"""
 # A filter for the kernel's system calls, made in the program that becomes the lab.
 WITHOUT_MEMFD = """
 import errno, os, seccomp, sys
@@ -183,13 +193,22 @@ def test_guest_hangs():
     gone(everything)
 
 
+def in_the_lab(*words):
+    return subprocess.run(["/usr/bin/python3", "-c", *words], text=True, capture_output=True,
+                          timeout=END_S, check=False,
+                          env={**os.environ, "PYTHONPATH": f"{TOP}/tools/lab:{TOP}/tools"})
+
+
 @pytest.mark.parametrize("unread", [False, True])
 def test_guest_ends_between_questions(unread):
     """Its end of the port is gone: the next question cannot be sent, or its answer is a reset."""
-    done = subprocess.run(["/usr/bin/python3", "-c", ASKS_THE_DEAD, str(int(unread))], text=True,
-                          capture_output=True, timeout=END_S, check=False,
-                          env={**os.environ, "PYTHONPATH": f"{TOP}/tools/lab:{TOP}/tools"})
+    done = in_the_lab(ASKS_THE_DEAD, str(int(unread)))
     assert "Dead: the guest ended (true)" in done.stderr
+
+
+def test_virtual_processors_that_are_not_found():
+    done = in_the_lab(SPREADS_ANOTHER_PROGRAM)
+    assert "Failure: 0 of QEMU's threads are named like a virtual processor" in done.stderr
 
 
 def test_guest_ends():

@@ -35,7 +35,7 @@ BOOT_S, COMMAND_S, GRACE_S, DAEMON_S = 90, 60, 30, 10
 TAIL_LINES = 25
 # Without fast string moves: TCG does "rep movsb" byte by byte, and kernels that see these flags copy
 # with it. What a driver copies would then decide what a comparison says.
-CPU = "max,-erms,-fsrm"
+CPU, CPUS = "max,-erms,-fsrm", 2
 CLONE_NEWNET = 0x40000000
 
 
@@ -166,6 +166,17 @@ class Nic:
             return None
 
 
+def virtual_processors(pid):
+    """{number: thread} of a QEMU, by the names that it gives its threads."""
+    found = {}
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/comm", encoding="utf-8", errors="replace") as file:
+            number = re.match(r"CPU (\d+)/TCG", file.read())
+        if number:
+            found[int(number[1])] = int(task)
+    return found
+
+
 class Guest(Place):
     name = "guest"
 
@@ -210,7 +221,7 @@ class Guest(Place):
         iommu = ["-device", "intel-iommu,caching-mode=on,intremap=on"] if self.iommu else []
         return [
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", "1G",
+            "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", str(CPUS), "-m", "1G",
             "-machine", "q35,memory-backend=mem",
             "-object", "memory-backend-memfd,id=mem,size=1G,share=on",
             *iommu, "-device", json.dumps(nic),
@@ -252,12 +263,12 @@ class Guest(Place):
         """Gives each virtual processor one of ours: left to the host's scheduler, they wait for each
         other on one of them now and then, for milliseconds, while the other one is idle."""
         ours = sorted(os.sched_getaffinity(0))
-        tasks = f"/proc/{self.process.pid}/task"
-        for task in os.listdir(tasks):
-            with open(f"{tasks}/{task}/comm", encoding="ascii") as file:
-                number = re.match(r"CPU (\d+)/TCG", file.read())
-            if number:
-                os.sched_setaffinity(int(task), {ours[int(number[1]) % len(ours)]})
+        threads = virtual_processors(self.process.pid)
+        if sorted(threads) != [*range(CPUS)]:
+            raise Failure(f"{len(threads)} of QEMU's threads are named like a virtual processor (\"CPU 0/TCG\"), "
+                          f"not {CPUS}: they cannot be spread over ours; a new version of QEMU?")
+        for number, task in threads.items():
+            os.sched_setaffinity(task, {ours[number % len(ours)]})
 
     def reply(self, timeout, what):
         deadline = time.monotonic() + timeout

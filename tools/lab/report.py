@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the comparison's rounds say: figures with their spread, ratios, a page with plots.
 
-A round is {driver: what scenario_compare.measure() gave}. A figure is the median over the rounds, with
+A round is {driver: what scenario_compare measured}. A figure is the median over the rounds, with
 the smallest and the largest beside it. A ratio is taken within each round, so that both sides
 had the same host; then it is a figure like any other.
 """
@@ -187,7 +187,8 @@ def page(comparison, facts, cases, streams, packets, quiet, plots):
     yield EMULATED.format(cpus=os.cpu_count())
     yield "## Overview"
     yield ""
-    yield f"Round trips: {quiet}."
+    yield (f"Round trips: {quiet}. They have a pass of their own in each round, in which the drivers come "
+           "right after each other.")
     yield ""
     yield from overview(comparison, quiet)
     yield ""

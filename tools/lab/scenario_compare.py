@@ -3,8 +3,10 @@
 
     the guest's kernel  <->  driver  <->  ixnic  <->  TAP  <->  the far end's kernel
 
-Only the driver differs. A round has each driver once, every round beginning with another one,
-so that what drifts on the host hits all alike; a ratio is taken within a round, never across.
+Only the driver differs. A round has each driver in two passes: a short one that measures no more than
+the quiet round trip, so that the drivers come right after each other, and one that measures the rest,
+by which two drivers come minutes apart. Every round begins with another one, so that what
+drifts on the host hits all alike; a ratio is taken within a pass, never across.
 The guest's IOMMU runs as README.md tells operators to run it (iommu=pt): the in-kernel driver's DMA is
 passed through, that of vfio-pci is translated.
 
@@ -32,21 +34,21 @@ IXLAT = "/run/build/tools/ixlat/ixlat"
 IXLAT_PORT = 8259
 OFFERED_PPS = 200_000
 SMALL_PAYLOAD = 18  # of UDP in a frame of 64 bytes with its CRC
-# What one latency measurement is: (name, how ixlat is to send).
-LATENCY = (
-    ("udp 64 B, one after the other", "udp", 2000, "--size 64"),
-    ("udp 1400 B, one after the other", "udp", 1000, "--size 1400"),
-    ("udp 64 B, 200 a second", "udp", 1000, "--size 64 --rate 200"),
-    ("udp 64 B, 1000 a second", "udp", 2000, "--size 64 --rate 1000"),
-    ("tcp 1 B transactions", "tcp", 1000, "--size 64"),
-)
+# What one latency measurement is: {name: how ixlat is to send}.
+QUIET = "udp 64 B, 200 a second"  # what an idle interface answers like
+LATENCY = {
+    QUIET: ("udp", 1000, "--size 64 --rate 200"),
+    "udp 64 B, 1000 a second": ("udp", 2000, "--size 64 --rate 1000"),
+    "udp 64 B, one after the other": ("udp", 2000, "--size 64"),
+    "udp 1400 B, one after the other": ("udp", 1000, "--size 1400"),
+    "tcp 1 B transactions": ("tcp", 1000, "--size 64"),
+}
 THROUGHPUT = {
     "TCP out": (),
     "TCP in": ("-R",),
     "UDP out": ("-u", "-b", "0"),
     "UDP in": ("-u", "-b", "1G", "-R"),
 }
-QUIET = LATENCY[2][0]  # what an idle interface answers like
 
 
 # ---- The drivers ----
@@ -113,10 +115,12 @@ def family(driver):
 
 # ---- What is measured ----
 
-def latency(lab, mode, count, options):
+def latency(lab, name):
+    mode, count, options = LATENCY[name]
     with lab.far.running(os.path.join(lab.build, "tools/ixlat/ixlat"), "reflect", mode,
                          "--listen", FAR_V4, until="ready"):
-        text = lab.guest.sh(f"{IXLAT} {mode} {FAR_V4} --port {IXLAT_PORT} --count {count} "
+        text = lab.guest.sh(f"{IXLAT} {mode} {FAR_V4} --port {IXLAT_PORT} "
+                            f"--count {count // (4 if lab.short else 1)} "
                             f"--warmup {WARM_UP} {options} --json -")
     return json.loads(text)
 
@@ -170,12 +174,17 @@ def packets(lab, port, way):
             "cpu_us_per_packet": result["cpu_s"] / received * 1e6}
 
 
-def measure(lab, port, begins):
-    """All of one driver in one round."""
+def measure_quiet(lab, _port, begins):
+    begins(QUIET)
+    return {"latency": {QUIET: latency(lab, QUIET)}}
+
+
+def measure_rest(lab, port, begins):
     result = {"latency": {}}
-    for name, mode, count, options in LATENCY:
-        begins(name)
-        result["latency"][name] = latency(lab, mode, count // (4 if lab.short else 1), options)
+    for name in LATENCY:
+        if name != QUIET:
+            begins(name)
+            result["latency"][name] = latency(lab, name)
     for name, options in THROUGHPUT.items():
         begins(name)
         result[name] = iperf(lab, *options)
@@ -191,41 +200,57 @@ def ready(lab, port):
     lab.guest.until(f"ping -n -q -c 1 -W 1 {FAR_V4} >/dev/null", None)
 
 
-# ---- The scenario: a check for each driver in each round ----
+# ---- The scenario: a check for each driver in each pass of each round ----
 
-def add_round(number, drivers):
+def quiet_summary(result):
+    quiet = round_trip(result["latency"][QUIET])
+    return {"p50_us": round(quiet["p50_ns"] / 1000), "p99_us": round(quiet["p99_ns"] / 1000)}
+
+
+def rest_summary(result):
+    return {"out_mbps": round(result["TCP out"]["mbps"]), "in_mbps": round(result["TCP in"]["mbps"])}
+
+
+PASSES = {"quiet": (measure_quiet, quiet_summary), "rest": (measure_rest, rest_summary)}
+
+
+def add_pass(number, name, drivers):
+    measure, summary = PASSES[name]
+
     def add(driver):
-        @scenario.check(f"round {number + 1}: {driver}")
+        @scenario.check(f"round {number + 1}, {name}: {driver}")
         def _(lab):
             with DRIVERS[driver](lab) as port:
                 ready(lab, port)
                 result = measure(lab, port, lambda what: lab.progress(f"{driver}: {what}"))
-            lab.rounds[number][driver] = result
+            lab.rounds[number][name][driver] = result
             return summary(result)
 
     for each in drivers:
         add(each)
 
 
-def summary(result):
-    quiet = round_trip(result["latency"][QUIET])
-    return {"p50_us": round(quiet["p50_ns"] / 1000), "p99_us": round(quiet["p99_ns"] / 1000),
-            "out_mbps": round(result["TCP out"]["mbps"]), "in_mbps": round(result["TCP in"]["mbps"])}
-
-
 def start(lab):
     rounds = ROUNDS_SHORT if lab.short else ROUNDS
-    lab.rounds = [{} for _ in range(rounds)]
+    lab.rounds = [{name: {} for name in PASSES} for _ in range(rounds)]
     for number in range(rounds):
         at = number % len(DRIVERS)
-        add_round(number, [*DRIVERS][at:] + [*DRIVERS][:at])
+        for name in PASSES:
+            add_pass(number, name, [*DRIVERS][at:] + [*DRIVERS][:at])
     scenario.check("aims")(aims)
     lab.start(iommu="pt", shares=dpdk.shares(lab))
     dpdk.prepare(lab)
 
 
+def joined(passes):
+    """A round as the report has it: {driver: what both passes measured of it}."""
+    quiet, rest = passes["quiet"], passes["rest"]
+    return {driver: rest[driver] | {"latency": quiet[driver]["latency"] | rest[driver]["latency"]}
+            for driver in DRIVERS if driver in quiet and driver in rest}
+
+
 def comparison_of(lab):
-    whole = [each for each in lab.rounds if len(each) == len(DRIVERS)]
+    whole = [each for each in map(joined, lab.rounds) if len(each) == len(DRIVERS)]
     expect(whole, "no round is whole")
     return Comparison(whole, family)
 
@@ -240,7 +265,7 @@ def aims(lab):
 
 def data(lab):
     """For the JSON: all that was measured."""
-    return {"rounds": lab.rounds}
+    return {"rounds": [joined(each) for each in lab.rounds]}
 
 
 def report(lab, folder):
@@ -248,7 +273,7 @@ def report(lab, folder):
     comparison = comparison_of(lab)
     return write(folder, comparison,
                  {"guest_kernel": lab.guest.release, "rounds": len(comparison.rounds)},
-                 cases=[name for name, *_ in LATENCY], streams=[*THROUGHPUT],
+                 cases=[*LATENCY], streams=[*THROUGHPUT],
                  packets=["packets in", "packets out"], quiet=QUIET,
                  ixlat=os.path.join(lab.build, "tools/ixlat/ixlat"))
 
