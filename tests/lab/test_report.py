@@ -52,6 +52,20 @@ def test_ratio_is_taken_within_a_round(comparison):
     assert ratio.values == [0.8, 0.8]
 
 
+def test_case_with_passes_of_its_own():
+    own = [{"kernel": {"latency": {CASE: {"rtt": {"p50_ns": 3000, "p99_ns": 9000}}}},
+            "ours": {"latency": {CASE: {"rtt": {"p50_ns": ours, "p99_ns": ours}}}}}
+           for ours in (1500, 750, 2250)]
+    rounds = [{"kernel": driver(1, 1, 100, 100), "ours": driver(2, 2, 100, 100)}]
+    both = report.Comparison(rounds, FAMILY.get, {CASE: own})
+    assert both.of("another") is both
+    rows = {row["what"]: row for row in both.aims(CASE)}
+    assert rows["round trip, median"]["ratio"] == {"median": 0.5, "min": 0.25, "max": 0.75}
+    assert rows["TCP out"]["ratio"]["median"] == 1
+    lines = list(report.overview(both, CASE))
+    assert lines[3].startswith("| ours | 2 (1-2) |"), lines
+
+
 def tcp_out(result):
     return result["TCP out"]["mbps"]
 
@@ -89,8 +103,8 @@ def test_aims(comparison):
 
 def test_page_has_every_figure(comparison):
     text = "\n".join(report.page(
-        comparison, {"guest_kernel": "6.12", "rounds": 2}, [CASE], ["TCP out", "TCP in"],
-        ["packets in"], CASE, {CASE: "latency-1.svg", "throughput": "t.svg", "cpu": "c.svg"}))
+        comparison, {"guest_kernel": "6.12", "never_sleeps": True}, [CASE],
+        ["TCP out", "TCP in"], ["packets in"], CASE, {CASE: "latency-1.svg", "throughput": "t.svg", "cpu": "c.svg"}))
     assert "| TCP in: ours, busy / kernel | at least 1.0 | 0.80 (0.80-0.80) | **missed** |" in text
     assert f"![Percentiles: {CASE}](latency-1.svg)" in text
     for name in FAMILY:

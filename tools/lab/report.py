@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the comparison's rounds say: figures with their spread, ratios, a page with plots.
+"""What the comparison's passes say: figures with their spread, ratios, a page with plots.
 
-A round is {driver: what scenario_compare measured}. A figure is the median over the rounds, with
-the smallest and the largest beside it. A ratio is taken within each round, so that both sides
+A pass is {driver: what scenario_compare measured}. A figure is the median over the passes, with
+the smallest and the largest beside it. A ratio is taken within each pass, so that both sides
 had the same host; then it is a figure like any other.
 """
 import functools
@@ -18,10 +18,11 @@ Nothing here is hardware. QEMU emulates the processor of the guest instruction b
 processors that it shares with the software NIC and the far end; an access to a register of the NIC is
 a message to another process, not a write on PCI Express. So every time is far longer than on a
 real machine, and what counts is how two drivers differ on the same NIC, in the same boot, in
-the same round. What that comparison carries over: how much code runs for a frame, how
+the same pass. What that comparison carries over: how much code runs for a frame, how
 often a driver touches registers, how often it sleeps and is woken. What it does not: caches, memory
-bandwidth, PCI Express, real interrupts. Copies are dearer than on hardware. The NIC moderates interrupts as
-an 82599 does. The IOMMU passes the in-kernel driver's DMA through (iommu=pt), and translates that of
+bandwidth, PCI Express, real interrupts. Copies are dearer than on hardware. The host's processors {sleep};
+the latency probe keeps to one processor of the guest, and what polls without sleep has the other one.
+The NIC moderates interrupts as an 82599 does. The IOMMU passes the in-kernel driver's DMA through (iommu=pt), and translates that of
 the others.
 
 The drivers:
@@ -43,7 +44,7 @@ def round_trip(run):
 
 
 class Figure:
-    """Over the rounds."""
+    """Over the passes."""
 
     def __init__(self, values):
         self.values = list(values)
@@ -69,14 +70,19 @@ def from_schedule(run):
 
 
 class Comparison:
-    """`family(driver)` says which drivers are modes of the same."""
+    """`family(driver)` says which drivers are modes of the same; `own`: the cases of latency that have
+    passes of their own, {case: passes}."""
 
-    def __init__(self, rounds, family):
-        self.rounds, self.family = rounds, family
-        self.drivers = [driver for driver in rounds[0] if all(driver in each for each in rounds)]
+    def __init__(self, passes, family, own=None):
+        self.passes, self.family, self.own = passes, family, own or {}
+        self.drivers = [driver for driver in passes[0] if all(driver in each for each in passes)]
+
+    def of(self, case):
+        """The comparison that has this case of latency."""
+        return Comparison(self.own[case], self.family) if case in self.own else self
 
     def figure(self, driver, get):
-        return Figure(get(each[driver]) for each in self.rounds)
+        return Figure(get(each[driver]) for each in self.passes)
 
     def modes(self, family):
         return [driver for driver in self.drivers if self.family(driver) == family]
@@ -87,30 +93,31 @@ class Comparison:
                                       key=lambda mode: self.figure(mode, get).median)
 
     def ratio(self, driver, other, get):
-        return Figure(get(each[driver]) / get(each[other]) for each in self.rounds)
+        return Figure(get(each[driver]) / get(each[other]) for each in self.passes)
 
     def aims(self, quiet):
         """What the project wants of the comparison, and what came out."""
         rows = []
 
-        def row(what, get, theirs, aim, most):
-            ours = self.best("ixtapd", get, most)
-            ratio = self.ratio(ours, theirs, get)
+        def row(comparison, what, get, theirs, aim, most):
+            ours = comparison.best("ixtapd", get, most)
+            ratio = comparison.ratio(ours, theirs, get)
             rows.append({
                 "what": what, "ours": ours, "theirs": theirs, "aim": aim, "at_most": not most,
                 "ratio": ratio.json(),
                 "reached": ratio.median >= aim if most else ratio.median <= aim})
 
+        idle = self.of(quiet)
         trips = {"median": latency_of(quiet, "p50_ns"),
                  "99th percentile": latency_of(quiet, "p99_ns")}
         for what, get in trips.items():
-            row(f"round trip, {what}", get, self.best("in-kernel", get, False), 1.0, False)
+            row(idle, f"round trip, {what}", get, idle.best("in-kernel", get, False), 1.0, False)
         for way in ("TCP out", "TCP in"):
             get = functools.partial(lambda way, result: result[way]["mbps"], way)
-            row(way, get, self.best("in-kernel", get, True), 1.0, True)
+            row(self, way, get, self.best("in-kernel", get, True), 1.0, True)
         for what, get in trips.items():
             for theirs in self.modes("DPDK"):
-                row(f"round trip, {what}", get, theirs, 0.8, False)
+                row(idle, f"round trip, {what}", get, theirs, 0.8, False)
         return rows
 
 
@@ -136,7 +143,7 @@ def latency_table(comparison, case, start):
     keys = ("p50_ns", "p90_ns", "p99_ns", "p99_9_ns", "max_ns")
     return table(["driver", "p50", "p90", "p99", "p99.9", "max", "lost"], [
         [driver, *(comparison.figure(driver, latency_of(case, key, start)).text() for key in keys),
-         f"{sum(each[driver]['latency'][case]['lost'] for each in comparison.rounds)}"]
+         f"{sum(each[driver]['latency'][case]['lost'] for each in comparison.passes)}"]
         for driver in comparison.drivers])
 
 
@@ -146,7 +153,7 @@ def latency_section(comparison, case, plot):
     yield from latency_table(comparison, case, round_trip)
     yield ""
     yield f"![Percentiles: {case}]({plot})"
-    if all("rtt_uncorrected" in each["latency"][case] for each in comparison.rounds[0].values()):
+    if all("rtt_uncorrected" in each["latency"][case] for each in comparison.passes[0].values()):
         yield ""
         yield ("The same, from when the probe should have been sent: how late the guest's timer woke the "
                "sender is in it, and nothing is left out when an answer holds up the next probes.")
@@ -156,16 +163,17 @@ def latency_section(comparison, case, plot):
 
 def overview(comparison, quiet):
     """The page in one table; README.md of the project has it too."""
+    idle = comparison.of(quiet)
     columns = {
-        "round trip, us: median": (latency_of(quiet, "p50_ns"), 0),
-        "99th percentile": (latency_of(quiet, "p99_ns"), 0),
-        "TCP out, Mbit/s": (lambda result: result["TCP out"]["mbps"], 0),
-        "TCP in": (lambda result: result["TCP in"]["mbps"], 0),
-        "CPU, s/GB: out": (lambda result: result["TCP out"]["cpu_s_per_gb"], 1),
-        "in": (lambda result: result["TCP in"]["cpu_s_per_gb"], 1),
+        "round trip, us: median": (idle, latency_of(quiet, "p50_ns"), 0),
+        "99th percentile": (idle, latency_of(quiet, "p99_ns"), 0),
+        "TCP out, Mbit/s": (comparison, lambda result: result["TCP out"]["mbps"], 0),
+        "TCP in": (comparison, lambda result: result["TCP in"]["mbps"], 0),
+        "CPU, s/GB: out": (comparison, lambda result: result["TCP out"]["cpu_s_per_gb"], 1),
+        "in": (comparison, lambda result: result["TCP in"]["cpu_s_per_gb"], 1),
     }
     return table(["driver", *columns], [
-        [driver, *(comparison.figure(driver, get).text(digits) for get, digits in columns.values())]
+        [driver, *(of.figure(driver, get).text(digits) for of, get, digits in columns.values())]
         for driver in comparison.drivers])
 
 
@@ -179,29 +187,31 @@ def page(comparison, facts, cases, streams, packets, quiet, plots):
     aims = comparison.aims(quiet)
     yield "# ixtapd, in-kernel ixgbe and DPDK on the same NIC"
     yield ""
-    yield (f"Guest kernel {facts['guest_kernel']}, {facts['rounds']} round{'s'[:facts['rounds'] > 1]}; medians over the rounds, "
-           "with the smallest and the largest in brackets.")
+    idle = comparison.of(quiet)
+    yield (f"Guest kernel {facts['guest_kernel']}. Each driver was measured {len(comparison.passes)} times, the round trip of an "
+           f"idle interface {len(idle.passes)} times; medians, with the smallest and the largest in brackets.")
     yield ""
     yield "## What was emulated, and what that means"
     yield ""
-    yield EMULATED.format(cpus=os.cpu_count())
+    yield EMULATED.format(cpus=os.cpu_count(), sleep=(
+        "did not sleep (/dev/cpu_dma_latency)" if facts["never_sleeps"] else
+        "could sleep, for want of /dev/cpu_dma_latency: times of waking are in the figures"))
     yield "## Overview"
     yield ""
-    yield (f"Round trips: {quiet}. They have a pass of their own in each round, in which the drivers come "
-           "right after each other.")
+    yield f"Round trips: {quiet}, measured by themselves, the drivers right after each other."
     yield ""
     yield from overview(comparison, quiet)
     yield ""
     yield "## Aims"
     yield ""
-    yield "The best mode of each driver, by its median; ratios within a round."
+    yield "The best mode of each driver, by its median; ratios within a pass."
     yield ""
     yield from table(["what", "aim", "came out", ""], aim_rows(aims))
     yield ""
     yield "## Round trips, microseconds"
     for case in cases:
         yield ""
-        yield from latency_section(comparison, case, plots[case])
+        yield from latency_section(comparison.of(case), case, plots[case])
     yield ""
     yield "## Throughput, Mbit/s"
     yield ""
@@ -279,10 +289,10 @@ set key outside right top
 
 
 def percentiles(path, ixlat, folder, comparison, case):
-    """Of each driver the round whose median is the median one."""
+    """Of each driver the pass whose median is the median one."""
     files = []
     for number, driver in enumerate(comparison.drivers):
-        runs = sorted((each[driver]["latency"][case] for each in comparison.rounds),
+        runs = sorted((each[driver]["latency"][case] for each in comparison.passes),
                       key=lambda run: round_trip(run)["p50_ns"])
         name = os.path.join(folder, f"driver-{number}.json")
         with open(name, "w", encoding="utf-8") as file:
@@ -308,7 +318,7 @@ def write(folder, comparison, facts, *, cases, streams, packets, quiet, ixlat):
          streams, "cpu_s_per_gb")
     for number, case in enumerate(cases):
         plots[case] = f"latency-{number + 1}.svg"
-        percentiles(os.path.join(folder, plots[case]), ixlat, folder, comparison, case)
+        percentiles(os.path.join(folder, plots[case]), ixlat, folder, comparison.of(case), case)
     path = os.path.join(folder, "README.md")
     with open(path, "w", encoding="utf-8") as file:
         for line in page(comparison, facts, cases, streams, packets, quiet, plots):
