@@ -230,6 +230,11 @@ int engine_stats_update(struct engine *engine)
 	return engine->nic ? ixgbe_stats_update(engine->nic) : 0;
 }
 
+int engine_stats_step(struct engine *engine)
+{
+	return engine->nic ? ixgbe_stats_step(engine->nic) : 0;
+}
+
 uint64_t engine_stat(const struct engine *engine, size_t i)
 {
 	return engine->stat_before[i] + (engine->nic ? ixgbe_stats_value(engine->nic, i) : 0);

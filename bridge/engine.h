@@ -46,6 +46,7 @@ void engine_close(struct engine *engine);
 void engine_free(struct engine *engine);
 
 void engine_counters(const struct engine *engine, uint16_t queue, struct bridge_counters *out);
-/* Reads the NIC's counters; 0 when it is closed. */
+/* Read the NIC's counters, all or the next; 0 when it is closed. */
 int engine_stats_update(struct engine *engine);
+int engine_stats_step(struct engine *engine);
 uint64_t engine_stat(const struct engine *engine, size_t i);

@@ -265,9 +265,9 @@ void interface_wanted(const struct interface *iface, struct mirror *wanted)
 {
 	const struct netlink_link *link = &iface->link;
 	size_t groups = MIRROR_GROUPS_MAX;
-	int err = iface->reachable
-			  ? netlink_multicast_groups(iface->tap.name, wanted->group, &groups)
-			  : -ENODEV;
+	int err = iface->reachable ? netlink_multicast_groups(iface->nl, iface->tap.name,
+							      wanted->group, &groups)
+				   : -ENODEV;
 
 	memcpy(wanted->mac, link->mac, sizeof(wanted->mac));
 	wanted->mtu = (uint16_t)(link->mtu <= OPTIONS_MTU_MAX ? link->mtu : 0);

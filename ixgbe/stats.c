@@ -155,6 +155,7 @@ static const struct stat stats[] = {
 struct ixgbe_stats {
 	_Atomic uint64_t hw[HW_COUNTERS];
 	_Atomic uint64_t link_changes;
+	size_t next; /* what ixgbe_stats_step reads */
 	char queue_name[4 * IXGBE_QUEUES_MAX][NAME_BYTES];
 };
 
@@ -199,17 +200,30 @@ void stats_discard(struct ixgbe *nic)
 		hw_read(nic, &hw_source[i]);
 }
 
-int ixgbe_stats_update(struct ixgbe *nic)
+static int read_and_add(struct ixgbe *nic, size_t first, size_t end)
 {
 	uint64_t read[HW_COUNTERS];
 
-	for (size_t i = 0; i < HW_COUNTERS; i++)
+	for (size_t i = first; i < end; i++)
 		read[i] = hw_read(nic, &hw_source[i]);
 	if (port_gone(nic)) /* then what was read was ones */
 		return -ENODEV;
-	for (size_t i = 0; i < HW_COUNTERS; i++)
+	for (size_t i = first; i < end; i++)
 		atomic_fetch_add_explicit(&nic->stats->hw[i], read[i], memory_order_relaxed);
 	return 0;
+}
+
+int ixgbe_stats_update(struct ixgbe *nic)
+{
+	return read_and_add(nic, 0, HW_COUNTERS);
+}
+
+int ixgbe_stats_step(struct ixgbe *nic)
+{
+	size_t i = nic->stats->next;
+
+	nic->stats->next = (i + 1) % HW_COUNTERS;
+	return read_and_add(nic, i, i + 1);
 }
 
 /* ---- Reading ---- */

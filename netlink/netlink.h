@@ -119,5 +119,7 @@ int netlink_monitor_resync(struct netlink_monitor *monitor);
 
 /* The link-layer multicast groups of an interface. `*count` is the room on entry and the number
  * found on return; more than fit: -ENOSPC with `*count` set. Reads the kernel's dev_mcast table,
- * which names every group whatever its family. */
-int netlink_multicast_groups(const char *ifname, uint8_t (*mac)[NETLINK_MAC_BYTES], size_t *count);
+ * which names every group whatever its family, in the namespace of the first call; it stays open,
+ * as opening is most of the cost. */
+int netlink_multicast_groups(struct netlink *nl, const char *ifname,
+			     uint8_t (*mac)[NETLINK_MAC_BYTES], size_t *count);

@@ -7,6 +7,7 @@
  * kernel said; they come back as the errno they stand for.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -23,6 +25,7 @@
 
 struct netlink {
 	struct nl_sock *socket;
+	int multicast; /* the table of groups, or -1 */
 };
 
 static int to_errno(int nle)
@@ -64,6 +67,7 @@ int netlink_open(struct netlink **out)
 
 	if (!nl)
 		return -ENOMEM;
+	nl->multicast = -1;
 	nl->socket = nl_socket_alloc();
 	if (!nl->socket)
 		goto fail;
@@ -87,6 +91,8 @@ void netlink_close(struct netlink *nl)
 	if (!nl)
 		return;
 	nl_socket_free(nl->socket);
+	if (nl->multicast >= 0)
+		close(nl->multicast);
 	free(nl);
 }
 
@@ -509,4 +515,43 @@ size_t netlink_snapshot_addresses(const struct netlink_snapshot *snapshot)
 size_t netlink_snapshot_routes(const struct netlink_snapshot *snapshot)
 {
 	return snapshot->routes;
+}
+
+/* ---- Multicast groups ---- */
+
+int netlink_multicast_groups(struct netlink *nl, const char *ifname,
+			     uint8_t (*mac)[NETLINK_MAC_BYTES], size_t *count)
+{
+	char text[4096]; /* of whole lines, and what is there of the next */
+	size_t have = 0, found = 0, room = *count;
+	off_t offset = 0;
+	ssize_t got;
+
+	if (nl->multicast < 0)
+		nl->multicast = open("/proc/thread-self/net/dev_mcast", O_RDONLY | O_CLOEXEC);
+	if (nl->multicast < 0)
+		return -errno;
+	while ((got = pread(nl->multicast, text + have, sizeof(text) - 1 - have, offset)) > 0) {
+		char *line = text, *end;
+
+		offset += got;
+		have += (size_t)got;
+		text[have] = '\0';
+		for (; (end = strchr(line, '\n')); line = end + 1) {
+			uint8_t address[NETLINK_MAC_BYTES];
+
+			*end = '\0';
+			if (!netlink_parse_multicast(line, ifname, address))
+				continue;
+			if (found < room)
+				memcpy(mac[found], address, sizeof(address));
+			found++;
+		}
+		have -= (size_t)(line - text);
+		memmove(text, line, have);
+	}
+	if (got < 0)
+		return -errno;
+	*count = found;
+	return found > room ? -ENOSPC : 0;
 }

@@ -149,32 +149,12 @@ void netlink_prefix_format(const struct netlink_prefix *prefix, char text[NETLIN
 	snprintf(text, NETLINK_PREFIX_TEXT, "%s/%u", address, prefix->length);
 }
 
-int netlink_multicast_groups(const char *ifname, uint8_t (*mac)[NETLINK_MAC_BYTES], size_t *count)
+bool netlink_parse_multicast(const char *line, const char *ifname, uint8_t mac[NETLINK_MAC_BYTES])
 {
-	char line[256];
-	size_t found = 0, room = *count;
-	FILE *table = fopen("/proc/thread-self/net/dev_mcast", "re");
+	char name[IFNAMSIZ + 1], hex[2 * NETLINK_MAC_BYTES + 1];
 
-	if (!table)
-		return -errno;
 	/* index, interface, users, users in all, address in hex */
-	while (fgets(line, sizeof(line), table)) {
-		char name[IFNAMSIZ + 1], hex[2 * NETLINK_MAC_BYTES + 1];
-		uint8_t address[NETLINK_MAC_BYTES];
-
-		if (sscanf(line, "%*d %16s %*d %*d %12s", name, hex) != 2 ||
-		    strcmp(name, ifname) != 0 ||
-		    sscanf(hex, "%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &address[0], &address[1],
-			   &address[2], &address[3], &address[4], &address[5]) != 6)
-			continue;
-		if (found < room)
-			memcpy(mac[found], address, sizeof(address));
-		found++;
-	}
-	int failed = ferror(table);
-	fclose(table);
-	if (failed)
-		return -EIO;
-	*count = found;
-	return found > room ? -ENOSPC : 0;
+	return sscanf(line, "%*d %16s %*d %*d %12s", name, hex) == 2 && !strcmp(name, ifname) &&
+	       sscanf(hex, "%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &mac[0], &mac[1], &mac[2], &mac[3],
+		      &mac[4], &mac[5]) == 6;
 }

@@ -578,6 +578,19 @@ static void statistics_add_up(void **state)
 	assert_true(fake_find_read(rig->fake, 0, IXGBE_GORCL) <
 		    fake_find_read(rig->fake, 0, IXGBE_GORCH));
 
+	/* One after the other, each has its turn before it is full. */
+	rig->fake->reg[IXGBE_CRCERRS / 4] = 1;
+	rig->fake->reg[IXGBE_AT(QPRDC, 15) / 4] = 1;
+	rig->fake->reg[IXGBE_FDIRMISS / 4] = 1;
+	assert_int_equal(ixgbe_stats_step(rig->nic), 0);
+	assert_int_equal(stat(rig, "rx_crc_errors"), 3);
+	assert_int_equal(stat(rig, "rx_no_dma_resources"), 0);
+	for (int i = 0; i < 50; i++) /* seconds to the end of a 36-bit counter */
+		assert_int_equal(ixgbe_stats_step(rig->nic), 0);
+	assert_int_equal(stat(rig, "rx_no_dma_resources"), 1);
+	assert_int_equal(stat(rig, "fdir_miss"), 1);
+	assert_int_equal(stat(rig, "rx_crc_errors"), 3);
+
 	/* What the device counted last is not lost at the end, ... */
 	rig->fake->reg[IXGBE_GPRC / 4] = 5;
 	assert_int_equal(ixgbe_stop(rig->nic), 0);
@@ -585,6 +598,8 @@ static void statistics_add_up(void **state)
 	/* ... and one that is gone counts nothing. */
 	rig->fake->gone = true;
 	assert_int_equal(ixgbe_stats_update(rig->nic), -ENODEV);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(ixgbe_stats_step(rig->nic), -ENODEV);
 	assert_int_equal(stat(rig, "rx_pkts_nic"), 19);
 }
 

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
@@ -344,18 +345,48 @@ static void test_multicast_groups(void **state)
 	bool found = false;
 
 	assert_int_equal(netlink_link_set_up(f->nl, f->link.ifindex, true), 0);
-	assert_int_equal(netlink_multicast_groups("nl0", groups, &count), 0);
+	assert_int_equal(netlink_multicast_groups(f->nl, "nl0", groups, &count), 0);
 	for (size_t i = 0; i < count; i++)
 		found |= memcmp(groups[i], all_hosts, sizeof(all_hosts)) == 0;
 	assert_true(found);
 	assert_true(count > 1);
 
 	size_t room = 1;
-	assert_int_equal(netlink_multicast_groups("nl0", groups, &room), -ENOSPC);
+	assert_int_equal(netlink_multicast_groups(f->nl, "nl0", groups, &room), -ENOSPC);
 	assert_int_equal(room, count);
 	room = 32;
-	assert_int_equal(netlink_multicast_groups("nl", groups, &room), 0); /* no prefix match */
+	assert_int_equal(netlink_multicast_groups(f->nl, "nl", groups, &room),
+			 0); /* no prefix match */
 	assert_int_equal(room, 0);
+
+	/* Each call reads it anew, however long it is: 300 groups are more than three pages. */
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	for (int i = 0; i < 300; i++) {
+		const struct packet_mreq group = {
+			.mr_ifindex = f->link.ifindex,
+			.mr_type = PACKET_MR_MULTICAST,
+			.mr_alen = NETLINK_MAC_BYTES,
+			.mr_address = {0x03, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i},
+		};
+		assert_int_equal(
+			setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &group, sizeof(group)),
+			0);
+	}
+	uint8_t many[400][NETLINK_MAC_BYTES];
+	bool seen[300] = {false};
+	room = 400;
+	assert_int_equal(netlink_multicast_groups(f->nl, "nl0", many, &room), 0);
+	assert_int_equal(room, count + 300);
+	for (size_t i = 0; i < room; i++)
+		if (many[i][0] == 0x03)
+			seen[many[i][4] << 8 | many[i][5]] = true;
+	for (int i = 0; i < 300; i++)
+		assert_true(seen[i]);
+	close(fd);
+	room = 400;
+	assert_int_equal(netlink_multicast_groups(f->nl, "nl0", many, &room), 0);
+	assert_int_equal(room, count);
 }
 
 /* More changes than any socket buffer holds, unread: the state must be right afterwards. */
