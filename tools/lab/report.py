@@ -20,10 +20,12 @@ a message to another process, not a write on PCI Express. So every time is far l
 real machine, and what counts is how two drivers differ on the same NIC, in the same boot, in
 the same pass. What that comparison carries over: how much code runs for a frame, how
 often a driver touches registers, how often it sleeps and is woken. What it does not: caches, memory
-bandwidth, PCI Express, real interrupts. Copies are dearer than on hardware. The host's processors {sleep};
-the latency probe keeps to one processor of the guest, and what polls without sleep has the other one.
-The NIC moderates interrupts as an 82599 does. The IOMMU passes the in-kernel driver's DMA through (iommu=pt), and translates that of
-the others.
+bandwidth, PCI Express, real interrupts. Copies are dearer than on hardware. The NIC moderates interrupts as
+an 82599 does. The IOMMU passes the in-kernel driver's DMA through (iommu=pt), and translates that of
+the others. The latency probe keeps to one processor of the guest, and what polls without sleep has the
+other one. The host's processors sleep when they are idle, except where it says "host kept awake"
+(/dev/cpu_dma_latency): waking one takes long in a virtual machine, and a driver that always polls spares
+others that.
 
 The drivers:
 
@@ -96,7 +98,8 @@ class Comparison:
         return Figure(get(each[driver]) / get(each[other]) for each in self.passes)
 
     def aims(self, quiet):
-        """What the project wants of the comparison, and what came out."""
+        """What the project wants of the comparison, and what came out; `quiet`: the cases of latency in
+        which the interface is idle."""
         rows = []
 
         def row(comparison, what, get, theirs, aim, most):
@@ -107,17 +110,16 @@ class Comparison:
                 "ratio": ratio.json(),
                 "reached": ratio.median >= aim if most else ratio.median <= aim})
 
-        idle = self.of(quiet)
-        trips = {"median": latency_of(quiet, "p50_ns"),
-                 "99th percentile": latency_of(quiet, "p99_ns")}
-        for what, get in trips.items():
-            row(idle, f"round trip, {what}", get, idle.best("in-kernel", get, False), 1.0, False)
+        trips = [(self.of(case), f"{case}: {what}", latency_of(case, key))
+                 for case in quiet for what, key in (("median", "p50_ns"), ("99th percentile", "p99_ns"))]
+        for idle, what, get in trips:
+            row(idle, what, get, idle.best("in-kernel", get, False), 1.0, False)
         for way in ("TCP out", "TCP in"):
             get = functools.partial(lambda way, result: result[way]["mbps"], way)
             row(self, way, get, self.best("in-kernel", get, True), 1.0, True)
-        for what, get in trips.items():
+        for idle, what, get in trips:
             for theirs in self.modes("DPDK"):
-                row(idle, f"round trip, {what}", get, theirs, 0.8, False)
+                row(idle, what, get, theirs, 0.8, False)
         return rows
 
 
@@ -133,7 +135,7 @@ def table(head, rows):
 def aim_rows(aims):
     for aim in aims:
         ratio = aim["ratio"]
-        yield [f"{aim['what']}: {aim['ours']} / {aim['theirs']}",
+        yield [aim["what"], f"{aim['ours']} / {aim['theirs']}",
                f"{'at most' if aim['at_most'] else 'at least'} {aim['aim']:.1f}",
                f"{ratio['median']:.2f} ({ratio['min']:.2f}-{ratio['max']:.2f})",
                "reached" if aim["reached"] else "**missed**"]
@@ -163,10 +165,12 @@ def latency_section(comparison, case, plot):
 
 def overview(comparison, quiet):
     """The page in one table; README.md of the project has it too."""
-    idle = comparison.of(quiet)
+    asleep, awake = quiet
     columns = {
-        "round trip, us: median": (idle, latency_of(quiet, "p50_ns"), 0),
-        "99th percentile": (idle, latency_of(quiet, "p99_ns"), 0),
+        "round trip, us: median": (comparison.of(asleep), latency_of(asleep, "p50_ns"), 0),
+        "99th percentile": (comparison.of(asleep), latency_of(asleep, "p99_ns"), 0),
+        "host kept awake: median": (comparison.of(awake), latency_of(awake, "p50_ns"), 0),
+        "99th percentile ": (comparison.of(awake), latency_of(awake, "p99_ns"), 0),
         "TCP out, Mbit/s": (comparison, lambda result: result["TCP out"]["mbps"], 0),
         "TCP in": (comparison, lambda result: result["TCP in"]["mbps"], 0),
         "CPU, s/GB: out": (comparison, lambda result: result["TCP out"]["cpu_s_per_gb"], 1),
@@ -183,22 +187,20 @@ def throughput_table(comparison, names, key, digits):
                    for name in names)] for driver in comparison.drivers])
 
 
-def page(comparison, facts, cases, streams, packets, quiet, plots):
+def page(comparison, kernel, cases, streams, packets, quiet, plots):
     aims = comparison.aims(quiet)
     yield "# ixtapd, in-kernel ixgbe and DPDK on the same NIC"
     yield ""
-    idle = comparison.of(quiet)
-    yield (f"Guest kernel {facts['guest_kernel']}. Each driver was measured {len(comparison.passes)} times, the round trip of an "
-           f"idle interface {len(idle.passes)} times; medians, with the smallest and the largest in brackets.")
+    idle = len(comparison.of(quiet[0]).passes)
+    yield (f"Guest kernel {kernel}. Each driver was measured {len(comparison.passes)} times, its round trip "
+           f"when idle {idle} times; medians, with the smallest and the largest in brackets.")
     yield ""
     yield "## What was emulated, and what that means"
     yield ""
-    yield EMULATED.format(cpus=os.cpu_count(), sleep=(
-        "did not sleep (/dev/cpu_dma_latency)" if facts["never_sleeps"] else
-        "could sleep, for want of /dev/cpu_dma_latency: times of waking are in the figures"))
+    yield EMULATED.format(cpus=os.cpu_count())
     yield "## Overview"
     yield ""
-    yield f"Round trips: {quiet}, measured by themselves, the drivers right after each other."
+    yield f"Round trips: {quiet[0]}, measured by themselves, the drivers right after each other."
     yield ""
     yield from overview(comparison, quiet)
     yield ""
@@ -206,7 +208,7 @@ def page(comparison, facts, cases, streams, packets, quiet, plots):
     yield ""
     yield "The best mode of each driver, by its median; ratios within a pass."
     yield ""
-    yield from table(["what", "aim", "came out", ""], aim_rows(aims))
+    yield from table(["what", "of", "aim", "came out", ""], aim_rows(aims))
     yield ""
     yield "## Round trips, microseconds"
     for case in cases:
@@ -309,7 +311,7 @@ def percentiles(path, ixlat, folder, comparison, case):
             os.unlink(name)
 
 
-def write(folder, comparison, facts, *, cases, streams, packets, quiet, ixlat):
+def write(folder, comparison, kernel, *, cases, streams, packets, quiet, ixlat):
     """The page and its plots, in `folder`."""
     os.makedirs(folder, exist_ok=True)
     plots = {"throughput": "throughput.svg", "cpu": "cpu.svg"}
@@ -321,6 +323,6 @@ def write(folder, comparison, facts, *, cases, streams, packets, quiet, ixlat):
         percentiles(os.path.join(folder, plots[case]), ixlat, folder, comparison.of(case), case)
     path = os.path.join(folder, "README.md")
     with open(path, "w", encoding="utf-8") as file:
-        for line in page(comparison, facts, cases, streams, packets, quiet, plots):
+        for line in page(comparison, kernel, cases, streams, packets, quiet, plots):
             print(line, file=file)
     return path

@@ -8,9 +8,10 @@ quiet round trip, so that the drivers come right after each other, and a pass th
 rest, by which two drivers come minutes apart. Every pass begins with another driver, so that what
 drifts on the host hits all alike; a ratio is taken within a pass, never across.
 
-Two things are done as one does when latency is measured. The host's processors do not sleep (cyclictest,
-tuned's latency profiles): how long one takes to wake up depends on the time of day, and by that the medians
-of one driver differed twofold. The probe keeps to processor 0, as drivers that always poll have the other
+The quiet round trip is measured as machines come, with processors that sleep when they are idle, and with
+the host's kept awake (as by cyclictest, or tuned's latency profiles). To wake one takes long, in a
+virtual machine above all, and how long depends on the time of day; and a driver that always polls keeps
+one awake by itself. The probe keeps to the guest's processor 0, as what always polls has the other
 one: left to itself, it now and then shares that for seconds, while its own is idle.
 
 The guest's IOMMU runs as README.md tells operators to run it (iommu=pt): the in-kernel driver's DMA is
@@ -32,9 +33,10 @@ from scenario_kernel import PORT as KERNEL_PORT
 from scenario_vfio import PORT as TAP_PORT
 from scenario_vfio import bridge_end, bridge_start, give_group, make_tap
 from report import Comparison, round_trip, write
+from store import Failure
 
 ROUNDS, ROUNDS_SHORT = 5, 1
-QUIET_PASSES = 2  # a round
+QUIET_PASSES = 2  # a round, of each case
 ROUND_S = 420  # what a round may take
 TRAFFIC_S = 2
 WARM_UP = 50
@@ -44,8 +46,10 @@ OFFERED_PPS = 200_000
 SMALL_PAYLOAD = 18  # of UDP in a frame of 64 bytes with its CRC
 # What one latency measurement is: {name: how ixlat is to send}.
 QUIET = "udp 64 B, 200 a second"  # what an idle interface answers like
+AWAKE = "udp 64 B, 200 a second, host kept awake"
 LATENCY = {
     QUIET: ("udp", 500, "--size 64 --rate 200"),
+    AWAKE: ("udp", 500, "--size 64 --rate 200"),
     "udp 64 B, 1000 a second": ("udp", 2000, "--size 64 --rate 1000"),
     "udp 64 B, one after the other": ("udp", 2000, "--size 64"),
     "udp 1400 B, one after the other": ("udp", 1000, "--size 1400"),
@@ -182,15 +186,32 @@ def packets(lab, port, way):
             "cpu_us_per_packet": result["cpu_s"] / received * 1e6}
 
 
+@contextlib.contextmanager
+def kept_awake():
+    """No processor of the host sleeps, by the kernel's PM QoS."""
+    try:
+        with open("/dev/cpu_dma_latency", "wb", buffering=0) as most_us:
+            most_us.write(struct.pack("i", 0))
+            yield
+    except OSError as error:
+        raise Failure(f"the host's processors cannot be kept awake: {error}") from None
+
+
 def measure_quiet(lab, _port, begins):
     begins(QUIET)
     return {"latency": {QUIET: latency(lab, QUIET)}}
 
 
+def measure_awake(lab, _port, begins):
+    begins(AWAKE)
+    with kept_awake():
+        return {"latency": {AWAKE: latency(lab, AWAKE)}}
+
+
 def measure_rest(lab, port, begins):
     result = {"latency": {}}
     for name in LATENCY:
-        if name != QUIET:
+        if name not in (QUIET, AWAKE):
             begins(name)
             result["latency"][name] = latency(lab, name)
     for name, options in THROUGHPUT.items():
@@ -208,30 +229,16 @@ def ready(lab, port):
     lab.guest.until(f"ping -n -q -c 1 -W 1 {FAR_V4} >/dev/null", None)
 
 
-# ---- The host ----
-
-def keep_awake(lab):
-    """Until the lab ends, by the kernel's PM QoS; whether that could be had."""
-    try:
-        lab.awake = open("/dev/cpu_dma_latency", "wb", buffering=0)
-        lab.awake.write(struct.pack("i", 0))
-    except OSError:
-        return False
-    return True
-
-
 # ---- The scenario: a check for each driver in each pass ----
 
-def quiet_summary(result):
-    quiet = round_trip(result["latency"][QUIET])
-    return {"p50_us": round(quiet["p50_ns"] / 1000), "p99_us": round(quiet["p99_ns"] / 1000)}
+def summary(result):
+    if "TCP out" in result:
+        return {way: f"{result[way]['mbps']:.0f} Mbit/s" for way in ("TCP out", "TCP in")}
+    (run,) = result["latency"].values()
+    return {key: f"{round_trip(run)[f'{key}_ns'] / 1000:.0f} us" for key in ("p50", "p99")}
 
 
-def rest_summary(result):
-    return {"out_mbps": round(result["TCP out"]["mbps"]), "in_mbps": round(result["TCP in"]["mbps"])}
-
-
-def add_pass(name, results, measure, summary):
+def add_pass(name, results, measure):
     """To `results` comes a dict that the checks fill: {driver: what was measured}."""
     result = {}
     at = len(results) % len(DRIVERS)
@@ -251,13 +258,13 @@ def add_pass(name, results, measure, summary):
 
 
 def start(lab):
-    lab.quiet, lab.rest = [], []
-    for number in range(ROUNDS_SHORT if lab.short else ROUNDS):
-        for quiet in range(QUIET_PASSES):
-            add_pass(f"round {number + 1}, quiet {quiet + 1}", lab.quiet, measure_quiet, quiet_summary)
-        add_pass(f"round {number + 1}, rest", lab.rest, measure_rest, rest_summary)
+    lab.quiet, lab.awake, lab.rest = [], [], []
+    for number in range(1, (ROUNDS_SHORT if lab.short else ROUNDS) + 1):
+        for again in range(1, QUIET_PASSES + 1):
+            add_pass(f"round {number}, quiet {again}", lab.quiet, measure_quiet)
+            add_pass(f"round {number}, awake {again}", lab.awake, measure_awake)
+        add_pass(f"round {number}, rest", lab.rest, measure_rest)
     scenario.check("aims")(aims)
-    lab.never_sleeps = keep_awake(lab)
     lab.start(iommu="pt", shares=dpdk.shares(lab))
     dpdk.prepare(lab)
 
@@ -269,7 +276,7 @@ def whole(passes):
 
 
 def comparison_of(lab):
-    return Comparison(whole(lab.rest), family, {QUIET: whole(lab.quiet)})
+    return Comparison(whole(lab.rest), family, {QUIET: whole(lab.quiet), AWAKE: whole(lab.awake)})
 
 
 def aims(lab):
@@ -277,21 +284,20 @@ def aims(lab):
     return {f"{row['what']}: {row['ours']} / {row['theirs']}":
             f"{row['ratio']['median']:.2f}, aim {'at most' if row['at_most'] else 'at least'} "
             f"{row['aim']:.1f}: {'reached' if row['reached'] else 'missed'}"
-            for row in comparison_of(lab).aims(QUIET)}
+            for row in comparison_of(lab).aims([QUIET, AWAKE])}
 
 
 def data(lab):
     """For the JSON: all that was measured."""
-    return {"host_never_sleeps": lab.never_sleeps, "quiet": lab.quiet, "rest": lab.rest}
+    return {"quiet": lab.quiet, "awake": lab.awake, "rest": lab.rest}
 
 
 def report(lab, folder):
     """Writes the page; its path."""
     comparison = comparison_of(lab)
     return write(folder, comparison,
-                 {"guest_kernel": lab.guest.release, "never_sleeps": lab.never_sleeps},
-                 cases=[*LATENCY], streams=[*THROUGHPUT],
-                 packets=["packets in", "packets out"], quiet=QUIET,
+                 lab.guest.release, cases=[*LATENCY], streams=[*THROUGHPUT],
+                 packets=["packets in", "packets out"], quiet=[QUIET, AWAKE],
                  ixlat=os.path.join(lab.build, "tools/ixlat/ixlat"))
 
 
