@@ -37,7 +37,7 @@ from store import Failure
 
 ROUNDS, ROUNDS_SHORT = 5, 1
 QUIET_PASSES = 2  # a round, of each case
-ROUND_S = 420  # what a round may take
+ROUND_S = 500  # what a round may take
 TRAFFIC_S = 2
 WARM_UP = 50
 IXLAT = "taskset --cpu-list 0 /run/build/tools/ixlat/ixlat"
