@@ -336,6 +336,24 @@ static void test_promiscuity_of_a_capture(void **state)
 	hear_until(f, f->heard.link.promiscuity == 0);
 }
 
+/* How many different groups of nl0 begin with 03; the kernel adds and drops its own meanwhile. */
+static int ours_of(struct netlink *nl)
+{
+	uint8_t groups[400][NETLINK_MAC_BYTES];
+	bool seen[1 << 16] = {false};
+	size_t count = 400;
+	int ours = 0;
+
+	assert_int_equal(netlink_multicast_groups(nl, "nl0", groups, &count), 0);
+	for (size_t i = 0; i < count; i++) {
+		unsigned int which = groups[i][4] << 8 | groups[i][5];
+
+		ours += groups[i][0] == 0x03 && !seen[which];
+		seen[which] |= groups[i][0] == 0x03;
+	}
+	return ours;
+}
+
 static void test_multicast_groups(void **state)
 {
 	struct fixture *f = *state;
@@ -353,7 +371,7 @@ static void test_multicast_groups(void **state)
 
 	size_t room = 1;
 	assert_int_equal(netlink_multicast_groups(f->nl, "nl0", groups, &room), -ENOSPC);
-	assert_int_equal(room, count);
+	assert_true(room > 1);
 	room = 32;
 	assert_int_equal(netlink_multicast_groups(f->nl, "nl", groups, &room),
 			 0); /* no prefix match */
@@ -373,20 +391,9 @@ static void test_multicast_groups(void **state)
 			setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &group, sizeof(group)),
 			0);
 	}
-	uint8_t many[400][NETLINK_MAC_BYTES];
-	bool seen[300] = {false};
-	room = 400;
-	assert_int_equal(netlink_multicast_groups(f->nl, "nl0", many, &room), 0);
-	assert_int_equal(room, count + 300);
-	for (size_t i = 0; i < room; i++)
-		if (many[i][0] == 0x03)
-			seen[many[i][4] << 8 | many[i][5]] = true;
-	for (int i = 0; i < 300; i++)
-		assert_true(seen[i]);
+	assert_int_equal(ours_of(f->nl), 300);
 	close(fd);
-	room = 400;
-	assert_int_equal(netlink_multicast_groups(f->nl, "nl0", many, &room), 0);
-	assert_int_equal(room, count);
+	assert_int_equal(ours_of(f->nl), 0);
 }
 
 /* More changes than any socket buffer holds, unread: the state must be right afterwards. */
