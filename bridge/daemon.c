@@ -41,10 +41,10 @@
  * and who does so wants it gone. Exit status 1 leaves it to the supervisor whether to start anew.
  *
  * Time. The timer ticks each 250 ms. Each tick reads the multicast table, which is cheap:
- * memberships of packet sockets and bridges raise no event. Each second one of the NIC's counters
- * is read, in time before any is full, which also shows whether the NIC is still there. All of them
- * are read when somebody asks: forty reads in one go keep the processor for milliseconds where each
- * is a message to a software NIC, and a program waits that long for its turn.
+ * memberships of packet sockets and bridges raise no event. It also reads one of the NIC's
+ * counters, so that each has its turn within 5 s, and sees whether the NIC is still there. All of
+ * them are read when somebody asks: forty reads in one go keep the processor for milliseconds where
+ * each is a message to a software NIC, and a program waits that long for its turn.
  */
 #include "daemon.h"
 
@@ -493,12 +493,12 @@ static void on_timer(struct daemon *daemon)
 		return;
 	}
 	follow_interface(daemon);
-	if (!second || !daemon->facts.nic_open)
+	if (!daemon->facts.nic_open)
 		return;
 	err = engine_stats_step(&daemon->engine);
 	if (err)
 		nic_failed_errno(daemon, "cannot read the NIC's counters", err);
-	else if (nic_bus_check(daemon))
+	else if (second && nic_bus_check(daemon))
 		nic_link_read(daemon);
 }
 

@@ -304,9 +304,10 @@ IXGBE_API uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq);
 /*
  * Accumulated in 64 bits since open, under the names that `ethtool -S` shows for
  * the in-kernel driver. The hardware's own counters clear on read and stick at their
- * maximum, at line rate after 55 s (octets, 36 bits; section 8.2.3.23). ixgbe_stats_update
- * reads them all, some forty registers. ixgbe_stats_step reads one after the other, the next at
- * each call: once a second nothing is lost. Both say -ENODEV when the NIC does not answer any more.
+ * maximum, that of octets (36 bits) at line rate after 55 s (section 8.2.3.23), those of pause
+ * frames sooner. ixgbe_stats_update reads them all, some forty registers; ixgbe_stats_step one, the
+ * next at each of 18 calls: several calls a second. Both say -ENODEV when the NIC does not answer
+ * any more.
  */
 IXGBE_API int ixgbe_stats_update(struct ixgbe *nic);
 IXGBE_API int ixgbe_stats_step(struct ixgbe *nic);

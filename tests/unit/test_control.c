@@ -585,7 +585,7 @@ static void statistics_add_up(void **state)
 	assert_int_equal(ixgbe_stats_step(rig->nic), 0);
 	assert_int_equal(stat(rig, "rx_crc_errors"), 3);
 	assert_int_equal(stat(rig, "rx_no_dma_resources"), 0);
-	for (int i = 0; i < 50; i++) /* seconds to the end of a 36-bit counter */
+	for (int i = 1; i < 18; i++)
 		assert_int_equal(ixgbe_stats_step(rig->nic), 0);
 	assert_int_equal(stat(rig, "rx_no_dma_resources"), 1);
 	assert_int_equal(stat(rig, "fdir_miss"), 1);

@@ -190,11 +190,12 @@ def packets(lab, port, way):
 def kept_awake():
     """No processor of the host sleeps, by the kernel's PM QoS."""
     try:
-        with open("/dev/cpu_dma_latency", "wb", buffering=0) as most_us:
-            most_us.write(struct.pack("i", 0))
-            yield
+        most_us = open("/dev/cpu_dma_latency", "wb", buffering=0)
     except OSError as error:
         raise Failure(f"the host's processors cannot be kept awake: {error}") from None
+    with most_us:
+        most_us.write(struct.pack("i", 0))
+        yield
 
 
 def measure_quiet(lab, _port, begins):
