@@ -32,6 +32,27 @@ finally:
     guest.process.kill()
     guest.process.wait()
 """
+HAS_VIRTUAL_PROCESSORS = """
+import json, machine, os, threading, types
+end, named = threading.Event(), threading.Barrier(machine.CPUS + 1)
+def processor(number):
+    with open(f"/proc/self/task/{threading.get_native_id()}/comm", "w") as file:
+        file.write(f"CPU {number}/TCG")
+    named.wait()
+    end.wait()
+threads = [threading.Thread(target=processor, args=[number]) for number in range(machine.CPUS)]
+for thread in threads:
+    thread.start()
+named.wait()
+guest = machine.Guest.__new__(machine.Guest)
+guest.process = types.SimpleNamespace(pid=os.getpid())
+guest.spread()
+guest.give_way()
+print(json.dumps({"idle": [os.sched_getscheduler(thread.native_id) == os.SCHED_IDLE for thread in threads],
+                  "on": [[*os.sched_getaffinity(thread.native_id)] for thread in threads],
+                  "others idle": os.sched_getscheduler(os.getpid()) == os.SCHED_IDLE}))
+end.set()
+"""
 # A filter for the kernel's system calls, made in the program that becomes the lab.
 WITHOUT_MEMFD = """
 import errno, os, seccomp, sys
@@ -209,6 +230,15 @@ def test_guest_ends_between_questions(unread):
 def test_virtual_processors_that_are_not_found():
     done = in_the_lab(SPREADS_ANOTHER_PROGRAM)
     assert "Failure: 0 of QEMU's threads are named like a virtual processor" in done.stderr
+
+
+def test_virtual_processors_are_spread_and_give_way():
+    done = in_the_lab(HAS_VIRTUAL_PROCESSORS)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    ours = sorted(os.sched_getaffinity(0))
+    assert found == {"idle": [True, True], "others idle": False,
+                     "on": [[ours[number % len(ours)]] for number in range(2)]}
 
 
 def test_guest_ends():

@@ -267,6 +267,7 @@ def start(lab):
         add_pass(f"round {number}, rest", lab.rest, measure_rest)
     scenario.check("aims")(aims)
     lab.start(iommu="pt", shares=dpdk.shares(lab))
+    lab.guest.give_way()
     dpdk.prepare(lab)
 
 
