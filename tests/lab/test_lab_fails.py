@@ -34,13 +34,13 @@ finally:
 """
 HAS_VIRTUAL_PROCESSORS = """
 import json, machine, os, threading, types
-end, named = threading.Event(), threading.Barrier(machine.CPUS + 1)
+named = threading.Barrier(machine.CPUS + 1)
 def processor(number):
     with open(f"/proc/self/task/{threading.get_native_id()}/comm", "w") as file:
         file.write(f"CPU {number}/TCG")
     named.wait()
-    end.wait()
-threads = [threading.Thread(target=processor, args=[number]) for number in range(machine.CPUS)]
+    threading.Event().wait()
+threads = [threading.Thread(target=processor, args=[number], daemon=True) for number in range(machine.CPUS)]
 for thread in threads:
     thread.start()
 named.wait()
@@ -51,7 +51,6 @@ guest.give_way()
 print(json.dumps({"idle": [os.sched_getscheduler(thread.native_id) == os.SCHED_IDLE for thread in threads],
                   "on": [[*os.sched_getaffinity(thread.native_id)] for thread in threads],
                   "others idle": os.sched_getscheduler(os.getpid()) == os.SCHED_IDLE}))
-end.set()
 """
 # A filter for the kernel's system calls, made in the program that becomes the lab.
 WITHOUT_MEMFD = """

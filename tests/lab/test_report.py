@@ -11,6 +11,7 @@ sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tools", "lab")]
 import report  # noqa: E402
 
 CASE = "udp, one after the other"
+AWAKE = f"{CASE}, awake"
 FAMILY = {"kernel": "in-kernel", "kernel, fast": "in-kernel", "ours": "ixtapd",
           "ours, busy": "ixtapd", "dpdk": "DPDK"}
 
@@ -57,13 +58,15 @@ def test_case_with_passes_of_its_own():
             "ours": {"latency": {CASE: {"rtt": {"p50_ns": ours, "p99_ns": ours}}}}}
            for ours in (1500, 750, 2250)]
     rounds = [{"kernel": driver(1, 1, 100, 100), "ours": driver(2, 2, 100, 100)}]
-    both = report.Comparison(rounds, FAMILY.get, {CASE: own})
+    awake = [{name: {"latency": {AWAKE: {"rtt": {"p50_ns": 6000, "p99_ns": 7000}}}}
+              for name in ("kernel", "ours")}]
+    both = report.Comparison(rounds, FAMILY.get, {CASE: own, AWAKE: awake})
     assert both.of("another") is both
     rows = {row["what"]: row for row in both.aims([CASE])}
     assert rows[f"{CASE}: median"]["ratio"] == {"median": 0.5, "min": 0.25, "max": 0.75}
     assert rows["TCP out"]["ratio"]["median"] == 1
-    lines = list(report.overview(both, [CASE, CASE]))
-    assert lines[3].startswith("| ours | 2 (1-2) |"), lines
+    lines = list(report.overview(both, [CASE, AWAKE]))
+    assert lines[3].startswith("| ours | 2 (1-2) | 2 (1-2) | 6 | 7 | 100 | 100 |"), lines
 
 
 def tcp_out(result):

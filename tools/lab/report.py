@@ -23,10 +23,10 @@ often a driver touches registers, how often it sleeps and is woken. What it does
 bandwidth, PCI Express, real interrupts. Copies are dearer than on hardware. The NIC moderates interrupts as
 an 82599 does. The IOMMU passes the in-kernel driver's DMA through (iommu=pt), and translates that of
 the others. The guest's processors give way to the software NIC and the far end (SCHED_IDLE): hardware does
-not wait for a processor that polls. The latency probe keeps to one processor of the guest, and what polls without sleep has the
-other one. The host's processors sleep when they are idle, except where it says "host kept awake"
-(/dev/cpu_dma_latency): waking one takes long in a virtual machine, and a driver that always polls spares
-others that.
+not wait for a processor that polls. The latency probe keeps to one processor of the guest, and what
+polls without sleep has the other one. The host's processors sleep when they are idle, except where it
+says "host kept awake" (/dev/cpu_dma_latency): waking one takes long in a virtual machine, and a driver that
+always polls spares others that.
 
 The drivers:
 
@@ -167,18 +167,18 @@ def latency_section(comparison, case, plot):
 def overview(comparison, quiet):
     """The page in one table; README.md of the project has it too."""
     asleep, awake = quiet
-    columns = {
-        "round trip, us: median": (comparison.of(asleep), latency_of(asleep, "p50_ns"), 0),
-        "99th percentile": (comparison.of(asleep), latency_of(asleep, "p99_ns"), 0),
-        "host kept awake: median": (comparison.of(awake), latency_of(awake, "p50_ns"), 0),
-        "99th percentile ": (comparison.of(awake), latency_of(awake, "p99_ns"), 0),
-        "TCP out, Mbit/s": (comparison, lambda result: result["TCP out"]["mbps"], 0),
-        "TCP in": (comparison, lambda result: result["TCP in"]["mbps"], 0),
-        "CPU, s/GB: out": (comparison, lambda result: result["TCP out"]["cpu_s_per_gb"], 1),
-        "in": (comparison, lambda result: result["TCP in"]["cpu_s_per_gb"], 1),
-    }
-    return table(["driver", *columns], [
-        [driver, *(of.figure(driver, get).text(digits) for of, get, digits in columns.values())]
+    columns = [
+        ("round trip, us: median", comparison.of(asleep), latency_of(asleep, "p50_ns"), 0),
+        ("99th percentile", comparison.of(asleep), latency_of(asleep, "p99_ns"), 0),
+        ("host kept awake: median", comparison.of(awake), latency_of(awake, "p50_ns"), 0),
+        ("99th percentile", comparison.of(awake), latency_of(awake, "p99_ns"), 0),
+        ("TCP out, Mbit/s", comparison, lambda result: result["TCP out"]["mbps"], 0),
+        ("TCP in", comparison, lambda result: result["TCP in"]["mbps"], 0),
+        ("CPU, s/GB: out", comparison, lambda result: result["TCP out"]["cpu_s_per_gb"], 1),
+        ("in", comparison, lambda result: result["TCP in"]["cpu_s_per_gb"], 1),
+    ]
+    return table(["driver", *(name for name, *_ in columns)], [
+        [driver, *(of.figure(driver, get).text(digits) for _, of, get, digits in columns)]
         for driver in comparison.drivers])
 
 
