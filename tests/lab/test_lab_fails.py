@@ -47,10 +47,12 @@ named.wait()
 guest = machine.Guest.__new__(machine.Guest)
 guest.process = types.SimpleNamespace(pid=os.getpid())
 guest.spread()
-guest.give_way()
-print(json.dumps({"idle": [os.sched_getscheduler(thread.native_id) == os.SCHED_IDLE for thread in threads],
-                  "on": [[*os.sched_getaffinity(thread.native_id)] for thread in threads],
-                  "others idle": os.sched_getscheduler(os.getpid()) == os.SCHED_IDLE}))
+def idle():
+    return [os.sched_getscheduler(thread.native_id) == os.SCHED_IDLE for thread in threads]
+with guest.giving_way():
+    during = {"idle": idle(), "others idle": os.sched_getscheduler(os.getpid()) == os.SCHED_IDLE}
+print(json.dumps({**during, "idle afterwards": idle(),
+                  "on": [[*os.sched_getaffinity(thread.native_id)] for thread in threads]}))
 """
 # A filter for the kernel's system calls, made in the program that becomes the lab.
 WITHOUT_MEMFD = """
@@ -236,7 +238,7 @@ def test_virtual_processors_are_spread_and_give_way():
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     ours = sorted(os.sched_getaffinity(0))
-    assert found == {"idle": [True, True], "others idle": False,
+    assert found == {"idle": [True, True], "others idle": False, "idle afterwards": [False, False],
                      "on": [[ours[number % len(ours)]] for number in range(2)]}
 
 

@@ -271,12 +271,20 @@ class Guest(Place):
         for number, task in threads.items():
             os.sched_setaffinity(task, {ours[number % len(ours)]})
 
-    def give_way(self):
+    @contextlib.contextmanager
+    def giving_way(self):
         """Its processors give way to all else of ours, the NIC and the far end before all. A "nice" value
         is not enough: one that polls is left running until the host's next tick, for up to 4 ms, while the
         NIC whose bell it rang waits behind it. Hardware never does."""
-        for task in virtual_processors(self.process.pid).values():
+        threads = [*virtual_processors(self.process.pid).values()]
+        for task in threads:
             os.sched_setscheduler(task, os.SCHED_IDLE, os.sched_param(0))
+        try:
+            yield
+        finally:
+            for task in threads:
+                with contextlib.suppress(ProcessLookupError):  # QEMU may have ended meanwhile
+                    os.sched_setscheduler(task, os.SCHED_OTHER, os.sched_param(0))
 
     def reply(self, timeout, what):
         deadline = time.monotonic() + timeout
