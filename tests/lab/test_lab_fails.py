@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -13,8 +14,10 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 LAB = os.path.join(TOP, "tools", "lab", "lab")
 BOOT_S, END_S = 120, 60
 ASKS_THE_DEAD = """
-import machine, socket, sys
+import machine, socket, subprocess, sys
 guest = machine.Guest.__new__(machine.Guest)
+guest.process = subprocess.Popen(["true"])
+guest.process.wait()
 guest.pending, guest.log, guest.console_log = b"", "", ""
 guest.port, its_end = socket.socketpair()
 if int(sys.argv[1]):
@@ -53,6 +56,26 @@ with guest.giving_way():
     during = {"idle": idle(), "others idle": os.sched_getscheduler(os.getpid()) == os.SCHED_IDLE}
 print(json.dumps({**during, "idle afterwards": idle(),
                   "on": [[*os.sched_getaffinity(thread.native_id)] for thread in threads]}))
+"""
+# A virtual processor that always runs, of the "nice" value that is given, beside another program that does.
+IS_BESIDE_ANOTHER = """
+import machine, os, subprocess, sys, time, types
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+with open("/proc/self/comm", "w") as file:
+    file.write("CPU 0/TCG")
+other = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+try:
+    os.setpriority(os.PRIO_PROCESS, 0, int(sys.argv[1]))
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        pass
+finally:
+    other.kill()
+    other.wait()
+guest = machine.Guest.__new__(machine.Guest)
+guest.process = types.SimpleNamespace(pid=os.getpid())
+guest.log = guest.console_log = ""
+print(guest.reason())
 """
 # A filter for the kernel's system calls, made in the program that becomes the lab.
 WITHOUT_MEMFD = """
@@ -240,6 +263,19 @@ def test_virtual_processors_are_spread_and_give_way():
     ours = sorted(os.sched_getaffinity(0))
     assert found == {"idle": [True, True], "others idle": False, "idle afterwards": [False, False],
                      "on": [[ours[number % len(ours)]] for number in range(2)]}
+
+
+def test_guest_that_gets_no_processor():
+    done = in_the_lab(IS_BESIDE_ANOTHER, "19")
+    assert done.returncode == 0, done.stderr
+    ran, waited = map(int, re.search(r"processors ran (\d+) s and waited (\d+) s for ours", done.stdout).groups())
+    assert ran <= 1 and waited >= 2
+
+
+def test_guest_that_gets_its_processors():
+    done = in_the_lab(IS_BESIDE_ANOTHER, "-20")
+    assert done.returncode == 0, done.stderr
+    assert not done.stdout.strip()
 
 
 def test_guest_ends():

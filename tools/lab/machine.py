@@ -243,7 +243,22 @@ class Guest(Place):
         ]
 
     def reason(self):
-        return f"{tail(self.log)}{tail(self.console_log)}"
+        return f"{self.starved()}{tail(self.log)}{tail(self.console_log)}"
+
+    def starved(self):
+        """That its processors waited for ours longer than they ran, if they did: a guest without a
+        processor looks like one that hangs. Linux, Documentation/scheduler/sched-stats.rst: schedstat
+        of a thread has the times it ran and waited to run, in ns."""
+        ran = waited = 0
+        with contextlib.suppress(OSError):  # QEMU has ended
+            for task in virtual_processors(self.process.pid).values():
+                with open(f"/proc/{self.process.pid}/task/{task}/schedstat", encoding="ascii") as file:
+                    times = [int(word) / 1e9 for word in file.read().split()[:2]]
+                ran, waited = ran + times[0], waited + times[1]
+        if waited <= ran:
+            return ""
+        return (f"\n  its processors ran {ran:.0f} s and waited {waited:.0f} s for ours, which other programs keep "
+                "busy: end those, or try again later")
 
     def connect(self):
         deadline = time.monotonic() + BOOT_S
