@@ -41,6 +41,7 @@ named = threading.Barrier(machine.CPUS + 1)
 def processor(number):
     with open(f"/proc/self/task/{threading.get_native_id()}/comm", "w") as file:
         file.write(f"CPU {number}/TCG")
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
     named.wait()
     threading.Event().wait()
 threads = [threading.Thread(target=processor, args=[number], daemon=True) for number in range(machine.CPUS)]
@@ -50,20 +51,23 @@ named.wait()
 guest = machine.Guest.__new__(machine.Guest)
 guest.process = types.SimpleNamespace(pid=os.getpid())
 guest.spread()
-def idle():
-    return [os.sched_getscheduler(thread.native_id) == os.SCHED_IDLE for thread in threads]
+def scheduling():
+    return [[os.sched_getscheduler(thread.native_id), os.getpriority(os.PRIO_PROCESS, thread.native_id)]
+            for thread in threads]
+before = scheduling()
 with guest.giving_way():
-    during = {"idle": idle(), "others idle": os.sched_getscheduler(os.getpid()) == os.SCHED_IDLE}
-print(json.dumps({**during, "idle afterwards": idle(),
+    during = [policy for policy, _ in scheduling()]
+    others = os.sched_getscheduler(os.getpid())
+print(json.dumps({"during": during, "others": others, "before": before, "afterwards": scheduling(),
                   "on": [[*os.sched_getaffinity(thread.native_id)] for thread in threads]}))
 """
 # A virtual processor that always runs, of the "nice" value that is given, beside another program that does.
 IS_BESIDE_ANOTHER = """
-import machine, os, subprocess, sys, time, types
+import contained, machine, os, subprocess, sys, time, types
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 with open("/proc/self/comm", "w") as file:
     file.write("CPU 0/TCG")
-other = subprocess.Popen(["sh", "-c", "while :; do :; done"])
+other = subprocess.Popen(["sh", "-c", "while :; do :; done"], preexec_fn=contained.die_with_parent)
 try:
     os.setpriority(os.PRIO_PROCESS, 0, int(sys.argv[1]))
     end = time.monotonic() + 3
@@ -261,7 +265,8 @@ def test_virtual_processors_are_spread_and_give_way():
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     ours = sorted(os.sched_getaffinity(0))
-    assert found == {"idle": [True, True], "others idle": False, "idle afterwards": [False, False],
+    usual = [[os.SCHED_OTHER, 15]] * 2
+    assert found == {"during": [os.SCHED_IDLE] * 2, "others": os.SCHED_OTHER, "before": usual, "afterwards": usual,
                      "on": [[ours[number % len(ours)]] for number in range(2)]}
 
 

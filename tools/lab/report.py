@@ -23,10 +23,10 @@ often a driver touches registers, how often it sleeps and is woken. What it does
 bandwidth, PCI Express, real interrupts. Copies are dearer than on hardware. The NIC moderates interrupts as
 an 82599 does. The IOMMU passes the in-kernel driver's DMA through (iommu=pt), and translates that of
 the others. While latency is measured, the guest's processors give way to the software NIC and the far end
-(SCHED_IDLE): hardware does not wait for a processor that polls. The latency probe keeps to one processor of the guest, and what
-polls without sleep has the other one. The host's processors sleep when they are idle, except where it
-says "host kept awake" (/dev/cpu_dma_latency): waking one takes long in a virtual machine, and a driver that
-always polls spares others that.
+(SCHED_IDLE): hardware does not wait for a processor that polls. The latency probe keeps to one processor of
+the guest, and what polls without sleep has the other one. The host's processors sleep when they are
+idle, except where it says "host kept awake" (/dev/cpu_dma_latency): waking one takes long in a virtual
+machine, and a driver that always polls spares others that.
 
 The drivers:
 
