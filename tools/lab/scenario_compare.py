@@ -53,7 +53,7 @@ LATENCY = {
     "udp 64 B, 1000 a second": ("udp", 2000, "--size 64 --rate 1000"),
     "udp 64 B, one after the other": ("udp", 2000, "--size 64"),
     "udp 1400 B, one after the other": ("udp", 1000, "--size 1400"),
-    "tcp 1 B transactions": ("tcp", 1000, "--size 64"),
+    "tcp 64 B transactions": ("tcp", 1000, "--size 64"),
 }
 THROUGHPUT = {
     "TCP out": (),
