@@ -22,6 +22,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -85,8 +86,10 @@ def cpu_seconds(pid):
 def ask(path, request):
     """One request to a control socket; its reply, an {"error"} too."""
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as connection:
-        connection.settimeout(DEADLINE_S)
+        # With settimeout() connect() would not wait for room in the daemon's queue: it fails at once.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(DEADLINE_S), 0))
         connection.connect(str(path))
+        connection.settimeout(DEADLINE_S)
         connection.send(request.encode())
         return json.loads(connection.recv(1 << 20))
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Bad input: one line that says what, why and what to do; the exit status; nothing left behind."""
+import contextlib
 import os
 import resource
+import signal
 import socket
 import stat
 import struct
@@ -347,6 +349,45 @@ def test_many_clients_of_the_control_socket(bridge):
     assert bridge.ask("status")["pid"] > 0
     for client in clients:
         client.close()
+
+
+@pytest.fixture
+def full_queue(bridge):
+    """The daemon's process, stopped, with as many clients waiting as its socket takes."""
+    pid, clients = bridge.ask("status")["pid"], []
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+                clients.append(client)
+                client.connect(bridge.control)
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGCONT)
+        for client in clients:
+            client.close()
+
+
+def test_daemon_that_takes_no_client(bridge, full_queue):
+    """The tool does not wait for ever."""
+    assert full_queue
+    done = r.run(r.IXTAP, "--control", bridge.control, "status", check=False, timeout=r.DEADLINE_S)
+    assert done.returncode == FAILED and not done.stdout
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert bridge.control in done.stderr and "takes no clients" in done.stderr
+
+
+def test_daemon_that_takes_clients_late(bridge, full_queue):
+    threading.Timer(0.5, os.kill, [full_queue, signal.SIGCONT]).start()
+    done = r.run(r.IXTAP, "--control", bridge.control, "status", timeout=r.DEADLINE_S)
+    assert bridge.tap in done.stdout
+
+
+def test_ask_waits_for_its_turn(bridge, full_queue):
+    """What these tests ask with does so as well."""
+    threading.Timer(0.5, os.kill, [full_queue, signal.SIGCONT]).start()
+    assert bridge.ask("status")["pid"] == full_queue
 
 
 def test_monitors_that_do_not_read(bridge):

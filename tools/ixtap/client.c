@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -20,9 +21,11 @@
 #define REPLY_TIMEOUT_MS 5000
 #define SUFFIX           ".sock"
 
-/* The socket, or -errno. */
+/* The socket, or -errno; -EAGAIN: the daemon took no client within REPLY_TIMEOUT_MS. */
 static int connect_path(const char *path)
 {
+	/* connect(2) waits no longer than this for room in the listener's queue: socket(7). */
+	const struct timeval timeout = {.tv_sec = REPLY_TIMEOUT_MS / 1000};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
@@ -32,7 +35,8 @@ static int connect_path(const char *path)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
+	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		int err = -errno;
 
 		close(fd);
@@ -54,6 +58,8 @@ static const char *what_to_do(int err)
 		return "this socket is not one of ixtapd";
 	case ENAMETOOLONG:
 		return "use a shorter path";
+	case EAGAIN:
+		return "its ixtapd takes no clients; its log may say why";
 	default:
 		return "is it the control socket of ixtapd?";
 	}
