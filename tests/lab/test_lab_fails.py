@@ -25,6 +25,23 @@ if int(sys.argv[1]):
 its_end.close()
 guest.sh("true")
 """
+# Ended while the guest is asked; what cleans up asks it once more, and its answer to the first question comes then.
+IS_ENDED_WHILE_IT_ASKS = """
+import json, machine, signal, socket
+lab = machine.Lab.__new__(machine.Lab)
+lab.guest = guest = machine.Guest.__new__(machine.Guest)
+guest.pending = b""
+guest.port, its_end = socket.socketpair()
+def end(*_):
+    its_end.send(json.dumps({"code": 1, "out": "", "err": "of the first"}).encode() + bytes([10]))
+    lab.over(SystemExit(9))
+signal.signal(signal.SIGALRM, end)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+try:
+    guest.sh("first")
+finally:
+    guest.sh("second")
+"""
 SPREADS_ANOTHER_PROGRAM = """
 import machine, subprocess
 guest = machine.Guest.__new__(machine.Guest)
@@ -253,6 +270,12 @@ def test_guest_ends_between_questions(unread):
     """Its end of the port is gone: the next question cannot be sent, or its answer is a reset."""
     done = in_the_lab(ASKS_THE_DEAD, str(int(unread)))
     assert "Dead: the guest ended (true)" in done.stderr
+
+
+def test_lab_that_is_ended_while_it_asks():
+    """No check takes the answer to another question for its own, and goes on."""
+    done = in_the_lab(IS_ENDED_WHILE_IT_ASKS)
+    assert (done.returncode, done.stderr) == (9, "")
 
 
 def test_virtual_processors_that_are_not_found():

@@ -90,8 +90,8 @@ def build():
 @contextlib.contextmanager
 def deadline(lab, seconds):
     def over(*_):
-        raise Dead(f"the scenario is not done after {seconds} s"
-                   f"{lab.guest.reason() if lab.guest else ''}")
+        lab.over(Dead(f"the scenario is not done after {seconds} s"
+                      f"{lab.guest.reason() if lab.guest else ''}"))
 
     signal.signal(signal.SIGALRM, over)
     signal.alarm(seconds)
@@ -166,15 +166,16 @@ def keep():
 
 def run(arguments, store, programs):
     """As process 1 of its namespaces, which end with it."""
+    lab = Lab(store, arguments.kernel, programs, FOLDER, arguments.short,
+              screen.progress)
+
     def interrupted(number, _):
-        raise SystemExit(128 + number)
+        lab.over(SystemExit(128 + number))
 
     for number in contained.SIGNALS:
         signal.signal(number, interrupted)
     os.makedirs(FOLDER)
     scenario = SCENARIOS[arguments.scenario]
-    lab = Lab(store, arguments.kernel, programs, FOLDER, arguments.short,
-              screen.progress)
     started = time.monotonic()
     code = 1
     try:

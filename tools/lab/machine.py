@@ -179,6 +179,7 @@ def virtual_processors(pid):
 
 class Guest(Place):
     name = "guest"
+    over = None  # why nothing is asked any more: an exception
 
     def __init__(self, store, kernel, nic, folder, build, iommu="nopt", shares=None):
         """`iommu`: nopt translates the DMA of the kernel's own drivers too, pt lets it pass; None: there
@@ -324,9 +325,15 @@ class Guest(Place):
             raise Dead(f"the guest ended ({what}){self.reason()}") from None
 
     def ask(self, request, timeout, what):
-        with self.alive(what):
-            self.port.sendall(json.dumps(request).encode() + b"\n")
-        return self.reply(timeout, what)
+        if self.over:
+            raise self.over
+        try:
+            with self.alive(what):
+                self.port.sendall(json.dumps(request).encode() + b"\n")
+            return self.reply(timeout, what)
+        except Dead as reason:
+            self.over = reason
+            raise
 
     def try_sh(self, text, timeout=COMMAND_S):
         done = self.ask({"run": text, "timeout": timeout}, timeout + GRACE_S, text.strip())
@@ -367,6 +374,13 @@ class Lab:
                            self.build, **guest)
         self.guest.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 "
                       "net.ipv6.conf.default.disable_ipv6=1")
+
+    def over(self, reason):
+        """Raises `reason`, now and whenever the guest is asked again, by what cleans up then: the answer to
+        the question that this ends may come yet, and would be taken for that of the next."""
+        if self.guest:
+            self.guest.over = reason
+        raise reason
 
     def close(self):
         for part in (self.guest, self.nic):
