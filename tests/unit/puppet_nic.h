@@ -22,6 +22,9 @@ struct puppet {
 	uint32_t ring;
 	union ixgbe_desc *rx, *tx;
 	uint32_t rdh, tdh;
+	bool hold;
+	union ixgbe_desc *held;     /* the first one since puppet_hold() */
+	uint64_t held_done;         /* its second qword, when it is released */
 	atomic_uint rdt, tdt, ivar; /* as the driver wrote them */
 	uint64_t context[2];
 
@@ -48,6 +51,10 @@ uint32_t puppet_rx_room(struct puppet *puppet);
  * of the write-back, besides DD and EOP. There is room. No interrupt. */
 void puppet_receive(struct puppet *puppet, const void *frame, uint32_t len, uint32_t info,
 		    uint32_t status);
+/* The driver sees nothing of what is received between these, then all of it at once: it takes
+ * descriptors in their order, and the first one is not done. */
+void puppet_hold(struct puppet *puppet);
+void puppet_release(struct puppet *puppet);
 /* Raises the queue's receive cause. */
 void puppet_interrupt(struct puppet *puppet);
 /* Takes the next frame to send, if there is one; reports it, and interrupts if asked for. */

@@ -543,6 +543,7 @@ static void forwarded_frames_are_those_that_came(void **state)
 	wait_for_bridge(rig, fd);
 	WAIT_FOR(worker_idle(rig->worker));
 	before = counters(rig);
+	puppet_hold(rig->puppet);
 	for (uint32_t n = 0; n < FLOW_FRAMES; n++)
 		for (uint32_t flow = 0; flow < FLOWS; flow++) {
 			uint32_t len = stream_make(frame[flow], flow, n);
@@ -553,6 +554,7 @@ static void forwarded_frames_are_those_that_came(void **state)
 				       IXGBE_RXD_STAT_L4I |
 					       (flows[flow].v6 ? 0 : IXGBE_RXD_STAT_IPCS));
 		}
+	puppet_release(rig->puppet);
 	puppet_interrupt(rig->puppet);
 
 	while (total < FLOWS * FLOW_FRAMES) {
