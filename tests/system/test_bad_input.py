@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import struct
+import subprocess
 import threading
 
 import pytest
@@ -378,16 +379,29 @@ def test_daemon_that_takes_no_client(bridge, full_queue):
     assert bridge.control in done.stderr and "takes no clients" in done.stderr
 
 
+def goes_on_when_waited_for(daemon, waiting):
+    """Thread `waiting` has come to wait in connect(): now the daemon goes on."""
+    def waits():
+        with open(f"/proc/{waiting}/wchan", encoding="ascii") as place:
+            return place.read() == "unix_wait_for_peer"
+
+    r.wait_for(waits, "waiting for room in the queue")
+    os.kill(daemon, signal.SIGCONT)
+
+
 def test_daemon_that_takes_clients_late(bridge, full_queue):
-    threading.Timer(0.5, os.kill, [full_queue, signal.SIGCONT]).start()
-    done = r.run(r.IXTAP, "--control", bridge.control, "status", timeout=r.DEADLINE_S)
-    assert bridge.tap in done.stdout
+    with subprocess.Popen([r.IXTAP, "--control", bridge.control, "status"], text=True, stdout=subprocess.PIPE) as ixtap:
+        goes_on_when_waited_for(full_queue, ixtap.pid)
+        out, _ = ixtap.communicate(timeout=r.DEADLINE_S)
+    assert ixtap.returncode == 0 and bridge.tap in out
 
 
 def test_ask_waits_for_its_turn(bridge, full_queue):
     """What these tests ask with does so as well."""
-    threading.Timer(0.5, os.kill, [full_queue, signal.SIGCONT]).start()
+    server = threading.Thread(target=goes_on_when_waited_for, args=(full_queue, threading.get_native_id()))
+    server.start()
     assert bridge.ask("status")["pid"] == full_queue
+    server.join()
 
 
 def test_monitors_that_do_not_read(bridge):
