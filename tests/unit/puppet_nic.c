@@ -126,17 +126,12 @@ void puppet_receive(struct puppet *puppet, const void *frame, uint32_t len, uint
 		union ixgbe_desc *desc = &puppet->rx[puppet->rdh];
 		const uint32_t n = len < RX_BUF_BYTES ? len : RX_BUF_BYTES;
 		uint32_t last = n == len ? IXGBE_RXD_STAT_EOP | status : 0;
-		uint64_t done;
 
 		memcpy(fake_dma_at(puppet->fake, desc->qword[0], n), bytes, n);
 		desc->qword[0] = n == len ? info : 0;
-		done = (uint64_t)n << 32 | last | IXGBE_RXD_STAT_DD;
-		if (puppet->hold && !puppet->held) {
-			puppet->held = desc;
-			puppet->held_done = done;
-		} else {
-			__atomic_store_n(&desc->qword[1], done, __ATOMIC_RELEASE);
-		}
+		if (desc != puppet->held)
+			last |= IXGBE_RXD_STAT_DD;
+		__atomic_store_n(&desc->qword[1], (uint64_t)n << 32 | last, __ATOMIC_RELEASE);
 		puppet->rdh = (puppet->rdh + 1) % puppet->ring;
 		bytes += n;
 		len -= n;
@@ -145,14 +140,13 @@ void puppet_receive(struct puppet *puppet, const void *frame, uint32_t len, uint
 
 void puppet_hold(struct puppet *puppet)
 {
-	puppet->hold = true;
+	puppet->held = &puppet->rx[puppet->rdh];
 }
 
 void puppet_release(struct puppet *puppet)
 {
-	if (puppet->held)
-		__atomic_store_n(&puppet->held->qword[1], puppet->held_done, __ATOMIC_RELEASE);
-	puppet->hold = false;
+	if (puppet->held != &puppet->rx[puppet->rdh])
+		__atomic_fetch_or(&puppet->held->qword[1], IXGBE_RXD_STAT_DD, __ATOMIC_RELEASE);
 	puppet->held = NULL;
 }
 

@@ -22,9 +22,7 @@ struct puppet {
 	uint32_t ring;
 	union ixgbe_desc *rx, *tx;
 	uint32_t rdh, tdh;
-	bool hold;
-	union ixgbe_desc *held;     /* the first one since puppet_hold() */
-	uint64_t held_done;         /* its second qword, when it is released */
+	union ixgbe_desc *held;     /* what is received first after puppet_hold(); or NULL */
 	atomic_uint rdt, tdt, ivar; /* as the driver wrote them */
 	uint64_t context[2];
 
