@@ -42,7 +42,7 @@
 #include <string.h>
 
 #include "headers.h"
-#include "ixgbe/desc.h"
+#include "ixgbe/tables/desc.h"
 
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5

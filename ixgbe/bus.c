@@ -24,7 +24,7 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 
-#include "control.h"
+#include "parts.h"
 
 #define STATUS_ABORTS (PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_REC_TARGET_ABORT)
 

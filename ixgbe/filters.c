@@ -7,7 +7,7 @@
  * needs the receiver to be off (8.2.3.7.1); it is halted around the write for
  * some microseconds, and only if the value changes.
  */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
  * flow control, no receive side coalescing. Tables that the device does not clear at a
  * reset are cleared. Each row has the section that asks for it.
  */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 

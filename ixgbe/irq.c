@@ -12,7 +12,7 @@
  * cause that comes while masked stays in EICR and fires on arming (7.3.1.3).
  * The other causes are read from EICR, which with GPIE.OCD clears only them.
  */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -9,7 +9,7 @@
  * on them while no driver is there), so they are changed only under the MAC_CSR semaphore, and not
  * at all while firmware vetoes it.
  */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which backend a NIC's name means. */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 #include <string.h>

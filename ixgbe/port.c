@@ -13,7 +13,7 @@
  * next start tries again. Settings (addresses, filters, MTU, link) live in
  * `struct ixgbe` and go to the device at once; port_reset() writes them again.
  */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 #include <stdarg.h>

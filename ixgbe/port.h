@@ -7,10 +7,10 @@
 
 #include <stdatomic.h>
 
-#include "backend.h"
-#include "dma.h"
-#include "fields.h"
-#include "regs.h"
+#include "ixgbe/backends/backend.h"
+#include "ixgbe/queues/dma.h"
+#include "ixgbe/tables/fields.h"
+#include "ixgbe/tables/regs.h"
 
 struct ixgbe {
 	struct ixgbe_backend *backend;

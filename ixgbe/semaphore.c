@@ -10,7 +10,7 @@
  * An owner that died holds its lock for ever. The datasheet's answer, and ours:
  * after a time in which every live owner would have let go, take it over.
  */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 

@@ -9,7 +9,7 @@
  * memory is at address 0xA0, laid out as SFF-8472 says. The bus belongs to the
  * holder of the PHY semaphore.
  */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 

@@ -7,7 +7,7 @@
  * and what the hardware cannot have or the driver never does, which is zero as it is
  * there. The control thread adds; any thread reads, so everything is a relaxed atomic.
  */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 #include <stdio.h>

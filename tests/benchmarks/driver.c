@@ -27,7 +27,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "ixgbe/desc.h"
+#include "ixgbe/tables/desc.h"
 #include "ixgbe/port.h"
 
 #define RING         512u

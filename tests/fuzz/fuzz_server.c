@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 #include "tools/ixnic/nic.h"
 #include "tools/ixnic/server.h"
 

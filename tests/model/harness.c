@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 #define AREAS_MAX   256
 #define IOVA_FIRST  0x10000000ull

@@ -25,9 +25,9 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "ixgbe/desc.h"
-#include "ixgbe/fields.h"
-#include "ixgbe/regs.h"
+#include "ixgbe/tables/desc.h"
+#include "ixgbe/tables/fields.h"
+#include "ixgbe/tables/regs.h"
 
 #define MODEL_DEADLINE_MS 5000
 #define MODEL_QUIET_MS    50 /* how long to look for what must not come */

@@ -6,7 +6,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 static int setup(void **state)
 {

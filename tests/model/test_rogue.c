@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 #define PAGE    4096u
 #define SHARED  0x100000ull /* two pages, the second read-only */

@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "ixgbe/backend.h"
-#include "ixgbe/fields.h"
-#include "ixgbe/regs.h"
+#include "ixgbe/backends/backend.h"
+#include "ixgbe/tables/fields.h"
+#include "ixgbe/tables/regs.h"
 
 #define FAKE_EEPROM_WORDS 0x400u
 #define FAKE_FORCED_MAX   8u

@@ -9,8 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "ixgbe/desc.h"
-#include "tests/unit/fake_backend.h"
+#include "ixgbe/tables/desc.h"
+#include "fake_backend.h"
 
 #define PUPPET_FRAME_MAX (70u << 10)
 

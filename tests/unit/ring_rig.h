@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "ixgbe/desc.h"
+#include "ixgbe/tables/desc.h"
 #include "ixgbe/port.h"
 
 #define RIG_MAPS_MAX   64u

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "ixgbe/fields.h"
+#include "ixgbe/tables/fields.h"
 #include "tests/model/frames.h"
 #include "tools/ixnic/checksum.h"
 #include "tools/ixnic/parse.h"

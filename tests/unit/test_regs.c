@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "ixgbe/fields.h"
-#include "ixgbe/regs.h"
+#include "ixgbe/tables/fields.h"
+#include "ixgbe/tables/regs.h"
 
 #define WORDS (IXGBE_BAR0_SIZE / 4u)
 

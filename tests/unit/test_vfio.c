@@ -4,7 +4,7 @@
  * directory, the system calls are functions here. Each step of the start can be made to
  * fail; whatever happens, nothing may stay open, mapped or attached.
  */
-#include "ixgbe/vfio.h"
+#include "ixgbe/backends/vfio.h"
 
 #include <errno.h>
 #include <limits.h>

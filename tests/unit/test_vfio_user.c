@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 #define SECOND_NS 1000000000ull
 

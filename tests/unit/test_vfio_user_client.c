@@ -27,8 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ixgbe/backend.h"
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/backends/backend.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 #define BAR0_BYTES 0x80000u
 #define PAGE       4096u

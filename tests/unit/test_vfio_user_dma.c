@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ixgbe/backend.h"
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/backends/backend.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 #define PAGE 4096u
 

@@ -17,7 +17,7 @@
 
 #include "config_space.h"
 #include "nic.h"
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 #define ASK_BYTES_MAX   256u /* of data */
 #define ASK_DEADLINE_NS 5000000000ull

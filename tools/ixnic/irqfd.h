@@ -12,7 +12,7 @@
 #pragma once
 
 #include "config_space.h"
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 #include "nic.h"
 
 struct irqfd;

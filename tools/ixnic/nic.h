@@ -21,9 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ixgbe/desc.h"
-#include "ixgbe/fields.h"
-#include "ixgbe/regs.h"
+#include "ixgbe/tables/desc.h"
+#include "ixgbe/tables/fields.h"
+#include "ixgbe/tables/regs.h"
 
 #define NIC_BAR0_BYTES 0x80000u
 #define NIC_VECTORS    64u                          /* MSI-X vectors (section 7.3.1) */

@@ -10,7 +10,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "ixgbe/desc.h"
+#include "ixgbe/tables/desc.h"
 
 enum {
 	ETHERTYPE_AT = 12,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The register file: what a read and a write do, driven by the table of ixgbe/regs.h.
+ * The register file: what a read and a write do, driven by the table of ixgbe/tables/regs.h.
  *
  * The access class and the writable mask of the row are applied first, then the hooks
  * of the parts. Aliases are stored at the row's own offset. Several parts may hook one

@@ -9,8 +9,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "ixgbe/desc.h"
-#include "ixgbe/fields.h"
+#include "ixgbe/tables/desc.h"
+#include "ixgbe/tables/fields.h"
 
 void rss_table_fill(struct rss_table *table, const uint8_t key[RSS_KEY_BYTES])
 {

@@ -36,7 +36,7 @@
 #include "dma.h"
 #include "irqfd.h"
 #include "listen.h"
-#include "ixgbe/vfio_user.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 /* How long a client may leave something half done. */
 #define CLIENT_DEADLINE_NS 5000000000ull

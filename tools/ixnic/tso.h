@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ixgbe/desc.h"
+#include "ixgbe/tables/desc.h"
 #include "nic.h"
 
 /* Where the headers are and how to continue them. */

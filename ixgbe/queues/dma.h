@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "backend.h"
+#include "ixgbe/backends/backend.h"
 
 struct ixgbe_dma;
 

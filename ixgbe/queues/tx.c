@@ -26,8 +26,8 @@
 
 #include "mmio.h"
 #include "pool.h"
-#include "port.h"
-#include "ring.h"
+#include "ixgbe/port.h"
+#include "queue.h"
 
 /* Descriptors between two reports. */
 #define TX_REPORT_BATCH 32u

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "pool.h"
-#include "port.h"
+#include "ixgbe/port.h"
 
 #define CACHE_LINE_BYTES 64u
 #define POOL_COUNT_MAX   (1u << 20)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The register dump: the table, less what a read would change. */
-#include "control.h"
+#include "parts.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "dma.h"
-#include "ixgbe.h"
+#include "ixgbe/ixgbe.h"
 
 struct ixgbe_pool {
 	struct ixgbe_buf **stack; /* the free buffers, the warmest on top */

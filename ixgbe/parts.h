@@ -14,7 +14,7 @@
  */
 #pragma once
 
-#include "desc.h"
+#include "ixgbe/tables/desc.h"
 #include "port.h"
 
 /* A wait that the datasheet gives no limit for: far above what the hardware

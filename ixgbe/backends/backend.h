@@ -21,7 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "ixgbe.h"
+#include "ixgbe/ixgbe.h"
 
 struct ixgbe_backend;
 

@@ -33,8 +33,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "port.h"
-#include "vfio_user.h"
+#include "ixgbe/port.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 #define DEADLINE_S  5
 #define DEADLINE_NS (DEADLINE_S * 1000000000ull)

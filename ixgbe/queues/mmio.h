@@ -22,7 +22,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "desc.h"
+#include "ixgbe/tables/desc.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 	      "descriptors and registers are little-endian, and are accessed as host words");

@@ -23,8 +23,8 @@
 
 #include "mmio.h"
 #include "pool.h"
-#include "port.h"
-#include "ring.h"
+#include "ixgbe/port.h"
+#include "queue.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
