@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "tools/ixnic/checksum.h"
-#include "tools/ixnic/datapath.h"
-#include "tools/ixnic/dma.h"
+#include "tools/ixnic/data/checksum.h"
+#include "tools/ixnic/data/data.h"
+#include "tools/ixnic/bus/memory.h"
 
 #define MEMORY 0x40000u
 #define IOVA   0x100000u

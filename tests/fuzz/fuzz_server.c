@@ -20,7 +20,7 @@
 #include "fuzz.h"
 #include "ixgbe/vfio_user/vfio_user.h"
 #include "tools/ixnic/nic.h"
-#include "tools/ixnic/server.h"
+#include "tools/ixnic/serve/server.h"
 
 enum {
 	RAW = 0xff,

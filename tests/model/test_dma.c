@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "tools/ixnic/dma.h"
+#include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/nic.h"
 
 #define PAGE 4096u

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "segments.h"
-#include "tools/ixnic/dma.h"
+#include "tools/ixnic/bus/memory.h"
 
 /* ---- How large ---- */
 

@@ -13,10 +13,10 @@
 
 #include "ixgbe/tables/fields.h"
 #include "tests/model/frames.h"
-#include "tools/ixnic/checksum.h"
-#include "tools/ixnic/parse.h"
-#include "tools/ixnic/rss.h"
-#include "tools/ixnic/tso.h"
+#include "tools/ixnic/data/checksum.h"
+#include "tools/ixnic/data/packet_parse.h"
+#include "tools/ixnic/data/rss.h"
+#include "tools/ixnic/data/tso.h"
 
 static const struct parse_config config = {.vlan_type = 0x8100};
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The NIC's interrupts, as they reach the client: an eventfd for each INTx, MSI or MSI-X vector,
+ * the MSI-X table and pending bits of BAR 4, and masking.
+ *
+ * A vector has one mask, reached in three ways that all mean the same: its bit in the MSI-X
+ * table, SET_IRQS with MASK and UNMASK, and getting an eventfd, which unmasks it. The last is
+ * what the kernel's VFIO does, and needed: a client such as QEMU keeps the table for itself and
+ * never writes ours, whose vectors a reset masks. What fires while masked is pending, and comes
+ * when the mask is lifted.
+ */
+#pragma once
+
+#include "config_space.h"
+#include "ixgbe/vfio_user/vfio_user.h"
+#include "tools/ixnic/nic.h"
+
+struct irqfd;
+
+int irqfd_new(struct nic *nic, const struct config_space *config, struct irqfd **out);
+void irqfd_free(struct irqfd *irqfd); /* takes NULL */
+
+/* Of a VFIO_PCI_*_IRQ_INDEX; 0 for one that is not there. */
+uint32_t irqfd_count(uint32_t index);
+uint32_t irqfd_flags(uint32_t index); /* VFIO_IRQ_INFO_* */
+
+/*
+ * A SET_IRQS command: `len` bytes in `data`, descriptors in `message`, of which it takes those it
+ * keeps. -EINVAL: malformed, or a descriptor that is no eventfd.
+ */
+int irqfd_set(struct irqfd *irqfd, struct vu_message *message);
+
+/* Vector `vector` of the NIC fired: an irq_deliver_fn, whose `ctx` is the struct irqfd. */
+void irqfd_deliver(void *ctx, uint32_t vector);
+
+/* `len` bytes at `offset` of BAR 4, within it. */
+void irqfd_bar_read(const struct irqfd *irqfd, uint32_t offset, uint8_t *data, uint32_t len);
+void irqfd_bar_write(struct irqfd *irqfd, uint32_t offset, const uint8_t *data, uint32_t len);
+
+/* After a change of the configuration space: pending vectors that may fire now, do. */
+void irqfd_update(struct irqfd *irqfd);
+
+/* Function level reset: nothing is pending, the table is as at power-on, but a vector that has an
+ * eventfd keeps it, unmasked. */
+void irqfd_reset(struct irqfd *irqfd);
+/* The client is gone: no eventfds. */
+void irqfd_release(struct irqfd *irqfd);

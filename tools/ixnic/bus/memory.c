@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client's memory, by IOVA.
+ *
+ * Mappings are an array sorted by IOVA, searched by bisection behind a cache of the last hit. A
+ * guest with an IOMMU maps page by page, thousands of pages of one file: so a file is mapped into
+ * this process once, whole, and counted; a mapping is a place in it.
+ *
+ * A client may cut a file short after it was mapped; touching what is gone raises SIGBUS. The
+ * handler puts anonymous zeroed memory there, notes the file as torn and lets the access go on: the
+ * server hears of it through an eventfd and drops the client. A file sealed against shrinking
+ * cannot do that, but not every client seals.
+ *
+ * What is not mapped so is not asked for by message, although the protocol could: the data path
+ * would have to stop at any descriptor and wait for the client. Nothing is lost by it. A client
+ * sends the descriptor of all memory it can share, and with an IOMMU every page that the driver
+ * mapped, so what is left would be refused; here that is the driver's fault, by name (DMA_FAULT).
+ *
+ * Memory is what can be sealed: memfds, files of tmpfs, huge pages. A file of another file system
+ * may be one that the client itself serves (FUSE), and every touch of it would wait for the client.
+ */
+#include "memory.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/ixnic/nic.h"
+
+#define PAGE_BYTES 4096u
+
+struct file {
+	struct file *next;     /* of its table */
+	struct file *next_all; /* of the process: for the signal handler */
+	dev_t dev;
+	ino_t ino;
+	int prot;
+	uint8_t *base;
+	size_t size;
+	size_t page; /* of the file system: huge pages are replaced whole */
+	size_t mappings;
+	int torn_fd;
+};
+
+struct mapping {
+	uint64_t iova;
+	uint64_t size;
+	struct file *file; /* NULL: not shared with us */
+	uint64_t offset;   /* in the file */
+	uint32_t access;
+};
+
+struct dma {
+	struct mapping *mapping; /* sorted by iova, disjoint */
+	size_t count, room;
+	size_t last; /* index of the last hit */
+	struct file *files;
+	size_t file_count;
+	bool enabled;
+	int torn_fd;
+	void (*refused)(void *ctx);
+	void *refused_ctx;
+};
+
+/* ---- Files ---- */
+
+/* All files of all tables. SIGBUS is raised by our own access, never while this list changes. */
+static struct file *all_files;
+
+static void on_sigbus(int number, siginfo_t *info, void *context)
+{
+	uint8_t *at = info->si_addr;
+	int saved = errno;
+
+	(void)context;
+	for (struct file *f = all_files; f; f = f->next_all) {
+		if (at < f->base || at >= f->base + f->size)
+			continue;
+		size_t start = (size_t)(at - f->base) / f->page * f->page;
+		size_t len = f->size - start < f->page ? f->size - start : f->page;
+
+		if (mmap(f->base + start, len, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+			 0) == MAP_FAILED)
+			break;
+		(void)!write(f->torn_fd, &(uint64_t){1}, sizeof(uint64_t));
+		errno = saved;
+		return;
+	}
+	/* Not the client's memory: a bug of ours, or broken hardware. Die of it on return. */
+	signal(number, SIG_DFL);
+}
+
+static int catch_sigbus(void)
+{
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+
+	sigemptyset(&action.sa_mask);
+	return sigaction(SIGBUS, &action, NULL) ? -errno : 0;
+}
+
+static void file_put(struct dma *dma, struct file *file)
+{
+	if (!file || --file->mappings > 0)
+		return;
+	for (struct file **at = &dma->files; *at; at = &(*at)->next) {
+		if (*at == file) {
+			*at = file->next;
+			break;
+		}
+	}
+	for (struct file **at = &all_files; *at; at = &(*at)->next_all) {
+		if (*at == file) {
+			*at = file->next_all;
+			break;
+		}
+	}
+	munmap(file->base, file->size);
+	free(file);
+	dma->file_count--;
+}
+
+/* Maps what has been added to the file since. Its mappings are offsets, so it may move. */
+static int file_grow(struct file *file, int fd, size_t size)
+{
+	void *base;
+
+	if (size <= file->size)
+		return 0;
+	base = mmap(NULL, size, file->prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	munmap(file->base, file->size);
+	file->base = base;
+	file->size = size;
+	return 0;
+}
+
+static int file_new(struct dma *dma, int fd, const struct stat *st, int prot, struct file **out)
+{
+	struct file *file;
+	void *base;
+
+	if (dma->file_count == DMA_FILES_MAX)
+		return -ENOSPC;
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	base = mmap(NULL, (size_t)st->st_size, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (base == MAP_FAILED) {
+		int err = -errno;
+
+		free(file);
+		return err;
+	}
+	*file = (struct file){
+		.next = dma->files,
+		.next_all = all_files,
+		.dev = st->st_dev,
+		.ino = st->st_ino,
+		.prot = prot,
+		.base = base,
+		.size = (size_t)st->st_size,
+		.page = (size_t)st->st_blksize >= PAGE_BYTES ? (size_t)st->st_blksize : PAGE_BYTES,
+		.torn_fd = dma->torn_fd,
+	};
+	dma->files = all_files = file;
+	dma->file_count++;
+	*out = file;
+	return 0;
+}
+
+/* The file behind `fd`, mapped at least up to `end`, with one mapping more. */
+static int file_get(struct dma *dma, int fd, uint64_t end, uint32_t access, struct file **out)
+{
+	struct file *file = NULL;
+	struct stat st;
+	int mode, prot, err;
+
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		return -ENOTSUP;
+	mode = fcntl(fd, F_GETFL);
+	if (mode < 0 || fstat(fd, &st))
+		return -errno;
+	mode &= O_ACCMODE;
+	if (mode == O_WRONLY || (mode == O_RDONLY && (access & DMA_WRITABLE)))
+		return -EACCES;
+	if (st.st_size < 0 || end > (uint64_t)st.st_size)
+		return -EINVAL;
+	prot = mode == O_RDWR ? PROT_READ | PROT_WRITE : PROT_READ;
+
+	for (file = dma->files; file; file = file->next) {
+		if (file->dev == st.st_dev && file->ino == st.st_ino && file->prot == prot)
+			break;
+	}
+	if (file)
+		err = file_grow(file, fd, end > file->size ? (size_t)st.st_size : file->size);
+	else
+		err = file_new(dma, fd, &st, prot, &file);
+	if (err)
+		return err;
+	assert(file);
+	file->mappings++;
+	*out = file;
+	return 0;
+}
+
+/* ---- The table ---- */
+
+int dma_new(struct nic *nic)
+{
+	struct dma *dma = calloc(1, sizeof(*dma));
+	int err;
+
+	if (!dma)
+		return -ENOMEM;
+	dma->torn_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = dma->torn_fd < 0 ? -errno : catch_sigbus();
+	if (err) {
+		if (dma->torn_fd >= 0)
+			close(dma->torn_fd);
+		free(dma);
+		return err;
+	}
+	nic->dma = dma;
+	return 0;
+}
+
+void dma_free(struct nic *nic)
+{
+	struct dma *dma = nic->dma;
+
+	if (!dma)
+		return;
+	dma_table_unmap_all(dma);
+	close(dma->torn_fd);
+	free(dma->mapping);
+	free(dma);
+	nic->dma = NULL;
+}
+
+/* The index of the first mapping that ends after `iova`: the one that holds it, or the next. */
+static size_t find(const struct dma *dma, uint64_t iova)
+{
+	size_t low = 0, high = dma->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct mapping *m = &dma->mapping[middle];
+
+		if (m->iova <= iova && iova - m->iova >= m->size)
+			low = middle + 1;
+		else if (m->iova > iova)
+			high = middle;
+		else
+			return middle;
+	}
+	return low;
+}
+
+static int make_room(struct dma *dma)
+{
+	size_t room = dma->room ? 2 * dma->room : 64;
+	struct mapping *more;
+
+	if (dma->count == DMA_MAPPINGS_MAX)
+		return -ENOSPC;
+	if (dma->count < dma->room)
+		return 0;
+	more = reallocarray(dma->mapping, room, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	dma->mapping = more;
+	dma->room = room;
+	return 0;
+}
+
+/* Whether a range is of whole pages and ends within 64 bits. */
+static bool range_valid(uint64_t at, uint64_t size)
+{
+	return size > 0 && at % PAGE_BYTES == 0 && size % PAGE_BYTES == 0 &&
+	       size - 1 <= UINT64_MAX - at;
+}
+
+int dma_table_map(struct dma *dma, uint64_t iova, uint64_t size, uint32_t access, int fd,
+		  uint64_t offset)
+{
+	struct file *file = NULL;
+	size_t at;
+	int err;
+
+	if (!range_valid(iova, size) || access == 0 || access & ~(DMA_READABLE | DMA_WRITABLE))
+		return -EINVAL;
+	at = find(dma, iova);
+	if (at < dma->count &&
+	    (dma->mapping[at].iova <= iova || dma->mapping[at].iova - iova < size))
+		return -EEXIST;
+	err = make_room(dma);
+	if (err)
+		return err;
+	if (fd >= 0) {
+		if (!range_valid(offset, size) || offset + size < size)
+			return -EINVAL;
+		err = file_get(dma, fd, offset + size, access, &file);
+		if (err)
+			return err;
+	}
+	memmove(&dma->mapping[at + 1], &dma->mapping[at],
+		(dma->count - at) * sizeof(*dma->mapping));
+	dma->mapping[at] = (struct mapping){iova, size, file, offset, access};
+	dma->count++;
+	return 0;
+}
+
+int dma_table_unmap(struct dma *dma, uint64_t iova, uint64_t size)
+{
+	uint64_t last = iova + (size - 1);
+	size_t from, to;
+
+	if (size == 0 || size - 1 > UINT64_MAX - iova)
+		return -EINVAL;
+	from = find(dma, iova);
+	for (to = from; to < dma->count && dma->mapping[to].iova <= last; to++) {
+		const struct mapping *m = &dma->mapping[to];
+
+		if (m->iova < iova || m->size - 1 > last - m->iova)
+			return -EINVAL;
+	}
+	if (from == to)
+		return 0;
+	for (size_t i = from; i < to; i++)
+		file_put(dma, dma->mapping[i].file);
+	memmove(&dma->mapping[from], &dma->mapping[to], (dma->count - to) * sizeof(*dma->mapping));
+	dma->count -= to - from;
+	return 0;
+}
+
+void dma_table_unmap_all(struct dma *dma)
+{
+	for (size_t i = 0; i < dma->count; i++)
+		file_put(dma, dma->mapping[i].file);
+	dma->count = 0;
+	/* What the gone files said no longer counts. */
+	(void)dma_table_torn(dma);
+}
+
+bool dma_table_torn(struct dma *dma)
+{
+	uint64_t times;
+
+	return read(dma->torn_fd, &times, sizeof(times)) == sizeof(times);
+}
+
+int dma_table_torn_fd(const struct dma *dma)
+{
+	return dma->torn_fd;
+}
+
+size_t dma_table_mappings(const struct dma *dma)
+{
+	return dma->count;
+}
+
+size_t dma_table_files(const struct dma *dma)
+{
+	return dma->file_count;
+}
+
+void dma_table_enable(struct dma *dma, bool on)
+{
+	dma->enabled = on;
+}
+
+/* ---- For the device ---- */
+
+bool dma_enabled(const struct nic *nic)
+{
+	return nic->dma->enabled;
+}
+
+void dma_refused_set(struct dma *dma, void (*refused)(void *ctx), void *ctx)
+{
+	dma->refused = refused;
+	dma->refused_ctx = ctx;
+}
+
+void dma_refused(struct nic *nic)
+{
+	if (nic->dma->refused)
+		nic->dma->refused(nic->dma->refused_ctx);
+}
+
+/* The mapping that holds `iova` and allows the access, or NULL. */
+static const struct mapping *look_up(struct dma *dma, uint64_t iova, bool write)
+{
+	uint32_t need = write ? DMA_WRITABLE : DMA_READABLE;
+	size_t at = dma->last;
+
+	if (!dma->enabled)
+		return NULL;
+	if (at >= dma->count || iova < dma->mapping[at].iova ||
+	    iova - dma->mapping[at].iova >= dma->mapping[at].size) {
+		at = find(dma, iova);
+		if (at == dma->count || dma->mapping[at].iova > iova)
+			return NULL;
+		dma->last = at;
+	}
+	const struct mapping *m = &dma->mapping[at];
+
+	return m->file && (m->access & need) ? m : NULL;
+}
+
+void *dma_at(struct nic *nic, uint64_t iova, size_t len, bool write)
+{
+	const struct mapping *m = look_up(nic->dma, iova, write);
+	const struct mapping *end;
+	uint8_t *host;
+	uint64_t have;
+
+	if (!m)
+		return NULL;
+	end = nic->dma->mapping + nic->dma->count;
+	host = m->file->base + m->offset + (iova - m->iova);
+	have = m->size - (iova - m->iova);
+	/* Neighbours by IOVA that are neighbours in the file too, as pages of a guest often are. */
+	while (have < len) {
+		const struct mapping *next = m + 1;
+
+		if (next == end || next->iova != m->iova + m->size || next->file != m->file ||
+		    next->offset != m->offset + m->size || next->access != m->access)
+			return NULL;
+		have += next->size;
+		m = next;
+	}
+	return host;
+}
+
+bool dma_reaches(struct nic *nic, uint64_t iova, size_t len, bool write)
+{
+	while (len > 0) {
+		const struct mapping *m = look_up(nic->dma, iova, write);
+		uint64_t have = m ? m->size - (iova - m->iova) : 0;
+
+		if (!m)
+			return false;
+		if (have >= len)
+			break;
+		iova += have;
+		len -= (size_t)have;
+	}
+	return true;
+}
+
+/* Copies piece by piece. The first piece that is not there ends it. */
+static int copy(struct nic *nic, uint64_t iova, uint8_t *mine, size_t len, bool write)
+{
+	while (len > 0) {
+		const struct mapping *m = look_up(nic->dma, iova, write);
+
+		if (!m) {
+			if (!dma_enabled(nic))
+				return -EFAULT;
+			violation(nic, VIOLATION_DMA_FAULT, "%s of %zu bytes at IOVA %#llx",
+				  write ? "write" : "read", len, (unsigned long long)iova);
+			if (!write) /* a write is posted: nothing comes back */
+				dma_refused(nic);
+			return -EFAULT;
+		}
+		uint64_t in = iova - m->iova;
+		size_t n = m->size - in < len ? (size_t)(m->size - in) : len;
+		uint8_t *host = m->file->base + m->offset + in;
+
+		if (write)
+			memcpy(host, mine, n);
+		else
+			memcpy(mine, host, n);
+		iova += n;
+		mine += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int dma_read(struct nic *nic, uint64_t iova, void *to, size_t len)
+{
+	return copy(nic, iova, to, len, false);
+}
+
+int dma_write(struct nic *nic, uint64_t iova, const void *from, size_t len)
+{
+	return copy(nic, iova, (uint8_t *)(uintptr_t)from, len, true);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The SFP+ module: a 10GBASE-SR optic with digital diagnostics (SFF-8472), on the two
+ * wires of I2CCTL (section 8.2.3.1.5), which the driver moves bit by bit.
+ *
+ * Both wires are open drain: a line is high when everybody lets go of it. The module
+ * never stretches the clock, so SCL is the driver's alone. SDA is low if either side
+ * pulls it. The module looks at SDA where SCL rises and changes it where SCL falls; SDA
+ * moving while SCL is high is a start (falls) or a stop (rises).
+ *
+ *   start, 0xa0, offset, start, 0xa1, data...  stop     a read; the offset counts on
+ *   start, 0xa2, offset, data...               stop     a write
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/ixnic/nic.h"
+
+#define PAGE_BYTES 256
+
+/* Bytes of the diagnostics page that matter here. */
+#define DDM_TEMPERATURE        96  /* 1/256 C */
+#define DDM_VOLTAGE            98  /* 100 uV */
+#define DDM_BIAS               100 /* 2 uA */
+#define DDM_TX_POWER           102 /* 0.1 uW */
+#define DDM_RX_POWER           104
+#define DDM_STATUS             110
+#define STATUS_TX_DISABLE      0x80 /* the pin */
+#define STATUS_SOFT_TX_DISABLE 0x40
+#define STATUS_RX_LOS          0x02
+#define DDM_USER               128 /* 120 bytes that the user may write */
+
+enum bus { IDLE, ADDRESS, OFFSET, WRITE, READ };
+
+struct sfp {
+	uint8_t page[2][PAGE_BYTES]; /* at 0xa0 and 0xa2 */
+	enum bus state;
+	uint8_t device; /* which page */
+	uint8_t offset;
+	uint8_t shift; /* the byte on its way */
+	uint32_t bits; /* clocks of this byte so far; the ninth is the acknowledgement */
+	bool scl, sda; /* the lines */
+	bool pull;     /* the module pulls SDA low */
+	bool nack;     /* the driver wants no more bytes */
+};
+
+static void put(uint8_t *page, uint32_t at, const char *text, size_t len)
+{
+	memset(page + at, ' ', len);
+	memcpy(page + at, text, strlen(text));
+}
+
+static void put16(uint8_t *page, uint32_t at, uint32_t value)
+{
+	page[at] = (uint8_t)(value >> 8);
+	page[at + 1] = (uint8_t)value;
+}
+
+static void put_sum(uint8_t *page, uint32_t from, uint32_t at)
+{
+	page[at] = 0;
+	for (uint32_t i = from; i < at; i++)
+		page[at] = (uint8_t)(page[at] + page[i]);
+}
+
+/* SFF-8472 table 4-1: what the module is. */
+static void identity_make(uint8_t *page, const uint8_t mac[6])
+{
+	static const char hex[] = "0123456789ABCDEF";
+	char serial[13] = "";
+
+	for (int i = 0; i < 12; i++)
+		serial[i] = hex[mac[i / 2] >> (i % 2 ? 0 : 4) & 15];
+	page[0] = 0x03;  /* SFP */
+	page[1] = 0x04;  /* two-wire identification only */
+	page[2] = 0x07;  /* LC connector */
+	page[3] = 0x10;  /* 10GBASE-SR */
+	page[11] = 0x06; /* 64B/66B */
+	page[12] = 103;  /* 10.3 Gb/s */
+	page[16] = 8;    /* 80 m of OM2 */
+	page[17] = 3;    /* 30 m of OM1 */
+	page[18] = 40;   /* 400 m of OM4 */
+	page[19] = 30;   /* 300 m of OM3 */
+	put(page, 20, "IXTAP", 16);
+	page[37] = 0x00; /* Intel's: drivers want a module that they know */
+	page[38] = 0x1b;
+	page[39] = 0x21;
+	put(page, 40, "SOFT-10G-SR", 16);
+	put(page, 56, "1", 4);
+	put16(page, 60, 850); /* nm */
+	put_sum(page, 0, 63);
+	put16(page, 64, 0x001a); /* TX disable, TX fault, loss of signal */
+	put(page, 68, serial, 16);
+	put(page, 84, "260101", 8);
+	page[92] = 0x68; /* diagnostics, internally calibrated, average power */
+	page[93] = 0xf0; /* alarms, soft TX disable, soft TX fault and loss of signal */
+	page[94] = 0x05; /* SFF-8472 revision 11.0 */
+	put_sum(page, 64, 95);
+}
+
+/* SFF-8472 table 9-1 ff.: limits, calibration, readings. */
+static void diagnostics_make(uint8_t *page)
+{
+	static const uint16_t limits[] = {
+		/* high alarm, low alarm, high warning, low warning */
+		78 << 8, 0xf300, 73 << 8, 0xf800, /* -13 C, -8 C */
+		37000,   29000,  36000,   30000,  5900, 2000,
+		5500,    2500,   15849,   1585,   7943, 2239, /* 2.0, -8.0, -1.0, -6.5 dBm */
+		10000,   158,    7943,    251,                /* 0.0, -18.0, -1.0, -16.0 dBm */
+	};
+
+	for (uint32_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		put16(page, 2 * i, limits[i]);
+	put16(page, 68, 0x3f80); /* received power: 1.0 as a float */
+	for (uint32_t at = 76; at <= 88; at += 4)
+		put16(page, at, 0x0100); /* the others: slope 1.0, offset 0 */
+	put_sum(page, 0, 95);
+	put16(page, DDM_TEMPERATURE, 38 << 8);
+	put16(page, DDM_VOLTAGE, 33000);
+	put(page, DDM_USER, "", 120);
+}
+
+int sfp_new(struct nic *nic)
+{
+	nic->sfp = calloc(1, sizeof(*nic->sfp));
+	if (!nic->sfp)
+		return -ENOMEM;
+	identity_make(nic->sfp->page[0], nic->mac);
+	diagnostics_make(nic->sfp->page[1]);
+	sfp_reset(nic);
+	return 0;
+}
+
+void sfp_free(struct nic *nic)
+{
+	free(nic->sfp);
+	nic->sfp = NULL;
+}
+
+/* The module has no reset pin: only the wires are let go. */
+void sfp_reset(struct nic *nic)
+{
+	struct sfp *sfp = nic->sfp;
+
+	sfp->state = IDLE;
+	sfp->pull = false;
+	sfp->scl = sfp->sda = true;
+}
+
+bool sfp_laser(const struct nic *nic)
+{
+	return !(nic->sfp->page[1][DDM_STATUS] & STATUS_SOFT_TX_DISABLE);
+}
+
+/* The readings follow the laser and the light. */
+static void diagnostics_update(struct nic *nic)
+{
+	uint8_t *page = nic->sfp->page[1];
+	bool pin = reg(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA;
+	bool laser = !pin && sfp_laser(nic);
+	bool light = link_light(nic);
+
+	put16(page, DDM_BIAS, laser ? 3700 : 0);
+	put16(page, DDM_TX_POWER, laser ? 5800 : 0);
+	put16(page, DDM_RX_POWER, light ? 5500 : 0);
+	page[DDM_STATUS] = (uint8_t)((page[DDM_STATUS] & STATUS_SOFT_TX_DISABLE) |
+				     (pin ? STATUS_TX_DISABLE : 0) | (light ? 0 : STATUS_RX_LOS));
+}
+
+static void byte_write(struct nic *nic, uint8_t value)
+{
+	struct sfp *sfp = nic->sfp;
+	uint8_t at = sfp->offset++;
+
+	if (sfp->device != 1)
+		return; /* the identity is protected */
+	if (at >= DDM_USER && at < DDM_USER + 120)
+		sfp->page[1][at] = value;
+	if (at == DDM_STATUS) {
+		sfp->page[1][at] = value & STATUS_SOFT_TX_DISABLE;
+		link_laser_changed(nic);
+	}
+}
+
+/* A byte came from the driver; whether the module acknowledges it. */
+static bool byte_received(struct nic *nic)
+{
+	struct sfp *sfp = nic->sfp;
+
+	switch (sfp->state) {
+	case ADDRESS:
+		if ((sfp->shift & 0xfc) != 0xa0)
+			break;
+		sfp->device = sfp->shift >> 1 & 1;
+		sfp->state = sfp->shift & 1 ? READ : OFFSET;
+		sfp->nack = false;
+		return true;
+	case OFFSET:
+		sfp->offset = sfp->shift;
+		sfp->state = WRITE;
+		return true;
+	case WRITE:
+		byte_write(nic, sfp->shift);
+		return true;
+	case IDLE:
+	case READ:
+		break;
+	}
+	sfp->state = IDLE;
+	return false;
+}
+
+static void clock_rise(struct sfp *sfp, bool sda)
+{
+	sfp->bits++;
+	if (sfp->state == READ) {
+		if (sfp->bits == 9)
+			sfp->nack = sda;
+	} else if (sfp->bits <= 8) {
+		sfp->shift = (uint8_t)(sfp->shift << 1 | sda);
+	}
+}
+
+/* Drives the bit of a byte read that the next clock will take. */
+static void bit_drive(struct sfp *sfp)
+{
+	sfp->pull = !(sfp->shift >> (7 - sfp->bits) & 1);
+}
+
+static void clock_fall(struct nic *nic)
+{
+	struct sfp *sfp = nic->sfp;
+	bool reading = sfp->state == READ;
+
+	if (sfp->bits == 8) {
+		sfp->pull = reading ? false : byte_received(nic);
+	} else if (sfp->bits >= 9) {
+		sfp->bits = 0;
+		sfp->pull = false;
+		if (!reading)
+			return;
+		if (sfp->nack) {
+			sfp->state = IDLE;
+			return;
+		}
+		if (sfp->device == 1)
+			diagnostics_update(nic);
+		sfp->shift = sfp->page[sfp->device][sfp->offset++];
+		bit_drive(sfp);
+	} else if (reading && sfp->bits > 0) {
+		bit_drive(sfp);
+	}
+}
+
+static void i2cctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	struct sfp *sfp = nic->sfp;
+	bool scl = written & IXGBE_I2CCTL_CLK_OUT;
+	bool out = written & IXGBE_I2CCTL_DATA_OUT;
+	bool sda = out && !sfp->pull;
+	uint32_t value = written & (IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT);
+
+	(void)index;
+	if (value != (old & (IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT)) &&
+	    !(reg(nic, IXGBE_SW_FW_SYNC) & IXGBE_SW_FW_SYNC_SW_PHY0))
+		violation(nic, VIOLATION_SEMAPHORE, "I2CCTL = 0x%08x without SW_PHY0", written);
+	if (scl && sfp->scl && sda != sfp->sda) {
+		sfp->state = sda ? IDLE : ADDRESS;
+		sfp->bits = 0;
+		sfp->pull = false;
+	} else if (scl && !sfp->scl && sfp->state != IDLE) {
+		clock_rise(sfp, sda);
+	} else if (!scl && sfp->scl && sfp->state != IDLE) {
+		clock_fall(nic);
+	}
+	sfp->scl = scl;
+	sfp->sda = out && !sfp->pull;
+	reg_set(nic, IXGBE_I2CCTL,
+		value | (scl ? IXGBE_I2CCTL_CLK_IN : 0) | (sfp->sda ? IXGBE_I2CCTL_DATA_IN : 0));
+}
+
+const struct reg_hook sfp_hooks[] = {
+	{IXGBE_I2CCTL, NULL, i2cctl_write},
+	{0},
+};

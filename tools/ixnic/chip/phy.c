@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The link (sections 3.7, 4.6.4 and 8.2.3.22): 10 Gb/s serial over the SFP+ module.
+ *
+ *   laser on (ESDP.SDP3, the module's TX_DISABLE, AUTOC2)
+ *   and cable plugged ----------------------------+--> wire_carrier_set: light for the far end
+ *   and light from the far end -------------------+
+ *   and AUTOC.LMS is 10 Gb/s serial --------------+--> LINKS.UP, 20 ms later; EICR.LSC
+ *   or AUTOC.FLU: up without any of these --------+
+ *
+ * The link goes down at once and comes up after a while, as receivers do. AUTOC.Restart_AN takes
+ * it down and begins anew. The modes of AUTOC.LMS that negotiate over a backplane find no
+ * partner on an optic; ANLP1 shows their state machine running, which is what drivers look at to
+ * know that a pipeline reset took.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "tools/ixnic/nic.h"
+
+#define TRAINING_NS 20000000u
+
+/* ANLP1.AN_STATE while a backplane mode looks for a partner: transmit disabled. */
+#define AN_STATE_SEARCHING 1u
+
+struct link {
+	bool light;   /* from the far end */
+	bool emitted; /* what the wire was told last */
+	bool up;
+	bool training;
+	bool was_down; /* since LINKS was read last: LINK_STATUS latches low */
+};
+
+int link_new(struct nic *nic)
+{
+	nic->link = calloc(1, sizeof(*nic->link));
+	return nic->link ? 0 : -ENOMEM;
+}
+
+void link_free(struct nic *nic)
+{
+	free(nic->link);
+	nic->link = NULL;
+}
+
+bool link_is_up(const struct nic *nic)
+{
+	return nic->link->up;
+}
+
+bool link_light(const struct nic *nic)
+{
+	return nic->cable && nic->link->light;
+}
+
+/* SDP3 is the module's TX_DISABLE on the boards that drivers know. */
+bool link_laser(const struct nic *nic)
+{
+	return !(reg(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA) && sfp_laser(nic) &&
+	       !(reg(nic, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE);
+}
+
+static uint32_t link_mode(const struct nic *nic)
+{
+	return IXGBE_FIELD_GET(IXGBE_AUTOC_LMS, reg(nic, IXGBE_AUTOC));
+}
+
+static bool link_wanted(const struct nic *nic)
+{
+	if (reg(nic, IXGBE_AUTOC) & IXGBE_AUTOC_FLU)
+		return true;
+	return link_light(nic) && link_laser(nic) && link_mode(nic) == IXGBE_AUTOC_LMS_10G_SERIAL;
+}
+
+/* LINKS.MODE and the units that are on, for each value of AUTOC.LMS. */
+static const uint32_t mode_bits[8] = {
+	[IXGBE_AUTOC_LMS_1G_NO_AN] = IXGBE_LINKS_1G_PCS_EN,
+	[IXGBE_AUTOC_LMS_10G_PARALLEL] =
+		IXGBE_LINKS_10G_XGXS_EN |
+		IXGBE_FIELD_PREP(IXGBE_LINKS_MODE, IXGBE_LINKS_MODE_10G_PARALLEL),
+	[IXGBE_AUTOC_LMS_1G_AN] = IXGBE_LINKS_1G_PCS_EN | IXGBE_LINKS_1G_AN_EN,
+	[IXGBE_AUTOC_LMS_10G_SERIAL] =
+		IXGBE_LINKS_10G_SERIAL_EN |
+		IXGBE_FIELD_PREP(IXGBE_LINKS_MODE, IXGBE_LINKS_MODE_10G_SERIAL),
+	[IXGBE_AUTOC_LMS_KX4_KX_KR] = IXGBE_LINKS_MODE,
+	[IXGBE_AUTOC_LMS_SGMII] = IXGBE_LINKS_SGMII_EN,
+	[IXGBE_AUTOC_LMS_KX4_KX_KR_1G_AN] = IXGBE_LINKS_MODE,
+	[IXGBE_AUTOC_LMS_KX4_KX_KR_SGMII] = IXGBE_LINKS_MODE,
+};
+
+/* The registers that show the link. */
+static void status_show(struct nic *nic)
+{
+	const struct link *link = nic->link;
+	uint32_t mode = link_mode(nic);
+	uint32_t links = 0;
+
+	if (link->up)
+		links = mode_bits[mode] | IXGBE_LINKS_UP | IXGBE_LINKS_LINK_STATUS |
+			IXGBE_LINKS_KR_SIGNAL | IXGBE_LINKS_KR_BLOCK_LOCK |
+			IXGBE_FIELD_PREP(IXGBE_LINKS_SPEED, IXGBE_LINKS_SPEED_10G);
+	if (link->was_down)
+		links &= ~IXGBE_LINKS_LINK_STATUS;
+	reg_set(nic, IXGBE_LINKS, links);
+	reg_set(nic, IXGBE_STATUS,
+		(reg(nic, IXGBE_STATUS) & ~IXGBE_STATUS_LINK_UP) |
+			(link->up ? IXGBE_STATUS_LINK_UP : 0));
+	reg_set(nic, IXGBE_ANLP1,
+		mode_bits[mode] == IXGBE_LINKS_MODE
+			? IXGBE_FIELD_PREP(IXGBE_ANLP1_AN_STATE, AN_STATE_SEARCHING)
+			: 0);
+}
+
+static void change(struct nic *nic, bool up)
+{
+	struct link *link = nic->link;
+
+	if (link->up == up)
+		return;
+	link->up = up;
+	if (!up)
+		link->was_down = true;
+	status_show(nic);
+	nic_log(NIC_LOG_INFO, "link %s", up ? "up, 10 Gb/s" : "down");
+	irq_raise(nic, IXGBE_EICR_LSC);
+}
+
+static void trained(void *ctx, uint32_t events)
+{
+	struct nic *nic = ctx;
+
+	(void)events;
+	nic->link->training = false;
+	if (link_wanted(nic))
+		change(nic, true);
+}
+
+/* Follows every input. `restart`: even a link that would stay up goes down first. */
+static void update(struct nic *nic, bool restart)
+{
+	struct link *link = nic->link;
+	bool emitted = link_laser(nic) && nic->cable;
+
+	if (emitted != link->emitted && nic->wire) {
+		link->emitted = emitted;
+		wire_carrier_set(nic, emitted);
+	}
+	if (restart || !link_wanted(nic)) {
+		change(nic, false);
+		link->training = false;
+	}
+	if (!link->up && !link->training && link_wanted(nic)) {
+		link->training = true;
+		if (nic->loop)
+			loop_timer_set(nic->loop, LOOP_TIMER_LINK, loop_now_ns() + TRAINING_NS,
+				       trained, nic);
+		else
+			trained(nic, 0);
+	}
+	status_show(nic);
+}
+
+void link_cable_set(struct nic *nic, bool plugged)
+{
+	nic->cable = plugged;
+	update(nic, false);
+}
+
+void link_light_set(struct nic *nic, bool light)
+{
+	nic->link->light = light;
+	update(nic, false);
+}
+
+void link_laser_changed(struct nic *nic)
+{
+	update(nic, false);
+}
+
+/* A software reset leaves the line alone, if the defaults mean the same; the others retrain. */
+void link_reset(struct nic *nic, enum nic_reset kind)
+{
+	update(nic, kind != NIC_RESET_CTRL_RST);
+}
+
+/* ---- The registers ---- */
+
+static void autoc_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	(void)index;
+	(void)old;
+	update(nic, written & IXGBE_AUTOC_RESTART_AN);
+}
+
+static void laser_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	(void)index;
+	(void)old;
+	(void)written;
+	update(nic, false);
+}
+
+static uint32_t links_read(struct nic *nic, uint32_t index, uint32_t value)
+{
+	(void)index;
+	nic->link->was_down = !nic->link->up;
+	status_show(nic);
+	return value;
+}
+
+/* Pins that are inputs show the board: SDP2 is high, a module sits in the cage. */
+static uint32_t esdp_read(struct nic *nic, uint32_t index, uint32_t value)
+{
+	(void)nic;
+	(void)index;
+	return value & IXGBE_FIELD_PREP(IXGBE_ESDP_SDP_IODIR, 1u << 2)
+		       ? value
+		       : value | IXGBE_ESDP_SDP2_DATA;
+}
+
+/* No PHY answers on the MDIO wires, which are pulled up. */
+static void msca_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	uint32_t op = IXGBE_FIELD_GET(IXGBE_MSCA_OPCODE, written);
+
+	(void)index;
+	(void)old;
+	if (written & IXGBE_MSCA_MDICMD &&
+	    (op == IXGBE_MSCA_OPCODE_READ || op == IXGBE_MSCA_OPCODE_READ_INCREMENT))
+		reg_set(nic, IXGBE_MSRWD, reg(nic, IXGBE_MSRWD) | IXGBE_MSRWD_READ_DATA);
+}
+
+const struct reg_hook link_hooks[] = {
+	{IXGBE_AUTOC, NULL, autoc_write},     {IXGBE_AUTOC2, NULL, laser_write},
+	{IXGBE_ESDP, esdp_read, laser_write}, {IXGBE_LINKS, links_read, NULL},
+	{IXGBE_MSCA, NULL, msca_write},       {0},
+};

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The register file: what a read and a write do, driven by the table of ixgbe/tables/regs.h.
+ *
+ * The access class and the writable mask of the row are applied first, then the hooks
+ * of the parts. Aliases are stored at the row's own offset. Several parts may hook one
+ * register; their functions run in the order of `parts`.
+ *
+ * A driver may do anything here: an access that the datasheet forbids is a violation,
+ * counted and otherwise without effect.
+ */
+#include <assert.h>
+#include <string.h>
+#include <threads.h>
+
+#include "tools/ixnic/nic.h"
+
+#define HOOKS_MAX 256 /* of all parts together */
+
+static const struct reg_hook *const parts[] = {
+	reset_hooks, eeprom_hooks, spi_hooks, sfp_hooks,    link_hooks, irq_hooks,
+	path_hooks,  rx_hooks,     tx_hooks,  filter_hooks, fdir_hooks, stats_hooks,
+};
+
+/* The hooks of a row, as a list; index 0 of `joined` ends every list. */
+static struct {
+	const struct reg_hook *hook;
+	uint8_t next;
+} joined[HOOKS_MAX];
+static uint8_t row_hooks[IXGBE_REGISTER_ROWS];
+static once_flag join_once = ONCE_FLAG_INIT;
+
+/* Bits in no writable mask that a driver may write as one all the same: those that act and read
+ * back as zero, and inputs that come along when a driver writes back what it read. */
+static const struct {
+	enum ixgbe_reg_row row;
+	uint32_t bits;
+} acting[] = {
+	{IXGBE_ROW_CTRL, IXGBE_CTRL_RST | IXGBE_CTRL_LRST},
+	{IXGBE_ROW_I2CCTL, IXGBE_I2CCTL_CLK_IN | IXGBE_I2CCTL_DATA_IN},
+	{IXGBE_ROW_EEC, IXGBE_EEC_DO | IXGBE_EEC_GNT},
+	{IXGBE_ROW_FLA, IXGBE_FLA_SO | IXGBE_FLA_GNT},
+	{IXGBE_ROW_EERD, IXGBE_EERD_START | IXGBE_EERD_DONE | IXGBE_EERD_DATA},
+	{IXGBE_ROW_EEWR, IXGBE_EEWR_START | IXGBE_EEWR_DONE},
+	{IXGBE_ROW_RXDCTL, IXGBE_RXDCTL_SWFLSH},
+	{IXGBE_ROW_RXDCTL_HI, IXGBE_RXDCTL_SWFLSH},
+	{IXGBE_ROW_TXDCTL, IXGBE_TXDCTL_SWFLSH},
+	{IXGBE_ROW_EITR, IXGBE_EITR_CNT_WDIS},
+	{IXGBE_ROW_EITR_HI, IXGBE_EITR_CNT_WDIS},
+	{IXGBE_ROW_AUTOC, IXGBE_AUTOC_RESTART_AN},
+	{IXGBE_ROW_MSCA, IXGBE_MSCA_MDICMD},
+	{IXGBE_ROW_TCPTIMER, IXGBE_TCPTIMER_KICKSTART},
+	{IXGBE_ROW_IPSTXIDX, IXGBE_IPSTXIDX_READ | IXGBE_IPSTXIDX_WRITE},
+	{IXGBE_ROW_IPSRXIDX, IXGBE_IPSRXIDX_READ | IXGBE_IPSRXIDX_WRITE},
+	{IXGBE_ROW_PFMAILBOX, IXGBE_PFMAILBOX_STS | IXGBE_PFMAILBOX_ACK},
+	{IXGBE_ROW_PFQDE, IXGBE_PFQDE_WE | IXGBE_PFQDE_RE},
+	{IXGBE_ROW_FDIRCTRL, IXGBE_FDIRCTRL_INIT_DONE},
+	{IXGBE_ROW_DTXMXSZRQ, ~IXGBE_DTXMXSZRQ_MAX_BYTES}, /* has a rule of its own */
+};
+
+/* What the software and firmware semaphores and the manageability filters live through
+ * (section 4.2.3): resets of the driver's own doing. */
+static const enum ixgbe_reg_row lasting[] = {
+	IXGBE_ROW_SWSM, IXGBE_ROW_SW_FW_SYNC, IXGBE_ROW_MAVTV, IXGBE_ROW_MFUTP,
+	IXGBE_ROW_METF, IXGBE_ROW_MANC,       IXGBE_ROW_MFVAL, IXGBE_ROW_MANC2H,
+	IXGBE_ROW_MDEF, IXGBE_ROW_MDEF_EXT,   IXGBE_ROW_MIPAF, IXGBE_ROW_MMAL,
+	IXGBE_ROW_MMAH, IXGBE_ROW_FTFT,
+};
+
+static uint32_t row_of(const struct ixgbe_register *r)
+{
+	return (uint32_t)(r - ixgbe_registers);
+}
+
+static void hooks_join(void)
+{
+	uint32_t n = 1;
+
+	for (size_t p = sizeof(parts) / sizeof(parts[0]); p-- > 0;) {
+		const struct reg_hook *hook = parts[p];
+
+		for (; hook->read || hook->write; hook++) {
+			uint32_t index = 1;
+			const struct ixgbe_register *r = ixgbe_register_find(hook->offset, &index);
+
+			assert(r && index == 0 && n < HOOKS_MAX);
+			joined[n].hook = hook;
+			joined[n].next = row_hooks[row_of(r)];
+			row_hooks[row_of(r)] = (uint8_t)n++;
+		}
+	}
+}
+
+static const struct ixgbe_register *lookup(struct nic *nic, uint32_t offset, uint32_t *index,
+					   const char *access)
+{
+	const struct ixgbe_register *r;
+
+	call_once(&join_once, hooks_join);
+	if (offset % 4) {
+		violation(nic, VIOLATION_UNALIGNED_ACCESS, "%s at 0x%05x", access, offset);
+		return NULL;
+	}
+	r = ixgbe_register_find(offset, index);
+	if (!r)
+		violation(nic, VIOLATION_UNKNOWN_REGISTER, "%s at 0x%05x", access, offset);
+	return r;
+}
+
+uint32_t regfile_read(struct nic *nic, uint32_t offset)
+{
+	uint32_t index, at, value;
+	const struct ixgbe_register *r = lookup(nic, offset, &index, "read");
+
+	if (!r)
+		return 0;
+	at = r->offset + index * r->stride;
+	value = r->access == IXGBE_REG_WO ? 0 : reg(nic, at);
+	for (uint32_t h = row_hooks[row_of(r)]; h; h = joined[h].next) {
+		if (joined[h].hook->read)
+			value = joined[h].hook->read(nic, index, value);
+	}
+	/* What of EICR (RCW1C) a read clears depends on the interrupt mode: irq.c does it. */
+	if (r->access == IXGBE_REG_RC)
+		reg_set(nic, at, 0);
+	return value;
+}
+
+/* The value after the access class and the mask were applied. */
+static uint32_t apply(const struct ixgbe_register *r, uint32_t old, uint32_t written)
+{
+	switch (r->access) {
+	case IXGBE_REG_RW:
+		return (old & ~r->writable) | (written & r->writable);
+	case IXGBE_REG_W1C:
+	case IXGBE_REG_RCW1C:
+		return old & ~(written & r->writable);
+	case IXGBE_REG_W1S:
+		return old | (written & r->writable);
+	case IXGBE_REG_RO:
+	case IXGBE_REG_RC:
+	case IXGBE_REG_WO:
+		break;
+	}
+	return old;
+}
+
+static void check_write(struct nic *nic, const struct ixgbe_register *r, uint32_t index,
+			uint32_t old, uint32_t written)
+{
+	uint32_t reserved = written & ~r->writable & ~old;
+
+	if (r->access == IXGBE_REG_RO || r->access == IXGBE_REG_RC) {
+		if (written != old)
+			violation(nic, VIOLATION_READ_ONLY_WRITE, "%s[%u] = 0x%08x", r->name, index,
+				  written);
+		return;
+	}
+	if (r->access != IXGBE_REG_RW || !reserved)
+		return;
+	for (size_t i = 0; i < sizeof(acting) / sizeof(acting[0]); i++) {
+		if (acting[i].row == row_of(r))
+			reserved &= ~acting[i].bits;
+	}
+	if (reserved)
+		violation(nic, VIOLATION_RESERVED_BITS, "%s[%u] = 0x%08x, reserved 0x%08x", r->name,
+			  index, written, reserved);
+}
+
+void regfile_write(struct nic *nic, uint32_t offset, uint32_t value)
+{
+	uint32_t index, at, old;
+	const struct ixgbe_register *r = lookup(nic, offset, &index, "write");
+
+	if (!r)
+		return;
+	at = r->offset + index * r->stride;
+	old = reg(nic, at);
+	reset_check_write(nic, r);
+	check_write(nic, r, index, old, value);
+	reg_set(nic, at, apply(r, old, value));
+	for (uint32_t h = row_hooks[row_of(r)]; h; h = joined[h].next) {
+		if (joined[h].hook->write)
+			joined[h].hook->write(nic, index, old, value);
+	}
+}
+
+static bool row_lasts(uint32_t row)
+{
+	for (size_t i = 0; i < sizeof(lasting) / sizeof(lasting[0]); i++) {
+		if (lasting[i] == row)
+			return true;
+	}
+	return false;
+}
+
+void regfile_reset(struct nic *nic, enum nic_reset kind)
+{
+	bool by_driver = kind == NIC_RESET_CTRL_RST || kind == NIC_RESET_LINK;
+
+	for (uint32_t row = 0; row < IXGBE_REGISTER_ROWS; row++) {
+		const struct ixgbe_register *r = &ixgbe_registers[row];
+
+		if (by_driver && row_lasts(row))
+			continue;
+		for (uint32_t i = 0; i < r->count; i++)
+			reg_set(nic, r->offset + i * r->stride, r->reset);
+	}
+	/* The table has one reset value a row; here entry 0 alone has it (8.2.3.9.16). */
+	for (uint32_t i = 1; i < IXGBE_TXPBTHRESH_COUNT; i++)
+		reg_set(nic, IXGBE_AT(TXPBTHRESH, i), 0);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rules of the datasheet that the driver broke.
+ *
+ * Every case is counted. The first few of each rule are kept and logged with their
+ * details: enough to find the cause, and a driver that breaks a rule a million times
+ * a second costs one addition each.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tools/ixnic/nic.h"
+
+#define DETAIL_BYTES 120
+
+struct violations {
+	uint64_t total;
+	struct {
+		uint64_t count;
+		char first[NIC_VIOLATION_FIRST][DETAIL_BYTES];
+	} rule[VIOLATIONS];
+};
+
+static const struct {
+	const char *name, *section, *text;
+} rules[VIOLATIONS] = {
+#define R(name, section, text) {#name, section, text},
+	NIC_VIOLATIONS(R)
+#undef R
+};
+
+int violations_new(struct nic *nic)
+{
+	nic->violations = calloc(1, sizeof(*nic->violations));
+	return nic->violations ? 0 : -ENOMEM;
+}
+
+void violations_free(struct nic *nic)
+{
+	free(nic->violations);
+	nic->violations = NULL;
+}
+
+void violation(struct nic *nic, enum nic_violation rule, const char *format, ...)
+{
+	struct violations *violations = nic->violations;
+	uint64_t n = violations->rule[rule].count++;
+	char *detail;
+	va_list args;
+
+	violations->total++;
+	if (n >= NIC_VIOLATION_FIRST)
+		return;
+	detail = violations->rule[rule].first[n];
+	va_start(args, format);
+	vsnprintf(detail, DETAIL_BYTES, format, args);
+	va_end(args);
+	nic_log(NIC_LOG_WARNING, "the driver broke %s (82599 datasheet %s: %s): %s",
+		rules[rule].name, rules[rule].section, rules[rule].text, detail);
+}
+
+uint64_t violation_count(const struct nic *nic, enum nic_violation rule)
+{
+	return nic->violations->rule[rule].count;
+}
+
+uint64_t violation_total(const struct nic *nic)
+{
+	return nic->violations->total;
+}
+
+struct violation_info violation_info(const struct nic *nic, enum nic_violation rule)
+{
+	struct violation_info info = {
+		.name = rules[rule].name,
+		.section = rules[rule].section,
+		.text = rules[rule].text,
+		.count = nic->violations->rule[rule].count,
+	};
+
+	for (uint32_t i = 0; i < NIC_VIOLATION_FIRST && i < info.count; i++)
+		info.first[i] = nic->violations->rule[rule].first[i];
+	return info;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The turns of the data path, and its state as a whole. */
+#include "data.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fdir.h"
+#include "tools/ixnic/wire/wire.h"
+
+int datapath_new(struct nic *nic)
+{
+	struct datapath *dp = calloc(1, sizeof(*dp));
+
+	if (!dp)
+		return -ENOMEM;
+	dp->filter_stale = true;
+	dp->fifo = calloc(1, RX_BUFFER_BYTES);
+	dp->tx_buffer = calloc(1, TX_HEADROOM + TX_PACKET_BYTES);
+	nic->datapath = dp;
+	if (dp->fifo && dp->tx_buffer && fdir_new(&dp->fdir) == 0)
+		return 0;
+	datapath_free(nic);
+	return -ENOMEM;
+}
+
+void datapath_free(struct nic *nic)
+{
+	struct datapath *dp = nic->datapath;
+
+	if (!dp)
+		return;
+	free(dp->fifo);
+	free(dp->tx_buffer);
+	fdir_free(dp->fdir);
+	free(dp);
+	nic->datapath = NULL;
+}
+
+void datapath_reset(struct nic *nic)
+{
+	rx_reset(nic);
+	tx_reset(nic);
+	fdir_reset(nic);
+	nic->datapath->filter_stale = true;
+}
+
+union ixgbe_desc *desc_at(struct nic *nic, uint64_t base, uint32_t index)
+{
+	uint64_t iova = base + (uint64_t)index * IXGBE_DESC_BYTES;
+	void *desc = dma_at(nic, iova, IXGBE_DESC_BYTES, true);
+
+	if (desc && (uintptr_t)desc % sizeof(uint64_t) == 0)
+		return desc;
+	if (dma_enabled(nic)) {
+		dma_refused(nic);
+		violation(nic, VIOLATION_DMA_FAULT, "descriptor %u at IOVA %#llx", index,
+			  (unsigned long long)iova);
+	}
+	return NULL;
+}
+
+void datapath_counters(const struct nic *nic, counter_fn fn, void *ctx)
+{
+	static const char *const names[] = {
+#define C(name) #name,
+		NIC_COUNTERS(C)
+#undef C
+	};
+
+	for (uint32_t i = 0; i < NIC_COUNTER_COUNT; i++)
+		fn(ctx, names[i], nic->datapath->counter[i]);
+}
+
+static void raise(struct nic *nic, uint64_t *map, void (*irq)(struct nic *nic, uint32_t queue))
+{
+	for (uint32_t word = 0; word < NIC_QUEUES / 64; word++) {
+		while (map[word]) {
+			uint32_t bit = (uint32_t)__builtin_ctzll(map[word]);
+
+			map[word] &= map[word] - 1;
+			irq(nic, word * 64 + bit);
+		}
+	}
+}
+
+bool datapath_work(struct nic *nic)
+{
+	struct datapath *dp = nic->datapath;
+	bool more = false;
+
+	rx_drain(nic);
+	more |= wire_poll(nic, RX_FRAMES_TURN);
+	rsc_close_all(nic); /* before transmit: a driver that polls need not wait for that */
+	more |= tx_work(nic, TX_FRAMES_TURN);
+	rsc_close_all(nic); /* what was looped back */
+	wire_flush(nic);
+	capture_flush(nic);
+	raise(nic, dp->rx_interrupts, irq_raise_rx);
+	raise(nic, dp->tx_interrupts, irq_raise_tx);
+	return more;
+}

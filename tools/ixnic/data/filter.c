@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which frames are for us (sections 7.1.1.1, 7.1.1.2) and to which queue they go (7.1.2).
+ *
+ * A frame is accepted by an exact address, by the unicast or multicast hash tables, by a
+ * promiscuous mode, or as broadcast; and then by its VLAN. Queues come from EtherType filters, then
+ * the SYN and the five-tuple filters in the order that SYNQF gives them, then the flow director
+ * (fdir.c), then RSS, traffic class and pool as MRQC says (7.1.2.1). Pools are those of a physical
+ * function alone: every frame is the default pool's.
+ *
+ * Tables that are searched for each frame are kept in a form that is quick to search, and
+ * rebuilt at the next frame after a register behind them was written.
+ */
+#include "data.h"
+
+#include <endian.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "fdir.h"
+
+enum { TCP_FLAGS_AT = 13, TCP_SYN = 0x02 };
+
+static void filter_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	(void)index, (void)old, (void)written;
+	nic->datapath->filter_stale = true;
+}
+
+const struct reg_hook filter_hooks[] = {
+	{.offset = IXGBE_RAL, .write = filter_written},
+	{.offset = IXGBE_RAH, .write = filter_written},
+	{.offset = IXGBE_FTQF, .write = filter_written},
+	{.offset = IXGBE_ETQF, .write = filter_written},
+	{.offset = IXGBE_RSSRK, .write = filter_written},
+	{0},
+};
+
+static void filter_rebuild(struct nic *nic)
+{
+	struct datapath *dp = nic->datapath;
+	uint8_t key[RSS_KEY_BYTES];
+
+	dp->addresses = 0;
+	for (uint32_t i = 0; i < IXGBE_RAL_COUNT; i++) {
+		uint32_t high = reg(nic, IXGBE_AT(RAH, i));
+
+		if (high & IXGBE_RAH_AV)
+			dp->address[dp->addresses++] =
+				(uint64_t)(high & 0xffffu) << 32 | reg(nic, IXGBE_AT(RAL, i));
+	}
+	dp->five_tuples = false;
+	for (uint32_t i = 0; i < IXGBE_FTQF_COUNT; i++)
+		dp->five_tuples |= (reg(nic, IXGBE_AT(FTQF, i)) & IXGBE_FTQF_QUEUE_ENABLE) != 0;
+	dp->ethertypes = false;
+	for (uint32_t i = 0; i < IXGBE_ETQF_COUNT; i++)
+		dp->ethertypes |= (reg(nic, IXGBE_AT(ETQF, i)) & IXGBE_ETQF_FILTER_EN) != 0;
+	for (uint32_t i = 0; i < RSS_KEY_BYTES; i++)
+		key[i] = (uint8_t)(reg(nic, IXGBE_AT(RSSRK, i / 4)) >> i % 4 * 8);
+	rss_table_fill(&dp->rss, key);
+	dp->filter_stale = false;
+}
+
+/* The bits of the address that MCSTCTRL.MO selects, looked up in a table of 4096 bits. */
+static bool hash_match(const struct nic *nic, uint32_t table, const uint8_t *destination)
+{
+	static const uint8_t shift[] = {4, 3, 2, 0};
+	uint32_t mode = IXGBE_FIELD_GET(IXGBE_MCSTCTRL_MO, reg(nic, IXGBE_MCSTCTRL));
+	uint32_t bits = (uint32_t)(destination[5] << 8 | destination[4]) >> shift[mode] & 0xfff;
+
+	return reg(nic, table + bits / 32 * 4) >> bits % 32 & 1;
+}
+
+static bool address_exact(const struct nic *nic, const uint8_t *destination)
+{
+	const struct datapath *dp = nic->datapath;
+	uint64_t address = 0;
+
+	memcpy(&address, destination, 6);
+	address = le64toh(address);
+	for (uint32_t i = 0; i < dp->addresses; i++)
+		if (dp->address[i] == address)
+			return true;
+	return false;
+}
+
+static bool address_accept(const struct nic *nic, const uint8_t *destination, bool *inexact)
+{
+	uint32_t fctrl = reg(nic, IXGBE_FCTRL);
+
+	*inexact = false;
+	if (address_exact(nic, destination))
+		return true;
+	switch (stats_cast(destination)) {
+	case CAST_BROAD:
+		return fctrl & IXGBE_FCTRL_BAM;
+	case CAST_MULTI:
+		*inexact = true;
+		return fctrl & IXGBE_FCTRL_MPE || (reg(nic, IXGBE_MCSTCTRL) & IXGBE_MCSTCTRL_MFE &&
+						   hash_match(nic, IXGBE_MTA, destination));
+	case CAST_UNI:
+		break;
+	}
+	*inexact = true;
+	return fctrl & IXGBE_FCTRL_UPE || hash_match(nic, IXGBE_PFUTA, destination);
+}
+
+static bool vlan_accept(const struct nic *nic, const struct packet *packet)
+{
+	uint32_t vlnctrl = reg(nic, IXGBE_VLNCTRL);
+	uint32_t id = packet->tag & 0xfff;
+	uint32_t cfi = packet->tag >> 12 & 1;
+
+	if (!packet->vlan)
+		return true;
+	if (vlnctrl & IXGBE_VLNCTRL_CFIEN && cfi != IXGBE_FIELD_GET(IXGBE_VLNCTRL_CFI, vlnctrl))
+		return false;
+	if (!(vlnctrl & IXGBE_VLNCTRL_VFE))
+		return true;
+	return reg(nic, IXGBE_AT(VFTA, id / 32)) >> id % 32 & 1;
+}
+
+bool filter_accept(struct nic *nic, const uint8_t *destination, const struct packet *packet,
+		   bool *inexact)
+{
+	if (nic->datapath->filter_stale)
+		filter_rebuild(nic);
+	if (!address_accept(nic, destination, inexact)) {
+		count(nic, COUNTER_rx_drop_address);
+		return false;
+	}
+	if (!vlan_accept(nic, packet)) {
+		count(nic, COUNTER_rx_drop_vlan);
+		return false;
+	}
+	return true;
+}
+
+/* ---- Queues ---- */
+
+/* The first EtherType filter that matches, or -1. */
+static int ethertype_match(const struct nic *nic, const struct packet *packet)
+{
+	for (uint32_t i = 0; i < IXGBE_ETQF_COUNT; i++) {
+		uint32_t etqf = reg(nic, IXGBE_AT(ETQF, i));
+
+		if (!(etqf & IXGBE_ETQF_FILTER_EN) || packet->ip != PARSE_NO_IP ||
+		    IXGBE_FIELD_GET(IXGBE_ETQF_ETYPE, etqf) != packet->type)
+			continue;
+		if (etqf & IXGBE_ETQF_UP_EN &&
+		    (!packet->vlan || IXGBE_FIELD_GET(IXGBE_ETQF_UP, etqf) != packet->tag >> 13))
+			continue;
+		return (int)i;
+	}
+	return -1;
+}
+
+/* As FTQF.PROTOCOL counts them. */
+static uint32_t five_tuple_protocol(const struct packet *packet)
+{
+	switch (packet->l4_protocol) {
+	case IPPROTO_TCP:
+		return IXGBE_FTQF_PROTOCOL_TCP;
+	case IPPROTO_UDP:
+		return IXGBE_FTQF_PROTOCOL_UDP;
+	case IPPROTO_SCTP:
+		return IXGBE_FTQF_PROTOCOL_SCTP;
+	default:
+		return IXGBE_FTQF_PROTOCOL_OTHER;
+	}
+}
+
+uint32_t filter_pool(const struct nic *nic)
+{
+	uint32_t vt = reg(nic, IXGBE_PFVTCTL);
+
+	return vt & IXGBE_PFVTCTL_VT_ENA ? IXGBE_FIELD_GET(IXGBE_PFVTCTL_DEF_PL, vt) : 0;
+}
+
+/* A filter that compares ports is for packets that have some. */
+static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct packet *packet,
+			     const uint8_t *data)
+{
+	uint32_t ftqf = reg(nic, IXGBE_AT(FTQF, i));
+	uint32_t ports = packet->l4 ? le32_at(data + packet->l4) ^ reg(nic, IXGBE_AT(SDPQF, i))
+				    : IXGBE_SDPQF_SRC_PORT | IXGBE_SDPQF_DST_PORT;
+	uint32_t source = le32_at(data + packet->l3 + 12) ^ reg(nic, IXGBE_AT(SAQF, i));
+	uint32_t destination = le32_at(data + packet->l3 + 16) ^ reg(nic, IXGBE_AT(DAQF, i));
+	uint32_t protocol = five_tuple_protocol(packet);
+
+	return ftqf & IXGBE_FTQF_QUEUE_ENABLE && (ftqf & IXGBE_FTQF_MASK_SRC_ADDR || source == 0) &&
+	       (ftqf & IXGBE_FTQF_MASK_DST_ADDR || destination == 0) &&
+	       (ftqf & IXGBE_FTQF_MASK_SRC_PORT || !(ports & IXGBE_SDPQF_SRC_PORT)) &&
+	       (ftqf & IXGBE_FTQF_MASK_DST_PORT || !(ports & IXGBE_SDPQF_DST_PORT)) &&
+	       (ftqf & IXGBE_FTQF_MASK_PROTOCOL ||
+		IXGBE_FIELD_GET(IXGBE_FTQF_PROTOCOL, ftqf) == protocol) &&
+	       (ftqf & IXGBE_FTQF_MASK_POOL ||
+		IXGBE_FIELD_GET(IXGBE_FTQF_POOL, ftqf) == filter_pool(nic));
+}
+
+/* The filter of the highest priority that matches, or -1. Unfragmented IPv4 only. */
+static int five_tuple(const struct nic *nic, const struct packet *packet, const uint8_t *data)
+{
+	uint32_t best_priority = 0;
+	int best = -1;
+
+	if (packet->ip != PARSE_IPV4 || packet->fragment)
+		return -1;
+	for (uint32_t i = 0; i < IXGBE_FTQF_COUNT; i++) {
+		uint32_t priority =
+			IXGBE_FIELD_GET(IXGBE_FTQF_PRIORITY, reg(nic, IXGBE_AT(FTQF, i)));
+
+		if (!five_tuple_match(nic, i, packet, data))
+			continue;
+		if (best < 0 || priority > best_priority) {
+			best = (int)i;
+			best_priority = priority;
+		}
+	}
+	return best;
+}
+
+/* Queues that a pool and a traffic class are apart, and the bits of the RSS index
+ * (section 7.1.2.2). Indexed by MRQC.MRQE; a mode that does not exist sends everything to queue 0.
+ */
+static const struct {
+	uint8_t pool, class, rss_mask;
+} mrqe_modes[16] = {
+	[IXGBE_MRQC_MRQE_RSS] = {0, 0, 0xf},       [IXGBE_MRQC_MRQE_DCB8] = {0, 16, 0},
+	[IXGBE_MRQC_MRQE_DCB4] = {0, 32, 0},       [IXGBE_MRQC_MRQE_DCB8_RSS] = {0, 16, 0xf},
+	[IXGBE_MRQC_MRQE_DCB4_RSS] = {0, 32, 0xf}, [IXGBE_MRQC_MRQE_VT64] = {2, 0, 0},
+	[IXGBE_MRQC_MRQE_VT32_RSS] = {4, 0, 0x3},  [IXGBE_MRQC_MRQE_VT64_RSS] = {2, 0, 0x1},
+	[IXGBE_MRQC_MRQE_VT16_DCB8] = {8, 1, 0},   [IXGBE_MRQC_MRQE_VT32_DCB4] = {4, 1, 0},
+};
+
+static uint32_t mode_queue(const struct nic *nic, const struct packet *packet, bool hashed,
+			   uint32_t hash)
+{
+	uint32_t mode = IXGBE_FIELD_GET(IXGBE_MRQC_MRQE, reg(nic, IXGBE_MRQC));
+	uint32_t pool = IXGBE_FIELD_GET(IXGBE_PFVTCTL_DEF_PL, reg(nic, IXGBE_PFVTCTL));
+	uint32_t class = reg(nic, IXGBE_RTRUP2TC) >> (packet->tag >> 13) * 3 & 7;
+	uint32_t index = 0;
+
+	if (hashed)
+		index = reg(nic, IXGBE_AT(RETA, (hash & 0x7f) / 4)) >> (hash & 3) * 8;
+	return (pool * mrqe_modes[mode].pool + class * mrqe_modes[mode].class +
+		(index & mrqe_modes[mode].rss_mask)) %
+	       NIC_QUEUES;
+}
+
+/* TCP packets with SYN (7.1.2.6). */
+static bool syn_match(const struct nic *nic, const struct packet *packet, const uint8_t *data)
+{
+	return reg(nic, IXGBE_SYNQF) & IXGBE_SYNQF_QUEUE_EN && packet->l4 &&
+	       packet->l4_protocol == IPPROTO_TCP && data[packet->l4 + TCP_FLAGS_AT] & TCP_SYN;
+}
+
+/* The queue by the SYN filter or the five-tuple filters, whichever goes before; -1: by neither. */
+static int fixed_queue(const struct nic *nic, const struct packet *packet, const uint8_t *data)
+{
+	uint32_t synqf = reg(nic, IXGBE_SYNQF);
+	bool syn = syn_match(nic, packet, data);
+	int filter = -1;
+
+	if (nic->datapath->five_tuples && !(syn && synqf & IXGBE_SYNQF_SYNQFP))
+		filter = five_tuple(nic, packet, data);
+	if (filter >= 0)
+		return (int)IXGBE_FIELD_GET(IXGBE_L34TIMIR_RX_QUEUE,
+					    reg(nic, IXGBE_AT(L34TIMIR, filter)));
+	return syn ? (int)IXGBE_FIELD_GET(IXGBE_SYNQF_RX_QUEUE, synqf) : -1;
+}
+
+/* The flow director's queues are absolute, or with pools those of the frame's pool. */
+static uint32_t flow_queue(const struct nic *nic, const struct fdir_verdict *flow)
+{
+	uint32_t mode = IXGBE_FIELD_GET(IXGBE_MRQC_MRQE, reg(nic, IXGBE_MRQC));
+	uint32_t apart = mrqe_modes[mode].pool;
+
+	if (flow->drop || apart == 0)
+		return flow->queue;
+	return (filter_pool(nic) * apart + flow->queue % apart) % NIC_QUEUES;
+}
+
+void filter_queue(struct nic *nic, const struct packet *packet, const struct frame *frame,
+		  struct rx_packet *out, uint32_t *hash)
+{
+	struct datapath *dp = nic->datapath;
+	uint32_t mrqc = reg(nic, IXGBE_MRQC);
+	uint32_t mode = IXGBE_FIELD_GET(IXGBE_MRQC_MRQE, mrqc);
+	uint8_t input[RSS_INPUT_BYTES];
+	uint32_t type = IXGBE_RXD_RSS_NONE;
+	size_t input_len = 0;
+	struct fdir_verdict flow = {0};
+	int filter = dp->ethertypes ? ethertype_match(nic, packet) : -1;
+	int queue;
+
+	*hash = 0;
+	out->done.dword[0] = packet->types;
+	if (dp->fdir_on) {
+		fdir_lookup(nic, packet, frame, &flow);
+		out->done.dword[2] |= flow.status;
+	}
+	if (filter >= 0) {
+		uint32_t etqs = reg(nic, IXGBE_AT(ETQS, filter));
+
+		out->done.dword[0] = IXGBE_RXD_TYPE_ETQF | (uint32_t)filter << 4;
+		out->queue = IXGBE_FIELD_GET(IXGBE_ETQS_RX_QUEUE, etqs);
+		if (etqs & IXGBE_ETQS_QUEUE_EN)
+			return;
+	}
+	if (mrqe_modes[mode].rss_mask)
+		input_len = rss_input(input, &type, packet, frame->head, mrqc);
+	if (input_len)
+		*hash = rss_hash(&dp->rss, input, input_len);
+	queue = fixed_queue(nic, packet, frame->head);
+	if (queue >= 0) {
+		out->queue = (uint32_t)queue;
+	} else if (flow.routed) {
+		out->queue = flow_queue(nic, &flow);
+		out->flow_drop = flow.drop;
+	} else {
+		out->queue = mode_queue(nic, packet, input_len != 0, *hash);
+	}
+	if (flow.report) {
+		type = IXGBE_RXD_RSS_FDIR;
+		*hash = flow.id;
+	}
+	out->done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_RSS_TYPE, type);
+}

@@ -1,0 +1,703 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The receive side: from a frame on the wire to a descriptor written back.
+ *
+ *   rx_frame()  MAC checks ── address and VLAN filters ── queue ── checksums ─┐
+ *                                                                            v
+ *   ring <── rx_deliver() <── packet buffer, when the ring has no descriptors for it
+ *        <── rsc.c <─┘         on queues that coalesce
+ *
+ * The packet buffer is a first-in first-out memory of RXPBSIZE bytes (section 7.1.3.2): a frame
+ * whose queue has no descriptors waits in it and holds up those behind it, unless SRRCTL.DROP_EN is
+ * set. In the normal case nothing waits, and a frame is copied once, from the wire's buffer to
+ * the client's.
+ *
+ * The rings are the client's memory: a descriptor is read once into a copy, its addresses are
+ * only used through dma.c, and head and tail are taken modulo nothing: out of range means no
+ * descriptors.
+ */
+#include "data.h"
+
+#include <endian.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checksum.h"
+#include "fdir.h"
+
+enum {
+	ETHER_ADDRESSES = 12, /* bytes before the EtherType or tag */
+	ETHER_HEADER = 14,
+	CRC_BYTES = 4,
+	TAG_BYTES = 4,
+	FRAME_MIN = 60, /* without CRC */
+	FRAME_MAX_STANDARD = 1518,
+	TYPE_MIN = 0x600, /* below: a length */
+	TYPE_MAC_CONTROL = 0x8808,
+	CONTROL_PAUSE = 1,
+	PAYLOAD_MIN = 46,
+};
+
+/* ---- Registers ---- */
+
+struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue)
+{
+	uint32_t tail = rxq_reg(nic, IXGBE_RDT, queue);
+	struct rx_ring ring = {
+		.base = (uint64_t)rxq_reg(nic, IXGBE_RDBAH, queue) << 32 |
+			rxq_reg(nic, IXGBE_RDBAL, queue),
+		.size = rxq_reg(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES,
+		.head = rxq_reg(nic, IXGBE_RDH, queue),
+	};
+
+	if (ring.head < ring.size && tail < ring.size)
+		ring.free = (tail + ring.size - ring.head) % ring.size;
+	return ring;
+}
+
+static void live_written(struct nic *nic, uint32_t queue, const char *name)
+{
+	if (rxq_reg(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
+		violation(nic, VIOLATION_RX_RING_LIVE, "%s[%u]", name, queue);
+}
+
+static void rdbal_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	(void)old;
+	live_written(nic, queue, "RDBAL");
+	if (written % IXGBE_RING_ALIGN_BYTES)
+		violation(nic, VIOLATION_RX_RING_BASE, "RDBAL[%u] = 0x%08x", queue, written);
+}
+
+static void rdbah_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	(void)old, (void)written;
+	live_written(nic, queue, "RDBAH");
+}
+
+static void rdlen_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	(void)old;
+	live_written(nic, queue, "RDLEN");
+	if (written == 0 || written % IXGBE_RING_ALIGN_BYTES ||
+	    written > IXGBE_RING_MAX * IXGBE_DESC_BYTES)
+		violation(nic, VIOLATION_RX_RING_LENGTH, "RDLEN[%u] = %u", queue, written);
+}
+
+static void rdh_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	(void)old, (void)written;
+	live_written(nic, queue, "RDH");
+}
+
+static void rdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	/* A tail that stays where it is was not bumped: drivers write 0 while they set up. */
+	if (written != old && !nic->datapath->rxq[queue].enable_seen)
+		violation(nic, VIOLATION_RX_TAIL_EARLY, "RDT[%u] = %u", queue, written);
+	if (written != old && !dma_enabled(nic))
+		violation(nic, VIOLATION_DMA_FAULT, "RDT[%u] = %u without bus master", queue,
+			  written);
+	if (written >= rxq_reg(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES)
+		violation(nic, VIOLATION_RX_TAIL_RANGE, "RDT[%u] = %u", queue, written);
+}
+
+static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	uint32_t units =
+		IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_reg(nic, IXGBE_SRRCTL, queue));
+
+	if (!(written & IXGBE_RXDCTL_ENABLE))
+		nic->datapath->rxq[queue].enable_seen = false;
+	if (old & IXGBE_RXDCTL_ENABLE || !(written & IXGBE_RXDCTL_ENABLE))
+		return;
+	if (units == 0 || units > 16)
+		violation(nic, VIOLATION_RX_BUFFER_SIZE, "SRRCTL[%u].BSIZEPACKET = %u", queue,
+			  units);
+	rsc_check_queue(nic, queue);
+}
+
+static uint32_t rxdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
+{
+	if (value & IXGBE_RXDCTL_ENABLE)
+		nic->datapath->rxq[queue].enable_seen = true;
+	return value;
+}
+
+/* The second half of the queues has rows of its own. */
+#define HIGH_HALF(fn)                                                                              \
+	static void fn##_hi(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)       \
+	{                                                                                          \
+		fn(nic, index + IXGBE_RXQ_LOW_COUNT, old, written);                                \
+	}
+HIGH_HALF(rdbal_written)
+HIGH_HALF(rdbah_written)
+HIGH_HALF(rdlen_written)
+HIGH_HALF(rdh_written)
+HIGH_HALF(rdt_written)
+HIGH_HALF(rxdctl_written)
+
+static uint32_t rxdctl_read_hi(struct nic *nic, uint32_t index, uint32_t value)
+{
+	return rxdctl_read(nic, index + IXGBE_RXQ_LOW_COUNT, value);
+}
+
+const struct reg_hook rx_hooks[] = {
+	{.offset = IXGBE_RDBAL, .write = rdbal_written},
+	{.offset = IXGBE_RDBAH, .write = rdbah_written},
+	{.offset = IXGBE_RDLEN, .write = rdlen_written},
+	{.offset = IXGBE_RDH, .write = rdh_written},
+	{.offset = IXGBE_RDT, .write = rdt_written},
+	{.offset = IXGBE_RXDCTL, .write = rxdctl_written, .read = rxdctl_read},
+	{.offset = IXGBE_RDBAL_HI, .write = rdbal_written_hi},
+	{.offset = IXGBE_RDBAH_HI, .write = rdbah_written_hi},
+	{.offset = IXGBE_RDLEN_HI, .write = rdlen_written_hi},
+	{.offset = IXGBE_RDH_HI, .write = rdh_written_hi},
+	{.offset = IXGBE_RDT_HI, .write = rdt_written_hi},
+	{.offset = IXGBE_RXDCTL_HI, .write = rxdctl_written_hi, .read = rxdctl_read_hi},
+	{0},
+};
+
+/* ---- Into a ring ---- */
+
+enum outcome { DELIVERED, DROPPED, WAITS };
+
+void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len)
+{
+	while (len > 0) {
+		const struct slice *slice = &from->packet->part[from->part];
+		uint32_t n = slice->len - from->at < len ? slice->len - from->at : len;
+
+		memcpy(to, slice->data + from->at, n);
+		to += n;
+		len -= n;
+		from->at += n;
+		if (from->at == slice->len) {
+			from->part++;
+			from->at = 0;
+		}
+	}
+}
+
+bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, uint32_t len)
+{
+	uint8_t *to = dma_at(nic, iova, len, true);
+
+	if (to) {
+		rx_read(from, to, len);
+		return true;
+	}
+	while (len > 0) {
+		uint8_t piece[256];
+		uint32_t n = len < sizeof(piece) ? len : (uint32_t)sizeof(piece);
+
+		rx_read(from, piece, n);
+		if (dma_write(nic, iova, piece, n) < 0)
+			return false;
+		iova += n;
+		len -= n;
+	}
+	return true;
+}
+
+/* The legacy form of what is known of a frame (section 7.1.5). */
+static union ixgbe_desc done_legacy(const union ixgbe_desc *done, uint32_t status)
+{
+	uint32_t all = done->dword[2] | status;
+
+	return (union ixgbe_desc){
+		.dword[2] = done->dword[3] & IXGBE_RXD_LENGTH,
+		.dword[3] = (all & 0xff & ~IXGBE_RXD_STAT_FLM) |
+			    (all & IXGBE_RXD_ERR_RXE ? IXGBE_RXL_ERR_RXE : 0) |
+			    (all & IXGBE_RXD_ERR_L4E ? IXGBE_RXL_ERR_TCPE : 0) |
+			    (all & IXGBE_RXD_ERR_IPE ? IXGBE_RXL_ERR_IPE : 0) |
+			    (done->dword[3] & IXGBE_RXD_VLAN),
+	};
+}
+
+/* The header's length if it is to be split off: SRRCTL.DESCTYPE and PSRTYPE (section 7.1.10). */
+static uint32_t split_length(uint32_t srrctl, const struct rx_packet *packet)
+{
+	uint32_t room = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEHEADER, srrctl) * 64;
+
+	switch (IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl)) {
+	case IXGBE_SRRCTL_DESCTYPE_ADV_HEADER_SPLIT:
+		return packet->split <= room ? packet->split : 0;
+	case IXGBE_SRRCTL_DESCTYPE_ADV_SPLIT_ALWAYS:
+		if (packet->split && packet->split <= room)
+			return packet->split;
+		return packet->len < room ? packet->len : room;
+	default:
+		return 0;
+	}
+}
+
+union ixgbe_desc *rx_slot(struct nic *nic, uint32_t queue, const struct rx_ring *ring,
+			  union ixgbe_desc *given)
+{
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
+	union ixgbe_desc *slot = desc_at(nic, ring->base, ring->head);
+
+	if (!slot)
+		return NULL;
+	*given = desc_load(slot);
+	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && given->qword[1] & IXGBE_RXD_STAT_DD)
+		violation(nic, VIOLATION_RX_DESC_DD, "queue %u, descriptor %u", queue, ring->head);
+	return slot;
+}
+
+void rx_ring_advance(struct rx_ring *ring)
+{
+	ring->head = ring->head + 1 == ring->size ? 0 : ring->head + 1;
+	ring->free--;
+}
+
+/* Fills the ring's next descriptor with up to `room` bytes. */
+static bool fill_descriptor(struct nic *nic, uint32_t queue, struct rx_ring *ring,
+			    struct rx_reader *from, uint32_t split, uint32_t *left, uint32_t room)
+{
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
+	union ixgbe_desc given, done = from->packet->done;
+	union ixgbe_desc *slot = rx_slot(nic, queue, ring, &given);
+	uint32_t status = IXGBE_RXD_STAT_DD;
+	uint32_t len;
+	bool ok = true;
+
+	if (!slot)
+		return false;
+	if (split) {
+		ok = rx_read_to_client(nic, from, given.qword[1] & ~1ull, split);
+		*left -= split;
+		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_HDR_LEN, split) | IXGBE_RXD_SPH;
+	}
+	len = *left < room ? *left : room;
+	ok = ok && (len == 0 || rx_read_to_client(nic, from, given.qword[0], len));
+	*left -= len;
+
+	done.dword[3] |= len;
+	if (*left == 0)
+		status |= IXGBE_RXD_STAT_EOP | done.dword[2];
+	else
+		done.dword[3] &= IXGBE_RXD_LENGTH;
+	done.dword[2] = status;
+	if (type == IXGBE_SRRCTL_DESCTYPE_LEGACY) {
+		done = done_legacy(&done, status);
+		done.qword[0] = given.qword[0];
+	}
+	desc_store(slot, &done);
+	rx_ring_advance(ring);
+	return ok;
+}
+
+static enum outcome drop(struct nic *nic, const struct rx_packet *packet, enum nic_counter reason)
+{
+	count(nic, reason);
+	stats_rx_queue_drop(nic, packet->queue, 1, packet->len);
+	return DROPPED;
+}
+
+/* Writes a packet to its ring, or says why not. */
+static enum outcome rx_deliver(struct nic *nic, const struct rx_packet *packet)
+{
+	uint32_t queue = packet->queue;
+	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, queue);
+	uint32_t room = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024;
+	uint32_t split = split_length(srrctl, packet);
+	struct rx_reader from = {.packet = packet};
+	struct rx_ring ring;
+	uint32_t left = packet->len;
+	uint32_t need;
+	bool ok = true;
+
+	if (packet->rsc.tcp && rsc_take(nic, packet))
+		return DELIVERED;
+	ring = rx_ring_of(nic, queue);
+	if (!(rxq_reg(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE))
+		return drop(nic, packet,
+			    packet->flow_drop ? COUNTER_rx_drop_flow_director
+					      : COUNTER_rx_drop_queue_disabled);
+	if (room == 0)
+		return drop(nic, packet, COUNTER_rx_drop_too_big);
+	need = left > split ? (left - split + room - 1) / room : 1;
+	if (need >= ring.size)
+		return drop(nic, packet, COUNTER_rx_drop_too_big);
+	if (need > ring.free) {
+		if (srrctl & IXGBE_SRRCTL_DROP_EN)
+			return drop(nic, packet, COUNTER_rx_drop_no_descriptor);
+		return WAITS;
+	}
+	do {
+		ok = fill_descriptor(nic, queue, &ring, &from, split, &left, room) && ok;
+		split = 0;
+	} while (left > 0 && ok);
+	reg_set(nic, ixgbe_rxq_reg(IXGBE_RDH, queue), ring.head);
+	bit_set(nic->datapath->rx_interrupts, queue);
+	if (!ok)
+		return drop(nic, packet, COUNTER_rx_drop_dma);
+	count(nic, COUNTER_rx_delivered);
+	stats_rx_queue(nic, queue, 1, packet->len);
+	return DELIVERED;
+}
+
+/* ---- The packet buffer ---- */
+
+/* An entry of the packet buffer is a struct rx_packet, then its bytes, in multiples of 8. One with
+ * len 0 means: go on at the start. */
+static uint32_t fifo_bytes(uint32_t len)
+{
+	return (uint32_t)sizeof(struct rx_packet) + (len + 7u) / 8u * 8u;
+}
+
+static uint32_t fifo_size(const struct nic *nic)
+{
+	uint32_t size = reg(nic, IXGBE_RXPBSIZE) & IXGBE_RXPBSIZE_SIZE;
+	uint32_t most = RX_BUFFER_BYTES - fdir_memory(nic);
+
+	return size < most ? size : most;
+}
+
+static bool fifo_put(struct nic *nic, const struct rx_packet *packet)
+{
+	struct datapath *dp = nic->datapath;
+	uint32_t need = fifo_bytes(packet->len);
+	uint32_t to_end = RX_BUFFER_BYTES - dp->fifo_tail;
+	uint32_t skip = to_end < need ? to_end : 0;
+	struct rx_packet *entry;
+	struct rx_reader from = {.packet = packet};
+	uint8_t *bytes;
+
+	if (need + skip > fifo_size(nic) - dp->fifo_used || dp->fifo_used > fifo_size(nic))
+		return false;
+	if (skip) {
+		if (skip >= sizeof(*entry))
+			((struct rx_packet *)(void *)(dp->fifo + dp->fifo_tail))->len = 0;
+		dp->fifo_tail = 0;
+		dp->fifo_used += skip;
+	}
+	entry = (void *)(dp->fifo + dp->fifo_tail);
+	bytes = dp->fifo + dp->fifo_tail + sizeof(*entry);
+	rx_read(&from, bytes, packet->len);
+	*entry = *packet;
+	entry->parts = 1;
+	entry->part[0] = (struct slice){bytes, packet->len};
+	dp->fifo_tail = (dp->fifo_tail + need) % RX_BUFFER_BYTES;
+	dp->fifo_used += need;
+	return true;
+}
+
+/* The oldest packet; NULL if none waits. */
+static struct rx_packet *fifo_first(struct datapath *dp)
+{
+	uint32_t to_end = RX_BUFFER_BYTES - dp->fifo_head;
+	struct rx_packet *entry = (void *)(dp->fifo + dp->fifo_head);
+
+	if (dp->fifo_used == 0)
+		return NULL;
+	if (to_end < sizeof(*entry) || entry->len == 0) {
+		dp->fifo_used -= to_end;
+		dp->fifo_head = 0;
+		entry = (void *)dp->fifo;
+	}
+	return entry;
+}
+
+static void fifo_remove(struct datapath *dp, const struct rx_packet *packet)
+{
+	uint32_t need = fifo_bytes(packet->len);
+
+	dp->fifo_head = (dp->fifo_head + need) % RX_BUFFER_BYTES;
+	dp->fifo_used -= need;
+}
+
+void rx_drain(struct nic *nic)
+{
+	struct rx_packet *packet;
+
+	while ((packet = fifo_first(nic->datapath)) && rx_deliver(nic, packet) != WAITS)
+		fifo_remove(nic->datapath, packet);
+}
+
+/* The largest frame has room, even if it has to go to the buffer's start. */
+bool rx_ready(const struct nic *nic)
+{
+	uint32_t used = nic->datapath->fifo_used;
+
+	return used == 0 || used + 2 * fifo_bytes(NIC_FRAME_MAX) <= fifo_size(nic);
+}
+
+void rx_reset(struct nic *nic)
+{
+	struct datapath *dp = nic->datapath;
+	struct rx_packet *packet;
+
+	while ((packet = fifo_first(dp))) {
+		count(nic, COUNTER_rx_drop_reset);
+		fifo_remove(dp, packet);
+	}
+	rsc_reset(nic);
+	memset(dp->rxq, 0, sizeof(dp->rxq));
+	memset(dp->rx_interrupts, 0, sizeof(dp->rx_interrupts));
+}
+
+static void rx_enqueue(struct nic *nic, const struct rx_packet *packet)
+{
+	rx_drain(nic);
+	if (nic->datapath->fifo_used == 0 && rx_deliver(nic, packet) != WAITS)
+		return;
+	if (fifo_put(nic, packet))
+		return;
+	count(nic, COUNTER_rx_drop_missed);
+	stat_add(nic, IXGBE_RXMPC, 1);
+	irq_raise(nic, IXGBE_EICR_RX_MISS);
+}
+
+/* ---- What the MAC and the checksum unit say of a frame ---- */
+
+/* Counts and refuses frames that are too short or too long, or whose 802.3 length is wrong. With
+ * FCTRL.SBP they go on, marked. */
+static bool mac_accept(struct nic *nic, const struct frame *frame, const struct packet *packet,
+		       uint32_t *error)
+{
+	uint32_t hlreg0 = reg(nic, IXGBE_HLREG0);
+	uint32_t len = frame->head_len + frame->body_len;
+	uint32_t tags = packet->payload > ETHER_HEADER && packet->vlan ? TAG_BYTES : 0;
+	uint32_t max = FRAME_MAX_STANDARD;
+	enum nic_counter reason;
+
+	if (hlreg0 & IXGBE_HLREG0_JUMBOEN)
+		max = IXGBE_FIELD_GET(IXGBE_MAXFRS_MFS, reg(nic, IXGBE_MAXFRS));
+	if (max > IXGBE_FRAME_MAX_BYTES)
+		max = IXGBE_FRAME_MAX_BYTES;
+	if (len < FRAME_MIN) {
+		stat_add(nic, IXGBE_RUC, 1);
+		reason = COUNTER_rx_drop_runt;
+	} else if (len + CRC_BYTES > max + tags) {
+		stat_add(nic, IXGBE_ROC, 1);
+		reason = COUNTER_rx_drop_oversize;
+	} else if (packet->type < TYPE_MIN && hlreg0 & IXGBE_HLREG0_RXLNGTHERREN) {
+		uint32_t payload = len - ETHER_HEADER - tags;
+
+		if (payload == packet->type || (payload >= packet->type && payload <= PAYLOAD_MIN))
+			return true;
+		stat_add(nic, IXGBE_RLEC, 1);
+		reason = COUNTER_rx_drop_length_field;
+	} else {
+		return true;
+	}
+	*error |= IXGBE_RXD_ERR_RXE;
+	if (reg(nic, IXGBE_FCTRL) & IXGBE_FCTRL_SBP && len >= ETHER_HEADER && len <= NIC_FRAME_MAX)
+		return true;
+	count(nic, reason);
+	return false;
+}
+
+/* MAC control frames end here, unless MFLCN passes them on (section 3.7.7.3). */
+static bool control_accept(struct nic *nic, const struct frame *frame, const struct packet *packet)
+{
+	uint32_t mflcn = reg(nic, IXGBE_MFLCN);
+
+	if (packet->type != TYPE_MAC_CONTROL || frame->head_len < ETHER_HEADER + 4)
+		return true;
+	if (be16_at(frame->head + ETHER_HEADER) == CONTROL_PAUSE) {
+		bool on = be16_at(frame->head + ETHER_HEADER + 2) == 0;
+
+		stat_add(nic, on ? IXGBE_LXONRXCNT : IXGBE_LXOFFRXCNT, 1);
+		if (!(mflcn & IXGBE_MFLCN_DPF))
+			return true;
+	} else if (mflcn & IXGBE_MFLCN_PMCF) {
+		return true;
+	}
+	count(nic, COUNTER_rx_drop_control);
+	return false;
+}
+
+static uint64_t sum_from(const struct frame *frame, uint64_t sum, uint32_t at, uint32_t len)
+{
+	uint32_t in_head = at < frame->head_len ? frame->head_len - at : 0;
+
+	if (in_head > len)
+		in_head = len;
+	sum = csum_add(sum, frame->head + at, in_head);
+	return in_head < len ? csum_add(sum, frame->body, len - in_head) : sum;
+}
+
+static bool sctp_right(const struct frame *frame, const struct packet *packet)
+{
+	static const uint8_t zero[4];
+	const uint8_t *sctp = frame->head + packet->l4;
+	uint32_t in_head = frame->head_len - packet->l4;
+	uint32_t crc, found;
+
+	if (in_head > packet->l4_len)
+		in_head = packet->l4_len;
+	crc = crc32c_add(0, sctp, 8);
+	crc = crc32c_add(crc, zero, sizeof(zero));
+	crc = crc32c_add(crc, sctp + 12, in_head - 12);
+	crc = crc32c_add(crc, frame->body, packet->l4_len - in_head);
+	memcpy(&found, sctp + 8, sizeof(found));
+	return le32toh(found) == crc;
+}
+
+static bool l4_right(const struct frame *frame, const struct packet *packet)
+{
+	const uint8_t *l3 = frame->head + packet->l3;
+	bool v4 = packet->ip == PARSE_IPV4;
+	uint64_t sum;
+
+	if (packet->l4_protocol == IPPROTO_SCTP)
+		return sctp_right(frame, packet);
+	/* the 82599 reports a UDP checksum of 0 as wrong, though there is none (erratum) */
+	if (packet->l4_protocol == IPPROTO_UDP && be16_at(frame->head + packet->l4 + 6) == 0)
+		return false;
+	if (frame->checked == packet->l4 || frame->checked == FRAME_CHECKED_ANY)
+		return true;
+	sum = csum_pseudo(l3 + (v4 ? 12 : 8), l3 + (v4 ? 16 : 24), v4 ? 4 : 16, packet->l4_protocol,
+			  packet->l4_len);
+	return csum_fold(sum_from(frame, sum, packet->l4, packet->l4_len)) == 0xffff;
+}
+
+/* Status and error bits of the checksum unit (section 7.1.11). */
+static uint32_t checksum_status(const struct frame *frame, const struct packet *packet)
+{
+	uint32_t status = 0;
+
+	if (packet->ip == PARSE_IPV4) {
+		const uint8_t *l3 = frame->head + packet->l3;
+
+		status |= IXGBE_RXD_STAT_IPCS;
+		if (csum_fold(csum_add(0, l3, (l3[0] & 0xf) * 4u)) != 0xffff)
+			status |= IXGBE_RXD_ERR_IPE;
+	}
+	if (packet->l4 && !packet->routed) {
+		status |= IXGBE_RXD_STAT_L4I;
+		if (packet->l4_protocol == IPPROTO_UDP)
+			status |= IXGBE_RXD_STAT_UDPCS;
+		if (!l4_right(frame, packet))
+			status |= IXGBE_RXD_ERR_L4E;
+	}
+	return status;
+}
+
+/* With RXCSUM.IPPCSE, and PCSD clear: identification and raw payload sum of an IPv4 fragment. */
+static uint32_t fragment_sum(const struct nic *nic, const struct frame *frame,
+			     const struct packet *packet)
+{
+	const uint8_t *l3 = frame->head + packet->l3;
+	uint32_t header = packet->payload - packet->l3;
+
+	if (packet->ip != PARSE_IPV4 || !packet->fragment ||
+	    !(reg(nic, IXGBE_RXCSUM) & IXGBE_RXCSUM_IPPCSE))
+		return 0;
+	return (uint32_t)csum_fold(sum_from(frame, 0, packet->payload, be16_at(l3 + 2) - header))
+		       << 16 |
+	       be16_at(l3 + 4);
+}
+
+/* Where the header ends that PSRTYPE of the default pool wants split off, or 0. */
+static uint32_t split_at(const struct nic *nic, const struct packet *packet)
+{
+	uint32_t psrtype = reg(nic, IXGBE_PSRTYPE);
+	bool tcp = packet->l4 && packet->l4_protocol == IPPROTO_TCP;
+	bool udp = packet->l4 && packet->l4_protocol == IPPROTO_UDP;
+
+	if ((tcp && psrtype & IXGBE_PSRTYPE_SPLIT_TCP) ||
+	    (udp && psrtype & IXGBE_PSRTYPE_SPLIT_UDP))
+		return packet->payload;
+	if ((packet->ip == PARSE_IPV4 && psrtype & IXGBE_PSRTYPE_SPLIT_IP4) ||
+	    (packet->ip == PARSE_IPV6 && psrtype & IXGBE_PSRTYPE_SPLIT_IP6))
+		return packet->l4 ? packet->l4 : packet->payload;
+	return psrtype & IXGBE_PSRTYPE_SPLIT_L2 ? ETHER_HEADER : 0;
+}
+
+static uint32_t frame_crc(const struct frame *frame)
+{
+	return htole32(crc32_add(crc32_add(0, frame->head, frame->head_len), frame->body,
+				 frame->body_len));
+}
+
+static void add_part(struct rx_packet *out, const uint8_t *data, uint32_t len)
+{
+	if (len == 0)
+		return;
+	out->part[out->parts++] = (struct slice){data, len};
+	out->len += len;
+}
+
+/* Lays out the parts that reach the client: without the tag if RXDCTL.VME, with the CRC unless
+ * it is stripped. */
+static void lay_out(struct nic *nic, struct rx_packet *out, const struct frame *frame,
+		    const struct packet *packet, uint32_t *crc)
+{
+	bool vme = rxq_reg(nic, IXGBE_RXDCTL, out->queue) & IXGBE_RXDCTL_VME;
+	uint32_t resume = 0;
+
+	if (packet->vlan) {
+		out->done.dword[2] |= IXGBE_RXD_STAT_VP;
+		out->done.dword[3] |= IXGBE_FIELD_PREP(IXGBE_RXD_VLAN, packet->tag);
+	}
+	if (packet->vlan && vme) {
+		add_part(out, frame->head, packet->tag_at);
+		resume = packet->tag_at + TAG_BYTES;
+		if (out->split > resume)
+			out->split -= TAG_BYTES;
+	}
+	add_part(out, frame->head + resume, frame->head_len - resume);
+	add_part(out, frame->body, frame->body_len);
+	if (!(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP)) {
+		*crc = frame_crc(frame);
+		add_part(out, (const uint8_t *)crc, CRC_BYTES);
+	}
+}
+
+static bool rx_open(struct nic *nic, const struct frame *frame)
+{
+	if (!frame->looped && !link_is_up(nic)) {
+		count(nic, COUNTER_rx_drop_link_down);
+		return false;
+	}
+	if (!(reg(nic, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN) ||
+	    reg(nic, IXGBE_SECRXCTRL) & IXGBE_SECRXCTRL_RX_DIS) {
+		count(nic, COUNTER_rx_drop_disabled);
+		return false;
+	}
+	return true;
+}
+
+void rx_frame(struct nic *nic, const struct frame *frame)
+{
+	struct rx_packet out = {0};
+	struct parse_config config = {.vlan_type = (uint16_t)reg(nic, IXGBE_VLNCTRL)};
+	uint32_t len = frame->head_len + frame->body_len;
+	struct packet packet;
+	bool inexact = false;
+	uint32_t hash, crc;
+
+	count(nic, COUNTER_rx_frames);
+	count_add(nic, COUNTER_rx_bytes, len);
+	if (nic->capture && !frame->looped)
+		capture_frame(nic, frame);
+	if (!rx_open(nic, frame))
+		return;
+	if (reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_EXTENDED_VLAN)
+		config.outer_type =
+			(uint16_t)IXGBE_FIELD_GET(IXGBE_EXVET_VET_EXT, reg(nic, IXGBE_EXVET));
+	stats_rx_wire(nic, len + CRC_BYTES);
+	parse(&packet, &config, frame->head, frame->head_len, len);
+	if (!mac_accept(nic, frame, &packet, &out.done.dword[2]) ||
+	    !control_accept(nic, frame, &packet) ||
+	    !filter_accept(nic, frame->head, &packet, &inexact))
+		return;
+	if (!out.done.dword[2])
+		stats_rx_good(nic, frame->head, len + CRC_BYTES);
+	filter_queue(nic, &packet, frame, &out, &hash);
+	out.split = split_at(nic, &packet);
+	out.done.dword[1] = reg(nic, IXGBE_RXCSUM) & IXGBE_RXCSUM_PCSD
+				    ? hash
+				    : fragment_sum(nic, frame, &packet);
+	out.done.dword[2] |= checksum_status(frame, &packet) | (inexact ? IXGBE_RXD_STAT_PIF : 0);
+	lay_out(nic, &out, frame, &packet, &crc);
+	if (rxq_reg(nic, IXGBE_RSCCTL, out.queue) & IXGBE_RSCCTL_RSCEN)
+		rsc_classify(nic, frame, &packet, &out);
+	rx_enqueue(nic, &out);
+}

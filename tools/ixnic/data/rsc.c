@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Receive-side coalescing (section 7.11): segments of a TCP connection that follow each other
+ * reach the driver as one frame, the large receive, with one header.
+ *
+ *   rx_frame() ── rsc_classify()   is it TCP over IPv4 on a queue with RSCEN, is it a candidate
+ *   rx_deliver() ── rsc_take() ─┬─ joins the open large receive of its flow: payload into the
+ *                               │  room that its last buffer has, then into the ring's next ones
+ *                               ├─ or closes it, and opens a new one: a frame like any other, but
+ *                               │  its descriptors are not written back yet
+ *                               └─ or is none of ours: rx.c writes it back at once
+ *   rsc_close_all()                header rewritten, descriptors written back
+ *
+ * As in the hardware the payload goes to the driver's buffers when it comes, so descriptors of
+ * several flows interleave; NEXTP leads from one of a large receive to the next. The header that is
+ * merged is a copy of ours, never read back from the driver's memory, and what a descriptor said is
+ * kept from when it was taken. A buffer that turns out not to be there costs the frame, never one
+ * that joined before.
+ *
+ * Candidates (7.11.1): TCP over IPv4 without IP options, fragments or padding, at most a time stamp
+ * among TCP's options, ACK and at most PSH among its flags, not marked CE, no error; the CRC is
+ * stripped, and the queue has advanced descriptors with buffers of 2 KiB or more and header
+ * buffers longer than the header. A pure ACK is one only without RSCDBU.RSCACKDIS, NFS only with
+ * both of RFCTL's NFS filters off. IPv6 is none: the 82599 coalesces TCP over IPv4 only, and
+ * drivers mark a large receive so without looking.
+ *
+ * A large receive is closed (7.11.4, 7.11.6)
+ *   - by a segment with PSH, which it still takes;
+ *   - by a segment of its flow that may not join: no candidate, out of sequence, another L2 header,
+ *     tag or type of service, with a time stamp or an acknowledgement that goes back; or by one
+ *     that repeats an acknowledgement without payload;
+ *   - when it is full: RSCCTL.MAXDESC descriptors, 14 segments that begin in one buffer (as many
+ *     as RSCCNT can count), the 64 KiB of IPv4, no descriptors left in the ring;
+ *   - when a new flow needs its context: there are 32, the oldest goes;
+ *   - before an interrupt.
+ *
+ * The last one is where the hardware's EITR comes in: it closes the large receives of a vector
+ * when the interval is over, lets GPIE.RSC_DELAY pass for its writes, and raises the interrupt.
+ * Here all are closed at the end of each turn of the data path, before any interrupt is raised.
+ * That is no later than the hardware would: nothing waits for a following segment that may never
+ * come, a driver that polls sees all, no timer is needed, and no large receive outlives the turn,
+ * in which no register, ring or mapping changes. A turn has up to RX_FRAMES_TURN frames from the
+ * wire, so there is something to join under load. Low-latency interrupts close them, too
+ * (RDRXCTL.RSCLLIDIS); ixnic does not have their causes.
+ *
+ * One that took no second segment is written back as the plain frame that it is: RSCCNT 0.
+ */
+#include "data.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+enum {
+	PORT_NFS = 2049,
+	PACKET_BUFFER_MIN = 2048,
+	LARGE_MAX = 65535, /* bytes of MAXDESC buffers (section 8.2.3.8.13) */
+};
+
+static uint32_t max_descs(const struct nic *nic, uint32_t queue)
+{
+	static const uint32_t descs[] = {
+		[IXGBE_RSCCTL_MAXDESC_1] = 1,
+		[IXGBE_RSCCTL_MAXDESC_4] = 4,
+		[IXGBE_RSCCTL_MAXDESC_8] = 8,
+		[IXGBE_RSCCTL_MAXDESC_16] = RSC_DESCS_MAX,
+	};
+
+	return descs[IXGBE_FIELD_GET(IXGBE_RSCCTL_MAXDESC, rxq_reg(nic, IXGBE_RSCCTL, queue))];
+}
+
+static uint32_t buffer_bytes(const struct nic *nic, uint32_t queue)
+{
+	return IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_reg(nic, IXGBE_SRRCTL, queue)) * 1024;
+}
+
+void rsc_check_queue(struct nic *nic, uint32_t queue)
+{
+	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, queue), bytes = buffer_bytes(nic, queue);
+	uint32_t descs = max_descs(nic, queue);
+
+	if (!(rxq_reg(nic, IXGBE_RSCCTL, queue) & IXGBE_RSCCTL_RSCEN))
+		return;
+	if (IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) == IXGBE_SRRCTL_DESCTYPE_LEGACY ||
+	    bytes < PACKET_BUFFER_MIN || descs * bytes > LARGE_MAX)
+		violation(nic, VIOLATION_RX_RSC_SETUP, "queue %u: SRRCTL 0x%08x, %u descriptors",
+			  queue, srrctl, descs);
+}
+
+/* ---- Candidates ---- */
+
+static bool nfs_filtered(const struct nic *nic, const uint8_t *l4)
+{
+	const uint32_t off = IXGBE_RFCTL_NFSW_DIS | IXGBE_RFCTL_NFSR_DIS;
+
+	return (be16_at(l4) == PORT_NFS || be16_at(l4 + 2) == PORT_NFS) &&
+	       (reg(nic, IXGBE_RFCTL) & off) != off;
+}
+
+void rsc_classify(const struct nic *nic, const struct frame *frame, const struct packet *packet,
+		  struct rx_packet *out)
+{
+	const uint32_t wrong = IXGBE_RXD_ERR_RXE | IXGBE_RXD_ERR_IPE | IXGBE_RXD_ERR_L4E;
+	uint32_t len = frame->head_len + frame->body_len;
+	uint32_t stripped = len - out->len; /* of the tag */
+	const uint8_t *l4 = frame->head + packet->l4;
+	struct rsc_frame *rsc = &out->rsc;
+
+	if (reg(nic, IXGBE_RFCTL) & IXGBE_RFCTL_RSC_DIS || packet->ip != PARSE_IPV4 ||
+	    packet->l4 == 0 || packet->l4_protocol != IPPROTO_TCP)
+		return;
+	rsc->tcp = true;
+	rsc_flow(rsc->flow, frame->head + packet->l3, l4);
+	if (packet->payload > frame->head_len || packet->l4 + packet->l4_len != len ||
+	    !(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP) || out->done.dword[2] & wrong ||
+	    out->done.dword[0] & IXGBE_RXD_TYPE_ETQF || nfs_filtered(nic, l4) ||
+	    !rsc_segment_fits(frame->head, packet, &rsc->push))
+		return;
+	if (packet->payload == len && reg(nic, IXGBE_RSCDBU) & IXGBE_RSCDBU_RSCACKDIS)
+		return;
+	rsc->candidate = true;
+	rsc->at = (struct rsc_layout){
+		.l3 = (uint16_t)(packet->l3 - stripped),
+		.l4 = (uint16_t)(packet->l4 - stripped),
+		.header = (uint16_t)(packet->payload - stripped),
+	};
+}
+
+/* Whether the queue is set up for it, also if the packet waited: with a header that is split off,
+ * it is all of it. */
+static bool queue_fits(const struct nic *nic, const struct rx_packet *packet)
+{
+	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, packet->queue);
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl);
+
+	if (!(rxq_reg(nic, IXGBE_RXDCTL, packet->queue) & IXGBE_RXDCTL_ENABLE) ||
+	    !(rxq_reg(nic, IXGBE_RSCCTL, packet->queue) & IXGBE_RSCCTL_RSCEN) ||
+	    packet->rsc.at.header >= IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEHEADER, srrctl) * 64 ||
+	    buffer_bytes(nic, packet->queue) < PACKET_BUFFER_MIN)
+		return false;
+	return type == IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER ||
+	       ((type == IXGBE_SRRCTL_DESCTYPE_ADV_HEADER_SPLIT ||
+		 type == IXGBE_SRRCTL_DESCTYPE_ADV_SPLIT_ALWAYS) &&
+		packet->split == packet->rsc.at.header);
+}
+
+/* ---- Into the buffers ---- */
+
+/* The ring's next descriptor becomes its last one. False: the descriptor is not there. */
+static bool take_desc(struct nic *nic, struct rsc_context *c, struct rx_ring *ring,
+		      union ixgbe_desc *given)
+{
+	if (!rx_slot(nic, c->queue, ring, given))
+		return false;
+	c->desc[c->tail.descs++] = (struct rsc_desc){.index = (uint16_t)ring->head};
+	c->tail.iova = given->qword[0];
+	c->tail.room = buffer_bytes(nic, c->queue);
+	rx_ring_advance(ring);
+	return true;
+}
+
+/* The next `len` bytes of the reader behind what the large receive has; it takes descriptors as it
+ * needs them. False: one of them, or its buffer, is not there. */
+static bool append(struct nic *nic, struct rsc_context *c, struct rx_ring *ring,
+		   struct rx_reader *from, uint32_t len)
+{
+	union ixgbe_desc given;
+
+	while (len > 0) {
+		uint32_t n;
+
+		if (c->tail.room == 0 && !take_desc(nic, c, ring, &given))
+			return false;
+		n = len < c->tail.room ? len : c->tail.room;
+		if (!rx_read_to_client(nic, from, c->tail.iova, n))
+			return false;
+		c->desc[c->tail.descs - 1].bytes += n;
+		c->tail.iova += n;
+		c->tail.room -= n;
+		len -= n;
+	}
+	return true;
+}
+
+/* Whether so many bytes have room, in the descriptors that it may have and those the ring has. */
+static bool has_room(const struct nic *nic, const struct rsc_context *c, const struct rx_ring *ring,
+		     uint32_t len)
+{
+	uint32_t bytes = buffer_bytes(nic, c->queue), room = c->tail.room;
+	uint32_t more = len > room ? (len - room + bytes - 1) / bytes : 0;
+
+	if (c->tail.descs + more == 0)
+		more = 1; /* all of the frame is in the header buffer */
+	return more <= ring->free && c->tail.descs + more <= max_descs(nic, c->queue);
+}
+
+static bool may_join(const struct nic *nic, const struct rsc_context *c,
+		     const struct rx_packet *packet, const uint8_t *header, uint32_t payload)
+{
+	const union ixgbe_desc *a = &c->done, *b = &packet->done;
+
+	return a->dword[0] == b->dword[0] && a->dword[3] == b->dword[3] &&
+	       ((a->dword[2] ^ b->dword[2]) & IXGBE_RXD_STAT_VP) == 0 &&
+	       rsc_follows(&c->large, header, &packet->rsc.at, payload,
+			   reg(nic, IXGBE_RDRXCTL) & IXGBE_RDRXCTL_RSCACKC);
+}
+
+/* `from` is behind the packet's header. */
+static bool join(struct nic *nic, struct rsc_context *c, const struct rx_packet *packet,
+		 const uint8_t *header, struct rx_reader *from)
+{
+	uint32_t payload = packet->len - packet->rsc.at.header;
+	struct rx_ring ring = rx_ring_of(nic, c->queue);
+	const struct rsc_tail before = c->tail;
+	struct rsc_desc *last = &c->desc[before.descs - 1];
+	const struct rsc_desc last_before = *last;
+	/* It begins where its first byte comes to lie. */
+	struct rsc_desc *first = before.room > 0 || payload == 0 ? last : last + 1;
+
+	if (!may_join(nic, c, packet, header, payload) || !has_room(nic, c, &ring, payload) ||
+	    (first == last && last->begin == RSC_BEGIN_MAX))
+		return false;
+	if (!append(nic, c, &ring, from, payload)) {
+		c->tail = before;
+		*last = last_before;
+		return false;
+	}
+	first->begin++;
+	rsc_join(&c->large, header, payload);
+	c->packets++;
+	c->bytes += packet->len;
+	c->done = packet->done;
+	reg_set(nic, ixgbe_rxq_reg(IXGBE_RDH, c->queue), ring.head);
+	return true;
+}
+
+/* The first segment: all of it, the header into a buffer of its own if the queue splits it off.
+ * `from` is behind it. */
+static bool open_new(struct nic *nic, const struct rx_packet *packet, const uint8_t *header,
+		     struct rx_reader *from)
+{
+	struct datapath *dp = nic->datapath;
+	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, packet->queue);
+	bool split = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) !=
+		     IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER;
+	struct rx_ring ring = rx_ring_of(nic, packet->queue);
+	uint32_t head = packet->rsc.at.header;
+	struct rx_reader whole = {.packet = packet};
+	struct rsc_context *c;
+	union ixgbe_desc given;
+
+	if (dp->rsc_open == RSC_CONTEXTS)
+		rsc_close(nic, dp->rsc[0]);
+	c = dp->rsc[dp->rsc_open];
+	*c = (struct rsc_context){.queue = packet->queue, .split = split ? head : 0};
+	if (!has_room(nic, c, &ring, packet->len - c->split) || !take_desc(nic, c, &ring, &given))
+		return false;
+	c->header_iova = split ? given.qword[1] & ~1ull : given.qword[0];
+	if (split && dma_write(nic, c->header_iova, header, head) < 0)
+		return false;
+	if (!append(nic, c, &ring, split ? from : &whole, packet->len - c->split))
+		return false;
+	memcpy(c->flow, packet->rsc.flow, sizeof(c->flow));
+	c->desc[0].begin = 1;
+	rsc_begin(&c->large, header, &packet->rsc.at, packet->len - head);
+	c->packets = 1;
+	c->bytes = packet->len;
+	c->done = packet->done;
+	dp->rsc_open++;
+	reg_set(nic, ixgbe_rxq_reg(IXGBE_RDH, c->queue), ring.head);
+	return true;
+}
+
+static struct rsc_context *find(const struct datapath *dp, const struct rx_packet *packet)
+{
+	for (uint32_t i = 0; i < dp->rsc_open; i++) {
+		struct rsc_context *c = dp->rsc[i];
+
+		if (c->queue == packet->queue &&
+		    memcmp(c->flow, packet->rsc.flow, sizeof(c->flow)) == 0)
+			return c;
+	}
+	return NULL;
+}
+
+bool rsc_take(struct nic *nic, const struct rx_packet *packet)
+{
+	struct rsc_context *c = find(nic->datapath, packet);
+	struct rx_reader from = {.packet = packet};
+	uint8_t header[RSC_HEADER_MAX];
+
+	if (!packet->rsc.candidate || !queue_fits(nic, packet)) {
+		if (c)
+			rsc_close(nic, c);
+		return false;
+	}
+	rx_read(&from, header, packet->rsc.at.header);
+	if (c) {
+		bool joined = join(nic, c, packet, header, &from);
+
+		if (!joined || packet->rsc.push)
+			rsc_close(nic, c);
+		if (joined)
+			return true;
+		from = (struct rx_reader){.packet = packet};
+		rx_read(&from, header, packet->rsc.at.header);
+	}
+	return !packet->rsc.push && open_new(nic, packet, header, &from);
+}
+
+/* ---- Write-back (section 7.1.6.2) ---- */
+
+static void write_desc(const struct rsc_context *c, uint32_t i, union ixgbe_desc *slot)
+{
+	const struct rsc_desc *desc = &c->desc[i];
+	union ixgbe_desc done = c->done;
+	bool last = i + 1 == c->tail.descs;
+
+	if (c->split && i == 0)
+		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_HDR_LEN, c->split) | IXGBE_RXD_SPH;
+	if (c->packets > 1)
+		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_RSC_COUNT, 1 + desc->begin);
+	if (last) {
+		done.dword[2] |= IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
+		done.dword[3] |= desc->bytes;
+	} else {
+		done.dword[2] = IXGBE_RXD_STAT_DD;
+		if (c->packets > 1)
+			done.dword[2] |= IXGBE_FIELD_PREP(IXGBE_RXD_STAT_NEXTP, desc[1].index);
+		done.dword[3] = desc->bytes;
+	}
+	desc_store(slot, &done);
+}
+
+static bool write_back(struct nic *nic, struct rsc_context *c)
+{
+	struct rx_ring ring = rx_ring_of(nic, c->queue);
+
+	if (c->packets > 1) {
+		rsc_finish(&c->large);
+		if (dma_write(nic, c->header_iova, c->large.header, c->large.at.header) < 0)
+			return false;
+	}
+	for (uint32_t i = 0; i < c->tail.descs; i++) {
+		union ixgbe_desc *slot = desc_at(nic, ring.base, c->desc[i].index);
+
+		if (!slot)
+			return false;
+		write_desc(c, i, slot);
+	}
+	return true;
+}
+
+static void forget(struct datapath *dp, struct rsc_context *c)
+{
+	uint32_t i = 0;
+
+	while (dp->rsc[i] != c)
+		i++;
+	dp->rsc_open--;
+	memmove(&dp->rsc[i], &dp->rsc[i + 1], (dp->rsc_open - i) * sizeof(dp->rsc[0]));
+	dp->rsc[dp->rsc_open] = c;
+}
+
+void rsc_close(struct nic *nic, struct rsc_context *c)
+{
+	forget(nic->datapath, c);
+	bit_set(nic->datapath->rx_interrupts, c->queue);
+	if (!write_back(nic, c)) {
+		count_add(nic, COUNTER_rx_drop_dma, c->packets);
+		stats_rx_queue_drop(nic, c->queue, c->packets, c->bytes);
+		return;
+	}
+	count_add(nic, COUNTER_rx_delivered, c->packets);
+	stats_rx_queue(nic, c->queue, c->packets, c->bytes);
+	if (c->packets > 1) {
+		count(nic, COUNTER_rx_large);
+		count_add(nic, COUNTER_rx_coalesced, c->packets);
+	}
+}
+
+void rsc_close_all(struct nic *nic)
+{
+	while (nic->datapath->rsc_open > 0)
+		rsc_close(nic, nic->datapath->rsc[0]);
+}
+
+void rsc_reset(struct nic *nic)
+{
+	struct datapath *dp = nic->datapath;
+
+	for (uint32_t i = 0; i < dp->rsc_open; i++)
+		count_add(nic, COUNTER_rx_drop_reset, dp->rsc[i]->packets);
+	dp->rsc_open = 0;
+	for (uint32_t i = 0; i < RSC_CONTEXTS; i++)
+		dp->rsc[i] = &dp->rsc_context[i];
+}

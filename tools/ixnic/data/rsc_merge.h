@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Receive-side coalescing, the part without a NIC: which TCP segment may follow which, and the
+ * headers of what comes of it (section 7.11). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "packet_parse.h"
+
+/* Two tags; IPv4 without options; TCP with a time stamp. */
+#define RSC_HEADER_MAX (14u + 8u + 20u + 32u)
+
+#define RSC_FLOW_BYTES 12u /* source and destination, addresses and ports */
+
+/* Where the headers are in a segment, from the start of its frame. */
+struct rsc_layout {
+	uint16_t l3, l4;
+	uint16_t header; /* bytes of all headers */
+};
+
+/* A large receive as its headers tell it: those of the first segment, with what later ones changed.
+ */
+struct rsc_large {
+	uint8_t header[RSC_HEADER_MAX];
+	struct rsc_layout at;
+	uint32_t payload; /* bytes */
+	uint32_t next_seq;
+	uint16_t sum; /* of the payload, as csum_fold() has it */
+};
+
+/* All are pure. Segments are IPv4 and TCP, as parse() found them. */
+
+/* Who talks to whom. */
+void rsc_flow(uint8_t flow[RSC_FLOW_BYTES], const uint8_t *l3, const uint8_t *l4);
+/* Whether the segment's headers allow it in a large receive at all (section 7.11.1). All of its
+ * headers are at `head`. *push: it ends the one that it is in. */
+bool rsc_segment_fits(const uint8_t *head, const struct packet *packet, bool *push);
+
+/* The others take headers of segments that fit. */
+void rsc_begin(struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,
+	       uint32_t payload);
+/* Whether the segment is the next of this large receive (section 7.11.4). `ack_change`: it may
+ * acknowledge more than the last one did (RDRXCTL.RSCACKC). */
+bool rsc_follows(const struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,
+		 uint32_t payload, bool ack_change);
+void rsc_join(struct rsc_large *large, const uint8_t *header, uint32_t payload);
+/* Lengths and checksums of the whole; after it, only large->header is of use. */
+void rsc_finish(struct rsc_large *large);

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The transmit side: from descriptors to frames on the wire.
+ *
+ *   ring ── tx_fetch() ── tx_prepare() ─┬─ one frame: tag, checksums ──┬── wire, or rx_frame()
+ *   contexts, then the     the packet   └─ tso.c: many frames ─────────┘
+ *   buffers of a packet    in one piece
+ *
+ * A packet is taken from its ring only when its last descriptor (EOP) is there. Its buffers are
+ * copied together once; all checks and checksums are of the copy, so that a client that changes
+ * its memory meanwhile changes nothing. Then its frames go to the wire, which may refuse one: the
+ * packet then waits, with the ring's head still in front of it. When the last frame is out, the
+ * head moves, and the descriptors with RS are written back, or the head if TDWBAL says so: at
+ * the end of the turn, or when WTHRESH of them are together.
+ *
+ * A packet against the rules is reported (violations.c), dropped, and completed as if sent.
+ */
+#include "data.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checksum.h"
+#include "tools/ixnic/wire/wire.h"
+
+enum {
+	CRC_BYTES = 4,
+	FRAME_MIN = 60, /* without CRC */
+	DESC_LENGTH_MAX = 16384,
+};
+
+struct ring {
+	uint64_t base;
+	uint32_t size;
+	uint32_t head;
+	uint32_t tail;
+};
+
+static struct ring ring_of(const struct nic *nic, uint32_t queue)
+{
+	struct ring ring = {
+		.base = (uint64_t)txq_reg(nic, IXGBE_TDBAH, queue) << 32 |
+			txq_reg(nic, IXGBE_TDBAL, queue),
+		.size = txq_reg(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES,
+		.head = txq_reg(nic, IXGBE_TDH, queue),
+		.tail = txq_reg(nic, IXGBE_TDT, queue),
+	};
+
+	if (ring.head >= ring.size || ring.tail >= ring.size)
+		ring.tail = ring.head; /* reported when it was written */
+	return ring;
+}
+
+static uint32_t ring_next(const struct ring *ring, uint32_t index)
+{
+	return index + 1 == ring->size ? 0 : index + 1;
+}
+
+/* ---- Registers ---- */
+
+static void live_written(struct nic *nic, uint32_t queue, const char *name)
+{
+	if (txq_reg(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE)
+		violation(nic, VIOLATION_TX_RING_LIVE, "%s[%u]", name, queue);
+}
+
+static void tdbal_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	(void)old;
+	live_written(nic, queue, "TDBAL");
+	if (written % IXGBE_RING_ALIGN_BYTES)
+		violation(nic, VIOLATION_TX_RING_BASE, "TDBAL[%u] = 0x%08x", queue, written);
+}
+
+static void tdbah_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	(void)old, (void)written;
+	live_written(nic, queue, "TDBAH");
+}
+
+static void tdlen_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	(void)old;
+	live_written(nic, queue, "TDLEN");
+	if (written == 0 || written % IXGBE_RING_ALIGN_BYTES ||
+	    written > IXGBE_RING_MAX * IXGBE_DESC_BYTES)
+		violation(nic, VIOLATION_TX_RING_LENGTH, "TDLEN[%u] = %u", queue, written);
+}
+
+static void tdh_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	(void)old, (void)written;
+	live_written(nic, queue, "TDH");
+}
+
+static void tdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	/* A tail that stays where it is was not bumped: drivers write 0 while they set up. */
+	if (written != old && !nic->datapath->txq[queue].enable_seen)
+		violation(nic, VIOLATION_TX_TAIL_EARLY, "TDT[%u] = %u", queue, written);
+	if (written != old && !dma_enabled(nic))
+		violation(nic, VIOLATION_DMA_FAULT, "TDT[%u] = %u without bus master", queue,
+			  written);
+	if (written >= txq_reg(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES)
+		violation(nic, VIOLATION_TX_TAIL_RANGE, "TDT[%u] = %u", queue, written);
+	bit_set(nic->datapath->tx_pending, queue);
+}
+
+/* Forgets the packet under way if it is this queue's. */
+static void tx_abandon(struct nic *nic, uint32_t queue)
+{
+	struct tx_packet *tx = &nic->datapath->tx;
+
+	if (!tx->busy || tx->queue != queue)
+		return;
+	tx->busy = false;
+	count(nic, COUNTER_tx_drop_reset);
+}
+
+static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	struct tx_queue *q = &nic->datapath->txq[queue];
+	bool head_wb = txq_reg(nic, IXGBE_TDWBAL, queue) & IXGBE_TDWBAL_HEAD_WB_EN;
+
+	if (!(written & IXGBE_TXDCTL_ENABLE)) {
+		q->enable_seen = false;
+		tx_abandon(nic, queue);
+	}
+	if (old & IXGBE_TXDCTL_ENABLE || !(written & IXGBE_TXDCTL_ENABLE))
+		return;
+	*q = (struct tx_queue){0};
+	if (!(reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE))
+		violation(nic, VIOLATION_TX_WITHOUT_TE, "TXDCTL[%u] = 0x%08x", queue, written);
+	if (head_wb && written & IXGBE_TXDCTL_WTHRESH)
+		violation(nic, VIOLATION_TX_WTHRESH, "TXDCTL[%u] = 0x%08x with head write-back",
+			  queue, written);
+	bit_set(nic->datapath->tx_pending, queue);
+}
+
+static uint32_t txdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
+{
+	if (value & IXGBE_TXDCTL_ENABLE)
+		nic->datapath->txq[queue].enable_seen = true;
+	return value;
+}
+
+const struct reg_hook tx_hooks[] = {
+	{.offset = IXGBE_TDBAL, .write = tdbal_written},
+	{.offset = IXGBE_TDBAH, .write = tdbah_written},
+	{.offset = IXGBE_TDLEN, .write = tdlen_written},
+	{.offset = IXGBE_TDH, .write = tdh_written},
+	{.offset = IXGBE_TDT, .write = tdt_written},
+	{.offset = IXGBE_TXDCTL, .write = txdctl_written, .read = txdctl_read},
+	{0},
+};
+
+/* ---- From the ring ---- */
+
+static void context_store(struct nic *nic, uint32_t queue, const union ixgbe_desc *desc)
+{
+	uint32_t index = IXGBE_FIELD_GET(IXGBE_TXC_IDX, desc->dword[3]);
+
+	if (index >= 2) {
+		violation(nic, VIOLATION_TX_CONTEXT, "queue %u, context index %u", queue, index);
+		return;
+	}
+	nic->datapath->txq[queue].context[index] = (struct tx_context){
+		.valid = true,
+		.ipv4 = desc->dword[2] & IXGBE_TXC_IPV4,
+		.l2_bytes = IXGBE_FIELD_GET(IXGBE_TXC_MACLEN, desc->dword[0]),
+		.l3_bytes = IXGBE_FIELD_GET(IXGBE_TXC_IPLEN, desc->dword[0]),
+		.l4_bytes = IXGBE_FIELD_GET(IXGBE_TXC_L4LEN, desc->dword[3]),
+		.l4_type = IXGBE_FIELD_GET(IXGBE_TXC_L4T, desc->dword[2]),
+		.mss = IXGBE_FIELD_GET(IXGBE_TXC_MSS, desc->dword[3]),
+		.tag = (uint16_t)IXGBE_FIELD_GET(IXGBE_TXC_VLAN, desc->dword[0]),
+	};
+}
+
+static bool is_context(const union ixgbe_desc *desc)
+{
+	return desc->dword[2] & IXGBE_TXD_DEXT &&
+	       IXGBE_FIELD_GET(IXGBE_TXD_DTYP, desc->dword[2]) == IXGBE_TXD_DTYP_CTXT;
+}
+
+static void batch_add(struct nic *nic, struct tx_batch *batch, uint32_t queue,
+		      const union ixgbe_desc *desc)
+{
+	uint32_t len = desc->dword[2] & IXGBE_TXD_DTALEN;
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_TXD_DTYP, desc->dword[2]);
+
+	if (desc->dword[2] & IXGBE_TXD_DEXT && type != IXGBE_TXD_DTYP_DATA)
+		tx_refuse(nic, batch, VIOLATION_TX_DESC_TYPE, "descriptor type", queue, type);
+	if (len == 0 || len > DESC_LENGTH_MAX)
+		tx_refuse(nic, batch, VIOLATION_TX_DESC_LENGTH, "descriptor length", queue, len);
+	if (desc->dword[2] & IXGBE_TXD_RS && !(desc->dword[2] & IXGBE_TXD_EOP))
+		violation(nic, VIOLATION_TX_WTHRESH, "queue %u: RS without EOP", queue);
+	if (batch->buffers == IXGBE_TX_DESC_FRAME_MAX) {
+		tx_refuse(nic, batch, VIOLATION_TX_FRAME_DESCS, "descriptors in a frame, over",
+			  queue, IXGBE_TX_DESC_FRAME_MAX);
+		return;
+	}
+	if (batch->buffers == 0)
+		batch->first = *desc;
+	batch->buffer[batch->buffers].iova = desc->qword[0];
+	batch->buffer[batch->buffers++].len = len;
+	batch->bytes += len;
+}
+
+/* Notes a descriptor with RS, for the write-back after the packet. Of more than fit, which only
+ * a driver against the rules has, the last one counts. */
+static void batch_rs(struct tx_batch *batch, const union ixgbe_desc *desc, uint32_t index)
+{
+	if (!(desc->dword[2] & IXGBE_TXD_RS))
+		return;
+	if (batch->rs_count == sizeof(batch->rs) / sizeof(batch->rs[0]))
+		batch->rs_count--;
+	batch->rs[batch->rs_count++] = index;
+}
+
+/* Collects the descriptors of the next packet; contexts before it take effect. False: the last
+ * one is not there yet, or the ring cannot be read. */
+static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
+		     struct tx_batch *batch)
+{
+	uint32_t index = ring->head;
+
+	batch->buffers = batch->bytes = batch->rs_count = 0;
+	batch->bad = false;
+	while (index != ring->tail) {
+		const union ixgbe_desc *slot = desc_at(nic, ring->base, index);
+		union ixgbe_desc desc;
+
+		if (!slot)
+			return false;
+		desc = desc_load(slot);
+		batch_rs(batch, &desc, index);
+		index = ring_next(ring, index);
+		if (is_context(&desc)) {
+			if (batch->buffers)
+				tx_refuse(nic, batch, VIOLATION_TX_CONTEXT,
+					  "context within a frame, before index", queue, index);
+			context_store(nic, queue, &desc);
+			batch->last = desc;
+			continue;
+		}
+		batch_add(nic, batch, queue, &desc);
+		batch->last = desc;
+		if (desc.dword[2] & IXGBE_TXD_EOP) {
+			batch->end = index;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- From frames to the wire ---- */
+
+/* Without CRC insertion a frame's last four bytes are its CRC: the far end would look at it. */
+static bool take_crc(struct frame *frame)
+{
+	uint32_t crc;
+
+	if (frame->body_len || frame->head_len < FRAME_MIN)
+		return false;
+	memcpy(&crc, frame->head + frame->head_len - CRC_BYTES, sizeof(crc));
+	frame->head_len -= CRC_BYTES;
+	return le32toh(crc) == crc32_add(0, frame->head, frame->head_len);
+}
+
+/* Pads to the minimum, behind the frame in its buffer (cut frames are copied there). */
+static void pad(struct nic *nic, struct frame *frame)
+{
+	static_assert(TX_HEADROOM >= FRAME_MIN, "a short frame fits the headroom");
+	uint8_t *at = nic->datapath->tx_buffer;
+
+	if (frame->head_len + frame->body_len >= FRAME_MIN ||
+	    !(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_TXPADEN))
+		return;
+	memmove(at, frame->head, frame->head_len);
+	if (frame->body_len)
+		memcpy(at + frame->head_len, frame->body, frame->body_len);
+	memset(at + frame->head_len + frame->body_len, 0,
+	       FRAME_MIN - frame->head_len - frame->body_len);
+	*frame = (struct frame){.head = at, .head_len = FRAME_MIN, .checked = frame->checked};
+}
+
+/* Sends the current frame. False: the wire is full. */
+static bool tx_frame(struct nic *nic, struct tx_packet *tx)
+{
+	struct frame *frame = &tx->frame;
+	uint32_t len = frame->head_len + frame->body_len;
+	int taken;
+
+	if (reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK) {
+		frame->looped = true;
+		rx_frame(nic, frame);
+		count(nic, COUNTER_tx_looped);
+	} else {
+		taken = wire_send(nic, frame);
+		if (taken == -EAGAIN)
+			return false;
+		if (taken == 0)
+			count(nic, COUNTER_tx_sent);
+	}
+	count(nic, COUNTER_tx_frames);
+	count_add(nic, COUNTER_tx_bytes, len);
+	stats_tx(nic, frame->head, len + CRC_BYTES);
+	stats_tx_queue(nic, tx->queue, len + CRC_BYTES);
+	return true;
+}
+
+enum progress { SENT, WIRE_FULL, BUDGET_SPENT };
+
+/* Sends the packet's frames, as far as the budget and the wire's room go. */
+static enum progress tx_frames(struct nic *nic, struct tx_packet *tx, uint32_t *budget)
+{
+	for (;;) {
+		if (!tx->frame_ready && !(tx->cut && tso_next(&tx->tso, &tx->frame)))
+			return SENT;
+		tx->frame_ready = true;
+		if (*budget == 0)
+			return BUDGET_SPENT;
+		if (tx->no_crc && !take_crc(&tx->frame)) {
+			count(nic, COUNTER_tx_frames);
+			count(nic, COUNTER_tx_drop_crc);
+			return SENT;
+		}
+		if (!tx->no_crc)
+			pad(nic, &tx->frame);
+		tx->no_crc = false;
+		if (!tx_frame(nic, tx))
+			return WIRE_FULL;
+		(*budget)--;
+		tx->frame_ready = false;
+	}
+}
+
+/* ---- Completion ---- */
+
+static void write_back_head(struct nic *nic, uint32_t queue, uint32_t tdwbal)
+{
+	uint64_t at =
+		(uint64_t)txq_reg(nic, IXGBE_TDWBAH, queue) << 32 | (tdwbal & IXGBE_TDWBAL_ADDR);
+	uint32_t *head = dma_at(nic, at, sizeof(*head), true);
+
+	if (head && (uintptr_t)head % sizeof(*head) == 0)
+		__atomic_store_n(head, htole32(txq_reg(nic, IXGBE_TDH, queue)), __ATOMIC_RELEASE);
+	else if (dma_enabled(nic))
+		violation(nic, VIOLATION_DMA_FAULT, "head of queue %u to IOVA %#llx", queue,
+			  (unsigned long long)at);
+}
+
+static void write_back(struct nic *nic, uint32_t queue)
+{
+	struct tx_queue *q = &nic->datapath->txq[queue];
+	uint32_t tdwbal = txq_reg(nic, IXGBE_TDWBAL, queue);
+	struct ring ring = ring_of(nic, queue);
+
+	if (q->done_count == 0)
+		return;
+	if (tdwbal & IXGBE_TDWBAL_HEAD_WB_EN)
+		write_back_head(nic, queue, tdwbal);
+	for (uint32_t i = 0; i < q->done_count && !(tdwbal & IXGBE_TDWBAL_HEAD_WB_EN); i++) {
+		union ixgbe_desc *slot = desc_at(nic, ring.base, q->done[i]);
+		union ixgbe_desc done = {.dword[3] = IXGBE_TXD_STAT_DD};
+		union ixgbe_desc given;
+
+		if (!slot)
+			continue;
+		given = desc_load(slot);
+		if (!(given.dword[2] & IXGBE_TXD_DEXT)) { /* a legacy one keeps the rest */
+			done = given;
+			done.dword[3] |= IXGBE_TXD_STAT_DD;
+		}
+		desc_store(slot, &done);
+	}
+	q->done_count = 0;
+	bit_set(nic->datapath->tx_interrupts, queue);
+}
+
+/* Moves the head behind a packet's descriptors, which may be written back now. */
+static void complete(struct nic *nic, const struct tx_packet *tx)
+{
+	const struct tx_batch *batch = &tx->batch;
+	uint32_t queue = tx->queue;
+	struct tx_queue *q = &nic->datapath->txq[queue];
+	uint32_t wthresh = IXGBE_FIELD_GET(IXGBE_TXDCTL_WTHRESH, txq_reg(nic, IXGBE_TXDCTL, queue));
+
+	reg_set(nic, ixgbe_txq_reg(IXGBE_TDH, queue), batch->end);
+	bit_set(nic->datapath->tx_done, queue);
+	for (uint32_t i = 0; i < batch->rs_count; i++) {
+		q->done[q->done_count++] = batch->rs[i];
+		if (q->done_count == TX_DONE_MAX || (wthresh && q->done_count >= wthresh))
+			write_back(nic, queue);
+	}
+}
+
+/* ---- Turns ---- */
+
+static bool queue_runs(const struct nic *nic, uint32_t queue)
+{
+	return txq_reg(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE;
+}
+
+/* Without a link the transmit path stands still; what the driver posted waits. */
+static bool path_runs(const struct nic *nic)
+{
+	return reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE &&
+	       !(reg(nic, IXGBE_SECTXCTRL) & IXGBE_SECTXCTRL_TX_DIS) &&
+	       (link_is_up(nic) || reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK);
+}
+
+/* The next queue after the last one served that may have something; -1: none. */
+static int next_queue(const struct datapath *dp)
+{
+	for (uint32_t i = 0; i < NIC_QUEUES; i++) {
+		uint32_t queue = (dp->tx_next + i) % NIC_QUEUES;
+
+		if (dp->tx_pending[queue / 64] >> queue % 64 == 0)
+			i += 63 - queue % 64; /* none in the rest of this word */
+		else if (dp->tx_pending[queue / 64] >> queue % 64 & 1)
+			return (int)queue;
+	}
+	return -1;
+}
+
+/* Takes the next packet of a ring; it is ready to be sent, or dropped and complete. False: the
+ * ring has none. */
+static bool tx_take(struct nic *nic, uint32_t queue)
+{
+	struct tx_packet *tx = &nic->datapath->tx;
+	struct ring ring = ring_of(nic, queue);
+
+	if (!queue_runs(nic, queue) || !tx_fetch(nic, queue, &ring, &tx->batch))
+		return false;
+	count(nic, COUNTER_tx_packets);
+	tx->queue = queue;
+	tx->busy = tx_prepare(nic, tx);
+	if (!tx->busy)
+		complete(nic, tx);
+	return true;
+}
+
+bool tx_work(struct nic *nic, uint32_t budget)
+{
+	struct datapath *dp = nic->datapath;
+	enum progress progress = SENT;
+
+	if (!path_runs(nic))
+		return false;
+	while (budget > 0 && progress == SENT) {
+		int queue;
+
+		if (dp->tx.busy) {
+			progress = tx_frames(nic, &dp->tx, &budget);
+			if (progress != SENT)
+				break;
+			dp->tx.busy = false;
+			complete(nic, &dp->tx);
+			wire_flush(nic);
+			continue;
+		}
+		queue = next_queue(dp);
+		if (queue < 0)
+			break;
+		dp->tx_next = ((uint32_t)queue + 1) % NIC_QUEUES;
+		if (tx_take(nic, (uint32_t)queue))
+			budget -= !dp->tx.busy;
+		else
+			dp->tx_pending[queue / 64] &= ~(1ull << queue % 64);
+	}
+	for (uint32_t queue = 0; queue < NIC_QUEUES; queue++)
+		if (dp->tx_done[queue / 64] >> queue % 64 & 1)
+			write_back(nic, queue);
+	memset(dp->tx_done, 0, sizeof(dp->tx_done));
+	return progress != WIRE_FULL && (dp->tx.busy || next_queue(dp) >= 0);
+}
+
+void tx_reset(struct nic *nic)
+{
+	struct datapath *dp = nic->datapath;
+
+	if (dp->tx.busy)
+		tx_abandon(nic, dp->tx.queue);
+	memset(dp->txq, 0, sizeof(dp->txq));
+	memset(dp->tx_pending, 0, sizeof(dp->tx_pending));
+	memset(dp->tx_done, 0, sizeof(dp->tx_done));
+	memset(dp->tx_interrupts, 0, sizeof(dp->tx_interrupts));
+	dp->tx_next = 0;
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a packet's descriptors to what is to be sent: the buffers copied together, the tag and the
+ * checksums inserted, or the plan for cutting it (sections 7.2.3.2, 7.2.4 and 7.2.5).
+ *
+ * The hardware adds up what it is told to, and so does this: a driver that leaves a wrong seed in a
+ * checksum's place finds a wrong checksum on the wire.
+ */
+#include "data.h"
+
+#include <endian.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "checksum.h"
+
+enum {
+	ETHER_ADDRESSES = 12,
+	TAG_BYTES = 4,
+	CRC_BYTES = 4,
+	PACKET_MIN = 17,
+	FRAME_MAX_STANDARD = 1518,
+	IPV4_CSUM = 10,
+	TCP_CSUM = 16,
+	UDP_CSUM = 6,
+	SCTP_CSUM = 8,
+};
+
+void tx_refuse(struct nic *nic, struct tx_batch *batch, enum nic_violation rule, const char *what,
+	       uint32_t queue, uint32_t value)
+{
+	if (!batch->bad)
+		violation(nic, rule, "queue %u: %s (%u)", queue, what, value);
+	batch->bad = true;
+}
+
+/* Copies the buffers together behind the headroom. */
+static bool tx_gather(struct nic *nic, const struct tx_batch *batch, uint8_t *to)
+{
+	for (uint32_t i = 0; i < batch->buffers; i++) {
+		uint32_t len = batch->buffer[i].len;
+		const void *from = dma_at(nic, batch->buffer[i].iova, len, false);
+
+		if (from)
+			memcpy(to, from, len);
+		else if (dma_read(nic, batch->buffer[i].iova, to, len) < 0)
+			return false;
+		to += len;
+	}
+	return true;
+}
+
+static void insert_tag(struct nic *nic, struct tx_packet *tx, uint16_t tag)
+{
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, reg(nic, IXGBE_DMATXCTL));
+
+	memmove(tx->data - TAG_BYTES, tx->data, ETHER_ADDRESSES);
+	tx->data -= TAG_BYTES;
+	tx->len += TAG_BYTES;
+	tx->data[ETHER_ADDRESSES] = (uint8_t)(type >> 8);
+	tx->data[ETHER_ADDRESSES + 1] = (uint8_t)type;
+	tx->data[ETHER_ADDRESSES + 2] = (uint8_t)(tag >> 8);
+	tx->data[ETHER_ADDRESSES + 3] = (uint8_t)tag;
+}
+
+/* IC of a legacy descriptor: the sum from CSS to the end, put at CSO (section 7.2.3.2.2). */
+static bool legacy_checksum(struct tx_packet *tx, const union ixgbe_desc *desc, uint32_t shift)
+{
+	uint32_t offset = IXGBE_FIELD_GET(IXGBE_TXL_CSO, desc->dword[2]) + shift;
+	uint32_t start = IXGBE_FIELD_GET(IXGBE_TXL_CSS, desc->dword[3]) + shift;
+	uint16_t sum;
+
+	if (start >= tx->len || offset + 2 > tx->len)
+		return false;
+	sum = (uint16_t)~csum_fold(csum_add(0, tx->data + start, tx->len - start));
+	memcpy(tx->data + offset, &sum, sizeof(sum));
+	return true;
+}
+
+/* The sum that the driver must have put in the checksum's place: of the pseudo header. */
+static bool seed_right(const struct tx_packet *tx, const struct tx_context *context, uint32_t l2,
+		       uint32_t len, uint16_t seed)
+{
+	const uint8_t *l3 = tx->data + l2;
+	bool tcp = context->l4_type == IXGBE_TXC_L4T_TCP, ipv4 = l3[0] >> 4 == 4;
+	uint64_t sum = csum_pseudo(l3 + (ipv4 ? 12 : 8), l3 + (ipv4 ? 16 : 24), ipv4 ? 4 : 16,
+				   tcp ? IPPROTO_TCP : IPPROTO_UDP, len);
+	uint16_t right = csum_fold(sum);
+
+	/* 0 and 0xffff are the same sum */
+	return right == seed || (right % 0xffff == 0 && seed % 0xffff == 0);
+}
+
+static bool sctp_checksum(uint8_t *l4, uint32_t len)
+{
+	uint32_t crc = 0;
+
+	if (len < 12)
+		return false;
+	memcpy(l4 + SCTP_CSUM, &crc, sizeof(crc));
+	crc = htole32(crc32c_add(0, l4, len));
+	memcpy(l4 + SCTP_CSUM, &crc, sizeof(crc));
+	return true;
+}
+
+/* TXSM: layer 4 from behind the IP header to the end, with the driver's seed in the field. The
+ * context's IPV4 is about IXSM and TSO only: the in-kernel driver leaves it clear here. */
+static bool insert_l4(struct tx_packet *tx, const struct tx_context *context, uint32_t l2)
+{
+	uint32_t at = l2 + context->l3_bytes;
+	uint32_t field = context->l4_type == IXGBE_TXC_L4T_TCP ? TCP_CSUM : UDP_CSUM;
+	uint16_t seed, sum;
+
+	if (l2 >= tx->len || context->l3_bytes < (tx->data[l2] >> 4 == 4 ? 20 : 40) ||
+	    at >= tx->len)
+		return false;
+	if (context->l4_type == IXGBE_TXC_L4T_SCTP)
+		return sctp_checksum(tx->data + at, tx->len - at);
+	if (context->l4_type > IXGBE_TXC_L4T_SCTP || tx->len - at < field + 2)
+		return false;
+	memcpy(&seed, tx->data + at + field, sizeof(seed));
+	sum = (uint16_t)~csum_fold(csum_add(0, tx->data + at, tx->len - at));
+	if (sum == 0 && context->l4_type == IXGBE_TXC_L4T_UDP)
+		sum = 0xffff;
+	memcpy(tx->data + at + field, &sum, sizeof(sum));
+	if (seed_right(tx, context, l2, tx->len - at, seed))
+		tx->frame.checked = at;
+	return true;
+}
+
+static bool insert_checksums(struct tx_packet *tx, const union ixgbe_desc *desc,
+			     const struct tx_context *context, uint32_t l2)
+{
+	if (desc->dword[3] & IXGBE_TXD_POPTS_IXSM) {
+		uint8_t *l3 = tx->data + l2;
+		uint16_t sum = 0;
+
+		if (context->l3_bytes < 20 || context->l3_bytes > tx->len ||
+		    l2 > tx->len - context->l3_bytes)
+			return false;
+		memcpy(l3 + IPV4_CSUM, &sum, sizeof(sum));
+		sum = (uint16_t)~csum_fold(csum_add(0, l3, context->l3_bytes));
+		memcpy(l3 + IPV4_CSUM, &sum, sizeof(sum));
+	}
+	return !(desc->dword[3] & IXGBE_TXD_POPTS_TXSM) || insert_l4(tx, context, l2);
+}
+
+static bool start_tso(struct nic *nic, struct tx_packet *tx, const struct tx_context *context,
+		      uint32_t l2)
+{
+	uint32_t low = reg(nic, IXGBE_DTXTCPFLGL);
+	bool tcp = context->l4_type == IXGBE_TXC_L4T_TCP;
+	uint32_t l4 = l2 + context->l3_bytes;
+	uint32_t field = l4 + (tcp ? TCP_CSUM : UDP_CSUM);
+	struct tso_plan plan = {
+		.l2_bytes = l2,
+		.l3_bytes = context->l3_bytes,
+		.l4_bytes = context->l4_bytes,
+		.mss = context->mss,
+		.ipv4 = context->ipv4,
+		.tcp = tcp,
+		.flags_first = (uint16_t)IXGBE_FIELD_GET(IXGBE_DTXTCPFLGL_FIRST, low),
+		.flags_middle = (uint16_t)IXGBE_FIELD_GET(IXGBE_DTXTCPFLGL_MIDDLE, low),
+		.flags_last = (uint16_t)IXGBE_FIELD_GET(IXGBE_DTXTCPFLGH_LAST,
+							reg(nic, IXGBE_DTXTCPFLGH)),
+	};
+	uint16_t seed;
+
+	if (context->l4_type > IXGBE_TXC_L4T_TCP || tso_head_bytes(&plan) > tx->len ||
+	    field + 2 > tx->len)
+		return false;
+	memcpy(&seed, tx->data + field, sizeof(seed));
+	plan.pseudo = seed;
+	if (tso_start(&tx->tso, &plan, tx->data, tx->len) < 0)
+		return false;
+	tx->tso.plan.pseudo_right = seed_right(tx, context, l2, 0, seed);
+	if (!tx->tso.plan.pseudo_right)
+		violation(nic, VIOLATION_TX_TSO_HEADER,
+			  "queue %u: checksum field 0x%04x is not the pseudo header's sum",
+			  tx->queue, be16toh(seed));
+	if (tcp && (tx->data[l4 + 12] >> 4) * 4u != context->l4_bytes)
+		violation(nic, VIOLATION_TX_TSO_HEADER, "queue %u: L4LEN %u, but TCP header of %u",
+			  tx->queue, context->l4_bytes, (tx->data[l4 + 12] >> 4) * 4u);
+	tx->cut = true;
+	return true;
+}
+
+/* The length of a frame, with tags inserted and without CRC, that MAXFRS allows. */
+static uint32_t frame_max(const struct nic *nic)
+{
+	uint32_t max = FRAME_MAX_STANDARD;
+
+	if (reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_JUMBOEN)
+		max = IXGBE_FIELD_GET(IXGBE_MAXFRS_MFS, reg(nic, IXGBE_MAXFRS));
+	if (max > IXGBE_FRAME_MAX_BYTES)
+		max = IXGBE_FRAME_MAX_BYTES;
+	return max - CRC_BYTES + TAG_BYTES;
+}
+
+/* Section 7.2.3.2.4: PAYLEN is the data of the packet, without the headers if they are repeated. */
+static bool paylen_right(const struct tx_batch *batch, const struct tx_context *context)
+{
+	uint32_t paylen = IXGBE_FIELD_GET(IXGBE_TXD_PAYLEN, batch->first.dword[3]);
+	uint32_t head = 0;
+
+	if (batch->first.dword[2] & IXGBE_TXD_TSE)
+		head = context->l2_bytes + context->l3_bytes + context->l4_bytes;
+	return batch->bytes >= head && paylen == batch->bytes - head;
+}
+
+static bool prepare_advanced(struct nic *nic, struct tx_packet *tx, struct tx_batch *batch)
+{
+	const union ixgbe_desc *desc = &batch->first;
+	uint32_t index = IXGBE_FIELD_GET(IXGBE_TXD_IDX, desc->dword[3]);
+	const struct tx_context *context = &nic->datapath->txq[tx->queue].context[index & 1];
+	bool tse = desc->dword[2] & IXGBE_TXD_TSE;
+	bool vle = desc->dword[2] & IXGBE_TXD_VLE;
+	bool sums = desc->dword[3] & (IXGBE_TXD_POPTS_IXSM | IXGBE_TXD_POPTS_TXSM);
+	uint32_t l2 = context->l2_bytes + (vle ? TAG_BYTES : 0);
+
+	if ((tse || vle || sums) && (index > 1 || !context->valid)) {
+		tx_refuse(nic, batch, VIOLATION_TX_CONTEXT, "no such context", tx->queue, index);
+		return false;
+	}
+	if (!paylen_right(batch, context)) {
+		tx_refuse(nic, batch, VIOLATION_TX_PAYLEN, "PAYLEN does not fit the data",
+			  tx->queue, IXGBE_FIELD_GET(IXGBE_TXD_PAYLEN, desc->dword[3]));
+		return false;
+	}
+	if (vle)
+		insert_tag(nic, tx, context->tag);
+	if (tse ? start_tso(nic, tx, context, l2) : insert_checksums(tx, desc, context, l2))
+		return true;
+	tx_refuse(nic, batch, VIOLATION_TX_CONTEXT, "context does not fit the frame", tx->queue,
+		  index);
+	return false;
+}
+
+/* The fields of a legacy packet are in its last descriptor. */
+static bool prepare_legacy(struct nic *nic, struct tx_packet *tx, struct tx_batch *batch)
+{
+	const union ixgbe_desc *desc = &batch->last;
+	bool vle = desc->dword[2] & IXGBE_TXD_VLE;
+
+	if (vle)
+		insert_tag(nic, tx, (uint16_t)(desc->dword[3] >> 16));
+	if (!(desc->dword[2] & IXGBE_TXL_IC) || legacy_checksum(tx, desc, vle ? TAG_BYTES : 0))
+		return true;
+	tx_refuse(nic, batch, VIOLATION_TX_CONTEXT, "CSS or CSO outside the frame", tx->queue,
+		  desc->dword[3] & IXGBE_TXL_CSS);
+	return false;
+}
+
+/* Makes the packet in nic->datapath->tx ready to be sent; false: it is dropped. */
+bool tx_prepare(struct nic *nic, struct tx_packet *tx)
+{
+	struct tx_batch *batch = &tx->batch;
+	uint32_t queue = tx->queue;
+	uint32_t biggest;
+
+	tx->data = nic->datapath->tx_buffer + TX_HEADROOM;
+	tx->len = batch->bytes;
+	tx->cut = tx->frame_ready = false;
+	tx->frame = (struct frame){0};
+	if (!batch->bad && (batch->bytes < PACKET_MIN || batch->bytes > TX_PACKET_BYTES))
+		tx_refuse(nic, batch, VIOLATION_TX_FRAME_LENGTH, "frame length", queue,
+			  batch->bytes);
+	if (!batch->bad && !tx_gather(nic, batch, tx->data)) {
+		count(nic, COUNTER_tx_drop_dma);
+		return false;
+	}
+	if (batch->bad ||
+	    !(batch->first.dword[2] & IXGBE_TXD_DEXT ? prepare_advanced(nic, tx, batch)
+						     : prepare_legacy(nic, tx, batch))) {
+		count(nic, COUNTER_tx_drop_invalid);
+		return false;
+	}
+	tx->no_crc = !tx->cut && (!(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_TXCRCEN) ||
+				  !(batch->last.dword[2] & IXGBE_TXD_IFCS));
+	biggest = tx->cut ? tso_head_bytes(&tx->tso.plan) + tx->tso.plan.mss : tx->len;
+	if (tx->cut && biggest > tx->len)
+		biggest = tx->len;
+	if (biggest > frame_max(nic) + (tx->no_crc ? CRC_BYTES : 0)) {
+		tx_refuse(nic, batch, VIOLATION_TX_FRAME_LENGTH, "frame longer than MAXFRS", queue,
+			  biggest);
+		count(nic, COUNTER_tx_drop_invalid);
+		return false;
+	}
+	if (!tx->cut) {
+		tx->frame.head = tx->data;
+		tx->frame.head_len = tx->len;
+		tx->frame_ready = true;
+	}
+	return true;
+}

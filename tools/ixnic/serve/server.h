@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The vfio-user server: the PCI function around the NIC, offered to one client after the other.
+ *
+ *   client ── socket ── server.c ─┬─ config_space.c   region 7, FLR
+ *                                 ├─ regfile.c        region 0, and 2 as a window to it
+ *                                 ├─ irqfd.c          region 4, eventfds
+ *                                 └─ dma.c            the client's memory
+ *
+ * What a client sends is checked before it is used. A client that breaks the protocol is
+ * dropped with one line in the log; the NIC is reset as by FLR and the next one may come.
+ */
+#pragma once
+
+#include "ask.h"
+#include "tools/ixnic/nic.h"
+
+struct server;
+
+/*
+ * Serves `nic` on `name`: a path to listen on, or "fd:N", a connected stream socket that
+ * passes to the server. nic->loop runs it; with fd:N the loop is stopped when the client has
+ * gone. A socket file that nobody listens on is replaced; the file is private to the user (0600).
+ * Puts itself where irq.c delivers MSI-X messages.
+ * Errors, each explained in `why`: -EINVAL (name), -EADDRINUSE (a live server, or a file that is
+ * no socket), -EACCES, -ENOENT, -ENAMETOOLONG, -ENOTSOCK, -ENOMEM.
+ */
+int server_new(struct nic *nic, const char *name, struct server **out, struct nic_why *why);
+
+/* Drops the client, removes the socket file. Takes NULL. Before nic_free and loop_free. */
+void server_free(struct server *server);
+
+/*
+ * Asks the client for `len` bytes at `iova`, or, with `data`, hands it those to write there, and
+ * calls `done` once, maybe before the return. Of a read that is refused or not answered the
+ * function's registers tell, as on hardware. -ENOTCONN: no client; -EBUSY: another one is under
+ * way; -EMSGSIZE: more than the client takes in one message, or than ASK_BYTES_MAX.
+ */
+int server_dma(struct server *server, uint64_t iova, size_t len, const void *data, ask_fn done,
+	       void *ctx);
+/* Nobody wants to know any more. */
+void server_dma_cancel(struct server *server);
+
+/* Whether a client is connected and past the negotiation: for the status of control.c. */
+bool server_client(const struct server *server);

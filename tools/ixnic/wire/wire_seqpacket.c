@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wire as a socket for tests: each packet is one raw frame without FCS, in both directions,
+ * nothing padded, nothing checked. One peer at a time, which may come and go. The wire never waits
+ * for the NIC: what the NIC has no room for is lost, as on a real one.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "tools/ixnic/data/data.h"
+#include "tools/ixnic/serve/listen.h"
+#include "wire.h"
+
+#define PACKET_MAX 65536u
+
+struct seqpacket {
+	struct wire wire;
+	int listener, peer;
+	bool readable;
+	char path[108];
+	uint8_t buffer[PACKET_MAX];
+};
+
+static struct seqpacket *self(struct wire *wire)
+{
+	return (struct seqpacket *)wire;
+}
+
+static void hang_up(struct seqpacket *s)
+{
+	if (s->peer < 0)
+		return;
+	loop_remove(s->wire.nic->loop, s->peer);
+	close(s->peer);
+	s->peer = -1;
+	s->readable = false;
+}
+
+static void peer_event(void *ctx, uint32_t events)
+{
+	struct seqpacket *s = ctx;
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		s->readable = true;
+}
+
+static bool seqpacket_poll(struct wire *wire, uint32_t budget)
+{
+	struct seqpacket *s = self(wire);
+
+	for (; s->readable && budget > 0; budget--) {
+		ssize_t len = recv(s->peer, s->buffer, sizeof(s->buffer), MSG_TRUNC);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 && errno == EAGAIN) {
+			s->readable = false;
+		} else if (len <= 0) {
+			hang_up(s);
+		} else if ((size_t)len > sizeof(s->buffer)) {
+			count(wire->nic, COUNTER_wire_drop_truncated);
+		} else {
+			struct frame frame = {.head = s->buffer, .head_len = (uint32_t)len};
+
+			rx_frame(wire->nic, &frame);
+		}
+	}
+	return s->readable;
+}
+
+/* Whether the peer is still there; if not, what it left behind is read. */
+static bool peer_lives(struct seqpacket *s)
+{
+	struct pollfd peer = {.fd = s->peer};
+
+	if (s->peer < 0)
+		return false;
+	if (poll(&peer, 1, 0) == 0)
+		return true;
+	s->readable = true;
+	seqpacket_poll(&s->wire, UINT32_MAX);
+	hang_up(s);
+	return false;
+}
+
+static void listener_event(void *ctx, uint32_t events)
+{
+	struct seqpacket *s = ctx;
+	int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd < 0)
+		return;
+	if (peer_lives(s) ||
+	    loop_add(s->wire.nic->loop, fd, EPOLLIN | EPOLLOUT | EPOLLET, peer_event, s) < 0) {
+		close(fd);
+		return;
+	}
+	s->peer = fd;
+	s->readable = true;
+}
+
+static int seqpacket_send(struct wire *wire, const struct frame *frame)
+{
+	struct seqpacket *s = self(wire);
+	struct iovec part[] = {
+		{(void *)(uintptr_t)frame->head, frame->head_len},
+		{(void *)(uintptr_t)frame->body, frame->body_len},
+	};
+	struct msghdr message = {.msg_iov = part, .msg_iovlen = frame->body_len ? 2 : 1};
+
+	if (s->peer < 0) {
+		count(wire->nic, COUNTER_wire_drop_no_peer);
+		return 1;
+	}
+	if (sendmsg(s->peer, &message, MSG_NOSIGNAL) >= 0)
+		return 0;
+	if (errno == EAGAIN)
+		return -EAGAIN;
+	if (errno == EPIPE || errno == ECONNRESET) {
+		s->readable = true; /* what it sent before is still read */
+		count(wire->nic, COUNTER_wire_drop_no_peer);
+	} else {
+		count(wire->nic, COUNTER_wire_drop_error);
+	}
+	return 1;
+}
+
+static void seqpacket_carrier(struct wire *wire, bool up)
+{
+	(void)wire, (void)up; /* no light on a socket */
+}
+
+static void seqpacket_free(struct wire *wire)
+{
+	struct seqpacket *s = self(wire);
+
+	hang_up(s);
+	loop_remove(wire->nic->loop, s->listener);
+	close(s->listener);
+	unlink(s->path);
+	free(s);
+}
+
+static const struct wire_ops seqpacket_ops = {
+	.name = "seqpacket",
+	.poll = seqpacket_poll,
+	.send = seqpacket_send,
+	.carrier = seqpacket_carrier,
+	.free = seqpacket_free,
+};
+
+int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, struct wire **out,
+		       struct nic_why *why)
+{
+	struct seqpacket *s = calloc(1, sizeof(*s));
+	int err;
+
+	(void)netns; /* a path is the same in all of them */
+	if (!s)
+		return nic_why(why, -ENOMEM, "wire %s: no memory", path);
+	s->wire = (struct wire){&seqpacket_ops, nic};
+	s->peer = -1;
+	s->listener = listen_at("wire", path, SOCK_SEQPACKET, why);
+	if (s->listener < 0) {
+		err = s->listener;
+		goto out_free;
+	}
+	strcpy(s->path, path); /* listen_at() looked at its length */
+	err = loop_add(nic->loop, s->listener, EPOLLIN, listener_event, s);
+	if (err) {
+		nic_why(why, err, "wire %s: %s", path, strerror(-err));
+		goto out_close;
+	}
+	*out = &s->wire;
+	link_light_set(nic, true);
+	return 0;
+out_close:
+	close(s->listener);
+	unlink(path);
+out_free:
+	free(s);
+	return err;
+}

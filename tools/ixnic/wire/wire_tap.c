@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The wire as a TAP: the kernel's side of it is the link partner.
+ *
+ * The TAP is offered with checksum and segmentation offloads, so that one read() takes up to
+ * 64 KiB from a TCP sender. None of that reaches the NIC: this file fills in checksums and cuts big
+ * packets into frames of gso_size first, as the partner's NIC would. Frames shorter than the
+ * minimum are padded, which a partner's NIC does too.
+ *
+ * In the other direction, frames that continue each other (tso.c cut them from one packet, and
+ * each has its own headers and checksum) are merged again before they are written, as a
+ * partner with receive offload merges them: see wire_tap_merge.c.
+ *
+ * The kernel holds what the NIC has no room for: nothing is read while its packet buffer is full.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if.h>
+#include <linux/if_arp.h>
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "tools/ixnic/data/checksum.h"
+#include "tools/ixnic/data/data.h"
+#include "wire_tap.h"
+
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+
+enum { FRAME_MIN = 60, TYPE_VLAN = 0x8100, TYPE_SERVICE_VLAN = 0x88a8 };
+
+#define READ_BYTES (65536u + 64u) /* the largest packet, and its tags */
+
+struct wire_tap {
+	struct wire wire;
+	int fd;
+	bool readable;
+	bool gone;    /* somebody deleted the interface */
+	bool cutting; /* tso holds what is left of the last packet read */
+	struct tso tso;
+	struct tap_merge merge;
+	struct virtio_net_hdr vnet; /* of what is in buffer */
+	uint8_t buffer[READ_BYTES];
+};
+
+static struct wire_tap *self(struct wire *wire)
+{
+	return (struct wire_tap *)wire;
+}
+
+/* ---- From the kernel ---- */
+
+/* Fills in a checksum that the kernel left for the NIC to do. */
+static bool finish_checksum(const struct virtio_net_hdr *vnet, struct frame *frame, uint8_t *data)
+{
+	uint32_t start = vnet->csum_start, at = start + vnet->csum_offset;
+	uint16_t sum;
+
+	if (start >= frame->head_len || at + sizeof(sum) > frame->head_len)
+		return false;
+	sum = (uint16_t)~csum_fold(csum_add(0, data + start, frame->head_len - start));
+	if (sum == 0)
+		sum = 0xffff; /* the same to TCP; to UDP, 0 would say that there is none */
+	memcpy(data + at, &sum, sizeof(sum));
+	frame->checked = start;
+	return true;
+}
+
+/* Begins to cut a packet that the kernel left whole. */
+static bool start_cutting(struct wire_tap *tap, uint32_t len)
+{
+	static const struct parse_config config = {TYPE_VLAN, TYPE_SERVICE_VLAN};
+	const struct virtio_net_hdr *vnet = &tap->vnet;
+	uint8_t type = vnet->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
+	bool tcp = type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6;
+	struct tso_plan plan = {.tcp = tcp, .mss = vnet->gso_size, .pseudo_right = true};
+	struct packet packet;
+	const uint8_t *l3;
+
+	if (!tcp && type != VIRTIO_NET_HDR_GSO_UDP_L4)
+		return false;
+	parse(&packet, &config, tap->buffer, len, len);
+	if (!packet.l4 || packet.l4_protocol != (tcp ? IPPROTO_TCP : IPPROTO_UDP) ||
+	    !(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || vnet->csum_start != packet.l4)
+		return false;
+	l3 = tap->buffer + packet.l3;
+	plan.ipv4 = packet.ip == PARSE_IPV4;
+	plan.l2_bytes = packet.l3;
+	plan.l3_bytes = packet.l4 - packet.l3;
+	plan.l4_bytes = packet.payload - packet.l4;
+	plan.pseudo = csum_pseudo(l3 + (plan.ipv4 ? 12 : 8), l3 + (plan.ipv4 ? 16 : 24),
+				  plan.ipv4 ? 4 : 16, packet.l4_protocol, 0);
+	/* What the flags of a cut packet become is fixed here; DTXTCPFLG* has it for the NIC. */
+	plan.flags_first = 0x0ff6;  /* not FIN, PSH */
+	plan.flags_middle = 0x0f76; /* nor CWR */
+	plan.flags_last = 0x0f7f;
+	return tso_start(&tap->tso, &plan, tap->buffer, packet.l4 + packet.l4_len) == 0;
+}
+
+/* A packet of `len` bytes is in the buffer: hands it on, or begins to cut it. */
+static void take(struct wire_tap *tap, uint32_t len)
+{
+	struct nic *nic = tap->wire.nic;
+	struct frame frame = {.head = tap->buffer, .head_len = len};
+	bool right = true;
+
+	if (tap->vnet.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
+		tap->cutting = start_cutting(tap, len);
+		if (!tap->cutting)
+			count(nic, COUNTER_wire_drop_vnet);
+		return;
+	}
+	if (tap->vnet.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		right = finish_checksum(&tap->vnet, &frame, tap->buffer);
+	else if (tap->vnet.flags & VIRTIO_NET_HDR_F_DATA_VALID)
+		frame.checked = FRAME_CHECKED_ANY;
+	if (!right) {
+		count(nic, COUNTER_wire_drop_vnet);
+		return;
+	}
+	if (len < FRAME_MIN) {
+		memset(tap->buffer + len, 0, FRAME_MIN - len);
+		frame.head_len = FRAME_MIN;
+	}
+	rx_frame(nic, &frame);
+}
+
+/* Reads the next packet into the buffer: its length, or 0 if there is none. */
+static uint32_t tap_read(struct wire_tap *tap)
+{
+	struct iovec part[] = {{&tap->vnet, sizeof(tap->vnet)}, {tap->buffer, sizeof(tap->buffer)}};
+	ssize_t len = readv(tap->fd, part, 2);
+
+	if (len > (ssize_t)sizeof(tap->vnet))
+		return (uint32_t)len - (uint32_t)sizeof(tap->vnet);
+	if (len < 0 && errno == EINTR)
+		return 0;
+	tap->readable = false;
+	if (len < 0 && errno == EBADFD && !tap->gone) {
+		tap->gone = true;
+		nic_log(NIC_LOG_ERROR,
+			"the TAP of the wire was deleted; the link is down for good");
+		link_light_set(tap->wire.nic, false);
+	}
+	return 0;
+}
+
+/* A piece of a cut packet that is shorter than a frame can be: padded, as its sender would. */
+static void pad(struct frame *frame, uint8_t padded[FRAME_MIN])
+{
+	uint32_t len = frame->head_len + frame->body_len;
+
+	if (len >= FRAME_MIN)
+		return;
+	memcpy(padded, frame->head, frame->head_len);
+	memcpy(padded + frame->head_len, frame->body, frame->body_len);
+	memset(padded + len, 0, FRAME_MIN - len);
+	*frame = (struct frame){.head = padded, .head_len = FRAME_MIN, .checked = frame->checked};
+}
+
+static bool tap_poll(struct wire *wire, uint32_t budget)
+{
+	struct wire_tap *tap = self(wire);
+	uint8_t padded[FRAME_MIN];
+	struct frame frame;
+
+	while (budget > 0 && rx_ready(wire->nic)) {
+		uint32_t len;
+
+		if (tap->cutting) {
+			tap->cutting = tso_next(&tap->tso, &frame);
+			if (tap->cutting) {
+				pad(&frame, padded);
+				rx_frame(wire->nic, &frame);
+				budget--;
+			}
+			continue;
+		}
+		if (!tap->readable)
+			return false;
+		len = tap_read(tap);
+		if (len > 0) {
+			take(tap, len);
+			budget--;
+		}
+	}
+	return budget == 0;
+}
+
+static void tap_event(void *ctx, uint32_t events)
+{
+	struct wire_tap *tap = ctx;
+
+	(void)events;
+	tap->readable = !tap->gone;
+}
+
+/* ---- To the kernel ---- */
+
+void tap_write(struct wire *wire, const struct virtio_net_hdr *vnet, const struct slice *part,
+	       uint32_t parts, uint32_t frames)
+{
+	struct iovec out[4] = {{(void *)(uintptr_t)vnet, sizeof(*vnet)}};
+
+	for (uint32_t i = 0; i < parts; i++)
+		out[i + 1] = (struct iovec){(void *)(uintptr_t)part[i].data, part[i].len};
+	if (writev(self(wire)->fd, out, (int)parts + 1) >= 0)
+		return;
+	/* the frames were counted as sent when they were taken */
+	wire->nic->datapath->counter[COUNTER_tx_sent] -= frames;
+	count_add(wire->nic, errno == EIO ? COUNTER_wire_drop_down : COUNTER_wire_drop_error,
+		  frames);
+}
+
+static int tap_send(struct wire *wire, const struct frame *frame)
+{
+	tap_merge_frame(&self(wire)->merge, wire, frame);
+	return 0;
+}
+
+static void tap_flush(struct wire *wire)
+{
+	tap_merge_flush(&self(wire)->merge, wire);
+}
+
+static void tap_carrier(struct wire *wire, bool up)
+{
+	int carrier = up;
+
+	if (ioctl(self(wire)->fd, TUNSETCARRIER, &carrier) < 0)
+		nic_log(NIC_LOG_WARNING, "cannot set the carrier of the TAP: %s", strerror(errno));
+}
+
+static void tap_free(struct wire *wire)
+{
+	struct wire_tap *tap = self(wire);
+
+	loop_remove(wire->nic->loop, tap->fd);
+	close(tap->fd);
+	free(tap);
+}
+
+static const struct wire_ops tap_ops = {
+	.name = "tap",
+	.poll = tap_poll,
+	.send = tap_send,
+	.flush = tap_flush,
+	.carrier = tap_carrier,
+	.free = tap_free,
+};
+
+/* ---- Start ---- */
+
+static int open_tun(struct nic_why *why)
+{
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+		return nic_why(why, -errno,
+			       "wire tap: no /dev/net/tun; load the tun module: modprobe tun");
+	return nic_why(why, -errno, "wire tap: cannot open /dev/net/tun: %s; run as root",
+		       strerror(errno));
+}
+
+static int attach(int fd, const char *name, struct nic_why *why)
+{
+	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+	struct ifreq got = {0};
+	int header = sizeof(struct virtio_net_hdr);
+	unsigned int offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+
+	strcpy(request.ifr_name, name);
+	if (ioctl(fd, TUNSETIFF, &request) < 0) {
+		switch (errno) {
+		case EBUSY:
+			return nic_why(why, -EBUSY,
+				       "wire tap:%s: taken by another program; choose another name",
+				       name);
+		case EINVAL:
+		case EEXIST:
+			return nic_why(
+				why, -EEXIST,
+				"wire tap:%s: there is an interface of that name that is no single-queue TAP; choose another name",
+				name);
+		case EPERM:
+			return nic_why(
+				why, -EPERM,
+				"wire tap:%s: no permission; run as root or with CAP_NET_ADMIN",
+				name);
+		default:
+			return nic_why(why, -errno, "wire tap:%s: cannot make it: %s", name,
+				       strerror(errno));
+		}
+	}
+	/* a TAP that exists keeps its kind silently, so look */
+	if (ioctl(fd, TUNGETIFF, &got) < 0 || !(got.ifr_flags & IFF_VNET_HDR) ||
+	    ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
+		return nic_why(
+			why, -EOPNOTSUPP,
+			"wire tap:%s: it was made without IFF_VNET_HDR; delete it or choose another name",
+			name);
+	if (ioctl(fd, TUNSETOFFLOAD, offload | TUN_F_USO4 | TUN_F_USO6) < 0 &&
+	    ioctl(fd, TUNSETOFFLOAD, offload) < 0)
+		return nic_why(why, -errno, "wire tap:%s: no offloads: %s", name, strerror(errno));
+	return 0;
+}
+
+/* The TAP's descriptor; /dev/net/tun makes it in the namespace of the thread. */
+static int open_here(const char *name, struct nic_why *why)
+{
+	int fd = open_tun(why);
+	int err = fd < 0 ? fd : attach(fd, name, why);
+
+	if (err && fd >= 0)
+		close(fd);
+	return err ? err : fd;
+}
+
+static int open_in(const char *netns, const char *name, struct nic_why *why)
+{
+	char path[256];
+	int home, there, fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "/run/netns/%s", netns) >= sizeof(path) ||
+	    strchr(netns, '/'))
+		return nic_why(why, -EINVAL, "netns %s: not a name as in: ip netns list", netns);
+	there = open(path, O_RDONLY | O_CLOEXEC);
+	if (there < 0)
+		return nic_why(why, -errno, "netns %s: %s; make it with: ip netns add %s", netns,
+			       strerror(errno), netns);
+	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0 || setns(there, CLONE_NEWNET) < 0) {
+		fd = nic_why(why, -errno, "netns %s: cannot enter it: %s", netns, strerror(errno));
+	} else {
+		fd = open_here(name, why);
+		if (setns(home, CLONE_NEWNET) < 0) {
+			int err = nic_why(why, -errno, "netns %s: cannot leave it: %s", netns,
+					  strerror(errno));
+
+			if (fd >= 0)
+				close(fd);
+			fd = err;
+		}
+	}
+	if (home >= 0)
+		close(home);
+	close(there);
+	return fd;
+}
+
+/*
+ * The far end's address follows from the NIC's, so that a TAP made anew after a crash is the one
+ * that the neighbours know. One that was there keeps its own.
+ */
+static void address_set(int fd, const uint8_t mac[6])
+{
+	struct ifreq request = {.ifr_hwaddr.sa_family = ARPHRD_ETHER}, got = {0};
+
+	if (ioctl(fd, TUNGETIFF, &got) < 0 || got.ifr_flags & IFF_PERSIST)
+		return;
+	memcpy(request.ifr_hwaddr.sa_data, mac, 6);
+	/* Locally administered, and not the NIC's. */
+	request.ifr_hwaddr.sa_data[0] = (char)((mac[0] ^ 0x04) | 0x02);
+	ioctl(fd, SIOCSIFHWADDR, &request);
+}
+
+int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wire **out,
+		 struct nic_why *why)
+{
+	struct wire_tap *tap;
+	int err;
+
+	if (strlen(name) >= IFNAMSIZ)
+		return nic_why(why, -ENAMETOOLONG,
+			       "wire tap:%s: the name is longer than %d characters", name,
+			       IFNAMSIZ - 1);
+	if (strpbrk(name, "/%: \t") || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return nic_why(why, -EINVAL, "wire tap:%s: not a name for an interface", name);
+	tap = calloc(1, sizeof(*tap));
+	if (!tap)
+		return nic_why(why, -ENOMEM, "wire tap:%s: no memory", name);
+	tap->wire = (struct wire){&tap_ops, nic};
+	tap->fd = netns ? open_in(netns, name, why) : open_here(name, why);
+	if (tap->fd < 0) {
+		err = tap->fd;
+		goto out_free;
+	}
+	err = loop_add(nic->loop, tap->fd, EPOLLIN | EPOLLET, tap_event, tap);
+	if (err) {
+		nic_why(why, err, "wire tap:%s: %s", name, strerror(-err));
+		goto out_close;
+	}
+	address_set(tap->fd, nic->mac);
+	tap_carrier(&tap->wire, false);
+	*out = &tap->wire;
+	link_light_set(nic, true);
+	return 0;
+out_close:
+	close(tap->fd);
+out_free:
+	free(tap);
+	return err;
+}
