@@ -60,7 +60,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "bridge/service/log.h"
 
 #define TICK_MS          250
 #define TICKS_PER_SECOND 4

@@ -4,12 +4,12 @@
 
 #include <time.h>
 
-#include "control.h"
+#include "bridge/service/control.h"
 #include "engine.h"
 #include "interface.h"
 #include "mirror.h"
 #include "notice.h"
-#include "options.h"
+#include "bridge/start/options.h"
 #include "state.h"
 
 struct daemon {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
+#include "bridge/service/log.h"
 
 enum { RING = 512 }; /* descriptors: what one batch of a busy worker leaves room in */
 

@@ -6,11 +6,11 @@
  */
 #pragma once
 
-#include "counters.h"
+#include "bridge/frames/counters.h"
 #include "ixgbe/ixgbe.h"
-#include "options.h"
+#include "bridge/start/options.h"
 #include "soft_nic.h"
-#include "worker.h"
+#include "bridge/frames/worker.h"
 
 struct engine {
 	const struct options *options;

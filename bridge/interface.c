@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "bridge/service/log.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200, 5 */
 

@@ -10,8 +10,8 @@
 
 #include "mirror.h"
 #include "netlink/netlink.h"
-#include "options.h"
-#include "tap.h"
+#include "bridge/start/options.h"
+#include "bridge/frames/tap.h"
 
 /* How long a TAP that is in use may take to become free at the start. */
 #define INTERFACE_BUSY_MS 1000

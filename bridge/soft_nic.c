@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "bridge/service/log.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3

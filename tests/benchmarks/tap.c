@@ -40,9 +40,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bridge/datapath.h"
-#include "bridge/offload.h"
-#include "bridge/tap.h"
+#include "bridge/frames/datapath.h"
+#include "bridge/frames/offload.h"
+#include "bridge/frames/tap.h"
 #include "tests/unit/puppet_nic.h"
 
 #define NAME      "data-bench0"

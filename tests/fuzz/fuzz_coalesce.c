@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/coalesce.h"
-#include "bridge/offload.h"
+#include "bridge/frames/coalesce.h"
+#include "bridge/frames/offload.h"
 #include "fuzz.h"
 
 #define HEADROOM    64u

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/offload.h"
+#include "bridge/frames/offload.h"
 #include "fuzz.h"
 #include "tests/unit/puppet_nic.h"
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/worker.h"
+#include "bridge/frames/worker.h"
 
 #define RX_BUF_BYTES 2048u
 

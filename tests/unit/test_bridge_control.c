@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bridge/control.h"
+#include "bridge/service/control.h"
 
 struct rig {
 	char directory[32];

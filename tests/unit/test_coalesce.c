@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "bridge/coalesce.h"
-#include "bridge/offload.h"
+#include "bridge/frames/coalesce.h"
+#include "bridge/frames/offload.h"
 
 #define FRAME_MAX 9724u
 #define BUF_BYTES 2048u /* of a segment */

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "bridge/config.h"
+#include "bridge/start/config.h"
 
 static int load(const char *text, struct options *options, struct ixgbe_why *why)
 {

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "bridge/offload.h"
+#include "bridge/frames/offload.h"
 
 #define UDP_L4 5 /* VIRTIO_NET_HDR_GSO_UDP_L4 */
 

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bridge/options.h"
+#include "bridge/start/options.h"
 
 static int set(struct options *options, const char *name, const char *value)
 {

@@ -17,8 +17,8 @@
 
 #include <cmocka.h>
 
-#include "bridge/ring.h"
-#include "bridge/tap.h"
+#include "bridge/frames/uring.h"
+#include "bridge/frames/tap.h"
 
 #define NAME "data-ring0"
 

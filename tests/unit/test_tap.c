@@ -23,8 +23,8 @@
 
 #include <cmocka.h>
 
-#include "bridge/offload.h"
-#include "bridge/tap.h"
+#include "bridge/frames/offload.h"
+#include "bridge/frames/tap.h"
 
 #define NAME "data-tap0"
 

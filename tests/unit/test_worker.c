@@ -27,9 +27,9 @@
 
 #include <cmocka.h>
 
-#include "bridge/offload.h"
-#include "bridge/tap.h"
-#include "bridge/worker.h"
+#include "bridge/frames/offload.h"
+#include "bridge/frames/tap.h"
+#include "bridge/frames/worker.h"
 #include "puppet_nic.h"
 
 #define NAME        "data-wrk0"

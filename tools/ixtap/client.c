@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "bridge/control.h"
+#include "bridge/service/control.h"
 #include "ixtap.h"
 
 #define REPLY_TIMEOUT_MS 5000

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bridge/counters.h"
+#include "bridge/frames/counters.h"
 #include "ixtap.h"
 
 #define HEADER_EVERY 20

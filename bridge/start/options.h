@@ -16,7 +16,7 @@
 
 #include "ixgbe/ixgbe.h"
 #include "netlink/netlink.h"
-#include "worker.h"
+#include "bridge/frames/worker.h"
 
 #define OPTIONS_ADDRESSES_MAX 64u
 #define OPTIONS_MTU_MIN       68u

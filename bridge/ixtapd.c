@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ixtapd: one NIC port as one network interface. */
 #include "daemon.h"
-#include "log.h"
-#include "options.h"
+#include "bridge/service/log.h"
+#include "bridge/start/options.h"
 
 int main(int argc, char *argv[])
 {

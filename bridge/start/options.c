@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "config.h"
-#include "log.h"
+#include "bridge/service/log.h"
 
 static int fail(struct ixgbe_why *why, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

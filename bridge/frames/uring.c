@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "ring.h"
+#include "uring.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #include <sys/uio.h>
 
 #include "coalesce.h"
-#include "ring.h"
+#include "uring.h"
 #include "worker.h"
 
 /* Frames of one transmit burst. */
