@@ -13,7 +13,7 @@
 #include <zlib.h>
 
 #include "fuzz.h"
-#include "tools/ixlat/encoding.h"
+#include "tools/ixlat/result/encoding.h"
 
 #define COOKIE            0x1c849313u
 #define COOKIE_COMPRESSED 0x1c849314u

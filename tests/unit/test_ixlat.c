@@ -11,9 +11,9 @@
 #include <argp.h>
 #include <errno.h>
 
-#include "tools/ixlat/flight.h"
-#include "tools/ixlat/options.h"
-#include "tools/ixlat/probe.h"
+#include "tools/ixlat/measure/flight.h"
+#include "tools/ixlat/command_line.h"
+#include "tools/ixlat/measure/probe.h"
 
 /* ---- Probes ---- */
 

@@ -15,8 +15,8 @@
 #include <errno.h>
 #include <math.h>
 
-#include "tools/ixlat/encoding.h"
-#include "tools/ixlat/histogram.h"
+#include "tools/ixlat/result/encoding.h"
+#include "tools/ixlat/result/histogram.h"
 
 #define HIGHEST ((int64_t)1 << 47)
 

@@ -20,8 +20,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "ixlat.h"
-#include "packet.h"
+#include "tools/ixlat/ixlat.h"
+#include "packet_socket.h"
 #include "probe.h"
 #include "socket.h"
 #include "stop.h"

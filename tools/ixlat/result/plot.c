@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ixlat.h"
+#include "tools/ixlat/ixlat.h"
 #include "tools/ixtap/output.h"
 
 #define GNUPLOT "gnuplot"

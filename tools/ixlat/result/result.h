@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "flight.h"
+#include "tools/ixlat/measure/flight.h"
 #include "histogram.h"
-#include "options.h"
+#include "tools/ixlat/command_line.h"
 
 enum { RESULT_PERCENTILES = 5 };
 

@@ -29,8 +29,8 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 
-#include "ixlat.h"
-#include "link.h"
+#include "tools/ixlat/ixlat.h"
+#include "sender.h"
 #include "progress.h"
 #include "stop.h"
 #include "tools/ixtap/output.h"

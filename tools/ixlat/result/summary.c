@@ -2,7 +2,7 @@
 /* A run as people read it. */
 #include <stdio.h>
 
-#include "ixlat.h"
+#include "tools/ixlat/ixlat.h"
 #include "result.h"
 #include "tools/ixtap/output.h"
 

@@ -3,7 +3,7 @@
  * Each option is a row of `table`: its name, what --help says, where it may stand, and a function
  * that checks and stores its value.
  */
-#include "options.h"
+#include "command_line.h"
 
 #include <argp.h>
 #include <assert.h>
@@ -16,9 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "flight.h"
+#include "tools/ixlat/measure/flight.h"
 #include "ixlat.h"
-#include "probe.h"
+#include "tools/ixlat/measure/probe.h"
 #include "tools/ixtap/output.h"
 
 enum {

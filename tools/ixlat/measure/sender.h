@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "options.h"
+#include "tools/ixlat/command_line.h"
 #include "probe.h"
 
 struct link {

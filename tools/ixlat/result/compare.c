@@ -14,7 +14,7 @@
 
 #include "encoding.h"
 #include "histogram.h"
-#include "ixlat.h"
+#include "tools/ixlat/ixlat.h"
 #include "outfile.h"
 #include "plot.h"
 #include "result.h"

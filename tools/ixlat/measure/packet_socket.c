@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "packet.h"
+#include "packet_socket.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

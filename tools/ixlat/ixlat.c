@@ -4,13 +4,13 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "compare.h"
+#include "tools/ixlat/result/compare.h"
 #include "ixlat.h"
-#include "outfile.h"
-#include "plot.h"
-#include "reflect.h"
-#include "result.h"
-#include "run.h"
+#include "tools/ixlat/result/outfile.h"
+#include "tools/ixlat/result/plot.h"
+#include "tools/ixlat/measure/reflect.h"
+#include "tools/ixlat/result/result.h"
+#include "tools/ixlat/measure/run.h"
 #include "tools/ixtap/output.h"
 
 /* The C library looks for it: the one symbol that is not hidden. */

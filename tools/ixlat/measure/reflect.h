@@ -2,7 +2,7 @@
 /* The other end: answers every probe. */
 #pragma once
 
-#include "options.h"
+#include "tools/ixlat/command_line.h"
 
 /* Say "ready" on standard output, then answer until SIGINT or SIGTERM: 0, or -1 after a line on
  * standard error. */

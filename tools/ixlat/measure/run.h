@@ -2,8 +2,8 @@
 /* Sends the probes and measures. */
 #pragma once
 
-#include "options.h"
-#include "result.h"
+#include "tools/ixlat/command_line.h"
+#include "tools/ixlat/result/result.h"
 
 /*
  * Fills *result (from result_init) and returns 0, when all is sent, or earlier when SIGINT or

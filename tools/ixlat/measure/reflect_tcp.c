@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ixlat.h"
+#include "tools/ixlat/ixlat.h"
 #include "probe.h"
 #include "stop.h"
 #include "tools/ixtap/output.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "link.h"
+#include "sender.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ixlat.h"
-#include "packet.h"
+#include "tools/ixlat/ixlat.h"
+#include "packet_socket.h"
 #include "socket.h"
 #include "tools/ixtap/output.h"
 

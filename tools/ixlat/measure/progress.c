@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ixlat.h"
+#include "tools/ixlat/ixlat.h"
 
 enum { QUIET_S = 2, BETWEEN_MS = 500 };
 
