@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The running bridge: what daemon.c drives and report.c shows. */
+/* The running bridge: what daemon.c drives and answers.c shows. */
 #pragma once
 
 #include <time.h>

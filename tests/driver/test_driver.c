@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "frames.h"
+#include "driver_frames.h"
 
 /* Sends it on the wire; it arrives at the port as it is, or not at all. */
 static void arrives(struct rig *rig, const uint8_t *frame, uint32_t len)

@@ -7,7 +7,7 @@
 
 #include "harness.h"
 
-#include "frames.h"
+#include "model_frames.h"
 
 struct ring {
 	struct model *m;

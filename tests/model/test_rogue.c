@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bus accesses by order of the operator (tools/ixnic/rogue.h): what is shared is reached in place,
- * the client is asked for the rest, and the function's registers tell of reads that failed. The
- * client here is the test's own.
+ * Bus accesses by order of the operator (tools/ixnic/serve/rogue.h): what is shared is reached in
+ * place, the client is asked for the rest, and the function's registers tell of reads that failed.
+ * The client here is the test's own.
  */
 #include "harness.h"
 

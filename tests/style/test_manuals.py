@@ -36,6 +36,6 @@ def test_every_option_has_an_entry(program):
     assert entries - options - {"help", "usage", "version"} == set(), "not in the program"
 
 
-@pytest.mark.parametrize("name", re.findall(r"\bC\((\w+), \"", text_of("bridge/counters.h")))
+@pytest.mark.parametrize("name", re.findall(r"\bC\((\w+), \"", text_of("bridge/frames/counters.h")))
 def test_every_counter_is_explained(name):
     assert f"\n.It Cm {name}\n" in page("ixtapd")

@@ -24,7 +24,7 @@ import rig as r
 
 LEFT_MAC, RIGHT_MAC = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
 PORT = 8259
-# struct probe of tools/ixlat/probe.h
+# struct probe of tools/ixlat/measure/probe.h
 PROBE = struct.Struct(">4sBBHIIQQQ")
 REQUEST, ANSWER = 1, 2
 TIMES_NS = ("min_ns", "p50_ns", "p90_ns", "p99_ns", "p99_9_ns", "p99_99_ns", "max_ns")

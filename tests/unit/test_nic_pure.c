@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "ixgbe/tables/fields.h"
-#include "tests/model/frames.h"
+#include "tests/model/model_frames.h"
 #include "tools/ixnic/data/checksum.h"
 #include "tools/ixnic/data/packet_parse.h"
 #include "tools/ixnic/data/rss.h"

@@ -6,7 +6,7 @@
  *                                    ├─ stats.c ──┤
  *                                    └─ monitor.c ┴─ output.c   what a terminal shows
  *
- * The protocol is that of bridge/control.h. With -j an answer is passed on as it came,
+ * The protocol is that of bridge/service/control.h. With -j an answer is passed on as it came,
  * one object a line; otherwise it is laid out for people.
  */
 #pragma once

@@ -2,7 +2,7 @@
 /* Frames for the driver tests: built, and looked at. */
 #pragma once
 
-#include "rig.h"
+#include "driver_rig.h"
 
 #define ETH_BYTES  14u
 #define IPV4_BYTES 20u

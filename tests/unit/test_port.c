@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "control_rig.h"
+#include "port_rig.h"
 
 /* ---- Order ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "rig.h"
+#include "driver_rig.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What ring.c gives, and how the kernel's io_uring treats a TAP: the data path relies on it. */
+/* What uring.c gives, and how the kernel's io_uring treats a TAP: the data path relies on it. */
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "control_rig.h"
+#include "port_rig.h"
 
 static void open_fails(struct rig *rig, const struct ixgbe_options *wanted, int error,
 		       const char *text)

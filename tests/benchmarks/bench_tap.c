@@ -8,9 +8,9 @@
  *     to the kernel     write(), io_uring writes in batches, the data path
  *     from the kernel   read(), io_uring reads in batches, the data path
  *
- * The data path is the worker's: the turns of bridge/datapath.c over the real driver, on this
- * thread. The NIC costs nothing: it fills the receive ring and reports
- * what was sent every few turns, with the clock standing still.
+ * The data path is the worker's: the turns of bridge/frames/datapath.c over the real driver, on
+ * this thread. The NIC costs nothing: it fills the receive ring and reports what was sent every few
+ * turns, with the clock standing still.
  *
  * The kernel's side: frames from the kernel are put into the TAP's queue by a packet
  * socket before the clock starts. Frames to the kernel are TCP for another MAC address, which

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "control_rig.h"
+#include "port_rig.h"
 
 #include <stdlib.h>
 
