@@ -124,10 +124,11 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 
 	/* The signature, 8.2.3.2.1. */
 	if (!(eec & IXGBE_EEC_PRES))
-		return why_fill(why, -EIO,
-				"the EEPROM is missing or damaged (EEC 0x%08x): write it anew with "
-				"the adapter maker's tool",
-				eec);
+		return ixgbe_why_fill(
+			why, -EIO,
+			"the EEPROM is missing or damaged (EEC 0x%08x): write it anew with "
+			"the adapter maker's tool",
+			eec);
 	/* DEVIATION(firmware-error): it need not be ours (8.2.3.4.10); the checksum decides. */
 	if (fwsm & IXGBE_FWSM_EXT_ERR_IND)
 		port_log(nic, IXGBE_LOG_WARNING,
@@ -135,10 +136,11 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 
 	err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_EEP);
 	if (err)
-		return why_fill(why, err,
-				"the EEPROM is held by firmware or another driver (%s): close that "
-				"program, or reboot",
-				strerror(-err));
+		return ixgbe_why_fill(
+			why, err,
+			"the EEPROM is held by firmware or another driver (%s): close that "
+			"program, or reboot",
+			strerror(-err));
 	err = checksum(nic, &sum);
 	/* After a reset the first receive address is the EEPROM's (section 8.2.3.7.9). */
 	if (!err && !mac_from_receive_address(nic, nic->mac_permanent))
@@ -146,18 +148,19 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_EEP);
 
 	if (err)
-		return why_fill(
+		return ixgbe_why_fill(
 			why, err,
 			"cannot read the EEPROM: %s; write it anew with the adapter maker's tool",
 			strerror(-err));
 	if (sum != CHECKSUM_SUM)
-		return why_fill(why, -EIO,
-				"the EEPROM's checksum is wrong (its words add up to 0x%04x, not "
-				"0x%04x): write it anew with the adapter maker's tool",
-				sum, CHECKSUM_SUM);
+		return ixgbe_why_fill(
+			why, -EIO,
+			"the EEPROM's checksum is wrong (its words add up to 0x%04x, not "
+			"0x%04x): write it anew with the adapter maker's tool",
+			sum, CHECKSUM_SUM);
 	if (mac_check(nic->mac_permanent))
-		return why_fill(why, -EIO,
-				"the EEPROM has no valid MAC address: write it anew with the "
-				"adapter maker's tool");
+		return ixgbe_why_fill(why, -EIO,
+				      "the EEPROM has no valid MAC address: write it anew with the "
+				      "adapter maker's tool");
 	return 0;
 }

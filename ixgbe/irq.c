@@ -48,25 +48,27 @@ int irq_new(struct ixgbe *nic, struct ixgbe_why *why)
 	int err;
 
 	if (!irq)
-		return why_fill(why, -ENOMEM, "out of memory");
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	nic->irq = irq;
 	pthread_mutex_init(&irq->ivar_lock, NULL);
 	while (irq->count < nic->options.queues + 1u) {
 		int fd = eventfd(0, EFD_CLOEXEC);
 
 		if (fd < 0)
-			return why_fill(why, -errno,
-					"cannot make an eventfd: %s; raise the limit of open files "
-					"(ulimit -n)",
-					strerror(errno));
+			return ixgbe_why_fill(
+				why, -errno,
+				"cannot make an eventfd: %s; raise the limit of open files "
+				"(ulimit -n)",
+				strerror(errno));
 		irq->fd[irq->count++] = fd;
 	}
 	err = irq_connect(nic);
 	if (err)
-		return why_fill(why, err,
-				"cannot enable %u MSI-X vectors: %s; see whether the IOMMU remaps "
-				"interrupts, or use fewer queues",
-				irq->count, strerror(-err));
+		return ixgbe_why_fill(
+			why, err,
+			"cannot enable %u MSI-X vectors: %s; see whether the IOMMU remaps "
+			"interrupts, or use fewer queues",
+			irq->count, strerror(-err));
 	return 0;
 }
 

@@ -55,6 +55,11 @@ struct ixgbe_why {
 	char text[320];
 };
 
+/* Fills `why`, which may be NULL, and returns `error`: for callers that explain failures of their
+ * own in the same way. */
+IXGBE_API int ixgbe_why_fill(struct ixgbe_why *why, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 enum ixgbe_log_level { IXGBE_LOG_ERROR, IXGBE_LOG_WARNING, IXGBE_LOG_INFO, IXGBE_LOG_DEBUG };
 typedef void (*ixgbe_log_fn)(void *ctx, enum ixgbe_log_level level, const char *message);
 

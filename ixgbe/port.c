@@ -108,27 +108,15 @@ void port_log(const struct ixgbe *nic, enum ixgbe_log_level level, const char *f
 	nic->options.log(nic->options.log_ctx, level, message);
 }
 
-int why_fill(struct ixgbe_why *why, int error, const char *format, ...)
-{
-	va_list args;
-
-	if (!why)
-		return error;
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-	return error;
-}
-
 /* ---- Open ---- */
 
 static int ring_check(const char *name, uint16_t count, struct ixgbe_why *why)
 {
 	if (count >= 64 && count <= IXGBE_RING_MAX && count % IXGBE_RING_MULTIPLE == 0)
 		return 0;
-	return why_fill(why, -EINVAL,
-			"%s ring of %u descriptors: choose a multiple of 8 from 64 to %u", name,
-			count, IXGBE_RING_MAX);
+	return ixgbe_why_fill(why, -EINVAL,
+			      "%s ring of %u descriptors: choose a multiple of 8 from 64 to %u",
+			      name, count, IXGBE_RING_MAX);
 }
 
 int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
@@ -143,13 +131,14 @@ int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to
 	to->mtu = to->mtu ? to->mtu : defaults.mtu;
 
 	if (to->queues > IXGBE_QUEUES_MAX)
-		return why_fill(why, -EINVAL,
-				"%u queues: the receive side scaling of the 82599 reaches %u, "
-				"choose 1 to %u",
-				to->queues, IXGBE_QUEUES_MAX, IXGBE_QUEUES_MAX);
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"%u queues: the receive side scaling of the 82599 reaches %u, "
+			"choose 1 to %u",
+			to->queues, IXGBE_QUEUES_MAX, IXGBE_QUEUES_MAX);
 	if (to->mtu < IXGBE_MTU_MIN || to->mtu > IXGBE_MTU_MAX)
-		return why_fill(why, -EINVAL, "MTU %u: choose %u to %u", to->mtu, IXGBE_MTU_MIN,
-				IXGBE_MTU_MAX);
+		return ixgbe_why_fill(why, -EINVAL, "MTU %u: choose %u to %u", to->mtu,
+				      IXGBE_MTU_MIN, IXGBE_MTU_MAX);
 	err = ring_check("receive", to->rx_ring, why);
 	return err ? err : ring_check("transmit", to->tx_ring, why);
 }
@@ -163,10 +152,11 @@ static int identify(struct ixgbe *nic, struct ixgbe_why *why)
 
 	err = ops->config_read(nic->backend, PCI_ID, config, sizeof(config));
 	if (err)
-		return why_fill(why, err,
-				"cannot read the PCI configuration space over %s: %s; see whether "
-				"the device is still there",
-				ops->name, strerror(-err));
+		return ixgbe_why_fill(
+			why, err,
+			"cannot read the PCI configuration space over %s: %s; see whether "
+			"the device is still there",
+			ops->name, strerror(-err));
 	vendor = (uint32_t)config[0] | (uint32_t)config[1] << 8;
 	nic->device_id = (uint16_t)(config[2] | config[3] << 8);
 
@@ -175,13 +165,15 @@ static int identify(struct ixgbe *nic, struct ixgbe_why *why)
 		if (device_ids[i] == nic->device_id)
 			return 0;
 	if (vendor == 0xffff)
-		return why_fill(why, -ENODEV,
-				"the device does not answer (its PCI ID reads as ones): it was "
-				"removed, or it is powered down; rescan the bus or reseat it");
-	return why_fill(why, -ENODEV,
-			"the device %04x:%04x is not an Intel 82599 with SFP+ (8086:10fb): name "
-			"another one, lspci -nn -d 8086: lists Intel's",
-			vendor, nic->device_id);
+		return ixgbe_why_fill(
+			why, -ENODEV,
+			"the device does not answer (its PCI ID reads as ones): it was "
+			"removed, or it is powered down; rescan the bus or reseat it");
+	return ixgbe_why_fill(
+		why, -ENODEV,
+		"the device %04x:%04x is not an Intel 82599 with SFP+ (8086:10fb): name "
+		"another one, lspci -nn -d 8086: lists Intel's",
+		vendor, nic->device_id);
 }
 
 /* Everything after a reset that does not depend on queues. */
@@ -212,10 +204,10 @@ static int bus_set(struct ixgbe *nic, bool master, struct ixgbe_why *why)
 {
 	int err = init_bus_master_set(nic, master);
 
-	return err ? why_fill(why, err,
-			      "cannot write the PCI configuration space: %s; see whether the "
-			      "device is still there",
-			      strerror(-err))
+	return err ? ixgbe_why_fill(why, err,
+				    "cannot write the PCI configuration space: %s; see whether the "
+				    "device is still there",
+				    strerror(-err))
 		   : 0;
 }
 
@@ -231,7 +223,7 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 		return -ENODEV; /* ixgbe_open_backend says why */
 	err = init_reset(nic);
 	if (err)
-		return why_fill(
+		return ixgbe_why_fill(
 			why, err,
 			"the reset of the device failed (%s): it hangs; power-cycle the machine",
 			strerror(-err));
@@ -242,22 +234,24 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 	port_configure(nic);
 	err = sfp_identify(nic);
 	if (err)
-		return why_fill(why, err,
-				"cannot reach the SFP+ module (%s): firmware or another driver "
-				"holds its bus; close that program, or reboot",
-				strerror(-err));
+		return ixgbe_why_fill(
+			why, err,
+			"cannot reach the SFP+ module (%s): firmware or another driver "
+			"holds its bus; close that program, or reboot",
+			strerror(-err));
 	err = sfp_setup(nic);
 	if (err)
-		return why_fill(why, err,
-				"cannot set up the SFP+ module from the EEPROM (%s): write the "
-				"EEPROM anew with the adapter maker's tool",
-				strerror(-err));
+		return ixgbe_why_fill(
+			why, err,
+			"cannot set up the SFP+ module from the EEPROM (%s): write the "
+			"EEPROM anew with the adapter maker's tool",
+			strerror(-err));
 	err = bus_set(nic, true, why);
 	if (err)
 		return err;
 	stats_discard(nic);
 	err = link_apply(nic);
-	return err ? why_fill(why, err, "cannot set up the link: %s", strerror(-err)) : 0;
+	return err ? ixgbe_why_fill(why, err, "cannot set up the link: %s", strerror(-err)) : 0;
 }
 
 static int queues_new(struct ixgbe *nic, struct ixgbe_why *why)
@@ -270,11 +264,12 @@ static int queues_new(struct ixgbe *nic, struct ixgbe_why *why)
 			err = txq_new(nic, q, &nic->txq[q]);
 	}
 	if (err)
-		why_fill(why, err,
-			 "cannot get DMA memory for %u queues with rings of %u and %u: %s; raise "
-			 "the limit of locked memory (ulimit -l) or use fewer queues",
-			 nic->options.queues, nic->options.rx_ring, nic->options.tx_ring,
-			 strerror(-err));
+		ixgbe_why_fill(
+			why, err,
+			"cannot get DMA memory for %u queues with rings of %u and %u: %s; raise "
+			"the limit of locked memory (ulimit -l) or use fewer queues",
+			nic->options.queues, nic->options.rx_ring, nic->options.tx_ring,
+			strerror(-err));
 	return err;
 }
 
@@ -303,7 +298,7 @@ int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options
 
 	if (!nic) {
 		backend->ops->close(backend);
-		return why_fill(why, -ENOMEM, "out of memory");
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	}
 	nic->backend = backend;
 	err = port_options_fill(options, &nic->options, why);
@@ -318,7 +313,7 @@ int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options
 	if (!err)
 		err = stats_new(nic);
 	if (err) {
-		why_fill(why, err, "out of memory");
+		ixgbe_why_fill(why, err, "out of memory");
 		goto fail;
 	}
 	err = irq_new(nic, why);
@@ -337,10 +332,11 @@ int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options
 fail_device:
 	/* Whatever step that was: its advice would be wrong. */
 	if (port_gone(nic))
-		err = why_fill(why, -ENODEV,
-			       "the NIC does not answer any more: its vfio-user server ended or "
-			       "hangs (see its log), or the device was removed or hangs (echo 1 > "
-			       "/sys/bus/pci/devices/BDF/reset, or power-cycle the machine)");
+		err = ixgbe_why_fill(
+			why, -ENODEV,
+			"the NIC does not answer any more: its vfio-user server ended or "
+			"hangs (see its log), or the device was removed or hangs (echo 1 > "
+			"/sys/bus/pci/devices/BDF/reset, or power-cycle the machine)");
 fail:
 	port_free(nic);
 	return err;
@@ -389,14 +385,15 @@ int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[], struct ix
 	int err;
 
 	if (nic->started)
-		return why_fill(why, -EBUSY, "the port is started already");
+		return ixgbe_why_fill(why, -EBUSY, "the port is started already");
 	if (nic->reset_failed) {
 		err = port_reset(nic);
 		if (err)
-			return why_fill(why, err,
-					"the reset of the device failed again (%s): it hangs; "
-					"power-cycle the machine",
-					strerror(-err));
+			return ixgbe_why_fill(
+				why, err,
+				"the reset of the device failed again (%s): it hangs; "
+				"power-cycle the machine",
+				strerror(-err));
 	}
 
 	/* Section 4.6.8: DMATXCTL.TE before the first queue's ENABLE. */
@@ -404,8 +401,9 @@ int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[], struct ix
 	for (; tx < nic->options.queues; tx++) {
 		err = txq_enable(nic->txq[tx]);
 		if (err) {
-			why_fill(why, err, "transmit queue %u did not start: %s; reset the device",
-				 tx, strerror(-err));
+			ixgbe_why_fill(why, err,
+				       "transmit queue %u did not start: %s; reset the device", tx,
+				       strerror(-err));
 			goto fail;
 		}
 	}
@@ -413,18 +411,18 @@ int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[], struct ix
 	for (; rx < nic->options.queues; rx++) {
 		err = rxq_enable(nic->rxq[rx], rx_pool[rx]);
 		if (err) {
-			why_fill(why, err, "receive queue %u did not start: %s; %s", rx,
-				 strerror(-err),
-				 err == -ENOBUFS || err == -EINVAL
-					 ? "give it a pool with more buffers than its ring"
-					 : "reset the device");
+			ixgbe_why_fill(why, err, "receive queue %u did not start: %s; %s", rx,
+				       strerror(-err),
+				       err == -ENOBUFS || err == -EINVAL
+					       ? "give it a pool with more buffers than its ring"
+					       : "reset the device");
 			goto fail;
 		}
 	}
 	err = init_receiver_set(nic, true);
 	if (err) {
-		why_fill(why, err, "the receiver did not start: %s; reset the device",
-			 strerror(-err));
+		ixgbe_why_fill(why, err, "the receiver did not start: %s; reset the device",
+			       strerror(-err));
 		goto fail;
 	}
 	/* Section 4.6.3.1: interrupts at the end. */

@@ -70,9 +70,6 @@ void port_delay_us(uint32_t us);
 
 void port_log(const struct ixgbe *nic, enum ixgbe_log_level level, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Fills `why` (which may be NULL) and returns `error`. */
-int why_fill(struct ixgbe_why *why, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 
 /* rx.c and tx.c: a queue's ring is allocated once at open and programmed by
  * enable (sections 4.6.7.1, 4.6.8.1), with tail writes as the last step. disable

@@ -275,36 +275,38 @@ static int open_group(struct vfio *vfio, const char *dev, const struct vfio_pci 
 	snprintf(path, sizeof(path), "%s/vfio", dev);
 	vfio->container = kernel->open(path);
 	if (vfio->container < 0)
-		return why_fill(why, vfio->container, "%s: %s; load VFIO with 'modprobe vfio-pci'",
-				path, strerror(-vfio->container));
+		return ixgbe_why_fill(why, vfio->container,
+				      "%s: %s; load VFIO with 'modprobe vfio-pci'", path,
+				      strerror(-vfio->container));
 	if (kernel->ioctl(vfio->container, VFIO_GET_API_VERSION, NULL) != VFIO_API_VERSION ||
 	    kernel->ioctl(vfio->container, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) <= 0)
-		return why_fill(why, -EOPNOTSUPP,
-				"VFIO of this kernel has no type 1 IOMMU: 'modprobe "
-				"vfio_iommu_type1'");
+		return ixgbe_why_fill(why, -EOPNOTSUPP,
+				      "VFIO of this kernel has no type 1 IOMMU: 'modprobe "
+				      "vfio_iommu_type1'");
 
 	snprintf(path, sizeof(path), "%s/%s", dev, pci->group);
 	vfio->group = kernel->open(path);
 	if (vfio->group == -EACCES || vfio->group == -EPERM)
-		return why_fill(
+		return ixgbe_why_fill(
 			why, vfio->group,
 			"no permission on %s, the IOMMU group of NIC %s: 'chown USER %s', or "
 			"start as root",
 			path, pci->bdf, path);
 	if (vfio->group == -EBUSY)
-		return why_fill(why, -EBUSY,
-				"NIC %s is in use: another process has %s open ('fuser -v %s' says "
-				"which)",
-				pci->bdf, path, path);
+		return ixgbe_why_fill(
+			why, -EBUSY,
+			"NIC %s is in use: another process has %s open ('fuser -v %s' says "
+			"which)",
+			pci->bdf, path, path);
 	if (vfio->group < 0)
-		return why_fill(why, vfio->group, "%s, the IOMMU group of NIC %s: %s", path,
-				pci->bdf, strerror(-vfio->group));
+		return ixgbe_why_fill(why, vfio->group, "%s, the IOMMU group of NIC %s: %s", path,
+				      pci->bdf, strerror(-vfio->group));
 
 	err = kernel->ioctl(vfio->group, VFIO_GROUP_GET_STATUS, &status);
 	if (err < 0)
-		return why_fill(why, err, "status of %s: %s", path, strerror(-err));
+		return ixgbe_why_fill(why, err, "status of %s: %s", path, strerror(-err));
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -EPERM,
 			"IOMMU group %s of NIC %s has devices with other drivers: bind all of "
 			"/sys/kernel/iommu_groups/%s/devices to vfio-pci, or move the NIC to "
@@ -312,19 +314,19 @@ static int open_group(struct vfio *vfio, const char *dev, const struct vfio_pci 
 			pci->group, pci->bdf, pci->group);
 	err = kernel->ioctl(vfio->group, VFIO_GROUP_SET_CONTAINER, &vfio->container);
 	if (err < 0)
-		return why_fill(why, err, "%s into a container: %s", path, strerror(-err));
+		return ixgbe_why_fill(why, err, "%s into a container: %s", path, strerror(-err));
 	vfio->in_container = true;
 	err = kernel->ioctl(vfio->container, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
 	if (err == -EPERM)
-		return why_fill(
+		return ixgbe_why_fill(
 			why, err,
 			"NIC %s: this machine has no interrupt remapping, so VFIO refuses it: "
 			"enable it in the firmware, or accept that the device may forge "
 			"interrupts with 'modprobe vfio_iommu_type1 allow_unsafe_interrupts=1'",
 			pci->bdf);
 	if (err < 0)
-		return why_fill(why, err, "NIC %s: setting its IOMMU: %s", pci->bdf,
-				strerror(-err));
+		return ixgbe_why_fill(why, err, "NIC %s: setting its IOMMU: %s", pci->bdf,
+				      strerror(-err));
 	return 0;
 }
 
@@ -399,20 +401,21 @@ static int probe_memlock(struct vfio *vfio, struct ixgbe_why *why)
 	int err;
 
 	if (addr == MAP_FAILED)
-		return why_fill(why, -errno, "%zu MiB of memory: %s", len >> 20, strerror(errno));
+		return ixgbe_why_fill(why, -errno, "%zu MiB of memory: %s", len >> 20,
+				      strerror(errno));
 	err = vfio_dma_map(&vfio->backend, addr, len, -1, 0, iova);
 	if (err == 0)
 		vfio_dma_unmap(&vfio->backend, iova, len);
 	munmap(addr, len);
 	if (err == -ENOMEM)
-		return why_fill(
+		return ixgbe_why_fill(
 			why, err,
 			"memory that may be locked for DMA: %llu KiB, at least %zu KiB are "
 			"needed; raise it with 'ulimit -l unlimited', or LimitMEMLOCK=infinity "
 			"in the service",
 			(unsigned long long)vfio->kernel->memlock_bytes() >> 10, len >> 10);
 	if (err < 0)
-		return why_fill(why, err, "mapping memory for DMA: %s", strerror(-err));
+		return ixgbe_why_fill(why, err, "mapping memory for DMA: %s", strerror(-err));
 	return 0;
 }
 
@@ -435,8 +438,8 @@ static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixg
 
 	vfio->device = kernel->ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, (void *)pci->bdf);
 	if (vfio->device < 0)
-		return why_fill(why, vfio->device, "NIC %s: opening it: %s", pci->bdf,
-				strerror(-vfio->device));
+		return ixgbe_why_fill(why, vfio->device, "NIC %s: opening it: %s", pci->bdf,
+				      strerror(-vfio->device));
 	err = kernel->ioctl(vfio->device, VFIO_DEVICE_GET_INFO, &device);
 	if (err == 0)
 		err = region_info(vfio, VFIO_PCI_BAR0_REGION_INDEX, &bar);
@@ -445,18 +448,19 @@ static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixg
 	if (err == 0)
 		err = kernel->ioctl(vfio->device, VFIO_DEVICE_GET_IRQ_INFO, &irq);
 	if (err < 0)
-		return why_fill(why, err, "NIC %s: asking what it has: %s", pci->bdf,
-				strerror(-err));
+		return ixgbe_why_fill(why, err, "NIC %s: asking what it has: %s", pci->bdf,
+				      strerror(-err));
 	if (!(device.flags & VFIO_DEVICE_FLAGS_RESET) || (bar.flags & mappable) != mappable ||
 	    bar.size < 4096 || irq.count == 0)
-		return why_fill(why, -ENODEV,
-				"NIC %s cannot be used: a function reset, registers in memory and "
-				"MSI-X are needed; is it an 82599?",
-				pci->bdf);
+		return ixgbe_why_fill(
+			why, -ENODEV,
+			"NIC %s cannot be used: a function reset, registers in memory and "
+			"MSI-X are needed; is it an 82599?",
+			pci->bdf);
 	err = kernel->map(bar.size, vfio->device, (off_t)bar.offset, &addr);
 	if (err < 0)
-		return why_fill(why, err, "NIC %s: mapping its registers: %s", pci->bdf,
-				strerror(-err));
+		return ixgbe_why_fill(why, err, "NIC %s: mapping its registers: %s", pci->bdf,
+				      strerror(-err));
 	vfio->bar = addr;
 	vfio->bar_bytes = bar.size;
 	vfio->config_offset = config.offset;
@@ -501,7 +505,7 @@ int vfio_open(const struct vfio_kernel *kernel, const char *sysfs, const char *d
 		return err;
 	vfio = calloc(1, sizeof(*vfio));
 	if (!vfio)
-		return why_fill(why, -ENOMEM, "out of memory");
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	vfio->backend.ops = &ixgbe_backend_vfio;
 	vfio->kernel = kernel;
 	vfio->container = vfio->group = vfio->device = -1;
@@ -511,8 +515,8 @@ int vfio_open(const struct vfio_kernel *kernel, const char *sysfs, const char *d
 		goto fail;
 	err = read_ranges(vfio);
 	if (err) {
-		why_fill(why, err, "NIC %s: asking what its IOMMU can map: %s", pci.bdf,
-			 strerror(-err));
+		ixgbe_why_fill(why, err, "NIC %s: asking what its IOMMU can map: %s", pci.bdf,
+			       strerror(-err));
 		goto fail;
 	}
 	err = open_device(vfio, &pci, why);

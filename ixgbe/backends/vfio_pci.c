@@ -66,13 +66,14 @@ static int link_name(const char *sysfs, const char *bdf, const char *link, char 
 static int not_bound(const char *bdf, const char *driver, struct ixgbe_why *why)
 {
 	if (driver)
-		return why_fill(why, -ENODEV,
-				"NIC %s belongs to the driver %s: give it to vfio-pci with "
-				"'driverctl set-override %s vfio-pci', or in /sys/bus/pci with "
-				"'echo vfio-pci > devices/%s/driver_override; "
-				"echo %s > devices/%s/driver/unbind; echo %s > drivers_probe'",
-				bdf, driver, bdf, bdf, bdf, bdf, bdf);
-	return why_fill(
+		return ixgbe_why_fill(
+			why, -ENODEV,
+			"NIC %s belongs to the driver %s: give it to vfio-pci with "
+			"'driverctl set-override %s vfio-pci', or in /sys/bus/pci with "
+			"'echo vfio-pci > devices/%s/driver_override; "
+			"echo %s > devices/%s/driver/unbind; echo %s > drivers_probe'",
+			bdf, driver, bdf, bdf, bdf, bdf, bdf);
+	return ixgbe_why_fill(
 		why, -ENODEV,
 		"NIC %s has no driver: give it to vfio-pci with "
 		"'modprobe vfio-pci; driverctl set-override %s vfio-pci', or in /sys/bus/pci "
@@ -87,18 +88,19 @@ int vfio_pci_find(const char *sysfs, const char *name, struct vfio_pci *out, str
 	int err;
 
 	if (vfio_bdf_parse(name, found.bdf))
-		return why_fill(why, -EINVAL,
-				"'%.32s' is no PCI address: write DDDD:BB:DD.F or BB:DD.F, as "
-				"'lspci -D' shows it",
-				name);
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"'%.32s' is no PCI address: write DDDD:BB:DD.F or BB:DD.F, as "
+			"'lspci -D' shows it",
+			name);
 	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s", sysfs, found.bdf);
 	if (access(path, F_OK) < 0)
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -ENODEV,
 			"NIC %s: no such PCI device; 'lspci -D -d 8086:' lists what there is",
 			found.bdf);
 	if (link_name(sysfs, found.bdf, "iommu_group", found.group, sizeof(found.group)))
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -ENODEV,
 			"NIC %s is behind no IOMMU: enable VT-d or AMD-Vi in the firmware and, "
 			"on Intel, boot with intel_iommu=on",

@@ -484,33 +484,34 @@ static int explain(struct client *c, struct ixgbe_why *why, const char *name, co
 	switch (err) {
 	case -EPIPE:
 	case -EBADMSG:
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -EPROTO,
 			"vfio-user server at %.108s closed the connection %s (%s); look at its "
 			"log",
 			name, err == -EPIPE ? "at once" : "in the middle of a message", what);
 	case -ETIMEDOUT:
-		return why_fill(why, err,
-				"vfio-user server at %.108s %s (%s, after %d s); is it a vfio-user "
-				"server, and alive?",
-				name,
-				vu_stream_partial(&c->stream) ? "stopped in the middle of a message"
-							      : "does not answer",
-				what, DEADLINE_S);
+		return ixgbe_why_fill(
+			why, err,
+			"vfio-user server at %.108s %s (%s, after %d s); is it a vfio-user "
+			"server, and alive?",
+			name,
+			vu_stream_partial(&c->stream) ? "stopped in the middle of a message"
+						      : "does not answer",
+			what, DEADLINE_S);
 	case -EPROTO:
-		return why_fill(
+		return ixgbe_why_fill(
 			why, err,
 			"what listens at %.108s does not speak vfio-user (%s); name the socket "
 			"of a vfio-user server",
 			name, what);
 	case -EBUSY:
-		return why_fill(
+		return ixgbe_why_fill(
 			why, err,
 			"vfio-user server at %.108s serves another client; stop that one first",
 			name);
 	default:
-		return why_fill(why, err, "vfio-user server at %.108s refused the %s: %s", name,
-				what, strerror(-err));
+		return ixgbe_why_fill(why, err, "vfio-user server at %.108s refused the %s: %s",
+				      name, what, strerror(-err));
 	}
 }
 
@@ -551,7 +552,7 @@ static int negotiate(struct client *c, const char *name, struct ixgbe_why *why)
 	if (err)
 		return explain(c, why, name, "negotiation", err);
 	if (version.major != VU_VERSION_MAJOR || version.minor > VU_VERSION_MINOR)
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -EPROTO,
 			"vfio-user server at %.108s speaks version %u.%u of the protocol, we "
 			"speak %u.%u; update the older of the two",
@@ -624,7 +625,7 @@ static int device_open(struct client *c, const char *name, struct ixgbe_why *why
 		return explain(c, why, name, "device's description", err);
 	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) || info.regions <= VFIO_PCI_CONFIG_REGION_INDEX ||
 	    info.irqs <= VFIO_PCI_MSIX_IRQ_INDEX)
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -ENODEV,
 			"vfio-user server at %.108s serves no PCI device with MSI-X, so it is no "
 			"82599; name another socket",
@@ -643,7 +644,7 @@ static int client_new(int sock, const char *name, struct ixgbe_backend **out,
 
 	if (!c) {
 		close(sock);
-		return why_fill(why, -ENOMEM, "vfio-user: out of memory");
+		return ixgbe_why_fill(why, -ENOMEM, "vfio-user: out of memory");
 	}
 	c->backend.ops = ops;
 	pthread_mutex_init(&c->lock, NULL);
@@ -662,38 +663,39 @@ static int connect_error(int err, const char *path, struct ixgbe_why *why)
 	switch (err) {
 	case ENOENT:
 	case ENOTDIR:
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -ENODEV,
 			"vfio-user socket %.108s is not there; start the server first (ixnic "
 			"--socket %.108s)",
 			path, path);
 	case ECONNREFUSED:
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -ENODEV,
 			"nobody listens on vfio-user socket %.108s any more; start the server "
 			"again",
 			path);
 	case EACCES:
 	case EPERM:
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -EACCES,
 			"no permission for vfio-user socket %.108s; run as its owner, or let "
 			"its owner give you write permission",
 			path);
 	case EPROTOTYPE:
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -EPROTO,
 			"%.108s is no stream socket, so no vfio-user server's; is it a control "
 			"socket?",
 			path);
 	case EAGAIN:
-		return why_fill(
+		return ixgbe_why_fill(
 			why, -ETIMEDOUT,
 			"vfio-user server at %.108s takes no connection (after %d s); is it "
 			"alive?",
 			path, DEADLINE_S);
 	default:
-		return why_fill(why, -err, "vfio-user socket %.108s: %s", path, strerror(err));
+		return ixgbe_why_fill(why, -err, "vfio-user socket %.108s: %s", path,
+				      strerror(err));
 	}
 }
 
@@ -705,14 +707,15 @@ static int path_open(const char *path, struct ixgbe_backend **out, struct ixgbe_
 	int sock;
 
 	if (!*path || strlen(path) >= sizeof(addr.sun_path))
-		return why_fill(why, -EINVAL,
-				"vfio-user socket '%.120s': a path of 1 to %zu bytes is wanted",
-				path, sizeof(addr.sun_path) - 1);
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"vfio-user socket '%.120s': a path of 1 to %zu bytes is wanted", path,
+			sizeof(addr.sun_path) - 1);
 	strcpy(addr.sun_path, path);
 	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return why_fill(why, -EINVAL,
-				"%.108s is not a socket; name the socket of a vfio-user server",
-				path);
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"%.108s is not a socket; name the socket of a vfio-user server", path);
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return connect_error(errno, path, why);
@@ -736,11 +739,11 @@ static int fd_open(const char *arg, struct ixgbe_backend **out, struct ixgbe_why
 	char name[32];
 
 	if (end == arg || *end || fd < 0 || fd > INT32_MAX)
-		return why_fill(why, -EINVAL,
-				"vfio-user-fd:%.32s: the number of a connected socket is wanted",
-				arg);
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"vfio-user-fd:%.32s: the number of a connected socket is wanted", arg);
 	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM)
-		return why_fill(why, -EINVAL, "vfio-user-fd:%.32s: not a stream socket", arg);
+		return ixgbe_why_fill(why, -EINVAL, "vfio-user-fd:%.32s: not a stream socket", arg);
 	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	snprintf(name, sizeof(name), "descriptor %ld", fd);
 	return client_new((int)fd, name, out, &ixgbe_backend_vfio_user_fd, why);
