@@ -55,7 +55,7 @@ static int open_port(struct engine *engine, int netns_fd, uint16_t mtu, struct i
 
 	if (engine->options->nic_kind == OPTIONS_NIC_SOFT) {
 		err = soft_nic_start(&engine->soft, engine->soft_wire, engine->soft_control,
-				     options_level_name(engine->options->log_level), netns_fd, why);
+				     log_level_name(engine->options->log_level), netns_fd, why);
 		if (err)
 			return err;
 		snprintf(soft_name, sizeof(soft_name), "vfio-user-fd:%d", engine->soft.socket);

@@ -1,16 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 #include "log.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* In the order of enum ixgbe_log_level; the priorities are syslog's. */
+static const struct {
+	const char *name, *priority;
+} levels[] = {{"error", "<3>"}, {"warning", "<4>"}, {"info", "<6>"}, {"debug", "<7>"}};
+enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
 
 static _Atomic int threshold = IXGBE_LOG_INFO;
+static bool to_journal;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 void log_level_set(enum ixgbe_log_level least)
 {
 	threshold = (int)least;
+}
+
+int log_level_parse(const char *name, enum ixgbe_log_level *out)
+{
+	for (size_t i = 0; i < LEVELS; i++)
+		if (!strcmp(name, levels[i].name)) {
+			*out = (enum ixgbe_log_level)i;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+const char *log_level_name(enum ixgbe_log_level level)
+{
+	return levels[level].name;
+}
+
+/* JOURNAL_STREAM names the journal's end of a stream as DEVICE:INODE. Children inherit the variable
+ * along with other streams, so standard error is compared (systemd.exec(5)). */
+static void find_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat st;
+
+	to_journal = stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+		     !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
 }
 
 void log_printable(char *text)
@@ -22,22 +62,19 @@ void log_printable(char *text)
 
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 {
-	/* The syslog numbers, in the order of enum ixgbe_log_level. */
-	static const char *const journal[] = {"<3>", "<4>", "<6>", "<7>"};
-	static const char *const people[] = {
-		"ixtapd: ", "ixtapd: warning: ", "ixtapd: ", "ixtapd: debug: "};
 	char text[1024];
 	va_list args;
 
 	if ((int)level > threshold)
 		return;
+	pthread_once(&once, find_journal);
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	log_printable(text);
-	/* One call, so that lines of several threads don't mix. */
-	fprintf(stderr, "%s%s%s\n", getenv("JOURNAL_STREAM") ? journal[level] : "", people[level],
-		text);
+	/* One call: lines of several threads or programs do not mix. */
+	fprintf(stderr, "%s%s: %s: %s\n", to_journal ? levels[level].priority : "",
+		program_invocation_short_name, levels[level].name, text);
 }
 
 void log_library(void *ctx, enum ixgbe_log_level level, const char *message)

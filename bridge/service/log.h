@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* What ixtapd tells people: lines on standard error, with journald's level in front when
- * it listens. Any thread. */
+/*
+ * What a daemon tells people: lines "PROGRAM: LEVEL: TEXT" on standard error, with the journal's
+ * priority in front when standard error is the journal's. Any thread may call.
+ */
 #pragma once
 
 #include "ixgbe/ixgbe.h"
 
+/* Lines of a lower level are not shown; IXGBE_LOG_INFO at the start. */
 void log_level_set(enum ixgbe_log_level least);
+/* The level that error, warning, info or debug names: 0, or -EINVAL. */
+int log_level_parse(const char *name, enum ixgbe_log_level *out);
+const char *log_level_name(enum ixgbe_log_level level);
+
 /* One line, without its end. */
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Words of others may have ends of lines and a terminal's commands: they become '?'. */
+/* Words of others may hold line ends and commands to a terminal: each such byte becomes '?'. */
 void log_printable(char *text);
-/* The same as an ixgbe_log_fn; the context is not used. */
+/* log_line as an ixgbe_log_fn; `ctx` is not used. */
 void log_library(void *ctx, enum ixgbe_log_level level, const char *message);
 
 #define log_error(...)   log_line(IXGBE_LOG_ERROR, __VA_ARGS__)

@@ -21,11 +21,10 @@ static int line(void *ctx, const char *section, const char *name, const char *va
 	if (load->err)
 		return 0;
 	if (*section) {
-		snprintf(load->why.text, sizeof(load->why.text),
-			 "there are no sections: remove [%s]", section);
-		load->err = -EINVAL;
+		load->err = ixgbe_why_fill(&load->why, -EINVAL,
+					   "there are no sections: remove [%s]", section);
 	} else {
-		load->err = options_set(load->options, OPTIONS_FILE, name, value, &load->why);
+		load->err = options_set(load->options, name, value, &load->why);
 	}
 	return !load->err;
 }
@@ -61,29 +60,23 @@ int config_load(struct options *options, const char *path, struct ixgbe_why *why
 {
 	struct load load = {.options = options};
 	FILE *file = open_regular(path);
-	int at, err;
+	int at;
 
-	if (!file) {
-		err = -errno;
-		snprintf(why->text, sizeof(why->text),
-			 "cannot read the configuration file %.150s: %s", path, strerror(-err));
-		return err;
-	}
+	if (!file)
+		return ixgbe_why_fill(why, -errno, "cannot read the configuration file %.150s: %s",
+				      path, strerror(errno));
 	if (has_nul(file)) {
 		fclose(file);
-		snprintf(why->text, sizeof(why->text), "%.150s is no text file: it has a zero byte",
-			 path);
-		return -EINVAL;
+		return ixgbe_why_fill(why, -EINVAL, "%.150s is no text file: it has a zero byte",
+				      path);
 	}
 	at = ini_parse_file(file, line, &load);
 	fclose(file);
 	if (!at)
 		return 0;
 	if (at < 0)
-		snprintf(why->text, sizeof(why->text), "%.150s: out of memory", path);
-	else
-		snprintf(why->text, sizeof(why->text), "%.100s:%d: %.190s", path, at,
-			 load.err ? load.why.text
-				  : "this is not a line of the form 'name = value'");
-	return load.err ? load.err : -EINVAL;
+		return ixgbe_why_fill(why, -ENOMEM, "%.150s: out of memory", path);
+	return ixgbe_why_fill(why, load.err ? load.err : -EINVAL, "%.100s:%d: %.190s", path, at,
+			      load.err ? load.why.text
+				       : "this is not a line of the form 'name = value'");
 }

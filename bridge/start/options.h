@@ -48,28 +48,21 @@ struct options {
 	uint32_t from_command_line, from_file;
 };
 
-enum options_source { OPTIONS_COMMAND_LINE, OPTIONS_FILE };
-
 void options_init(struct options *options);
 
-/*
- * Sets the option `name` from `value` (NULL for a flag on the command line). From the
- * file, what the command line gave stays.
- * Errors, with `why` filled: -ENOENT (no such option), -EINVAL (the value), -EEXIST (twice in the
- * file).
- */
-int options_set(struct options *options, enum options_source source, const char *name,
-		const char *value, struct ixgbe_why *why);
+/* Reads the command line, see option_table_parse. */
+int options_parse(struct options *options, int argc, char *argv[], struct ixgbe_why *why);
 
-/* Fills in the defaults that depend on others; -EINVAL: a required one is missing. */
+/*
+ * Sets the option `name` from a `value` of the configuration file, where what the command line gave
+ * stays. Errors, with `why` filled: -ENOENT (no such option), -EINVAL (the value), -EEXIST (twice
+ * in the file).
+ */
+int options_set(struct options *options, const char *name, const char *value,
+		struct ixgbe_why *why);
+
+/* Fills in the defaults that depend on other options; -EINVAL: a required one is missing. */
 int options_finish(struct options *options, struct ixgbe_why *why);
 
-/*
- * Parses the command line and the file it names. On an error prints one line, and exits with
- * status 2, or with `argp_flags` ARGP_NO_EXIT returns -EINVAL.
- */
-int options_parse(struct options *options, int argc, char *argv[], unsigned int argp_flags);
-
-/* The words of --poll and --log-level. */
+/* The word of --poll. */
 const char *options_poll_name(enum worker_poll poll);
-const char *options_level_name(enum ixgbe_log_level level);

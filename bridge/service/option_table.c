@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "option_table.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+/* Keys of rows without a letter; above every character. */
+#define KEY_BASE 0x100
+
+struct parse {
+	const struct option_table *table;
+	void *ctx;
+	uint32_t given;
+	struct ixgbe_why *why;
+};
+
+static int key_of(const struct option_table *table, size_t row)
+{
+	return table->row[row].letter ? table->row[row].letter : KEY_BASE + (int)row;
+}
+
+static error_t set_row(struct parse *parse, size_t i, const char *value)
+{
+	const struct option_row *row = &parse->table->row[i];
+	struct ixgbe_why why;
+
+	parse->given |= 1u << i;
+	if (!row->set(parse->ctx, value, &why))
+		return 0;
+	return -ixgbe_why_fill(parse->why, -EINVAL, "--%s: %s", row->name, why.text);
+}
+
+static error_t parse_one(int key, char *arg, struct argp_state *state)
+{
+	struct parse *parse = state->input;
+	const struct option_table *table = parse->table;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->err_stream = NULL; /* argp's own errors go on about --help */
+		return 0;
+	case ARGP_KEY_ARG:
+		if (table->word)
+			return -table->word(parse->ctx, state->arg_num, arg, parse->why);
+		return -ixgbe_why_fill(parse->why, -EINVAL, "'%s' is not an option: see --help",
+				       arg);
+	case 'h':
+		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
+		return 0;
+	case 'V':
+		printf("%s %s\n", program_invocation_short_name, IXTAP_VERSION);
+		exit(0);
+	default:
+		for (size_t i = 0; table->row[i].name; i++)
+			if (key == key_of(table, i))
+				return set_row(parse, i, arg);
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int option_table_parse(const struct option_table *table, void *ctx, int argc, char *argv[],
+		       uint32_t *given, struct ixgbe_why *why)
+{
+	struct parse parse = {table, ctx, 0, why};
+	struct argp_option option[OPTION_ROWS_MAX + 3] = {0};
+	const struct argp argp = {
+		.options = option,
+		.parser = parse_one,
+		.args_doc = table->words,
+		.doc = table->doc,
+	};
+	size_t rows = 0;
+	error_t err;
+
+	for (; table->row[rows].name; rows++)
+		option[rows] = (struct argp_option){
+			.name = table->row[rows].name,
+			.key = key_of(table, rows),
+			.arg = table->row[rows].arg,
+			.doc = table->row[rows].doc,
+		};
+	option[rows] = (struct argp_option){"help", 'h', NULL, 0, "Show this, and exit", -1};
+	option[rows + 1] = (struct argp_option){"version", 'V', NULL, 0, "Show it, and exit", -1};
+	why->text[0] = '\0';
+	argv[0] = program_invocation_short_name; /* getopt's line begins with argv[0] */
+	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &parse);
+	*given = parse.given;
+	log_printable(why->text);
+	return err ? -EINVAL : 0;
+}
+
+void option_usage_exit(const struct ixgbe_why *why)
+{
+	if (*why->text)
+		fprintf(stderr, "%s: %s\n", program_invocation_short_name, why->text);
+	exit(EXIT_STATUS_USAGE);
+}
+
+/* ---- Values ---- */
+
+int option_word(const struct option_word *words, const char *text, int *out)
+{
+	for (; words->name; words++)
+		if (!strcmp(words->name, text)) {
+			*out = words->value;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+const char *option_word_name(const struct option_word *words, int value)
+{
+	for (; words->name; words++)
+		if (words->value == value)
+			return words->name;
+	return "?";
+}
+
+int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out)
+{
+	unsigned long long value;
+	char *end;
+
+	/* strtoull would take a sign or spaces. */
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno || *end || value < least || value > most)
+		return -EINVAL;
+	*out = (uint32_t)value;
+	return 0;
+}
+
+int option_mac(const char *text, uint8_t mac[IXGBE_MAC_BYTES])
+{
+	unsigned int byte[IXGBE_MAC_BYTES];
+	int end = -1;
+
+	/* With all 17 places taken by digits and colons, sscanf finds no sign, space or short byte.
+	 */
+	if (strlen(text) != 17 || strspn(text, "0123456789abcdefABCDEF:") != 17 ||
+	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3],
+		   &byte[4], &byte[5], &end) != 6 ||
+	    end != 17)
+		return -EINVAL;
+	for (size_t i = 0; i < IXGBE_MAC_BYTES; i++)
+		mac[i] = (uint8_t)byte[i];
+	return 0;
+}
