@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "answers.h"
 #include "daemon.h"
 
 /* Linux 6.2 */
@@ -202,57 +203,36 @@ json_t *report_registers(struct daemon *daemon, const char *prefix)
 	return control_error("cannot read the registers: %s", strerror(-err));
 }
 
-/* ---- requests ---- */
+/* ---- Requests ---- */
 
-static json_t *answer_status(struct daemon *daemon, char *const words[], bool *monitor)
+static json_t *answer_status(void *ctx, struct control_request *request)
 {
-	(void)words;
-	(void)monitor;
-	return report_status(daemon);
+	(void)request;
+	return report_status(ctx);
 }
 
-static json_t *answer_stats(struct daemon *daemon, char *const words[], bool *monitor)
+static json_t *answer_stats(void *ctx, struct control_request *request)
 {
-	(void)words;
-	(void)monitor;
-	return report_stats(daemon);
+	(void)request;
+	return report_stats(ctx);
 }
 
-static json_t *answer_registers(struct daemon *daemon, char *const words[], bool *monitor)
+static json_t *answer_registers(void *ctx, struct control_request *request)
 {
-	(void)monitor;
-	return report_registers(daemon, words[1] ? words[1] : "");
+	return report_registers(ctx, request->words[1] ? request->words[1] : "");
 }
 
-static json_t *answer_monitor(struct daemon *daemon, char *const words[], bool *monitor)
+static json_t *answer_monitor(void *ctx, struct control_request *request)
 {
-	(void)words;
-	*monitor = true;
+	request->monitor = true;
 	return json_pack("{s:s,s:o,s:o}", "event", "start", "time", control_time(), "status",
-			 report_status(daemon));
+			 report_status(ctx));
 }
 
-json_t *report_answer(void *ctx, size_t count, char *const words[], bool *monitor)
-{
-	static const struct {
-		const char *name;
-		size_t words_max;
-		json_t *(*answer)(struct daemon *daemon, char *const words[], bool *monitor);
-	} requests[] = {
-		{"status", 1, answer_status},
-		{"stats", 1, answer_stats},
-		{"registers", 2, answer_registers},
-		{"monitor", 1, answer_monitor},
-	};
-
-	for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-		if (strcmp(words[0], requests[i].name))
-			continue;
-		if (count > requests[i].words_max)
-			return control_error("'%s' takes at most %zu words", words[0],
-					     requests[i].words_max - 1);
-		return requests[i].answer(ctx, words, monitor);
-	}
-	return control_error("there is no request '%s': use status, stats, registers or monitor",
-			     words[0]);
-}
+const struct control_command answers_commands[] = {
+	{"status", 0, answer_status},
+	{"stats", 0, answer_stats},
+	{"registers", 1, answer_registers},
+	{"monitor", 0, answer_monitor},
+	{0},
+};

@@ -595,7 +595,7 @@ static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 	const struct options *options = daemon->options;
 	uint8_t mac[IXGBE_MAC_BYTES];
 	uint16_t mtu;
-	int err = control_open(options->control, report_answer, daemon, &daemon->control, why);
+	int err = control_open(options->control, answers_commands, daemon, &daemon->control, why);
 
 	if (!err)
 		err = interface_open(&daemon->iface, options, why);

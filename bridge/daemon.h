@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-#include "bridge/service/control.h"
+#include "answers.h"
 #include "engine.h"
 #include "interface.h"
 #include "mirror.h"
@@ -48,5 +48,3 @@ int64_t daemon_now_ms(void);
 json_t *report_status(const struct daemon *daemon);
 json_t *report_stats(struct daemon *daemon);
 json_t *report_registers(struct daemon *daemon, const char *prefix);
-/* A control_answer_fn, its context a struct daemon. */
-json_t *report_answer(void *ctx, size_t count, char *const words[], bool *monitor);

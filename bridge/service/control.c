@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket. The listener and the clients are in an epoll set of their own, whose
- * descriptor is what control_fd() returns, so that the daemon's loop sees one thing.
+ * The listener and the clients are in an epoll set of their own. control_fd() returns its
+ * descriptor, the one thing that the daemon's loop watches.
  *
- * Nothing in here waits. Events are level-triggered and a client gets one request
- * handled each time it is its turn, so a client that asks without end shares the loop
- * with the others. What a client may hold is bounded: its place, one socket buffer.
+ * Nothing here waits. Events are level-triggered and a client's turn handles one request: a client
+ * that asks without end shares the loop with the others. A client holds its place and one socket
+ * buffer, never more.
  */
 #include "control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,17 +22,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "listen.h"
+
 struct client {
 	int fd; /* -1: the place is free */
 	bool monitor;
+	bool waiting;    /* for a late answer */
+	uint64_t id;     /* no two clients of a run have the same */
 	uint64_t heard;  /* turn of the last request */
 	uint64_t missed; /* events since the last that fitted */
 };
 
 struct control {
 	int epoll, listener;
-	struct sockaddr_un address;
-	control_answer_fn answer;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": nothing to remove */
+	const struct control_command *commands;
 	void *ctx;
 	uint64_t turn;
 	struct client client[CONTROL_CLIENTS_MAX];
@@ -114,7 +116,7 @@ static void reply(struct client *client, json_t *json)
 }
 
 /* Splits in place; the number of words, or one above the limit. */
-static size_t split(char *text, char *words[CONTROL_WORDS_MAX])
+static size_t split(char *text, char *words[CONTROL_WORDS_MAX + 1])
 {
 	size_t count = 0;
 	char *save;
@@ -135,11 +137,9 @@ static bool printable(const char *text, size_t len)
 	return true;
 }
 
-static json_t *answer_packet(struct control *control, char *text, size_t len, bool *monitor)
+/* Splits a packet of `len` bytes and room for one more into words: NULL, or an error to reply. */
+static json_t *request_parse(char *text, size_t len, struct control_request *request)
 {
-	char *words[CONTROL_WORDS_MAX] = {NULL};
-	size_t count;
-
 	if (len > CONTROL_REQUEST_MAX)
 		return control_error("the request is longer than %u bytes", CONTROL_REQUEST_MAX);
 	if (len && text[len - 1] == '\n')
@@ -147,32 +147,84 @@ static json_t *answer_packet(struct control *control, char *text, size_t len, bo
 	if (!printable(text, len))
 		return control_error("the request has bytes that are not printable ASCII");
 	text[len] = '\0';
-	count = split(text, words);
-	if (!count)
+	request->count = split(text, request->words);
+	if (!request->count)
 		return control_error("the request is empty: try status");
-	if (count > CONTROL_WORDS_MAX)
+	if (request->count > CONTROL_WORDS_MAX)
 		return control_error("the request has more than %u words", CONTROL_WORDS_MAX);
-	return control->answer(control->ctx, count, words, monitor);
+	return NULL;
+}
+
+static json_t *unknown_command(const struct control_command *command, const char *word)
+{
+	char names[256] = "";
+
+	for (; command->name; command++)
+		snprintf(names + strlen(names), sizeof(names) - strlen(names), "%s%s",
+			 *names ? ", " : "", command->name);
+	return control_error("there is no request '%s': use one of %s", word, names);
+}
+
+static json_t *answer(const struct control *control, struct control_request *request)
+{
+	const struct control_command *command = control->commands;
+
+	while (command->name && strcmp(command->name, request->words[0]))
+		command++;
+	if (!command->name)
+		return unknown_command(control->commands, request->words[0]);
+	if (request->count - 1 > command->args_max)
+		return control_error("'%s' takes at most %zu words behind it", command->name,
+				     command->args_max);
+	return command->answer(control->ctx, request);
+}
+
+/* A client that waits is not heard; its end is. */
+static void client_listen(const struct control *control, struct client *client, bool on)
+{
+	struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.ptr = client};
+
+	client->waiting = !on;
+	epoll_ctl(control->epoll, EPOLL_CTL_MOD, client->fd, &event);
 }
 
 static void client_read(struct control *control, struct client *client)
 {
 	char text[CONTROL_REQUEST_MAX + 1];
 	ssize_t len = recv(client->fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
-	bool monitor = false;
-	json_t *answer;
+	struct control_request request = {.client = client->id};
+	json_t *json;
 
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	/* An empty packet can't be told from the end of the connection. */
-	if (len <= 0 || client->monitor) {
+	if (len <= 0 || client->monitor || client->waiting) {
 		client_close(client);
 		return;
 	}
 	client->heard = ++control->turn;
-	answer = answer_packet(control, text, (size_t)len, &monitor);
-	client->monitor = monitor;
-	reply(client, answer);
+	json = request_parse(text, (size_t)len, &request);
+	if (!json)
+		json = answer(control, &request);
+	client->monitor = request.monitor;
+	if (json)
+		reply(client, json);
+	else
+		client_listen(control, client, false);
+}
+
+void control_reply(struct control *control, uint64_t client, json_t *answer)
+{
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct client *at = &control->client[i];
+
+		if (at->fd < 0 || at->id != client)
+			continue;
+		client_listen(control, at, true);
+		reply(at, answer);
+		return;
+	}
+	json_decref(answer);
 }
 
 /* A free place, or that of the client that was silent longest; NULL: all are monitors. */
@@ -225,118 +277,66 @@ static void client_accept(struct control *control)
 		close(fd);
 		return;
 	}
-	*client = (struct client){.fd = fd, .heard = ++control->turn};
+	control->turn++;
+	*client = (struct client){.fd = fd, .id = control->turn, .heard = control->turn};
 }
 
 /* ---- The server ---- */
 
-/* A socket nobody listens on is left from a process that was killed: it goes. */
-static int remove_stale(const struct sockaddr_un *address, struct ixgbe_why *why)
-{
-	struct stat st;
-	int fd, err = 0;
-
-	if (lstat(address->sun_path, &st))
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(why->text, sizeof(why->text),
-			 "the control path %s exists and is no socket: remove it or use another "
-			 "--control",
-			 address->sun_path);
-		return -EEXIST;
-	}
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	/* EPROTOTYPE: somebody listens with another type. EAGAIN: its backlog is full. */
-	if (!connect(fd, (const struct sockaddr *)address, sizeof(*address)) ||
-	    errno != ECONNREFUSED) {
-		snprintf(why->text, sizeof(why->text),
-			 "the control socket %s is in use: another ixtapd runs; stop it or use "
-			 "another --control",
-			 address->sun_path);
-		err = -EADDRINUSE;
-	} else if (unlink(address->sun_path) && errno != ENOENT) {
-		err = -errno;
-	}
-	close(fd);
-	return err;
-}
-
-static int make_directory(const char *path)
+static int make_directory(const char *path, struct ixgbe_why *why)
 {
 	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 	snprintf(copy, sizeof(copy), "%s", path);
-	return mkdir(dirname(copy), 0755) && errno != EEXIST ? -errno : 0;
+	/* ENOENT: more than one level is missing, which listen_at explains. */
+	if (!mkdir(dirname(copy), 0755) || errno == EEXIST || errno == ENOENT)
+		return 0;
+	return ixgbe_why_fill(why, -errno, "cannot make the directory of the control socket %s: %s",
+			      path, strerror(errno));
 }
 
-static int listen_at(struct control *control, const char *path, struct ixgbe_why *why)
+static int start(struct control *control, const char *path, struct ixgbe_why *why)
 {
 	struct epoll_event event = {.events = EPOLLIN};
-	mode_t mask;
-	int err;
+	struct sockaddr_un address;
+	int err = listen_address("control socket", path, &address, why);
 
-	why->text[0] = '\0';
-	control->address.sun_family = AF_UNIX;
-	if (strlen(path) >= sizeof(control->address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(control->address.sun_path, path);
-	err = make_directory(path);
-	/* A parent that is missing shows in bind(). */
-	if (err && err != -ENOENT)
-		return err;
-	err = remove_stale(&control->address, why);
+	if (!err)
+		err = make_directory(path, why);
 	if (err)
 		return err;
-	control->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	control->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (control->epoll < 0)
+		return ixgbe_why_fill(why, -errno, "control socket %s: %s", path, strerror(errno));
+	control->listener = listen_at("control socket", path, SOCK_SEQPACKET, why);
 	if (control->listener < 0)
-		return -errno;
-	mask = umask(0177);
-	err = bind(control->listener, (struct sockaddr *)&control->address,
-		   sizeof(control->address))
-		      ? -errno
-		      : 0;
-	umask(mask);
-	if (err) {
-		control->address.sun_path[0] = '\0'; /* not ours to remove */
-		return err;
-	}
-	if (listen(control->listener, CONTROL_CLIENTS_MAX) ||
-	    epoll_ctl(control->epoll, EPOLL_CTL_ADD, control->listener, &event))
-		return -errno;
+		return control->listener;
+	snprintf(control->path, sizeof(control->path), "%s", path);
+	if (epoll_ctl(control->epoll, EPOLL_CTL_ADD, control->listener, &event))
+		return ixgbe_why_fill(why, -errno, "control socket %s: %s", path, strerror(errno));
 	return 0;
 }
 
-int control_open(const char *path, control_answer_fn answer, void *ctx, struct control **out,
-		 struct ixgbe_why *why)
+int control_open(const char *path, const struct control_command *commands, void *ctx,
+		 struct control **out, struct ixgbe_why *why)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	int err;
 
-	if (!control) {
-		snprintf(why->text, sizeof(why->text), "out of memory");
-		return -ENOMEM;
-	}
-	control->listener = -1;
+	if (!control)
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
+	control->epoll = control->listener = -1;
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		control->client[i].fd = -1;
-	control->answer = answer;
+	control->commands = commands;
 	control->ctx = ctx;
-	control->epoll = epoll_create1(EPOLL_CLOEXEC);
-	err = control->epoll < 0 ? -errno : listen_at(control, path, why);
-	if (!err) {
-		*out = control;
-		return 0;
+	err = start(control, path, why);
+	if (err) {
+		control_close(control);
+		return err;
 	}
-	if (!why->text[0])
-		snprintf(why->text, sizeof(why->text),
-			 "cannot make the control socket %s: %s; choose another with --control",
-			 path, strerror(-err));
-	if (control->listener < 0)
-		control->address.sun_path[0] = '\0';
-	control_close(control);
-	return err;
+	*out = control;
+	return 0;
 }
 
 void control_close(struct control *control)
@@ -348,8 +348,8 @@ void control_close(struct control *control)
 			client_close(&control->client[i]);
 	if (control->listener >= 0)
 		close(control->listener);
-	if (control->address.sun_path[0])
-		unlink(control->address.sun_path);
+	if (*control->path)
+		unlink(control->path);
 	if (control->epoll >= 0)
 		close(control->epoll);
 	free(control);
@@ -375,14 +375,6 @@ void control_dispatch(struct control *control)
 	}
 	if (accept)
 		client_accept(control);
-}
-
-bool control_monitored(const struct control *control)
-{
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		if (control->client[i].monitor)
-			return true;
-	return false;
 }
 
 static void publish_to(struct client *client, const json_t *event)

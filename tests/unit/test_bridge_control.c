@@ -24,28 +24,25 @@ struct rig {
 	struct control *control;
 };
 
-/* "echo W" answers W; "monitor" monitors; "huge" is longer than a reply may be; "big" almost. */
-static json_t *answer(void *ctx, size_t count, char *const words[], bool *monitor)
+static json_t *echo(void *ctx, struct control_request *request)
 {
-	size_t len = 0;
-	json_t *json;
-	char *text;
-
 	(void)ctx;
-	if (!strcmp(words[0], "monitor")) {
-		*monitor = true;
-		return json_pack("{s:s}", "event", "start");
-	}
-	if (!strcmp(words[0], "huge"))
-		len = CONTROL_REPLY_MAX + 1;
-	else if (!strcmp(words[0], "big"))
-		len = CONTROL_REPLY_MAX - 100;
-	else if (strcmp(words[0], "echo"))
-		return control_error("no %s", words[0]);
-	if (!len)
-		return json_pack("{s:s,s:i}", "echo", count > 1 ? words[1] : "", "words",
-				 (int)count);
-	text = malloc(len + 1);
+	return json_pack("{s:s,s:i}", "echo", request->count > 1 ? request->words[1] : "", "words",
+			 (int)request->count);
+}
+
+static json_t *monitor(void *ctx, struct control_request *request)
+{
+	(void)ctx;
+	request->monitor = true;
+	return json_pack("{s:s}", "event", "start");
+}
+
+static json_t *text_of_length(size_t len)
+{
+	char *text = malloc(len + 1);
+	json_t *json;
+
 	assert_non_null(text);
 	memset(text, 'x', len);
 	text[len] = '\0';
@@ -53,6 +50,35 @@ static json_t *answer(void *ctx, size_t count, char *const words[], bool *monito
 	free(text);
 	return json;
 }
+
+/* Almost the longest reply. */
+static json_t *big(void *ctx, struct control_request *request)
+{
+	(void)ctx;
+	(void)request;
+	return text_of_length(CONTROL_REPLY_MAX - 100);
+}
+
+static json_t *huge(void *ctx, struct control_request *request)
+{
+	(void)ctx;
+	(void)request;
+	return text_of_length(CONTROL_REPLY_MAX + 1);
+}
+
+/* Answered by control_reply. */
+static uint64_t late_client;
+static json_t *late(void *ctx, struct control_request *request)
+{
+	(void)ctx;
+	late_client = request->client;
+	return NULL;
+}
+
+static const struct control_command commands[] = {
+	{"echo", 2, echo}, {"monitor", 0, monitor}, {"big", 0, big},
+	{"huge", 0, huge}, {"late", 0, late},       {0},
+};
 
 static int setup(void **state)
 {
@@ -64,7 +90,7 @@ static int setup(void **state)
 	assert_non_null(mkdtemp(rig->directory));
 	/* One level is made by control_open. */
 	snprintf(rig->path, sizeof(rig->path), "%s/run/c.sock", rig->directory);
-	assert_int_equal(control_open(rig->path, answer, NULL, &rig->control, &why), 0);
+	assert_int_equal(control_open(rig->path, commands, NULL, &rig->control, &why), 0);
 	*state = rig;
 	return 0;
 }
@@ -167,10 +193,11 @@ static void bad_requests_get_an_error(void **state)
 		size_t len;
 		const char *words;
 	} bad[] = {
-		{"frobnicate", 10, "no frobnicate"},
+		{"frobnicate", 10, "no request 'frobnicate'"},
 		{"\n", 1, "empty"},
 		{"   ", 3, "empty"},
-		{"echo a b c d", 12, "words"},
+		{"echo a b c", 10, "at most 2 words"},
+		{"echo a b c d e", 14, "words"},
 		{"echo \x01", 6, "printable"},
 		{"echo\0x", 6, "printable"},
 		{"echo \xff", 6, "printable"},
@@ -242,11 +269,10 @@ static void monitors_get_events(void **state)
 	int fd = dial(rig);
 	json_t *json;
 
-	assert_false(control_monitored(rig->control));
+	publish(rig, 0);
 	json = ask(rig, fd, "monitor", 7);
 	assert_string_equal(text(json, "event"), "start");
 	json_decref(json);
-	assert_true(control_monitored(rig->control));
 	publish(rig, 1);
 	json = receive(fd);
 	assert_int_equal(json_integer_value(json_object_get(json, "n")), 1);
@@ -254,7 +280,6 @@ static void monitors_get_events(void **state)
 	json_decref(json);
 	/* A monitor that talks breaks the protocol. */
 	assert_null(ask(rig, fd, "echo a", 6));
-	assert_false(control_monitored(rig->control));
 	publish(rig, 2);
 	close(fd);
 }
@@ -294,6 +319,41 @@ static void a_slow_monitor_is_told_what_it_missed(void **state)
 	assert_true(missed > 0);
 	assert_int_equal(got + missed, published + 1);
 	close(fd);
+}
+
+static void a_late_answer_reaches_who_asked(void **state)
+{
+	struct rig *rig = *state;
+	int fd = dial(rig), other = dial(rig);
+	json_t *json;
+
+	assert_int_equal(send(fd, "late", 4, 0), 4);
+	/* What it asks meanwhile is heard after the answer; others are served. */
+	assert_int_equal(send(fd, "echo b", 6, 0), 6);
+	settle(rig);
+	json_decref(ask(rig, other, "echo a", 6));
+	control_reply(rig->control, late_client, json_pack("{s:s}", "late", "x"));
+	json = receive(fd);
+	assert_string_equal(text(json, "late"), "x");
+	json_decref(json);
+	settle(rig);
+	json = receive(fd);
+	assert_string_equal(text(json, "echo"), "b");
+	json_decref(json);
+
+	/* One that leaves gets none; nor does who comes in its place. */
+	assert_int_equal(send(fd, "late", 4, 0), 4);
+	settle(rig);
+	close(fd);
+	settle(rig);
+	fd = dial(rig);
+	control_reply(rig->control, late_client, json_pack("{s:s}", "late", "y"));
+	json = ask(rig, fd, "echo c", 6);
+	assert_string_equal(text(json, "echo"), "c");
+	json_decref(json);
+	close(fd);
+	close(other);
+	settle(rig);
 }
 
 static void the_silent_make_room(void **state)
@@ -358,7 +418,7 @@ static void a_live_socket_is_an_error_a_stale_one_goes(void **state)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
 
-	assert_int_equal(control_open(rig->path, answer, NULL, &second, &why), -EADDRINUSE);
+	assert_int_equal(control_open(rig->path, commands, NULL, &second, &why), -EADDRINUSE);
 	assert_non_null(strstr(why.text, rig->path));
 	assert_int_equal(access(rig->path, F_OK), 0);
 	control_close(rig->control);
@@ -369,7 +429,7 @@ static void a_live_socket_is_an_error_a_stale_one_goes(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
 	assert_int_equal(access(rig->path, F_OK), 0);
-	assert_int_equal(control_open(rig->path, answer, NULL, &rig->control, &why), 0);
+	assert_int_equal(control_open(rig->path, commands, NULL, &rig->control, &why), 0);
 }
 
 static void a_file_in_the_way_stays(void **state)
@@ -384,15 +444,15 @@ static void a_file_in_the_way_stays(void **state)
 	file = fopen(path, "w");
 	assert_non_null(file);
 	fclose(file);
-	assert_int_equal(control_open(path, answer, NULL, &control, &why), -EEXIST);
+	assert_int_equal(control_open(path, commands, NULL, &control, &why), -EEXIST);
 	assert_int_equal(unlink(path), 0);
 
 	snprintf(path, sizeof(path), "%s/no/such/c.sock", rig->directory);
-	assert_int_equal(control_open(path, answer, NULL, &control, &why), -ENOENT);
+	assert_int_equal(control_open(path, commands, NULL, &control, &why), -ENOENT);
 	assert_non_null(strstr(why.text, path));
 	memset(long_path, 'a', sizeof(long_path));
 	long_path[sizeof(long_path) - 1] = '\0';
-	assert_int_equal(control_open(long_path, answer, NULL, &control, &why), -ENAMETOOLONG);
+	assert_int_equal(control_open(long_path, commands, NULL, &control, &why), -ENAMETOOLONG);
 	assert_null(control);
 }
 
@@ -407,6 +467,7 @@ int main(void)
 		TEST(a_client_that_reads_nothing_is_closed),
 		TEST(monitors_get_events),
 		TEST(a_slow_monitor_is_told_what_it_missed),
+		TEST(a_late_answer_reaches_who_asked),
 		TEST(the_silent_make_room),
 		TEST(monitors_keep_their_place),
 		TEST(the_socket_is_private),

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What ixtapd answers on its control socket, by default /run/ixtap/TAP.sock, where TAP is the name
+ * given with --tap. How to ask is in service/control.h. New members may appear in objects; those
+ * below stay.
+ *
+ *     status
+ *         {"version": "0.1.0", "pid": 4711, "uptime_s": 12.345,
+ *          "state": "running",
+ *          "reason": "",                     why it is not running, for people
+ *          "recoveries": 0,                  times the NIC was brought back
+ *          "nic": {"name": "soft:tap:tap0-wire",   as given with --nic, defaults filled in
+ *                  "backend": "vfio-user", "device": "8086:10fb",
+ *                  "mac": "02:...", "mac_permanent": "02:...",
+ *                  "sfp": "none|sr|lr|da|other",
+ *                  "soft": {"pid": 4712, "wire": "tap:tap0-wire", "control": "PATH"} or null,
+ *                  "dma_refused": 0, "dma_timeout": 0},   times noticed, see ixtapd(8)
+ *          "tap": {"name": "tap0", "ifindex": 7, "netns": "blue" or null,
+ *                  "reachable": true,        false: it was moved to where ixtapd may not follow
+ *                  "mtu": 1500, "mac": "02:...",
+ *                  "up": true,               the administrator's
+ *                  "carrier": true,          what the kernel was told of the link
+ *                  "promiscuity": 0, "allmulti": 0, "persist": false},
+ *          "link": {"up": true, "speed_mbps": 10000},
+ *          "poll": "adaptive",
+ *          "queues": [{"queue": 0, "state": "idle|busy|stopped",
+ *                      "cpu": 1}],           -1: the worker is not pinned
+ *          "filters": {"promiscuous": false, "allmulticast": false,
+ *                      "multicast_groups": 4, "vlan": false},
+ *          "offloads": ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"]}
+ *         The states are those of state.h. While recovering, nic has only name, soft and the
+ * counts.
+ *
+ *     stats
+ *         {"time": 1700000000.123456,        CLOCK_REALTIME, in seconds
+ *          "uptime_s": 12.345,
+ *          "nic": {"rx_packets": 0, ...},    the names of `ethtool -S` on the in-kernel driver,
+ *                                            and dma_refused, dma_timeout as in status
+ *          "bridge": {"rx_received": 0, ...},   sums over the queues, names of counters.h
+ *          "queues": [{"queue": 0, "rx_received": 0, ...}]}
+ *         All values are 64-bit counts since start; they survive a recovery of the NIC.
+ *
+ *     registers [PREFIX]
+ *         {"registers": [{"name": "CTRL", "offset": 0, "value": 4}, ...]}
+ *         Those whose name begins with PREFIX, in any case, without those whose reading changes
+ *         something.
+ *
+ *     monitor
+ *             {"event": "start", "status": {...}}     first: what `status` answers
+ *             {"event": "state", "state": "running", "previous": "waiting", "reason": ""}
+ *             {"event": "link", "up": true, "speed_mbps": 10000}
+ *             {"event": "admin", "up": true}          what `ip link set up|down` did
+ *             {"event": "mtu", "mtu": 9000}
+ *             {"event": "mac", "mac": "02:..."}
+ *             {"event": "promiscuous", "on": true}
+ *             {"event": "allmulticast", "on": true}
+ *             {"event": "multicast", "groups": 5}
+ *             {"event": "address", "address": "192.0.2.1/24", "added": true}
+ *             {"event": "name", "name": "uplink0"}    the interface was renamed
+ *             {"event": "netns", "reachable": true}   it moved to another namespace
+ *             {"event": "dma_refused", "count": 1}    the NIC reached for memory not its own
+ *             {"event": "dma_timeout", "count": 1}    a read of the NIC had no answer
+ */
+#pragma once
+
+#include "bridge/service/control.h"
+
+/* For control_open, whose context is a struct daemon. */
+extern const struct control_command answers_commands[];

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * UNIX sockets with a name in the file system: where they are, and who listens there. `what` is the
+ * socket's name in messages, e.g. "--socket".
+ */
+#pragma once
+
+#include <sys/un.h>
+
+#include "ixgbe/ixgbe.h"
+
+#define LISTEN_BACKLOG 16 /* connections that wait to be accepted */
+
+/* -ENAMETOOLONG, explained in `why`. */
+int listen_address(const char *what, const char *path, struct sockaddr_un *out,
+		   struct ixgbe_why *why);
+
+/*
+ * Listens at `path` with a non-blocking socket of `type`, whose file is private to the user (0600).
+ * A socket that nobody listens on is what a killed program left: the new one replaces the old.
+ * Returns the descriptor, or, explained in `why`: -ENAMETOOLONG, -EADDRINUSE (somebody listens),
+ * -EEXIST (the file is no socket), and the errors of socket(2), bind(2) and listen(2).
+ */
+int listen_at(const char *what, const char *path, int type, struct ixgbe_why *why);
