@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "printable.h"
+
 /* In the order of enum ixgbe_log_level; the priorities are syslog's. */
 static const struct {
 	const char *name, *priority;
@@ -53,13 +55,6 @@ static void find_journal(void)
 		     !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
 }
 
-void log_printable(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
-}
-
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 {
 	char text[1024];
@@ -71,7 +66,7 @@ void log_line(enum ixgbe_log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_printable(text);
+	printable(text, false);
 	/* One call: lines of several threads or programs do not mix. */
 	fprintf(stderr, "%s%s: %s: %s\n", to_journal ? levels[level].priority : "",
 		program_invocation_short_name, levels[level].name, text);

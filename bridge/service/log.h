@@ -16,8 +16,6 @@ const char *log_level_name(enum ixgbe_log_level level);
 /* One line, without its end. */
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Words of others may hold line ends and commands to a terminal: each such byte becomes '?'. */
-void log_printable(char *text);
 /* log_line as an ixgbe_log_fn; `ctx` is not used. */
 void log_library(void *ctx, enum ixgbe_log_level level, const char *message);
 

@@ -3,11 +3,12 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
+#include "printable.h"
 
 /* Keys of rows without a letter; above every character. */
 #define KEY_BASE 0x100
@@ -90,7 +91,7 @@ int option_table_parse(const struct option_table *table, void *ctx, int argc, ch
 	argv[0] = program_invocation_short_name; /* getopt's line begins with argv[0] */
 	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &parse);
 	*given = parse.given;
-	log_printable(why->text);
+	printable(why->text, false);
 	return err ? -EINVAL : 0;
 }
 
@@ -134,6 +135,17 @@ int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out
 	if (errno || *end || value < least || value > most)
 		return -EINVAL;
 	*out = (uint32_t)value;
+	return 0;
+}
+
+int option_real(const char *text, double least, double most, double *out)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end || !isfinite(value) || value < least || value > most)
+		return -EINVAL;
+	*out = value;
 	return 0;
 }
 

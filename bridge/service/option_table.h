@@ -58,6 +58,8 @@ struct option_word {
 int option_word(const struct option_word *words, const char *text, int *out);
 /* Digits only, no sign and no space. */
 int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out);
+/* Finite. */
+int option_real(const char *text, double least, double most, double *out);
 /* Six bytes as two digits each, with colons between. */
 int option_mac(const char *text, uint8_t mac[IXGBE_MAC_BYTES]);
 

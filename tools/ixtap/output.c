@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bridge/service/printable.h"
 #include "output.h"
 
 static bool colours;
@@ -26,19 +27,6 @@ void output_init(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
-/* Control characters: those of ASCII, and U+0080 to U+009F; either can steer a terminal. */
-static void disarm(char *text)
-{
-	for (; *text; text++) {
-		const unsigned char *c = (const unsigned char *)text;
-
-		if ((c[0] < 0x20 && c[0] != '\n') || c[0] == 0x7f)
-			text[0] = '?';
-		else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
-			text[0] = text[1] = '?';
-	}
-}
-
 void fail(const char *format, ...)
 {
 	char line[1024];
@@ -47,9 +35,7 @@ void fail(const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
-	disarm(line);
-	for (char *newline = line; (newline = strchr(newline, '\n'));)
-		*newline = ' ';
+	printable(line, false);
 	fprintf(stderr, "%s: %s\n", program_invocation_short_name, line);
 }
 
@@ -66,7 +52,7 @@ void put(enum colour colour, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	disarm(text);
+	printable(text, true);
 	printf("%s%s%s", coloured ? start[colour] : "", text, coloured ? "\033[0m" : "");
 }
 
