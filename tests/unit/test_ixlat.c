@@ -228,14 +228,14 @@ static void the_ring_fits_the_rate(void **state)
 
 /* ---- The command line ---- */
 
-static int parse(struct options *options, const char *line)
+static int parse(struct ixlat_options *options, const char *line)
 {
 	char *copy = strdup(line), *words[32] = {copy}, *rest = copy;
 	int count = 0, err;
 
 	while ((words[count] = strsep(&rest, " ")))
 		count++;
-	err = options_parse(options, count, words, ARGP_NO_EXIT);
+	err = ixlat_options_parse(options, count, words, ARGP_NO_EXIT);
 	/* The texts in it are gone with the copy; these tests look at none. */
 	free(copy);
 	return err;
@@ -260,7 +260,7 @@ static void good_lines_are_taken(void **state)
 		"ixlat compare a b",
 		"ixlat compare a b c --plot x.png --json y",
 	};
-	struct options options;
+	struct ixlat_options options;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -329,7 +329,7 @@ static void bad_lines_are_refused(void **state)
 		"ixlat udp host --plot .svg",
 		"ixlat udp host --nothing",
 	};
-	struct options options;
+	struct ixlat_options options;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -340,7 +340,7 @@ static void bad_lines_are_refused(void **state)
 static void values_arrive(void **state)
 {
 	static const uint8_t mac[6] = {0x02, 0xab, 0, 0, 0, 0x7f};
-	struct options options;
+	struct ixlat_options options;
 
 	(void)state;
 	assert_int_equal(parse(&options, "ixlat udp host"), 0);

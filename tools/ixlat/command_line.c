@@ -71,7 +71,7 @@ static int parse_real(const char *text, double least, double most, double *out)
 	return 0;
 }
 
-static int set_port(struct options *options, const char *value)
+static int set_port(struct ixlat_options *options, const char *value)
 {
 	uint32_t port;
 
@@ -81,13 +81,13 @@ static int set_port(struct options *options, const char *value)
 	return 0;
 }
 
-static int set_listen(struct options *options, const char *value)
+static int set_listen(struct ixlat_options *options, const char *value)
 {
 	options->listen = value;
 	return *value ? 0 : REFUSE("--listen needs an address");
 }
 
-static int set_interface(struct options *options, const char *value)
+static int set_interface(struct ixlat_options *options, const char *value)
 {
 	if (!*value || strlen(value) >= IF_NAMESIZE)
 		return REFUSE("'%s' is no interface's name: see 'ip link'", value);
@@ -95,7 +95,7 @@ static int set_interface(struct options *options, const char *value)
 	return 0;
 }
 
-static int set_rate(struct options *options, const char *value)
+static int set_rate(struct ixlat_options *options, const char *value)
 {
 	if (parse_real(value, 0, RATE_MAX_HZ, &options->rate_hz) ||
 	    (options->rate_hz > 0 && options->rate_hz < 0.01))
@@ -105,14 +105,14 @@ static int set_rate(struct options *options, const char *value)
 	return 0;
 }
 
-static int set_count(struct options *options, const char *value)
+static int set_count(struct ixlat_options *options, const char *value)
 {
 	if (parse_number(value, 1, PROBES_MAX, &options->count))
 		return REFUSE("'%s' is no number of probes: use 1 to %u", value, PROBES_MAX);
 	return 0;
 }
 
-static int set_duration(struct options *options, const char *value)
+static int set_duration(struct ixlat_options *options, const char *value)
 {
 	if (parse_real(value, 0.001, DURATION_MAX_S, &options->duration_s))
 		return REFUSE("'%s' is no duration: use seconds from 0.001 to %u", value,
@@ -120,7 +120,7 @@ static int set_duration(struct options *options, const char *value)
 	return 0;
 }
 
-static int set_warmup(struct options *options, const char *value)
+static int set_warmup(struct ixlat_options *options, const char *value)
 {
 	if (parse_number(value, 0, WARMUP_MAX, &options->warmup))
 		return REFUSE("'%s' is no number of probes to warm up with: use 0 to %u", value,
@@ -129,14 +129,14 @@ static int set_warmup(struct options *options, const char *value)
 }
 
 /* How much is too much depends on the mode: see finish_size. */
-static int set_size(struct options *options, const char *value)
+static int set_size(struct ixlat_options *options, const char *value)
 {
 	if (parse_number(value, 1, UINT32_MAX, &options->size_bytes))
 		return REFUSE("'%s' is no size: use a number of bytes", value);
 	return 0;
 }
 
-static int set_timeout(struct options *options, const char *value)
+static int set_timeout(struct ixlat_options *options, const char *value)
 {
 	if (parse_number(value, 1, TIMEOUT_MAX_MS, &options->timeout_ms))
 		return REFUSE("'%s' is no timeout: use milliseconds from 1 to %u", value,
@@ -144,40 +144,40 @@ static int set_timeout(struct options *options, const char *value)
 	return 0;
 }
 
-static int set_one_way(struct options *options, const char *value)
+static int set_one_way(struct ixlat_options *options, const char *value)
 {
 	(void)value;
 	options->one_way = true;
 	return 0;
 }
 
-static int set_busy(struct options *options, const char *value)
+static int set_busy(struct ixlat_options *options, const char *value)
 {
 	(void)value;
 	options->busy = true;
 	return 0;
 }
 
-static int set_kernel_stamps(struct options *options, const char *value)
+static int set_kernel_stamps(struct ixlat_options *options, const char *value)
 {
 	(void)value;
 	options->kernel_stamps = true;
 	return 0;
 }
 
-static int set_json(struct options *options, const char *value)
+static int set_json(struct ixlat_options *options, const char *value)
 {
 	options->json = value;
 	return *value ? 0 : REFUSE("--json needs a file's name, or - for standard output");
 }
 
-static int set_hgrm(struct options *options, const char *value)
+static int set_hgrm(struct ixlat_options *options, const char *value)
 {
 	options->hgrm = value;
 	return *value ? 0 : REFUSE("--hgrm needs a file's name");
 }
 
-static int set_plot(struct options *options, const char *value)
+static int set_plot(struct ixlat_options *options, const char *value)
 {
 	size_t length = strlen(value);
 
@@ -189,7 +189,7 @@ static int set_plot(struct options *options, const char *value)
 	return 0;
 }
 
-static int set_label(struct options *options, const char *value)
+static int set_label(struct ixlat_options *options, const char *value)
 {
 	options->label = value;
 	return *value ? 0 : REFUSE("--label needs a text");
@@ -213,7 +213,7 @@ enum {
 
 static const struct row {
 	const char *name;
-	int (*set)(struct options *options, const char *value);
+	int (*set)(struct ixlat_options *options, const char *value);
 	int where;
 	const char *arg, *doc;
 } table[] = {
@@ -249,7 +249,7 @@ static const char *const mode_names[] = {"udp", "tcp", "raw"};
 enum { MODES = sizeof(mode_names) / sizeof(mode_names[0]) };
 
 struct state {
-	struct options *options;
+	struct ixlat_options *options;
 	bool have_command, have_mode;
 	uint32_t given;
 };
@@ -296,7 +296,7 @@ static int set_command(struct state *state, const char *word)
 	return err;
 }
 
-static int set_mac(struct options *options, const char *word)
+static int set_mac(struct ixlat_options *options, const char *word)
 {
 	unsigned int b[6];
 	int end = -1;
@@ -317,7 +317,7 @@ static int set_mac(struct options *options, const char *word)
 
 static int set_word(struct state *state, const char *word)
 {
-	struct options *options = state->options;
+	struct ixlat_options *options = state->options;
 
 	if (!state->have_command)
 		return set_command(state, word);
@@ -343,7 +343,7 @@ static int set_word(struct state *state, const char *word)
 
 static int check_places(const struct state *state)
 {
-	const struct options *options = state->options;
+	const struct ixlat_options *options = state->options;
 	int here = 1 << options->mode;
 
 	if (options->command == COMMAND_COMPARE)
@@ -362,7 +362,7 @@ static int check_places(const struct state *state)
 	return 0;
 }
 
-static int finish_size(struct options *options)
+static int finish_size(struct ixlat_options *options)
 {
 	static const struct {
 		uint32_t least, most;
@@ -383,7 +383,7 @@ static int finish_size(struct options *options)
 	return 0;
 }
 
-static int finish_rate(struct options *options)
+static int finish_rate(struct ixlat_options *options)
 {
 	double seconds = options->duration_s, rate = options->rate_hz;
 
@@ -404,7 +404,7 @@ static int finish_rate(struct options *options)
 
 static int finish_run(const struct state *state)
 {
-	struct options *options = state->options;
+	struct ixlat_options *options = state->options;
 	int err;
 
 	if (!options->host)
@@ -420,7 +420,7 @@ static int finish_run(const struct state *state)
 }
 
 /* Asked before the run, not when there is a result to write. */
-static int check_texts(const struct options *options)
+static int check_texts(const struct ixlat_options *options)
 {
 	const char *texts[3 + COMPARE_MAX] = {options->label, options->host, options->interface};
 
@@ -438,7 +438,7 @@ static int check_texts(const struct options *options)
 
 static int finish(const struct state *state)
 {
-	const struct options *options = state->options;
+	const struct ixlat_options *options = state->options;
 	int err = check_texts(options);
 
 	if (err)
@@ -482,7 +482,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *argp_state)
 	return -table[i].set(state->options, arg);
 }
 
-int options_parse(struct options *options, int argc, char *argv[], unsigned int argp_flags)
+int ixlat_options_parse(struct ixlat_options *options, int argc, char *argv[],
+			unsigned int argp_flags)
 {
 	struct argp_option rows[ROWS + 1] = {0};
 	const struct argp argp = {
@@ -497,7 +498,7 @@ int options_parse(struct options *options, int argc, char *argv[], unsigned int 
 	struct state state = {.options = options};
 	error_t err;
 
-	*options = (struct options){
+	*options = (struct ixlat_options){
 		.port = PROBE_PORT,
 		.warmup = WARMUP_DEFAULT,
 		.timeout_ms = TIMEOUT_DEFAULT_MS,

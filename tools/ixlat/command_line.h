@@ -10,7 +10,7 @@ enum command { COMMAND_RUN, COMMAND_REFLECT, COMMAND_COMPARE };
 
 enum { COMPARE_MAX = 8 };
 
-struct options {
+struct ixlat_options {
 	enum command command;
 	enum mode mode;
 	/* Where to, or where. */
@@ -37,4 +37,5 @@ const char *mode_name(enum mode mode);
  * Fills *options, whose texts are those of argv. 0, or -EINVAL after one line on standard error;
  * without ARGP_NO_EXIT exits with STATUS_USAGE in its place, and with 0 after --help.
  */
-int options_parse(struct options *options, int argc, char *argv[], unsigned int argp_flags);
+int ixlat_options_parse(struct ixlat_options *options, int argc, char *argv[],
+			unsigned int argp_flags);

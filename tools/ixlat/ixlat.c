@@ -20,7 +20,7 @@ struct outputs {
 	struct outfile json, hgrm, plot;
 };
 
-static int open_outputs(struct outputs *outputs, const struct options *options)
+static int open_outputs(struct outputs *outputs, const struct ixlat_options *options)
 {
 	*outputs = (struct outputs){0};
 	if (options->plot && plot_check())
@@ -40,7 +40,8 @@ static int write_hgrm(struct outfile *outfile, const struct result *result)
 	return outfile_commit(outfile);
 }
 
-static int draw(struct outfile *outfile, const struct result *result, const struct options *options)
+static int draw(struct outfile *outfile, const struct result *result,
+		const struct ixlat_options *options)
 {
 	static const char *const labels[] = {
 		[RESULT_RTT] = "round trip",
@@ -62,7 +63,7 @@ static int draw(struct outfile *outfile, const struct result *result, const stru
 
 /* All that was asked for, even when one of them fails. */
 static int write_outputs(struct outputs *outputs, const struct result *result,
-			 const struct options *options)
+			 const struct ixlat_options *options)
 {
 	int err = 0;
 
@@ -77,7 +78,7 @@ static int write_outputs(struct outputs *outputs, const struct result *result,
 	return err;
 }
 
-static int run(const struct options *options)
+static int run(const struct ixlat_options *options)
 {
 	struct outputs outputs;
 	struct result result;
@@ -99,10 +100,10 @@ static int run(const struct options *options)
 
 int main(int argc, char *argv[])
 {
-	struct options options;
+	struct ixlat_options options;
 	int err;
 
-	options_parse(&options, argc, argv, 0);
+	ixlat_options_parse(&options, argc, argv, 0);
 	output_init();
 	/* Who reads the text may leave; there are files to write still. */
 	signal(SIGPIPE, SIG_IGN);

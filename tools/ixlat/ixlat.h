@@ -12,7 +12,7 @@
  *                        └─ reflect.c, reflect_tcp.c           the other end
  *
  * A function of a header that returns -1 has said why on standard error, in one line; one that
- * returns -errno leaves that to its caller, but for options_parse.
+ * returns -errno leaves that to its caller, but for ixlat_options_parse.
  */
 #pragma once
 

@@ -85,7 +85,7 @@ static int bind_one(const struct addrinfo *address, bool any)
 	return fd;
 }
 
-int reflect_bind(const struct options *options, int type)
+int reflect_bind(const struct ixlat_options *options, int type)
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = type};
 	struct addrinfo *found;
@@ -112,7 +112,7 @@ int reflect_bind(const struct options *options, int type)
 	return fd < 0 ? -1 : fd;
 }
 
-static int open_reflector(struct reflector *reflector, const struct options *options)
+static int open_reflector(struct reflector *reflector, const struct ixlat_options *options)
 {
 	struct timeval wait = {.tv_usec = WAIT_MAX_US};
 	unsigned int mtu;
@@ -249,7 +249,7 @@ static int answer_all(struct reflector *reflector)
 	return 0;
 }
 
-int reflect_datagrams(const struct options *options)
+int reflect_datagrams(const struct ixlat_options *options)
 {
 	struct reflector reflector;
 	int err = open_reflector(&reflector, options);

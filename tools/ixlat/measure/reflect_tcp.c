@@ -165,7 +165,7 @@ static int serve_all(struct server *server)
 	return 0;
 }
 
-int reflect_tcp(const struct options *options)
+int reflect_tcp(const struct ixlat_options *options)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	int fd = reflect_bind(options, SOCK_STREAM);

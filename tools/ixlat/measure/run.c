@@ -44,7 +44,7 @@ enum {
 };
 
 struct run {
-	const struct options *options;
+	const struct ixlat_options *options;
 	struct result *result;
 	struct link link;
 	struct flight flight;
@@ -87,7 +87,7 @@ static int64_t next_due(const struct run *run, int64_t now_ns)
 	return due_at(run, run->flight.next);
 }
 
-static uint32_t probes_in_all(const struct options *options)
+static uint32_t probes_in_all(const struct ixlat_options *options)
 {
 	if (options->count)
 		return options->warmup + options->count;
@@ -313,7 +313,7 @@ static void sum_up(struct run *run)
 
 static int prepare(struct run *run)
 {
-	const struct options *options = run->options;
+	const struct ixlat_options *options = run->options;
 
 	if (getrandom(&run->id, sizeof(run->id), 0) != sizeof(run->id)) {
 		fail("cannot get a random number: %s", strerror(errno));
@@ -333,7 +333,7 @@ static int prepare(struct run *run)
 	return 0;
 }
 
-int run_probes(const struct options *options, struct result *result)
+int run_probes(const struct ixlat_options *options, struct result *result)
 {
 	struct run run = {.options = options, .result = result};
 	int err;

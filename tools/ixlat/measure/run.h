@@ -10,4 +10,4 @@
  * SIGTERM came. -1 after a line on standard error: it could not start, the clocks are not one, the
  * connection broke, or nothing came back.
  */
-int run_probes(const struct options *options, struct result *result);
+int run_probes(const struct ixlat_options *options, struct result *result);

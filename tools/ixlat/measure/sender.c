@@ -66,7 +66,7 @@ static int connect_one(const struct addrinfo *address)
 	return fd;
 }
 
-static int open_ip(struct link *link, const struct options *options)
+static int open_ip(struct link *link, const struct ixlat_options *options)
 {
 	struct addrinfo hints = {
 		.ai_socktype = options->mode == MODE_TCP ? SOCK_STREAM : SOCK_DGRAM,
@@ -94,7 +94,7 @@ static int open_ip(struct link *link, const struct options *options)
 	return 0;
 }
 
-static int open_raw(struct link *link, const struct options *options)
+static int open_raw(struct link *link, const struct ixlat_options *options)
 {
 	struct ether_header *header = (struct ether_header *)link->out;
 	unsigned int mtu;
@@ -124,7 +124,7 @@ static int switch_stamps_on(const struct link *link)
 	return -1;
 }
 
-int link_open(struct link *link, const struct options *options)
+int link_open(struct link *link, const struct ixlat_options *options)
 {
 	size_t before = options->mode == MODE_RAW ? ETHER_HDR_LEN : 0;
 	int err;

@@ -35,7 +35,7 @@ struct link {
 };
 
 /* 0, or -1 after a line on standard error. A link that was not opened may be closed. */
-int link_open(struct link *link, const struct options *options);
+int link_open(struct link *link, const struct ixlat_options *options);
 void link_close(struct link *link);
 
 /* 0: a probe may be written and sent; -EAGAIN: the one before is not out yet; other -errno. */

@@ -236,7 +236,7 @@ static int draw(const struct comparison *comparison, struct outfile *outfile)
 	return outfile_commit(outfile);
 }
 
-static int show(const struct comparison *comparison, const struct options *options)
+static int show(const struct comparison *comparison, const struct ixlat_options *options)
 {
 	struct outfile json = {0}, plot = {0};
 	int err = 0;
@@ -258,7 +258,7 @@ static int show(const struct comparison *comparison, const struct options *optio
 	return err;
 }
 
-int compare_runs(const struct options *options)
+int compare_runs(const struct ixlat_options *options)
 {
 	struct comparison comparison = {0};
 	int err = 0;

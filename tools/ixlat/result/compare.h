@@ -5,4 +5,4 @@
 #include "tools/ixlat/command_line.h"
 
 /* 0, or -1 after a line on standard error. */
-int compare_runs(const struct options *options);
+int compare_runs(const struct ixlat_options *options);

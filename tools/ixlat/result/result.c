@@ -62,7 +62,7 @@ double result_row_value(const struct histogram *histogram, size_t row)
 	}
 }
 
-int result_init(struct result *result, const struct options *options)
+int result_init(struct result *result, const struct ixlat_options *options)
 {
 	const bool wanted[] = {
 		[RESULT_RTT] = true,
@@ -94,7 +94,7 @@ double result_rate(const struct result *result)
 	return result->duration_s > 0 ? (double)result->counts.received / result->duration_s : 0;
 }
 
-const char *result_label(const struct options *options, char *out, size_t bytes)
+const char *result_label(const struct ixlat_options *options, char *out, size_t bytes)
 {
 	if (options->label)
 		return options->label;
@@ -122,7 +122,7 @@ static json_t *histogram_json(const struct histogram *histogram)
 	return object;
 }
 
-json_t *result_json(const struct result *result, const struct options *options)
+json_t *result_json(const struct result *result, const struct ixlat_options *options)
 {
 	const struct flight_counts *counts = &result->counts;
 	char label[64];

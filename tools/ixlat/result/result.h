@@ -34,7 +34,7 @@ struct result {
 };
 
 /* The histograms that the options ask for: 0, or -1 after a line on standard error. */
-int result_init(struct result *result, const struct options *options);
+int result_init(struct result *result, const struct ixlat_options *options);
 void result_free(struct result *result);
 double result_rate(const struct result *result);
 
@@ -60,8 +60,8 @@ double result_row_value(const struct histogram *histogram, size_t row);
 /* Its name as a member of the JSON object. */
 const char *result_time_name(enum result_time time);
 /* The run as an object (json_decref it); NULL: no memory. */
-json_t *result_json(const struct result *result, const struct options *options);
+json_t *result_json(const struct result *result, const struct ixlat_options *options);
 /* For people, on standard output. */
-void report_write(const struct result *result, const struct options *options);
+void report_write(const struct result *result, const struct ixlat_options *options);
 /* The label, by default what was measured: "udp 192.0.2.2". Into a buffer of at least 64 bytes. */
-const char *result_label(const struct options *options, char *out, size_t bytes);
+const char *result_label(const struct ixlat_options *options, char *out, size_t bytes);

@@ -6,7 +6,7 @@
 #include "result.h"
 #include "tools/ixtap/output.h"
 
-static void put_head(const struct options *options)
+static void put_head(const struct ixlat_options *options)
 {
 	put(COLOUR_HEAD, "%s %s", mode_name(options->mode), options->host);
 	if (options->mode == MODE_RAW)
@@ -95,7 +95,7 @@ static void put_notes(const struct result *result)
 	}
 }
 
-void report_write(const struct result *result, const struct options *options)
+void report_write(const struct result *result, const struct ixlat_options *options)
 {
 	put_head(options);
 	put_counts(result);
