@@ -25,6 +25,7 @@ struct option_row {
 	char letter;     /* the short name, or 0 */
 	const char *arg; /* the value's name in --help; NULL: a flag */
 	const char *doc;
+	int mark; /* for whoever made the table; not read here */
 };
 
 struct option_table {

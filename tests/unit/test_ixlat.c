@@ -8,7 +8,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <argp.h>
 #include <errno.h>
 
 #include "tools/ixlat/measure/flight.h"
@@ -231,11 +230,12 @@ static void the_ring_fits_the_rate(void **state)
 static int parse(struct ixlat_options *options, const char *line)
 {
 	char *copy = strdup(line), *words[32] = {copy}, *rest = copy;
+	struct ixgbe_why why;
 	int count = 0, err;
 
 	while ((words[count] = strsep(&rest, " ")))
 		count++;
-	err = ixlat_options_parse(options, count, words, ARGP_NO_EXIT);
+	err = ixlat_options_parse(options, count, words, &why);
 	/* The texts in it are gone with the copy; these tests look at none. */
 	free(copy);
 	return err;

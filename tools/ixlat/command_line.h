@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ixgbe/ixgbe.h"
+
 enum mode { MODE_UDP, MODE_TCP, MODE_RAW };
 enum command { COMMAND_RUN, COMMAND_REFLECT, COMMAND_COMPARE };
 
@@ -33,9 +35,6 @@ struct ixlat_options {
 
 /* "udp", "tcp", "raw" */
 const char *mode_name(enum mode mode);
-/*
- * Fills *options, whose texts are those of argv. 0, or -EINVAL after one line on standard error;
- * without ARGP_NO_EXIT exits with STATUS_USAGE in its place, and with 0 after --help.
- */
+/* Fills *options, whose texts are those of argv: 0, or -EINVAL, see option_table_parse. */
 int ixlat_options_parse(struct ixlat_options *options, int argc, char *argv[],
-			unsigned int argp_flags);
+			struct ixgbe_why *why);

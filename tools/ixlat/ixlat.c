@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* ixlat: see ixlat.h for what is where. */
-#include <argp.h>
 #include <signal.h>
 #include <stdio.h>
 
 #include "tools/ixlat/result/compare.h"
 #include "ixlat.h"
+#include "bridge/service/option_table.h"
 #include "tools/ixlat/result/outfile.h"
 #include "tools/ixlat/result/plot.h"
 #include "tools/ixlat/measure/reflect.h"
 #include "tools/ixlat/result/result.h"
 #include "tools/ixlat/measure/run.h"
 #include "tools/ixtap/output.h"
-
-/* The C library looks for it: the one symbol that is not hidden. */
-__attribute__((visibility("default"))) const char *argp_program_version = "ixlat " IXTAP_VERSION;
 
 struct outputs {
 	struct outfile json, hgrm, plot;
@@ -101,9 +98,11 @@ static int run(const struct ixlat_options *options)
 int main(int argc, char *argv[])
 {
 	struct ixlat_options options;
+	struct ixgbe_why why;
 	int err;
 
-	ixlat_options_parse(&options, argc, argv, 0);
+	if (ixlat_options_parse(&options, argc, argv, &why))
+		option_usage_exit(&why);
 	output_init();
 	/* Who reads the text may leave; there are files to write still. */
 	signal(SIGPIPE, SIG_IGN);

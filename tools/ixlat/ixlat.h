@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <time.h>
 
-enum { STATUS_FAILED = 1, STATUS_USAGE = 2 };
+enum { STATUS_FAILED = 1 };
 
 #define NS_PER_S 1000000000ll
 
