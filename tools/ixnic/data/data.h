@@ -336,9 +336,6 @@ bool filter_accept(struct nic *nic, const uint8_t *destination, const struct pac
 void filter_queue(struct nic *nic, const struct packet *packet, const struct frame *frame,
 		  struct rx_packet *out, uint32_t *hash);
 
-/* The frame's pool, which filters compare: there are pools in virtualization mode only. */
-uint32_t filter_pool(const struct nic *nic);
-
 /* ---- stats.c; bytes are with CRC ---- */
 
 enum stats_cast { CAST_UNI, CAST_MULTI, CAST_BROAD };

@@ -600,10 +600,12 @@ static uint32_t flow_vlan(const struct nic *nic, const struct packet *packet,
 
 /* The masked tuples of a frame, and its hash. */
 static uint32_t flow_received(const struct nic *nic, const struct packet *packet,
-			      const struct frame *frame, struct flow *flow)
+			      const struct frame *frame, uint32_t pool, struct flow *flow)
 {
-	uint32_t pool = reg(nic, IXGBE_FDIRM) & IXGBE_FDIRM_POOL ? 0 : filter_pool(nic), folded;
+	uint32_t folded;
 
+	if (reg(nic, IXGBE_FDIRM) & IXGBE_FDIRM_POOL)
+		pool = 0;
 	*flow = (struct flow){.vlan = flow_vlan(nic, packet, frame)};
 	folded = flow_addresses(nic, packet, frame->head + packet->l3, flow) ^
 		 flow_l4(nic, packet, frame->head + packet->l4, flow) ^ flow->vlan >> 16;
@@ -637,7 +639,7 @@ static void verdict_matched(const struct nic *nic, const struct filter *filter, 
 }
 
 void fdir_lookup(struct nic *nic, const struct packet *packet, const struct frame *frame,
-		 struct fdir_verdict *verdict)
+		 uint32_t pool, struct fdir_verdict *verdict)
 {
 	struct fdir *fdir = nic->datapath->fdir;
 	uint32_t fdirctrl = reg(nic, IXGBE_FDIRCTRL);
@@ -653,7 +655,7 @@ void fdir_lookup(struct nic *nic, const struct packet *packet, const struct fram
 	}
 	if (fdir->stale)
 		refresh(nic);
-	hash = flow_received(nic, packet, frame, &flow);
+	hash = flow_received(nic, packet, frame, pool, &flow);
 	bucket = hash & bucket_mask(nic);
 	id = is_perfect(nic) ? 0 : hash >> 16 & ID_BITS;
 	number = *table_find(fdir, bucket, is_perfect(nic) ? &flow : NULL, id, &before);

@@ -32,4 +32,4 @@ struct fdir_verdict {
 
 /* Looks a received frame up, and counts it. Only while datapath.fdir_on. */
 void fdir_lookup(struct nic *nic, const struct packet *packet, const struct frame *frame,
-		 struct fdir_verdict *verdict);
+		 uint32_t pool, struct fdir_verdict *verdict);

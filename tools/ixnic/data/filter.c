@@ -170,7 +170,8 @@ static uint32_t five_tuple_protocol(const struct packet *packet)
 	}
 }
 
-uint32_t filter_pool(const struct nic *nic)
+/* The frame's pool, which filters compare: there are pools in virtualization mode only. */
+static uint32_t frame_pool(const struct nic *nic)
 {
 	uint32_t vt = reg(nic, IXGBE_PFVTCTL);
 
@@ -195,7 +196,7 @@ static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct pac
 	       (ftqf & IXGBE_FTQF_MASK_PROTOCOL ||
 		IXGBE_FIELD_GET(IXGBE_FTQF_PROTOCOL, ftqf) == protocol) &&
 	       (ftqf & IXGBE_FTQF_MASK_POOL ||
-		IXGBE_FIELD_GET(IXGBE_FTQF_POOL, ftqf) == filter_pool(nic));
+		IXGBE_FIELD_GET(IXGBE_FTQF_POOL, ftqf) == frame_pool(nic));
 }
 
 /* The filter of the highest priority that matches, or -1. Unfragmented IPv4 only. */
@@ -278,7 +279,7 @@ static uint32_t flow_queue(const struct nic *nic, const struct fdir_verdict *flo
 
 	if (flow->drop || apart == 0)
 		return flow->queue;
-	return (filter_pool(nic) * apart + flow->queue % apart) % NIC_QUEUES;
+	return (frame_pool(nic) * apart + flow->queue % apart) % NIC_QUEUES;
 }
 
 void filter_queue(struct nic *nic, const struct packet *packet, const struct frame *frame,
@@ -297,7 +298,7 @@ void filter_queue(struct nic *nic, const struct packet *packet, const struct fra
 	*hash = 0;
 	out->done.dword[0] = packet->types;
 	if (dp->fdir_on) {
-		fdir_lookup(nic, packet, frame, &flow);
+		fdir_lookup(nic, packet, frame, frame_pool(nic), &flow);
 		out->done.dword[2] |= flow.status;
 	}
 	if (filter >= 0) {
