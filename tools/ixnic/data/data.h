@@ -277,7 +277,7 @@ static inline void desc_store(union ixgbe_desc *desc, const union ixgbe_desc *va
 	__atomic_store_n(&desc->qword[1], value->qword[1], __ATOMIC_RELEASE);
 }
 
-/* ---- datapath.c ---- */
+/* ---- descriptor.c ---- */
 
 /* Descriptor `index` of the ring at `base`; NULL, and reported, if no memory of ours is there. */
 union ixgbe_desc *desc_at(struct nic *nic, uint64_t base, uint32_t index);
@@ -287,12 +287,21 @@ union ixgbe_desc *desc_at(struct nic *nic, uint64_t base, uint32_t index);
 /* Moves what waits in the packet buffer to the rings, as far as it goes. */
 void rx_drain(struct nic *nic);
 void rx_reset(struct nic *nic);
+
+/* ---- receive_ring.c ---- */
+
 struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue);
 /* The descriptor at the ring's head, and one look at what the driver wrote there; NULL if there
  * is none. */
 union ixgbe_desc *rx_slot(struct nic *nic, uint32_t queue, const struct rx_ring *ring,
 			  union ixgbe_desc *given);
-void rx_ring_advance(struct rx_ring *ring);
+
+static inline void rx_ring_advance(struct rx_ring *ring)
+{
+	ring->head = ring->head + 1 == ring->size ? 0 : ring->head + 1;
+	ring->free--;
+}
+
 void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len);
 /* To the client's buffer at `iova`, which may lie in several mappings. */
 bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, uint32_t len);

@@ -41,21 +41,6 @@ enum {
 
 /* ---- Registers ---- */
 
-struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue)
-{
-	uint32_t tail = rxq_reg(nic, IXGBE_RDT, queue);
-	struct rx_ring ring = {
-		.base = (uint64_t)rxq_reg(nic, IXGBE_RDBAH, queue) << 32 |
-			rxq_reg(nic, IXGBE_RDBAL, queue),
-		.size = rxq_reg(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES,
-		.head = rxq_reg(nic, IXGBE_RDH, queue),
-	};
-
-	if (ring.head < ring.size && tail < ring.size)
-		ring.free = (tail + ring.size - ring.head) % ring.size;
-	return ring;
-}
-
 static void live_written(struct nic *nic, uint32_t queue, const char *name)
 {
 	if (rxq_reg(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
@@ -163,44 +148,6 @@ const struct reg_hook rx_hooks[] = {
 
 enum outcome { DELIVERED, DROPPED, WAITS };
 
-void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len)
-{
-	while (len > 0) {
-		const struct slice *slice = &from->packet->part[from->part];
-		uint32_t n = slice->len - from->at < len ? slice->len - from->at : len;
-
-		memcpy(to, slice->data + from->at, n);
-		to += n;
-		len -= n;
-		from->at += n;
-		if (from->at == slice->len) {
-			from->part++;
-			from->at = 0;
-		}
-	}
-}
-
-bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, uint32_t len)
-{
-	uint8_t *to = dma_at(nic, iova, len, true);
-
-	if (to) {
-		rx_read(from, to, len);
-		return true;
-	}
-	while (len > 0) {
-		uint8_t piece[256];
-		uint32_t n = len < sizeof(piece) ? len : (uint32_t)sizeof(piece);
-
-		rx_read(from, piece, n);
-		if (dma_write(nic, iova, piece, n) < 0)
-			return false;
-		iova += n;
-		len -= n;
-	}
-	return true;
-}
-
 /* The legacy form of what is known of a frame (section 7.1.5). */
 static union ixgbe_desc done_legacy(const union ixgbe_desc *done, uint32_t status)
 {
@@ -231,26 +178,6 @@ static uint32_t split_length(uint32_t srrctl, const struct rx_packet *packet)
 	default:
 		return 0;
 	}
-}
-
-union ixgbe_desc *rx_slot(struct nic *nic, uint32_t queue, const struct rx_ring *ring,
-			  union ixgbe_desc *given)
-{
-	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
-	union ixgbe_desc *slot = desc_at(nic, ring->base, ring->head);
-
-	if (!slot)
-		return NULL;
-	*given = desc_load(slot);
-	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && given->qword[1] & IXGBE_RXD_STAT_DD)
-		violation(nic, VIOLATION_RX_DESC_DD, "queue %u, descriptor %u", queue, ring->head);
-	return slot;
-}
-
-void rx_ring_advance(struct rx_ring *ring)
-{
-	ring->head = ring->head + 1 == ring->size ? 0 : ring->head + 1;
-	ring->free--;
 }
 
 /* Fills the ring's next descriptor with up to `room` bytes. */
