@@ -1,9 +1,69 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The NIC as a whole: its parts, their registers, and its resets (sections 4.2.1.6 and 5.2.5.3).
+ *
+ *                     registers  semaphores,      rings   link retrains
+ *                                manageability
+ *   power-on, FLR     x          x                x       x
+ *   CTRL.LRST         x                           x       x
+ *   CTRL.RST          x                           x
+ *
+ * A reset is over when the write returns, so both bits read back as zero. The datasheet asks the
+ * driver to wait 10 ms all the same, before it initializes anything.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nic.h"
+
+/* ---- Registers ---- */
+
+static bool dma_running(const struct nic *nic)
+{
+	for (uint32_t q = 0; q < NIC_QUEUES; q++) {
+		if (reg(nic, ixgbe_rxq_reg(IXGBE_RXDCTL, q)) & IXGBE_RXDCTL_ENABLE ||
+		    reg(nic, ixgbe_txq_reg(IXGBE_TXDCTL, q)) & IXGBE_TXDCTL_ENABLE)
+			return true;
+	}
+	return false;
+}
+
+static void ctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	(void)index;
+	if (written & (IXGBE_CTRL_RST | IXGBE_CTRL_LRST)) {
+		if (!(old & IXGBE_CTRL_PCIE_MASTER_DISABLE) && dma_running(nic))
+			violation(nic, VIOLATION_RESET_WITH_DMA, "CTRL = 0x%08x", written);
+		nic_reset(nic, written & IXGBE_CTRL_LRST ? NIC_RESET_LINK : NIC_RESET_CTRL_RST);
+		nic->reset_at_ns = loop_now_ns();
+		return;
+	}
+	/* Requests are synchronous here: none is ever outstanding. */
+	reg_set(nic, IXGBE_STATUS,
+		(reg(nic, IXGBE_STATUS) & ~IXGBE_STATUS_PCIE_MASTER_ENABLE) |
+			(written & IXGBE_CTRL_PCIE_MASTER_DISABLE
+				 ? 0
+				 : IXGBE_STATUS_PCIE_MASTER_ENABLE));
+}
+
+static const struct reg_hook ctrl_hooks[] = {
+	{IXGBE_CTRL, NULL, ctrl_write},
+	{0},
+};
+
+/* Where several hook one register, the earlier ones here go first. */
+static const struct reg_hook *const hooks[] = {
+	ctrl_hooks, eeprom_hooks, spi_hooks, sfp_hooks,    link_hooks, irq_hooks,
+	path_hooks, rx_hooks,     tx_hooks,  filter_hooks, fdir_hooks,
+};
+
+static int registers_new(struct nic *nic)
+{
+	return regfile_new(nic, hooks, sizeof(hooks) / sizeof(hooks[0]));
+}
+
+/* ---- Life ---- */
 
 /* In the order in which they are made; taken apart in reverse. */
 static const struct {
@@ -11,6 +71,7 @@ static const struct {
 	void (*free)(struct nic *nic);
 } parts[] = {
 	{violations_new, violations_free},
+	{registers_new, regfile_free},
 	{eeprom_new, eeprom_free},
 	{spi_new, spi_free},
 	{sfp_new, sfp_free},

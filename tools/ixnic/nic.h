@@ -3,7 +3,7 @@
  * ixnic: a software Intel 82599, and what its parts share.
  *
  *   client ── server.c ─┬─ config_space.c            PCI configuration, FLR
- *                       ├─ regfile.c ── hooks ──┬─ eeprom.c spi.c sfp.c link.c reset.c paths.c
+ *                       ├─ regfile.c ── hooks ──┬─ eeprom.c spi.c sfp.c link.c paths.c
  *                       │                       ├─ irq.c     EICR..EITR, MSI-X
  *                       ├─ dma.c  (IOVA)        ├─ rx.c tx.c the rings
  *                       │     └── rings, frames ┘    │
@@ -36,6 +36,7 @@ struct nic {
 	bool cable;                       /* the operator's side: is a cable plugged in */
 
 	struct loop *loop;
+	struct regfile *regfile;
 	struct dma *dma;
 	struct irq *irq;
 	struct eeprom *eeprom;
@@ -102,9 +103,6 @@ void regfile_write(struct nic *nic, uint32_t offset, uint32_t value);
 /* All registers back to their reset values, but for those that live through this kind. */
 void regfile_reset(struct nic *nic, enum nic_reset kind);
 
-/* reset.c: whether the driver may write yet (4.2.1.6.1). */
-void reset_check_write(struct nic *nic, const struct ixgbe_register *r);
-
 /* What an access does besides loading and storing. `index` is that of the register in its row.
  * read: called before the load, may update the stored value; what is returned is
  * what the driver sees. write: called after the access class was applied; `old` is
@@ -114,10 +112,12 @@ struct reg_hook {
 	uint32_t (*read)(struct nic *nic, uint32_t index, uint32_t value);
 	void (*write)(struct nic *nic, uint32_t index, uint32_t old, uint32_t written);
 };
-/* Each part's hooks; ended by a row without functions. regfile.c joins them. */
-extern const struct reg_hook eeprom_hooks[], spi_hooks[], sfp_hooks[], link_hooks[], reset_hooks[],
-	irq_hooks[], path_hooks[], rx_hooks[], tx_hooks[], filter_hooks[], fdir_hooks[],
-	stats_hooks[];
+/* Each part's hooks; ended by a row without functions. */
+extern const struct reg_hook eeprom_hooks[], spi_hooks[], sfp_hooks[], link_hooks[], irq_hooks[],
+	path_hooks[], rx_hooks[], tx_hooks[], filter_hooks[], fdir_hooks[];
+/* The register file with the hooks of `count` parts, in this order. */
+int regfile_new(struct nic *nic, const struct reg_hook *const *parts, size_t count);
+void regfile_free(struct nic *nic);
 
 /* ---- dma.c: the client's memory ---- */
 

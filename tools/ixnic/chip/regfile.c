@@ -4,31 +4,27 @@
  *
  * The access class and the writable mask of the row are applied first, then the hooks
  * of the parts. Aliases are stored at the row's own offset. Several parts may hook one
- * register; their functions run in the order of `parts`.
+ * register; their functions run in the order in which nic.c names the parts.
  *
  * A driver may do anything here: an access that the datasheet forbids is a violation,
  * counted and otherwise without effect.
  */
 #include <assert.h>
-#include <string.h>
-#include <threads.h>
+#include <errno.h>
+#include <stdlib.h>
 
 #include "tools/ixnic/nic.h"
 
-#define HOOKS_MAX 256 /* of all parts together */
+#define HOOKS_MAX     256       /* of all parts together; number 0 is none */
+#define RESET_WAIT_NS 10000000u /* section 4.2.1.6.1 */
 
-static const struct reg_hook *const parts[] = {
-	reset_hooks, eeprom_hooks, spi_hooks, sfp_hooks,    link_hooks, irq_hooks,
-	path_hooks,  rx_hooks,     tx_hooks,  filter_hooks, fdir_hooks, stats_hooks,
+struct regfile {
+	struct {
+		const struct reg_hook *hook;
+		uint8_t next; /* of the same row, in `joined`; 0: it is the last */
+	} joined[HOOKS_MAX];
+	uint8_t first[IXGBE_REGISTER_ROWS]; /* hook of each row, in `joined`; 0: none */
 };
-
-/* The hooks of a row, as a list; index 0 of `joined` ends every list. */
-static struct {
-	const struct reg_hook *hook;
-	uint8_t next;
-} joined[HOOKS_MAX];
-static uint8_t row_hooks[IXGBE_REGISTER_ROWS];
-static once_flag join_once = ONCE_FLAG_INIT;
 
 /* Bits in no writable mask that a driver may write as one all the same: those that act and read
  * back as zero, and inputs that come along when a driver writes back what it read. */
@@ -72,23 +68,33 @@ static uint32_t row_of(const struct ixgbe_register *r)
 	return (uint32_t)(r - ixgbe_registers);
 }
 
-static void hooks_join(void)
+int regfile_new(struct nic *nic, const struct reg_hook *const *parts, size_t count)
 {
+	struct regfile *file = calloc(1, sizeof(*file));
 	uint32_t n = 1;
 
-	for (size_t p = sizeof(parts) / sizeof(parts[0]); p-- > 0;) {
-		const struct reg_hook *hook = parts[p];
-
-		for (; hook->read || hook->write; hook++) {
+	if (!file)
+		return -ENOMEM;
+	while (count-- > 0) {
+		for (const struct reg_hook *hook = parts[count]; hook->read || hook->write;
+		     hook++) {
 			uint32_t index = 1;
 			const struct ixgbe_register *r = ixgbe_register_find(hook->offset, &index);
 
 			assert(r && index == 0 && n < HOOKS_MAX);
-			joined[n].hook = hook;
-			joined[n].next = row_hooks[row_of(r)];
-			row_hooks[row_of(r)] = (uint8_t)n++;
+			file->joined[n].hook = hook;
+			file->joined[n].next = file->first[row_of(r)];
+			file->first[row_of(r)] = (uint8_t)n++;
 		}
 	}
+	nic->regfile = file;
+	return 0;
+}
+
+void regfile_free(struct nic *nic)
+{
+	free(nic->regfile);
+	nic->regfile = NULL;
 }
 
 static const struct ixgbe_register *lookup(struct nic *nic, uint32_t offset, uint32_t *index,
@@ -96,7 +102,6 @@ static const struct ixgbe_register *lookup(struct nic *nic, uint32_t offset, uin
 {
 	const struct ixgbe_register *r;
 
-	call_once(&join_once, hooks_join);
 	if (offset % 4) {
 		violation(nic, VIOLATION_UNALIGNED_ACCESS, "%s at 0x%05x", access, offset);
 		return NULL;
@@ -109,6 +114,7 @@ static const struct ixgbe_register *lookup(struct nic *nic, uint32_t offset, uin
 
 uint32_t regfile_read(struct nic *nic, uint32_t offset)
 {
+	const struct regfile *file = nic->regfile;
 	uint32_t index, at, value;
 	const struct ixgbe_register *r = lookup(nic, offset, &index, "read");
 
@@ -116,9 +122,9 @@ uint32_t regfile_read(struct nic *nic, uint32_t offset)
 		return 0;
 	at = r->offset + index * r->stride;
 	value = r->access == IXGBE_REG_WO ? 0 : reg(nic, at);
-	for (uint32_t h = row_hooks[row_of(r)]; h; h = joined[h].next) {
-		if (joined[h].hook->read)
-			value = joined[h].hook->read(nic, index, value);
+	for (uint32_t h = file->first[row_of(r)]; h; h = file->joined[h].next) {
+		if (file->joined[h].hook->read)
+			value = file->joined[h].hook->read(nic, index, value);
 	}
 	/* What of EICR (RCW1C) a read clears depends on the interrupt mode: irq.c does it. */
 	if (r->access == IXGBE_REG_RC)
@@ -167,8 +173,24 @@ static void check_write(struct nic *nic, const struct ixgbe_register *r, uint32_
 			  index, written, reserved);
 }
 
+/* A driver waits before it touches anything after a reset, though the reset is over here. */
+static void check_reset_wait(struct nic *nic, const struct ixgbe_register *r)
+{
+	uint64_t since;
+
+	if (!nic->reset_at_ns || r->offset == IXGBE_CTRL)
+		return;
+	since = loop_now_ns() - nic->reset_at_ns;
+	if (since < RESET_WAIT_NS)
+		violation(nic, VIOLATION_RESET_NOT_WAITED, "%s written %u us after the reset",
+			  r->name, (unsigned)(since / 1000));
+	else
+		nic->reset_at_ns = 0;
+}
+
 void regfile_write(struct nic *nic, uint32_t offset, uint32_t value)
 {
+	const struct regfile *file = nic->regfile;
 	uint32_t index, at, old;
 	const struct ixgbe_register *r = lookup(nic, offset, &index, "write");
 
@@ -176,12 +198,12 @@ void regfile_write(struct nic *nic, uint32_t offset, uint32_t value)
 		return;
 	at = r->offset + index * r->stride;
 	old = reg(nic, at);
-	reset_check_write(nic, r);
+	check_reset_wait(nic, r);
 	check_write(nic, r, index, old, value);
 	reg_set(nic, at, apply(r, old, value));
-	for (uint32_t h = row_hooks[row_of(r)]; h; h = joined[h].next) {
-		if (joined[h].hook->write)
-			joined[h].hook->write(nic, index, old, value);
+	for (uint32_t h = file->first[row_of(r)]; h; h = file->joined[h].next) {
+		if (file->joined[h].hook->write)
+			file->joined[h].hook->write(nic, index, old, value);
 	}
 }
 

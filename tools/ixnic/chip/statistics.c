@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-const struct reg_hook stats_hooks[] = {{0}};
-
 void stat_add(struct nic *nic, uint32_t offset, uint32_t amount)
 {
 	uint32_t value;
