@@ -59,8 +59,7 @@ static void start(struct nic *nic, bool coalesce)
 	dma_table_enable(nic->dma, true);
 	link_cable_set(nic, true);
 	link_light_set(nic, true);
-	reg_set(nic, IXGBE_AUTOC, reg(nic, IXGBE_AUTOC) | IXGBE_AUTOC_FLU);
-	link_laser_changed(nic);
+	regfile_write(nic, IXGBE_AUTOC, reg(nic, IXGBE_AUTOC) | IXGBE_AUTOC_FLU);
 	for (uint32_t i = 0; i < 3; i++)
 		regfile_write(nic, IXGBE_AT(RSSRK, i), key[i]);
 	regfile_write(nic, IXGBE_FCTRL, IXGBE_FCTRL_BAM | IXGBE_FCTRL_UPE | IXGBE_FCTRL_MPE);

@@ -222,7 +222,6 @@ static int surround(const struct options *options, struct nic *nic, struct nic_w
 	err = wire_new(nic, options->wire, options->netns, why);
 	if (err)
 		goto free_capture;
-	link_laser_changed(nic); /* the wire has not seen our light yet */
 	err = server_new(nic, options->socket, &server, why);
 	if (err)
 		goto free_wire;

@@ -30,10 +30,27 @@
 #define NIC_QUEUES     128u                         /* of each direction */
 #define NIC_FRAME_MAX  (IXGBE_FRAME_MAX_BYTES + 8u) /* two VLAN tags; FCS included */
 
+struct frame;
+struct nic;
+
+/* What the far end of the cable does for the NIC, handed to phy_connect() by wire.c. */
+struct connector {
+	/* Hands up to `budget` frames to rx_frame(). True: the budget ended before the frames did.
+	 */
+	bool (*poll)(struct nic *nic, uint32_t budget);
+	/* 0; -EAGAIN: not now, and the loop wakes when it can be tried again; 1: lost on the wire,
+	 * and counted. What the frame points to stays as it is until flush(). */
+	int (*send)(struct nic *nic, const struct frame *frame);
+	void (*flush)(struct nic *nic);
+	void (*turn_end)(struct nic *nic); /* flush, and whatever is done once for many frames */
+	void (*carrier)(struct nic *nic, bool up); /* this end's laser is on, the cable plugged */
+};
+
 struct nic {
 	uint32_t reg[NIC_BAR0_BYTES / 4]; /* BAR 0 as stored; side effects are hooks */
 	uint8_t mac[6];                   /* factory address, as in the EEPROM */
-	bool cable;                       /* the operator's side: is a cable plugged in */
+	bool cable;                       /* plugged in by the operator */
+	bool light;                       /* sent by the far end of the wire */
 
 	struct loop *loop;
 	struct regfile *regfile;
@@ -44,6 +61,7 @@ struct nic {
 	struct sfp *sfp;
 	struct link *link;
 	struct datapath *datapath;
+	const struct connector *connector; /* NULL: no wire */
 	struct wire *wire;
 	struct violations *violations;
 	struct capture *capture; /* --pcap; NULL: none */
@@ -225,8 +243,6 @@ int nic_why(struct nic_why *why, int err, const char *format, ...)
  * Sets nic->wire and adds itself to nic->loop. */
 int wire_new(struct nic *nic, const char *spec, const char *netns, struct nic_why *why);
 void wire_free(struct nic *nic);
-/* Light from this end: the far end's carrier follows (called by link.c when it changes). */
-void wire_carrier_set(struct nic *nic, bool up);
 int capture_new(struct nic *nic, const char *path, struct nic_why *why); /* --pcap */
 void capture_free(struct nic *nic);
 
@@ -234,9 +250,14 @@ void capture_free(struct nic *nic);
 
 /* The wire says whether light arrives from the far end (a cable with nobody there: none). */
 void link_light_set(struct nic *nic, bool light);
-bool link_light(const struct nic *nic); /* light arrives here: the cable is plugged, too */
+/* Light arrives here: the cable is plugged, too. */
+static inline bool link_light(const struct nic *nic)
+{
+	return nic->cable && nic->light;
+}
 bool link_laser(const struct nic *nic); /* this end's laser is on */
-void link_laser_changed(struct nic *nic);
+/* A wire is there, and hears at once whether this end's laser is on; NULL: it is gone. */
+void phy_connect(struct nic *nic, const struct connector *connector);
 bool link_is_up(const struct nic *nic);
 void link_reset(struct nic *nic, enum nic_reset kind);
 /* The operator plugs or pulls the cable (--link, control). */

@@ -177,10 +177,8 @@ static void byte_write(struct nic *nic, uint8_t value)
 		return; /* the identity is protected */
 	if (at >= DDM_USER && at < DDM_USER + 120)
 		sfp->page[1][at] = value;
-	if (at == DDM_STATUS) {
+	if (at == DDM_STATUS)
 		sfp->page[1][at] = value & STATUS_SOFT_TX_DISABLE;
-		link_laser_changed(nic);
-	}
 }
 
 /* A byte came from the driver; whether the module acknowledges it. */

@@ -3,7 +3,7 @@
  * The link (sections 3.7, 4.6.4 and 8.2.3.22): 10 Gb/s serial over the SFP+ module.
  *
  *   laser on (ESDP.SDP3, the module's TX_DISABLE, AUTOC2)
- *   and cable plugged ----------------------------+--> wire_carrier_set: light for the far end
+ *   and cable plugged ----------------------------+--> connector.carrier: light for the far end
  *   and light from the far end -------------------+
  *   and AUTOC.LMS is 10 Gb/s serial --------------+--> LINKS.UP, 20 ms later; EICR.LSC
  *   or AUTOC.FLU: up without any of these --------+
@@ -24,8 +24,7 @@
 #define AN_STATE_SEARCHING 1u
 
 struct link {
-	bool light;   /* from the far end */
-	bool emitted; /* what the wire was told last */
+	bool emitted; /* what the connector was told last */
 	bool up;
 	bool training;
 	bool was_down; /* since LINKS was read last: LINK_STATUS latches low */
@@ -46,11 +45,6 @@ void link_free(struct nic *nic)
 bool link_is_up(const struct nic *nic)
 {
 	return nic->link->up;
-}
-
-bool link_light(const struct nic *nic)
-{
-	return nic->cable && nic->link->light;
 }
 
 /* SDP3 is the module's TX_DISABLE on the boards that drivers know. */
@@ -141,9 +135,9 @@ static void update(struct nic *nic, bool restart)
 	struct link *link = nic->link;
 	bool emitted = link_laser(nic) && nic->cable;
 
-	if (emitted != link->emitted && nic->wire) {
+	if (emitted != link->emitted && nic->connector) {
 		link->emitted = emitted;
-		wire_carrier_set(nic, emitted);
+		nic->connector->carrier(nic, emitted);
 	}
 	if (restart || !link_wanted(nic)) {
 		change(nic, false);
@@ -168,12 +162,14 @@ void link_cable_set(struct nic *nic, bool plugged)
 
 void link_light_set(struct nic *nic, bool light)
 {
-	nic->link->light = light;
+	nic->light = light;
 	update(nic, false);
 }
 
-void link_laser_changed(struct nic *nic)
+void phy_connect(struct nic *nic, const struct connector *connector)
 {
+	nic->connector = connector;
+	nic->link->emitted = false;
 	update(nic, false);
 }
 
@@ -192,6 +188,7 @@ static void autoc_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t 
 	update(nic, written & IXGBE_AUTOC_RESTART_AN);
 }
 
+/* Of a register that may switch the laser; I2CCTL carries the module's own TX_DISABLE. */
 static void laser_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index;
@@ -231,7 +228,11 @@ static void msca_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 }
 
 const struct reg_hook link_hooks[] = {
-	{IXGBE_AUTOC, NULL, autoc_write},     {IXGBE_AUTOC2, NULL, laser_write},
-	{IXGBE_ESDP, esdp_read, laser_write}, {IXGBE_LINKS, links_read, NULL},
-	{IXGBE_MSCA, NULL, msca_write},       {0},
+	{IXGBE_AUTOC, NULL, autoc_write},
+	{IXGBE_AUTOC2, NULL, laser_write},
+	{IXGBE_ESDP, esdp_read, laser_write},
+	{IXGBE_LINKS, links_read, NULL},
+	{IXGBE_MSCA, NULL, msca_write},
+	{IXGBE_I2CCTL, NULL, laser_write},
+	{0},
 };

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "fdir.h"
-#include "tools/ixnic/wire/wire.h"
 
 int datapath_new(struct nic *nic)
 {
@@ -76,12 +75,13 @@ bool datapath_work(struct nic *nic)
 	bool more = false;
 
 	rx_drain(nic);
-	more |= wire_poll(nic, RX_FRAMES_TURN);
+	if (nic->connector)
+		more |= nic->connector->poll(nic, RX_FRAMES_TURN);
 	rsc_close_all(nic); /* before transmit: a driver that polls need not wait for that */
 	more |= tx_work(nic, TX_FRAMES_TURN);
 	rsc_close_all(nic); /* what was looped back */
-	wire_flush(nic);
-	capture_flush(nic);
+	if (nic->connector)
+		nic->connector->turn_end(nic);
 	raise(nic, dp->rx_interrupts, irq_raise_rx);
 	raise(nic, dp->tx_interrupts, irq_raise_tx);
 	return more;

@@ -355,8 +355,3 @@ void stats_rx_queue(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t b
 void stats_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes);
 void stats_tx(struct nic *nic, const uint8_t *destination, uint32_t bytes);
 void stats_tx_queue(struct nic *nic, uint32_t queue, uint32_t bytes);
-
-/* ---- pcap.c ---- */
-
-void capture_frame(struct nic *nic, const struct frame *frame);
-void capture_flush(struct nic *nic);

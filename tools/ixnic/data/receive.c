@@ -602,8 +602,6 @@ void rx_frame(struct nic *nic, const struct frame *frame)
 
 	count(nic, COUNTER_rx_frames);
 	count_add(nic, COUNTER_rx_bytes, len);
-	if (nic->capture && !frame->looped)
-		capture_frame(nic, frame);
 	if (!rx_open(nic, frame))
 		return;
 	if (reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_EXTENDED_VLAN)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "tools/ixnic/data/data.h"
+#include "wire.h"
 
 #define SNAPSHOT_BYTES 65536
 

@@ -2,7 +2,7 @@
 /*
  * What is at the other end of the connector: one const table of functions for each kind of wire.
  * A wire watches its descriptors edge-triggered, so that a busy turn costs no epoll calls: an
- * event only notes that there may be something, and wire_poll() reads until there is not.
+ * event only notes that there may be something, and poll() reads until there is not.
  */
 #pragma once
 
@@ -10,15 +10,11 @@
 
 struct wire_ops {
 	const char *name;
-	/* Hands up to `budget` frames to rx_frame(), as long as rx_ready() if `waits`. True: the
-	 * budget ended before the frames did. */
+	/* As those of struct connector; `flush` may be NULL. A wire that can hold frames back calls
+	 * wire_receive() only while rx_ready(). */
 	bool (*poll)(struct wire *wire, uint32_t budget);
-	/* Sends a frame. 0; -EAGAIN: not now, and the loop will be woken when it can be tried
-	 * again; 1: lost on the wire, and counted. A frame may be kept until flush(). */
 	int (*send)(struct wire *wire, const struct frame *frame);
-	/* Ends a batch: nothing of any frame may be used afterwards. May be NULL. */
 	void (*flush)(struct wire *wire);
-	/* Our light is on or off. */
 	void (*carrier)(struct wire *wire, bool up);
 	void (*free)(struct wire *wire);
 };
@@ -42,7 +38,13 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
  * else is at it; try again. */
 int wire_meet(const char *path, bool *connected, struct nic_why *why);
 
-/* For the data path; they take a NIC without a wire. */
-bool wire_poll(struct nic *nic, uint32_t budget);
-int wire_send(struct nic *nic, const struct frame *frame);
-void wire_flush(struct nic *nic);
+void capture_frame(struct nic *nic, const struct frame *frame);
+void capture_flush(struct nic *nic);
+
+/* A frame comes out of the wire. */
+static inline void wire_receive(struct wire *wire, const struct frame *frame)
+{
+	if (wire->nic->capture)
+		capture_frame(wire->nic, frame);
+	rx_frame(wire->nic, frame);
+}

@@ -175,7 +175,7 @@ static bool cable_take(struct cable *cable)
 	else if ((size_t)len > sizeof(cable->buffer))
 		count(nic, COUNTER_wire_drop_truncated);
 	else
-		rx_frame(nic, &frame);
+		wire_receive(&cable->wire, &frame);
 	return cable->readable;
 }
 
@@ -264,6 +264,5 @@ int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct 
 		return err;
 	}
 	*out = &cable->wire;
-	link_laser_changed(nic);
 	return 0;
 }

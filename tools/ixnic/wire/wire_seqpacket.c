@@ -68,7 +68,7 @@ static bool seqpacket_poll(struct wire *wire, uint32_t budget)
 		} else {
 			struct frame frame = {.head = s->buffer, .head_len = (uint32_t)len};
 
-			rx_frame(wire->nic, &frame);
+			wire_receive(wire, &frame);
 		}
 	}
 	return s->readable;

@@ -136,7 +136,7 @@ static void take(struct wire_tap *tap, uint32_t len)
 		memset(tap->buffer + len, 0, FRAME_MIN - len);
 		frame.head_len = FRAME_MIN;
 	}
-	rx_frame(nic, &frame);
+	wire_receive(&tap->wire, &frame);
 }
 
 /* Reads the next packet into the buffer: its length, or 0 if there is none. */
@@ -185,7 +185,7 @@ static bool tap_poll(struct wire *wire, uint32_t budget)
 			tap->cutting = tso_next(&tap->tso, &frame);
 			if (tap->cutting) {
 				pad(&frame, padded);
-				rx_frame(wire->nic, &frame);
+				wire_receive(wire, &frame);
 				budget--;
 			}
 			continue;
