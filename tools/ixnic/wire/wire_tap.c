@@ -31,7 +31,7 @@
 
 #include "tools/ixnic/data/checksum.h"
 #include "tools/ixnic/data/data.h"
-#include "wire_tap.h"
+#include "wire_tap_merge.h"
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -211,14 +211,17 @@ static void tap_event(void *ctx, uint32_t events)
 
 /* ---- To the kernel ---- */
 
-void tap_write(struct wire *wire, const struct virtio_net_hdr *vnet, const struct slice *part,
-	       uint32_t parts, uint32_t frames)
+/* One packet in two parts, which counts as `frames`. */
+static void write_packet(struct wire *wire, const struct virtio_net_hdr *vnet, struct slice head,
+			 struct slice body, uint32_t frames)
 {
-	struct iovec out[4] = {{(void *)(uintptr_t)vnet, sizeof(*vnet)}};
+	struct iovec out[] = {
+		{(void *)(uintptr_t)vnet, sizeof(*vnet)},
+		{(void *)(uintptr_t)head.data, head.len},
+		{(void *)(uintptr_t)body.data, body.len},
+	};
 
-	for (uint32_t i = 0; i < parts; i++)
-		out[i + 1] = (struct iovec){(void *)(uintptr_t)part[i].data, part[i].len};
-	if (writev(self(wire)->fd, out, (int)parts + 1) >= 0)
+	if (writev(self(wire)->fd, out, sizeof(out) / sizeof(out[0])) >= 0)
 		return;
 	/* the frames were counted as sent when they were taken */
 	wire->nic->datapath->counter[COUNTER_tx_sent] -= frames;
@@ -226,15 +229,33 @@ void tap_write(struct wire *wire, const struct virtio_net_hdr *vnet, const struc
 		  frames);
 }
 
-static int tap_send(struct wire *wire, const struct frame *frame)
-{
-	tap_merge_frame(&self(wire)->merge, wire, frame);
-	return 0;
-}
-
+/* Writes the frames that wait to be continued. */
 static void tap_flush(struct wire *wire)
 {
-	tap_merge_flush(&self(wire)->merge, wire);
+	struct tap_merge *merge = &self(wire)->merge;
+	struct virtio_net_hdr vnet;
+	uint32_t frames = tap_merge_end(merge, &vnet);
+
+	if (frames == 0)
+		return;
+	if (frames > 1)
+		count_add(wire->nic, COUNTER_wire_merged, frames);
+	write_packet(wire, &vnet, (struct slice){merge->head, merge->head_len}, merge->body,
+		     frames);
+}
+
+static int tap_send(struct wire *wire, const struct frame *frame)
+{
+	static const struct virtio_net_hdr plain;
+	struct tap_merge *merge = &self(wire)->merge;
+
+	if (tap_merge_join(merge, frame))
+		return 0;
+	tap_flush(wire);
+	if (!tap_merge_begin(merge, frame))
+		write_packet(wire, &plain, (struct slice){frame->head, frame->head_len},
+			     (struct slice){frame->body, frame->body_len}, 1);
+	return 0;
 }
 
 static void tap_carrier(struct wire *wire, bool up)

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "tools/ixnic/data/checksum.h"
-#include "wire_tap.h"
+#include "wire_tap_merge.h"
 
 enum {
 	IPV4_LENGTH = 2,
@@ -41,7 +41,7 @@ static void put16(uint8_t *at, uint32_t value)
 	at[1] = (uint8_t)value;
 }
 
-/* Whether a run can begin with the frame, and where its headers are. */
+/* Whether a run can begin with the frame; notes where its headers are. */
 static bool begins(struct tap_merge *merge, const struct frame *frame)
 {
 	static const struct parse_config config = {.vlan_type = 0x8100, .outer_type = 0x88a8};
@@ -60,10 +60,13 @@ static bool begins(struct tap_merge *merge, const struct frame *frame)
 	return true;
 }
 
-static void begin(struct tap_merge *merge, const struct frame *frame)
+bool tap_merge_begin(struct tap_merge *merge, const struct frame *frame)
 {
-	const uint8_t *tcp = frame->head + merge->l4;
+	const uint8_t *tcp;
 
+	if (!begins(merge, frame))
+		return false;
+	tcp = frame->head + merge->l4;
 	memcpy(merge->head, frame->head, frame->head_len);
 	merge->frames = 1;
 	merge->head_len = frame->head_len;
@@ -71,6 +74,7 @@ static void begin(struct tap_merge *merge, const struct frame *frame)
 	merge->mss = frame->body_len;
 	merge->next_seq = tcp_seq(tcp) + frame->body_len;
 	merge->closed = tcp[TCP_FLAGS] != FLAG_ACK;
+	return true;
 }
 
 /* Headers are equal but for what changes from one cut frame to the next. */
@@ -104,28 +108,19 @@ static bool continues(const struct tap_merge *merge, const struct frame *frame)
 	       tcp_seq(frame->head + merge->l4) == merge->next_seq && same_headers(merge, frame);
 }
 
-void tap_merge_frame(struct tap_merge *merge, struct wire *wire, const struct frame *frame)
+bool tap_merge_join(struct tap_merge *merge, const struct frame *frame)
 {
-	static const struct virtio_net_hdr plain;
+	uint8_t flags;
 
-	if (continues(merge, frame)) {
-		merge->frames++;
-		merge->body.len += frame->body_len;
-		merge->next_seq += frame->body_len;
-		merge->head[merge->l4 + TCP_FLAGS] = frame->head[merge->l4 + TCP_FLAGS];
-		merge->closed = frame->body_len < merge->mss ||
-				frame->head[merge->l4 + TCP_FLAGS] != FLAG_ACK;
-		return;
-	}
-	tap_merge_flush(merge, wire);
-	if (begins(merge, frame)) {
-		begin(merge, frame);
-	} else {
-		const struct slice part[] = {{frame->head, frame->head_len},
-					     {frame->body, frame->body_len}};
-
-		tap_write(wire, &plain, part, 2, 1);
-	}
+	if (!continues(merge, frame))
+		return false;
+	flags = frame->head[merge->l4 + TCP_FLAGS];
+	merge->frames++;
+	merge->body.len += frame->body_len;
+	merge->next_seq += frame->body_len;
+	merge->head[merge->l4 + TCP_FLAGS] = flags;
+	merge->closed = frame->body_len < merge->mss || flags != FLAG_ACK;
+	return true;
 }
 
 /* Makes the first frame's headers those of the whole packet. */
@@ -157,17 +152,13 @@ static void finish_headers(struct tap_merge *merge, struct virtio_net_hdr *vnet)
 	};
 }
 
-void tap_merge_flush(struct tap_merge *merge, struct wire *wire)
+uint32_t tap_merge_end(struct tap_merge *merge, struct virtio_net_hdr *vnet)
 {
-	const struct slice part[] = {{merge->head, merge->head_len}, merge->body};
-	struct virtio_net_hdr vnet = {0};
+	uint32_t frames = merge->frames;
 
-	if (merge->frames == 0)
-		return;
-	if (merge->frames > 1) {
-		finish_headers(merge, &vnet);
-		count_add(wire->nic, COUNTER_wire_merged, merge->frames);
-	}
-	tap_write(wire, &vnet, part, 2, merge->frames);
+	*vnet = (struct virtio_net_hdr){0};
+	if (frames > 1)
+		finish_headers(merge, vnet);
 	merge->frames = 0;
+	return frames;
 }
