@@ -106,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const struct vu_version version = {VU_VERSION_MAJOR, VU_VERSION_MINOR};
 	struct server *server = NULL;
 	struct nic *nic = NULL;
-	struct nic_why why;
+	struct ixgbe_why why;
 	char name[16];
 	int sock[2];
 

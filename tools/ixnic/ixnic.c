@@ -209,7 +209,7 @@ static bool work(void *ctx)
 }
 
 /* The NIC is made: gives it its surroundings and serves it. */
-static int surround(const struct options *options, struct nic *nic, struct nic_why *why)
+static int surround(const struct options *options, struct nic *nic, struct ixgbe_why *why)
 {
 	struct server *server = NULL;
 	struct control *control = NULL;
@@ -231,7 +231,7 @@ static int surround(const struct options *options, struct nic *nic, struct nic_w
 	loop_work_set(nic->loop, work, nic);
 	err = serve(nic->loop);
 	if (err)
-		nic_why(why, err, "waiting for events: %s", strerror(-err));
+		ixgbe_why_fill(why, err, "waiting for events: %s", strerror(-err));
 	control_free(control);
 free_server:
 	server_free(server);
@@ -242,7 +242,7 @@ free_capture:
 	return err;
 }
 
-static int run(const struct options *options, struct nic_why *why)
+static int run(const struct options *options, struct ixgbe_why *why)
 {
 	struct loop *loop;
 	struct nic *nic;
@@ -250,15 +250,15 @@ static int run(const struct options *options, struct nic_why *why)
 
 	err = loop_new(&loop);
 	if (err)
-		return nic_why(why, err, "event loop: %s", strerror(-err));
+		return ixgbe_why_fill(why, err, "event loop: %s", strerror(-err));
 	signals = signals_watch(loop);
 	if (signals < 0) {
-		err = nic_why(why, signals, "signals: %s", strerror(-signals));
+		err = ixgbe_why_fill(why, signals, "signals: %s", strerror(-signals));
 		goto free_loop;
 	}
 	err = nic_new(options->mac, &nic);
 	if (err) {
-		nic_why(why, err, "NIC: %s", strerror(-err));
+		ixgbe_why_fill(why, err, "NIC: %s", strerror(-err));
 		goto close_signals;
 	}
 	nic->loop = loop;
@@ -279,7 +279,7 @@ int main(int argc, char **argv)
 		.doc = "A software Intel 82599, served over vfio-user.",
 	};
 	struct options options = {0};
-	struct nic_why why = {"unknown"};
+	struct ixgbe_why why = {"unknown"};
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
 		return EXIT_USAGE;

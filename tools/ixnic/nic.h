@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ixgbe/ixgbe.h"
 #include "ixgbe/tables/desc.h"
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
@@ -231,19 +232,11 @@ void datapath_counters(const struct nic *nic, counter_fn fn, void *ctx);
 
 /* ---- wire*.c, pcap.c ---- */
 
-/* What, why, what to do: one line for the operator, when a start fails. */
-struct nic_why {
-	char text[256];
-};
-/* Fills `why` and returns `err`. */
-int nic_why(struct nic_why *why, int err, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /* `spec` is tap:NAME, cable:PATH or seqpacket:PATH; `netns` (or NULL) is where the TAP is made.
  * Sets nic->wire and adds itself to nic->loop. */
-int wire_new(struct nic *nic, const char *spec, const char *netns, struct nic_why *why);
+int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_why *why);
 void wire_free(struct nic *nic);
-int capture_new(struct nic *nic, const char *path, struct nic_why *why); /* --pcap */
+int capture_new(struct nic *nic, const char *path, struct ixgbe_why *why); /* --pcap */
 void capture_free(struct nic *nic);
 
 /* ---- link.c ---- */

@@ -33,13 +33,3 @@ void nic_log(enum nic_log_level level, const char *format, ...)
 	/* One call, so that lines of several programs on one terminal do not mix. */
 	fprintf(stderr, "ixnic: %s: %s\n", name[level], line);
 }
-
-int nic_why(struct nic_why *why, int err, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-	return err;
-}

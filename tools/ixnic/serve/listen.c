@@ -10,12 +10,13 @@
 /* Connections that wait to be accepted. */
 #define BACKLOG 16
 
-int listen_address(const char *what, const char *path, struct sockaddr_un *out, struct nic_why *why)
+int listen_address(const char *what, const char *path, struct sockaddr_un *out,
+		   struct ixgbe_why *why)
 {
 	if (strlen(path) >= sizeof(out->sun_path))
-		return nic_why(why, -ENAMETOOLONG,
-			       "%s %s: longer than %zu bytes; choose a shorter path", what, path,
-			       sizeof(out->sun_path) - 1);
+		return ixgbe_why_fill(why, -ENAMETOOLONG,
+				      "%s %s: longer than %zu bytes; choose a shorter path", what,
+				      path, sizeof(out->sun_path) - 1);
 	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
 	strcpy(out->sun_path, path);
 	return 0;
@@ -37,7 +38,7 @@ static bool is_live(const struct sockaddr_un *address, int type)
 
 /* Removes a socket file that nobody listens on. */
 static int make_way(const char *what, const struct sockaddr_un *address, int type,
-		    struct nic_why *why)
+		    struct ixgbe_why *why)
 {
 	const char *path = address->sun_path;
 	struct stat st;
@@ -45,19 +46,22 @@ static int make_way(const char *what, const struct sockaddr_un *address, int typ
 	if (lstat(path, &st) < 0)
 		return 0;
 	if (!S_ISSOCK(st.st_mode))
-		return nic_why(why, -EADDRINUSE,
-			       "%s %s: a file that is no socket is there; remove it or choose "
-			       "another path",
-			       what, path);
+		return ixgbe_why_fill(
+			why, -EADDRINUSE,
+			"%s %s: a file that is no socket is there; remove it or choose "
+			"another path",
+			what, path);
 	if (is_live(address, type))
-		return nic_why(why, -EADDRINUSE,
-			       "%s %s: another program listens there; stop it or choose another "
-			       "path",
-			       what, path);
+		return ixgbe_why_fill(
+			why, -EADDRINUSE,
+			"%s %s: another program listens there; stop it or choose another "
+			"path",
+			what, path);
 	if (unlink(path) < 0 && errno != ENOENT)
-		return nic_why(why, -errno,
-			       "%s %s: cannot remove the socket of a program that has ended: %s",
-			       what, path, strerror(errno));
+		return ixgbe_why_fill(
+			why, -errno,
+			"%s %s: cannot remove the socket of a program that has ended: %s", what,
+			path, strerror(errno));
 	return 0;
 }
 
@@ -71,7 +75,7 @@ static int bind_private(int fd, const struct sockaddr_un *address)
 	return err;
 }
 
-int listen_at(const char *what, const char *path, int type, struct nic_why *why)
+int listen_at(const char *what, const char *path, int type, struct ixgbe_why *why)
 {
 	struct sockaddr_un address;
 	int fd, err = listen_address(what, path, &address, why);
@@ -82,7 +86,7 @@ int listen_at(const char *what, const char *path, int type, struct nic_why *why)
 		return err;
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return nic_why(why, -errno, "%s %s: %s", what, path, strerror(errno));
+		return ixgbe_why_fill(why, -errno, "%s %s: %s", what, path, strerror(errno));
 	err = bind_private(fd, &address);
 	if (!err && listen(fd, BACKLOG) < 0) {
 		err = -errno;
@@ -91,6 +95,7 @@ int listen_at(const char *what, const char *path, int type, struct nic_why *why)
 	if (!err)
 		return fd;
 	close(fd);
-	return nic_why(why, err, "%s %s: %s; its directory must exist and be ours to write to",
-		       what, path, strerror(-err));
+	return ixgbe_why_fill(why, err,
+			      "%s %s: %s; its directory must exist and be ours to write to", what,
+			      path, strerror(-err));
 }

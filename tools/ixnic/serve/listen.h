@@ -11,7 +11,7 @@
 
 /* -ENAMETOOLONG, explained in `why`. */
 int listen_address(const char *what, const char *path, struct sockaddr_un *out,
-		   struct nic_why *why);
+		   struct ixgbe_why *why);
 
 /*
  * Listens at `path` with a non-blocking socket of `type`, whose file is private to the user (0600).
@@ -19,4 +19,4 @@ int listen_address(const char *what, const char *path, struct sockaddr_un *out,
  * Returns the descriptor, or, explained in `why`: -ENAMETOOLONG, -EADDRINUSE (somebody listens
  * there, or it is no socket), and the errors of socket(2), bind(2) and listen(2).
  */
-int listen_at(const char *what, const char *path, int type, struct nic_why *why);
+int listen_at(const char *what, const char *path, int type, struct ixgbe_why *why);

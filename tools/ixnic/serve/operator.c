@@ -409,13 +409,13 @@ static void accept_event(void *ctx, uint32_t events)
 }
 
 int control_new(struct nic *nic, struct server *server, const char *path, struct control **out,
-		struct nic_why *why)
+		struct ixgbe_why *why)
 {
 	struct control *control = calloc(1, sizeof(*control));
 	int err;
 
 	if (!control)
-		return nic_why(why, -ENOMEM, "control socket %s: no memory", path);
+		return ixgbe_why_fill(why, -ENOMEM, "control socket %s: no memory", path);
 	control->nic = nic;
 	control->server = server;
 	for (int i = 0; i < CLIENTS_MAX; i++)
@@ -426,7 +426,7 @@ int control_new(struct nic *nic, struct server *server, const char *path, struct
 	strcpy(control->path, path);
 	err = loop_add(nic->loop, control->fd, EPOLLIN, accept_event, control);
 	if (err) {
-		nic_why(why, err, "control socket %s: %s", control->path, strerror(-err));
+		ixgbe_why_fill(why, err, "control socket %s: %s", control->path, strerror(-err));
 		goto close_socket;
 	}
 	*out = control;

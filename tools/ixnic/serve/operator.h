@@ -10,5 +10,5 @@ struct control;
  * be NULL. nic->loop runs it. Errors, explained in `why`: -EADDRINUSE and what socket calls give.
  */
 int control_new(struct nic *nic, struct server *server, const char *path, struct control **out,
-		struct nic_why *why);
+		struct ixgbe_why *why);
 void control_free(struct control *control); /* removes the socket file; takes NULL */

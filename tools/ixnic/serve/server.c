@@ -691,7 +691,7 @@ static void on_client(void *ctx, uint32_t events)
 /* ---- The socket ---- */
 
 /* The number N of "fd:N", which is a connected stream socket. */
-static int socket_take(const char *name, int *out, struct nic_why *why)
+static int socket_take(const char *name, int *out, struct ixgbe_why *why)
 {
 	char *end;
 	long fd = strtol(name + 3, &end, 10);
@@ -699,18 +699,19 @@ static int socket_take(const char *name, int *out, struct nic_why *why)
 	socklen_t len = sizeof(type);
 
 	if (end == name + 3 || *end || fd < 0 || fd > INT32_MAX)
-		return nic_why(why, -EINVAL, "--socket %s: fd:N wants a number", name);
+		return ixgbe_why_fill(why, -EINVAL, "--socket %s: fd:N wants a number", name);
 	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len))
-		return nic_why(why, -errno, "--socket %s: %s; N is a connected stream socket", name,
-			       strerror(errno));
+		return ixgbe_why_fill(why, -errno,
+				      "--socket %s: %s; N is a connected stream socket", name,
+				      strerror(errno));
 	if (type != SOCK_STREAM)
-		return nic_why(why, -ENOTSOCK, "--socket %s: not a stream socket", name);
+		return ixgbe_why_fill(why, -ENOTSOCK, "--socket %s: not a stream socket", name);
 	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
 	*out = (int)fd;
 	return 0;
 }
 
-static int socket_listen(struct server *s, const char *path, struct nic_why *why)
+static int socket_listen(struct server *s, const char *path, struct ixgbe_why *why)
 {
 	int err;
 
@@ -719,7 +720,7 @@ static int socket_listen(struct server *s, const char *path, struct nic_why *why
 		return s->listener;
 	strcpy(s->path, path);
 	err = loop_add(s->nic->loop, s->listener, EPOLLIN, on_listener, s);
-	return err ? nic_why(why, err, "--socket %s: %s", path, strerror(-err)) : 0;
+	return err ? ixgbe_why_fill(why, err, "--socket %s: %s", path, strerror(-err)) : 0;
 }
 
 static void on_refused(void *ctx)
@@ -729,13 +730,13 @@ static void on_refused(void *ctx)
 	config_master_abort(&s->config);
 }
 
-int server_new(struct nic *nic, const char *name, struct server **out, struct nic_why *why)
+int server_new(struct nic *nic, const char *name, struct server **out, struct ixgbe_why *why)
 {
 	struct server *s = calloc(1, sizeof(*s));
 	int err, sock = -1;
 
 	if (!s)
-		return nic_why(why, -ENOMEM, "--socket: out of memory");
+		return ixgbe_why_fill(why, -ENOMEM, "--socket: out of memory");
 	s->nic = nic;
 	s->listener = s->stream.sock = -1;
 	config_init(&s->config, nic->mac);
@@ -744,13 +745,13 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ni
 	if (!err)
 		err = loop_add(nic->loop, dma_table_torn_fd(nic->dma), EPOLLIN, on_torn, s);
 	if (err) {
-		nic_why(why, err, "--socket: %s", strerror(-err));
+		ixgbe_why_fill(why, err, "--socket: %s", strerror(-err));
 		goto fail;
 	}
 	if (strncmp(name, "fd:", 3) == 0) {
 		err = socket_take(name, &sock, why);
 		if (!err && (err = client_new(s, sock)))
-			nic_why(why, err, "--socket %s: %s", name, strerror(-err));
+			ixgbe_why_fill(why, err, "--socket %s: %s", name, strerror(-err));
 	} else {
 		err = socket_listen(s, name, why);
 	}

@@ -25,7 +25,7 @@ struct server;
  * Errors, each explained in `why`: -EINVAL (name), -EADDRINUSE (a live server, or a file that is
  * no socket), -EACCES, -ENOENT, -ENAMETOOLONG, -ENOTSOCK, -ENOMEM.
  */
-int server_new(struct nic *nic, const char *name, struct server **out, struct nic_why *why);
+int server_new(struct nic *nic, const char *name, struct server **out, struct ixgbe_why *why);
 
 /* Drops the client, removes the socket file. Takes NULL. Before nic_free and loop_free. */
 void server_free(struct server *server);

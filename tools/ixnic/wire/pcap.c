@@ -17,13 +17,13 @@ struct capture {
 	uint8_t frame[SNAPSHOT_BYTES]; /* one that came in two parts */
 };
 
-int capture_new(struct nic *nic, const char *path, struct nic_why *why)
+int capture_new(struct nic *nic, const char *path, struct ixgbe_why *why)
 {
 	struct capture *capture = calloc(1, sizeof(*capture));
 	int err;
 
 	if (!capture)
-		return nic_why(why, -ENOMEM, "capture %s: no memory", path);
+		return ixgbe_why_fill(why, -ENOMEM, "capture %s: no memory", path);
 	capture->pcap = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, SNAPSHOT_BYTES,
 							     PCAP_TSTAMP_PRECISION_NANO);
 	errno = 0;
@@ -33,7 +33,7 @@ int capture_new(struct nic *nic, const char *path, struct nic_why *why)
 		return 0;
 	}
 	err = errno ? -errno : -EIO;
-	nic_why(why, err, "capture %s: cannot write it: %s", path, strerror(-err));
+	ixgbe_why_fill(why, err, "capture %s: cannot write it: %s", path, strerror(-err));
 	if (capture->pcap)
 		pcap_close(capture->pcap);
 	free(capture);

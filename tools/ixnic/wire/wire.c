@@ -8,7 +8,7 @@
 static const struct kind {
 	const char *prefix;
 	int (*new)(struct nic *nic, const char *name, const char *netns, struct wire **out,
-		   struct nic_why *why);
+		   struct ixgbe_why *why);
 } kinds[] = {
 	{"tap:", wire_tap_new},
 	{"cable:", wire_cable_new},
@@ -54,7 +54,7 @@ static const struct connector connector = {
 	.carrier = carrier,
 };
 
-int wire_new(struct nic *nic, const char *spec, const char *netns, struct nic_why *why)
+int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_why *why)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		size_t prefix = strlen(kinds[i].prefix);
@@ -69,8 +69,9 @@ int wire_new(struct nic *nic, const char *spec, const char *netns, struct nic_wh
 			phy_connect(nic, &connector);
 		return err;
 	}
-	return nic_why(why, -EINVAL,
-		       "wire %s: no such kind; use tap:NAME, cable:PATH or seqpacket:PATH", spec);
+	return ixgbe_why_fill(why, -EINVAL,
+			      "wire %s: no such kind; use tap:NAME, cable:PATH or seqpacket:PATH",
+			      spec);
 }
 
 void wire_free(struct nic *nic)

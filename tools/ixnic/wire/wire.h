@@ -27,16 +27,16 @@ struct wire {
 
 /* `name` is what stands behind the colon. */
 int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wire **out,
-		 struct nic_why *why);
+		 struct ixgbe_why *why);
 int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct wire **out,
-		   struct nic_why *why);
+		   struct ixgbe_why *why);
 int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, struct wire **out,
-		       struct nic_why *why);
+		       struct ixgbe_why *why);
 
 /* Connects to the SOCK_SEQPACKET socket at `path` (*connected is set then), or listens there
  * (listen_at) if nobody does. The descriptor or -errno, explained in `why`. -EWOULDBLOCK: somebody
  * else is at it; try again. */
-int wire_meet(const char *path, bool *connected, struct nic_why *why);
+int wire_meet(const char *path, bool *connected, struct ixgbe_why *why);
 
 void capture_frame(struct nic *nic, const struct frame *frame);
 void capture_flush(struct nic *nic);

@@ -107,7 +107,7 @@ static void listener_event(void *ctx, uint32_t events)
 }
 
 /* Connects to the other end, or waits for it. */
-static int find_peer(struct cable *cable, struct nic_why *why)
+static int find_peer(struct cable *cable, struct ixgbe_why *why)
 {
 	bool connected = false;
 	int fd = wire_meet(cable->path, &connected, why);
@@ -117,13 +117,14 @@ static int find_peer(struct cable *cable, struct nic_why *why)
 		return fd;
 	if (connected) {
 		err = plug(cable, fd);
-		return err ? nic_why(why, err, "wire cable:%s: %s", cable->path, strerror(-err))
+		return err ? ixgbe_why_fill(why, err, "wire cable:%s: %s", cable->path,
+					    strerror(-err))
 			   : 0;
 	}
 	err = loop_add(cable->wire.nic->loop, fd, EPOLLIN, listener_event, cable);
 	if (err) {
 		close(fd);
-		return nic_why(why, err, "wire cable:%s: %s", cable->path, strerror(-err));
+		return ixgbe_why_fill(why, err, "wire cable:%s: %s", cable->path, strerror(-err));
 	}
 	cable->listener = fd;
 	return 0;
@@ -143,7 +144,7 @@ static void retry_later(struct cable *cable)
 
 static void meet_peer(struct cable *cable)
 {
-	struct nic_why why;
+	struct ixgbe_why why;
 
 	if (find_peer(cable, &why) == 0) {
 		cable->complained = false;
@@ -241,7 +242,7 @@ static const struct wire_ops cable_ops = {
 };
 
 int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct wire **out,
-		   struct nic_why *why)
+		   struct ixgbe_why *why)
 {
 	struct cable *cable = calloc(1, sizeof(*cable));
 	int err;
@@ -251,7 +252,7 @@ int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct 
 		cable->path = strdup(path);
 	if (!cable || !cable->path) {
 		free(cable);
-		return nic_why(why, -ENOMEM, "wire cable:%s: no memory", path);
+		return ixgbe_why_fill(why, -ENOMEM, "wire cable:%s: no memory", path);
 	}
 	cable->wire = (struct wire){&cable_ops, nic};
 	cable->listener = cable->peer = -1;

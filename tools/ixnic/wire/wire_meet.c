@@ -30,7 +30,7 @@ static int lock_directory(const char *path)
 	return err;
 }
 
-int wire_meet(const char *path, bool *connected, struct nic_why *why)
+int wire_meet(const char *path, bool *connected, struct ixgbe_why *why)
 {
 	struct sockaddr_un address;
 	int lock, fd, err = listen_address("wire", path, &address, why);
@@ -39,16 +39,17 @@ int wire_meet(const char *path, bool *connected, struct nic_why *why)
 		return err;
 	lock = lock_directory(path);
 	if (lock == -EWOULDBLOCK)
-		return nic_why(why, lock,
-			       "wire %s: another program has locked its directory; stop that "
-			       "program or choose another path",
-			       path);
+		return ixgbe_why_fill(
+			why, lock,
+			"wire %s: another program has locked its directory; stop that "
+			"program or choose another path",
+			path);
 	if (lock < 0)
-		return nic_why(why, lock, "wire %s: cannot use its directory: %s", path,
-			       strerror(-lock));
+		return ixgbe_why_fill(why, lock, "wire %s: cannot use its directory: %s", path,
+				      strerror(-lock));
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
-		fd = nic_why(why, -errno, "wire %s: %s", path, strerror(errno));
+		fd = ixgbe_why_fill(why, -errno, "wire %s: %s", path, strerror(errno));
 	} else if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) {
 		*connected = true;
 	} else {

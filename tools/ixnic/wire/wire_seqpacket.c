@@ -157,14 +157,14 @@ static const struct wire_ops seqpacket_ops = {
 };
 
 int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, struct wire **out,
-		       struct nic_why *why)
+		       struct ixgbe_why *why)
 {
 	struct seqpacket *s = calloc(1, sizeof(*s));
 	int err;
 
 	(void)netns; /* a path is the same in all of them */
 	if (!s)
-		return nic_why(why, -ENOMEM, "wire %s: no memory", path);
+		return ixgbe_why_fill(why, -ENOMEM, "wire %s: no memory", path);
 	s->wire = (struct wire){&seqpacket_ops, nic};
 	s->peer = -1;
 	s->listener = listen_at("wire", path, SOCK_SEQPACKET, why);
@@ -175,7 +175,7 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 	strcpy(s->path, path); /* listen_at() looked at its length */
 	err = loop_add(nic->loop, s->listener, EPOLLIN, listener_event, s);
 	if (err) {
-		nic_why(why, err, "wire %s: %s", path, strerror(-err));
+		ixgbe_why_fill(why, err, "wire %s: %s", path, strerror(-err));
 		goto out_close;
 	}
 	*out = &s->wire;

@@ -286,20 +286,21 @@ static const struct wire_ops tap_ops = {
 
 /* ---- Start ---- */
 
-static int open_tun(struct nic_why *why)
+static int open_tun(struct ixgbe_why *why)
 {
 	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd >= 0)
 		return fd;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-		return nic_why(why, -errno,
-			       "wire tap: no /dev/net/tun; load the tun module: modprobe tun");
-	return nic_why(why, -errno, "wire tap: cannot open /dev/net/tun: %s; run as root",
-		       strerror(errno));
+		return ixgbe_why_fill(
+			why, -errno,
+			"wire tap: no /dev/net/tun; load the tun module: modprobe tun");
+	return ixgbe_why_fill(why, -errno, "wire tap: cannot open /dev/net/tun: %s; run as root",
+			      strerror(errno));
 }
 
-static int attach(int fd, const char *name, struct nic_why *why)
+static int attach(int fd, const char *name, struct ixgbe_why *why)
 {
 	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
 	struct ifreq got = {0};
@@ -310,40 +311,41 @@ static int attach(int fd, const char *name, struct nic_why *why)
 	if (ioctl(fd, TUNSETIFF, &request) < 0) {
 		switch (errno) {
 		case EBUSY:
-			return nic_why(why, -EBUSY,
-				       "wire tap:%s: taken by another program; choose another name",
-				       name);
+			return ixgbe_why_fill(
+				why, -EBUSY,
+				"wire tap:%s: taken by another program; choose another name", name);
 		case EINVAL:
 		case EEXIST:
-			return nic_why(
+			return ixgbe_why_fill(
 				why, -EEXIST,
 				"wire tap:%s: there is an interface of that name that is no single-queue TAP; choose another name",
 				name);
 		case EPERM:
-			return nic_why(
+			return ixgbe_why_fill(
 				why, -EPERM,
 				"wire tap:%s: no permission; run as root or with CAP_NET_ADMIN",
 				name);
 		default:
-			return nic_why(why, -errno, "wire tap:%s: cannot make it: %s", name,
-				       strerror(errno));
+			return ixgbe_why_fill(why, -errno, "wire tap:%s: cannot make it: %s", name,
+					      strerror(errno));
 		}
 	}
 	/* a TAP that exists keeps its kind silently, so look */
 	if (ioctl(fd, TUNGETIFF, &got) < 0 || !(got.ifr_flags & IFF_VNET_HDR) ||
 	    ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
-		return nic_why(
+		return ixgbe_why_fill(
 			why, -EOPNOTSUPP,
 			"wire tap:%s: it was made without IFF_VNET_HDR; delete it or choose another name",
 			name);
 	if (ioctl(fd, TUNSETOFFLOAD, offload | TUN_F_USO4 | TUN_F_USO6) < 0 &&
 	    ioctl(fd, TUNSETOFFLOAD, offload) < 0)
-		return nic_why(why, -errno, "wire tap:%s: no offloads: %s", name, strerror(errno));
+		return ixgbe_why_fill(why, -errno, "wire tap:%s: no offloads: %s", name,
+				      strerror(errno));
 	return 0;
 }
 
 /* The TAP's descriptor; /dev/net/tun makes it in the namespace of the thread. */
-static int open_here(const char *name, struct nic_why *why)
+static int open_here(const char *name, struct ixgbe_why *why)
 {
 	int fd = open_tun(why);
 	int err = fd < 0 ? fd : attach(fd, name, why);
@@ -353,26 +355,28 @@ static int open_here(const char *name, struct nic_why *why)
 	return err ? err : fd;
 }
 
-static int open_in(const char *netns, const char *name, struct nic_why *why)
+static int open_in(const char *netns, const char *name, struct ixgbe_why *why)
 {
 	char path[256];
 	int home, there, fd;
 
 	if ((size_t)snprintf(path, sizeof(path), "/run/netns/%s", netns) >= sizeof(path) ||
 	    strchr(netns, '/'))
-		return nic_why(why, -EINVAL, "netns %s: not a name as in: ip netns list", netns);
+		return ixgbe_why_fill(why, -EINVAL, "netns %s: not a name as in: ip netns list",
+				      netns);
 	there = open(path, O_RDONLY | O_CLOEXEC);
 	if (there < 0)
-		return nic_why(why, -errno, "netns %s: %s; make it with: ip netns add %s", netns,
-			       strerror(errno), netns);
+		return ixgbe_why_fill(why, -errno, "netns %s: %s; make it with: ip netns add %s",
+				      netns, strerror(errno), netns);
 	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0 || setns(there, CLONE_NEWNET) < 0) {
-		fd = nic_why(why, -errno, "netns %s: cannot enter it: %s", netns, strerror(errno));
+		fd = ixgbe_why_fill(why, -errno, "netns %s: cannot enter it: %s", netns,
+				    strerror(errno));
 	} else {
 		fd = open_here(name, why);
 		if (setns(home, CLONE_NEWNET) < 0) {
-			int err = nic_why(why, -errno, "netns %s: cannot leave it: %s", netns,
-					  strerror(errno));
+			int err = ixgbe_why_fill(why, -errno, "netns %s: cannot leave it: %s",
+						 netns, strerror(errno));
 
 			if (fd >= 0)
 				close(fd);
@@ -402,20 +406,21 @@ static void address_set(int fd, const uint8_t mac[6])
 }
 
 int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wire **out,
-		 struct nic_why *why)
+		 struct ixgbe_why *why)
 {
 	struct wire_tap *tap;
 	int err;
 
 	if (strlen(name) >= IFNAMSIZ)
-		return nic_why(why, -ENAMETOOLONG,
-			       "wire tap:%s: the name is longer than %d characters", name,
-			       IFNAMSIZ - 1);
+		return ixgbe_why_fill(why, -ENAMETOOLONG,
+				      "wire tap:%s: the name is longer than %d characters", name,
+				      IFNAMSIZ - 1);
 	if (strpbrk(name, "/%: \t") || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return nic_why(why, -EINVAL, "wire tap:%s: not a name for an interface", name);
+		return ixgbe_why_fill(why, -EINVAL, "wire tap:%s: not a name for an interface",
+				      name);
 	tap = calloc(1, sizeof(*tap));
 	if (!tap)
-		return nic_why(why, -ENOMEM, "wire tap:%s: no memory", name);
+		return ixgbe_why_fill(why, -ENOMEM, "wire tap:%s: no memory", name);
 	tap->wire = (struct wire){&tap_ops, nic};
 	tap->fd = netns ? open_in(netns, name, why) : open_here(name, why);
 	if (tap->fd < 0) {
@@ -424,7 +429,7 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 	}
 	err = loop_add(nic->loop, tap->fd, EPOLLIN | EPOLLET, tap_event, tap);
 	if (err) {
-		nic_why(why, err, "wire tap:%s: %s", name, strerror(-err));
+		ixgbe_why_fill(why, err, "wire tap:%s: %s", name, strerror(-err));
 		goto out_close;
 	}
 	address_set(tap->fd, nic->mac);
