@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/data/checksum.h"
 #include "tools/ixnic/data/data.h"
-#include "tools/ixnic/bus/memory.h"
 
 #define MEMORY 0x40000u
 #define IOVA   0x100000u

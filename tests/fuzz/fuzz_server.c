@@ -19,7 +19,8 @@
 
 #include "fuzz.h"
 #include "ixgbe/vfio_user/vfio_user.h"
-#include "tools/ixnic/nic.h"
+#include "tools/ixnic/data/data.h"
+#include "tools/ixnic/loop.h"
 #include "tools/ixnic/serve/server.h"
 
 enum {

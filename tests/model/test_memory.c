@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "tools/ixnic/bus/memory.h"
-#include "tools/ixnic/nic.h"
+#include "tools/ixnic/chip/violations.h"
 
 #define PAGE 4096u
 #define RW   (DMA_READABLE | DMA_WRITABLE)

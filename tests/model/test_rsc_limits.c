@@ -6,6 +6,7 @@
 
 #include "segments.h"
 #include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/data/data.h"
 
 /* ---- How large ---- */
 

@@ -3,7 +3,8 @@
 #include <string.h>
 
 #include "rings.h"
-#include "tools/ixnic/nic.h"
+#include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/chip/statistics.h"
 
 static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const uint8_t multicast[6] = {0x01, 0x00, 0x5e, 0x12, 0x34, 0x56};

@@ -14,9 +14,12 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/data/data.h"
+#include "tools/ixnic/loop.h"
 #include "tools/ixnic/serve/operator.h"
-#include "nic.h"
 #include "tools/ixnic/serve/server.h"
+#include "tools/ixnic/wire/wire.h"
 
 #define EXIT_USAGE 2
 

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "nic.h"
+#include "loop.h"
 
 #define EVENTS_PER_TURN 32
 

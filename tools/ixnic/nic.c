@@ -15,7 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nic.h"
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/chip/interrupt.h"
+#include "tools/ixnic/chip/violations.h"
+#include "tools/ixnic/data/data.h"
+#include "tools/ixnic/data/filter.h"
+#include "tools/ixnic/loop.h"
 
 /* ---- Registers ---- */
 

@@ -32,7 +32,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/ixnic/nic.h"
+#include "tools/ixnic/chip/violations.h"
 
 #define PAGE_BYTES 4096u
 

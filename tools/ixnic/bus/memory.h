@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The client's memory, as the device sees it: a table of mappings by IOVA. nic.h has what the
- * data path uses of it (dma_at, dma_read, dma_write); this is for the server.
+ * bus: the PCI function around the chip. The server owns its configuration space and eventfds;
+ * nic->dma is the client's memory, a table of mappings by IOVA, which the server fills and
+ * through which the data path reaches memory.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     irqfd.c         interrupts as the client gets them: eventfds, MSI-X table, masks
+ *       |
+ *     config_space.c  the configuration space
+ *     memory.c        the client's memory
  */
 #pragma once
 
@@ -11,6 +19,11 @@
 
 struct dma;
 struct nic;
+
+int dma_new(struct nic *nic);
+void dma_free(struct nic *nic);
+
+/* ---- For the server ---- */
 
 /* As many mappings as a client may have at a time: the default of the protocol. */
 #define DMA_MAPPINGS_MAX 65535u
@@ -45,11 +58,25 @@ bool dma_table_torn(struct dma *dma);
 size_t dma_table_mappings(const struct dma *dma);
 size_t dma_table_files(const struct dma *dma);
 
-/* Whether dma_read or dma_write of the range would succeed. */
-bool dma_reaches(struct nic *nic, uint64_t iova, size_t len, bool write);
-
 /* Called when a read of the data path is refused: server.c notes it in the PCI status. */
 void dma_refused_set(struct dma *dma, void (*refused)(void *ctx), void *ctx);
 
 /* Whether the function may master the bus (Command register, bit 2); off at first. */
 void dma_table_enable(struct dma *dma, bool on);
+
+/* ---- For the device ---- */
+
+/* A host pointer to `len` bytes at `iova`, contiguous and with the right to read
+ * (and to write, if `write`); NULL if not mapped so, or not contiguous here. Valid until the loop
+ * runs again. */
+void *dma_at(struct nic *nic, uint64_t iova, size_t len, bool write);
+/* Whether the function may master the bus: without, every access fails, and none is a fault of the
+ * driver. A kernel takes the right away before it resets a device. */
+bool dma_enabled(const struct nic *nic);
+/* Copies, over several mappings if need be. 0 or -EFAULT, counted. */
+int dma_read(struct nic *nic, uint64_t iova, void *to, size_t len);
+int dma_write(struct nic *nic, uint64_t iova, const void *from, size_t len);
+/* A read of the data path found no memory: the bus answers it with Unsupported Request. */
+void dma_refused(struct nic *nic);
+/* Whether dma_read or dma_write of the range would succeed. */
+bool dma_reaches(struct nic *nic, uint64_t iova, size_t len, bool write);

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/ixnic/nic.h"
+#include "chip.h"
+#include "violations.h"
 
 #define CHECKSUM_WORD 0x3f
 #define CHECKSUM_SUM  0xbaba

@@ -23,7 +23,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "tools/ixnic/nic.h"
+#include "interrupt.h"
+#include "tools/ixnic/loop.h"
+#include "violations.h"
 
 #define QUEUE_BITS  0x0000ffffu
 #define OTHER_BITS  0x3fff0000u /* by IVAR_MISC.OTHER */

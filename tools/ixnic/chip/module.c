@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/ixnic/nic.h"
+#include "chip.h"
+#include "violations.h"
 
 #define PAGE_BYTES 256
 

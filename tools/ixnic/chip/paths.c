@@ -5,7 +5,8 @@
  *
  * Stopping takes no time, so a path is ready as soon as it is asked to stop.
  */
-#include "tools/ixnic/nic.h"
+#include "chip.h"
+#include "violations.h"
 
 static void secrx_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {

@@ -16,7 +16,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "tools/ixnic/nic.h"
+#include "chip.h"
+#include "interrupt.h"
+#include "tools/ixnic/loop.h"
 
 #define TRAINING_NS 20000000u
 

@@ -13,7 +13,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "tools/ixnic/nic.h"
+#include "chip.h"
+#include "tools/ixnic/loop.h"
+#include "violations.h"
 
 #define HOOKS_MAX     256       /* of all parts together; number 0 is none */
 #define RESET_WAIT_NS 10000000u /* section 4.2.1.6.1 */

@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "tools/ixnic/nic.h"
+#include "chip.h"
 
 #define PAGE_MASK  31u
 #define BYTES_MASK (EEPROM_WORDS * 2 - 1)

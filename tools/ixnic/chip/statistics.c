@@ -3,7 +3,7 @@
  * The statistics registers (section 8.2.3.23). Clearing on read is the register file's. Octets
  * are counted from the destination address through the CRC.
  */
-#include "tools/ixnic/data/data.h"
+#include "statistics.h"
 
 #include <string.h>
 

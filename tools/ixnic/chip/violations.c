@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tools/ixnic/nic.h"
+#include "violations.h"
 
 #define DETAIL_BYTES 120
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fdir.h"
+#include "tools/ixnic/chip/interrupt.h"
 
 int datapath_new(struct nic *nic)
 {

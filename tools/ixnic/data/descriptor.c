@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "data.h"
+#include "descriptor.h"
+
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/violations.h"
 
 union ixgbe_desc *desc_at(struct nic *nic, uint64_t base, uint32_t index)
 {

@@ -38,6 +38,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data.h"
+#include "tools/ixnic/chip/interrupt.h"
+#include "tools/ixnic/chip/statistics.h"
+#include "tools/ixnic/chip/violations.h"
+
 enum {
 	PBALLOC_MAX = 3,
 	FILTERS_MAX = FDIR_SIGNATURE_FILTERS(PBALLOC_MAX),

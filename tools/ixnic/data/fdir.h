@@ -2,7 +2,9 @@
 /* The flow director (sections 7.1.2.7 and 8.2.3.21); how it works stands in fdir.c. */
 #pragma once
 
-#include "data.h"
+#include "frame.h"
+#include "packet_parse.h"
+#include "tools/ixnic/chip/chip.h"
 
 /* Filters that each size of its memory (FDIRCTRL.PBALLOC) holds: 8, 16 and 32 K by signature, a
  * quarter of that by perfect match, and two fewer each (7.1.2.7.4). */
@@ -11,6 +13,8 @@
 #define FDIR_MEMORY_MIN                 (64u * 1024u) /* bytes; the next sizes are twice as large */
 
 struct fdir; /* keys, filters and lists: allocated once, for the largest size */
+
+extern const struct reg_hook fdir_hooks[];
 
 int fdir_new(struct fdir **out);
 void fdir_free(struct fdir *fdir);

@@ -11,13 +11,14 @@
  * Tables that are searched for each frame are kept in a form that is quick to search, and
  * rebuilt at the next frame after a register behind them was written.
  */
-#include "data.h"
+#include "filter.h"
 
 #include <endian.h>
 #include <netinet/in.h>
 #include <string.h>
 
-#include "fdir.h"
+#include "data.h"
+#include "tools/ixnic/chip/statistics.h"
 
 enum { TCP_FLAGS_AT = 13, TCP_SYN = 0x02 };
 

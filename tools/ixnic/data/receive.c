@@ -24,7 +24,12 @@
 #include <string.h>
 
 #include "checksum.h"
-#include "fdir.h"
+#include "descriptor.h"
+#include "filter.h"
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/interrupt.h"
+#include "tools/ixnic/chip/statistics.h"
+#include "tools/ixnic/chip/violations.h"
 
 enum {
 	ETHER_ADDRESSES = 12, /* bytes before the EtherType or tag */

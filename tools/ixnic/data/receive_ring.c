@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "data.h"
+#include "receive_ring.h"
 
 #include <string.h>
+
+#include "data.h"
+#include "descriptor.h"
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/violations.h"
 
 struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue)
 {

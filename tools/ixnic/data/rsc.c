@@ -50,6 +50,11 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "descriptor.h"
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/statistics.h"
+#include "tools/ixnic/chip/violations.h"
+
 enum {
 	PORT_NFS = 2049,
 	PACKET_BUFFER_MIN = 2048,

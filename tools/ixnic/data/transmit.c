@@ -23,6 +23,10 @@
 #include <string.h>
 
 #include "checksum.h"
+#include "descriptor.h"
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/statistics.h"
+#include "tools/ixnic/chip/violations.h"
 
 enum {
 	CRC_BYTES = 4,

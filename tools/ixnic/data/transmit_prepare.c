@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "checksum.h"
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/violations.h"
 
 enum {
 	ETHER_ADDRESSES = 12,

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "ixgbe/tables/desc.h"
-#include "tools/ixnic/nic.h"
+#include "frame.h"
 
 /* Where the headers are and how to continue them. */
 struct tso_plan {

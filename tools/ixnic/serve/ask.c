@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tools/ixnic/chip/interrupt.h"
+#include "tools/ixnic/loop.h"
+
 #define ERRNO_MAX 4095u
 
 void ask_init(struct ask *ask, struct nic *nic, struct config_space *config)

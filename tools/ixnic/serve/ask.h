@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ixgbe/vfio_user/vfio_user.h"
 #include "tools/ixnic/bus/config_space.h"
 #include "tools/ixnic/nic.h"
-#include "ixgbe/vfio_user/vfio_user.h"
 
 #define ASK_BYTES_MAX   256u /* of data */
 #define ASK_DEADLINE_NS 5000000000ull

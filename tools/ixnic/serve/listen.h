@@ -7,7 +7,7 @@
 
 #include <sys/un.h>
 
-#include "tools/ixnic/nic.h"
+#include "ixgbe/ixgbe.h"
 
 /* -ENAMETOOLONG, explained in `why`. */
 int listen_address(const char *what, const char *path, struct sockaddr_un *out,

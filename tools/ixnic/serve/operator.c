@@ -31,6 +31,10 @@
 #include "operator.h"
 #include "listen.h"
 #include "rogue.h"
+#include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/chip/violations.h"
+#include "tools/ixnic/data/data.h"
+#include "tools/ixnic/loop.h"
 
 #define WORDS_MAX     5         /* one more than any command has */
 #define REQUEST_BYTES 1024      /* dma write is the longest */

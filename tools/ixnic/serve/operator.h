@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "ixgbe/ixgbe.h"
 #include "tools/ixnic/nic.h"
 #include "server.h"
 

@@ -32,11 +32,15 @@
 #include <unistd.h>
 
 #include "ask.h"
-#include "tools/ixnic/bus/config_space.h"
-#include "tools/ixnic/bus/memory.h"
-#include "tools/ixnic/bus/irqfd.h"
-#include "listen.h"
 #include "ixgbe/vfio_user/vfio_user.h"
+#include "listen.h"
+#include "tools/ixnic/bus/config_space.h"
+#include "tools/ixnic/bus/irqfd.h"
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/chip/interrupt.h"
+#include "tools/ixnic/chip/violations.h"
+#include "tools/ixnic/loop.h"
 
 /* How long a client may leave something half done. */
 #define CLIENT_DEADLINE_NS 5000000000ull

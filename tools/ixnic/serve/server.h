@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vfio-user server: the PCI function around the NIC, offered to one client after the other.
+ * serve: the client, which has the NIC by vfio-user, and the operator, who looks at it.
  *
- *   client ── socket ── server.c ─┬─ config_space.c   region 7, FLR
- *                                 ├─ regfile.c        region 0, and 2 as a window to it
- *                                 ├─ irqfd.c          region 4, eventfds
- *                                 └─ dma.c            the client's memory
+ * The server is the PCI function around the NIC, offered to one client after the other: regions 0
+ * (the registers), 2 (a window to them), 4 (MSI-X) and 7 (configuration space), eventfds, and the
+ * client's memory. What a client sends is checked before it is used. A client that breaks the
+ * protocol is dropped with one line in the log; the NIC is reset as by FLR and the next one may
+ * come.
  *
- * What a client sends is checked before it is used. A client that breaks the protocol is
- * dropped with one line in the log; the NIC is reset as by FLR and the next one may come.
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     operator.c  the control socket: status, link, counters, bus accesses
+ *       |
+ *     rogue.c     bus accesses by order of the operator, past the driver
+ *       |
+ *     server.c    the vfio-user server
+ *       |
+ *     ask.c       what the server asks of its client
+ *     listen.c    sockets with a name in the file system
  */
 #pragma once
 
 #include "ask.h"
+#include "ixgbe/ixgbe.h"
 #include "tools/ixnic/nic.h"
 
 struct server;
@@ -21,7 +31,7 @@ struct server;
  * Serves `nic` on `name`: a path to listen on, or "fd:N", a connected stream socket that
  * passes to the server. nic->loop runs it; with fd:N the loop is stopped when the client has
  * gone. A socket file that nobody listens on is replaced; the file is private to the user (0600).
- * Puts itself where irq.c delivers MSI-X messages.
+ * Interrupts are delivered to its client.
  * Errors, each explained in `why`: -EINVAL (name), -EADDRINUSE (a live server, or a file that is
  * no socket), -EACCES, -ENOENT, -ENAMETOOLONG, -ENOTSOCK, -ENOMEM.
  */
@@ -41,5 +51,5 @@ int server_dma(struct server *server, uint64_t iova, size_t len, const void *dat
 /* Nobody wants to know any more. */
 void server_dma_cancel(struct server *server);
 
-/* Whether a client is connected and past the negotiation: for the status of control.c. */
+/* Whether a client is connected and past the negotiation. */
 bool server_client(const struct server *server);

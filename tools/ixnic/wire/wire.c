@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tools/ixnic/chip/chip.h"
+
 static const struct kind {
 	const char *prefix;
 	int (*new)(struct nic *nic, const char *name, const char *netns, struct wire **out,

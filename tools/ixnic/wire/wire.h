@@ -1,12 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is at the other end of the connector: one const table of functions for each kind of wire.
- * A wire watches its descriptors edge-triggered, so that a busy turn costs no epoll calls: an
- * event only notes that there may be something, and poll() reads until there is not.
+ * wire: what is at the other end of the connector, one const table of functions for each kind.
+ *
+ * nic->wire is the wire, nic->capture the file of --pcap. A wire watches its descriptors
+ * edge-triggered, and a busy turn costs no epoll calls: an event only notes that there may be
+ * something, and poll() reads until there is not.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     wire.c            a wire by its name, and the NIC's connector to it
+ *       |
+ *     wire_tap.c        a TAP: the kernel is the far end
+ *     wire_cable.c      another ixnic
+ *     wire_seqpacket.c  a socket for tests
+ *       |
+ *     wire_meet.c       two programs at one path: one listens, one connects
+ *     wire_tap_merge.c  frames that continue each other become one packet
+ *     pcap.c            a file of the frames of both directions
  */
 #pragma once
 
-#include "tools/ixnic/nic.h"
+#include "ixgbe/ixgbe.h"
+#include "tools/ixnic/data/data.h"
+
+/* `spec` is tap:NAME, cable:PATH or seqpacket:PATH; `netns` (or NULL) is where the TAP is made.
+ * Sets nic->wire, connects it, and adds it to nic->loop. 0 or -errno, explained in `why`. */
+int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_why *why);
+void wire_free(struct nic *nic);
+
+/* Records into a file at `path` what passes wire_new()'s wire: nic->capture. 0 or -errno, explained
+ * in `why`. */
+int capture_new(struct nic *nic, const char *path, struct ixgbe_why *why);
+void capture_free(struct nic *nic);
+
+/* ---- Within this folder ---- */
 
 struct wire_ops {
 	const char *name;

@@ -16,7 +16,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "tools/ixnic/data/data.h"
+#include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/loop.h"
 #include "wire.h"
 
 #define PACKET_MAX 65536u

@@ -13,7 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "tools/ixnic/data/data.h"
+#include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/loop.h"
 #include "tools/ixnic/serve/listen.h"
 #include "wire.h"
 

@@ -29,8 +29,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/data/checksum.h"
-#include "tools/ixnic/data/data.h"
+#include "tools/ixnic/loop.h"
 #include "wire_tap_merge.h"
 
 #ifndef TUN_F_USO4

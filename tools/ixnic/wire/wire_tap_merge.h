@@ -2,7 +2,6 @@
 /* Frames that continue each other, for wire_tap.c to write them as one packet. */
 #pragma once
 
-#include "tools/ixnic/data/data.h"
 #include "wire.h"
 
 struct virtio_net_hdr;

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * chip: the register file and what stands behind the registers that are no rings.
+ *
+ * Each part owns its state, which it keeps in struct nic, and the hooks of its registers. nic.c
+ * makes the parts and hands their hooks to the register file.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     phy.c           the link: laser, light, AUTOC, LINKS
+ *     spi.c           the EEPROM's own pins, in EEC
+ *     regfile.c       what a read and a write of a register do
+ *     paths.c         the switches of the receive and transmit paths
+ *       |
+ *     interrupt.c     causes, masks, vectors, EITR, the TCP timer
+ *     eeprom_image.c  the EEPROM and its registers, the semaphores
+ *     module.c        the SFP+ module, on the two wires of I2CCTL
+ *       |
+ *     statistics.c    the statistics registers
+ *     violations.c    the rules that the driver broke
+ */
+#pragma once
+
+#include "tools/ixnic/nic.h"
+
+/* ---- regfile.c: nic->regfile is how the hooks are found ---- */
+
+/* What an access does besides loading and storing. `index` is that of the register in its row.
+ * read: called before the load, may update the stored value; what is returned is
+ * what the driver sees. write: called after the access class was applied; `old` is
+ * the stored value before. Either may be NULL. */
+struct reg_hook {
+	uint32_t offset; /* of index 0: IXGBE_<NAME> */
+	uint32_t (*read)(struct nic *nic, uint32_t index, uint32_t value);
+	void (*write)(struct nic *nic, uint32_t index, uint32_t old, uint32_t written);
+};
+/* The register file with the hooks of `count` parts, in this order; a part's end with a row
+ * without functions. */
+int regfile_new(struct nic *nic, const struct reg_hook *const *parts, size_t count);
+void regfile_free(struct nic *nic);
+/* An access by the driver, with access class, side effects and rules. */
+uint32_t regfile_read(struct nic *nic, uint32_t offset);
+void regfile_write(struct nic *nic, uint32_t offset, uint32_t value);
+/* All registers back to their reset values, but for those that live through this kind. */
+void regfile_reset(struct nic *nic, enum nic_reset kind);
+
+/* ---- paths.c: no state beside the registers ---- */
+
+extern const struct reg_hook path_hooks[];
+
+/* ---- eeprom_image.c: nic->eeprom is the image ---- */
+
+#define EEPROM_WORDS 1024u
+
+extern const struct reg_hook eeprom_hooks[];
+
+int eeprom_new(struct nic *nic);
+void eeprom_free(struct nic *nic);
+void eeprom_load(struct nic *nic); /* the automatic read after a reset: registers of the image */
+uint16_t eeprom_word(const struct nic *nic, uint32_t address);           /* 0xffff beyond the end */
+void eeprom_word_set(struct nic *nic, uint32_t address, uint16_t value); /* nothing beyond */
+
+/* ---- spi.c: nic->spi is a transfer under way ---- */
+
+extern const struct reg_hook spi_hooks[];
+
+int spi_new(struct nic *nic);
+void spi_free(struct nic *nic);
+
+/* ---- module.c: nic->sfp is the module's memory and the state of its wires ---- */
+
+extern const struct reg_hook sfp_hooks[];
+
+int sfp_new(struct nic *nic);
+void sfp_free(struct nic *nic);
+void sfp_reset(struct nic *nic);
+bool sfp_laser(const struct nic *nic); /* the module's own TX_DISABLE is clear */
+
+/* ---- phy.c: nic->link is whether the link is up, and how it gets there ---- */
+
+extern const struct reg_hook link_hooks[]; /* behind sfp_hooks: both hook I2CCTL */
+
+int link_new(struct nic *nic);
+void link_free(struct nic *nic);
+void link_reset(struct nic *nic, enum nic_reset kind);
+/* A wire is there, and hears at once whether this end's laser is on; NULL: it is gone. */
+void phy_connect(struct nic *nic, const struct connector *connector);
+/* The wire says whether light arrives from the far end (a cable with nobody there: none). */
+void link_light_set(struct nic *nic, bool light);
+/* The operator plugs or pulls the cable. */
+void link_cable_set(struct nic *nic, bool plugged);
+bool link_is_up(const struct nic *nic);
+bool link_laser(const struct nic *nic); /* this end's laser is on */
+/* Light arrives here: the cable is plugged, too. */
+static inline bool link_light(const struct nic *nic)
+{
+	return nic->cable && nic->light;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The statistics registers (section 8.2.3.23). They have no state beside the registers. Bytes are
+ * counted from the destination address through the CRC.
+ */
+#pragma once
+
+#include "tools/ixnic/nic.h"
+
+/* Adds to a statistics register; it sticks at its maximum. */
+void stat_add(struct nic *nic, uint32_t offset, uint32_t amount);
+/* The same of the 64-bit octet counters, a low and a high register. */
+void stat_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount);
+
+enum stats_cast { CAST_UNI, CAST_MULTI, CAST_BROAD };
+enum stats_cast stats_cast(const uint8_t *destination);
+void stats_rx_wire(struct nic *nic, uint32_t bytes); /* anything that came, good or bad */
+void stats_rx_good(struct nic *nic, const uint8_t *destination, uint32_t bytes);
+void stats_rx_queue(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes);
+void stats_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes);
+void stats_tx(struct nic *nic, const uint8_t *destination, uint32_t bytes);
+void stats_tx_queue(struct nic *nic, uint32_t queue, uint32_t bytes);

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* The rules of the datasheet that the driver broke: nic->violations counts them. */
+#pragma once
+
+#include "tools/ixnic/nic.h"
+
+int violations_new(struct nic *nic);
+void violations_free(struct nic *nic);
+
+/* A rule of the datasheet that the driver broke: R(name, "section", "what is wrong"). */
+#define NIC_VIOLATIONS(R)                                                                          \
+	R(UNKNOWN_REGISTER, "8.2", "access to an offset with no register")                         \
+	R(READ_ONLY_WRITE, "8.2", "write that would change a read-only register")                  \
+	R(RESERVED_BITS, "8.2", "reserved bit set")                                                \
+	R(UNALIGNED_ACCESS, "8.1", "register access not of 32 aligned bits")                       \
+	R(RESET_NOT_WAITED, "4.2.1.6", "register access before the reset was over")                \
+	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST without master disable")                            \
+	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
+	R(FCTRL_WITH_RXEN, "8.2.3.7.1", "FCTRL changed while RXCTRL.RXEN is set")                  \
+	R(RXEN_WITHOUT_SECRX, "4.6.7", "RXEN set without the SECRXCTRL.RX_DIS handshake")          \
+	R(RDRXCTL_RSC, "8.2.3.8.8",                                                                \
+	  "RDRXCTL.RSCFRSTSIZE not 0, or RSCACKC or FCOE_WRFIX clear, with RXEN")                  \
+	R(FDIR_MEMORY, "7.1.2.7.4", "RXPBSIZE leaves the flow director's filters no room")         \
+	R(DTXMXSZRQ_BITS, "8.2.3.9.12", "DTXMXSZRQ over its field")                                \
+	R(RX_RING_BASE, "8.2.3.8.1", "receive ring base not 128-byte aligned")                     \
+	R(RX_RING_LENGTH, "8.2.3.8.3",                                                             \
+	  "receive ring length 0, over the limit or not a multiple of 128")                        \
+	R(RX_RING_LIVE, "4.6.7.1", "receive ring changed while the queue is enabled")              \
+	R(RX_TAIL_EARLY, "4.6.7.1", "RDT written before RXDCTL.ENABLE read back set")              \
+	R(RX_TAIL_RANGE, "7.1.9", "RDT outside the ring")                                          \
+	R(RX_BUFFER_SIZE, "8.2.3.8.7", "SRRCTL.BSIZEPACKET 0 or over 16 KiB")                      \
+	R(RX_RSC_SETUP, "7.11.1",                                                                  \
+	  "coalescing with legacy descriptors, buffers under 2 KiB, or over 65535 bytes of them")  \
+	R(RX_DESC_DD, "7.1.6.1", "receive descriptor handed over with DD or a reserved bit set")   \
+	R(TX_RING_BASE, "8.2.3.9.5", "transmit ring base not 128-byte aligned")                    \
+	R(TX_RING_LENGTH, "8.2.3.9.7",                                                             \
+	  "transmit ring length 0, over the limit or not a multiple of 128")                       \
+	R(TX_RING_LIVE, "4.6.8.1", "transmit ring changed while the queue is enabled")             \
+	R(TX_TAIL_EARLY, "4.6.8.1", "TDT written before TXDCTL.ENABLE read back set")              \
+	R(TX_TAIL_RANGE, "7.2.3.3", "TDT outside the ring")                                        \
+	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
+	R(TX_WTHRESH, "8.2.3.9.10",                                                                \
+	  "RS with WTHRESH and head write-back, or RS outside the last descriptor")                \
+	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor of 0 or over 16 KiB")                      \
+	R(TX_DESC_TYPE, "7.2.3.2", "unknown descriptor type, or reserved bits set")                \
+	R(TX_PAYLEN, "7.2.3.2.4", "PAYLEN does not agree with the data")                           \
+	R(TX_FRAME_LENGTH, "7.2.1.1", "frame shorter than 17 bytes or longer than MAXFRS allows")  \
+	R(TX_FRAME_DESCS, "7.2.1.1", "frame of more than 40 descriptors")                          \
+	R(TX_CONTEXT, "7.2.3.2.3", "context missing, or its lengths do not fit the frame")         \
+	R(TX_TSO_HEADER, "7.2.4", "TSO header not as the section asks (length, checksum, flags)")  \
+	R(DMA_FAULT, "4.2", "DMA outside the memory that was mapped")                              \
+	R(EERD_BUSY, "8.2.3.2.2", "EERD written while a read is under way")                        \
+	R(SEMAPHORE, "10.5.4", "SW_FW_SYNC or I2C used without the semaphore")
+
+enum nic_violation {
+#define R(name, section, text) VIOLATION_##name,
+	NIC_VIOLATIONS(R)
+#undef R
+		VIOLATIONS
+};
+/* Counts, and logs the first few of each kind with the details. */
+void violation(struct nic *nic, enum nic_violation rule, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+uint64_t violation_count(const struct nic *nic, enum nic_violation rule);
+uint64_t violation_total(const struct nic *nic);
+
+/* What control.c shows of a rule. `first`: the details of its first cases, NULL after the last. */
+#define NIC_VIOLATION_FIRST 4u
+struct violation_info {
+	const char *name, *section, *text;
+	uint64_t count;
+	const char *first[NIC_VIOLATION_FIRST + 1];
+};
+struct violation_info violation_info(const struct nic *nic, enum nic_violation rule);

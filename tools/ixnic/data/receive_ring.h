@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* A receive ring and what is written to it, shared by those that fill rings: receive.c and rsc.c.
+ */
+#pragma once
+
+#include "frame.h"
+#include "rsc_merge.h"
+#include "tools/ixnic/nic.h"
+
+/* What receive-side coalescing knows of a frame: nothing on a queue without it. */
+struct rsc_frame {
+	bool tcp;       /* over IPv4: it closes the large receive of its flow, or joins it */
+	bool candidate; /* may be in one; the rest of its L3 and L4 is then known */
+	bool push;
+	struct rsc_layout at; /* of the headers, as they reach the client */
+	uint8_t flow[RSC_FLOW_BYTES];
+};
+
+/* A frame on its way to a ring, and what is known of it. */
+struct rx_packet {
+	struct slice part[4]; /* it, in order */
+	uint32_t parts;
+	uint32_t len;
+	uint32_t queue;
+	bool flow_drop;        /* `queue` is the flow director's drop queue */
+	uint32_t split;        /* length of the header that may be split off; 0: none */
+	union ixgbe_desc done; /* the last descriptor's write-back, but for length, DD and EOP */
+	struct rsc_frame rsc;
+};
+
+/* Takes the next bytes of a packet, slice by slice. */
+struct rx_reader {
+	const struct rx_packet *packet;
+	uint32_t part;
+	uint32_t at;
+};
+
+/* A receive ring as its registers have it now. */
+struct rx_ring {
+	uint64_t base;
+	uint32_t size; /* descriptors */
+	uint32_t head;
+	uint32_t free; /* descriptors from head to tail */
+};
+
+struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue);
+/* The descriptor at the ring's head, and one look at what the driver wrote there; NULL if there
+ * is none. */
+union ixgbe_desc *rx_slot(struct nic *nic, uint32_t queue, const struct rx_ring *ring,
+			  union ixgbe_desc *given);
+
+static inline void rx_ring_advance(struct rx_ring *ring)
+{
+	ring->head = ring->head + 1 == ring->size ? 0 : ring->head + 1;
+	ring->free--;
+}
+
+void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len);
+/* To the client's buffer at `iova`, which may lie in several mappings. */
+bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, uint32_t len);
