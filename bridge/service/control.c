@@ -204,13 +204,16 @@ static void client_read(struct control *control, struct client *client)
 	}
 	client->heard = ++control->turn;
 	json = request_parse(text, (size_t)len, &request);
+	client->waiting = true;
 	if (!json)
 		json = answer(control, &request);
 	client->monitor = request.monitor;
-	if (json)
+	if (json) {
+		client->waiting = false;
 		reply(client, json);
-	else
+	} else if (client->waiting) { /* else control_reply has come already */
 		client_listen(control, client, false);
+	}
 }
 
 void control_reply(struct control *control, uint64_t client, json_t *answer)

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bridge/service/log.h"
 #include "fuzz.h"
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/chip.h"
@@ -230,7 +231,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = {data, data + size};
 	struct nic *nic = NULL;
 
-	nic_log_level_set(NIC_LOG_ERROR);
+	log_level_set(IXGBE_LOG_ERROR);
 	if (!memory) {
 		memory_fd = memfd_create("fuzz", MFD_CLOEXEC);
 		if (memory_fd < 0 || ftruncate(memory_fd, MEMORY) < 0)

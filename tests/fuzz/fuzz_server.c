@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bridge/service/log.h"
 #include "fuzz.h"
 #include "ixgbe/vfio_user/vfio_user.h"
 #include "tools/ixnic/data/data.h"
@@ -112,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int sock[2];
 
 	asked = 0;
-	nic_log_level_set(NIC_LOG_ERROR);
+	log_level_set(IXGBE_LOG_ERROR);
 	if (nic_new(mac, &nic) || loop_new(&nic->loop) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock))
 		abort();

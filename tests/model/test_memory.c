@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bridge/service/log.h"
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/violations.h"
 
@@ -32,7 +33,7 @@ static int setup(void **state)
 	static const uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
 	struct rig *r = calloc(1, sizeof(*r));
 
-	nic_log_level_set(NIC_LOG_ERROR);
+	log_level_set(IXGBE_LOG_ERROR);
 	assert_int_equal(nic_new(mac, &r->nic), 0);
 	r->dma = r->nic->dma;
 	dma_table_enable(r->dma, true);

@@ -2,10 +2,8 @@
 /*
  * ixnic: options, start and stop. The NIC itself is nic.h.
  */
-#include <argp.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +16,13 @@
 #include "tools/ixnic/data/data.h"
 #include "tools/ixnic/loop.h"
 #include "tools/ixnic/serve/operator.h"
+#include "bridge/service/log.h"
+#include "bridge/service/option_table.h"
+#include "nic.h"
 #include "tools/ixnic/serve/server.h"
 #include "tools/ixnic/wire/wire.h"
 
-#define EXIT_USAGE 2
-
-struct options {
+struct ixnic_options {
 	const char *socket;
 	const char *wire;
 	const char *netns;
@@ -34,36 +33,94 @@ struct options {
 	bool link_down;
 };
 
-/* Visible, or libc does not see it. */
-__attribute__((visibility("default"))) const char *argp_program_version = "ixnic " IXTAP_VERSION;
+/* ---- Options ---- */
 
-enum { KEY_SOCKET = 256, KEY_WIRE, KEY_NETNS, KEY_MAC, KEY_LINK, KEY_CONTROL, KEY_PCAP, KEY_LOG };
+#define REFUSE(why, ...) ixgbe_why_fill(why, -EINVAL, __VA_ARGS__)
 
-static const struct argp_option option_table[] = {
-	{"socket", KEY_SOCKET, "PATH|fd:N", 0, "Serve vfio-user clients there", 0},
-	{"wire", KEY_WIRE, "WIRE", 0,
-	 "The far end of the cable: tap:NAME, cable:PATH or seqpacket:PATH", 0},
-	{"netns", KEY_NETNS, "NAME", 0, "Network namespace of the TAP of the wire", 0},
-	{"mac", KEY_MAC, "MAC", 0, "Factory address (default: derived from socket and wire)", 0},
-	{"link", KEY_LINK, "up|down", 0, "Whether the cable is plugged in (default: up)", 0},
-	{"control", KEY_CONTROL, "PATH", 0, "Control socket: status, link, registers, counters", 0},
-	{"pcap", KEY_PCAP, "FILE", 0, "Record the wire's frames", 0},
-	{"log-level", KEY_LOG, "LEVEL", 0, "error, warning, info or debug (default: info)", 0},
+static int set_path(const char **path, const char *value, struct ixgbe_why *why)
+{
+	*path = value;
+	return *value ? 0 : REFUSE(why, "an empty path; name a file");
+}
+
+static int set_socket(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	return set_path(&((struct ixnic_options *)ctx)->socket, value, why);
+}
+
+static int set_control(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	return set_path(&((struct ixnic_options *)ctx)->control, value, why);
+}
+
+static int set_pcap(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	return set_path(&((struct ixnic_options *)ctx)->pcap, value, why);
+}
+
+static int set_wire(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	(void)why;
+	((struct ixnic_options *)ctx)->wire = value;
+	return 0;
+}
+
+static int set_netns(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	(void)why;
+	((struct ixnic_options *)ctx)->netns = value;
+	return 0;
+}
+
+static int set_mac(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	static const uint8_t zero[6];
+	struct ixnic_options *options = ctx;
+
+	if (option_mac(value, options->mac) || options->mac[0] & 1 ||
+	    !memcmp(options->mac, zero, sizeof(zero)))
+		return REFUSE(why, "'%s' is no unicast address; write it as in 02:00:00:12:34:56",
+			      value);
+	options->mac_given = true;
+	return 0;
+}
+
+static int set_link(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	struct ixnic_options *options = ctx;
+
+	options->link_down = strcmp(value, "down") == 0;
+	if (!options->link_down && strcmp(value, "up"))
+		return REFUSE(why, "'%s' is neither up nor down", value);
+	return 0;
+}
+
+static int set_log_level(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	enum ixgbe_log_level level;
+
+	(void)ctx;
+	if (log_level_parse(value, &level))
+		return REFUSE(why, "'%s': choose error, warning, info or debug", value);
+	log_level_set(level);
+	return 0;
+}
+
+static const struct option_row rows[] = {
+	{"socket", set_socket, 0, "PATH|fd:N", "Serve vfio-user clients there"},
+	{"wire", set_wire, 0, "WIRE",
+	 "The far end of the cable: tap:NAME, cable:PATH or seqpacket:PATH"},
+	{"netns", set_netns, 0, "NAME", "Network namespace of the TAP of the wire"},
+	{"mac", set_mac, 0, "MAC", "Factory address (default: derived from socket and wire)"},
+	{"link", set_link, 0, "up|down", "Whether the cable is plugged in (default: up)"},
+	{"control", set_control, 0, "PATH", "Control socket: status, link, registers, counters"},
+	{"pcap", set_pcap, 0, "FILE", "Record the wire's frames"},
+	{"log-level", set_log_level, 0, "LEVEL", "error, warning, info or debug (default: info)"},
 	{0},
 };
 
-static bool mac_parse(const char *text, uint8_t mac[6])
-{
-	char rest;
-
-	return strlen(text) == 17 &&
-	       sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%c", &mac[0], &mac[1], &mac[2],
-		      &mac[3], &mac[4], &mac[5], &rest) == 6 &&
-	       !(mac[0] & 1) && (mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
-}
-
 /* The same socket and wire always have the same address: FNV-1a, locally administered. */
-static void mac_derive(const struct options *options, uint8_t mac[6])
+static void mac_derive(const struct ixnic_options *options, uint8_t mac[6])
 {
 	const char *const names[] = {options->socket, options->wire};
 	uint64_t hash = 0xcbf29ce484222325u;
@@ -77,90 +134,29 @@ static void mac_derive(const struct options *options, uint8_t mac[6])
 	mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02);
 }
 
-static bool log_level_parse(const char *text)
+static int read_options(struct ixnic_options *options, int argc, char *argv[],
+			struct ixgbe_why *why)
 {
-	static const char *const names[] = {"error", "warning", "info", "debug"};
+	static const struct option_table table = {
+		.row = rows,
+		.doc = "A software Intel 82599, served over vfio-user.",
+	};
+	uint32_t given;
+	int err = option_table_parse(&table, options, argc, argv, &given, why);
 
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			nic_log_level_set((enum nic_log_level)i);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* One line, and no more: argp's own errors go on about --help. */
-static void usage_error(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-static void usage_error(const char *format, ...)
-{
-	char text[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	nic_log_printable(text);
-	fprintf(stderr, "ixnic: %s\n", text);
-	exit(EXIT_USAGE);
-}
-
-static error_t option_parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *options = state->input;
-
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->err_stream = NULL; /* see usage_error; getopt's own line remains */
-		break;
-	case KEY_SOCKET:
-		options->socket = arg;
-		break;
-	case KEY_WIRE:
-		options->wire = arg;
-		break;
-	case KEY_NETNS:
-		options->netns = arg;
-		break;
-	case KEY_MAC:
-		options->mac_given = mac_parse(arg, options->mac);
-		if (!options->mac_given)
-			usage_error("--mac %s: not a unicast address; write it as in "
-				    "02:00:00:12:34:56",
-				    arg);
-		break;
-	case KEY_LINK:
-		options->link_down = strcmp(arg, "down") == 0;
-		if (!options->link_down && strcmp(arg, "up"))
-			usage_error("--link %s: neither up nor down", arg);
-		break;
-	case KEY_CONTROL:
-		options->control = arg;
-		break;
-	case KEY_PCAP:
-		options->pcap = arg;
-		break;
-	case KEY_LOG:
-		if (!log_level_parse(arg))
-			usage_error("--log-level %s: choose error, warning, info or debug", arg);
-		break;
-	case ARGP_KEY_ARG:
-		usage_error("%s: not an option; options begin with --", arg);
-		break;
-	case ARGP_KEY_END:
-		if (!options->socket || !options->wire)
-			usage_error("--socket and --wire are needed");
-		if (!*options->socket || (options->control && !*options->control))
-			usage_error("--socket and --control: an empty path; name a file");
-		if (options->netns && strncmp(options->wire, "tap:", 4))
-			usage_error("--netns is for a wire tap:NAME, --wire %s has no interface",
-				    options->wire);
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (err)
+		return err;
+	if (!options->socket || !options->wire)
+		return REFUSE(why, "--socket and --wire are needed");
+	if (options->netns && strncmp(options->wire, "tap:", 4))
+		return REFUSE(why, "--netns is for a wire tap:NAME, --wire %s has no interface",
+			      options->wire);
+	if (!options->mac_given)
+		mac_derive(options, options->mac);
 	return 0;
 }
+
+/* ---- Running ---- */
 
 static void signal_event(void *ctx, uint32_t events)
 {
@@ -212,10 +208,10 @@ static bool work(void *ctx)
 }
 
 /* The NIC is made: gives it its surroundings and serves it. */
-static int surround(const struct options *options, struct nic *nic, struct ixgbe_why *why)
+static int surround(const struct ixnic_options *options, struct nic *nic, struct ixgbe_why *why)
 {
 	struct server *server = NULL;
-	struct control *control = NULL;
+	struct operator_socket *op = NULL;
 	int err;
 
 	err = options->pcap ? capture_new(nic, options->pcap, why) : 0;
@@ -228,14 +224,14 @@ static int surround(const struct options *options, struct nic *nic, struct ixgbe
 	err = server_new(nic, options->socket, &server, why);
 	if (err)
 		goto free_wire;
-	err = options->control ? control_new(nic, server, options->control, &control, why) : 0;
+	err = options->control ? operator_new(nic, server, options->control, &op, why) : 0;
 	if (err)
 		goto free_server;
 	loop_work_set(nic->loop, work, nic);
 	err = serve(nic->loop);
 	if (err)
 		ixgbe_why_fill(why, err, "waiting for events: %s", strerror(-err));
-	control_free(control);
+	operator_free(op);
 free_server:
 	server_free(server);
 free_wire:
@@ -245,7 +241,7 @@ free_capture:
 	return err;
 }
 
-static int run(const struct options *options, struct ixgbe_why *why)
+static int run(const struct ixnic_options *options, struct ixgbe_why *why)
 {
 	struct loop *loop;
 	struct nic *nic;
@@ -276,20 +272,13 @@ free_loop:
 
 int main(int argc, char **argv)
 {
-	static const struct argp argp = {
-		.options = option_table,
-		.parser = option_parse,
-		.doc = "A software Intel 82599, served over vfio-user.",
-	};
-	struct options options = {0};
-	struct ixgbe_why why = {"unknown"};
+	struct ixnic_options options = {0};
+	struct ixgbe_why why;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
-		return EXIT_USAGE;
-	if (!options.mac_given)
-		mac_derive(&options, options.mac);
+	if (read_options(&options, argc, argv, &why))
+		option_usage_exit(&why);
 	if (run(&options, &why)) {
-		nic_log(NIC_LOG_ERROR, "%s", why.text);
+		log_error("%s", why.text);
 		return EXIT_FAILURE;
 	}
 	return EXIT_SUCCESS;

@@ -23,7 +23,6 @@
  *     chip/      registers, interrupts, link, EEPROM, statistics, rules that the driver broke
  *       |
  *     loop.c     the event loop
- *     nic_log.c  lines on standard error
  */
 #pragma once
 
@@ -97,12 +96,3 @@ static inline void reg_set(struct nic *nic, uint32_t offset, uint32_t value)
 {
 	nic->reg[offset / 4] = value;
 }
-
-/* ---- log.c: standard error, one line each ---- */
-
-enum nic_log_level { NIC_LOG_ERROR, NIC_LOG_WARNING, NIC_LOG_INFO, NIC_LOG_DEBUG };
-void nic_log_level_set(enum nic_log_level level); /* what is shown; NIC_LOG_INFO at start */
-/* Words of others may have ends of lines and a terminal's commands: they become "?". */
-void nic_log_printable(char *text);
-void nic_log(enum nic_log_level level, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "bridge/service/log.h"
 #include "chip.h"
 #include "interrupt.h"
 #include "tools/ixnic/loop.h"
@@ -117,7 +118,7 @@ static void change(struct nic *nic, bool up)
 	if (!up)
 		link->was_down = true;
 	status_show(nic);
-	nic_log(NIC_LOG_INFO, "link %s", up ? "up, 10 Gb/s" : "down");
+	log_info("link %s", up ? "up, 10 Gb/s" : "down");
 	irq_raise(nic, IXGBE_EICR_LSC);
 }
 

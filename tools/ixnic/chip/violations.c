@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bridge/service/log.h"
 #include "violations.h"
 
 #define DETAIL_BYTES 120
@@ -57,8 +58,8 @@ void violation(struct nic *nic, enum nic_violation rule, const char *format, ...
 	va_start(args, format);
 	vsnprintf(detail, DETAIL_BYTES, format, args);
 	va_end(args);
-	nic_log(NIC_LOG_WARNING, "the driver broke %s (82599 datasheet %s: %s): %s",
-		rules[rule].name, rules[rule].section, rules[rule].text, detail);
+	log_warning("the driver broke %s (82599 datasheet %s: %s): %s", rules[rule].name,
+		    rules[rule].section, rules[rule].text, detail);
 }
 
 uint64_t violation_count(const struct nic *nic, enum nic_violation rule)

@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The operator's side of a NIC: requests on a control socket (bridge/service/control.h).
+ *
+ *   status               {"version", "mac", "client", "link", "cable", "laser", "light",
+ *                         "violations"}
+ *   link up|down         plugs or pulls the cable; replies as status
+ *   registers [PREFIX]   {"registers": {"CTRL": 0, "RDT": [0, ...], ...}}
+ *   queues               {"rx": [{"queue", "head", "tail", "length"}, ...], "tx": [...]}: those
+ *                        that are enabled
+ *   counters             {"counters": {...}, "statistics": {"GPRC": 0, ...}}
+ *   violations           {"total", "counts": {"RX_TAIL_RANGE": 1, ...}, "rules": {"RX_TAIL_RANGE":
+ *                         {"section", "text", "first": ["...", ...]}}}: those that were broken
+ *
+ *   dma read IOVA LENGTH a bus access past the driver (rogue.h): {"path": "off|shared|message",
+ *   dma write IOVA HEX   "refused": "why", or null, and "data": "HEX" of a read that was not}. The
+ *                        client that asked is not heard until its reply is there.
+ */
 #pragma once
 
-#include "ixgbe/ixgbe.h"
-#include "tools/ixnic/nic.h"
 #include "server.h"
 
-struct control;
+struct operator_socket;
 
-/* Answers requests on a socket at `path` (mode 0600; a stale one is replaced). `server` may
- * be NULL. nic->loop runs it. Errors, explained in `why`: -EADDRINUSE and what socket calls give.
+/*
+ * Answers at `path` (see control_open), in the loop of `nic`. Without `server` (NULL) there is no
+ * client and no bus.
  */
-int control_new(struct nic *nic, struct server *server, const char *path, struct control **out,
-		struct ixgbe_why *why);
-void control_free(struct control *control); /* removes the socket file; takes NULL */
+int operator_new(struct nic *nic, struct server *server, const char *path,
+		 struct operator_socket **out, struct ixgbe_why *why);
+void operator_free(struct operator_socket *op); /* takes NULL */

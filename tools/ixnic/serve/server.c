@@ -16,6 +16,7 @@
  * another) is answered with an error and the connection goes on. What leaves no sense in the
  * stream, or could only be an attack, ends it.
  */
+#include "bridge/service/log.h"
 #include "server.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@
 
 #include "ask.h"
 #include "ixgbe/vfio_user/vfio_user.h"
-#include "listen.h"
+#include "bridge/service/listen.h"
 #include "tools/ixnic/bus/config_space.h"
 #include "tools/ixnic/bus/irqfd.h"
 #include "tools/ixnic/bus/memory.h"
@@ -92,7 +93,7 @@ static void client_drop(struct server *s, const char *format, ...)
 		va_start(args, format);
 		vsnprintf(reason, sizeof(reason), format, args);
 		va_end(args);
-		nic_log(NIC_LOG_WARNING, "dropped the client: %s", reason);
+		log_warning("dropped the client: %s", reason);
 	}
 	deadline_set(s, NULL);
 	loop_remove(s->nic->loop, s->stream.sock);
@@ -191,7 +192,7 @@ static void on_listener(void *ctx, uint32_t events)
 	if (s->connected && client_has_left(s))
 		client_drop(s, NULL);
 	if (s->connected) {
-		nic_log(NIC_LOG_WARNING, "sent a second client away: the NIC has one already");
+		log_warning("sent a second client away: the NIC has one already");
 		send_away(sock);
 		return;
 	}
@@ -621,8 +622,7 @@ static void handle(struct server *s, struct vu_message *m)
 	len = dispatch(s, m);
 	if (m->header.flags & VU_NO_REPLY) {
 		if (len < 0)
-			nic_log(NIC_LOG_DEBUG, "posted command %u: %s", m->header.command,
-				strerror(-len));
+			log_debug("posted command %u: %s", m->header.command, strerror(-len));
 		return;
 	}
 	if (len < 0) {

@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bridge/service/log.h"
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/loop.h"
 #include "wire.h"
@@ -152,7 +153,7 @@ static void meet_peer(struct cable *cable)
 		return;
 	}
 	if (!cable->complained)
-		nic_log(NIC_LOG_ERROR, "%s; the link is down until then", why.text);
+		log_error("%s; the link is down until then", why.text);
 	cable->complained = true;
 	retry_later(cable);
 }

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "tools/ixnic/serve/listen.h"
+#include "bridge/service/listen.h"
 
 /* One process at a time decides who listens: a lock on the socket's directory, which goes with the
  * descriptor. It is not waited for: whoever may read the directory can hold it. */

@@ -15,7 +15,7 @@
 
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/loop.h"
-#include "tools/ixnic/serve/listen.h"
+#include "bridge/service/listen.h"
 #include "wire.h"
 
 #define PACKET_MAX 65536u

@@ -29,6 +29,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bridge/service/log.h"
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/data/checksum.h"
 #include "tools/ixnic/loop.h"
@@ -153,8 +154,7 @@ static uint32_t tap_read(struct wire_tap *tap)
 	tap->readable = false;
 	if (len < 0 && errno == EBADFD && !tap->gone) {
 		tap->gone = true;
-		nic_log(NIC_LOG_ERROR,
-			"the TAP of the wire was deleted; the link is down for good");
+		log_error("the TAP of the wire was deleted; the link is down for good");
 		link_light_set(tap->wire.nic, false);
 	}
 	return 0;
@@ -264,7 +264,7 @@ static void tap_carrier(struct wire *wire, bool up)
 	int carrier = up;
 
 	if (ioctl(self(wire)->fd, TUNSETCARRIER, &carrier) < 0)
-		nic_log(NIC_LOG_WARNING, "cannot set the carrier of the TAP: %s", strerror(errno));
+		log_warning("cannot set the carrier of the TAP: %s", strerror(errno));
 }
 
 static void tap_free(struct wire *wire)
