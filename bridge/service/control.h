@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket of a daemon: programs ask, the daemon answers in JSON.
+ * service: what a program is to its operator. Programs of bridge/ and tools/ share this folder,
+ * which knows nothing of NICs and interfaces.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     control.c        the control socket of a daemon
+ *     option_table.c   the command line of a program, as a table
+ *     log.c            lines on standard error
+ *       |
+ *     listen.c         a socket in the file system, and what a killed program left there
+ *     printable.c      text of others, before people see it
+ *
+ * This file: programs ask on a control socket, and the daemon answers in JSON.
  *
  * Protocol. AF_UNIX, SOCK_SEQPACKET, mode 0600. A request is one packet of at most
  * CONTROL_REQUEST_MAX bytes: words of printable ASCII with spaces between them, and a newline at

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options of ixtapd: one table for the command line and the configuration file.
+ * start: what ixtapd is told at its start.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     config.c    the configuration file
+ *       |
+ *     options.c   the options, from a command line or a file
+ *
+ * This file: one table of options is for both.
  *
  * Precedence: an option on the command line replaces what the file says about it (all
  * of the file's addresses, if one is given).
