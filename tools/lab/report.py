@@ -165,7 +165,7 @@ def latency_section(comparison, case, plot):
 
 
 def overview(comparison, quiet):
-    """The page in one table; README.md of the project has it too."""
+    """The page in one table. COMPARISON.md has the table of one run."""
     asleep, awake = quiet
     columns = [
         ("round trip, us: median", comparison.of(asleep), latency_of(asleep, "p50_ns"), 0),
