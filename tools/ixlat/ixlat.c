@@ -65,7 +65,7 @@ static int write_outputs(struct outputs *outputs, const struct result *result,
 	int err = 0;
 
 	if (outputs->json.file != stdout)
-		report_write(result, options);
+		summary_write(result, options);
 	if (outputs->json.path && outfile_json(&outputs->json, result_json(result, options)))
 		err = -1;
 	if (outputs->hgrm.path && write_hgrm(&outputs->hgrm, result))

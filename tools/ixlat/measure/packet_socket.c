@@ -47,7 +47,7 @@ static int bind_to(int fd, const char *interface)
 	return 0;
 }
 
-int packet_open(const char *interface, bool nonblocking, uint8_t mac[6], unsigned int *mtu)
+int packet_socket_open(const char *interface, bool nonblocking, uint8_t mac[6], unsigned int *mtu)
 {
 	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), 0);
 	bool ethernet = false;

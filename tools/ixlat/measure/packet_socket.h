@@ -9,4 +9,4 @@
  * Opens it for frames of PROBE_ETHERTYPE; needs CAP_NET_RAW. Returns the socket, the interface's
  * address and MTU, or -1 after a line on standard error.
  */
-int packet_open(const char *interface, bool nonblocking, uint8_t mac[6], unsigned int *mtu);
+int packet_socket_open(const char *interface, bool nonblocking, uint8_t mac[6], unsigned int *mtu);

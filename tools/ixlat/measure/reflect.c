@@ -128,9 +128,9 @@ static int open_reflector(struct reflector *reflector, const struct ixlat_option
 		fail("out of memory");
 		return -1;
 	}
-	reflector->fd = reflector->raw
-				? packet_open(options->interface, false, reflector->own_mac, &mtu)
-				: reflect_bind(options, SOCK_DGRAM);
+	reflector->fd = reflector->raw ? packet_socket_open(options->interface, false,
+							    reflector->own_mac, &mtu)
+				       : reflect_bind(options, SOCK_DGRAM);
 	if (reflector->fd < 0)
 		return -1;
 	socket_widen(reflector->fd);

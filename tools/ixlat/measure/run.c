@@ -46,7 +46,7 @@ enum {
 struct run {
 	const struct ixlat_options *options;
 	struct result *result;
-	struct link link;
+	struct sender sender;
 	struct flight flight;
 	struct progress progress;
 	uint32_t id;
@@ -116,15 +116,15 @@ static void note_sent(struct run *run, int64_t due_ns, int64_t sent_ns)
  */
 static void send_next(struct run *run, int64_t due_ns)
 {
-	int err = link_ready(&run->link);
+	int err = sender_ready(&run->sender);
 	int64_t now_ns = clock_ns();
 
 	if (!run->attempted_ns)
 		run->attempted_ns = now_ns;
 	if (!err) {
-		probe_write(run->link.probe, run->link.probe_bytes, run->id, run->flight.next,
+		probe_write(run->sender.probe, run->sender.probe_bytes, run->id, run->flight.next,
 			    now_ns);
-		err = link_send(&run->link);
+		err = sender_send(&run->sender);
 	}
 	if ((err == -EAGAIN || err == -ENOBUFS) &&
 	    now_ns - run->attempted_ns < run->flight.timeout_ns)
@@ -141,7 +141,7 @@ static void send_next(struct run *run, int64_t due_ns)
 static int record_one_way(struct run *run, const struct probe_stamps *stamps)
 {
 	int64_t forward_ns = stamps->reflector_received_ns - stamps->sent_ns;
-	int64_t return_ns = run->link.received_ns - stamps->reflector_sent_ns;
+	int64_t return_ns = run->sender.received_ns - stamps->reflector_sent_ns;
 	int64_t worst_ns = forward_ns < return_ns ? forward_ns : return_ns;
 
 	if (worst_ns < 0 || stamps->reflector_sent_ns < stamps->reflector_received_ns) {
@@ -160,7 +160,7 @@ static int record(struct run *run, const struct probe_stamps *stamps,
 		  const struct flight_slot *slot)
 {
 	struct histogram *times = run->result->times;
-	int64_t received_ns = run->link.received_ns;
+	int64_t received_ns = run->sender.received_ns;
 
 	run->last_ns = received_ns;
 	histogram_record(&times[RESULT_RTT], received_ns - slot->due_ns);
@@ -175,7 +175,7 @@ static int take(struct run *run, const struct probe *probe, size_t length)
 	const struct flight_slot *slot = NULL;
 	struct probe_stamps stamps;
 
-	if (!probe_read_answer(probe, length, run->id, run->link.probe_bytes, &stamps)) {
+	if (!probe_read_answer(probe, length, run->id, run->sender.probe_bytes, &stamps)) {
 		run->result->invalid++;
 		return 0;
 	}
@@ -203,7 +203,7 @@ static int receive(struct run *run)
 
 	while (taken < RECEIVE_BATCH) {
 		const struct probe *probe = NULL;
-		ssize_t length = link_receive(&run->link, &probe);
+		ssize_t length = sender_receive(&run->sender, &probe);
 
 		if (length >= 0) {
 			taken++;
@@ -253,7 +253,7 @@ static void rest(const struct run *run, int64_t now_ns, int64_t due_ns)
 		until_ns = due_ns - SPIN_NS;
 	if (until_ns > now_ns + SLEEP_MAX_NS)
 		until_ns = now_ns + SLEEP_MAX_NS;
-	link_wait(&run->link, until_ns);
+	sender_wait(&run->sender, until_ns);
 }
 
 static int loop(struct run *run)
@@ -274,7 +274,7 @@ static int loop(struct run *run)
 		if (due_ns <= now_ns)
 			send_next(run, due_ns);
 		else
-			link_ready(&run->link); /* what is left of a message goes when it can */
+			sender_ready(&run->sender); /* what is left of a message goes when it can */
 		taken = receive(run);
 		if (taken < 0)
 			return -1;
@@ -338,7 +338,7 @@ int run_probes(const struct ixlat_options *options, struct result *result)
 	struct run run = {.options = options, .result = result};
 	int err;
 
-	if (link_open(&run.link, options))
+	if (sender_open(&run.sender, options))
 		return -1;
 	err = prepare(&run);
 	if (!err) {
@@ -354,6 +354,6 @@ int run_probes(const struct ixlat_options *options, struct result *result)
 			err = nothing_came(&run);
 	}
 	flight_free(&run.flight);
-	link_close(&run.link);
+	sender_close(&run.sender);
 	return err;
 }

@@ -66,7 +66,7 @@ static int connect_one(const struct addrinfo *address)
 	return fd;
 }
 
-static int open_ip(struct link *link, const struct ixlat_options *options)
+static int open_ip(struct sender *sender, const struct ixlat_options *options)
 {
 	struct addrinfo hints = {
 		.ai_socktype = options->mode == MODE_TCP ? SOCK_STREAM : SOCK_DGRAM,
@@ -90,17 +90,17 @@ static int open_ip(struct link *link, const struct ixlat_options *options)
 		     fd == -ECONNREFUSED ? "; is 'ixlat reflect tcp' running there?" : "");
 		return -1;
 	}
-	link->fd = fd;
+	sender->fd = fd;
 	return 0;
 }
 
-static int open_raw(struct link *link, const struct ixlat_options *options)
+static int open_raw(struct sender *sender, const struct ixlat_options *options)
 {
-	struct ether_header *header = (struct ether_header *)link->out;
+	struct ether_header *header = (struct ether_header *)sender->out;
 	unsigned int mtu;
 
-	link->fd = packet_open(options->interface, true, link->own_mac, &mtu);
-	if (link->fd < 0)
+	sender->fd = packet_socket_open(options->interface, true, sender->own_mac, &mtu);
+	if (sender->fd < 0)
 		return -1;
 	if (options->size_bytes > mtu + ETHER_HDR_LEN) {
 		fail("--size %u: a frame on %s has at most %u bytes (its MTU is %u)",
@@ -108,28 +108,28 @@ static int open_raw(struct link *link, const struct ixlat_options *options)
 		return -1;
 	}
 	memcpy(header->ether_dhost, options->mac, sizeof(header->ether_dhost));
-	memcpy(header->ether_shost, link->own_mac, sizeof(header->ether_shost));
+	memcpy(header->ether_shost, sender->own_mac, sizeof(header->ether_shost));
 	header->ether_type = htons(PROBE_ETHERTYPE);
 	return 0;
 }
 
-static int switch_stamps_on(const struct link *link)
+static int switch_stamps_on(const struct sender *sender)
 {
 	int on = 1;
 
-	if (!link->kernel_stamps ||
-	    setsockopt(link->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) == 0)
+	if (!sender->kernel_stamps ||
+	    setsockopt(sender->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) == 0)
 		return 0;
 	fail("--kernel-stamps: %s", strerror(errno));
 	return -1;
 }
 
-int link_open(struct link *link, const struct ixlat_options *options)
+int sender_open(struct sender *sender, const struct ixlat_options *options)
 {
 	size_t before = options->mode == MODE_RAW ? ETHER_HDR_LEN : 0;
 	int err;
 
-	*link = (struct link){
+	*sender = (struct sender){
 		.fd = -1,
 		.mode = options->mode,
 		.kernel_stamps = options->kernel_stamps,
@@ -138,57 +138,57 @@ int link_open(struct link *link, const struct ixlat_options *options)
 		.out = calloc(1, options->size_bytes),
 		.in = malloc(IN_BYTES),
 	};
-	if (!link->out || !link->in) {
+	if (!sender->out || !sender->in) {
 		fail("out of memory");
-		link_close(link);
+		sender_close(sender);
 		return -1;
 	}
-	link->probe = (struct probe *)(link->out + before);
-	err = options->mode == MODE_RAW ? open_raw(link, options) : open_ip(link, options);
+	sender->probe = (struct probe *)(sender->out + before);
+	err = options->mode == MODE_RAW ? open_raw(sender, options) : open_ip(sender, options);
 	if (!err)
-		err = switch_stamps_on(link);
+		err = switch_stamps_on(sender);
 	if (err)
-		link_close(link);
+		sender_close(sender);
 	else if (options->mode != MODE_TCP)
-		socket_widen(link->fd);
+		socket_widen(sender->fd);
 	return err;
 }
 
-void link_close(struct link *link)
+void sender_close(struct sender *sender)
 {
-	if (link->fd >= 0)
-		close(link->fd);
-	free(link->out);
-	free(link->in);
-	*link = (struct link){.fd = -1};
+	if (sender->fd >= 0)
+		close(sender->fd);
+	free(sender->out);
+	free(sender->in);
+	*sender = (struct sender){.fd = -1};
 }
 
 /* ---- Sending ---- */
 
-int link_ready(struct link *link)
+int sender_ready(struct sender *sender)
 {
-	while (link->out_left) {
-		ssize_t sent = send(link->fd, link->out + link->out_bytes - link->out_left,
-				    link->out_left, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sender->out_left) {
+		ssize_t sent = send(sender->fd, sender->out + sender->out_bytes - sender->out_left,
+				    sender->out_left, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent < 0)
 			return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-		link->out_left -= (size_t)sent;
+		sender->out_left -= (size_t)sent;
 	}
 	return 0;
 }
 
-int link_send(struct link *link)
+int sender_send(struct sender *sender)
 {
 	int err;
 
-	if (link->mode == MODE_TCP) {
-		link->out_left = link->out_bytes;
-		err = link_ready(link);
+	if (sender->mode == MODE_TCP) {
+		sender->out_left = sender->out_bytes;
+		err = sender_ready(sender);
 		/* What is left goes later: for the caller it is sent. */
 		return err == -EAGAIN ? 0 : err;
 	}
-	if (send(link->fd, link->out, link->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (send(sender->fd, sender->out, sender->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 	return 0;
 }
@@ -196,11 +196,12 @@ int link_send(struct link *link)
 /* ---- Receiving ---- */
 
 /* Reads at `in` + `offset`: the bytes there, or -errno. */
-static ssize_t read_more(struct link *link, size_t offset, int flags)
+static ssize_t read_more(struct sender *sender, size_t offset, int flags)
 {
-	ssize_t got = recv(link->fd, link->in + offset, IN_BYTES - offset, MSG_DONTWAIT | flags);
+	ssize_t got =
+		recv(sender->fd, sender->in + offset, IN_BYTES - offset, MSG_DONTWAIT | flags);
 
-	link->received_ns = clock_ns();
+	sender->received_ns = clock_ns();
 	if (got < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 	return got;
@@ -229,103 +230,104 @@ static int64_t stamp_of(struct msghdr *message)
 	return now_ns;
 }
 
-static ssize_t read_stamped(struct link *link)
+static ssize_t read_stamped(struct sender *sender)
 {
 	union {
 		struct cmsghdr aligned;
 		uint8_t bytes[CMSG_SPACE(sizeof(struct timespec))];
 	} control;
-	struct iovec data = {.iov_base = link->in, .iov_len = IN_BYTES};
+	struct iovec data = {.iov_base = sender->in, .iov_len = IN_BYTES};
 	struct msghdr message = {
 		.msg_iov = &data,
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	ssize_t got = recvmsg(link->fd, &message, MSG_DONTWAIT | MSG_TRUNC);
+	ssize_t got = recvmsg(sender->fd, &message, MSG_DONTWAIT | MSG_TRUNC);
 
 	if (got < 0)
 		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
-	link->received_ns = stamp_of(&message);
+	sender->received_ns = stamp_of(&message);
 	return got;
 }
 
 /* A datagram or a frame: its length, or -errno. */
-static ssize_t read_whole(struct link *link)
+static ssize_t read_whole(struct sender *sender)
 {
-	return link->kernel_stamps ? read_stamped(link) : read_more(link, 0, MSG_TRUNC);
+	return sender->kernel_stamps ? read_stamped(sender) : read_more(sender, 0, MSG_TRUNC);
 }
 
-static ssize_t receive_frame(struct link *link, const struct probe **probe)
+static ssize_t receive_frame(struct sender *sender, const struct probe **probe)
 {
-	const struct ether_header *header = (const struct ether_header *)link->in;
-	ssize_t got = read_whole(link);
+	const struct ether_header *header = (const struct ether_header *)sender->in;
+	ssize_t got = read_whole(sender);
 
 	if (got < 0)
 		return got;
 	/* A promiscuous interface brings what is for others. */
 	if (got < ETHER_HDR_LEN ||
-	    memcmp(header->ether_dhost, link->own_mac, sizeof(link->own_mac)))
+	    memcmp(header->ether_dhost, sender->own_mac, sizeof(sender->own_mac)))
 		return 0;
-	*probe = (const struct probe *)(link->in + ETHER_HDR_LEN);
+	*probe = (const struct probe *)(sender->in + ETHER_HDR_LEN);
 	return got - ETHER_HDR_LEN;
 }
 
 /* The length of the message at the front of what has come, 0 if it is not whole yet, -EPROTO. */
-static ssize_t whole_message(const struct link *link)
+static ssize_t whole_message(const struct sender *sender)
 {
-	size_t have = link->in_end - link->in_start;
+	size_t have = sender->in_end - sender->in_start;
 	uint16_t bytes;
 
 	if (have < sizeof(struct probe))
 		return 0;
-	bytes = probe_bytes((const struct probe *)(link->in + link->in_start));
+	bytes = probe_bytes((const struct probe *)(sender->in + sender->in_start));
 	if (!bytes)
 		return -EPROTO;
 	return have < bytes ? 0 : bytes;
 }
 
-static ssize_t receive_stream(struct link *link, const struct probe **probe)
+static ssize_t receive_stream(struct sender *sender, const struct probe **probe)
 {
-	ssize_t bytes = whole_message(link);
+	ssize_t bytes = whole_message(sender);
 
 	if (bytes == 0) {
 		ssize_t got;
 
-		memmove(link->in, link->in + link->in_start, link->in_end - link->in_start);
-		link->in_end -= link->in_start;
-		link->in_start = 0;
-		got = read_more(link, link->in_end, 0);
+		memmove(sender->in, sender->in + sender->in_start,
+			sender->in_end - sender->in_start);
+		sender->in_end -= sender->in_start;
+		sender->in_start = 0;
+		got = read_more(sender, sender->in_end, 0);
 		if (got <= 0)
 			return got < 0 ? got : -ECONNRESET;
-		link->in_end += (size_t)got;
-		bytes = whole_message(link);
+		sender->in_end += (size_t)got;
+		bytes = whole_message(sender);
 	}
 	if (bytes <= 0)
 		return bytes < 0 ? bytes : -EAGAIN;
-	*probe = (const struct probe *)(link->in + link->in_start);
-	link->in_start += (size_t)bytes;
+	*probe = (const struct probe *)(sender->in + sender->in_start);
+	sender->in_start += (size_t)bytes;
 	return bytes;
 }
 
-ssize_t link_receive(struct link *link, const struct probe **probe)
+ssize_t sender_receive(struct sender *sender, const struct probe **probe)
 {
-	switch (link->mode) {
+	switch (sender->mode) {
 	case MODE_TCP:
-		return receive_stream(link, probe);
+		return receive_stream(sender, probe);
 	case MODE_RAW:
-		return receive_frame(link, probe);
+		return receive_frame(sender, probe);
 	default:
-		*probe = (const struct probe *)link->in;
-		return read_whole(link);
+		*probe = (const struct probe *)sender->in;
+		return read_whole(sender);
 	}
 }
 
-void link_wait(const struct link *link, int64_t until_ns)
+void sender_wait(const struct sender *sender, int64_t until_ns)
 {
 	struct pollfd waiting = {
-		.fd = link->fd,
-		.events = (short)(POLLIN | (link->out_left ? POLLOUT : 0)),
+		.fd = sender->fd,
+		.events = (short)(POLLIN | (sender->out_left ? POLLOUT : 0)),
 	};
 	int64_t left_ns = until_ns - clock_ns();
 	struct timespec left;

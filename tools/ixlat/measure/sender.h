@@ -2,8 +2,8 @@
 /*
  * The sender's side of a connection: probes go out, messages come in, one at a time.
  *
- *   link_ready() == 0  →  fill *link.probe  →  link_send()
- *   link_receive()     →  a message, and when it was received
+ *   sender_ready() == 0  →  fill *sender.probe  →  sender_send()
+ *   sender_receive()     →  a message, and when it was received
  *
  * `received_ns` is taken right after the system call that brought the message, so it includes the
  * kernel's way to the socket and, unless busy, waking this process. With kernel stamps it is when
@@ -19,7 +19,7 @@
 #include "tools/ixlat/command_line.h"
 #include "probe.h"
 
-struct link {
+struct sender {
 	int fd;
 	enum mode mode;
 	bool kernel_stamps;
@@ -34,17 +34,17 @@ struct link {
 	uint8_t own_mac[6];
 };
 
-/* 0, or -1 after a line on standard error. A link that was not opened may be closed. */
-int link_open(struct link *link, const struct ixlat_options *options);
-void link_close(struct link *link);
+/* 0, or -1 after a line on standard error. A sender that was not opened may be closed. */
+int sender_open(struct sender *sender, const struct ixlat_options *options);
+void sender_close(struct sender *sender);
 
 /* 0: a probe may be written and sent; -EAGAIN: the one before is not out yet; other -errno. */
-int link_ready(struct link *link);
-/* Sends *link.probe: 0, -EAGAIN or -ENOBUFS (not now), or what else the kernel says. */
-int link_send(struct link *link);
+int sender_ready(struct sender *sender);
+/* Sends *sender.probe: 0, -EAGAIN or -ENOBUFS (not now), or what else the kernel says. */
+int sender_send(struct sender *sender);
 /* The length of the next message and where it is, valid until the next call; -EAGAIN when there is
  * none, -ECONNRESET when the far end has closed, -EPROTO when a TCP stream makes no sense. */
-ssize_t link_receive(struct link *link, const struct probe **probe);
+ssize_t sender_receive(struct sender *sender, const struct probe **probe);
 /* Waits until there may be something to receive (or a probe can go out), until `until_ns` at most.
  */
-void link_wait(const struct link *link, int64_t until_ns);
+void sender_wait(const struct sender *sender, int64_t until_ns);

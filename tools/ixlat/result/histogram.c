@@ -74,7 +74,8 @@ static int doubling_of(const struct histogram *histogram, size_t index)
 	return half > 1 ? half - 1 : 0;
 }
 
-int64_t histogram_lowest(const struct histogram *histogram, size_t index)
+/* The smallest value that counts at `index`. */
+static int64_t lowest_at(const struct histogram *histogram, size_t index)
 {
 	int doubling = doubling_of(histogram, index);
 	size_t place = index - ((size_t)doubling << histogram->half_bits);
@@ -87,23 +88,23 @@ static int64_t step_at(const struct histogram *histogram, size_t index)
 	return (int64_t)(1ull << (doubling_of(histogram, index) + histogram->unit_bits));
 }
 
-int64_t histogram_highest(const struct histogram *histogram, size_t index)
+/* The largest value that counts at `index`. */
+static int64_t highest_at(const struct histogram *histogram, size_t index)
 {
-	return histogram_lowest(histogram, index) + (step_at(histogram, index) - 1);
+	return lowest_at(histogram, index) + (step_at(histogram, index) - 1);
 }
 
 /* The value in the middle, for sums. */
 static double middle(const struct histogram *histogram, size_t index)
 {
-	return (double)histogram_lowest(histogram, index) +
-	       (double)(step_at(histogram, index) >> 1);
+	return (double)lowest_at(histogram, index) + (double)(step_at(histogram, index) >> 1);
 }
 
 int64_t histogram_min(const struct histogram *histogram)
 {
 	for (size_t i = 0; i < histogram->length; i++)
 		if (histogram->counters[i])
-			return histogram_lowest(histogram, i);
+			return lowest_at(histogram, i);
 	return 0;
 }
 
@@ -111,7 +112,7 @@ int64_t histogram_max(const struct histogram *histogram)
 {
 	for (size_t i = histogram->length; i-- > 0;)
 		if (histogram->counters[i])
-			return histogram_highest(histogram, i);
+			return highest_at(histogram, i);
 	return 0;
 }
 
@@ -151,7 +152,7 @@ int64_t histogram_percentile(const struct histogram *histogram, double percentil
 	for (size_t i = 0; i < histogram->length; i++) {
 		seen += histogram->counters[i];
 		if ((double)seen >= wanted)
-			return histogram_highest(histogram, i);
+			return highest_at(histogram, i);
 	}
 	return 0;
 }
@@ -182,7 +183,7 @@ bool histogram_next(const struct histogram *histogram, struct histogram_step *st
 	       (step->count < histogram->total &&
 		(step->last || 100 * (double)step->count / total < step->percentile)))
 		step->count += histogram->counters[step->index++];
-	step->value = histogram_highest(histogram, step->index - 1);
+	step->value = highest_at(histogram, step->index - 1);
 	if (!step->last)
 		step->next_percentile = percentile_after(step->percentile);
 	return true;

@@ -10,7 +10,7 @@
  *   step           1              2               4             8
  *   counters    2048           1024            1024          1024
  *
- * A counter stands for the values from histogram_lowest() to histogram_highest() of its index.
+ * A counter stands for all values of its step.
  * Percentiles, minimum and maximum come from counters alone, never from a value kept
  * aside, so that a histogram read back says the same as the one that was written.
  */
@@ -45,9 +45,6 @@ int histogram_init(struct histogram *histogram, int64_t lowest, int64_t highest,
 void histogram_free(struct histogram *histogram);
 /* Counts `value`; below 0 as 0, above the highest as that. Never allocates. */
 void histogram_record(struct histogram *histogram, int64_t value);
-
-int64_t histogram_lowest(const struct histogram *histogram, size_t index);
-int64_t histogram_highest(const struct histogram *histogram, size_t index);
 
 /* All of an empty one are 0. */
 int64_t histogram_min(const struct histogram *histogram);

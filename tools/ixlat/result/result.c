@@ -17,7 +17,8 @@ const struct result_percentile result_percentiles[RESULT_PERCENTILES] = {
 	{99.9, "p99.9", "p99_9_ns"}, {99.99, "p99.99", "p99_99_ns"},
 };
 
-const char *result_time_name(enum result_time time)
+/* The name of a member of the JSON object. */
+static const char *time_name(enum result_time time)
 {
 	static const char *const names[] = {
 		[RESULT_RTT] = "rtt",
@@ -143,7 +144,7 @@ json_t *result_json(const struct result *result, const struct ixlat_options *opt
 
 	for (size_t i = 0; object && i < RESULT_TIMES; i++)
 		if (result->times[i].counters)
-			json_object_set_new(object, result_time_name((enum result_time)i),
+			json_object_set_new(object, time_name((enum result_time)i),
 					    histogram_json(&result->times[i]));
 	return object;
 }

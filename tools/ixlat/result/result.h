@@ -57,11 +57,9 @@ enum {
 const char *result_row_name(size_t row);
 double result_row_value(const struct histogram *histogram, size_t row);
 
-/* Its name as a member of the JSON object. */
-const char *result_time_name(enum result_time time);
 /* The run as an object (json_decref it); NULL: no memory. */
 json_t *result_json(const struct result *result, const struct ixlat_options *options);
 /* For people, on standard output. */
-void report_write(const struct result *result, const struct ixlat_options *options);
+void summary_write(const struct result *result, const struct ixlat_options *options);
 /* The label, by default what was measured: "udp 192.0.2.2". Into a buffer of at least 64 bytes. */
 const char *result_label(const struct ixlat_options *options, char *out, size_t bytes);

@@ -95,7 +95,7 @@ static void put_notes(const struct result *result)
 	}
 }
 
-void report_write(const struct result *result, const struct ixlat_options *options)
+void summary_write(const struct result *result, const struct ixlat_options *options)
 {
 	put_head(options);
 	put_counts(result);
