@@ -2,17 +2,19 @@
 /*
  * ixlat: how long a packet takes there and back.
  *
- *   main.c ── options.c ─┬─ run.c ─┬─ link.c (udp, tcp, raw)   the sender's sockets
- *                        │         ├─ probe.c                  what is on the wire
- *                        │         ├─ flight.c                 what became of each probe
- *                        │         └─ progress.c
- *                        ├─ result.c, report.c                 a run as JSON, as text
- *                        ├─ compare.c                          several of them side by side
- *                        │    └─ histogram.c, encoding.c, plot.c
- *                        └─ reflect.c, reflect_tcp.c           the other end
+ * Who calls whom: each row calls rows below, none calls up or beside.
  *
- * A function of a header that returns -1 has said why on standard error, in one line; one that
- * returns -errno leaves that to its caller, but for ixlat_options_parse.
+ *     ixlat.c          the program: one run, a reflector, or a comparison
+ *       |
+ *     measure/         probes are sent, reflected, received
+ *       |
+ *     result/          what a run found out: histograms, JSON, text, plots, comparison
+ *       |
+ *     command_line.c   options
+ *
+ * All print with tools/ixtap/output.h. A function of a header that returns -1 has printed one line
+ * on standard error that says why. One that returns -errno leaves that to its caller, except
+ * ixlat_options_parse.
  */
 #pragma once
 

@@ -2,12 +2,20 @@
 /*
  * ixtap: asks a running ixtapd and shows the answer.
  *
- *   main.c ── options, which object ─┬─ status.c ─┬─ client.c   the control socket
- *                                    ├─ stats.c ──┤
- *                                    └─ monitor.c ┴─ output.c   what a terminal shows
+ * Who calls whom: each row calls rows below, none calls up or beside.
  *
- * The protocol is that of bridge/service/control.h. With -j an answer is passed on as it came,
- * one object a line; otherwise it is laid out for people.
+ *     ixtap.c          the command line
+ *       |
+ *     show_status.c    ixtap status
+ *     show_stats.c     ixtap stats
+ *     show_monitor.c   ixtap monitor
+ *       |
+ *     client.c         the control socket
+ *       |
+ *     output.c         text and JSON on the terminal; ixlat uses this file too
+ *
+ * bridge/service/control.h has the protocol. With -j an answer is printed as it came, one object a
+ * line.
  */
 #pragma once
 

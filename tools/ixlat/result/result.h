@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run found out. */
+/*
+ * result: what a run found out, in all the forms that it is shown in.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     compare.c     several runs side by side
+ *     summary.c     a run as text
+ *       |
+ *     result.c      a run's numbers, and the run as JSON
+ *     plot.c        percentiles as a picture, drawn by gnuplot
+ *       |
+ *     encoding.c    a histogram in HdrHistogram's format
+ *     outfile.c     a file that stays as it was until there is a result
+ *       |
+ *     histogram.c   times, counted with three digits
+ */
 #pragma once
 
 #include <jansson.h>
