@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ixlat: see ixlat.h for what is where. */
+/* The program: a run, a reflector or a comparison, as the command line says. */
 #include <signal.h>
 #include <stdio.h>
 
@@ -58,7 +58,7 @@ static int draw(struct outfile *outfile, const struct result *result,
 	return outfile_commit(outfile);
 }
 
-/* All that was asked for, even when one of them fails. */
+/* When one output fails the others are still written. */
 static int write_outputs(struct outputs *outputs, const struct result *result,
 			 const struct ixlat_options *options)
 {
@@ -104,7 +104,7 @@ int main(int argc, char *argv[])
 	if (ixlat_options_parse(&options, argc, argv, &why))
 		option_usage_exit(&why);
 	output_init();
-	/* Who reads the text may leave; there are files to write still. */
+	/* Files are to be written even when the reader of a pipe on standard output has gone. */
 	signal(SIGPIPE, SIG_IGN);
 	if (options.command == COMMAND_COMPARE)
 		err = compare_runs(&options);

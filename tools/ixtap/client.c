@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket: finding the daemon, asking, waiting for the answer.
+ * The control socket: finds the daemon, asks, waits for the answer.
  *
- * A socket file says nothing of whether its daemon lives: only connect(2) does.
+ * A socket's file can be there without a daemon. Only connect(2) tells whether the daemon runs.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,10 +21,10 @@
 #define REPLY_TIMEOUT_MS 5000
 #define SUFFIX           ".sock"
 
-/* The socket, or -errno; -EAGAIN: the daemon took no client within REPLY_TIMEOUT_MS. */
+/* A connected socket, or -errno. -EAGAIN: the daemon took no client within REPLY_TIMEOUT_MS. */
 static int connect_path(const char *path)
 {
-	/* connect(2) waits no longer than this for room in the listener's queue: socket(7). */
+	/* Limits how long connect(2) waits for room in the listener's queue: socket(7). */
 	const struct timeval timeout = {.tv_sec = REPLY_TIMEOUT_MS / 1000};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd;
@@ -83,7 +83,7 @@ static int is_socket(const struct dirent *entry)
 	return len > suffix && strcmp(entry->d_name + len - suffix, SUFFIX) == 0;
 }
 
-/* The one daemon that answers in IXTAP_RUN_DIR. */
+/* Connects to the only daemon that answers in IXTAP_RUN_DIR. */
 static int connect_only(void)
 {
 	struct dirent **entries = NULL;
@@ -150,7 +150,7 @@ int client_send(int fd, const char *request)
 	return 0;
 }
 
-/* Waits until there is something to read: false after a line on standard error. */
+/* True: there is something to read. False after a line on standard error. */
 static bool wait_readable(int fd, int timeout_ms)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};

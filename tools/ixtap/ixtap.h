@@ -28,28 +28,28 @@
 #define IXTAP_RUN_DIR "/run/ixtap"
 
 struct ixtap {
-	const char *name;    /* of the TAP; NULL: the only one that runs */
-	const char *control; /* path of the socket; NULL: by name */
+	const char *name;    /* of the TAP; NULL: of the only ixtapd that runs */
+	const char *control; /* the socket's path; NULL: found by `name` */
 	bool json;
-	bool all;          /* counters that are zero too */
-	double interval_s; /* 0: once */
+	bool all;          /* show counters that are zero too */
+	double interval_s; /* 0: show once */
 };
 
-/* The objects. The exit status: 0, or 1 after one line on standard error. */
+/* The commands. They return the exit status: 0, or 1 after one line on standard error. */
 int ixtap_status(const struct ixtap *cli);
 int ixtap_stats(const struct ixtap *cli);
 int ixtap_monitor(const struct ixtap *cli);
 
 /* ---- client.c ---- */
 
-/* Connects to the daemon meant: a socket, or -1 after a line on standard error. */
+/* A socket connected to the daemon, or -1 after a line on standard error. */
 int client_connect(const struct ixtap *cli);
 /* Sends one request: 0, or -1 after a line on standard error. */
 int client_send(int fd, const char *request);
 /*
- * The next object from the daemon (json_decref it), or NULL after a line on standard error; an
- * {"error": ...} counts as such. Waits `timeout_ms`, -1: as long as it takes.
+ * The next object from the daemon, to be released with json_decref(); or NULL after a line on
+ * standard error. {"error": ...} is a failure too. `timeout_ms` -1: waits without limit.
  */
 json_t *client_receive(int fd, int timeout_ms);
-/* client_send and client_receive with the deadline of all requests. */
+/* client_send() and client_receive(), with the time limit for all requests. */
 json_t *client_request(int fd, const char *request);

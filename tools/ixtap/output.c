@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the commands show. Text that came from a daemon or a file may hold anything, so what goes to
- * the terminal passes through put(), which lets no control character by.
+ * Text from a daemon or a file may hold anything. All that goes to the terminal passes through
+ * put() or fail(), which replace control characters.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,7 +23,7 @@ void output_init(void)
 
 	colours = isatty(STDOUT_FILENO) && !(no_color && no_color[0]) && term &&
 		  strcmp(term, "dumb") != 0;
-	/* A line at a time, for whoever reads a monitor through a pipe. */
+	/* A line at a time, since a program may read `ixtap monitor` through a pipe. */
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 

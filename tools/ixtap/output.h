@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the commands show: ixtap, and ixlat. */
+/* Text and JSON on the terminal, for ixtap and ixlat. */
 #pragma once
 
 #include <jansson.h>
@@ -8,25 +8,30 @@
 
 enum colour { COLOUR_NONE, COLOUR_GOOD, COLOUR_BAD, COLOUR_WARN, COLOUR_HEAD, COLOUR_DIM };
 
-/* Whether standard output is a terminal that wants colours (NO_COLOR, TERM=dumb); once, first. */
+/*
+ * To be called once, first. Colours are used if standard output is a terminal, unless NO_COLOR is
+ * set or TERM is "dumb".
+ */
 void output_init(void);
 /* One line on standard error, after the program's name. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Formatted, in a colour; whatever could steer a terminal is shown as '?'. */
+/* Prints formatted text in a colour. Control characters are shown as '?'. */
 void put(enum colour colour, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The object as it came, on one line. */
+/* Prints the object on one line, its members in their order. */
 void put_json(const json_t *object);
 
 #define FORMAT_BYTES 32
 /* 1,234,567 */
 const char *format_count(char out[FORMAT_BYTES], uint64_t value);
-/* 1.23 G, with `unit` appended: three digits that count. */
+/* 1.23 G, with three significant digits and `unit`. */
 const char *format_rate(char out[FORMAT_BYTES], double per_second, const char *unit);
 /* 2 d 3 h, 3 h 12 min, 12 min 5 s, 5.3 s */
 const char *format_duration(char out[FORMAT_BYTES], double seconds);
 
-/* Members of an object, by a path with dots ("nic.soft.pid"); what is missing or of another type
- * is "", 0 or false. */
+/*
+ * Members of an object, by a path with dots ("nic.soft.pid"). A member that is missing or of
+ * another type is NULL, "", 0 or false.
+ */
 const json_t *member(const json_t *object, const char *path);
 const char *member_text(const json_t *object, const char *path);
 int64_t member_int(const json_t *object, const char *path);

@@ -149,7 +149,7 @@ static void put_event(const json_t *event)
 			return;
 		}
 	}
-	/* From a newer daemon. */
+	/* A newer daemon may have other events. */
 	put(COLOUR_NONE, "%s\n", name);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ixtap stats: the counters, in groups; with an interval, one line of rates each time,
- * or, with -s too, every counter with its rate.
+ * ixtap stats: the counters, in groups. With an interval: one line of rates each time; with -s, all
+ * counters and their rates.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -30,7 +30,7 @@ static const char *describe(const char *name)
 	return "";
 }
 
-/* Whether a counter other than zero means that frames were lost. */
+/* Whether frames were lost if this counter is not zero. */
 static bool is_loss(const char *name)
 {
 	static const char *const parts[] = {
@@ -44,7 +44,7 @@ static bool is_loss(const char *name)
 	return false;
 }
 
-/* Frames lost anywhere: what the NIC could not take, and what the bridge dropped. */
+/* The frames that the NIC could not take or the bridge dropped. */
 static int64_t losses(const json_t *stats)
 {
 	static const char *const nic[] = {"rx_missed_errors", "rx_no_dma_resources"};
@@ -81,7 +81,7 @@ static void put_counter(const char *name, uint64_t value, const char *rate, cons
 	put(COLOUR_NONE, "\n");
 }
 
-/* `before` is NULL when there are no rates to show. */
+/* Shows rates if `before` is not NULL. */
 static void put_group(const struct ixtap *cli, const char *group, const json_t *now,
 		      const json_t *before)
 {
@@ -110,7 +110,7 @@ static void put_group(const struct ixtap *cli, const char *group, const json_t *
 		put(COLOUR_DIM, "  nothing counted yet\n");
 }
 
-/* A column for each queue; one queue is what the group "bridge" shows already. */
+/* Shows a column for each queue. With one queue, group "bridge" says the same. */
 static void put_queues(const struct ixtap *cli, const json_t *stats)
 {
 	json_t *queues = json_object_get(stats, "queues"), *queue;
@@ -216,7 +216,7 @@ static void sleep_interval(double seconds)
 	nanosleep(&left, NULL);
 }
 
-/* Until interrupted, or the daemon goes. */
+/* Shows `before`, then rates, until interrupted or until the daemon ends. Takes `before`. */
 static void repeat(const struct ixtap *cli, int fd, json_t *before)
 {
 	for (unsigned int line = 0;; line++) {

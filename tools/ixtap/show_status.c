@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ixtap status: one line that says whether all is well, then the details. */
+/* ixtap status: a line that says whether all is well, then details. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +58,7 @@ static void put_nic(const json_t *status)
 		    member_int(status, "nic.soft.pid"), member_text(status, "nic.soft.wire"));
 }
 
-/* What a NIC in order never does. */
+/* Shown only if the NIC does what no healthy NIC does. */
 static void put_bus(const json_t *status)
 {
 	int64_t refused = member_int(status, "nic.dma_refused");

@@ -48,7 +48,7 @@ void flight_sent(struct flight *flight, int64_t due_ns, int64_t sent_ns)
 	flight->next++;
 }
 
-/* Those at the front that are over need not be looked at again. */
+/* Moves `oldest` behind the probes that are no longer waited for. */
 static void advance(struct flight *flight)
 {
 	while (!flight_empty(flight) && slot_of(flight, flight->oldest)->state != FLIGHT_WAITING)
@@ -74,7 +74,7 @@ enum flight_verdict flight_answer(struct flight *flight, uint32_t sequence, int6
 	if (sequence >= flight->next)
 		return FLIGHT_UNKNOWN;
 	if (found->sequence != sequence) {
-		/* So old that its slot serves another: over a timeout ago. */
+		/* A later probe has the slot: this one was sent more than a timeout ago. */
 		flight->counts.late += counted;
 		return FLIGHT_LATE;
 	}
@@ -89,7 +89,7 @@ enum flight_verdict flight_answer(struct flight *flight, uint32_t sequence, int6
 		*slot = found;
 		return FLIGHT_FIRST;
 	case FLIGHT_LOST:
-		/* A second one to it is a duplicate. */
+		/* A second answer to this probe would be a duplicate. */
 		found->state = FLIGHT_ANSWERED;
 		flight->counts.late += counted;
 		return FLIGHT_LATE;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The probes that are on their way, and what became of them: every probe sent ends as received or
- * lost, once.
+ * The probes that are on their way, and what became of them. Each ends once, as received or lost.
  *
- *   oldest ............................... next      sequence numbers
- *   answered, waiting, answered, waiting             slot = sequence & mask
- *
- * A probe is waited for `timeout` from when it was sent. Until its slot is free of it, no other
- * can take the slot: the sender waits, and the ring is made large enough that it need not.
+ * The probes from `oldest` to before `next` are kept in a ring, each in slot[sequence & mask]. The
+ * oldest still waits for its answer; of the others some have theirs. A probe is lost when it has no
+ * answer `timeout_ns` after it was sent. A full ring keeps the next probe from being sent;
+ * flight_init() makes the ring so large that this is rare.
  */
 #pragma once
 
@@ -17,47 +15,47 @@
 enum flight_state { FLIGHT_FREE, FLIGHT_WAITING, FLIGHT_ANSWERED, FLIGHT_LOST };
 
 struct flight_slot {
-	int64_t due_ns;  /* when it should have been sent */
-	int64_t sent_ns; /* when it was */
+	int64_t due_ns;  /* when the probe should have been sent */
+	int64_t sent_ns; /* when the probe was sent */
 	uint32_t sequence;
 	enum flight_state state;
 };
 
-/* Of probes that count: not those for warming up. sent = received + lost, once all are over. */
+/* Probes for warming up are not counted. At the end, sent = received + lost. */
 struct flight_counts {
 	uint64_t sent;
 	uint64_t received;
 	uint64_t lost;       /* no answer within the timeout */
-	uint64_t late;       /* of the lost, those whose answer came after all */
-	uint64_t duplicates; /* answers to what had been answered */
-	uint64_t reordered;  /* answers after that to a probe sent later */
+	uint64_t late;       /* lost probes whose answer came after all */
+	uint64_t duplicates; /* answers to probes that were answered before */
+	uint64_t reordered;  /* answers that came after the answer to a later probe */
 };
 
 struct flight {
 	struct flight_slot *slots;
 	uint32_t mask;
-	uint32_t oldest; /* all before are answered or lost */
-	uint32_t next;   /* the next to send */
+	uint32_t oldest; /* all before it are answered or lost */
+	uint32_t next;   /* the next to be sent */
 	uint32_t highest_answered;
 	bool any_answered;
-	uint32_t warmup; /* the first that counts */
+	uint32_t warmup; /* the first probe that counts */
 	int64_t timeout_ns;
 	struct flight_counts counts;
 };
 
-/* What an answer is. */
 enum flight_verdict {
-	FLIGHT_FIRST,     /* the one waited for */
-	FLIGHT_LATE,      /* its probe has been given up */
-	FLIGHT_DUPLICATE, /* there was one before */
-	FLIGHT_UNKNOWN,   /* to a probe never sent */
+	FLIGHT_FIRST,     /* the first answer to a probe, in time */
+	FLIGHT_LATE,      /* an answer to a lost probe */
+	FLIGHT_DUPLICATE, /* a further answer to a probe */
+	FLIGHT_UNKNOWN,   /* an answer to a probe that was never sent */
 };
 
 enum { FLIGHT_SLOTS_MAX = 1 << 22 };
 
 /*
- * Room for what is on its way at `rate_hz` (0: one at a time), twice over, for bursts of a sender
- * that was late. -E2BIG: more than FLIGHT_SLOTS_MAX; -ENOMEM.
+ * Makes a ring for twice the probes that are due within a timeout at `rate_hz` (0: one at a time),
+ * since a sender that was kept from sending sends many at once. -E2BIG: more than FLIGHT_SLOTS_MAX;
+ * -ENOMEM.
  */
 int flight_init(struct flight *flight, double rate_hz, int64_t timeout_ns, uint32_t warmup);
 void flight_free(struct flight *flight);
@@ -73,21 +71,23 @@ static inline bool flight_has_room(const struct flight *flight)
 	return flight->next - flight->oldest <= flight->mask;
 }
 
-/* Whether the probe counts. */
+/* Whether the probe counts: it is not for warming up. */
 static inline bool flight_counted(const struct flight *flight, uint32_t sequence)
 {
 	return sequence >= flight->warmup;
 }
 
-/* The next probe has been sent; there must be room. */
+/* Notes that the next probe was sent. flight_has_room() must be true. */
 void flight_sent(struct flight *flight, int64_t due_ns, int64_t sent_ns);
-/* An answer to `sequence` came; `sent_ns` is what it says of when that was sent. FLIGHT_FIRST:
- * *slot is set, valid until the next flight_sent. */
+/*
+ * Notes an answer to `sequence`. `sent_ns` is the time of sending that the answer brought back.
+ * FLIGHT_FIRST: *slot is the probe's, valid until the next flight_sent().
+ */
 enum flight_verdict flight_answer(struct flight *flight, uint32_t sequence, int64_t sent_ns,
 				  const struct flight_slot **slot);
-/* Gives up those that `now_ns` finds too old. */
+/* Gives up the probes whose timeout has passed. */
 void flight_expire(struct flight *flight, int64_t now_ns);
-/* Those still waited for don't count as sent: the run ends early. */
+/* For a run that ends early: probes without an answer don't count as sent. */
 void flight_abandon(struct flight *flight);
-/* When the oldest is given up; INT64_MAX when none is waited for. */
+/* When the oldest probe will be given up; INT64_MAX: none is waited for. */
 int64_t flight_deadline(const struct flight *flight);

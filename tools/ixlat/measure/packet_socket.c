@@ -15,7 +15,7 @@
 #include "probe.h"
 #include "tools/ixtap/output.h"
 
-/* 0, or -errno. */
+/* Reads the interface's address, MTU and kind: 0, or -errno. */
 static int look_at(int fd, const char *interface, uint8_t mac[6], unsigned int *mtu, bool *ethernet)
 {
 	struct ifreq request = {0};
@@ -32,7 +32,10 @@ static int look_at(int fd, const char *interface, uint8_t mac[6], unsigned int *
 	return 0;
 }
 
-/* Bound only now: before, it would take frames of every interface. */
+/*
+ * Gives the socket its protocol together with its interface. A packet socket that has a protocol
+ * and no interface receives from all of them.
+ */
 static int bind_to(int fd, const char *interface)
 {
 	struct sockaddr_ll address = {

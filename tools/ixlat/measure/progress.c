@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread of its own writes to the terminal, which can take as long as it likes: the loop that
- * measures waits for nobody.
+ * A thread of its own writes to the terminal. A write to a terminal can take long, and must not
+ * hold up the loop that measures.
  */
 #include "progress.h"
 
@@ -69,7 +69,7 @@ void progress_start(struct progress *progress)
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&progress->end, &clock);
 	pthread_condattr_destroy(&clock);
-	/* Signals are for the thread that measures: they end its sleep. */
+	/* Signals must go to the thread that measures, where they end a sleep. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	progress->running = pthread_create(&progress->thread, NULL, show_until_end, progress) == 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A line on the terminal for as long as a run takes, from its third second. */
+/* A line on the terminal during a run, from the third second on. */
 #pragma once
 
 #include <pthread.h>
@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 struct progress {
-	/* Written by the run, in its loop: no more than a store. */
+	/* Stored by the loop that measures. */
 	_Atomic uint32_t sent, received;
-	uint32_t total;    /* probes; 0: by time */
-	double duration_s; /* then, of this */
-	/* Its own. */
+	uint32_t total;    /* probes of the run; 0: the run ends after duration_s */
+	double duration_s; /* used when `total` is 0 */
+	/* Used in progress.c only. */
 	pthread_t thread;
 	bool running;
 	pthread_mutex_t mutex;
@@ -20,7 +20,7 @@ struct progress {
 	bool ended;
 };
 
-/* Starts showing, if standard error is a terminal. A failure only means that nothing is shown. */
+/* Shows the line if standard error is a terminal, and if that is possible. */
 void progress_start(struct progress *progress);
-/* Ends it and wipes the line. */
+/* Wipes the line. */
 void progress_stop(struct progress *progress);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Datagrams and frames. The stamp of reception is taken right after the call that brought the
- * probe, that of sending right before the call that takes the answer away.
+ * The reflector of datagrams and frames. The stamp of reception is taken right after the call that
+ * receives the probe, the stamp of sending right before the call that sends the answer.
  *
- * A datagram's answer leaves from the address that the probe was sent to, even where the host has
- * several: that address comes with the probe as ancillary data and goes back with the answer.
+ * The answer to a datagram comes from the address that the probe was sent to, also where the host
+ * has several. That address arrives as ancillary data, which is passed back when sending.
  */
 #include "reflect.h"
 
@@ -29,13 +29,13 @@
 
 enum {
 	IN_BYTES = 1 << 16,
-	/* A signal that comes just before the wait ends it this late. */
+	/* A signal that comes right before the wait does not end it; the end of the wait does. */
 	WAIT_MAX_US = 200000,
 };
 
 struct reflector {
 	int fd;
-	const char *interface; /* of a raw one */
+	const char *interface; /* if raw */
 	bool raw, busy;
 	uint8_t own_mac[6];
 	uint8_t *in;
@@ -70,7 +70,7 @@ static int bind_one(const struct addrinfo *address, bool any)
 		return -errno;
 	if (address->ai_socktype == SOCK_STREAM)
 		err = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	/* Any address of IPv6 is any of IPv4 too. */
+	/* A socket for any IPv6 address takes IPv4 too. */
 	if (!err && address->ai_family == AF_INET6 && any)
 		err = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (!err && address->ai_socktype == SOCK_DGRAM)
@@ -98,7 +98,7 @@ int reflect_bind(const struct ixlat_options *options, int type)
 		fail("--listen: cannot find %s: %s", options->listen, gai_strerror(err));
 		return -1;
 	}
-	/* IPv6 first: bound to any address it takes both. */
+	/* IPv6 first: a socket for any IPv6 address takes IPv4 too. */
 	for (int round = 0; round < 2 && fd < 0; round++)
 		for (struct addrinfo *each = found; each && fd < 0; each = each->ai_next)
 			if ((each->ai_family == AF_INET6) == (round == 0))
@@ -140,7 +140,7 @@ static int open_reflector(struct reflector *reflector, const struct ixlat_option
 
 /* ---- Answering ---- */
 
-/* The length of what came, negative when nothing did. */
+/* The length of a message, or -1 with errno. */
 static ssize_t receive(struct reflector *reflector)
 {
 	reflector->data = (struct iovec){.iov_base = reflector->in, .iov_len = IN_BYTES};
@@ -156,8 +156,8 @@ static ssize_t receive(struct reflector *reflector)
 }
 
 /*
- * The kernel is to choose the way back, not to take that of the probe: what the interface's number
- * says when sending. Only addresses that mean nothing without one keep it.
+ * Takes the interface's number out of the ancillary data, since it would force the answer out of
+ * that interface; the kernel's routes should decide. Link-local addresses need the number.
  */
 static void forget_interface(struct msghdr *message)
 {
@@ -176,7 +176,7 @@ static void forget_interface(struct msghdr *message)
 	}
 }
 
-/* Turns the frame round: false if it was not for us alone, or has no sender to answer. */
+/* Swaps the frame's addresses. False: the frame was not for us alone, or its sender is a group. */
 static bool turn_round(struct reflector *reflector)
 {
 	struct ether_header *header = (struct ether_header *)reflector->in;
@@ -202,18 +202,18 @@ static void answer(struct reflector *reflector, size_t length, int64_t received_
 	if (!reflector->raw)
 		forget_interface(&reflector->message);
 	probe_stamp_sent(probe, clock_ns());
-	/* An answer that can't go is a lost one, and the sender counts those. */
+	/* The sender of the probe counts an answer that cannot be sent as lost. */
 	sendmsg(reflector->fd, &reflector->message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Errors that say that a later call can succeed: nothing there, or a datagram that was refused. */
+/* Whether a later call can succeed: nothing was there, or an earlier answer was refused. */
 static bool passes(int err)
 {
 	return err == EAGAIN || err == EINTR || err == ECONNREFUSED || err == EHOSTUNREACH ||
 	       err == ENETUNREACH || err == ENETDOWN || err == ENOBUFS || err == ENOMEM;
 }
 
-/* Whether the raw socket's interface was deleted: the socket never hears of a new one. */
+/* Whether the raw socket's interface was deleted. A new one of that name is not the socket's. */
 static bool gone(const struct reflector *reflector)
 {
 	struct sockaddr_ll at = {0};
@@ -225,7 +225,10 @@ static bool gone(const struct reflector *reflector)
 
 static int answer_all(struct reflector *reflector)
 {
-	/* A deletion begins as any other "down", and there is no second error when it is done. */
+	/*
+	 * A deletion begins by setting the interface down, which gives an error. Its end gives
+	 * none. So while the interface is down, every round asks whether it is gone.
+	 */
 	bool down = false;
 
 	while (!stop_asked()) {

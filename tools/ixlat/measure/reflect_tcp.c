@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream brings probes one after another, perhaps several at once or half of one. A connection
- * has room for the largest; while its answer can't go, nothing more is read from it, so a sender
- * that does not take its answers fills its own queue and nobody's memory.
+ * The reflector of TCP connections. One read can bring several probes, or a part of one; a
+ * connection's buffer holds the largest. Nothing is read from a connection while an answer waits to
+ * be sent. So a sender that does not read its answers fills its own queue, and none of our memory.
  */
 #include "reflect.h"
 
@@ -23,19 +23,19 @@
 
 enum {
 	CONNECTIONS_MAX = 64,
-	IN_BYTES = 1 << 16, /* the longest message and a byte */
-	/* A signal that comes just before the wait ends it this late. */
+	IN_BYTES = 1 << 16, /* more than the longest message */
+	/* A signal that comes right before the wait does not end it; the end of the wait does. */
 	WAIT_MAX_MS = 200,
-	/* A sender that is silent for so long is asked whether it is there still. */
+	/* After so long without a probe the kernel asks whether the sender is still there. */
 	KEEPALIVE_S = 60,
 };
 
 struct connection {
 	int fd;
 	uint8_t *in;
-	size_t start, end;   /* what has come and is not answered */
-	size_t answer_left;  /* bytes of the answer at `start` that are not out yet */
-	int64_t received_ns; /* the last of it */
+	size_t start, end;   /* received, and not answered yet */
+	size_t answer_left;  /* bytes of the answer at `start` that are not sent yet */
+	int64_t received_ns; /* when the last of these bytes were received */
 };
 
 struct server {
@@ -44,7 +44,7 @@ struct server {
 	struct pollfd waiting[1 + CONNECTIONS_MAX]; /* the listening socket first */
 };
 
-/* 0: it is out. -EAGAIN, or why the connection is of no use any more. */
+/* 0: all of the answer is sent. -EAGAIN: not yet. Other -errno: the connection has ended. */
 static int send_answer(struct connection *connection)
 {
 	while (connection->answer_left) {
@@ -59,7 +59,7 @@ static int send_answer(struct connection *connection)
 	return 0;
 }
 
-/* Answers what has come: 0 when nothing whole is left, otherwise as send_answer. */
+/* Answers all whole probes: 0, or as send_answer(). */
 static int answer_messages(struct connection *connection)
 {
 	for (;;) {
@@ -84,7 +84,7 @@ static int answer_messages(struct connection *connection)
 	}
 }
 
-/* Reads what is there: 0, or why the connection has ended. */
+/* 0, or why the connection has ended. */
 static int receive(struct connection *connection)
 {
 	ssize_t got;
@@ -102,7 +102,7 @@ static int receive(struct connection *connection)
 	return got ? 0 : -ECONNRESET;
 }
 
-/* What there is to do on a connection: 0, or why it has ended. */
+/* Goes on with a connection that poll(2) reported: 0, or why the connection has ended. */
 static int serve(struct connection *connection)
 {
 	int err = connection->answer_left ? send_answer(connection) : receive(connection);
@@ -112,7 +112,7 @@ static int serve(struct connection *connection)
 	return err == -EAGAIN ? 0 : err;
 }
 
-/* Whether it could be taken. */
+/* False: there is no memory or no file descriptor for a further connection. */
 static bool take_connection(struct server *server)
 {
 	int fd = accept4(server->waiting[0].fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -140,10 +140,10 @@ static void drop_connection(struct server *server, size_t i)
 
 static int serve_all(struct server *server)
 {
-	bool room = true; /* for another connection: memory, and file descriptors */
+	bool room = true; /* memory and a file descriptor for a further connection */
 
 	while (!stop_asked()) {
-		/* Who comes when all places are taken, or there was no room just now, waits. */
+		/* Without a place or without room, connections wait in the kernel's queue. */
 		server->waiting[0].events = room && server->count < CONNECTIONS_MAX ? POLLIN : 0;
 		for (size_t i = 0; i < server->count; i++)
 			server->waiting[1 + i] = (struct pollfd){
@@ -156,7 +156,7 @@ static int serve_all(struct server *server)
 			fail("cannot wait for connections: %s", strerror(errno));
 			return -1;
 		}
-		/* From the end, since the last takes the place of one that is dropped. */
+		/* Backwards, since drop_connection() moves the last one. */
 		for (size_t i = server->count; i-- > 0;)
 			if (server->waiting[1 + i].revents && serve(&server->connections[i]))
 				drop_connection(server, i);

@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread sends and receives. With a second one for receiving, every probe would wait for a
- * switch between them where there is one processor, and they would share the table of probes; here
- * the worst is that an answer comes while a probe is being sent, and is read one send later.
+ * One thread sends and receives. Two threads would have to share the table of probes, and on one
+ * processor every probe would wait for a switch between them. With one thread, an answer that comes
+ * while a probe is being sent is read after that send.
  *
- * In its round the thread gives up what is too old, sends the probe that is due, and takes the
- * answers that are there. Then it sleeps in ppoll(2) until an answer comes or the next
- * probe is due, but wakes SPIN_NS before and looks for answers until then: a timer wakes it late,
- * and that would be in every time measured. With --busy it never sleeps.
+ * In each round the thread gives up probes that are too old, sends the probe that is due, and takes
+ * the answers that are there. Then it sleeps in ppoll(2) until an answer comes, or until SPIN_NS
+ * before the next probe is due. From then on it looks for answers without sleep, since a timer
+ * would wake it too late, and every measured time would have that in it. With --busy it never
+ * sleeps.
  *
- * At a fixed rate, probe n is due at start + n / rate, whatever happens. If the thread could not
- * send in time (the kernel's queue was full, something else had the processor), the probes that are
- * overdue go at once, and their time counts from when they were due: a pause that kept ten probes
- * from being sent shows as ten long times, not as none. That is the correction of "coordinated
- * omission"; the times from when they were sent are kept too. What has not gone a timeout after the
- * whole schedule is never sent, and counted as such: the rate was too high for this sender.
+ * At a fixed rate, probe n is due at start + n / rate, whatever happens. The thread may be unable
+ * to send in time: the kernel's queue is full, or another program has the processor. It then sends
+ * all overdue probes at once, and their times count from when they were due. So a pause that delays
+ * ten probes shows as ten long times and not as none, which is the correction of "coordinated
+ * omission". The times from when the probes were sent are kept too. Probes that are not sent a
+ * timeout after the last one was due are never sent, and are counted: the rate was too high for
+ * this sender.
  *
- * Nothing is allocated or written in the loop.
+ * The loop allocates no memory and writes no text.
  */
 #include "run.h"
 
@@ -38,9 +40,9 @@
 enum {
 	RECEIVE_BATCH = 16,
 	SPIN_NS = 50000,
-	/* A signal that comes just before the sleep ends it this late. */
+	/* A signal that comes right before a sleep does not end it; the end of the sleep does. */
 	SLEEP_MAX_NS = 100000000,
-	GIVE_UP_S = 5, /* and a timeout, without any answer: nobody is there */
+	GIVE_UP_S = 5, /* a run without any answer for so long and a timeout is given up */
 };
 
 struct run {
@@ -50,13 +52,13 @@ struct run {
 	struct flight flight;
 	struct progress progress;
 	uint32_t id;
-	uint32_t total; /* probes to send, those for warming up too; UINT32_MAX: by time */
+	uint32_t total; /* probes, with those for warming up; UINT32_MAX: the run ends by time */
 	int64_t start_ns;
-	int64_t end_ns;       /* at a fixed rate: what is not sent by then is not sent at all */
+	int64_t end_ns;       /* at a fixed rate: nothing is sent from then on */
 	int64_t measured_ns;  /* when the first probe that counts was due; 0: not yet */
-	int64_t last_ns;      /* the last answer */
-	uint32_t answered;    /* for progress: those for warming up too */
-	int64_t attempted_ns; /* when the next probe was first tried; 0: not yet */
+	int64_t last_ns;      /* when the last answer came */
+	uint32_t answered;    /* probes, with those for warming up */
+	int64_t attempted_ns; /* the first attempt to send the next probe; 0: none yet */
 	struct rusage usage;  /* when the first probe that counts was sent */
 };
 
@@ -75,7 +77,7 @@ static int64_t due_at(const struct run *run, uint32_t sequence)
 	return run->start_ns + llround(sequence * (1e9 / run->options->rate_hz));
 }
 
-/* When the next probe is to be sent; INT64_MAX: not before an answer or a loss, or never. */
+/* When the next probe is due; INT64_MAX: not before an answer or a loss, or never. */
 static int64_t next_due(const struct run *run, int64_t now_ns)
 {
 	if (all_sent(run, now_ns))
@@ -111,8 +113,8 @@ static void note_sent(struct run *run, int64_t due_ns, int64_t sent_ns)
 }
 
 /*
- * Sends the probe that is due. What the kernel has no room for is tried again in the next round,
- * for as long as a probe is waited for; any other refusal makes it a probe that was lost.
+ * Sends the probe that is due. If the kernel has no room for it, the next rounds try again, for a
+ * timeout at most. After that, or when the kernel refuses the probe, it counts as sent and lost.
  */
 static void send_next(struct run *run, int64_t due_ns)
 {
@@ -169,7 +171,7 @@ static int record(struct run *run, const struct probe_stamps *stamps,
 	return times[RESULT_FORWARD].counters ? record_one_way(run, stamps) : 0;
 }
 
-/* One message, whatever it is. */
+/* Takes one message, which may be anything. */
 static int take(struct run *run, const struct probe *probe, size_t length)
 {
 	const struct flight_slot *slot = NULL;
@@ -194,8 +196,8 @@ static int take(struct run *run, const struct probe *probe, size_t length)
 }
 
 /*
- * Takes what is there, RECEIVE_BATCH messages at most so that sending keeps its time: how many, or
- * -1. In a closed loop it leaves after the answer, so that the next probe goes.
+ * Takes the messages that are there, and returns their number or -1. Sending must not wait: there
+ * is a limit of RECEIVE_BATCH, and without a rate nothing more is read after the one answer.
  */
 static int receive(struct run *run)
 {
@@ -224,7 +226,7 @@ static int receive(struct run *run)
 			     strerror((int)-length));
 			return -1;
 		}
-		/* Of a datagram sent before (port unreachable and so on): the next call goes on. */
+		/* An error of an earlier datagram, as "port unreachable": the next call goes on. */
 		break;
 	}
 	return taken;
@@ -246,7 +248,7 @@ static void rest(const struct run *run, int64_t now_ns, int64_t due_ns)
 {
 	int64_t until_ns = flight_deadline(&run->flight);
 
-	/* Blocked by a full queue: look again soon. */
+	/* The kernel's queue is full: try again soon. */
 	if (run->attempted_ns && due_ns <= now_ns)
 		until_ns = now_ns + SPIN_NS;
 	else if (due_ns - SPIN_NS < until_ns)
@@ -274,7 +276,7 @@ static int loop(struct run *run)
 		if (due_ns <= now_ns)
 			send_next(run, due_ns);
 		else
-			sender_ready(&run->sender); /* what is left of a message goes when it can */
+			sender_ready(&run->sender); /* sends the rest of a message */
 		taken = receive(run);
 		if (taken < 0)
 			return -1;
@@ -327,7 +329,7 @@ static int prepare(struct run *run)
 	run->total = probes_in_all(options);
 	run->progress.total = run->total == UINT32_MAX ? 0 : run->total;
 	run->progress.duration_s = options->duration_s;
-	/* Both make it more even where they are allowed, and change nothing else. */
+	/* No page faults, no slack of timers. Where this is not allowed the run goes on without. */
 	mlockall(MCL_CURRENT);
 	prctl(PR_SET_TIMERSLACK, 1);
 	return 0;

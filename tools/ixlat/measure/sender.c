@@ -21,9 +21,9 @@
 
 enum {
 	CONNECT_TIMEOUT_MS = 5000,
-	IN_BYTES = 2 << 16, /* of one message, or of several that a TCP connection has brought */
+	IN_BYTES = 2 << 16, /* one datagram, or several messages of a TCP connection */
 };
-/* No packet lies in a queue for longer; a stamp that is older is from a clock that was set. */
+/* A packet does not wait that long in a queue: if its stamp says so, the clock was set. */
 #define STAMP_AGE_MAX_NS (60 * NS_PER_S)
 
 /* ---- Opening ---- */
@@ -185,7 +185,7 @@ int sender_send(struct sender *sender)
 	if (sender->mode == MODE_TCP) {
 		sender->out_left = sender->out_bytes;
 		err = sender_ready(sender);
-		/* What is left goes later: for the caller it is sent. */
+		/* The rest is sent later; for the caller the message is sent. */
 		return err == -EAGAIN ? 0 : err;
 	}
 	if (send(sender->fd, sender->out, sender->out_bytes, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
@@ -195,7 +195,7 @@ int sender_send(struct sender *sender)
 
 /* ---- Receiving ---- */
 
-/* Reads at `in` + `offset`: the bytes there, or -errno. */
+/* Reads to `in` + `offset`: the number of bytes, or -errno. */
 static ssize_t read_more(struct sender *sender, size_t offset, int flags)
 {
 	ssize_t got =
@@ -207,14 +207,16 @@ static ssize_t read_more(struct sender *sender, size_t offset, int flags)
 	return got;
 }
 
-/* When the kernel says that the message came, or now. */
+/* When the kernel received the message, by its stamp; without one that makes sense, now. */
 static int64_t stamp_of(struct msghdr *message)
 {
 	struct timespec stamp, now;
 	int64_t age_ns, now_ns;
 
-	/* In this order what comes between the two makes the message younger, not older than its
-	 * probe. */
+	/*
+	 * CLOCK_REALTIME first. A delay between the two calls then makes the time too late. In the
+	 * other order it would be too early, perhaps before the probe was sent.
+	 */
 	clock_gettime(CLOCK_REALTIME, &now);
 	now_ns = clock_ns();
 	for (struct cmsghdr *each = CMSG_FIRSTHDR(message); each;
@@ -264,7 +266,7 @@ static ssize_t receive_frame(struct sender *sender, const struct probe **probe)
 
 	if (got < 0)
 		return got;
-	/* A promiscuous interface brings what is for others. */
+	/* A promiscuous interface receives frames for others too. */
 	if (got < ETHER_HDR_LEN ||
 	    memcmp(header->ether_dhost, sender->own_mac, sizeof(sender->own_mac)))
 		return 0;
@@ -272,7 +274,7 @@ static ssize_t receive_frame(struct sender *sender, const struct probe **probe)
 	return got - ETHER_HDR_LEN;
 }
 
-/* The length of the message at the front of what has come, 0 if it is not whole yet, -EPROTO. */
+/* The length of the first message in `in`; 0: it is not whole yet; -EPROTO: it is none. */
 static ssize_t whole_message(const struct sender *sender)
 {
 	size_t have = sender->in_end - sender->in_start;
@@ -335,7 +337,6 @@ void sender_wait(const struct sender *sender, int64_t until_ns)
 	if (left_ns <= 0)
 		return;
 	left = (struct timespec){.tv_sec = left_ns / NS_PER_S, .tv_nsec = left_ns % NS_PER_S};
-	/* Ended by a signal or by an error of the socket: the caller finds out in its next round.
-	 */
+	/* A signal or an error of the socket also ends this; the caller's next round notices. */
 	ppoll(&waiting, 1, &left, NULL);
 }

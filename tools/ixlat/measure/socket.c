@@ -7,7 +7,7 @@ void socket_widen(int fd)
 {
 	int bytes = SOCKET_QUEUE_BYTES;
 
-	/* Beyond the system's limit with CAP_NET_ADMIN, otherwise up to it. */
+	/* CAP_NET_ADMIN lifts the system's limit. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }

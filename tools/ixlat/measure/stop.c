@@ -14,7 +14,7 @@ static void ask(int number)
 
 void stop_on_signals(void)
 {
-	/* Without SA_RESTART. */
+	/* Without SA_RESTART a signal ends a system call that waits. */
 	struct sigaction action = {.sa_handler = ask};
 
 	sigaction(SIGINT, &action, NULL);

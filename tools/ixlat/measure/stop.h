@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* SIGINT and SIGTERM end what runs, in order. */
+/* SIGINT and SIGTERM: a run or a reflector ends in order. */
 #pragma once
 
 #include <stdbool.h>
 
-/* From now on they set a flag and end a system call that waits. */
+/* From now on both set a flag and end a system call that waits. */
 void stop_on_signals(void);
+/* Whether one of them came. */
 bool stop_asked(void);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first file is the base that the ratios are of. Percentiles come from the histograms, not from
- * the numbers that stand beside them in the file. Files may come from anywhere: what is not as it
- * should be is refused with its name.
+ * Ratios are to the first file. Percentiles come from the histograms, not from the numbers beside
+ * them in the file. A file may come from anywhere, so everything in it is checked.
  */
 #include "compare.h"
 
@@ -99,9 +98,9 @@ static int read_run(struct compared *compared, const char *path)
 
 /* ---- Values ---- */
 
-enum { ROWS = RESULT_ROW_STDDEV }; /* all but the standard deviation */
+enum { ROWS = RESULT_ROW_STDDEV }; /* all but the standard deviation, which is last */
 
-/* The ratio to the base; a base of 0 has none, and -1 is returned. */
+/* -1: the base is 0. */
 static double ratio(double value, double base)
 {
 	return base > 0 ? value / base : -1;
@@ -177,7 +176,7 @@ static void put_table(const struct comparison *comparison)
 	put(COLOUR_NONE, "\n");
 }
 
-/* Runs that were not made alike can be compared, but the reader should know. */
+/* Warns of runs with different options: they can be compared, but the reader should know. */
 static void put_differences(const struct comparison *comparison)
 {
 	static const char *const members[] = {"mode", "size_bytes", "rate_hz"};

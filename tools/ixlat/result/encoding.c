@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * The format:
+ *
  *   base64( cookie 0x1c849314, length, deflate(
  *       cookie 0x1c849313, length of the counters, offset of the first (0), digits,
  *       lowest, highest, factor for doubles (1.0), counters ) )
  *
- * All big endian; four bytes each, eight from `lowest` on. A counter is a zigzag number in base
- * 128, low digits first, whose ninth byte holds 8 bits; a negative one says how many counters in a
- * row are 0.
+ * Numbers are big endian. They have four bytes; lowest, highest and factor have eight. A counter is
+ * a zigzag number in base 128, low digits first; its ninth byte, if there is one, holds 8 bits. A
+ * negative number -n stands for n counters that are 0.
  */
 #include "encoding.h"
 
@@ -68,7 +70,7 @@ static uint8_t *put_number(uint8_t *to, int64_t number)
 	return to;
 }
 
-/* Where the number ends, or NULL. */
+/* Returns the number's end; NULL: it is not whole. */
 static const uint8_t *get_number(const uint8_t *from, const uint8_t *end, int64_t *number)
 {
 	uint64_t zigzag = 0;
@@ -86,7 +88,7 @@ static const uint8_t *get_number(const uint8_t *from, const uint8_t *end, int64_
 	return NULL;
 }
 
-/* The counters up to the last that is not 0; returns the end. */
+/* Writes the counters up to the last that is not 0, and returns their end. */
 static uint8_t *put_counters(uint8_t *to, const struct histogram *histogram)
 {
 	size_t used = histogram->length, i = 0;
@@ -135,7 +137,7 @@ static int get_counters(const uint8_t *from, const uint8_t *end, struct histogra
 /* ---- base64 ---- */
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
-enum { PADDING = 64 }; /* its place in the alphabet; it stands for no number */
+enum { PADDING = 64 }; /* the index of '=' */
 
 static char *base64_write(const uint8_t *from, size_t bytes)
 {
@@ -160,7 +162,7 @@ static char *base64_write(const uint8_t *from, size_t bytes)
 	return text;
 }
 
-/* The bytes (free them) and their number; NULL: no memory, or *bytes is 0 and it is no base64. */
+/* Returns the bytes, to be freed. NULL: `text` is no base64 if *bytes is 0, else no memory. */
 static uint8_t *base64_read(const char *text, size_t *bytes)
 {
 	size_t length = strlen(text), used = 0;
@@ -196,7 +198,7 @@ static uint8_t *base64_read(const char *text, size_t *bytes)
 
 /* ---- The whole ---- */
 
-/* The inner part, not compressed yet: its bytes, or NULL. */
+/* The inner part, to be compressed; NULL: no memory. */
 static uint8_t *write_inner(const struct histogram *histogram, size_t *bytes)
 {
 	uint8_t *inner = malloc(INNER_BYTES + histogram->length * NUMBER_BYTES_MAX);
@@ -235,7 +237,7 @@ char *encoding_write(const struct histogram *histogram)
 	return text;
 }
 
-/* Whatever `inner` holds, it is read no further than its bytes. */
+/* `inner` may hold anything. */
 static int read_inner(const uint8_t *inner, size_t bytes, struct histogram *out)
 {
 	struct histogram made;
@@ -258,7 +260,7 @@ static int read_inner(const uint8_t *inner, size_t bytes, struct histogram *out)
 
 static int read_outer(const uint8_t *outer, size_t bytes, struct histogram *out)
 {
-	/* No more than the counters that we take can fill. */
+	/* The largest that we take. */
 	uLongf room = INNER_BYTES + (uLongf)HISTOGRAM_COUNTERS_MAX * NUMBER_BYTES_MAX;
 	uint8_t *inner;
 	int err;

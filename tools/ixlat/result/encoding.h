@@ -7,10 +7,10 @@
 
 #include "histogram.h"
 
-/* The text (free it), or NULL: no memory. */
+/* The text, to be freed; NULL: no memory. */
 char *encoding_write(const struct histogram *histogram);
 /*
- * Makes the histogram that `text` holds, whatever it is. 0; -EINVAL: it holds none; -E2BIG: one
- * with more counters than HISTOGRAM_COUNTERS_MAX; -ENOMEM.
+ * Makes the histogram that `text` holds; `text` may be anything. -EINVAL: it holds none; -E2BIG:
+ * more than HISTOGRAM_COUNTERS_MAX counters; -ENOMEM.
  */
 int encoding_read(const char *text, struct histogram *out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counting and percentiles; see histogram.h for the layout. */
+/* histogram.h has the layout of the counters. */
 #include "histogram.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 enum { TICKS_PER_HALVING = 5 };
 
-/* Bits to write `value` with. */
+/* The number of bits of `value`. */
 static int bits(uint64_t value)
 {
 	return value ? 64 - __builtin_clzll(value) : 0;
@@ -66,7 +66,7 @@ void histogram_record(struct histogram *histogram, int64_t value)
 	histogram->total++;
 }
 
-/* How often the step has doubled at `index`. */
+/* How often the step has doubled before `index`. */
 static int doubling_of(const struct histogram *histogram, size_t index)
 {
 	int half = (int)(index >> histogram->half_bits);
@@ -94,7 +94,7 @@ static int64_t highest_at(const struct histogram *histogram, size_t index)
 	return lowest_at(histogram, index) + (step_at(histogram, index) - 1);
 }
 
-/* The value in the middle, for sums. */
+/* The value that stands for all of a counter in sums. */
 static double middle(const struct histogram *histogram, size_t index)
 {
 	return (double)lowest_at(histogram, index) + (double)(step_at(histogram, index) >> 1);
@@ -141,7 +141,8 @@ double histogram_stddev(const struct histogram *histogram)
 
 int64_t histogram_percentile(const struct histogram *histogram, double percentile)
 {
-	/* The least bit less, so that 99.9 % of 1000 is the 999th value, not the 1000th. */
+	/* The double 99.9 is a little above 99.9, and would make 99.9 % of 1000 the 1000th value.
+	 */
 	double wanted = ceil(nextafter(percentile, 0) / 100 * (double)histogram->total);
 	uint64_t seen = 0;
 
@@ -158,8 +159,8 @@ int64_t histogram_percentile(const struct histogram *histogram, double percentil
 }
 
 /*
- * The percentile of the line after one at `percentile`: the part above is cut in TICKS_PER_HALVING
- * steps for as long as it takes to halve it. When it is too small to be cut, the next is 100.
+ * The percentile of the next line. The distance to 100 is halved in TICKS_PER_HALVING equal steps,
+ * and then the rest of it. 100 follows when the distance is too small to be halved.
  */
 static double percentile_after(double percentile)
 {
@@ -175,10 +176,11 @@ bool histogram_next(const struct histogram *histogram, struct histogram_step *st
 
 	if (step->last || histogram->total == 0)
 		return false;
-	/* All are counted: what remains is the line of 100 %, at the same value. */
+	/* When all values are counted, only the line of 100 % is left. */
 	step->percentile = step->count == histogram->total ? 100 : step->next_percentile;
 	step->last = step->percentile >= 100;
-	/* A counter with a large share has several lines. */
+	/* Goes on to the counter that has this percentile: perhaps the same as for the line before.
+	 */
 	while (step->count == 0 ||
 	       (step->count < histogram->total &&
 		(step->last || 100 * (double)step->count / total < step->percentile)))

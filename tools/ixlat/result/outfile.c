@@ -28,7 +28,7 @@ int outfile_open(struct outfile *outfile, const char *path)
 	}
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd >= 0) {
-		/* It can be made. */
+		/* The file can be made, and is not there until it is written. */
 		outfile->made = true;
 		close(fd);
 		unlink(path);
@@ -53,7 +53,8 @@ int outfile_begin(struct outfile *outfile)
 		outfile->file = fopen(outfile->path, "we");
 		return outfile->file ? 0 : refuse(outfile->path);
 	}
-	/* A pipe or a device has no length; nor does standard output when it is appended to. */
+	/* A pipe or a device cannot be emptied; standard output must not be, it may be appended to.
+	 */
 	if (outfile->file == stdout || fstat(fileno(outfile->file), &status) < 0 ||
 	    !S_ISREG(status.st_mode) || ftruncate(fileno(outfile->file), 0) == 0)
 		return 0;
@@ -86,7 +87,7 @@ int outfile_json(struct outfile *outfile, json_t *object)
 	if (!object)
 		fail("out of memory");
 	else if (outfile_begin(outfile) == 0) {
-		/* What went wrong with the file shows when it is closed. */
+		/* outfile_commit() notices errors. */
 		json_dumpf(object, outfile->file, JSON_INDENT(2));
 		fputc('\n', outfile->file);
 		err = outfile_commit(outfile);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gnuplot gets its commands and the data in one temporary file as standard input, and draws into
- * another: no pipe can fill up, no file's name has to be written in its language, and the user's
- * file stays as it is unless there is a picture. Labels are the only foreign text in the commands;
- * what could end a string there is taken out of them.
+ * gnuplot reads its commands and the data from one temporary file, as standard input, and draws
+ * into another. So no pipe can fill up, no name of a file stands in the commands, and the user's
+ * file is written only when there is a picture. Labels are the only foreign text in the commands;
+ * characters that could end a string are replaced in them.
  *
- * The horizontal axis is 1 / (1 - percentile), logarithmic, so that 99 %, 99.9 % and 99.99 % are as
- * far apart from each other as 0 and 90 %.
+ * The horizontal axis is 1 / (1 - percentile) on a logarithmic scale. The distance from 99 % to
+ * 99.9 % is then that from 0 to 90 %.
  */
 #include "plot.h"
 
@@ -27,7 +27,7 @@
 
 enum {
 	GNUPLOT_TIMEOUT_MS = 60000,
-	/* Above this ratio of largest to smallest a linear axis would show only the largest. */
+	/* If the largest value is more than so many times the smallest, the axis is logarithmic. */
 	LINEAR_RATIO_MAX = 10,
 };
 
@@ -77,7 +77,7 @@ static void write_data(FILE *script, size_t number, const struct plot_line *line
 
 	fprintf(script, "$line%zu << END\n", number);
 	while (histogram_next(line->histogram, &step)) {
-		/* The last value again, where the curve ends: 100 % would be at infinity. */
+		/* 100 % would be at infinity: the last value stands at the end of the curve. */
 		double share = step.last ? (double)line->histogram->total
 					 : 1 / (1 - step.percentile / 100);
 
@@ -140,7 +140,7 @@ static void write_script(FILE *script, bool png, const char *title, const struct
 
 /* ---- Running it ---- */
 
-/* Waits for the child, kills it when it takes too long: its exit status, or -1. */
+/* Waits for the child and kills it if it takes too long. Its exit status; -1: it has none. */
 static int reap(pid_t pid)
 {
 	int pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -161,7 +161,7 @@ static int reap(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* gnuplot's exit status; -1 if it could not be run or did not end by itself. */
+/* gnuplot's exit status; -1: gnuplot could not be run, or did not end by itself. */
 static int run_gnuplot(FILE *script, FILE *picture, FILE *said)
 {
 	char name[] = GNUPLOT, defaults[] = "-d", from_input[] = "-";
@@ -214,7 +214,7 @@ int plot_write(struct outfile *outfile, const char *title, const struct plot_lin
 			rewind(script);
 			err = run_gnuplot(script, picture, said);
 		}
-		/* An error in a command does not change its exit status as it reads from a file. */
+		/* gnuplot exits with 0 after an error in a command that it read from a file. */
 		if (err || fseek(picture, 0, SEEK_END) < 0 || ftell(picture) == 0) {
 			complain(said);
 			err = -1;
@@ -222,7 +222,7 @@ int plot_write(struct outfile *outfile, const char *title, const struct plot_lin
 	} else {
 		fail("--plot: cannot make a temporary file: %s", strerror(errno));
 	}
-	/* What went wrong with the file shows when it is closed. */
+	/* outfile_commit() notices errors of writing. */
 	if (!err && outfile_begin(outfile) == 0)
 		err = copy(picture, outfile->file);
 	else

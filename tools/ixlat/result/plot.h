@@ -12,11 +12,11 @@ struct plot_line {
 	const struct histogram *histogram;
 };
 
-/* Whether gnuplot is there: 0, or -1 after a line on standard error. */
+/* 0: gnuplot is installed. -1 after a line on standard error. */
 int plot_check(void);
 /*
- * Draws into the file, PNG or SVG as its name says: 0, or -1 after a line on standard error; then
- * the file is as it was.
+ * Draws a line for each histogram into the file, PNG or SVG as its name ends: 0, or -1 after a line
+ * on standard error. The file is emptied only when there is a picture.
  */
 int plot_write(struct outfile *outfile, const char *title, const struct plot_line *lines,
 	       size_t count);

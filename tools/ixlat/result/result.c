@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A run's numbers, and as JSON. */
+/* A run's numbers, and the run as JSON. */
 #include "result.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include "encoding.h"
 #include "tools/ixtap/output.h"
 
-/* Longer than the longest run: nothing ever counts as this. */
+/* Longer than the longest run. */
 #define HIGHEST_NS ((int64_t)1 << 47)
 
 const struct result_percentile result_percentiles[RESULT_PERCENTILES] = {

@@ -27,10 +27,10 @@
 
 enum { RESULT_PERCENTILES = 5 };
 
-/* The times of a run; those that were not asked for have no counters. */
+/* The times of a run. Those that the options do not ask for have no counters. */
 enum result_time {
-	RESULT_RTT,         /* from when the probe should have been sent */
-	RESULT_UNCORRECTED, /* from when it was, at a fixed rate */
+	RESULT_RTT,         /* from when the probe was due */
+	RESULT_UNCORRECTED, /* from when the probe was sent; at a fixed rate */
 	RESULT_FORWARD,     /* one way, there */
 	RESULT_RETURN,      /* one way, back */
 	RESULT_TIMES,
@@ -40,30 +40,31 @@ struct result {
 	struct flight_counts counts;
 	uint64_t invalid;     /* messages that were no answer to a probe of this run */
 	uint64_t send_errors; /* probes that the kernel refused to send; they count as sent */
-	uint64_t unsent;      /* probes that the sender could not get to in time at this rate */
-	int last_error;       /* -errno of the last of those, or of what ended the run; 0: none */
+	uint64_t unsent;      /* probes that were due and never sent: the rate is too high */
+	int last_error;       /* -errno of the last error of sending or receiving; 0: none */
 	bool interrupted;
 	double duration_s; /* from the first probe that counts to the last answer */
 	double user_s, system_s;
 	struct histogram times[RESULT_TIMES];
 };
 
-/* The histograms that the options ask for: 0, or -1 after a line on standard error. */
+/* Makes the histograms that the options ask for: 0, or -1 after a line on standard error. */
 int result_init(struct result *result, const struct ixlat_options *options);
 void result_free(struct result *result);
+/* Answers per second. */
 double result_rate(const struct result *result);
 
-/* The percentiles that are shown everywhere. */
+/* The percentiles that are shown in text and in JSON. */
 extern const struct result_percentile {
 	double percentile;
 	const char *name;   /* p99.9 */
 	const char *member; /* p99_9_ns */
 } result_percentiles[RESULT_PERCENTILES];
 
-/* What is shown of a histogram, a row for each. */
+/* The rows of a table: the values that are shown of a histogram. */
 enum {
 	RESULT_ROW_MIN,
-	RESULT_ROW_PERCENTILES, /* the first of them */
+	RESULT_ROW_PERCENTILES, /* the first percentile */
 	RESULT_ROW_MAX = RESULT_ROW_PERCENTILES + RESULT_PERCENTILES,
 	RESULT_ROW_MEAN,
 	RESULT_ROW_STDDEV,
@@ -72,9 +73,9 @@ enum {
 const char *result_row_name(size_t row);
 double result_row_value(const struct histogram *histogram, size_t row);
 
-/* The run as an object (json_decref it); NULL: no memory. */
+/* The run as an object, to be released with json_decref(); NULL: no memory. */
 json_t *result_json(const struct result *result, const struct ixlat_options *options);
-/* For people, on standard output. */
+/* Prints the run for people. */
 void summary_write(const struct result *result, const struct ixlat_options *options);
-/* The label, by default what was measured: "udp 192.0.2.2". Into a buffer of at least 64 bytes. */
+/* The run's label. Without --label it is made in `out`, of at least 64 bytes: "udp 192.0.2.2". */
 const char *result_label(const struct ixlat_options *options, char *out, size_t bytes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A run as people read it. */
+/* A run as text, for people. */
 #include <stdio.h>
 
 #include "tools/ixlat/ixlat.h"
@@ -22,7 +22,7 @@ static void put_head(const struct ixlat_options *options)
 	    options->kernel_stamps ? ", kernel stamps" : "");
 }
 
-/* One count of several; shown only when it is not zero, or always. */
+/* Shows a count if it is not zero, or always. */
 static void put_count(const char *name, uint64_t count, bool always, enum colour colour)
 {
 	char text[FORMAT_BYTES];
@@ -74,7 +74,7 @@ static void put_times(const struct result *result)
 	}
 }
 
-/* What the table can't say by itself. */
+/* Says what the table can't. */
 static void put_notes(const struct result *result)
 {
 	uint64_t received = result->counts.received;
