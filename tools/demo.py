@@ -10,8 +10,8 @@
       the interface             driver              software        the far end of
       to look at                and bridge          82599           its cable
 
-The set-up lives in namespaces that nobody else sees (contained.py), so that nothing of it stays
-behind, whatever happens; with --shell it is made in the open, for you to use.
+The set-up lives in namespaces that nobody else sees (contained.py), so nothing of it stays, whatever
+happens. With --shell it is made in the open, for you to use.
 """
 import argparse
 import contextlib
@@ -52,8 +52,7 @@ LABEL = len("datasheet rules")
 
 
 class Screen:
-    """A table that grows by a row, the last of which may still change on a terminal. It fits
-    80 columns."""
+    """A table that grows row by row and fits 80 columns. On a terminal the last row may still change."""
 
     def __init__(self):
         self.live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
@@ -75,7 +74,7 @@ class Screen:
         self.line(f"  {label:<{LABEL}} {value:>13}  {note:<38}  {mark}".rstrip())
 
 
-if sys.stdout is None:  # closed by whoever started us
+if sys.stdout is None:  # our caller has closed it
     sys.stdout = open(os.devnull, "w", encoding="utf-8")
 screen = Screen()
 
@@ -88,7 +87,7 @@ def bar(fraction, width=20):
 # ---- Running things ----
 
 def command(*words, **more):
-    """Runs it; its error output is the reason of the failure."""
+    """Runs a command. Its error output is the reason of a failure."""
     done = subprocess.run(words, text=True, capture_output=True, check=False, **more)
     if done.returncode != 0:
         reason = (done.stderr or done.stdout).strip().splitlines()
@@ -110,7 +109,7 @@ def wait_until(condition, what):
 
 @contextlib.contextmanager
 def alone_in(folder):
-    """Two builds at once in one folder would be in each other's way."""
+    """Waits until no other build uses the folder."""
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "demo.lock"), "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -154,7 +153,7 @@ def carrier(namespace, interface):
 
 
 def start_daemon(log, own_child):
-    """ixtapd when it is ready."""
+    """Starts ixtapd and waits until it is ready."""
     daemon = subprocess.Popen(
         [program("ixtapd"), "--nic", f"soft:tap:{WIRE}", "--tap", TAP, "--netns", LEFT,
          "--address", f"{LEFT_V4}/24", "--address", f"{LEFT_V6}/64", "--up", "--control", CONTROL],
@@ -176,7 +175,7 @@ def set_up(log, own_child):
     daemon = start_daemon(log, own_child)
     try:
         command("ip", "link", "set", WIRE, "netns", RIGHT)
-        # nodad: the address is ours alone, and the tests need not wait for it.
+        # nodad: nobody else can have the address, and looking for a duplicate takes a while.
         command("ip", "-n", RIGHT, "address", "add", f"{RIGHT_V4}/24", "dev", WIRE)
         command("ip", "-n", RIGHT, "address", "add", f"{RIGHT_V6}/64", "dev", WIRE, "nodad")
         command("ip", "-n", RIGHT, "link", "set", WIRE, "up")
@@ -215,7 +214,7 @@ def stats():
 # ---- The tests ----
 
 def run_with_progress(words, label, seconds, show):
-    """Its output; meanwhile show(elapsed) says what to display."""
+    """Runs a command and returns its output. Meanwhile show(elapsed) says what to display."""
     started = time.monotonic()
     with subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           preexec_fn=contained.die_with_parent) as process:
@@ -268,7 +267,7 @@ def iperf_server():
 
 
 def iperf(label, seconds, *options):
-    """iperf3's own JSON; the rate shown meanwhile is that of the NIC's counters."""
+    """iperf3's JSON. The rate that is shown meanwhile comes from the NIC's counters."""
     last = [time.monotonic(), None]
 
     def show(elapsed):
@@ -300,7 +299,7 @@ def tcp(key, label, note, seconds, *options):
 
 
 def udp_buffer():
-    """The biggest socket buffer that the machine lets a program ask for."""
+    """The largest socket buffer that a program may ask for on this machine."""
     limits = []
     for name in ("rmem_max", "wmem_max"):
         with open(f"/proc/sys/net/core/{name}", encoding="ascii") as value:
@@ -319,7 +318,7 @@ def udp(seconds):
 
 
 def unaccounted(bridge):
-    """Frames that are neither delivered nor counted as dropped, in either direction."""
+    """The number of frames that are neither delivered nor counted as dropped, of both directions."""
     missing = 0
     for way in ("rx", "tx"):
         drops = sum(value for name, value in bridge.items() if name.startswith(f"{way}_drop_"))
@@ -384,7 +383,7 @@ def write_results(file, result):
 
 
 def demo(arguments):
-    """As process 1 of its namespaces, which end with it."""
+    """Runs as process 1 of the namespaces, which end with it."""
     def interrupted(number, _):
         for other in contained.SIGNALS:
             signal.signal(other, signal.SIG_IGN)
@@ -410,7 +409,7 @@ def demo(arguments):
         screen.line("interrupted; nothing is left behind")
         raise
     except (Failure, OSError) as reason:
-        with contextlib.suppress(OSError):  # it may be the screen that is gone
+        with contextlib.suppress(OSError):  # the screen itself may have gone
             screen.line()
         print(f"demo: {reason}", file=sys.stderr)
         return 1
@@ -421,7 +420,7 @@ def demo(arguments):
 
 
 def process_start(pid):
-    """What tells a process from a later one with its number; None if it has ended."""
+    """When the process started; a later one with its number started later. None: it has ended."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
             fields = stat.read().rpartition(")")[2].split()
@@ -451,11 +450,11 @@ def take_down():
         if alive():
             os.kill(state["pid"], signal.SIGKILL)
             wait_until(lambda: not alive(), "ixtapd is killed")
-    # Without the folder they are not ours.
+    # Without this folder the namespaces are not ours.
     for namespace in (LEFT, RIGHT) if os.path.isdir("/run/ixtap-demo") else ():
         if os.path.exists(f"/run/netns/{namespace}"):
             command("ip", "netns", "delete", namespace)
-    # What an ixtapd that was killed could not remove.
+    # An ixtapd that was killed could not remove these.
     for socket_path in (CONTROL, f"{CONTROL}.nic") if state is not None else ():
         with contextlib.suppress(FileNotFoundError):
             os.unlink(socket_path)

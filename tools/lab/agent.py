@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Process 1 of the guest: runs what the host asks for over a virtio port.
 
-A request is a line of JSON, {"run": "a shell command", "timeout": seconds}; so is its reply,
+A request is a line of JSON, {"run": "a shell command", "timeout": seconds}. Its reply is a line too,
 {"code": its exit status, "out": ..., "err": ...}. A command that is not done in time is killed
 with all that it started, and its code is 124, as with timeout(1). {"shell": true} gives the
-console a shell and replies when that ends. End of file, or an error: power off.
+console a shell; the reply comes when the shell ends. After the end of file or an error the guest
+powers off.
 """
 import ctypes
 import glob
@@ -26,7 +27,7 @@ RB_POWER_OFF = 0x4321FEDC
 
 
 def port_path():
-    """The device of our port, which may appear a moment after us."""
+    """The device of our port. It may appear a moment after we start."""
     for _ in range(1000):
         for name in glob.glob("/sys/class/virtio-ports/*/name"):
             with open(name, encoding="ascii") as file:
@@ -37,7 +38,7 @@ def port_path():
 
 
 def bury():
-    """The orphans of what ran: process 1 gets them."""
+    """Reaps the orphans of commands: process 1 is their parent."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -46,7 +47,8 @@ def bury():
 
 
 def ends_within(process, timeout):
-    """Sleeps till then: Popen.wait() looks twenty times a second, which costs what is measured meanwhile."""
+    """Sleeps until the process ends. Popen.wait() would look twenty times a second, and disturb
+    measurements."""
     pidfd = os.pidfd_open(process.pid)
     try:
         return bool(select.select([pidfd], [], [], timeout)[0])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A scenario is a list of checks, each a function of a Lab, run in order.
 
-A check returns what it measured, a dict, or None; what fails raises Failure. The others run all
-the same, unless the guest is dead or the check was vital."""
+A check returns a dict of what it measured, or None. A check that fails raises Failure. The next ones
+still run, unless the guest is dead or the check was vital."""
 import re
 import time
 
@@ -14,8 +14,8 @@ VFIO_RESETS = r"vfio-pci \S+ (resetting|reset done)$"
 
 
 class Scenario:
-    """@scenario.check("name") adds one. `text` is what the scenario is, report(lab, folder) writes a
-    page about it and returns its path, data(lab) is what the JSON has besides the checks."""
+    """@scenario.check("name") adds a check. `text` describes the scenario in a line. report(lab, folder)
+    writes a page and returns its path. data(lab) gives what the JSON has besides the checks."""
 
     def __init__(self, text, start, report=None, data=lambda lab: {}, deadline_s=900):
         self.text, self.start, self.deadline_s = text, start, deadline_s
@@ -29,7 +29,8 @@ class Scenario:
         return add
 
     def run(self, lab, begins, ends):
-        """The result of each check; calls begins(name) and ends(result) around it."""
+        """Runs the checks, with begins(name) before each and ends(result) after it. Returns the
+        results."""
         results = []
         for name, vital, function in self.checks:
             begins(name)
@@ -70,8 +71,8 @@ def ethtool_says(scenario, port, said):
 
 
 def rules_kept(lab, broken=None):
-    """The driver broke none of the datasheet's rules that ixnic watches, except those it is known to
-    break, {name: reason}: how often it did."""
+    """Fails if the driver broke a rule of the datasheet that ixnic watches, except those in `broken`,
+    {name: reason}. Returns how often it broke each of these."""
     known = broken or {}
     said = lab.nic.ask("violations")
     surprising = {name: rule["first"] for name, rule in said["rules"].items() if name not in known}
@@ -80,8 +81,8 @@ def rules_kept(lab, broken=None):
 
 
 def log_quiet(lab, about, harmless):
-    """The guest's kernel warns of nothing serious, and of nothing that matches `about`, except by lines
-    that match `harmless`."""
+    """Fails if the guest's kernel warns of something serious, or of something that matches `about`.
+    Lines that match `harmless` are allowed."""
     bad = [line for line in lab.guest.sh("dmesg --level=emerg,alert,crit,err,warn").splitlines()
            if re.search(rf"{SERIOUS}|{about}", line) and not re.search(harmless, line)]
     expect(not bad, "\n    ".join(bad[:10]))

@@ -6,9 +6,9 @@
     net_tap       port 1 reads and writes a TAP
     virtio-user   port 1 is a virtio NIC whose other half is the kernel's vhost-net, over a TAP
 
-testpmd runs in Debian's root for it (store.py), read-only, on a terminal of its own, since it
-reads commands and buffers what it prints to anything else. Its main thread waits for commands;
-processor 1 forwards, and is always busy.
+testpmd runs in a root of its own (store.py), read-only. It has a terminal, since it would buffer what
+it prints to anything else. Its main thread waits for commands; its thread on processor 1 forwards,
+and is always busy.
 """
 import contextlib
 import re
@@ -30,12 +30,12 @@ QUEUE_SIZE = 1024
 
 
 def shares(lab):
-    """For Lab.start: what prepare() mounts."""
+    """For Lab.start(): the folders that prepare() mounts."""
     return {"dpdk": lab.store.dpdk()}
 
 
 def prepare(lab):
-    """Once for a guest; the NIC is bound to vfio-pci apart."""
+    """To be called once for a guest. It does not bind the NIC to vfio-pci."""
     lab.guest.sh(
         f"mkdir -p {ROOT} /dev/pts && mount -t devpts devpts /dev/pts && "
         f"mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144,cache=loose,ro dpdk {ROOT} && "
@@ -47,8 +47,8 @@ def prepare(lab):
         raise Failure(f"the guest gives {have} of {HUGE_PAGES} huge pages")
 
 
-# Makes plain text of what a terminal gets. A change of the link is told at once, even in the midst
-# of a prompt.
+# Makes plain text of a terminal's output. testpmd reports a change of the link at once, even within a
+# prompt.
 PLAIN = (r"tr -d '\r' | sed -z 's/\x1b\[[0-9;]*[A-Za-z]//g; "
          r"s/\nPort [0-9]*: link state change event\n//g'")
 
@@ -58,7 +58,7 @@ class Testpmd:
 
     def __init__(self, lab, *options, eal=()):
         self.lab, self.guest = lab, lab.guest
-        # The NIC is given virtual addresses, which must fit the IOMMU: QEMU's has 39 bits. EAL maps
+        # The NIC gets virtual addresses. They must fit QEMU's IOMMU, which has 39 bits; EAL maps memory
         # from 4 GiB upward, well below that.
         words = ["dpdk-testpmd", "-l", "0,1", "--main-lcore", "0", "--in-memory", "--iova-mode=va",
                  "--no-telemetry", "--log-level=pmd.net.ixgbe.init:debug", "-a", lab.bdf, *eal,
@@ -109,7 +109,7 @@ class Testpmd:
         self.guest.until(f"cat {CODE}", "0", STOP_S)
 
     def do(self, *commands, timeout=COMMAND_S):
-        """What they print: one after the other, each typed when the last one's prompt is there."""
+        """Types the commands, each after the prompt that follows the last one. Returns what they print."""
         output = []
         for command in commands:
             text = self.guest.sh(
@@ -126,7 +126,7 @@ class Testpmd:
         return "\n".join(output)
 
 
-# ---- What the exception paths are used by ----
+# ---- The two ways to the kernel ----
 
 def pid(lab):
     return int(lab.guest.sh(f"cat {PID}"))
@@ -164,7 +164,7 @@ def net_tap(lab):
 
 
 def virtio_user(lab):
-    """The same through virtio-user and vhost-net."""
+    """As net_tap(), through virtio-user and vhost-net."""
     lab.guest.sh("modprobe -a tun vhost_net")
     return exception_path(lab, "vtap0", f"virtio_user0,path=/dev/vhost-net,queues=1,"
                                         f"queue_size={QUEUE_SIZE},iface=vtap0,mac={NIC_MAC}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Single frames on the far end's wire: sent, and those that come back."""
+"""Sends single frames from the far end, and receives those that come back."""
 import contextlib
 import socket
 import struct
@@ -23,7 +23,7 @@ def mac_bytes(text):
 
 
 def frame(to, size, number):
-    """A frame of `size` bytes from PEER, unlike any with another number."""
+    """A frame of `size` bytes from PEER. Frames with different numbers differ."""
     head = mac_bytes(to) + mac_bytes(PEER) + struct.pack("!HHI", ETHERTYPE, size, number)
     pattern = bytes((number * 7 + i) & 0xFF for i in range(256))
     return (head + pattern * (size // 256 + 1))[:size]
@@ -43,8 +43,7 @@ def checksum(data):
 
 
 def ip_packet(to, version, protocol, data, host=1, right=True, seq=SEQ):
-    """An IP packet from PEER to `to`, from the host of that number, with the checksums that belong
-    there, or with wrong ones."""
+    """An IP packet from PEER to `to`, from the host of that number, with right or wrong checksums."""
     ports = struct.pack("!HH", 1000 + host, 2000)
     length = L4_BYTES[protocol] + len(data)
     if version == 4:
@@ -78,7 +77,7 @@ class Wire:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
 
     def receive(self, deadline):
-        """(tag or None, frame) of the next to PEER, or None."""
+        """(tag or None, frame) of the next frame to PEER; None: there is none."""
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -92,8 +91,8 @@ class Wire:
                 return tag_of(data, ancillary)
 
     def exchange(self, frames, complete=None):
-        """What comes back for the frames: [(tag or None, frame)], until complete(that), or as many as
-        were sent."""
+        """Sends the frames and returns those that come back, [(tag or None, frame)]: as many as were
+        sent, or until complete(frames so far)."""
         got = []
         sent = 0
         deadline = time.monotonic() + TIMEOUT_S
@@ -108,8 +107,8 @@ class Wire:
         return got
 
     def echo(self, frames, silent=()):
-        """Each comes back with its addresses swapped, in order; none of `silent`, which are sent
-        first, does."""
+        """Fails unless each frame comes back with its addresses swapped, in order. The frames of
+        `silent` are sent first, and must not come back."""
         for each in silent:
             self.raw.send(each)
         for (tag, back), sent in zip(self.exchange(frames), frames):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What tools/lab/lab does: see machine.py for the picture, store.py for what is fetched."""
+"""The command: tools/lab/lab runs this. README says what is in which file."""
 import argparse
 import contextlib
 import glob
@@ -43,7 +43,7 @@ NOTE_MAX = 120  # longer ones take a line for each value
 
 
 class Screen:
-    """Lines, the last of which changes while something is under way on a terminal."""
+    """Prints lines. On a terminal the last line changes while something is under way."""
 
     def __init__(self):
         self.live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
@@ -74,7 +74,7 @@ screen = Screen()
 
 
 def build():
-    """The folder of the programs, up to date unless IXTAP_BUILD names one."""
+    """The folder of the programs: build/lab, brought up to date, or what IXTAP_BUILD names."""
     given = os.environ.get("IXTAP_BUILD")
     if given:
         return os.path.abspath(given)
@@ -102,7 +102,7 @@ def deadline(lab, seconds):
 
 
 def shell(guest):
-    """The guest's console on this terminal until its shell ends."""
+    """Shows the guest's console on this terminal until its shell ends."""
     screen.line("a shell in the guest; 'exit' ends it and everything else")
     console = socket.socket(socket.AF_UNIX)
     console.connect(guest.console)
@@ -141,7 +141,7 @@ def verdict(arguments, lab, results):
 
 
 def gave_up(arguments, failure):
-    """Says why nothing came out, also in the JSON."""
+    """Says why there is no result, also in the JSON."""
     screen.line()
     print(f"lab: {failure}", file=sys.stderr)
     write_json(arguments, {"scenario": arguments.scenario, "kernel": arguments.kernel,
@@ -165,7 +165,7 @@ def keep():
 
 
 def run(arguments, store, programs):
-    """As process 1 of its namespaces, which end with it."""
+    """Runs as process 1 of the namespaces, which end with it."""
     lab = Lab(store, arguments.kernel, programs, FOLDER, arguments.short,
               screen.progress)
 

@@ -12,7 +12,7 @@
                                              | 192.0.2.2/24          |
                                              +-----------------------+
 
-All of it runs in namespaces of its own (contained.py), so it ends with us however we end.
+All of it runs in namespaces of its own (contained.py). So all of it ends with us, however we end.
 """
 import contextlib
 import json
@@ -33,14 +33,14 @@ NIC_MAC = "02:00:00:00:82:01"
 NIC_ID = "0x8086:0x10fb"
 BOOT_S, COMMAND_S, GRACE_S, DAEMON_S = 90, 60, 30, 10
 TAIL_LINES = 25
-# Without fast string moves: TCG does "rep movsb" byte by byte, and kernels that see these flags copy
-# with it. What a driver copies would then decide what a comparison says.
+# Without fast string moves (ERMS, FSRM). A kernel that sees these flags copies with "rep movsb", which
+# TCG does byte by byte. A comparison would then say little more than how much each driver copies.
 CPU, CPUS = "max,-erms,-fsrm", 2
 CLONE_NEWNET = 0x40000000
 
 
 class Dead(Failure):
-    """The guest hangs or has ended: no check can run any more."""
+    """The guest hangs or has ended. No further check can run."""
 
 
 def tail(path):
@@ -53,7 +53,7 @@ def tail(path):
 
 
 class Place:
-    """Where commands run: sh(text) gives their output, or fails with what they said."""
+    """A place where commands run. sh(text) returns the output of one, or fails with what it said."""
 
     def sh(self, text, timeout=COMMAND_S):
         code, out, err = self.try_sh(text, timeout)
@@ -80,7 +80,7 @@ class Place:
 
 
 class Far(Place):
-    """The namespace that has the wire's end."""
+    """The namespace at the far end of the wire."""
     name = FAR
 
     def words(self, *words):
@@ -96,7 +96,7 @@ class Far(Place):
 
     @contextlib.contextmanager
     def running(self, *words, until=None):
-        """The program runs meanwhile; first waits for a line that contains `until`."""
+        """Runs the program meanwhile. First waits for a line of its output that contains `until`."""
         with subprocess.Popen(self.words(*words), stdin=subprocess.DEVNULL, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               preexec_fn=contained.die_with_parent) as process:
@@ -167,7 +167,7 @@ class Nic:
 
 
 def virtual_processors(pid):
-    """{number: thread} of a QEMU, by the names that it gives its threads."""
+    """{number: thread} of a QEMU. QEMU names its threads."""
     found = {}
     for task in os.listdir(f"/proc/{pid}/task"):
         with open(f"/proc/{pid}/task/{task}/comm", encoding="utf-8", errors="replace") as file:
@@ -182,8 +182,9 @@ class Guest(Place):
     over = None  # why nothing is asked any more: an exception
 
     def __init__(self, store, kernel, nic, folder, build, iommu="nopt", shares=None):
-        """`iommu`: nopt translates the DMA of the kernel's own drivers too, pt lets it pass; None: there
-        is no IOMMU. `shares`: what else of the cache the guest may mount, {9p tag: path}."""
+        """`iommu` is "nopt" (the DMA of the kernel's own drivers is translated too), "pt" (it is passed
+        through) or None (there is no IOMMU). `shares` are further folders that the guest may mount,
+        {9p tag: path}."""
         self.folder, self.nic, self.iommu, self.more_shares = folder, nic, iommu, shares or {}
         self.console_log = os.path.join(folder, "console.log")
         self.console = os.path.join(folder, "console.sock")
@@ -219,7 +220,8 @@ class Guest(Place):
         shares = {"root": "/mnt", "modules": seen(kernel.modules), "build": "/media",
                   **{tag: seen(path) for tag, path in self.more_shares.items()}}
         port = os.path.join(self.folder, "agent.sock")
-        # eim: interrupts by x2APIC, as servers do; to an xAPIC each costs several emulated registers.
+        # eim: interrupts go to an x2APIC, as on servers. With an xAPIC each costs accesses to several
+        # emulated registers.
         iommu = ["-device", "intel-iommu,caching-mode=on,intremap=on,eim=on"] if self.iommu else []
         return [
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
@@ -238,7 +240,7 @@ class Guest(Place):
             "-chardev", f"socket,id=console,path={self.console},server=on,wait=off,"
                         f"logfile={self.console_log}", "-serial", "chardev:console",
             "-kernel", seen(kernel.image), "-initrd", initramfs, "-append",
-            # A virtual processor that waits for a real one looks like a broken timer.
+            # no_timer_check: to the kernel, a virtual processor that waits looks like a broken timer.
             "console=ttyS0 panic=-1 oops=panic random.trust_cpu=on no_timer_check intel_iommu=on "
             f"iommu={self.iommu or 'off'}",
         ]
@@ -247,9 +249,9 @@ class Guest(Place):
         return f"{self.starved()}{tail(self.log)}{tail(self.console_log)}"
 
     def starved(self):
-        """That its processors waited for ours longer than they ran, if they did: a guest without a
-        processor looks like one that hangs. Linux, Documentation/scheduler/sched-stats.rst: schedstat
-        of a thread has the times it ran and waited to run, in ns."""
+        """Says if the guest's processors waited for ours longer than they ran. Such a guest only looks as
+        if it hangs. A thread's schedstat begins with the times that it ran and waited, in ns
+        (Linux, Documentation/scheduler/sched-stats.rst)."""
         ran = waited = 0
         with contextlib.suppress(OSError):  # QEMU has ended
             for task in virtual_processors(self.process.pid).values():
@@ -277,8 +279,8 @@ class Guest(Place):
         self.release = self.reply(BOOT_S, "boot")["ready"]
 
     def spread(self):
-        """Gives each virtual processor one of ours: left to the host's scheduler, they wait for each
-        other on one of them now and then, for milliseconds, while the other one is idle."""
+        """Gives each virtual processor one of ours. The host's scheduler would now and then run both on
+        one of ours for milliseconds, while the other is idle."""
         ours = sorted(os.sched_getaffinity(0))
         threads = virtual_processors(self.process.pid)
         if sorted(threads) != [*range(CPUS)]:
@@ -289,9 +291,9 @@ class Guest(Place):
 
     @contextlib.contextmanager
     def giving_way(self):
-        """Its processors give way to all else of ours, the NIC and the far end before all. A "nice" value
-        is not enough: one that polls is left running until the host's next tick, for up to 4 ms, while the
-        NIC whose bell it rang waits behind it. Hardware never does."""
+        """The guest's processors give way to all other programs meanwhile, the NIC and the far end above
+        all. A "nice" value is not enough. With one, a virtual processor that polls runs on until the host's
+        next tick, for up to 4 ms, while the NIC whose doorbell it rang waits; hardware never waits."""
         threads = [*virtual_processors(self.process.pid).values()]
         for task in threads:
             os.sched_setscheduler(task, os.SCHED_IDLE, os.sched_param(0))
@@ -318,7 +320,7 @@ class Guest(Place):
 
     @contextlib.contextmanager
     def alive(self, what):
-        """Its port is used: that fails, in one way or another, when QEMU has ended."""
+        """For all uses of the port. They fail in one way or another when QEMU has ended."""
         try:
             yield
         except ConnectionError:
@@ -348,8 +350,8 @@ class Guest(Place):
 
 
 class Lab:
-    """What a scenario has: far, nic, guest; build is the folder of the programs; short asks for the
-    same checks with less traffic and fewer repetitions."""
+    """What a scenario works with: far, nic and guest. `build` is the folder of the programs. `short` asks
+    for the same checks with less traffic and fewer repetitions."""
 
     def __init__(self, store, version, build, folder, short=False,
                  progress=lambda what: None):
@@ -359,7 +361,7 @@ class Lab:
         self.nic = self.guest = None
 
     def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR), mac=NIC_MAC, **guest):
-        """`guest`: more for Guest()."""
+        """`guest`: further arguments for Guest()."""
         try:
             os.close(os.memfd_create("lab"))
         except OSError as error:
@@ -376,8 +378,8 @@ class Lab:
                       "net.ipv6.conf.default.disable_ipv6=1")
 
     def over(self, reason):
-        """Raises `reason`, now and whenever the guest is asked again, by what cleans up then: the answer to
-        the question that this ends may come yet, and would be taken for that of the next."""
+        """Raises `reason` now, and whenever the guest is asked again. What cleans up may ask again; it
+        would take the late answer to the question that this ends for the answer to its own."""
         if self.guest:
             self.guest.over = reason
         raise reason

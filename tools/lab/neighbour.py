@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A process in the guest whose memory a NIC has no business with: a page, locked, of a pattern.
+"""A process in the guest whose memory the NIC must not reach: a locked page that holds a pattern.
 
-Prints its process ID, the page's address and its place in the guest's memory, which only root may
-know, and stays. The pattern is what the arguments say."""
+Prints its process ID, the page's address and the page's place in the guest's memory, then waits. Only
+root may learn that place. The arguments are the pattern."""
 import ctypes
 import mmap
 import os

@@ -4,8 +4,8 @@
 
     test in the guest -- socket PATH -- relay.py === port === relay() -- socket -- ixnic
 
-On the port each frame has its length in front, four bytes. Frames for a test that is not there are
-lost, as they are on ixnic's wire without a peer.
+On the port each frame follows its length, of four bytes. Frames are lost while there is no test, as
+on ixnic's wire without a peer.
 
     relay.py DEVICE PATH        in the guest; never ends
 """
@@ -25,7 +25,7 @@ def write_all(fd, data):
 
 
 class Frames:
-    """What came from a stream, frame by frame."""
+    """Cuts a stream into frames."""
 
     def __init__(self):
         self.data = b""
@@ -41,9 +41,9 @@ class Frames:
 
 
 def relay(stream, listener, peer):
-    """Between the stream's descriptor and the packet socket `peer`, which may be None as long as
-    nobody has connected to `listener`. Returns when the stream ends, or the peer has nobody to
-    follow it."""
+    """Carries frames between the stream's descriptor and the packet socket `peer`. `peer` is None until
+    somebody connects to `listener`. Returns when the stream ends, or when the peer has gone and
+    there is no listener for another."""
     frames = Frames()
     while True:
         other = peer or listener
@@ -57,7 +57,7 @@ def relay(stream, listener, peer):
                     if peer:
                         peer.send(frame)
                 except OSError:
-                    pass  # it has gone: we read that below
+                    pass  # the peer has gone; reading from it says so below
         if peer and peer in ready:
             try:
                 frame = peer.recv(FRAME_MAX)

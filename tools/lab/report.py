@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What the comparison's passes say: figures with their spread, ratios, a page with plots.
+"""The comparison's figures with their spread, its ratios, and a page with plots.
 
 A pass is {driver: what scenario_compare measured}. A figure is the median over the passes, with
-the smallest and the largest beside it. A ratio is taken within each pass, so that both sides
-had the same host; then it is a figure like any other.
+the smallest and the largest beside it. A ratio is taken within each pass, since both drivers had the
+same host then; the ratios of all passes make a figure.
 """
 import functools
 import json
@@ -41,13 +41,13 @@ The drivers:
 
 
 def round_trip(run):
-    """From the moment of sending. ixlat's "rtt" is that too, but at a fixed rate it begins when the
-    probe should have been sent, and so has in it how late the guest's timer woke the sender."""
+    """The times from the moment of sending. At a fixed rate ixlat's "rtt" begins when the probe was due,
+    and has in it how late the guest's timer woke the sender."""
     return run.get("rtt_uncorrected") or run["rtt"]
 
 
 class Figure:
-    """Over the passes."""
+    """The median, the smallest and the largest value of the passes."""
 
     def __init__(self, values):
         self.values = list(values)
@@ -64,7 +64,7 @@ class Figure:
 
 
 def latency_of(case, key, start=round_trip):
-    """What takes this latency, in microseconds, out of what was measured of a driver."""
+    """A function of what was measured of a driver: gives this latency in microseconds."""
     return lambda result: start(result["latency"][case])[key] / 1000
 
 
@@ -73,8 +73,8 @@ def from_schedule(run):
 
 
 class Comparison:
-    """`family(driver)` says which drivers are modes of the same; `own`: the cases of latency that have
-    passes of their own, {case: passes}."""
+    """family(driver) is the same for all modes of a driver. `own` has the cases of latency with passes of
+    their own, {case: passes}."""
 
     def __init__(self, passes, family, own=None):
         self.passes, self.family, self.own = passes, family, own or {}
@@ -91,7 +91,7 @@ class Comparison:
         return [driver for driver in self.drivers if self.family(driver) == family]
 
     def best(self, family, get, most):
-        """The mode that is best at this, by its median."""
+        """The mode with the best median."""
         return (max if most else min)(self.modes(family),
                                       key=lambda mode: self.figure(mode, get).median)
 
@@ -99,8 +99,8 @@ class Comparison:
         return Figure(get(each[driver]) / get(each[other]) for each in self.passes)
 
     def aims(self, quiet):
-        """What the project wants of the comparison, and what came out; `quiet`: the cases of latency in
-        which the interface is idle."""
+        """What the project wants of the comparison, and what came out. `quiet` are the cases of latency
+        with an idle interface."""
         rows = []
 
         def row(comparison, what, get, theirs, aim, most):
@@ -292,7 +292,7 @@ set key outside right top
 
 
 def percentiles(path, ixlat, folder, comparison, case):
-    """Of each driver the pass whose median is the median one."""
+    """Draws, for each driver, the pass with the median of all medians."""
     files = []
     for number, driver in enumerate(comparison.drivers):
         runs = sorted((each[driver]["latency"][case] for each in comparison.passes),
@@ -313,7 +313,7 @@ def percentiles(path, ixlat, folder, comparison, case):
 
 
 def write(folder, comparison, kernel, *, cases, streams, packets, quiet, ixlat):
-    """The page and its plots, in `folder`."""
+    """Writes the page and its plots to `folder`."""
     os.makedirs(folder, exist_ok=True)
     plots = {"throughput": "throughput.svg", "cpu": "cpu.svg"}
     bars(os.path.join(folder, plots["throughput"]), "Throughput, Mbit/s", comparison, streams, "mbps")

@@ -3,22 +3,22 @@
 
     the guest's kernel  <->  driver  <->  ixnic  <->  TAP  <->  the far end's kernel
 
-Only the driver differs. A pass has each driver once. A round is passes that measure no more than the
-quiet round trip, so that the drivers come right after each other, and a pass that measures the
-rest, by which two drivers come minutes apart. Every pass begins with another driver, so that what
-drifts on the host hits all alike; a ratio is taken within a pass, never across.
+Only the driver differs. A pass measures each driver once. Every pass begins with another driver, since the
+host may drift; a ratio is taken within a pass, never across. A round has short passes, which measure only
+the quiet round trip, with the drivers right after each other. It ends with a long pass, which measures the
+rest; there two drivers come minutes apart.
 
-The quiet round trip is measured as machines come, with processors that sleep when they are idle, and with
-the host's kept awake (as by cyclictest, or tuned's latency profiles). To wake one takes long, in a
-virtual machine above all, and how long depends on the time of day; and a driver that always polls keeps
-one awake by itself. The probe keeps to the guest's processor 0, as what always polls has the other
-one: left to itself, it now and then shares that for seconds, while its own is idle.
+The quiet round trip is measured twice: as machines come, with processors that sleep when they are idle;
+and with the host's processors kept awake (as by cyclictest, or tuned's latency profiles). To wake a
+processor takes long, above all in a virtual machine, and how long changes with the time of day. A driver
+that always polls keeps one awake. The probe is bound to the guest's processor 0, since a driver that polls has the other one:
+unbound, the probe now and then shares the other one for seconds, while processor 0 is idle.
 
 The guest's IOMMU runs as README.md tells operators to run it (iommu=pt): the in-kernel driver's DMA is
 passed through, that of vfio-pci is translated.
 
-Latency is ixlat's. CPU is the guest's, all that is not idle, by /proc/stat: a driver that polls uses
-a processor whether frames come or not.
+Latency is what ixlat measures. CPU is all of the guest's time that is not idle, by /proc/stat. A driver that
+polls uses a processor whether frames come or not.
 """
 import contextlib
 import json
@@ -44,7 +44,7 @@ IXLAT = "taskset --cpu-list 0 /run/build/tools/ixlat/ixlat"
 IXLAT_PORT = 8259
 OFFERED_PPS = 200_000
 SMALL_PAYLOAD = 18  # of UDP in a frame of 64 bytes with its CRC
-# What one latency measurement is: {name: how ixlat is to send}.
+# {name of a latency measurement: how ixlat sends}
 QUIET = "udp 64 B, 200 a second"  # what an idle interface answers like
 AWAKE = "udp 64 B, 200 a second, host kept awake"
 LATENCY = {
@@ -67,8 +67,8 @@ THROUGHPUT = {
 
 @contextlib.contextmanager
 def in_kernel(lab, rx_usecs, ntuple="off"):
-    """With ntuple filters on, the driver does not direct flows by the processor that sends (ATR): a
-    connection whose acknowledgements leave from several arrives out of order."""
+    """With ntuple filters the driver does not direct flows by the processor that sends (ATR). With ATR, a
+    connection arrives out of order if several processors send its acknowledgements."""
     lab.guest.sh(f"modprobe ixgbe && ip link set {KERNEL_PORT} up && "
                  f"ethtool -C {KERNEL_PORT} rx-usecs {rx_usecs} && "
                  f"ethtool -K {KERNEL_PORT} ntuple {ntuple}")
@@ -128,8 +128,8 @@ def family(driver):
 # ---- What is measured ----
 
 def latency(lab, name):
-    """The guest's processors give way meanwhile. Not so for throughput, where that
-    costs a fifth of TCP out."""
+    """The guest's processors give way meanwhile. For throughput they do not, since that costs a fifth of
+    TCP out."""
     mode, count, options = LATENCY[name]
     with (lab.guest.giving_way(),
           lab.far.running(os.path.join(lab.build, "tools/ixlat/ixlat"), "reflect", mode,
@@ -141,11 +141,11 @@ def latency(lab, name):
 
 
 def busy_of(text):
-    """Seconds that /proc/stat says were not idle, of both its first lines."""
+    """The seconds that were not idle between two first lines of /proc/stat."""
     first, second = ([int(word) for word in line.split()[1:9]]
                      for line in text.splitlines() if line.startswith("cpu "))
     spent = [after - before for before, after in zip(first, second, strict=True)]
-    return (sum(spent) - spent[3] - spent[4]) / 100  # USER_HZ; but idle and iowait
+    return (sum(spent) - spent[3] - spent[4]) / 100  # in USER_HZ; 3 and 4 are idle and iowait
 
 
 def with_cpu(lab, command, timeout):
@@ -172,7 +172,7 @@ def iperf(lab, *options):
 
 
 def packets(lab, port, way):
-    """Small frames at a rate that is more than can be handled: how many came through."""
+    """Sends more small frames than can be handled, and counts those that come through."""
     place, name, options = {
         "in": (lab.guest, f"/sys/class/net/{port}/statistics/rx_packets", "-R"),
         "out": (lab.far, f"/sys/class/net/{WIRE}/statistics/rx_packets", ""),
@@ -191,7 +191,7 @@ def packets(lab, port, way):
 
 @contextlib.contextmanager
 def kept_awake():
-    """No processor of the host sleeps, by the kernel's PM QoS."""
+    """Keeps the host's processors from sleeping, by the kernel's PM QoS."""
     try:
         most_us = open("/dev/cpu_dma_latency", "wb", buffering=0)
     except OSError as error:
@@ -243,7 +243,7 @@ def summary(result):
 
 
 def add_pass(name, results, measure):
-    """To `results` comes a dict that the checks fill: {driver: what was measured}."""
+    """Adds a check for each driver, and to `results` a dict that they fill: {driver: what was measured}."""
     result = {}
     at = len(results) % len(DRIVERS)
     results.append(result)
@@ -284,7 +284,7 @@ def comparison_of(lab):
 
 
 def aims(lab):
-    """What came out of them is no failure of the scenario: it is the result."""
+    """A missed aim is a result, not a failure of the scenario."""
     return {f"{row['what']}: {row['ours']} / {row['theirs']}":
             f"{row['ratio']['median']:.2f}, aim {'at most' if row['at_most'] else 'at least'} "
             f"{row['aim']:.1f}: {'reached' if row['reached'] else 'missed'}"
@@ -297,7 +297,7 @@ def data(lab):
 
 
 def report(lab, folder):
-    """Writes the page; its path."""
+    """Writes the page and returns its path."""
     comparison = comparison_of(lab)
     return write(folder, comparison,
                  lab.guest.release, cases=[*LATENCY], streams=[*THROUGHPUT],

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""ixnic told to read and write outside what ixtapd mapped: the IOMMU refuses, ixtapd says so, the
-memory of others is intact; and, in a guest without an IOMMU, it is not.
+"""ixnic is told to read and write outside what ixtapd mapped. The IOMMU refuses, ixtapd says so, and the
+memory of others is intact. In a guest without an IOMMU that memory is hit.
 
-The weapon is `dma read` and `dma write` of ixnic's control socket. What comes back says by which
-path it went: "shared" is memory that QEMU has given to ixnic, which with an IOMMU is what the guest's
-driver mapped and nothing else; any other address goes to QEMU as a message, to be judged by its
-IOMMU as every device's accesses are.
+The weapon is `dma read` and `dma write` of ixnic's control socket. The reply says which path an access
+took. "shared" is memory that QEMU has given to ixnic; with an IOMMU that is only what the guest's driver
+mapped. An access to any other address goes to QEMU as a message, and QEMU's IOMMU judges it as it judges
+every device's.
 """
 import json
 import os
@@ -24,7 +24,7 @@ PAGE = 4096
 DESC_BYTES = 16
 AREA_PAGES_MAX = 1 << 15  # 128 MiB: no area is as large
 NOTICE_S = 10             # ixtapd looks once a second
-LOOK_S = 2.5              # after that it has looked, in a guest that is slow, too
+LOOK_S = 2.5              # by then it has looked, also in a slow guest
 SAYS = "reached for memory outside its own"
 EVENTS = "/run/monitor.json"
 
@@ -51,7 +51,7 @@ def dma_write(lab, address, data):
 
 
 def attack(lab, what, address):
-    """A write and a read, both refused by who holds the memory."""
+    """Fails unless a write and a read are both refused."""
     path, done = dma_write(lab, address, b"\xde\xad\xbe\xef" * 16)
     expect(path == "message" and not done, f"the write to {what} at {address:#x} went by {path}"
                                            f"{', and was done' if done else ''}")
@@ -75,7 +75,7 @@ class Neighbour:
         self.pid, self.address, self.physical = map(int, words)
 
     def page(self):
-        """As the guest's processor sees it."""
+        """The page as the guest's processor sees it."""
         return bytes.fromhex(self.guest.sh(
             f"dd if=/proc/{self.pid}/mem bs={PAGE} skip={self.address // PAGE} count=1 status=none "
             f"| od -An -v -tx1 | tr -d ' \\n'"))
@@ -85,7 +85,7 @@ class Neighbour:
 
 
 def memory_map(lab, name):
-    """(first, last) of each such line in the guest's /proc/iomem."""
+    """(first, last) of each line with that name in the guest's /proc/iomem."""
     rows = re.findall(rf"^ *([0-9a-f]+)-([0-9a-f]+) : {name}$", lab.guest.sh("cat /proc/iomem"), re.M)
     expect(rows, f"no '{name}' in /proc/iomem")
     return [(int(first, 16), int(last, 16)) for first, last in rows]
@@ -96,7 +96,7 @@ def register(lab, name):
 
 
 def descriptor(lab, way, index):
-    """One of queue 0, which the driver handed over or has back."""
+    """A descriptor of queue 0, whether the NIC has it or the driver."""
     base = register(lab, f"{way}DBAL") | register(lab, f"{way}DBAH") << 32
     count = register(lab, f"{way}DLEN") // DESC_BYTES
     path, data = dma_read(lab, base + index % count * DESC_BYTES, DESC_BYTES)
@@ -105,7 +105,7 @@ def descriptor(lab, way, index):
 
 
 def receive_buffer(lab):
-    """The one that the NIC will use last: nothing in it is worth anything yet."""
+    """The buffer that the NIC will use last, in which there is no frame yet."""
     return descriptor(lab, "R", register(lab, "RDT") - 1)[0]
 
 
@@ -160,7 +160,7 @@ def begin(lab):
 
 @scenario.check("its own memory", vital=True)
 def own(lab):
-    """The weapon works: what is written arrives in ixtapd's memory."""
+    """The weapon works: a write to ixtapd's memory arrives there."""
     marker, address = secrets.token_bytes(16), receive_buffer(lab)
     path, done = dma_write(lab, address, marker)
     expect(path == "shared" and done, f"the write to a receive buffer at {address:#x}: {path}, {done}")
@@ -181,7 +181,7 @@ def own(lab):
 
 @scenario.check("writes to a neighbour")
 def writes(lab):
-    """Refused; and nothing that a driver could see of it."""
+    """Writes are refused, and a driver cannot see that."""
     for _ in range(3):
         path, done = dma_write(lab, lab.neighbour.physical, b"\0" * 64)
         expect(path == "message" and not done, f"the write went by {path}, {done}")
@@ -192,7 +192,7 @@ def writes(lab):
 
 @scenario.check("reads of a neighbour")
 def reads(lab):
-    """Refused; and noticed, again when root has cleared the bits."""
+    """Reads are refused and noticed, and noticed again after root has cleared the bits."""
     for count in (1, 2):
         path, data = dma_read(lab, lab.neighbour.physical, 64)
         expect(path == "message" and data is None, f"the read went by {path}: {data}")
@@ -217,7 +217,7 @@ def elsewhere(lab):
 
 @scenario.check("ixtapd says so")
 def says(lab):
-    noticed(lab, 3)  # of all reads of the last check one: the bit sticks
+    noticed(lab, 3)  # the last check's reads count as one, since the bit sticks
     log = lab.guest.sh("cat /run/ixtapd.err")
     expect(log.count(SAYS) == 1, f"not one line of its log says so, but {log.count(SAYS)}: {log}")
     expect(stats(lab)["nic"]["dma_refused"] == 3, "ixtap stats counts otherwise")
@@ -235,7 +235,7 @@ def kernel_log(lab):
                       r"fault addr (0x[0-9a-f]+)", lab.guest.sh("dmesg"))
     bdf = lab.bdf.partition(":")[2]
     expect(all(row[1] == bdf for row in rows), f"faults of other devices: {rows}")
-    # Its log is rate-limited, and the IOMMU keeps one fault at a time.
+    # The kernel's log is rate-limited, and the IOMMU keeps one fault at a time.
     for way in ("Read", "Write"):
         expect((way, bdf, f"{lab.neighbour.physical:#x}") in rows,
                f"no DMA {way} of the neighbour at {lab.neighbour.physical:#x} in {rows}")
@@ -252,7 +252,7 @@ def traffic(lab):
 
 @scenario.check("after the end")
 def end(lab):
-    """The kernel has taken the right to master the bus away, so even old addresses are nothing."""
+    """ixtapd has ended. The kernel lets the NIC no longer master the bus, so old addresses fail too."""
     addresses = areas(lab)
     bridge_end(lab)
     for name, address in addresses.items():
@@ -268,7 +268,7 @@ def end(lab):
 
 @scenario.check("without an IOMMU")
 def bare(lab):
-    """The same NIC, the same write, the kernel's own driver: the neighbour is hit."""
+    """Without an IOMMU, and with the kernel's own driver, the same write hits the neighbour."""
     lab.guest.close()
     folder = os.path.join(lab.folder, "bare")
     os.makedirs(folder)

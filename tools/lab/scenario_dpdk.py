@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""DPDK's ixgbe driver on ixnic: the second judge that did not grow up with our driver.
+"""DPDK's ixgbe driver on ixnic: a second judge of ixnic that does not come from us.
 
-What it breaks of the datasheet is listed here with the place in its source (22.11) that does so;
-anything else that ixnic reports is a mistake of ixnic, or a discovery.
+The rules of the datasheet that it breaks are listed here, with the places in its source (22.11). Any other
+that ixnic reports is a mistake of ixnic, or a discovery.
 """
 import re
 import socket
@@ -20,7 +20,7 @@ SIZES = (MIN, 61, 64, 65, 127, 128, 255, 256, 512, 1023, 1024, MAX)
 ROUNDS = 8
 JUMBO = 9000
 CRC_BYTES = 4
-MULTI_SEGS = 1 << 15  # RTE_ETH_TX_OFFLOAD_MULTI_SEGS: else only a frame's first buffer is sent
+MULTI_SEGS = 1 << 15  # RTE_ETH_TX_OFFLOAD_MULTI_SEGS; without it only a frame's first buffer is sent
 MODULE_S = 150  # 512 bytes, bit by bit
 MSS = 400
 LRO_SEGMENTS = 12
@@ -52,14 +52,14 @@ def link_is(lab, state):
 
 
 def begin(lab, *options, eal=()):
-    """testpmd is to swap addresses and send back, once it is told "start"."""
+    """Makes testpmd swap addresses and send back, from the command "start" on."""
     lab.pmd = dpdk.Testpmd(lab, "--forward-mode=macswap", *options, eal=eal)
     lab.pmd.begin()
     link_is(lab, "up")
 
 
 def reconfigure(lab, *commands):
-    """What may change only while the port is stopped."""
+    """Changes what may change only while the port is stopped."""
     lab.pmd.do("stop", "port stop 0", *commands, "port start 0")
     link_is(lab, "up")
     lab.pmd.do("start")
@@ -124,7 +124,7 @@ def forwarding(lab):
 
 
 def forwarded(lab, sizes=SIZES):
-    """Frames of all sizes there and back, and counted by both sides."""
+    """Frames of all sizes go there and back, and both sides count them."""
     lab.pmd.do("clear port xstats 0")
     all_of_them = frames(sizes=sizes)
     with wire(lab) as far:
@@ -133,7 +133,7 @@ def forwarded(lab, sizes=SIZES):
     wanted = {name: len(all_of_them) for name in (
         "rx_good_packets", "tx_good_packets", "rx_total_packets", "tx_total_packets",
         "rx_q0_packets", "tx_q0_packets")}
-    # The NIC's octets are with the CRC; DPDK takes it off.
+    # The NIC counts the bytes of the CRC; DPDK takes them off.
     wanted |= {name: sum(map(len, all_of_them)) for name in (
         "rx_good_bytes", "tx_good_bytes", "rx_total_bytes", "rx_q0_bytes")}
     wanted |= {f"{way}_size_{name}_packets": sum(low <= len(each) + CRC_BYTES <= high
@@ -173,7 +173,7 @@ def filters(lab):
 
 @scenario.check("VLAN tags")
 def vlan(lab):
-    """Left alone, filtered, taken away, put in."""
+    """VLAN tags are left alone, filtered, taken out, put in."""
     plain = frame(NIC_MAC, 64, 1)
     with wire(lab) as far:
         def expect_tag(sent, tag):
@@ -195,7 +195,7 @@ def vlan(lab):
 
 
 def packets(right):
-    """Of each kind three."""
+    """Three packets of each kind."""
     return [ip_packet(NIC_MAC, version, protocol, bytes(i & 0xFF for i in range(size)), right=right)
             for size in (20, 301, 1300) for version in (4, 6)
             for protocol in (socket.IPPROTO_UDP, socket.IPPROTO_TCP)]
@@ -203,7 +203,7 @@ def packets(right):
 
 @scenario.check("checksums")
 def checksums(lab):
-    """The NIC tells wrong ones, and puts right ones in."""
+    """The NIC reports wrong checksums, and fills in right ones."""
     reconfigure(lab, "csum set ip hw 0", "csum set udp hw 0", "csum set tcp hw 0",
                 f"set eth-peer 0 {PEER}", "set fwd csum")
     lab.pmd.do("clear fwd stats all")
@@ -216,7 +216,7 @@ def checksums(lab):
                 counted = text_count(lab.pmd.do("show fwd stats all"))
     expect(counted == text_count(lab.pmd.do("show fwd stats all")),
            "right checksums are called wrong")
-    # DPDK does not believe the NIC about UDP: the 82599 calls an absent checksum wrong (erratum).
+    # DPDK ignores what the NIC says of UDP: the 82599 calls an absent checksum wrong (erratum).
     expect(counted == (len(wrong) // 2, len(wrong) // 2),
            f"IP and TCP checksums called wrong: {counted} of {len(wrong)} packets")
     return {"wrong_ip": counted[0], "wrong_tcp": counted[1]}
@@ -230,7 +230,7 @@ def text_count(text):
 @scenario.check("TSO")
 def tso(lab):
     """One TCP packet is sent as segments. The wire's TAP puts them together again if all their
-    headers and checksums are right, so how many there were is asked of the NIC."""
+    headers and checksums are right, so the NIC is asked how many there were."""
     reconfigure(lab, f"tso set {MSS} 0")
     data = bytes(i * 3 & 0xFF for i in range(1400))
     segments = -(-len(data) // MSS)
@@ -296,7 +296,7 @@ def again(lab):
 
 @scenario.check("LRO")
 def lro(lab):
-    """Segments of one connection that come together are received as one packet, and come back so."""
+    """Segments of one connection that come together are received as one packet, and sent back as one."""
     begin(lab, "--enable-lro", f"--max-lro-pkt-size={JUMBO}", f"--max-pkt-len={JUMBO}",
           "--enable-scatter", f"--tx-offloads={MULTI_SEGS:#x}")
     said_at_start(lab, "LRO is requested")
@@ -338,7 +338,7 @@ def scalar(lab):
 
 @scenario.check("RSS")
 def rss(lab):
-    # DPDK has all queues counted by the first queue's counters unless told otherwise.
+    # Unless told otherwise, DPDK lets the first queue's counters count all queues.
     lab.pmd.do("set stat_qmap rx 0 1 1", "set stat_qmap tx 0 1 1", "clear port xstats 0",
                "clear fwd stats all")
     sent = [ip_packet(NIC_MAC, 4, socket.IPPROTO_UDP, bytes(64), host) for host in range(1, 65)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The driver's own tests (tests/driver) over the kernel's VFIO; each is a check here."""
+"""The driver's own tests (tests/driver) over the kernel's VFIO. Each test is a check."""
 import contextlib
 import os
 import re

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The guest's own ixgbe on ixnic: a judge that did not grow up with our driver.
+"""The guest's own ixgbe on ixnic: a judge of ixnic that does not come from us.
 
-What the in-kernel driver breaks of the datasheet is listed here with the reason; anything else
+The rules of the datasheet that the in-kernel driver breaks are listed here, with the reasons. Any other
 that ixnic reports is a mistake of ixnic, or a discovery.
 """
 import re
@@ -17,7 +17,7 @@ PORT = "eth0"
 RELOADS, RELOADS_SHORT = 10, 2
 DATAGRAMS = 50
 SELF_TEST = "ethtool -t writes test patterns into it, with rings that do not run"
-# What it logs of a slot that is slow, and when the cable is pulled with a frame in its ring.
+# Logged for a slow slot, and when the cable is pulled with a frame in the ring.
 EXPECTED_OF_IXGBE = (r"PCIe bandwidth|PCI-Express.*slot|Width=|speed=|Reset adapter|"
                      r"reset to clear Tx work after link loss")
 BROKEN_BY_IXGBE = {
@@ -96,7 +96,7 @@ def tcp_in(lab):
 
 
 def coalesced_so_far(lab):
-    """Segments and large receives: as the driver counts them, and as ixnic does."""
+    """Segments and large receives, as the driver counts them and as ixnic does."""
     text = ethtool(lab, "-S")
     driver = [int(re.search(rf"^\s*hw_rsc_{name}: (\d+)", text, re.M)[1])
               for name in ("aggregated", "flushed")]
@@ -222,7 +222,7 @@ def admin(lab):
 
 @scenario.check("flow director by hash")
 def flow_hash(lab):
-    """The driver samples what it sends, and has the answers come to the queue that sent."""
+    """The driver samples what it sends, and directs the answers to the queue that sent."""
     before = counted(lab, "fdir_match")
     iperf(lab, "-R")
     found = grown(lab, "fdir_match", before, 100)
@@ -234,7 +234,7 @@ def counted(lab, name):
 
 
 def grown(lab, name, before, wanted, read=counted):
-    """By how much the counter grew, once that is as much as is wanted."""
+    """Waits until the counter has grown by as much as is wanted, and returns by how much."""
     deadline = time.monotonic() + 10
     while (growth := read(lab, name) - before) < wanted and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -243,7 +243,7 @@ def grown(lab, name, before, wanted, read=counted):
 
 
 def datagrams(lab, port):
-    """Sends some to the guest, where nobody listens."""
+    """Sends datagrams to the guest, where nobody listens."""
     lab.far.sh(f"""python3 -c '
 import socket
 for _ in range({DATAGRAMS}):
@@ -255,7 +255,7 @@ def nic_counted(lab, name):
 
 
 def queue_of(lab, port):
-    """Which queue receives the datagrams to a port."""
+    """The queue that receives the datagrams to a port."""
     def packets():
         return [int(n) for n in re.findall(r"rx_queue_\d+_packets: (\d+)", ethtool(lab, "-S"))]
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """ixtapd in the guest, as a user without any capability, through the kernel's VFIO and an IOMMU.
 
-Root does what an administrator does once: binds the NIC to vfio-pci, gives the group's file and a
-persistent TAP to the user, sets addresses, MTU and flags of the TAP. Nothing else runs as root.
+Root does what an administrator does once: it binds the NIC to vfio-pci, gives the group's file and a
+persistent TAP to the user, and sets addresses, MTU and flags of the TAP. Nothing else runs as root.
 """
 import json
 import re
@@ -67,7 +67,7 @@ def stats(lab):
 
 
 def accounts(lab):
-    """received = delivered + the named drops, in both directions, once all is quiet."""
+    """Fails unless received = delivered + the named drops, in both directions, once all is quiet."""
     deadline = time.monotonic() + 10
     while True:
         bridge = stats(lab)["bridge"]
@@ -95,7 +95,7 @@ def give_group(lab):
 
 
 def make_tap(lab):
-    """The interface, persistent and the user's."""
+    """Makes the interface: persistent, and the user's."""
     lab.guest.sh(f"modprobe tun && chmod 666 /dev/net/tun && install -d -o {USER} /run/ixtap && "
                  f"ip tuntap add dev {PORT} mode tap user {USER} vnet_hdr multi_queue && "
                  f"ip address add {NEAR_V4}/24 dev {PORT}")
@@ -218,7 +218,7 @@ def killed(lab):
         time.sleep(1)
         expect(stats(lab)["bridge"]["rx_delivered"] > before, "there was no load")
         bridge_end(lab, "KILL")
-        # The kernel has closed the device: reset, without bus mastering, so no ring is left.
+        # The kernel has closed the device: it is reset and may not master the bus, so no ring is left.
         rings = lab.nic.ask("queues")
         expect(not rings["rx"] and not rings["tx"], f"rings still run: {rings}")
         faults = lab.guest.sh("dmesg").count("fault addr")

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What the lab takes from Debian, and keeps between runs.
+"""The cache: QEMU, kernels and DPDK from Debian, kept between runs.
 
-    CACHE/tools          a root with QEMU (backports' has vfio-user-pci), run by chroot
+    CACHE/tools          a root with QEMU, run by chroot; the QEMU of backports has vfio-user-pci
     CACHE/kernel-6.12    a kernel and its modules, unpacked and not installed
     CACHE/dpdk           a root for testpmd, likewise
-    CACHE/initramfs      busybox, the modules for 9p, and our init: cheap, made at each run
 
 Each is made under another name and renamed when it is whole, so an interrupted run leaves
-nothing that looks usable. Remove the folder to have newer packages.
+nothing that looks usable. Remove the cache to have newer packages. The initramfs (busybox, the modules
+for 9p, our init) is made at each run.
 """
 import fcntl
 import glob
@@ -25,7 +25,7 @@ KERNELS = {
     "7.3": ("trixie", "trixie-backports"),
 }
 NEWEST = ("trixie", "trixie-backports")
-# Debian 12's, with the drivers that the lab uses: each start loads all that are there.
+# Debian 12's. EAL loads all drivers in its folder, so only those that the lab uses stay there.
 DPDK_SUITE = "bookworm"
 DPDK_DRIVERS = ("bus_pci", "bus_vdev", "mempool_ring", "net_ixgbe", "net_tap", "net_virtio")
 ROOM_BYTES = 1 << 30  # QEMU's root takes the most: about 700 MiB
@@ -34,15 +34,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Failure(Exception):
-    """Something the user is told: what, why and what to do."""
+    """The user is told what failed, why, and what to do."""
 
 
 class Unavailable(Failure):
-    """What the lab needs cannot be had on this machine: nothing was tested."""
+    """The lab lacks something that it cannot have on this machine. Nothing was tested."""
 
 
 def command(*words, **more):
-    """Its output; what it said is the reason of the failure."""
+    """Runs a command and returns its output. What it says is the reason of a failure."""
     try:
         done = subprocess.run(words, text=True, capture_output=True, check=False, **more)
     except FileNotFoundError:
@@ -91,7 +91,7 @@ def debian(variant, suites, packages, path):
 class Kernel:
     def __init__(self, path, version):
         self.path = path
-        # Since 7 the image is with the modules.
+        # From Linux 7 on, the image is among the modules.
         found = [image for image in glob.glob(f"{path}/boot/vmlinuz-*")
                  + glob.glob(f"{path}/usr/lib/modules/*/vmlinuz")
                  if self.release_of(image).startswith(f"{version}.")]
@@ -107,7 +107,7 @@ class Kernel:
         return name.partition("-")[2] or os.path.basename(folder)
 
     def index(self):
-        """Modules by dependency, as installing the package would have done."""
+        """Makes the index of dependencies, as installing the package would."""
         lib = os.path.join(self.path, "lib")
         if os.path.isdir(f"{lib}/modules") and not os.path.isdir(self.modules):
             os.makedirs(os.path.dirname(self.modules), exist_ok=True)
@@ -118,7 +118,7 @@ class Kernel:
         command("depmod", "-b", self.path, self.release)
 
     def boot_modules(self):
-        """Files of the modules that the root file system needs, in the order of loading."""
+        """The modules that the root file system needs, in the order of loading."""
         files = []
         for module in BOOT_MODULES:
             text = command("modprobe", "--show-depends", "--dirname", self.path, "--set-version",
@@ -131,8 +131,8 @@ class Kernel:
 
 
 def prune_dpdk(path):
-    """Leaves testpmd and libraries. EAL loads whatever its folder of drivers has, so the others go
-    where only the linker looks: testpmd calls some of them by name."""
+    """Leaves testpmd and libraries. EAL loads all of its folder of drivers, so drivers that the lab does
+    not use go where only the linker looks. testpmd calls some of those by name."""
     folder, = glob.glob(f"{path}/usr/lib/*/dpdk/pmds-*")
     for name in os.listdir(folder):
         if not name.startswith(tuple(f"librte_{driver}.so" for driver in DPDK_DRIVERS)):
@@ -158,7 +158,7 @@ def unpacked(path):
 
 
 class Cpio:
-    """An archive as the kernel unpacks it (Documentation/driver-api/early-userspace)."""
+    """An archive that the kernel unpacks (Linux, Documentation/driver-api/early-userspace)."""
 
     def __init__(self):
         self.data = bytearray()
@@ -227,8 +227,8 @@ class Store:
         return Kernel(self.made(f"kernel-{version}", make), version)
 
     def dpdk(self):
-        """A root in which testpmd runs. The package that has it depends on 200 others, so it is no
-        more installed here than a kernel is."""
+        """A root in which testpmd runs. Its package depends on 200 others, so it is unpacked here and not
+        installed."""
         def make(path):
             self.progress("fetching DPDK")
             debian("extract", (DPDK_SUITE,), ["dpdk-dev"], path)

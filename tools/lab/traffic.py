@@ -49,8 +49,8 @@ def cable(lab, port):
 
 
 def iperf_end(lab, seconds, options, run):
-    """What iperf3 says at its end; run(command, deadline in seconds) gives its output, from the
-    guest."""
+    """iperf3's result at its end. run(command, deadline in seconds) runs a command in the guest and
+    returns its output."""
     with lab.far.running("iperf3", "-s", "-1", "-B", FAR_V4, "--forceflush", until="listening"):
         said = run(f"iperf3 -J -c {FAR_V4} -t {seconds} {' '.join(options)}", seconds + 60)
     try:
@@ -79,7 +79,7 @@ def iperf(lab, *options):
 
 
 def settled(read):
-    """What read() gives once it gives the same again: what was under way is over."""
+    """Waits until read() gives the same twice, since no frame is under way then. Returns that."""
     deadline = time.monotonic() + SETTLE_S
     last, now = None, read()
     while now != last:
@@ -90,7 +90,7 @@ def settled(read):
 
 
 def cut_by_nic(lab):
-    """TCP out: its result, and how many frames the NIC made of how many packets."""
+    """Runs TCP out: (result, number of frames that the NIC sent, number of packets that it cut)."""
     def sent():
         counters = lab.nic.ask("counters")["counters"]
         return counters["tx_frames"], counters["tx_packets"]
@@ -101,7 +101,7 @@ def cut_by_nic(lab):
 
 
 def without_offloads(lab, port):
-    """What ethtool switches off the kernel does itself, until it is on again."""
+    """The kernel does itself what ethtool switches off, until that is on again."""
     lab.guest.sh(f"ethtool -K {port} tx off tso off gso off")
     try:
         result, frames, packets = cut_by_nic(lab)
@@ -114,7 +114,7 @@ def without_offloads(lab, port):
 
 
 def jumbo(lab, port, mtu=9000):
-    """A ping that just fits, and TCP."""
+    """A ping of the largest size that fits, and TCP."""
     before = lab.guest.sh(f"cat /sys/class/net/{port}/mtu").strip()
     try:
         lab.far.sh(f"ip link set {WIRE} mtu {mtu}")
@@ -132,7 +132,7 @@ def jumbo(lab, port, mtu=9000):
 # ---- Filters: does a frame that is not for us arrive? ----
 
 def received(lab, port):
-    """So far, and nothing is coming."""
+    """The number of frames received so far, once no more are coming."""
     path = f"/sys/class/net/{port}/statistics/rx_packets"
     return settled(lambda: int(lab.guest.sh(f"cat {path}")))
 
@@ -160,7 +160,7 @@ def unfiltered(lab, port, address="192.0.2.77", mac="02:00:00:00:00:99"):
 
 
 def counted_by_nic(lab, read):
-    """The driver's counters of frames, read(name), grow by what the far end saw of a ping."""
+    """The driver's counters of frames, read(name), grow by as much as those of the far end."""
     names = {"rx_packets": "tx_packets", "tx_packets": "rx_packets"}
 
     def far(name):
@@ -184,7 +184,7 @@ def counted_by_nic(lab, read):
 # ---- A far end with VLAN tags: the host's kernel may know none ----
 
 def tag_of(frame, ancillary):
-    """(tag or None, the frame without it): the kernel hands it over apart, or in place."""
+    """(tag or None, the frame without it). The kernel leaves a tag in the frame, or passes it apart."""
     for level, kind, data in ancillary:
         if level == SOL_PACKET and kind == PACKET_AUXDATA:
             status, = struct.unpack_from("=I", data)
@@ -208,7 +208,7 @@ class TaggedEcho:
         self.thread = threading.Thread(target=self.serve)
 
     def answer(self, frame):
-        """What follows the addresses, or None."""
+        """The reply to a frame, from behind the MAC addresses on; None: there is none."""
         kind, = struct.unpack_from("!H", frame, 12)
         if kind == ETH_ARP and frame[20:22] == b"\0\1" and frame[38:42] == self.address:
             return (frame[12:20] + b"\0\2" + self.mac() + self.address + frame[22:32])
