@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the lab says, and leaves, when it cannot do what it is asked for."""
+"""The lab fails: what it says, and what it leaves."""
 import contextlib
 import json
 import os
@@ -25,7 +25,8 @@ if int(sys.argv[1]):
 its_end.close()
 guest.sh("true")
 """
-# Ended while the guest is asked; what cleans up asks it once more, and its answer to the first question comes then.
+# The lab is ended while it asks the guest. What cleans up asks once more, and only then the guest answers the
+# first question.
 IS_ENDED_WHILE_IT_ASKS = """
 import json, machine, signal, socket
 lab = machine.Lab.__new__(machine.Lab)
@@ -78,7 +79,7 @@ with guest.giving_way():
 print(json.dumps({"during": during, "others": others, "before": before, "afterwards": scheduling(),
                   "on": [[*os.sched_getaffinity(thread.native_id)] for thread in threads]}))
 """
-# A virtual processor that always runs, of the "nice" value that is given, beside another program that does.
+# A virtual processor with the given "nice" value that always runs, beside another program that always runs.
 IS_BESIDE_ANOTHER = """
 import contained, machine, os, subprocess, sys, time, types
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -98,7 +99,7 @@ guest.process = types.SimpleNamespace(pid=os.getpid())
 guest.log = guest.console_log = ""
 print(guest.reason())
 """
-# A filter for the kernel's system calls, made in the program that becomes the lab.
+# A filter of system calls, set by the program that becomes the lab.
 WITHOUT_MEMFD = """
 import errno, os, seccomp, sys
 filter = seccomp.SyscallFilter(seccomp.ALLOW)
@@ -160,7 +161,7 @@ for word; do case $word in */tools.partial) mkdir "$word" && exec dd if=/dev/zer
 
 
 def test_disk_fills_up(tmp_path):
-    """One that looks large enough, and is not: what was begun is taken away again."""
+    """The disk looks large enough and is not. What was begun is removed again."""
     cache, programs = tmp_path / "cache", tmp_path / "bin"
     cache.mkdir()
     programs.mkdir()
@@ -176,7 +177,7 @@ def test_disk_fills_up(tmp_path):
 
 
 def test_no_mirror(tmp_path):
-    """apt knows none."""
+    """apt knows no mirror."""
     (tmp_path / "sources").mkdir()
     (tmp_path / "apt.conf").write_text(f'Dir::Etc::SourceList "{tmp_path}/none";\n'
                                        f'Dir::Etc::SourceParts "{tmp_path}/sources";\n')
@@ -223,7 +224,7 @@ def command_of(pid):
 
 @contextlib.contextmanager
 def running(*words):
-    """The lab, when its guest is up; and the processes of QEMU."""
+    """The lab once its guest is up, and the processes of QEMU."""
     with subprocess.Popen([LAB, "kernel", *words], text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
         try:
@@ -267,13 +268,13 @@ def in_the_lab(*words):
 
 @pytest.mark.parametrize("unread", [False, True])
 def test_guest_ends_between_questions(unread):
-    """Its end of the port is gone: the next question cannot be sent, or its answer is a reset."""
+    """The guest's end of the port is gone: the next question cannot be sent, or a reset is its answer."""
     done = in_the_lab(ASKS_THE_DEAD, str(int(unread)))
     assert "Dead: the guest ended (true)" in done.stderr
 
 
 def test_lab_that_is_ended_while_it_asks():
-    """No check takes the answer to another question for its own, and goes on."""
+    """No check may take the answer to another question for its own."""
     done = in_the_lab(IS_ENDED_WHILE_IT_ASKS)
     assert (done.returncode, done.stderr) == (9, "")
 

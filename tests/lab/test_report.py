@@ -23,7 +23,7 @@ def driver(p50, p99, out, back):
         "packets in": {"kpps": 10.0, "cpu_us_per_packet": 5.0}}
 
 
-# The host was twice as slow in the second round, for all alike.
+# The host was half as fast in the second round, for all drivers alike.
 ROUNDS = [
     {"kernel": driver(2000, 4000, 100, 100), "kernel, fast": driver(1000, 3000, 90, 90),
      "ours": driver(1500, 2000, 200, 50), "ours, busy": driver(800, 2400, 150, 80),

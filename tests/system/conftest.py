@@ -15,8 +15,8 @@ def pytest_configure():
         pytest.exit(f"not built: {', '.join(missing)} (IXTAP_BUILD names the build tree)", 2)
     if os.geteuid() != 0:
         pytest.exit("needs root: it makes network namespaces", 2)
-    # A script's background jobs ignore the one, nohup's the other, and so would the programs under
-    # test. A handler goes away at exec.
+    # Background jobs of a script ignore SIGINT, and nohup ignores SIGHUP. The programs under test would
+    # inherit that; a handler is not inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, lambda *_: None)
 

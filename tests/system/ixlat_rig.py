@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of ixlat are made of: two namespaces, and what is on the wire and in its files.
+"""For the tests of ixlat: two namespaces, the format of probes, and that of histograms.
 
       left                  right
     +--------------+      +--------------+
@@ -62,7 +62,7 @@ def decode(text):
 
 
 def encode(counts, digits=3, lowest=1, highest=1 << 40):
-    """The histogram with these counters, from the first."""
+    """Encodes the histogram with these counters."""
     inner = b""
     for count in counts:
         zigzag = count << 1 if count >= 0 else (-count << 1) - 1
@@ -96,7 +96,7 @@ class Pair:
         return self.left.run(r.IXLAT, *words, check=check, timeout=timeout)
 
     def measure(self, *words):
-        """The JSON of a run, its accounts checked; what is slow on a busy machine is not lost."""
+        """The JSON of a run, with its counts checked. The timeout is long, since the machine may be busy."""
         if "--timeout" not in words:
             words = (*words, "--timeout", 10000)
         run = json.loads(self.ixlat(*words, "--json", "-").stdout)
@@ -108,7 +108,7 @@ class Pair:
 
     @contextlib.contextmanager
     def measuring(self, *words):
-        """A run that goes on meanwhile, and has got past its first probes."""
+        """A run goes on meanwhile. Its first probes have been sent."""
         with self.left.popen(r.IXLAT, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
                 self.wait_for_probes()
@@ -117,7 +117,7 @@ class Pair:
                 process.kill()
 
     def wait_for_probes(self):
-        """Until some more have come to the right."""
+        """Waits until some more probes have come to the right."""
         def arrived():
             link = json.loads(self.right.run("ip", "-s", "-j", "link", "show", "dev", "veth-r").stdout)[0]
             return link["stats64"]["rx"]["packets"]
@@ -134,7 +134,7 @@ class Pair:
 
     @contextlib.contextmanager
     def answering(self, answers):
-        """Meanwhile, a thread at the right sends answers(datagram), a list, for each that comes."""
+        """Meanwhile a thread at the right sends the list answers(datagram) for each datagram that comes."""
         with self.right.entered():
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             sock.bind((r.RIGHT_V4, PORT))
@@ -160,7 +160,7 @@ class Pair:
 
 @contextlib.contextmanager
 def stopped(pid):
-    """The process does not run meanwhile."""
+    """The process is stopped meanwhile."""
     os.kill(pid, signal.SIGSTOP)
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
@@ -189,12 +189,12 @@ def check_times(times, received):
 
 
 def above(times, limit_ns):
-    """How many were at least that long."""
+    """How many times were at least that long."""
     return sum(count for value, count in decode(times["histogram"]).items() if value >= limit_ns)
 
 
 def answer_to(datagram, received_ns=None, **changes):
-    """An honest answer, but for what is to be changed: magic, version, kind, run, sequence, sent."""
+    """An honest answer, except for the fields given: magic, version, kind, run, sequence, sent."""
     names = ("magic", "version", "kind", "bytes", "run", "sequence", "sent", "received", "answered")
     fields = dict(zip(names, PROBE.unpack_from(datagram)))
     now = time.monotonic_ns() if received_ns is None else received_ns

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the system tests are made of: namespaces, daemons, and a bridge between two namespaces.
+"""For the system tests: namespaces, daemons, and a bridge between two namespaces.
 
       namespace left                                                 namespace right
     +----------------+                                             +----------------+
@@ -39,7 +39,7 @@ LEFT_V4, RIGHT_V4 = "192.0.2.1", "192.0.2.2"
 LEFT_V6, RIGHT_V6 = "2001:db8::1", "2001:db8::2"
 NIC_MAC = "02:00:00:00:82:01"
 
-# In the environment of every process of a test, and so of its children: whose are they?
+# Every process of a test has this in its environment, and so have its children: it finds them.
 MARK = f"IXTAP_TEST={os.getpid()}"
 CLONE_NEWNET = 0x40000000
 
@@ -84,9 +84,9 @@ def cpu_seconds(pid):
 
 
 def ask(path, request):
-    """One request to a control socket; its reply, an {"error"} too."""
+    """Sends one request to a control socket. Returns the reply, also if it is an {"error"}."""
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as connection:
-        # With settimeout() connect() would not wait for room in the daemon's queue: it fails at once.
+        # Not settimeout(): with it connect() fails at once if the daemon's queue is full.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(DEADLINE_S), 0))
         connection.connect(str(path))
         connection.settimeout(DEADLINE_S)
@@ -95,8 +95,8 @@ def ask(path, request):
 
 
 class Namespace:
-    """Its interfaces do not look for duplicates of their IPv6 addresses, which takes over a second,
-    unless told to."""
+    """A network namespace. Unless told to, its interfaces do not look for duplicates of their IPv6
+    addresses, which takes over a second."""
 
     def __init__(self, label):
         self.name = f"ixt{os.getpid()}-{next(serial)}-{label}"
@@ -105,7 +105,7 @@ class Namespace:
         self.detect_duplicates(0)
 
     def detect_duplicates(self, whether):
-        """1 or 0, for interfaces that come after this."""
+        """Whether (1 or 0) interfaces that come later look for duplicates."""
         self.run("sh", "-c", "cd /proc/sys/net/ipv6/conf; "
                              f"for each in all default; do echo {whether} >$each/accept_dad; done")
 
@@ -130,7 +130,7 @@ class Namespace:
 
     @contextlib.contextmanager
     def entered(self):
-        """The calling thread is in the namespace meanwhile; sockets made there stay in it."""
+        """The calling thread is in the namespace meanwhile. Sockets made there stay in it."""
         with open("/proc/thread-self/ns/net", "rb") as home, \
                 open(f"/run/netns/{self.name}", "rb") as there:
             assert libc.setns(there.fileno(), CLONE_NEWNET) == 0
@@ -183,7 +183,7 @@ class Daemon:
         return self
 
     def wait(self):
-        """Its exit status, when it has ended."""
+        """Waits for the end, and returns the exit status."""
         try:
             return self.process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
@@ -206,7 +206,7 @@ class Daemon:
 
 
 class Bridge(Daemon):
-    """ixtapd in the namespace left, with a software NIC; the wire's end is in right, if a TAP."""
+    """ixtapd in the namespace left, with a software NIC. The wire's end, if a TAP, is in right."""
 
     tap = "tap0"
 
@@ -261,7 +261,8 @@ class Bridge(Daemon):
         return self.counters()[name]
 
     def check_accounts(self):
-        """received = delivered + named drops, both ways; no rule of the datasheet was broken."""
+        """Fails unless received = delivered + named drops, both ways, and no rule of the datasheet was
+        broken."""
         def balanced():
             bridge = self.counters()
             return all(bridge[f"{way}_received"] == bridge[f"{way}_delivered"] +
@@ -274,21 +275,21 @@ class Bridge(Daemon):
         assert violations["total"] == 0, violations["rules"]
 
     def ping(self, *options, count=5, target=RIGHT_V4):
-        """Pings the far end; every packet must come back."""
+        """Pings the far end. Every packet must come back."""
         done = self.left.run("ping", "-n", "-q", "-c", count, "-i", "0.02", "-W", "5", *options,
                              target, check=False)
         assert f"{count} packets transmitted, {count} received" in done.stdout, \
             done.stdout + done.stderr + self.errors()[-3000:] + self.where_frames_went()
 
     def where_frames_went(self):
-        """All that was counted, for a failure's log."""
+        """All counters, for a failure's log."""
         counted = {**self.counters(), **self.nic("counters")["counters"]}
         links = self.left.run("ip", "-s", "link", "show", "dev", self.tap).stdout + \
             self.right.run("ip", "-s", "link", "show", "dev", self.wire).stdout
         return f"{ {name: value for name, value in counted.items() if value} }\n{links}"
 
     def iperf(self, *options, seconds=1):
-        """iperf3's own report, of a client in left and a server in right."""
+        """iperf3's report, with the client in left and the server in right."""
         with self.right.popen("iperf3", "-s", "-1", "--forceflush", "-B", RIGHT_V4,
                               stdout=subprocess.PIPE) as server:
             try:
@@ -358,14 +359,14 @@ def our_processes():
             with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
                 words = cmdline.read().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
-            continue  # it ended just now
+            continue  # the process has ended
         if ours and words:
             found[int(pid)] = words
     return found
 
 
 def leftovers():
-    """Processes and namespaces of this run of the tests that are there still; they are removed."""
+    """Removes the processes and namespaces that are left of this run of the tests, and names them."""
     deadline = time.monotonic() + 2
     while (processes := our_processes()) and time.monotonic() < deadline:
         time.sleep(0.02)

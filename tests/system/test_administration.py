@@ -47,7 +47,7 @@ def test_tcpdump_is_promiscuous_and_sees_others_frames(bridge):
 
 
 def test_frames_for_others_are_filtered(bridge):
-    """The NIC drops them, as it does with multicast that the far end's kernel sends when it likes."""
+    """The NIC drops frames for others, also the multicast that the far end's kernel sends at any time."""
     def dropped():
         return bridge.nic("counters")["counters"]["rx_drop_address"]
 
@@ -70,7 +70,7 @@ def test_allmulticast(bridge):
 
 
 def test_multicast_group(bridge):
-    """A group that a program joined: its bit in the MTA; frames of it pass."""
+    """A program joins a group: the group's bit is in the MTA, and its frames pass."""
     mac = "01:00:5e:41:52:63"
     assert mta_bit(bridge, mac) == 0
     with bridge.left.entered():
@@ -120,7 +120,7 @@ def test_mtu_change_while_running(bridge):
 
 
 def test_mtu_the_nic_cannot_have(bridge):
-    """The TAP takes up to 65,521; the NIC 9,710: the interface gets its old MTU back."""
+    """The TAP takes an MTU up to 65,521, the NIC up to 9,710. Above that the old MTU comes back."""
     bridge.left.run("ip", "link", "set", bridge.tap, "mtu", "20000", check=False)
     r.wait_for(lambda: bridge.left.link(bridge.tap)["mtu"] == 1500, "the MTU as before")
     bridge.ping()
@@ -186,7 +186,7 @@ def test_move_to_another_namespace(rig):
 
 
 def test_interface_deleted(bridge):
-    """Somebody deletes the interface: the daemon says so and ends; it does not hang."""
+    """When somebody deletes the interface the daemon says so and ends."""
     bridge.left.run("ip", "link", "delete", bridge.tap)
     assert bridge.wait() in (0, 1)
     assert bridge.errors().strip()

@@ -147,7 +147,7 @@ SERVERS = {
 
 @pytest.mark.parametrize("kind", SERVERS)
 def test_vfio_user_server_that_speaks_nonsense(rig, left, kind):
-    """It says that, and then hangs up."""
+    """A server sends nonsense and hangs up: ixtapd says what is wrong."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(rig.path("mine-server"))
         listener.listen()
@@ -169,7 +169,7 @@ def test_vfio_user_server_that_speaks_nonsense(rig, left, kind):
 
 
 def test_vfio_user_server_that_stops_mid_message(rig, left):
-    """Half a reply, and then silence on an open connection: the deadline ends it."""
+    """Half a reply, then silence on an open connection: the deadline ends the start."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(rig.path("mine-server"))
         listener.listen()
@@ -245,7 +245,7 @@ def test_control_folder_is_not_there(rig, left):
 
 
 def test_without_permission(rig, left):
-    """As nobody, without a capability: no TAP can be made."""
+    """The user nobody, without a capability, can make no TAP."""
     words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *ixtapd(rig)]
     os.chmod(rig.scratch, 0o777)
     if r.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "test", "-x", r.IXTAPD,
@@ -328,7 +328,7 @@ def test_ixnic_pcap_in_no_folder(rig, left):
                          ids=lambda text: ascii(text[:30]))
 @pytest.mark.parametrize("which", ["control", "nic_control"])
 def test_control_requests(bridge, which, request_):
-    """Nonsense gets an error, or ends the connection; the daemon goes on."""
+    """Nonsense gets an error or ends the connection. The daemon goes on."""
     path = getattr(bridge, which)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         client.settimeout(r.DEADLINE_S)
@@ -354,7 +354,7 @@ def test_many_clients_of_the_control_socket(bridge):
 
 @pytest.fixture
 def full_queue(bridge):
-    """The daemon's process, stopped, with as many clients waiting as its socket takes."""
+    """The daemon's process: stopped, and its socket's queue full of waiting clients."""
     pid, clients = bridge.ask("status")["pid"], []
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -371,7 +371,7 @@ def full_queue(bridge):
 
 
 def test_daemon_that_takes_no_client(bridge, full_queue):
-    """The tool does not wait for ever."""
+    """ixtap does not wait for ever."""
     assert full_queue
     done = r.run(r.IXTAP, "--control", bridge.control, "status", check=False, timeout=r.DEADLINE_S)
     assert done.returncode == FAILED and not done.stdout
@@ -380,7 +380,7 @@ def test_daemon_that_takes_no_client(bridge, full_queue):
 
 
 def goes_on_when_waited_for(daemon, waiting):
-    """Thread `waiting` has come to wait in connect(): now the daemon goes on."""
+    """Lets the daemon go on once the thread `waiting` waits in connect()."""
     def waits():
         with open(f"/proc/{waiting}/wchan", encoding="ascii") as place:
             return place.read() == "unix_wait_for_peer"
@@ -397,7 +397,7 @@ def test_daemon_that_takes_clients_late(bridge, full_queue):
 
 
 def test_ask_waits_for_its_turn(bridge, full_queue):
-    """What these tests ask with does so as well."""
+    """The ask() of these tests waits too."""
     server = threading.Thread(target=goes_on_when_waited_for, args=(full_queue, threading.get_native_id()))
     server.start()
     assert bridge.ask("status")["pid"] == full_queue
@@ -405,7 +405,7 @@ def test_ask_waits_for_its_turn(bridge, full_queue):
 
 
 def test_monitors_that_do_not_read(bridge):
-    """The daemon waits for none of them."""
+    """The daemon does not wait for monitors that do not read."""
     monitors = []
     for _ in range(4):
         monitor = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What happens to a running system that nobody planned: signals at any moment, a server that fails
-in any message, an administrator who changes everything at once, clients that flood. Afterwards the
-accounts are right, nothing is left, and whatever could be said was said in one line."""
+"""Unplanned events: signals at any moment, a server that fails in any message, an administrator who
+changes everything at once, clients that flood. Afterwards the accounts are right, nothing is left, and
+each failure was reported in one line."""
 import array
 import contextlib
 import fcntl
@@ -26,7 +26,7 @@ STOP_S = 2.0
 
 
 def moves(bridge, what):
-    """Frames go both ways, again."""
+    """Waits until frames go both ways again."""
     start = bridge.counters()
     r.wait_for(lambda: all(bridge.counter(name) > start[name] + 200
                            for name in ("rx_delivered", "tx_delivered")), f"traffic after {what}")
@@ -66,7 +66,7 @@ def test_ixnic_usage(rig, left, options, parts):  # noqa: F811
      "mknod"),
 ])
 def test_late_failures_say_one_line(rig, left, options, wrapper, part, sanitized):  # noqa: F811
-    """The NIC is up by then; its start must not have been told."""
+    """These failures come when the NIC is up. Nothing may be printed but their one line."""
     if sanitized and "prlimit" in wrapper:
         pytest.skip("sanitizers need files of their own")
     refuse(rig, left, [*wrapper, *ixtapd(rig, *options)], FAILED, part)
@@ -84,7 +84,7 @@ def test_failed_start_leaves_persistence_as_it_was(rig, left):  # noqa: F811
 # ---- Signals while starting ----
 
 def test_signals_while_starting(rig, sanitized):
-    """At twenty moments, to the process alone or as the terminal's Ctrl-C to its group."""
+    """Signals at twenty moments: to the process alone, or to its group as by Ctrl-C."""
     space = rig.namespace("left")
     chance = random.Random(82599)
     for turn in range(20):
@@ -94,7 +94,7 @@ def test_signals_while_starting(rig, sanitized):
         time.sleep(chance.choice([0.003, 0.03, 0.3]) * chance.random())  # the moment, no wait
         sent = time.monotonic()
         (os.killpg if turn % 2 else os.kill)(daemon.pid, number)
-        # Before it has its handler, a signal just ends it.
+        # A signal that comes before the handler is set ends the process at once.
         assert daemon.wait() in (0, -number), daemon.errors()
         assert daemon.errors() == ""
         assert sanitized or time.monotonic() - sent < STOP_S
@@ -107,7 +107,7 @@ def test_signals_while_starting(rig, sanitized):
 # ---- A server that fails ----
 
 def message(peer):
-    """One vfio-user message and its descriptors; None at the end."""
+    """One vfio-user message and its descriptors. None: the end."""
     data, fds = b"", array.array("i")
     while len(data) < 16 or len(data) < struct.unpack_from("<I", data, 4)[0]:
         want = struct.unpack_from("<I", data, 4)[0] if len(data) >= 16 else 16
@@ -121,7 +121,7 @@ def message(peer):
 
 
 def forward(source, sink, spoil=lambda number, data: data):
-    """Until either end is gone, or spoil() says so; then both are."""
+    """Forwards until either end is gone or spoil() says so, then closes both."""
     number = 0
     with contextlib.suppress(OSError):
         while True:
@@ -155,8 +155,8 @@ SPOILERS = {
 
 @pytest.mark.parametrize("kind", SPOILERS)
 def test_server_fails_at_any_message(rig, left, kind):  # noqa: F811
-    """Between the bridge and a good server: each of these replies is spoilt in its turn. The start
-    fails with one line that is not about an EEPROM, or it succeeds; the server goes on."""
+    """The test stands between the bridge and a good server, and spoils one reply. The start fails with
+    one line, or succeeds. The server goes on."""
     nic = rig.daemon(*left.words(*ixnic(rig, wire=f"seqpacket:{rig.path('wire')}"))).wait_ready()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(rig.path("mine"))
@@ -181,7 +181,7 @@ def test_server_fails_at_any_message(rig, left, kind):  # noqa: F811
                 else:
                     assert daemon.wait() == FAILED, daemon.errors()
                     assert len(daemon.errors().splitlines()) == 1, daemon.errors()
-                    # Values that it took for the device's own may mislead; silence must not.
+                    # Spoilt values may mislead the bridge about the device; silence must not.
                     assert kind in ("ones", "an error") or "maker" not in daemon.errors()
                 for thread in threads:
                     thread.join()
@@ -207,7 +207,7 @@ def test_everything_changes_under_traffic(bridge):
                         "allmulticast", "off")
         bridge.left.run("ip", "address", "replace", f"{r.LEFT_V6}/64", "dev", bridge.tap, "nodad")
         r.wait_for(lambda: bridge.left.carrier(bridge.tap), "carrier")
-        # Of its own: TCP has lost its patience meanwhile.
+        # A connection of its own, since the old one may have given up.
         bridge.ping()
     r.wait_for(lambda: not bridge.register("FCTRL") & (FCTRL_UPE | FCTRL_MPE), "filters are back")
     bridge.right.run("ip", "neighbour", "flush", "all")
@@ -216,7 +216,7 @@ def test_everything_changes_under_traffic(bridge):
 
 
 def test_neighbours_are_found_after_the_link_flaps(bridge):
-    """IPv6 finds them by multicast: the filters must be as they were."""
+    """IPv6 finds neighbours by multicast, so the filters must be as they were."""
     for _ in range(3):
         bridge.nic("link down")
         r.wait_for(lambda: not bridge.left.carrier(bridge.tap), "no carrier")
@@ -230,7 +230,7 @@ def test_neighbours_are_found_after_the_link_flaps(bridge):
 
 
 def test_three_hundred_groups(bridge):
-    """More than the mirror holds: all multicast, rather than one group too few."""
+    """More groups than the mirror holds: all multicast passes, rather than one group too few."""
     with bridge.left.entered():
         control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     groups = [bytes([1, 0, 0x5e, number >> 8, number & 255, number * 7 & 255])
@@ -253,7 +253,7 @@ def test_three_hundred_groups(bridge):
 
 
 def test_port_of_a_bridge(rig):
-    """Frames of others pass: a bridge makes its ports promiscuous, which raises no event of ours."""
+    """Frames for others pass. A bridge makes its ports promiscuous, which gives no event of its own."""
     bridge = rig.bridge()
     third = rig.namespace("third")
     for words in (["add", "br0", "type", "bridge"], ["set", "br0", "up"],
@@ -272,7 +272,7 @@ def test_port_of_a_bridge(rig):
 # ---- A NIC that falters ----
 
 def test_soft_nic_pauses_under_traffic(bridge):
-    """Stopped for less than the deadline of an answer: no recovery, no loss of order."""
+    """The NIC is stopped for less than the deadline of an answer: no recovery, no loss of order."""
     nic = bridge.ask("status")["nic"]["soft"]["pid"]
     with traffic(bridge):
         for pause_s in (0.01, 0.1, 0.5):
@@ -284,7 +284,7 @@ def test_soft_nic_pauses_under_traffic(bridge):
 
 
 def test_soft_nic_killed_again_and_again(bridge):
-    """No descriptor is lost, and a TCP connection from before is there at the end."""
+    """No file descriptor is lost, and a TCP connection survives."""
     descriptors = f"/proc/{bridge.ask('status')['pid']}/fd"
     before = len(os.listdir(descriptors))
     with bridge.right.popen("iperf3", "-s", "-1", "--forceflush", "-B", r.RIGHT_V4,
@@ -313,7 +313,7 @@ def test_soft_nic_killed_again_and_again(bridge):
 # ---- Clients of the control socket ----
 
 def test_clients_flood_both_daemons(bridge):
-    """They ask without end, and read nothing; frames go on, and so does the daemon."""
+    """Clients ask without end and read nothing. Frames and daemon go on."""
     daemon = bridge.ask("status")["pid"]
     nic = bridge.ask("status")["nic"]["soft"]["pid"]
     for path, pid in ((bridge.control, daemon), (bridge.nic_control, nic)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ixtap: against a bridge, and against things that are none."""
+"""ixtap, against a bridge and against sockets of other programs."""
 import json
 import os
 import socket
@@ -53,7 +53,7 @@ def test_stats(bridge):
 
 
 def test_rates(bridge):
-    """Two lines under a heading, then the bridge stops: an error, not a crash."""
+    """Two lines under a heading; then the bridge stops, and ixtap fails with one line."""
     with r.subprocess.Popen([r.IXTAP, "-c", bridge.control, "stats", "-i", "0.1"], text=True,
                             stdout=r.subprocess.PIPE, stderr=r.subprocess.PIPE,
                             env=r.environment()) as process:
@@ -69,7 +69,7 @@ def test_rates(bridge):
 
 
 def test_names(rig):
-    """The TAP's name; without one, the only one that runs; with several, a choice."""
+    """The TAP's name chooses. Without it the only ixtapd is asked; with several, ixtap says their names."""
     names = [f"t{os.getpid()}{letter}" for letter in "ab"]
     start = [r.IXTAPD, "--netns", rig.namespace("left").name, "--tap"]
     first = rig.daemon(*start, names[0], "--nic", f"soft:seqpacket:{rig.path('a')}").wait_ready()
@@ -139,7 +139,7 @@ ANSWERS = {
 @pytest.mark.parametrize("words", [["status"], ["stats"], ["-s", "stats"], ["monitor"]],
                          ids=["status", "stats", "all-stats", "monitor"])
 def test_daemon_that_is_none(rig, answer, words):
-    """Whatever answers, ixtap ends with 0 or 1 and never writes an escape sequence."""
+    """Whatever answers, ixtap ends with 0 or 1, and never writes an escape sequence."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(rig.path("fake"))
         listener.listen()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A software NIC that is told to reach for memory not its own: refused, noticed, and no more."""
+"""A software NIC is told to reach for memory not its own: that is refused and noticed, and no more."""
 import json
 import subprocess
 
@@ -41,7 +41,7 @@ def test_refused_noticed_and_survived(bridge, request_):
 
 
 def test_its_own_memory_is_its_own(bridge):
-    """What the driver gave it is reached in place, and is nothing to speak of."""
+    """The NIC reaches the memory that the driver gave it. That is not counted or logged."""
     ring = bridge.register("RDBAL", 0) | bridge.register("RDBAH", 0) << 32
     before = bridge.nic(f"dma read {ring:#x} 16")
     assert before["path"] == "shared" and before["refused"] is None

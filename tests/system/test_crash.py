@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Signals and sudden death of either program, with traffic under way."""
+"""Signals to either program, and its sudden death, with traffic under way."""
 import contextlib
 import os
 import signal
@@ -12,7 +12,7 @@ import rig as r
 
 @contextlib.contextmanager
 def traffic(bridge):
-    """iperf3 both ways, until the end; what it says of the break does not matter."""
+    """Runs iperf3 both ways until the end. Its result does not matter."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with bridge.right.popen("iperf3", "-s", "-1", "--forceflush", "-B", r.RIGHT_V4,
                             stdout=subprocess.PIPE) as server:
@@ -37,14 +37,14 @@ def test_stop_under_traffic(bridge, number):
 
 
 def test_ixtapd_killed_under_traffic(bridge):
-    """The interface, the software NIC and the wire go with it."""
+    """The interface, the software NIC and the wire go with ixtapd."""
     nic = bridge.ask("status")["nic"]["soft"]["pid"]
     with traffic(bridge):
         bridge.kill()
         r.wait_for(lambda: not os.path.exists(f"/proc/{nic}"), "the software NIC is gone")
     r.wait_for(lambda: not bridge.left.has(bridge.tap), "the interface is gone")
     r.wait_for(lambda: not bridge.right.has(bridge.wire), "the wire is gone")
-    # The sockets it could not remove are no hindrance.
+    # Sockets that were left do not hinder the next start.
     again = r.Bridge(bridge.left, bridge.right, os.path.dirname(bridge.control))
     try:
         again.wait_ready().connect().ping()
@@ -79,14 +79,14 @@ def test_software_nic_killed_under_traffic(bridge):
         r.wait_for(lambda: bridge.ask("status")["recoveries"] == 1, "the NIC is brought back")
     r.wait_for(lambda: bridge.left.has(bridge.wire), "the new wire")
     bridge.connect()
-    # The new wire is another station, with another address.
+    # The new wire has another address.
     bridge.left.run("ip", "neighbour", "flush", "dev", bridge.tap)
     bridge.ping()
     assert bridge.left.link(bridge.tap)["ifindex"] == index
 
 
 def test_server_killed_under_traffic(rig):
-    """An ixnic of its own is killed and started again: the bridge finds it."""
+    """A separate ixnic is killed and started again: the bridge finds it."""
     left, right = rig.namespace("left"), rig.namespace("right")
     words = [r.IXNIC, "--socket", rig.path("nic"), "--wire", "tap:wire0", "--netns", right.name]
 
@@ -110,7 +110,7 @@ def test_server_killed_under_traffic(rig):
 
 
 def test_software_nic_stops_answering(rig):
-    """A NIC that is there but silent (SIGSTOP): the bridge still stops when told to."""
+    """The NIC is there but silent (SIGSTOP): the bridge still stops when told to."""
     bridge = rig.bridge()
     nic = bridge.ask("status")["nic"]["soft"]["pid"]
     os.kill(nic, signal.SIGSTOP)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tools/demo, as a person runs it, and what is left of it: nothing."""
+"""tools/demo, as a person runs it. Nothing is left of it."""
 import json
 import os
 import signal
@@ -50,7 +50,7 @@ def test_nothing_is_left_behind(number):
     before = world()
     with start("--seconds", "60") as demo:
         for line in demo.stdout:
-            if "ping" in line:  # then iperf3 is running
+            if "ping" in line:  # iperf3 is running now
                 break
         demo.send_signal(number)
         demo.wait(r.DEADLINE_S)
@@ -60,7 +60,7 @@ def test_nothing_is_left_behind(number):
 
 
 def test_nohup(rig):
-    """The terminal ends, the demo goes on; its results are there."""
+    """The terminal ends; the demo goes on and its results are there."""
     with start("--json", rig.path("json"), "--seconds", "1", wrapper=["nohup"]) as demo:
         for line in demo.stdout:
             if "ping" in line:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""ixlat between two namespaces, and against reflectors of ours that misbehave."""
+"""ixlat between two namespaces, and against reflectors that misbehave."""
 import contextlib
 import fcntl
 import json
@@ -36,7 +36,7 @@ def test_one_after_another(pair, mode):
     assert "rtt_uncorrected" not in run
     assert 0 < run["duration_s"] and run["transactions_per_s"] == pytest.approx(500 / run["duration_s"])
     assert 0 < run["cpu"]["user_s"] + run["cpu"]["system_s"] <= run["duration_s"] + 0.1
-    # There, back and what the reflector takes between.
+    # The way there, the way back, and the reflector's time between.
     assert run["forward"]["mean_ns"] + run["return"]["mean_ns"] < run["rtt"]["mean_ns"] * 1.001
     assert run["forward"]["min_ns"] > 0 and run["return"]["min_ns"] > 0
     assert reflector.stop() == 0
@@ -62,13 +62,13 @@ def test_sizes(pair, mode, sizes):
     for size in sizes:
         run = pair.measure(*target, "--count", 20, "--size", size, "--timeout", 5000)
         assert run["size_bytes"] == size and run["received"] == 20
-    # Many at a time, of a TCP stream cut anywhere.
+    # Many probes at a time, in a TCP stream that is cut anywhere.
     run = pair.measure(*target, "--count", 300, "--rate", 5000, "--size", sizes[1], "--timeout", 5000)
     assert run["received"] == 300
 
 
 def test_message_larger_than_the_queues(pair):
-    """What the kernel does not take at once goes when it can, not with the next probe."""
+    """The rest of a message is sent as soon as the kernel has room, not with the next probe."""
     pair.left.run("sysctl", "-qw", "net.ipv4.tcp_wmem=4096 4096 4096")
     pair.right.run("sysctl", "-qw", "net.ipv4.tcp_rmem=4096 4096 4096")
     pair.reflect("tcp")
@@ -77,7 +77,7 @@ def test_message_larger_than_the_queues(pair):
 
 
 def test_size_on_the_wire(pair):
-    """--size of a frame is that of tcpdump: without FCS."""
+    """--size of a frame is without FCS, as in tcpdump."""
     pair.reflect("raw", "--interface", "veth-r")
     with contextlib.closing(pair.right.packet_socket("veth-r")) as sniffer:
         pair.measure(*TARGETS["raw"][1], "--count", 1, "--warmup", 0, "--size", 777)
@@ -104,7 +104,7 @@ def test_kernel_stamps(pair, mode):
 
 @pytest.mark.parametrize("options", [[], ["--kernel-stamps"]], ids=["ours", "kernel's"])
 def test_what_a_stamp_includes(pair, options):
-    """An answer comes while the sender is kept from running: only the kernel knows when."""
+    """An answer comes while the sender cannot run. Only the kernel knows when."""
     pids, held_ns = queue.SimpleQueue(), []
 
     def stop_and_answer(probe):
@@ -132,7 +132,7 @@ def test_ipv6_and_a_listening_address(pair):
 
 
 def test_answer_comes_from_where_the_probe_went(pair):
-    """To a second address of the host: the sender's socket takes answers from there only."""
+    """A probe goes to a second address of the host. The sender's socket takes answers from there only."""
     pair.right.run("ip", "address", "add", "192.0.2.77/24", "dev", "veth-r")
     pair.right.run("ip", "address", "add", "2001:db8::77/64", "dev", "veth-r", "nodad")
     pair.right.run("ip", "address", "add", "2001:db8::2/64", "dev", "veth-r", "nodad")
@@ -158,7 +158,7 @@ def test_two_senders(pair):
 # ---- What goes wrong on the way
 
 def test_pause_of_the_sender_shows(pair):
-    """A sender that is stopped catches up, and the probes that were late count from when they were due."""
+    """A sender that was stopped catches up. Late probes count from when they were due."""
     pair.reflect("udp")
     with pair.measuring("udp", r.RIGHT_V4, "--rate", 1000, "--duration", 3, "--timeout", 10000, "--json",
                         "-") as process:
@@ -167,9 +167,9 @@ def test_pause_of_the_sender_shows(pair):
         run = json.loads(process.communicate(timeout=r.DEADLINE_S)[0])
     assert run["sent"] == run["received"] == 3000, "the rate stands"
     assert run["rtt"]["max_ns"] > 390e6
-    # Due in the first 300 of the 400 ms.
+    # These were due in the first 300 of the 400 ms.
     assert above(run["rtt"], 100e6) >= 290
-    # The 400 that were due meanwhile went 200 ms late on average.
+    # 400 probes were due meanwhile, and went 200 ms late on average.
     late_ns = (run["rtt"]["mean_ns"] - run["rtt_uncorrected"]["mean_ns"]) * 3000
     assert late_ns > 390 * 195e6
 
@@ -190,7 +190,7 @@ def test_pause_of_the_reflector_is_loss(pair):
 
 @pytest.mark.parametrize("mode", ["udp", "raw"])
 def test_link_goes_down_and_up(pair, mode):
-    """What is sent meanwhile is lost, and both ends go on."""
+    """Probes that are sent meanwhile are lost. Both ends go on."""
     reflect, target = TARGETS[mode]
     reflector = pair.reflect(*reflect)
     with pair.measuring(*target, "--rate", 200, "--duration", 1000, "--timeout", 100, "--json",
@@ -216,7 +216,7 @@ def test_interface_goes_away(pair):
 
 
 def test_without_privileges(pair):
-    """UDP and TCP need none."""
+    """UDP and TCP need no privileges."""
     nobody = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
     pair.rig.daemon(*pair.right.words(*nobody, r.IXLAT, "reflect", "udp")).wait_ready()
     done = pair.left.run(*nobody, r.IXLAT, "udp", r.RIGHT_V4, "--count", 50, "--json", "-")
@@ -224,7 +224,7 @@ def test_without_privileges(pair):
 
 
 def test_rate_too_high(pair):
-    """Nobody sends four million a second; the run ends all the same, and says so."""
+    """Nobody sends four million a second. The run ends all the same, and says so."""
     pair.reflect("udp")
     words = ["udp", r.RIGHT_V4, "--rate", 4000000, "--duration", 0.3, "--warmup", 0, "--timeout", 100]
     run = pair.measure(*words)
@@ -234,7 +234,7 @@ def test_rate_too_high(pair):
 
 
 def test_lost(pair):
-    """Every fourth, and the sender does not wait for it longer than it should."""
+    """Every fourth answer is lost. The sender waits for it no longer than it should."""
     with pair.answering(lambda probe: [answer_to(probe)] if sequence_of(probe) % 4 else []):
         started = time.monotonic()
         run = pair.measure("udp", r.RIGHT_V4, "--count", 40, "--warmup", 0, "--timeout", 200)
@@ -246,12 +246,12 @@ def test_duplicates(pair):
     with pair.answering(lambda probe: [answer_to(probe)] * 3):
         run = pair.measure("udp", r.RIGHT_V4, "--count", 50, "--warmup", 0, "--rate", 500)
     assert run["received"] == 50
-    # Those of the last probe come when all is counted already.
+    # Duplicates of the last answer come after the end of the run.
     assert 98 <= run["duplicates"] <= 100
 
 
 def test_reordered(pair):
-    """The reflector holds one back, and sends it after the next."""
+    """The reflector holds an answer back, and sends it after the next one."""
     held = []
 
     def swap(probe):
@@ -355,7 +355,7 @@ def test_tcp_reflector_drops_what_makes_no_sense(pair):
     reflector = pair.reflect("tcp")
     request = PROBE.pack(b"ixlt", 1, REQUEST, 64, 7, 3, 12345, 0, 0) + bytes(24)
     with pair.left.entered():
-        for _ in range(70):  # more than there are places for connections
+        for _ in range(70):  # more than the reflector serves at a time
             with contextlib.closing(socket.create_connection((r.RIGHT_V4, PORT), r.DEADLINE_S)) as sock:
                 sock.send(b"GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n")
                 assert sock.recv(100) == b""
@@ -365,13 +365,13 @@ def test_tcp_reflector_drops_what_makes_no_sense(pair):
             sock.send(request[:50])
             answer = sock.recv(64, socket.MSG_WAITALL)
             assert PROBE.unpack_from(answer)[2] == ANSWER
-            # A connection that nobody goes on with does not hold up others.
+            # An idle connection does not hold up others.
             assert pair.measure("tcp", r.RIGHT_V4, "--count", 50)["received"] == 50
     assert reflector.stop() == 0
 
 
 def test_tcp_reflector_waits_for_a_sender_that_does_not_read(pair):
-    """It keeps no answers that can't go, and goes on when they can."""
+    """The reflector reads nothing while answers can't be sent, and goes on when they can."""
     reflector = pair.reflect("tcp")
     bytes_each = 60000
     request = PROBE.pack(b"ixlt", 1, REQUEST, bytes_each, 7, 3, 12345, 0, 0) + bytes(bytes_each - 40)
@@ -394,7 +394,7 @@ def test_tcp_reflector_waits_for_a_sender_that_does_not_read(pair):
 
 
 def test_tcp_reflector_stamps_what_waits_for_an_answer_before(pair):
-    """Two probes come at once; the second was received then, not when the first one's answer is out."""
+    """Two probes come at once. The second was received then, not when the first answer was sent."""
     pair.right.run("sysctl", "-qw", "net.ipv4.tcp_wmem=4096 4096 4096")
     pair.right.run("ip", "link", "set", "veth-r", "gso_max_size", 4096)
     reflector = pair.reflect("tcp")
@@ -418,7 +418,7 @@ def test_tcp_reflector_stamps_what_waits_for_an_answer_before(pair):
 
 
 def test_tcp_reflector_asks_whether_a_silent_sender_is_there(pair):
-    """A host that died says no farewell; its place would be taken for good."""
+    """A host that died does not close its connection, and would keep its place for good."""
     pair.reflect("tcp")
     with pair.left.entered():
         sock = socket.create_connection((r.RIGHT_V4, PORT), r.DEADLINE_S)
@@ -427,12 +427,12 @@ def test_tcp_reflector_asks_whether_a_silent_sender_is_there(pair):
 
 
 def test_tcp_reflector_out_of_files_waits(pair):
-    """Whom it has no descriptor for is served when another one has left."""
+    """A client for whom there is no file descriptor is served when another one has left."""
     reflector = pair.rig.daemon(*pair.right.words("prlimit", "--nofile=12", r.IXLAT, "reflect", "tcp")).wait_ready()
     with pair.left.entered():
         senders = [socket.create_connection((r.RIGHT_V4, PORT), r.DEADLINE_S) for _ in range(20)]
     before = r.cpu_seconds(reflector.pid)
-    time.sleep(1)  # in which it has nothing to do
+    time.sleep(1)  # the reflector has nothing to do meanwhile
     assert r.cpu_seconds(reflector.pid) - before < 0.5
     for sender in senders[:15]:
         sender.close()
@@ -455,7 +455,7 @@ def test_nobody_there(pair):
 
 
 def test_gives_up(pair):
-    """Without any answer it does not go on for as long as it was to."""
+    """A run without any answer ends before its time."""
     status, line = pair.refused("udp", r.RIGHT_V4, "--duration", 1000, "--timeout", 100)
     assert status == 1 and "nothing came back" in line
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What ixlat writes: text, JSON, .hgrm, plots; and what it reads again, from files that others wrote."""
+"""What ixlat writes: text, JSON, .hgrm, plots. What it reads: files that others may have written."""
 import base64
 import json
 import os
@@ -27,7 +27,7 @@ def pair(rig):
 
 @pytest.fixture
 def runs(pair):
-    """Two results: paths."""
+    """The paths of two results."""
     pair.reflect("udp")
     paths = [pair.rig.path(name) for name in ("a.json", "b.json")]
     pair.ixlat("udp", r.RIGHT_V4, "--count", 300, "--label", "first", "--json", paths[0])
@@ -76,7 +76,7 @@ def test_hgrm(pair):
 
 
 def test_files_stay_when_a_run_fails(pair):
-    """What was in them is kept; what was not there is not made."""
+    """Old files keep their contents, and new ones are not made."""
     kept, new = pair.rig.path("kept"), pair.rig.path("new")
     with open(kept, "w", encoding="ascii") as file:
         file.write("the last result")
@@ -87,7 +87,7 @@ def test_files_stay_when_a_run_fails(pair):
 
 
 def test_no_file_of_a_run_that_is_killed(pair):
-    """While it waits for a host that does not answer: there is nothing yet, not an empty file."""
+    """A run is killed while it waits for an answer. It leaves no empty file."""
     path = pair.rig.path("new")
     with pair.left.popen(r.IXLAT, "tcp", "192.0.2.99", "--json", path) as process:
         r.wait_for(lambda: pair.left.run("ss", "-Htn", "state", "syn-sent").stdout, "that it connects")
@@ -115,7 +115,7 @@ def test_disk_full(pair):
 
 
 def test_reader_goes_away(pair):
-    """Whoever reads the text need not read all of it: the files are written."""
+    """The reader of the text leaves early. The files are written all the same."""
     pair.reflect("udp")
     path = pair.rig.path("a.json")
     reading, writing = os.pipe()
@@ -130,7 +130,7 @@ def test_reader_goes_away(pair):
 
 
 def test_no_half_of_a_file(pair):
-    """A new file that could not be written to its end is not there."""
+    """A new file that could not be written to its end is removed."""
     pair.reflect("udp")
     for option in ("--json", "--hgrm"):
         path = pair.rig.path("new")
@@ -141,7 +141,7 @@ def test_no_half_of_a_file(pair):
 
 
 def test_texts_that_are_no_utf_8(pair):
-    """JSON can't hold them: said before anything is measured, and before there is a file."""
+    """JSON can't hold such texts. ixlat says so before it measures, and before there is a file."""
     path, strange = pair.rig.path("new"), os.fsdecode(b"\xff")
     for words in (["udp", r.RIGHT_V4, "--label", strange], ["compare", "a", strange],
                   ["raw", "02:00:00:00:00:01", "--interface", strange]):
@@ -171,7 +171,7 @@ def test_plot(pair):
 
 
 def test_plot_needs_gnuplot(pair):
-    """Said before anything is measured, and before there is a file."""
+    """ixlat says so before it measures, and before there is a file."""
     path = pair.rig.path("plot.svg")
     done = pair.left.run("/usr/bin/env", f"PATH={pair.rig.scratch}", r.IXLAT, "udp", r.RIGHT_V4, "--plot",
                          path, check=False)
@@ -181,7 +181,7 @@ def test_plot_needs_gnuplot(pair):
 
 
 def test_plot_that_fails(pair, runs):
-    """gnuplot's word, and the picture from before stays."""
+    """ixlat prints what gnuplot said. The old picture stays."""
     fake, path = pair.rig.path("gnuplot"), pair.rig.path("plot.svg")
     with open(path, "w", encoding="ascii") as file:
         file.write("before")
@@ -197,7 +197,7 @@ def test_plot_that_fails(pair, runs):
 
 
 def on_terminal(*words):
-    """What a command writes to a terminal."""
+    """Runs a command on a terminal, and returns what it writes."""
     master, slave = pty.openpty()
     with subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=slave,
                           stderr=slave, env=r.environment(TERM="xterm", NO_COLOR="")) as process:
@@ -209,7 +209,7 @@ def on_terminal(*words):
                 shown += part
                 if not part:
                     break
-        except OSError:  # EIO: nobody has the other end any more
+        except OSError:  # EIO: the other end is closed
             pass
         finally:
             os.close(master)
@@ -218,7 +218,7 @@ def on_terminal(*words):
 
 
 def test_terminal(pair):
-    """Colours, and progress from the third second, wiped in the end."""
+    """Colours, and progress from the third second on, which is wiped at the end."""
     pair.reflect("udp")
     short = on_terminal(*pair.left.words(r.IXLAT, "udp", r.RIGHT_V4, "--count", 20))
     assert "\033[1m" in short and "answered" not in short
@@ -230,7 +230,7 @@ def test_terminal(pair):
 # ---- compare
 
 def result(**changes):
-    """What compare needs of a result: 1000 times from 1 to 1000 ns."""
+    """A result with what compare needs: 1000 times from 1 to 1000 ns."""
     run = {"label": "made", "mode": "udp", "rate_hz": 0.0, "size_bytes": 64, "transactions_per_s": 100.0,
            "lost": 0, "rtt": {"histogram": encode([0] + [1] * 1000)}}
     run.update(changes)
@@ -265,7 +265,7 @@ def test_compare(pair, runs):
 
 
 def test_ratios(rig):
-    """Twice as long, from another counting; numbers beside the histogram are not believed."""
+    """All times are twice as long, in a histogram with 4 digits. Wrong numbers beside one are not used."""
     base = write(rig, "base", result(rtt={"histogram": encode([0] + [1] * 1000), "p50_ns": 77}))
     slow = write(rig, "slow", result(label="slow", lost=3, transactions_per_s=50, rtt={
         "histogram": encode([0, 0] + [1, 0] * 1000, digits=4)}))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Frames from the kernel with vnet headers that programs may make up: a packet socket with
-PACKET_VNET_HDR hands ours to the TAP's queue.
+"""Frames from the kernel with vnet headers that a program made up: a packet socket with
+PACKET_VNET_HDR hands them to the TAP's queue.
 
     test --packet socket (namespace left)-- TAP -- ixtapd ==vfio-user== ixnic --seqpacket-- test
 
-The bridge checks each header against its frame; what it cannot send is dropped and counted.
+The bridge checks each header against its frame. It drops and counts frames that it cannot send.
 """
 import errno
 import itertools
@@ -48,7 +48,7 @@ def vnet(flags=0, gso=GSO_NONE, header=0, size=0, start=0, offset=0):
 
 
 def send(tap, header, frame):
-    """Whether the kernel took it: what it refuses itself never gets to us."""
+    """Whether the kernel took the frame. A frame that it refuses never reaches the bridge."""
     try:
         tap.send(header + bytes(frame))
         return True
@@ -62,7 +62,7 @@ def ours(frame):
 
 
 def checksum_is_right(frame, layer):
-    """Against scapy's own."""
+    """Compares with the checksum that scapy computes."""
     again = frame.copy()
     del again[layer].chksum
     return Ether(bytes(again))[layer].chksum == frame[layer].chksum
@@ -79,7 +79,7 @@ def pseudo_header_sum(source, destination, protocol, length):
 
 
 def summed(base, layer, payload_bytes):
-    """The frame with zeros as payload, and the sum of its pseudo-header where the checksum goes."""
+    """The frame with zeros as payload, and with the pseudo-header's sum in place of its checksum."""
     frame = base.copy()
     network = frame[IP] if IP in frame else frame[IPv6]
     frame[layer].chksum = pseudo_header_sum(network.src, network.dst, 6 if layer is TCP else 17,
@@ -108,7 +108,7 @@ def test_checksum_is_filled(wire, tap, base, layer, offset, tags):
 
 
 def test_checksum_of_another_protocol(wire, tap):
-    """A start and offset that the NIC has no offload for: filled in software, or dropped by name."""
+    """The NIC has no offload for this start and offset: the bridge fills the checksum, or drops by name."""
     frame = bytes(ETHER / IP(src=r.LEFT_V4, dst=r.RIGHT_V4, proto=47)) + bytes(100)
     before = wire.bridge.counters()
     assert send(tap, vnet(NEEDS_CSUM, start=34, offset=10), frame)
@@ -124,7 +124,7 @@ def test_checksum_of_another_protocol(wire, tap):
 @pytest.mark.parametrize("base, gso, layer", [(TCP4, GSO_TCPV4, TCP), (TCP6, GSO_TCPV6, TCP),
                                               (UDP4, GSO_UDP_L4, UDP)])
 def test_segmentation(wire, tap, base, gso, layer):
-    """The NIC cuts: lengths, sequence numbers and checksums of the pieces are right."""
+    """The NIC cuts. Lengths, sequence numbers and checksums of the pieces are right."""
     mss, payload = 1000, bytes(range(256)) * 14  # 3,584 bytes: 4 pieces
     network = (base[IP] if IP in base else base[IPv6]).copy()
     head = len(bytes(network)) - len(bytes(network[layer]))
@@ -132,7 +132,7 @@ def test_segmentation(wire, tap, base, gso, layer):
     network[layer].chksum = pseudo_header_sum(network.src, network.dst, 6 if layer is TCP else 17,
                                               transport + len(payload))
     if layer is TCP:
-        network[TCP].seq = 0xffffff00  # it wraps
+        network[TCP].seq = 0xffffff00  # the sequence number wraps
     frame = ETHER / network / payload
     if not send(tap, vnet(NEEDS_CSUM, gso, 14 + head + transport, mss, 14 + head,
                           16 if layer is TCP else 6), frame):
@@ -152,9 +152,9 @@ def test_segmentation(wire, tap, base, gso, layer):
 
 
 def test_any_header(wire, tap):
-    """A sweep over everything a header can say, on frames of several kinds. The kernel refuses some;
-    the rest comes out, or is dropped by name: the accounts are checked when the test ends. What the
-    frames themselves say is right, the sum of the pseudo-header too."""
+    """A sweep over all that a header can say, on frames of several kinds. The kernel refuses some. The
+    others come out or are dropped by name, as the accounts show when the test ends. The frames
+    themselves are right, with the sum of the pseudo-header."""
     frames = [summed(TCP4, TCP, 3000), summed(TCP6, TCP, 100), summed(UDP4, UDP, 2000),
               bytes(ETHER / bytes(20)), bytes(ETHER)[:14] + b"\x45", bytes(ETHER / Dot1Q() / b"x")]
     taken = 0
@@ -165,14 +165,14 @@ def test_any_header(wire, tap):
         for header, offset in ((0, 0), (54, 16), (len(frame), 6), (65535, 65535)):
             taken += send(tap, vnet(flags, gso, header, size, start, offset), frame)
     assert taken > 100
-    # A packet socket hands over without waiting: what the TAP's queue had no room for is the kernel's.
+    # A packet socket does not wait: the kernel drops frames for which the TAP's queue has no room.
     r.wait_for(lambda: wire.bridge.counter("tx_received") > 100, "they arrive")
     wire.drain()
 
 
 @pytest.mark.parametrize("length", [14, 15, 33, 59, 60])
 def test_short_frames(wire, tap, length):
-    """Shorter than the wire allows: padded by the NIC."""
+    """The NIC pads frames that are shorter than the wire allows."""
     frame = (bytes(ETHER)[:12] + b"\x88\xb5").ljust(length, b"\1")
     assert send(tap, vnet(), frame)
     got = wire.receive(lambda got: ours(got) and got.type == 0x88b5)

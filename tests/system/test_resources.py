@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a bridge costs: memory, and processor time when there is nothing to do."""
+"""What a bridge costs: memory, and processor time while idle."""
 import time
 
 import pytest
@@ -31,7 +31,7 @@ def test_memory(bridge, sanitized):
 
 
 def test_idle(bridge, sanitized):
-    """Under 1 % of a core when nothing happens; this waits, because that is what it measures."""
+    """Under 1 % of a processor when nothing happens. The test has to wait, since that is what it measures."""
     if sanitized:
         pytest.skip("a sanitized program is slower at everything")
     bridge.iperf()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Start, `ready`, sd_notify, stop; what stays and what does not."""
+"""Start, `ready`, sd_notify, stop, and what is left."""
 import os
 import signal
 import socket
@@ -31,7 +31,7 @@ def test_signal_stops_ixnic_cleanly(rig, number):
 
 
 def test_nohup(rig):
-    """What it started outlives the terminal: the bridge and, with it, its NIC."""
+    """A bridge that nohup started outlives the terminal, and so does its NIC."""
     space = rig.namespace("left")
     daemon = rig.daemon(*space.words("nohup", r.IXTAPD, "--nic", "soft:tap:wire0", "--tap", "tap0",
                                      "--control", rig.path("control"))).wait_ready()
@@ -79,7 +79,7 @@ def test_ixnic_sd_notify(rig):
 
 
 def test_default_paths_and_namespace(rig):
-    """--netns makes the TAP there; the control socket has the TAP's name; the wire too."""
+    """--netns makes the TAP there. Control socket and wire are named after the TAP."""
     left = rig.namespace("left")
     tap = f"t{os.getpid()}"
     daemon = rig.daemon(r.IXTAPD, "--nic", "soft", "--tap", tap, "--netns", left.name).wait_ready()
@@ -94,7 +94,7 @@ def test_default_paths_and_namespace(rig):
 
 
 def test_own_ixnic_over_a_socket(rig):
-    """ixnic and ixtapd as two programs; the NIC stays, bridges come and go."""
+    """ixnic is started apart. It stays while bridges come and go."""
     left, right = rig.namespace("left"), rig.namespace("right")
     nic = rig.daemon(r.IXNIC, "--socket", rig.path("nic"), "--wire", "tap:wire0", "--netns",
                      right.name, "--mac", r.NIC_MAC, "--control", rig.path("nic.control"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Frames from end to end; after each test the fixture checks that all are accounted for."""
+"""Frames from end to end. After each test the fixture checks that all are accounted for."""
 import re
 import subprocess
 
@@ -28,7 +28,7 @@ def test_ipv6_looks_for_duplicates(rig):
 
 
 def test_ipv6_finds_a_duplicate(rig):
-    """The answer comes to a multicast group of the address, which the NIC must let through."""
+    """The answer goes to a multicast group of the address. The NIC must let it through."""
     bridge = rig.bridge(connected=False, detect_duplicates=True)
     bridge.plug(right_v6=r.LEFT_V6)
     r.wait_for(lambda: re.search(f"{r.LEFT_V6}/64 .*dadfailed", bridge.addresses()),
@@ -36,7 +36,7 @@ def test_ipv6_finds_a_duplicate(rig):
 
 
 def test_arping(bridge):
-    """Frames of 42 bytes: padded on the way, not lost."""
+    """Frames of 42 bytes are padded on the way."""
     done = bridge.left.run("arping", "-c", "5", "-f", "-w", "10", "-I", bridge.tap, r.RIGHT_V4)
     wire_mac = bridge.right.link(bridge.wire)["address"]
     assert wire_mac in done.stdout.lower()
@@ -62,7 +62,7 @@ def test_jumbo(rig):
 
 
 def test_mtu_is_kept(bridge):
-    """A frame longer than the MTU does not leave: the kernel says so."""
+    """The kernel refuses a frame longer than the MTU."""
     done = bridge.left.run("ping", "-n", "-c", "1", "-M", "do", "-s", "1473", r.RIGHT_V4,
                            check=False)
     assert done.returncode != 0
@@ -93,7 +93,7 @@ def test_tcp_ipv6(bridge):
 
 
 def test_tcp_without_offloads(bridge):
-    """What ethtool turns off on the interface, the kernel does itself."""
+    """The kernel does itself what ethtool turns off on the interface."""
     bridge.left.run("ethtool", "-K", bridge.tap, "tso", "off", "gso", "off", "tx", "off")
     before = bridge.counters()
     assert bridge.iperf()["sum_received"]["bytes"] > 1 << 20
@@ -104,7 +104,7 @@ def test_tcp_without_offloads(bridge):
 
 @pytest.mark.parametrize("direction", [(), ("-R",)], ids=["out", "in"])
 def test_udp(bridge, direction):
-    """The kernel may have no room for a datagram at either end; we drop none."""
+    """The kernel may have no room for a datagram at either end. The bridge drops none."""
     end = bridge.iperf("-u", "-b", "100M", *direction)["sum"]
     assert end["packets"] > 1000
     assert end["lost_packets"] < end["packets"] // 2
@@ -153,7 +153,7 @@ def test_two_queues(rig):
 
 
 def test_nftables_sees_the_traffic(bridge):
-    """The interface is one as any other: a rule on it counts."""
+    """A rule on the interface counts, as on any other."""
     if bridge.left.run("nft", "--version", check=False).returncode != 0:
         pytest.skip("nft is not installed")
     bridge.left.run("nft", "add table inet t; add chain inet t in "

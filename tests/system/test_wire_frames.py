@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Frames from the wire that no decent station sends. The test is the far end of the cable:
+"""Frames from the wire that no proper station sends. The test is the far end of the cable:
 
     test --seqpacket-- ixnic ==vfio-user== ixtapd --TAP-- kernel (namespace left)
 
-None may stop the bridge; each is delivered, or counted by name where it was dropped.
+None may stop the bridge. Each is delivered, or dropped and counted by name.
 """
 import contextlib
 import socket
@@ -27,7 +27,7 @@ def padded(frame):
 
 
 class Wire:
-    """The far end, with the kernel's view of what was delivered beside it."""
+    """The far end, and the kernel's count of frames that were delivered."""
 
     def __init__(self, rig):
         self.bridge = rig.bridge(connected=False, wire=rig.path("wire"))
@@ -42,7 +42,7 @@ class Wire:
         self.socket.send(bytes(frame))
 
     def receive(self, match):
-        """The next frame from the NIC that is one."""
+        """The next frame from the NIC for which match() is true."""
         while True:
             frame = Ether(self.socket.recv(1 << 16))
             if match(frame):
@@ -57,9 +57,9 @@ class Wire:
         self.socket.settimeout(r.DEADLINE_S)
 
     def probe(self):
-        """Whether the bridge lives: an ARP request is answered. Behind a flood the kernel may have no
-        room for the answer, so it is asked again. Each probe has a sender of its own, so that a late
-        answer to another one says nothing."""
+        """Fails unless an ARP request is answered. After a flood the kernel may have no room for the answer,
+        so the request is repeated. Each probe has a sender of its own, since a late answer to an earlier
+        probe says nothing."""
         self.probes += 1
         sender = f"192.0.2.{100 + self.probes}"
         request = padded(Ether(dst="ff:ff:ff:ff:ff:ff", src=OUR_MAC) /
@@ -92,7 +92,7 @@ def wire(rig):
 
 
 def test_runts(wire):
-    """Shorter than 64 bytes with the checksum: the NIC's MAC drops them."""
+    """The NIC's MAC drops frames shorter than 64 bytes with the checksum."""
     before = wire.nic("rx_drop_runt")
     lengths = [1, 5, 6, 12, 13, 14, 15, 17, 42, 59]
     for length in lengths:
@@ -127,8 +127,8 @@ def test_bad_ipv4_header_checksum(wire):
 
 @pytest.mark.parametrize("protocol, layer", [("Udp", UDP), ("Tcp", TCP)])
 def test_bad_transport_checksum(wire, protocol, layer):
-    """The NIC takes UDP without a checksum for wrong (an erratum), so what it says of UDP counts for
-    nothing and the kernel looks itself."""
+    """The NIC calls UDP without a checksum wrong (an erratum). So the bridge ignores what it says of UDP,
+    and the kernel looks itself."""
     before, errors = wire.bridge.counter("rx_csum_bad"), wire.snmp(protocol, "InCsumErrors")
     good = wire.snmp("Icmp", "OutDestUnreachs"), wire.snmp("Tcp", "OutRsts")
     wire.send(padded(ETHER / IP(src=r.RIGHT_V4, dst=r.LEFT_V4) /
@@ -139,7 +139,7 @@ def test_bad_transport_checksum(wire, protocol, layer):
 
 
 def test_udp_without_checksum(wire):
-    """Checksum 0 is none: such a datagram is good, whatever the hardware's erratum says."""
+    """Checksum 0 means none. Such a datagram is good, whatever the hardware's erratum says."""
     with wire.bridge.left.entered():
         receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     receiver.bind((r.LEFT_V4, 5000))
@@ -154,7 +154,7 @@ def test_udp_without_checksum(wire):
 @pytest.mark.parametrize("layer", [UDP, TCP])
 @pytest.mark.parametrize("network", [IP, IPv6])
 def test_good_checksums_are_verified_by_the_nic(wire, network, layer):
-    """Of frames that are long enough for it to be worth telling the kernel."""
+    """Only for long frames is the kernel told that the checksum is good."""
     ends = {IP: (r.RIGHT_V4, r.LEFT_V4), IPv6: (r.RIGHT_V6, r.LEFT_V6)}[network]
     before = wire.bridge.counter("rx_csum_verified")
     wire.send(padded(ETHER / network(src=ends[0], dst=ends[1]) / layer(sport=1000, dport=9) /
@@ -197,7 +197,7 @@ def test_tag_and_nothing_behind_it(wire):
 
 
 def test_every_ethertype(wire):
-    """Every 257th, and those that hardware knows; with the tail of a frame that fits none."""
+    """Every 257th type, and those that hardware knows, before a payload that fits none of them."""
     special = [0x0800, 0x0806, 0x8100, 0x86dd, 0x88a8, 0x88cc, 0x88e5, 0x88f7, 0x8906, 0x8914,
                0x8847, 0x8863, 0x8864, 0x9000, 0x9100, 0x05ff, 0x0600, 0xffff]
     types = [*range(0x0600, 0x10000, 257), *special]
@@ -212,7 +212,7 @@ def test_every_ethertype(wire):
 
 
 def test_lengths_of_802_3(wire):
-    """Up to 1,500 the field is a length: with one that is right the frame passes."""
+    """Up to 1,500 the field is a length. A frame with the right length passes."""
     before = wire.bridge.counter("rx_delivered")
     lengths = [0, 1, 3, 45, 46, 47, 100, 1499, 1500]
     for length in lengths:
@@ -250,7 +250,7 @@ def test_headers_that_lie(wire, head, tagged):
 
 
 def test_a_flood_is_counted(rig):
-    """More than the rings hold, at once: what does not fit is counted as missed."""
+    """More frames at once than the rings hold: those that do not fit are counted as missed."""
     wire = Wire(rig)
     frame = padded(ETHER / IP(src=r.RIGHT_V4, dst=r.LEFT_V4) / UDP(dport=9) / b"flood")
     before, sent = wire.nic("rx_frames"), 20000
@@ -262,7 +262,7 @@ def test_a_flood_is_counted(rig):
 
 
 def test_pcap_records_the_wire(rig):
-    """--pcap of ixnic: what went over the wire, readable by tcpdump."""
+    """--pcap of ixnic records what went over the wire, for tcpdump."""
     left = rig.namespace("left")
     nic = rig.daemon(r.IXNIC, "--socket", rig.path("nic"), "--wire", f"seqpacket:{rig.path('wire')}",
                      "--pcap", rig.path("capture"), "--mac", r.NIC_MAC).wait_ready()
@@ -279,7 +279,7 @@ def test_pcap_records_the_wire(rig):
             pass
     assert bridge.stop() == 0
     assert nic.stop() == 0, nic.errors()
-    # tcpdump gives up root for a user of its own, who may not read a private file.
+    # tcpdump gives up root for another user, who may not read a private file.
     shown = r.run("tcpdump", "-n", "-Z", "root", "-r", rig.path("capture")).stdout
     assert f"who-has {r.LEFT_V4}" in shown
     assert f"{r.LEFT_V4} is-at {r.NIC_MAC}" in shown
