@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "answers.h"
+
+#include "bridge/service/clock.h"
 #include "daemon.h"
 
 /* Linux 6.2 */
@@ -17,7 +19,7 @@
 
 static double uptime_s(const struct daemon *daemon)
 {
-	return (double)(daemon_now_ms() - daemon->started_at_ms) / 1000;
+	return (double)(clock_ms() - daemon->started_at_ms) / 1000;
 }
 
 static json_t *mac_json(const uint8_t mac[IXGBE_MAC_BYTES])
@@ -118,7 +120,7 @@ static json_t *offloads_json(uint32_t offloads)
 	return json;
 }
 
-json_t *report_status(const struct daemon *daemon)
+static json_t *status_json(const struct daemon *daemon)
 {
 	return json_pack("{s:s,s:i,s:f,s:s,s:s,s:i,s:o,s:o,s:{s:b,s:i},s:s,s:o,s:o,s:o}", "version",
 			 IXTAP_VERSION, "pid", (int)getpid(), "uptime_s", uptime_s(daemon), "state",
@@ -141,7 +143,7 @@ static void set_counters(json_t *json, const struct bridge_counters *counters)
 				    json_integer((json_int_t)value[i]));
 }
 
-json_t *report_stats(struct daemon *daemon)
+static json_t *stats_json(struct daemon *daemon)
 {
 	struct bridge_counters sum = {0}, one;
 	json_t *nic = json_object(), *bridge = json_object(), *queues = json_array();
@@ -186,7 +188,7 @@ static void add_row(void *ctx, const char *name, uint32_t offset, uint32_t value
 						(json_int_t)offset, "value", (json_int_t)value));
 }
 
-json_t *report_registers(struct daemon *daemon, const char *prefix)
+static json_t *registers_json(struct daemon *daemon, const char *prefix)
 {
 	struct rows rows = {.array = json_array(), .prefix = prefix};
 	int err;
@@ -208,25 +210,25 @@ json_t *report_registers(struct daemon *daemon, const char *prefix)
 static json_t *answer_status(void *ctx, struct control_request *request)
 {
 	(void)request;
-	return report_status(ctx);
+	return status_json(ctx);
 }
 
 static json_t *answer_stats(void *ctx, struct control_request *request)
 {
 	(void)request;
-	return report_stats(ctx);
+	return stats_json(ctx);
 }
 
 static json_t *answer_registers(void *ctx, struct control_request *request)
 {
-	return report_registers(ctx, request->words[1] ? request->words[1] : "");
+	return registers_json(ctx, request->words[1] ? request->words[1] : "");
 }
 
 static json_t *answer_monitor(void *ctx, struct control_request *request)
 {
 	request->monitor = true;
 	return json_pack("{s:s,s:o,s:o}", "event", "start", "time", control_time(), "status",
-			 report_status(ctx));
+			 status_json(ctx));
 }
 
 const struct control_command answers_commands[] = {

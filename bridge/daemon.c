@@ -60,6 +60,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 
 #define TICK_MS          250
@@ -74,14 +75,6 @@ enum watch {
 	WATCH_SOFT_END,
 	WATCH_SOFT_OUTPUT,
 };
-
-int64_t daemon_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int watch(const struct daemon *daemon, int fd, enum watch what)
 {
@@ -198,7 +191,7 @@ static void retry_later(struct daemon *daemon)
 		return;
 	}
 	daemon->attempt++;
-	daemon->retry_at_ms = daemon_now_ms() + delay_ms;
+	daemon->retry_at_ms = clock_ms() + delay_ms;
 }
 
 /* The death of a software NIC often shows first as a server that does not answer. */
@@ -235,7 +228,7 @@ static void nic_failed(struct daemon *daemon, const char *what)
 	link_update(daemon, &(struct ixgbe_link){0});
 	state_update(daemon);
 	nic_close(daemon);
-	if (daemon_now_ms() - daemon->opened_at_ms > STATE_STABLE_MS)
+	if (clock_ms() - daemon->opened_at_ms > STATE_STABLE_MS)
 		daemon->attempt = 0;
 	retry_later(daemon);
 }
@@ -265,7 +258,7 @@ static bool nic_link_read(struct daemon *daemon)
 
 static void bus_refused(struct daemon *daemon)
 {
-	if (notice_add(&daemon->dma_refused, daemon_now_ms()))
+	if (notice_add(&daemon->dma_refused, clock_ms()))
 		log_warning(
 			"%s: the NIC reached for memory outside its own and was refused: nothing "
 			"was lost, but its firmware or hardware is not to be trusted; see the "
@@ -277,7 +270,7 @@ static void bus_refused(struct daemon *daemon)
 
 static void bus_timeout(struct daemon *daemon)
 {
-	if (notice_add(&daemon->dma_timeout, daemon_now_ms()))
+	if (notice_add(&daemon->dma_timeout, clock_ms()))
 		log_warning("%s: a read of memory by the NIC had no answer: frames may be lost; "
 			    "see the kernel's log, and whether the NIC sits well in its slot",
 			    daemon->iface.tap.name);
@@ -337,7 +330,7 @@ static int nic_start(struct daemon *daemon, struct ixgbe_why *why)
 		snprintf(why->text, sizeof(why->text), "cannot watch the NIC: %s", strerror(-err));
 		return err;
 	}
-	daemon->opened_at_ms = daemon_now_ms();
+	daemon->opened_at_ms = clock_ms();
 	daemon->facts.nic_open = true;
 	return 0;
 }
@@ -488,7 +481,7 @@ static void on_timer(struct daemon *daemon)
 	if (!daemon->iface.reachable && second)
 		find_interface(daemon);
 	if (!daemon->facts.nic_open) {
-		if (!daemon->facts.stopping && daemon_now_ms() >= daemon->retry_at_ms)
+		if (!daemon->facts.stopping && clock_ms() >= daemon->retry_at_ms)
 			nic_retry(daemon);
 		return;
 	}
@@ -672,7 +665,7 @@ int daemon_run(const struct options *options)
 	struct ixgbe_why why = {"cannot start"};
 
 	daemon = (struct daemon){.options = options, .epoll = -1, .signals = -1, .timer = -1};
-	daemon.started_at_ms = daemon_now_ms();
+	daemon.started_at_ms = clock_ms();
 	interface_init(&daemon.iface);
 	engine_init(&daemon.engine, options);
 	if (open_daemon(&daemon, &why)) {

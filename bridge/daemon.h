@@ -2,8 +2,6 @@
 /* The running bridge: what daemon.c drives and answers.c shows. */
 #pragma once
 
-#include <time.h>
-
 #include "answers.h"
 #include "engine.h"
 #include "interface.h"
@@ -40,11 +38,3 @@ struct daemon {
 
 /* Runs until a signal or a failure that is final; the status to exit with. */
 int daemon_run(const struct options *options);
-
-/* Milliseconds of CLOCK_MONOTONIC. */
-int64_t daemon_now_ms(void);
-
-/* The answers of the control socket (control.h): new references. */
-json_t *report_status(const struct daemon *daemon);
-json_t *report_stats(struct daemon *daemon);
-json_t *report_registers(struct daemon *daemon, const char *prefix);

@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 
 #ifndef P_PIDFD
@@ -194,14 +194,6 @@ static int open_pipes(struct pipes *pipes)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The child's own line says best why it ended: it becomes `why`. */
 static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
 {
@@ -225,13 +217,13 @@ static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
 
 static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
 {
-	int64_t deadline = now_ms() + SOFT_NIC_START_MS;
+	int64_t deadline = clock_ms() + SOFT_NIC_START_MS;
 	struct pollfd fds[] = {{.fd = ready, .events = POLLIN},
 			       {.fd = soft->pidfd, .events = POLLIN}};
 	char byte;
 
 	for (;;) {
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - clock_ms();
 
 		if (left <= 0 || !poll(fds, 2, (int)left)) {
 			snprintf(why->text, sizeof(why->text),

@@ -34,13 +34,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bridge/service/clock.h"
 #include "datapath.h"
 
-#define SPIN_MIN_NS 4000u
-#define SPIN_MAX_NS 50000u
+#define SPIN_MIN_NS 4000
+#define SPIN_MAX_NS 50000
 #define YIELD_TURNS 16u
 
 struct worker {
@@ -50,7 +50,7 @@ struct worker {
 	bool posted[REQUESTS]; /* TAP_READY, IRQ, WAKE */
 	bool irq_armed, irq_tx, tap_gone_logged;
 	uint64_t irq_value, wake_value;
-	uint64_t spin_ns, last_work_ns;
+	int64_t spin_ns, last_work_ns;
 	uint32_t idle_turns; /* since something moved, when busy polling */
 
 	pthread_t thread;
@@ -59,14 +59,6 @@ struct worker {
 	int wake_fd;
 	atomic_bool stop, idle;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 static void log_error(const struct worker *worker, const char *what, int err)
 {
@@ -154,7 +146,7 @@ static void sleep_until_woken(struct worker *worker)
 /* Nothing moved in the last turn: turn again, or sleep? */
 static void rest(struct worker *worker)
 {
-	uint64_t now, slept;
+	int64_t now, slept;
 
 	if (worker->dp.tap_gone && !worker->tap_gone_logged) {
 		worker->tap_gone_logged = true;
@@ -169,7 +161,7 @@ static void rest(struct worker *worker)
 		sleep_until_woken(worker);
 		return;
 	}
-	now = now_ns();
+	now = clock_ns();
 	if (worker->last_work_ns == 0)
 		worker->last_work_ns = now;
 	if (now - worker->last_work_ns < worker->spin_ns) {
@@ -177,7 +169,7 @@ static void rest(struct worker *worker)
 		return;
 	}
 	sleep_until_woken(worker);
-	slept = now_ns() - now;
+	slept = clock_ns() - now;
 	worker->spin_ns =
 		slept < SPIN_MAX_NS ? worker->spin_ns * 2 + SPIN_MIN_NS : worker->spin_ns / 2;
 	if (worker->spin_ns > SPIN_MAX_NS)
