@@ -278,23 +278,6 @@ void interface_wanted(const struct interface *iface, struct mirror *wanted)
 	wanted->groups = err ? 0 : (uint16_t)groups;
 }
 
-void interface_mtu_check(struct interface *iface, uint16_t mtu)
-{
-	bool refused = iface->link.mtu > OPTIONS_MTU_MAX;
-	bool said = iface->mtu_refused == iface->link.mtu;
-	int err;
-
-	iface->mtu_refused = refused ? iface->link.mtu : 0;
-	if (!refused || said || !iface->reachable)
-		return;
-	log_warning("%s: MTU %u refused, an 82599 can at most %u: back to %u", iface->tap.name,
-		    iface->link.mtu, OPTIONS_MTU_MAX, mtu);
-	err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
-	if (err)
-		log_warning("cannot set the MTU of %s back: %s; frames over %u bytes get lost",
-			    iface->tap.name, strerror(-err), mtu);
-}
-
 void interface_close(struct interface *iface)
 {
 	netlink_monitor_close(iface->monitor);

@@ -61,8 +61,6 @@ void interface_link_set(struct interface *iface, const struct ixgbe_link *link);
 /* What the administrator wants of the NIC; reads the multicast groups. An MTU of 0: one that no
  * 82599 can. */
 void interface_wanted(const struct interface *iface, struct mirror *wanted);
-/* An MTU the NIC can't have goes back to `mtu`, with a warning. */
-void interface_mtu_check(struct interface *iface, uint16_t mtu);
 
 /* Removes the TAP unless it persists. */
 void interface_close(struct interface *iface);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* Who hears of a change: the log, the control socket's monitors, the service manager. */
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+
+#include "bridge/service/log.h"
+#include "daemon.h"
+
+void publish_event(struct daemon *daemon, json_t *event)
+{
+	if (event)
+		control_publish(daemon->control, event);
+}
+
+void publish_state(struct daemon *daemon)
+{
+	enum state previous = daemon->state;
+
+	daemon->state = state_of(&daemon->facts);
+	if (daemon->state == previous)
+		return;
+	log_debug("%s: %s", daemon->iface.tap.name, state_text(daemon->state));
+	sd_notifyf(0, "STATUS=%s: %s", daemon->iface.tap.name, state_text(daemon->state));
+	publish_event(daemon, json_pack("{s:s,s:s,s:s,s:s}", "event", "state", "state",
+					state_name(daemon->state), "previous", state_name(previous),
+					"reason", daemon->reason.text));
+}
+
+void publish_stop(struct daemon *daemon, int exit_status)
+{
+	daemon->exit_status = exit_status;
+	daemon->facts.stopping = true;
+	publish_state(daemon);
+}
+
+static void publish_mac(struct daemon *daemon)
+{
+	const uint8_t *mac = daemon->applied.mac;
+	char text[18];
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+		 mac[3], mac[4], mac[5]);
+	log_info("%s: MAC address %s", daemon->iface.tap.name, text);
+	publish_event(daemon, json_pack("{s:s,s:s}", "event", "mac", "mac", text));
+}
+
+static void publish_flag(struct daemon *daemon, const char *event, const char *member, bool on)
+{
+	log_debug("%s: %s %s", daemon->iface.tap.name, event, on ? "on" : "off");
+	publish_event(daemon, json_pack("{s:s,s:b}", "event", event, member, on));
+}
+
+void publish_parts(struct daemon *daemon, uint32_t parts)
+{
+	const struct mirror *applied = &daemon->applied;
+
+	if (parts & MIRROR_MAC)
+		publish_mac(daemon);
+	if (parts & MIRROR_MTU) {
+		log_info("%s: MTU %u", daemon->iface.tap.name, applied->mtu);
+		publish_event(daemon, json_pack("{s:s,s:i}", "event", "mtu", "mtu", applied->mtu));
+	}
+	if (parts & MIRROR_PROMISCUOUS)
+		publish_flag(daemon, "promiscuous", "on", applied->promiscuous);
+	if (parts & MIRROR_ALLMULTICAST)
+		publish_flag(daemon, "allmulticast", "on", applied->allmulticast);
+	if (parts & MIRROR_GROUPS)
+		publish_event(daemon, json_pack("{s:s,s:i}", "event", "multicast", "groups",
+						applied->groups));
+	if (parts & MIRROR_ADMIN)
+		publish_flag(daemon, "admin", "up", applied->admin_up);
+}
