@@ -35,8 +35,8 @@ int watch_open(struct daemon *daemon)
 	int err;
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ,
-	       SIG_IGN); /* a limit on the size of files, such as memory, is an error then */
+	/* A limit on the size of files, as memory is, makes an error then. */
+	signal(SIGXFSZ, SIG_IGN);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
