@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What both halves share: reading the kernel's messages. */
+/* The kernel's messages, for both halves. */
 #pragma once
 
 #include <libmnl/libmnl.h>

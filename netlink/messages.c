@@ -39,8 +39,6 @@ static int parse_link_attr(const struct nlattr *attr, void *ctx)
 		return attr_u32(attr, &link->promiscuity);
 	case IFLA_ALLMULTI:
 		return attr_u32(attr, &link->allmulti);
-	case IFLA_GROUP:
-		return attr_u32(attr, &link->group);
 	case IFLA_CARRIER:
 		if (mnl_attr_validate(attr, MNL_TYPE_U8) < 0)
 			return MNL_CB_ERROR;

@@ -2,14 +2,14 @@
 /*
  * The event monitor.
  *
- * One socket both hears the multicast groups and asks for the present state. The
- * kernel runs one dump per socket, so the questions are asked in turn: the link, then the
- * addresses. Events that arrive in between are newer than the dump or equal to it, so
- * delivering everything in the order of arrival ends in the right state.
+ * One socket both hears the kernel's multicast groups and asks for the present state. The kernel
+ * runs one dump per socket, so the questions are asked in turn: the link, then the addresses.
+ * Events that arrive meanwhile are as new as the dump or newer: delivering all in the order of
+ * arrival ends in the right state.
  *
- * When the socket overflows (ENOBUFS), or the kernel says that a dump was
- * interrupted, what we know may be wrong: NETLINK_EVENT_RESYNC is delivered and the
- * questions start over, after what is queued was read and the dump under way has ended.
+ * Something is missing when the socket overflows (ENOBUFS), or when the kernel says that a dump
+ * was interrupted. Then NETLINK_EVENT_RESYNC is delivered and the questions start over, once the
+ * queue is empty and the dump under way has ended.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -122,7 +122,7 @@ static void handle_multicast(struct netlink_monitor *monitor, const struct nlmsg
 							 .link.ifindex = (int)info->ifa_index});
 }
 
-/* Why there is no answer. */
+/* An error in place of an answer. */
 static int handle_error(struct netlink_monitor *monitor, const struct nlmsghdr *message)
 {
 	if (message->nlmsg_seq != monitor->seq || monitor->asked == ASK_NOTHING)
@@ -163,8 +163,8 @@ static int handle(struct netlink_monitor *monitor, const struct nlmsghdr *messag
 	}
 }
 
-/* A dump goes on by itself when there is room again; the answer about a single link
- * may be among what was lost. */
+/* Whether the end of a dump is still to come, also after a loss: a dump goes on when there is room
+ * again. The answer about a single link may itself be lost. */
 static bool dumping(const struct netlink_monitor *monitor)
 {
 	return monitor->asked == ASK_ADDRESSES ||
@@ -207,7 +207,8 @@ int netlink_monitor_dispatch(struct netlink_monitor *monitor)
 		else if (errno != EINTR)
 			error = -errno;
 	}
-	/* Only now: while the queue is full, the kernel drops answers without a word. */
+	/* Not before the queue is empty: the kernel silently drops answers for which it has no
+	 * room. */
 	if (!error && monitor->again && !dumping(monitor)) {
 		monitor->again = false;
 		error = ask(monitor, ASK_LINK);
@@ -221,11 +222,28 @@ int netlink_monitor_resync(struct netlink_monitor *monitor)
 	return netlink_monitor_dispatch(monitor);
 }
 
-int netlink_monitor_open(int ifindex, netlink_event_fn fn, void *ctx, struct netlink_monitor **out)
+/* Returns -1 with errno. */
+static int join_groups(struct mnl_socket *socket)
 {
 	static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR};
 	static const int newer_groups[] = {GROUP_IPV4_MCADDR, GROUP_IPV6_MCADDR};
 	const int buffer_bytes = RECEIVE_BUFFER_BYTES;
+
+	/* A larger buffer makes losses rarer; they are handled all the same. */
+	(void)setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &buffer_bytes,
+			 sizeof(buffer_bytes));
+	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
+		if (mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, (void *)&groups[i],
+					  sizeof(int)) < 0)
+			return -1;
+	for (size_t i = 0; i < sizeof(newer_groups) / sizeof(newer_groups[0]); i++)
+		(void)mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP,
+					    (void *)&newer_groups[i], sizeof(int));
+	return 0;
+}
+
+int netlink_monitor_open(int ifindex, netlink_event_fn fn, void *ctx, struct netlink_monitor **out)
+{
 	struct netlink_monitor *monitor = calloc(1, sizeof(*monitor));
 	int error;
 
@@ -237,16 +255,8 @@ int netlink_monitor_open(int ifindex, netlink_event_fn fn, void *ctx, struct net
 	monitor->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!monitor->socket || mnl_socket_bind(monitor->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		goto fail;
-	/* A larger buffer makes losses rarer; they are handled all the same. */
-	(void)setsockopt(mnl_socket_get_fd(monitor->socket), SOL_SOCKET, SO_RCVBUFFORCE,
-			 &buffer_bytes, sizeof(buffer_bytes));
-	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++)
-		if (mnl_socket_setsockopt(monitor->socket, NETLINK_ADD_MEMBERSHIP,
-					  (void *)&groups[i], sizeof(int)) < 0)
-			goto fail;
-	for (size_t i = 0; i < sizeof(newer_groups) / sizeof(newer_groups[0]); i++)
-		(void)mnl_socket_setsockopt(monitor->socket, NETLINK_ADD_MEMBERSHIP,
-					    (void *)&newer_groups[i], sizeof(int));
+	if (join_groups(monitor->socket))
+		goto fail;
 	error = ask(monitor, ASK_LINK);
 	if (error) {
 		netlink_monitor_close(monitor);
