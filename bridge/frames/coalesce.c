@@ -38,7 +38,6 @@
 #include <string.h>
 
 #include "headers.h"
-#include "offload.h"
 
 #define IP_BYTES_MAX 65535u
 
@@ -47,7 +46,7 @@ struct tcp_frame {
 	const uint8_t *data;
 	uint64_t tag;
 	uint32_t l4_at, header_bytes, payload;
-	struct offload_headers ip;
+	const struct offload_headers *ip;
 	bool fits; /* can be merged, as far as it can be told from this frame alone */
 };
 
@@ -102,26 +101,27 @@ static bool tcp_fits(const uint8_t *tcp, uint32_t flags)
 /* False: its flow cannot be told. All headers are in the first of its segments, or it does not
  * fit. */
 static bool tcp_parse(const struct ixgbe_rx_seg *first, uint32_t bytes, uint32_t flags,
-		      struct tcp_frame *out)
+		      struct offload_headers *headers, struct tcp_frame *out)
 {
 	const uint8_t *data = first->buf->data + first->offset, *ip, *tcp;
 	uint32_t tcp_bytes;
 
-	if (!offload_parse(data, first->len, &out->ip) || out->ip.fragment ||
-	    out->ip.protocol != IPPROTO_TCP)
+	if (!offload_parse(data, first->len, headers) || headers->fragment ||
+	    headers->protocol != IPPROTO_TCP)
 		return false;
 	out->data = data;
-	out->l4_at = (uint32_t)out->ip.l2_len + out->ip.l3_len;
+	out->ip = headers;
+	out->l4_at = (uint32_t)headers->l2_len + headers->l3_len;
 	if (first->len - out->l4_at < TCP_BYTES)
 		return false;
-	ip = data + out->ip.l2_len;
+	ip = data + headers->l2_len;
 	tcp = data + out->l4_at;
-	out->tag = flow_tag(ip, out->ip.version, tcp);
+	out->tag = flow_tag(ip, headers->version, tcp);
 
 	tcp_bytes = (uint32_t)(tcp[TCP_DOFF] >> 4) * 4;
 	out->header_bytes = out->l4_at + tcp_bytes;
 	out->fits = tcp_bytes >= TCP_BYTES && out->header_bytes < first->len &&
-		    ip_fits(ip, &out->ip, bytes - out->ip.l2_len, flags) && tcp_fits(tcp, flags);
+		    ip_fits(ip, headers, bytes - headers->l2_len, flags) && tcp_fits(tcp, flags);
 	out->payload = out->fits ? bytes - out->header_bytes : 0;
 	return true;
 }
@@ -137,14 +137,15 @@ static bool same(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t to)
 static bool extends(const struct coalesce_write *w, const uint8_t *a, const struct tcp_frame *f)
 {
 	const uint8_t *b = f->data;
-	const uint32_t ip = f->ip.l2_len, tcp = f->l4_at;
+	const uint32_t ip = f->ip->l2_len, tcp = f->l4_at;
 
 	if (get_be32(b + tcp + TCP_SEQ) != w->next_seq || f->payload > w->gso_size ||
-	    f->payload > IP_BYTES_MAX - (w->bytes - w->l2_len) || f->ip.l2_len != w->l2_len ||
-	    f->l4_at != w->l4_at || f->header_bytes != w->header_bytes ||
+	    f->payload > IP_BYTES_MAX - (w->bytes - w->headers.l2_len) ||
+	    f->ip->l2_len != w->headers.l2_len || f->l4_at != w->l4_at ||
+	    f->header_bytes != w->header_bytes ||
 	    !same(a, b, 0, ip)) /* with the EtherType: the same version of IP */
 		return false;
-	if (f->ip.version == 4) {
+	if (f->ip->version == 4) {
 		/* All but lengths, identification and checksum. */
 		if (offload_get_be16(b + ip + IPV4_ID) != w->next_id ||
 		    !same(a, b, ip, ip + IPV4_TOT_LEN) ||
@@ -188,8 +189,7 @@ static void write_open(struct coalesce_write *w, const struct tcp_frame *f)
 {
 	w->gso_size = (uint16_t)f->payload;
 	w->next_seq = get_be32(f->data + f->l4_at + TCP_SEQ) + f->payload;
-	w->next_id = (uint16_t)(offload_get_be16(f->data + f->ip.l2_len + IPV4_ID) + 1);
-	w->l2_len = f->ip.l2_len;
+	w->next_id = (uint16_t)(offload_get_be16(f->data + f->ip->l2_len + IPV4_ID) + 1);
 	w->l4_at = (uint8_t)f->l4_at;
 	w->header_bytes = (uint8_t)f->header_bytes;
 	w->psh = false;
@@ -270,12 +270,15 @@ static void tcp_add(struct coalesce *c, const struct tcp_frame *f, uint32_t at, 
 void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes)
 {
 	const uint32_t flags = c->seg[at + segs - 1].flags;
+	struct offload_headers *headers = &c->write[c->writes].headers;
 	struct tcp_frame f;
 
 	assert(segs > 0 && at < COALESCE_SEGS && segs <= COALESCE_SEGS - at);
 	for (uint32_t i = at; i < at + segs; i++)
 		c->next[i] = (uint16_t)(i + 1);
-	if (c->on && flags & IXGBE_RX_TCP && tcp_parse(&c->seg[at], bytes, flags, &f)) {
+	/* Parsed where the write is kept that this frame begins, unless it joins another. */
+	headers->version = 0;
+	if (c->on && flags & IXGBE_RX_TCP && tcp_parse(&c->seg[at], bytes, flags, headers, &f)) {
 		tcp_add(c, &f, at, segs, bytes);
 		return;
 	}
@@ -305,14 +308,12 @@ void coalesce_iov(const struct coalesce *c, const struct coalesce_write *w, stru
 void coalesce_headers(const struct coalesce_write *w, uint8_t vnet[TAP_VNET_HDR_BYTES],
 		      uint8_t *frame)
 {
-	uint8_t *ip = frame + w->l2_len, *tcp = frame + w->l4_at;
-	const uint32_t ip_bytes = w->bytes - w->l2_len;
-	const struct offload_headers headers = {
-		.version = ip[0] >> 4, .protocol = IPPROTO_TCP, .l2_len = w->l2_len};
+	uint8_t *ip = frame + w->headers.l2_len, *tcp = frame + w->l4_at;
+	const uint32_t ip_bytes = w->bytes - w->headers.l2_len;
 	uint8_t gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
 
 	assert(w->frames > 1);
-	if (headers.version == 4) {
+	if (w->headers.version == 4) {
 		gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
 		offload_put_be16(ip + IPV4_TOT_LEN, (uint16_t)ip_bytes);
 		offload_put_be16(ip + IPV4_CSUM, 0);
@@ -322,7 +323,8 @@ void coalesce_headers(const struct coalesce_write *w, uint8_t vnet[TAP_VNET_HDR_
 	}
 	if (w->psh)
 		tcp[TCP_FLAGS] |= TCP_FLAGS_PSH;
-	offload_put_be16(tcp + TCP_CSUM, offload_pseudo_sum(frame, &headers, w->bytes - w->l4_at));
+	offload_put_be16(tcp + TCP_CSUM,
+			 offload_pseudo_sum(frame, &w->headers, w->bytes - w->l4_at));
 
 	memset(vnet, 0, TAP_VNET_HDR_BYTES);
 	vnet[VNET_FLAGS] = VIRTIO_NET_HDR_F_NEEDS_CSUM;

@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include "ixgbe/ixgbe.h"
+#include "offload.h"
 #include "tap.h"
 
 #define COALESCE_SEGS 256u /* of a burst, at most */
@@ -20,15 +21,16 @@
 
 /* What one write to the TAP carries: a frame of the burst, or several in one. */
 struct coalesce_write {
-	uint16_t first, last;  /* segments, linked by coalesce.next */
-	uint16_t segs, frames; /* how many */
-	uint32_t bytes;        /* of the frame that is written, without the vnet header */
-	uint32_t wire_bytes;   /* of the frames as they came */
-	/* With more than one frame, as the first frame's headers say: */
+	uint16_t first, last;           /* segments, linked by coalesce.next */
+	uint16_t segs, frames;          /* how many */
+	uint32_t bytes;                 /* of the frame that is written, without the vnet header */
+	uint32_t wire_bytes;            /* of the frames as they came */
+	struct offload_headers headers; /* of the first frame; version 0: not parsed */
+	/* Of a write that more frames joined, or may join, as the first frame's headers say: */
 	uint32_t next_seq;
 	uint16_t gso_size; /* TCP payload of each frame but the last, which may be shorter */
 	uint16_t next_id;  /* of IPv4 */
-	uint8_t l2_len, l4_at, header_bytes; /* lengths; the offset of the TCP header */
+	uint8_t l4_at, header_bytes; /* the offset of the TCP header; the length of all */
 	bool psh;
 };
 

@@ -107,7 +107,8 @@ static void rx_prepare(struct datapath *dp, const struct coalesce_write *w)
 	}
 	if (flags & (IXGBE_RX_L4_BAD | IXGBE_RX_IP_BAD))
 		bridge_count(&counters->rx_csum_bad, 1);
-	if (offload_rx(vnet, frame, first->len, w->bytes, flags) == OFFLOAD_RX_VERIFIED)
+	if (offload_rx(vnet, frame, first->len, w->bytes, flags, &w->headers) ==
+	    OFFLOAD_RX_VERIFIED)
 		bridge_count(&counters->rx_csum_verified, 1);
 }
 

@@ -380,31 +380,35 @@ static uint32_t l4_len_exact(const uint8_t *frame, uint32_t frame_len,
 }
 
 enum offload_rx offload_rx(uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
-			   uint32_t frame_len, uint32_t flags)
+			   uint32_t frame_len, uint32_t flags,
+			   const struct offload_headers *headers)
 {
-	struct offload_headers headers;
+	struct offload_headers parsed;
 	uint32_t l4_len, start;
 	const struct l4 *l4;
 	uint8_t *field;
 
 	memset(vnet, 0, TAP_VNET_HDR_BYTES);
-	if (!(flags & IXGBE_RX_L4_GOOD) || frame_len < OFFLOAD_RX_CSUM_MIN_BYTES)
+	if (!(flags & IXGBE_RX_L4_GOOD) || frame_len < OFFLOAD_RX_CSUM_MIN_BYTES || len > frame_len)
 		return OFFLOAD_RX_PLAIN;
-	if (len > frame_len || !offload_parse(frame, len, &headers) || headers.fragment)
-		return OFFLOAD_RX_PLAIN;
+	if (headers->version == 0) {
+		if (!offload_parse(frame, len, &parsed))
+			return OFFLOAD_RX_PLAIN;
+		headers = &parsed;
+	}
 	/* Behind extension headers the address of the sum may be another one. */
-	l4 = l4_find(headers.protocol);
-	if (!l4 || (headers.version == 6 && headers.l3_len != IPV6_BYTES))
+	l4 = l4_find(headers->protocol);
+	if (headers->fragment || !l4 || (headers->version == 6 && headers->l3_len != IPV6_BYTES))
 		return OFFLOAD_RX_PLAIN;
-	start = (uint32_t)headers.l2_len + headers.l3_len;
-	l4_len = l4_len_exact(frame, frame_len, &headers);
+	start = (uint32_t)headers->l2_len + headers->l3_len;
+	l4_len = l4_len_exact(frame, frame_len, headers);
 	if (l4_len < l4->min_bytes || len - start < l4->min_bytes)
 		return OFFLOAD_RX_PLAIN;
 
 	field = frame + start + l4->csum_offset;
-	if (headers.protocol == IPPROTO_UDP && offload_get_be16(field) == 0)
+	if (headers->protocol == IPPROTO_UDP && offload_get_be16(field) == 0)
 		return OFFLOAD_RX_PLAIN; /* the sender computed none */
-	offload_put_be16(field, offload_pseudo_sum(frame, &headers, l4_len));
+	offload_put_be16(field, offload_pseudo_sum(frame, headers, l4_len));
 	vnet[VNET_FLAGS] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	offload_put_le16(vnet + VNET_CSUM_START, (uint16_t)start);
 	offload_put_le16(vnet + VNET_CSUM_OFFSET, l4->csum_offset);

@@ -10,6 +10,14 @@
 #include "ixgbe/ixgbe.h"
 #include "tap.h"
 
+struct offload_headers {
+	uint8_t version;  /* 4 or 6 */
+	uint8_t protocol; /* of the header behind IP and its extensions */
+	bool fragment;
+	uint8_t l2_len;  /* 14, 18 or 22 */
+	uint16_t l3_len; /* with options and extensions: 20..511 */
+};
+
 /* What becomes of a frame from the kernel. */
 enum offload_tx {
 	OFFLOAD_TX_PLAIN,                /* send as it is */
@@ -44,10 +52,12 @@ enum offload_rx {
 /*
  * Writes the vnet header for a received frame of `frame_len` bytes, whose first `len` bytes
  * stand at `frame`, from the IXGBE_RX_* flags of its last segment. When it passes on
- * that the checksum is good it replaces the checksum by the pseudo-header's sum.
+ * that the checksum is good it replaces the checksum by the pseudo-header's sum. `headers` are
+ * those of the frame, or version 0: then offload_rx parses them.
  */
 enum offload_rx offload_rx(uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
-			   uint32_t frame_len, uint32_t flags);
+			   uint32_t frame_len, uint32_t flags,
+			   const struct offload_headers *headers);
 
 /* ---- What both directions and the coalescer know of headers ---- */
 
@@ -64,14 +74,6 @@ enum {
 	VNET_CSUM_START = 6,
 	VNET_CSUM_OFFSET = 8,
 	VNET_NUM_BUFFERS = 10,
-};
-
-struct offload_headers {
-	uint8_t version;  /* 4 or 6 */
-	uint8_t protocol; /* of the header behind IP and its extensions */
-	bool fragment;
-	uint8_t l2_len;  /* 14, 18 or 22 */
-	uint16_t l3_len; /* with options and extensions: 20..511 */
 };
 
 /* False: not IP, or headers that do not fit in `len` bytes or contradict themselves. */

@@ -74,6 +74,8 @@ static void write_check(const struct coalesce_write *w)
 		CHECK(w->wire_bytes == w->bytes + (w->frames - 1u) * w->header_bytes);
 	} else {
 		CHECK(w->wire_bytes == w->bytes);
+		offload_rx(data - TAP_VNET_HDR_BYTES, data, b.seg[w->first].len, w->bytes,
+			   b.seg[w->last].flags, &w->headers);
 	}
 	coalesce_iov(&b.c, w, iov);
 	for (uint32_t i = 0; i < w->segs; i++) {

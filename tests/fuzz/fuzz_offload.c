@@ -21,6 +21,8 @@
 
 #define FRAME_OFFSET 64u
 
+static const struct offload_headers unparsed;
+
 /* What the driver says of a frame as offload_tx made it: good, or over the MTU. */
 static void check_sendable(const uint8_t *frame, uint32_t len, struct ixgbe_tx_seg *seg)
 {
@@ -67,7 +69,7 @@ static void receive(uint32_t flags, const uint8_t *bytes, uint32_t len, uint32_t
 
 	CHECK(frame);
 	memcpy(frame, bytes, first);
-	if (offload_rx(vnet, frame, first, len, flags) == OFFLOAD_RX_VERIFIED) {
+	if (offload_rx(vnet, frame, first, len, flags, &unparsed) == OFFLOAD_RX_VERIFIED) {
 		uint32_t start = offload_get_le16(vnet + VNET_CSUM_START);
 		uint32_t offset = offload_get_le16(vnet + VNET_CSUM_OFFSET);
 

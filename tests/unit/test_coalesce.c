@@ -280,6 +280,24 @@ static void cut_up(uint32_t len)
 	}
 }
 
+/* The headers that a write keeps are those of its first frame. */
+static void check_headers(const struct coalesce_write *w)
+{
+	const struct ixgbe_rx_seg *first = &r.seg[w->first];
+	struct offload_headers parsed;
+
+	if (w->headers.version == 0) {
+		assert_int_equal(w->frames, 1);
+		return;
+	}
+	assert_true(offload_parse(first->buf->data + first->offset, first->len, &parsed));
+	assert_int_equal(w->headers.version, parsed.version);
+	assert_int_equal(w->headers.protocol, parsed.protocol);
+	assert_int_equal(w->headers.fragment, parsed.fragment);
+	assert_int_equal(w->headers.l2_len, parsed.l2_len);
+	assert_int_equal(w->headers.l3_len, parsed.l3_len);
+}
+
 /* Everything came out, and as it came in. */
 static void check(void)
 {
@@ -289,6 +307,7 @@ static void check(void)
 		const struct coalesce_write *w = &r.c.write[i];
 		uint32_t len = write_out(w);
 
+		check_headers(w);
 		frames += w->frames;
 		segs += w->segs;
 		wire_bytes += w->wire_bytes;
@@ -529,6 +548,17 @@ static void jumbo_frames_of_several_segments_are_merged(void **state)
 	}
 }
 
+static void a_frame_that_stays_alone_keeps_its_headers(void **state)
+{
+	(void)state;
+	for (uint8_t version = 4; version <= 6; version += 2) {
+		r.frames = 0;
+		frame_add((struct recipe){.version = version, .tags = 1, .tcp_flags = ACK | PSH});
+		expect_writes("one frame", 1);
+		assert_int_equal(r.c.write[0].headers.version, version);
+	}
+}
+
 static void off_means_off(void **state)
 {
 	(void)state;
@@ -703,6 +733,7 @@ int main(void)
 		cmocka_unit_test(push_is_the_last),
 		cmocka_unit_test(a_frame_is_at_most_64_kib),
 		cmocka_unit_test(jumbo_frames_of_several_segments_are_merged),
+		cmocka_unit_test(a_frame_that_stays_alone_keeps_its_headers),
 		cmocka_unit_test(off_means_off),
 		cmocka_unit_test(interleaved_flows_are_merged),
 		cmocka_unit_test(a_frame_is_not_overtaken_by_its_flow),
