@@ -16,8 +16,7 @@
 #define BRIDGE_RX_DROPS(C)                                                                         \
 	C(rx_drop_tap_down, "frames for an interface that is down (EIO)")                          \
 	C(rx_drop_tap_rejected, "frames the kernel refused")                                       \
-	C(rx_drop_runt, "frames shorter than an Ethernet header")                                  \
-	C(rx_drop_stopped, "frames held when the worker stopped")
+	C(rx_drop_runt, "frames shorter than an Ethernet header")
 
 #define BRIDGE_TX_DROPS(C)                                                                         \
 	C(tx_drop_short, "reads shorter than a header and an Ethernet header")                     \

@@ -412,6 +412,7 @@ void datapath_wait(struct datapath *dp)
 
 void datapath_finish(struct datapath *dp)
 {
+	/* Each turn posts all that it received as writes: with the writes done none is left. */
 	while (dp->writes_in_flight > 0 || dp->reads_in_flight > 0) {
 		tx_cancel(dp, 0);
 		datapath_wait(dp);
