@@ -217,8 +217,7 @@ static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
 	if (!err)
 		err = watch_add(daemon, control_fd(daemon->control), WATCH_CONTROL);
 	if (err)
-		snprintf(why->text, sizeof(why->text), "cannot set up the event loop: %s",
-			 strerror(-err));
+		ixgbe_why_fill(why, err, "cannot set up the event loop: %s", strerror(-err));
 	return err;
 }
 

@@ -79,10 +79,10 @@ static int open_pools(struct engine *engine, struct ixgbe_why *why)
 					     &engine->tx_pool[q]);
 	}
 	if (err)
-		snprintf(why->text, sizeof(why->text),
-			 "cannot get DMA buffers for %u queues: %s; raise RLIMIT_MEMLOCK "
-			 "('ulimit -l') or use fewer --queues",
-			 engine->options->queues, strerror(-err));
+		ixgbe_why_fill(why, err,
+			       "cannot get DMA buffers for %u queues: %s; raise RLIMIT_MEMLOCK "
+			       "('ulimit -l') or use fewer --queues",
+			       engine->options->queues, strerror(-err));
 	return err;
 }
 
@@ -105,8 +105,7 @@ static int keep_stat_names(struct engine *engine, struct ixgbe_why *why)
 	}
 	return 0;
 no_memory:
-	snprintf(why->text, sizeof(why->text), "out of memory");
-	return -ENOMEM;
+	return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 }
 
 int engine_open(struct engine *engine, int netns_fd, uint16_t mtu, struct ixgbe_why *why)

@@ -27,12 +27,6 @@ void interface_init(struct interface *iface)
 		iface->tap.fd[q] = -1;
 }
 
-static int why_errno(struct ixgbe_why *why, int err, const char *what, const char *hint)
-{
-	snprintf(why->text, sizeof(why->text), "%s: %s%s", what, strerror(-err), hint);
-	return err;
-}
-
 /* ---- Opening ---- */
 
 static int enter_netns(struct interface *iface, const char *name, struct ixgbe_why *why)
@@ -42,24 +36,23 @@ static int enter_netns(struct interface *iface, const char *name, struct ixgbe_w
 
 	iface->start_netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (iface->start_netns < 0)
-		return why_errno(why, -errno, "cannot open /proc/thread-self/ns/net",
-				 "; mount /proc");
+		return ixgbe_why_fill(why, -errno,
+				      "cannot open /proc/thread-self/ns/net: %s; mount /proc",
+				      strerror(errno));
 	if (!*name)
 		return 0;
 	snprintf(path, sizeof(path), "/run/netns/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT) {
-		snprintf(why->text, sizeof(why->text),
-			 "there is no network namespace '%.100s': make it with 'ip netns add'",
-			 name);
-		return -ENOENT;
-	}
-	if (fd < 0 || setns(fd, CLONE_NEWNET)) {
-		err = -errno;
-		snprintf(why->text, sizeof(why->text),
-			 "cannot enter the network namespace '%.100s': %s; CAP_SYS_ADMIN is needed",
-			 name, strerror(-err));
-	}
+	if (fd < 0 && errno == ENOENT)
+		return ixgbe_why_fill(
+			why, -ENOENT,
+			"there is no network namespace '%.100s': make it with 'ip netns add'",
+			name);
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		err = ixgbe_why_fill(
+			why, -errno,
+			"cannot enter the network namespace '%.100s': %s; CAP_SYS_ADMIN is needed",
+			name, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return err;
@@ -80,6 +73,15 @@ static int open_tap(struct interface *iface, const struct options *options, stru
 	}
 }
 
+static int link_get(struct interface *iface, struct ixgbe_why *why)
+{
+	int err = netlink_link_get(iface->nl, iface->tap.ifindex, &iface->link);
+
+	return err ? ixgbe_why_fill(why, err, "cannot ask the kernel for the TAP by netlink: %s",
+				    strerror(-err))
+		   : 0;
+}
+
 int interface_open(struct interface *iface, const struct options *options, struct ixgbe_why *why)
 {
 	int err = enter_netns(iface, options->netns, why);
@@ -90,9 +92,9 @@ int interface_open(struct interface *iface, const struct options *options, struc
 		return err;
 	iface->reachable = true;
 	err = netlink_open(&iface->nl);
-	if (!err)
-		err = netlink_link_get(iface->nl, iface->tap.ifindex, &iface->link);
-	return err ? why_errno(why, err, "cannot ask the kernel for the TAP by netlink", "") : 0;
+	if (err)
+		return ixgbe_why_fill(why, err, "cannot open netlink: %s", strerror(-err));
+	return link_get(iface, why);
 }
 
 static int add_addresses(struct interface *iface, const struct options *options, uint16_t mtu,
@@ -105,12 +107,12 @@ static int add_addresses(struct interface *iface, const struct options *options,
 		if (!err)
 			continue;
 		netlink_prefix_format(&options->address[i], text);
-		snprintf(why->text, sizeof(why->text), "cannot add the address %s to %s: %s%s",
-			 text, iface->tap.name, strerror(-err),
-			 options->address[i].family == AF_INET ? ""
-			 : mtu < IPV6_MTU_MIN ? "; IPv6 needs an MTU of at least 1280"
+		return ixgbe_why_fill(why, err, "cannot add the address %s to %s: %s%s", text,
+				      iface->tap.name, strerror(-err),
+				      options->address[i].family == AF_INET ? ""
+				      : mtu < IPV6_MTU_MIN
+					      ? "; IPv6 needs an MTU of at least 1280"
 					      : "; is IPv6 off (net.ipv6.conf.all.disable_ipv6)?");
-		return err;
 	}
 	return 0;
 }
@@ -133,12 +135,15 @@ int interface_configure(struct interface *iface, const struct options *options,
 	int err = tap_mac_set(&iface->tap, mac);
 
 	if (err)
-		return why_errno(why, err, "cannot set the MAC address of the TAP", "");
+		return ixgbe_why_fill(why, err, "cannot set the MAC address of the TAP: %s",
+				      strerror(-err));
 	if (mtu != iface->link.mtu) {
 		err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
 		if (err)
-			return why_errno(why, err, "cannot set the MTU of the TAP",
-					 "; CAP_NET_ADMIN is needed");
+			return ixgbe_why_fill(
+				why, err,
+				"cannot set the MTU of the TAP: %s; CAP_NET_ADMIN is needed",
+				strerror(-err));
 	}
 	err = add_addresses(iface, options, mtu, why);
 	if (err)
@@ -146,11 +151,11 @@ int interface_configure(struct interface *iface, const struct options *options,
 	if (options->up) {
 		err = netlink_link_set_up(iface->nl, iface->tap.ifindex, true);
 		if (err)
-			return why_errno(why, err, "cannot set the TAP up",
-					 "; CAP_NET_ADMIN is needed");
+			return ixgbe_why_fill(why, err,
+					      "cannot set the TAP up: %s; CAP_NET_ADMIN is needed",
+					      strerror(-err));
 	}
-	err = netlink_link_get(iface->nl, iface->tap.ifindex, &iface->link);
-	return err ? why_errno(why, err, "cannot ask the kernel for the TAP by netlink", "") : 0;
+	return link_get(iface, why);
 }
 
 /* ---- Following ---- */

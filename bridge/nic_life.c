@@ -78,10 +78,9 @@ void nic_life_failed(struct daemon *daemon, const char *what)
 
 	if (soft_nic_ended(&daemon->engine.soft)) {
 		soft_nic_fate(&daemon->engine.soft, fate);
-		snprintf(daemon->reason.text, sizeof(daemon->reason.text), "the software NIC %s",
-			 fate);
+		ixgbe_why_fill(&daemon->reason, 0, "the software NIC %s", fate);
 	} else {
-		snprintf(daemon->reason.text, sizeof(daemon->reason.text), "%s", what);
+		ixgbe_why_fill(&daemon->reason, 0, "%s", what);
 	}
 	log_error("%s: %s: carrier off, trying to bring the NIC back", daemon->iface.tap.name,
 		  daemon->reason.text);
@@ -174,20 +173,16 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 	if (!wanted.mtu)
 		wanted.mtu = daemon->applied.mtu;
 	err = mirror_apply(daemon->engine.nic, &wanted, &daemon->applied, MIRROR_ALL);
-	if (err) {
-		snprintf(why->text, sizeof(why->text),
-			 "cannot set the NIC up: %s; is it a working 82599?", strerror(-err));
-		return err;
-	}
+	if (err)
+		return ixgbe_why_fill(why, err, "cannot set the NIC up: %s; is it a working 82599?",
+				      strerror(-err));
 	daemon->facts.admin_up = daemon->applied.admin_up;
 	err = engine_start(&daemon->engine, daemon->iface.tap.fd, why);
 	if (err)
 		return err;
 	err = nic_watch(daemon);
-	if (err) {
-		snprintf(why->text, sizeof(why->text), "cannot watch the NIC: %s", strerror(-err));
-		return err;
-	}
+	if (err)
+		return ixgbe_why_fill(why, err, "cannot watch the NIC: %s", strerror(-err));
 	daemon->opened_at_ms = clock_ms();
 	daemon->facts.nic_open = true;
 	return 0;

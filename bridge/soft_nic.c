@@ -127,10 +127,10 @@ static int find_ixnic(char path[PATH_MAX], struct ixgbe_why *why)
 	snprintf(path, PATH_MAX, "%s/ixnic", IXTAP_BINDIR);
 	if (!access(path, X_OK))
 		return 0;
-	snprintf(why->text, sizeof(why->text),
-		 "cannot find ixnic beside ixtapd or in %s: install it, or use another --nic",
-		 IXTAP_BINDIR);
-	return -ENOENT;
+	return ixgbe_why_fill(
+		why, -ENOENT,
+		"cannot find ixnic beside ixtapd or in %s: install it, or use another --nic",
+		IXTAP_BINDIR);
 }
 
 struct pipes {
@@ -184,17 +184,15 @@ static int open_pipes(struct pipes *pipes)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes->socket) ||
 	    pipe2(pipes->ready, O_CLOEXEC) || pipe2(pipes->output, O_CLOEXEC))
 		return -errno;
-	/*
-	 * Both ends of the output: we read when there is something; and ixnic must not wait for
-	 * us while we wait for its answer, it loses lines instead.
-	 */
+	/* Neither end of the output waits: ixtapd reads what is there. An ixnic that waited for
+	 * ixtapd to read, while ixtapd waits for its answer, would hang both; it loses lines. */
 	if (fcntl(pipes->output[0], F_SETFL, O_NONBLOCK) ||
 	    fcntl(pipes->output[1], F_SETFL, O_NONBLOCK))
 		return -errno;
 	return 0;
 }
 
-/* The child's own line says best why it ended: it becomes `why`. */
+/* The child's own line becomes `why`. */
 static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
 {
 	char text[sizeof(soft->line)] = "", fate[64];
@@ -205,14 +203,12 @@ static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
 	text[end] = '\0';
 	if (end) {
 		line_level(&words);
-		snprintf(why->text, sizeof(why->text), "software NIC: %.280s", words);
-	} else {
-		soft_nic_fate(soft, fate);
-		snprintf(why->text, sizeof(why->text),
-			 "the software NIC %s and said nothing: run ixnic by hand to see why",
-			 fate);
+		return ixgbe_why_fill(why, -ECHILD, "software NIC: %.280s", words);
 	}
-	return -ECHILD;
+	soft_nic_fate(soft, fate);
+	return ixgbe_why_fill(why, -ECHILD,
+			      "the software NIC %s and said nothing: run ixnic by hand to see why",
+			      fate);
 }
 
 static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
@@ -226,11 +222,11 @@ static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
 		int64_t left = deadline - clock_ms();
 
 		if (left <= 0 || !poll(fds, 2, (int)left)) {
-			snprintf(why->text, sizeof(why->text),
-				 "the software NIC was not ready within %d s: the machine is "
-				 "overloaded, or ixnic is of another version",
-				 SOFT_NIC_START_MS / 1000);
-			return -ETIMEDOUT;
+			return ixgbe_why_fill(
+				why, -ETIMEDOUT,
+				"the software NIC was not ready within %d s: the machine is "
+				"overloaded, or ixnic is of another version",
+				SOFT_NIC_START_MS / 1000);
 		}
 		if (fds[0].revents & POLLIN) {
 			/* Its only output there is the line "ready". */
@@ -242,6 +238,31 @@ static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
 			fds[0].fd = -1; /* closed: the end follows */
 		}
 	}
+}
+
+/* Starts the child and closes its ends; ours go to `soft`, which soft_nic_stop undoes. */
+static int spawn(struct soft_nic *soft, struct pipes *pipes, int netns_fd, const char *path,
+		 char *const args[])
+{
+	pid_t parent = getpid();
+	int err = open_pipes(pipes);
+
+	if (!err) {
+		soft->pid = fork();
+		if (!soft->pid)
+			become_ixnic(pipes, netns_fd, parent, path, args);
+		err = soft->pid < 0 ? -errno : 0;
+	}
+	close_fd(&pipes->socket[1]);
+	close_fd(&pipes->ready[1]);
+	close_fd(&pipes->output[1]);
+	soft->socket = pipes->socket[0];
+	soft->output = pipes->output[0];
+	if (!err) {
+		soft->pidfd = (int)syscall(SYS_pidfd_open, soft->pid, 0);
+		err = soft->pidfd < 0 ? -errno : 0;
+	}
+	return err;
 }
 
 int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
@@ -256,39 +277,20 @@ int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 	};
 	struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
 	char path[PATH_MAX];
-	pid_t parent = getpid();
 	int err = find_ixnic(path, why);
 
 	soft_nic_init(soft);
 	if (err)
 		return err;
-	err = open_pipes(&pipes);
-	if (!err) {
-		soft->pid = fork();
-		if (!soft->pid)
-			become_ixnic(&pipes, netns_fd, parent, path, args);
-		err = soft->pid < 0 ? -errno : 0;
-	}
-	close_fd(&pipes.socket[1]);
-	close_fd(&pipes.ready[1]);
-	close_fd(&pipes.output[1]);
-	soft->socket = pipes.socket[0];
-	soft->output = pipes.output[0];
-	if (!err) {
-		soft->pidfd = (int)syscall(SYS_pidfd_open, soft->pid, 0);
-		err = soft->pidfd < 0 ? -errno : 0;
-	}
+	err = spawn(soft, &pipes, netns_fd, path, args);
 	if (err)
-		snprintf(why->text, sizeof(why->text), "cannot start %.200s: %s", path,
-			 strerror(-err));
+		ixgbe_why_fill(why, err, "cannot start %.200s: %s", path, strerror(-err));
 	else
 		err = wait_ready(soft, pipes.ready[0], why);
 	close_fd(&pipes.ready[0]);
-	if (err) {
+	if (err)
 		soft_nic_stop(soft);
-		return err;
-	}
-	return 0;
+	return err;
 }
 
 /* ---- End ---- */

@@ -37,7 +37,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -443,12 +442,9 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	};
 
 	/* A TAP that blocks would hold the other direction up. */
-	if (!(fcntl(config->tap_fd, F_GETFL) & O_NONBLOCK)) {
-		if (why)
-			snprintf(why->text, sizeof(why->text),
-				 "the TAP's descriptor %d is not non-blocking", config->tap_fd);
-		return -EINVAL;
-	}
+	if (!(fcntl(config->tap_fd, F_GETFL) & O_NONBLOCK))
+		return ixgbe_why_fill(why, -EINVAL, "the TAP's descriptor %d is not non-blocking",
+				      config->tap_fd);
 	memset(dp, 0, sizeof(*dp));
 	dp->rw_flags = !config->no_nowait && nowait_known(config->tap_fd) ? RWF_NOWAIT : 0;
 	dp->rxq = ixgbe_rxq(config->nic, config->queue);

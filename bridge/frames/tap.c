@@ -22,8 +22,6 @@
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if_arp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -37,19 +35,6 @@
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
 /* TUNGETIFF adds this, which is none of the settings. */
 #define TAP_FLAGS_STATE IFF_PERSIST
-
-__attribute__((format(printf, 3, 4))) static int fail(struct ixgbe_why *why, int error,
-						      const char *format, ...)
-{
-	va_list args;
-
-	if (why) {
-		va_start(args, format);
-		vsnprintf(why->text, sizeof(why->text), format, args);
-		va_end(args);
-	}
-	return error;
-}
 
 /* The kernel's rules (dev_valid_name), and no '%', which it would replace by a number. */
 static bool name_valid(const char *name)
@@ -142,13 +127,14 @@ static int check_free(const char *name, uint32_t ours, struct ixgbe_why *why)
 	if (err == -ENODEV && ours == 0)
 		return 0;
 	if (err)
-		return fail(why, err, "cannot look up interface %s: %s", name, strerror(-err));
+		return ixgbe_why_fill(why, err, "cannot look up interface %s: %s", name,
+				      strerror(-err));
 	if (!usage.tun)
-		return fail(why, -EINVAL,
-			    "interface %s exists and is no TAP: choose another name with --tap",
-			    name);
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"interface %s exists and is no TAP: choose another name with --tap", name);
 	if (usage.queues > ours)
-		return fail(
+		return ixgbe_why_fill(
 			why, -EBUSY,
 			"TAP %s is in use by another program: stop it or choose another name with --tap",
 			name);
@@ -168,24 +154,25 @@ static int queue_attach(int fd, const char *name, struct ixgbe_why *why)
 	err = -errno;
 	switch (err) {
 	case -EPERM:
-		return fail(why, err,
-			    "no permission to create TAP %s: run as root or with CAP_NET_ADMIN",
-			    name);
+		return ixgbe_why_fill(
+			why, err,
+			"no permission to create TAP %s: run as root or with CAP_NET_ADMIN", name);
 	case -EBUSY:
-		return fail(
+		return ixgbe_why_fill(
 			why, err,
 			"TAP %s is in use by another program: stop it or choose another name with --tap",
 			name);
 	case -EINVAL:
-		return fail(
+		return ixgbe_why_fill(
 			why, err,
 			"interface %s exists and is no multi-queue TAP: remove it (ip link del %s) or choose another name with --tap",
 			name, name);
 	case -ENOTTY:
-		return fail(why, err,
-			    TUN_PATH " is no tun device: make it (mknod " TUN_PATH " c 10 200)");
+		return ixgbe_why_fill(why, err,
+				      TUN_PATH " is no tun device: make it (mknod " TUN_PATH
+					       " c 10 200)");
 	default:
-		return fail(why, err, "cannot create TAP %s: %s", name, strerror(-err));
+		return ixgbe_why_fill(why, err, "cannot create TAP %s: %s", name, strerror(-err));
 	}
 }
 
@@ -196,16 +183,16 @@ static int queue_configure(int fd, const char *name, struct ixgbe_why *why)
 	struct ifreq ifr = {0};
 
 	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 || ioctl(fd, TUNSETVNETLE, &le) < 0)
-		return fail(why, -errno, "cannot set the header of TAP %s: %s", name,
-			    strerror(errno));
+		return ixgbe_why_fill(why, -errno, "cannot set the header of TAP %s: %s", name,
+				      strerror(errno));
 	size = le = 0;
 	if (ioctl(fd, TUNGETIFF, &ifr) < 0 || ioctl(fd, TUNGETVNETHDRSZ, &size) < 0 ||
 	    ioctl(fd, TUNGETVNETLE, &le) < 0)
-		return fail(why, -errno, "cannot read the settings of TAP %s: %s", name,
-			    strerror(errno));
+		return ixgbe_why_fill(why, -errno, "cannot read the settings of TAP %s: %s", name,
+				      strerror(errno));
 	if ((ifr.ifr_flags & ~TAP_FLAGS_STATE) != TAP_FLAGS || size != (int)TAP_VNET_HDR_BYTES ||
 	    le != 1)
-		return fail(
+		return ixgbe_why_fill(
 			why, -EINVAL,
 			"TAP %s has other settings than asked for (flags %#x): remove it (ip link del %s)",
 			name, (unsigned int)(unsigned short)ifr.ifr_flags, name);
@@ -219,10 +206,11 @@ static int queue_open(const char *name, struct ixgbe_why *why)
 
 	if (fd < 0) {
 		err = -errno;
-		return fail(why, err, "cannot open " TUN_PATH ": %s: %s", strerror(errno),
-			    err == -EACCES || err == -EPERM    ? "run as root"
-			    : err == -EMFILE || err == -ENFILE ? "raise the limit (ulimit -n)"
-							       : "load the module (modprobe tun)");
+		return ixgbe_why_fill(why, err, "cannot open " TUN_PATH ": %s: %s", strerror(errno),
+				      err == -EACCES || err == -EPERM ? "run as root"
+				      : err == -EMFILE || err == -ENFILE
+					      ? "raise the limit (ulimit -n)"
+					      : "load the module (modprobe tun)");
 	}
 	err = queue_attach(fd, name, why);
 	if (!err)
@@ -264,13 +252,13 @@ int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
 	for (i = 0; i < (int)IXGBE_QUEUES_MAX; i++)
 		new.fd[i] = -1;
 	if (!name_valid(name))
-		return fail(
+		return ixgbe_why_fill(
 			why, -EINVAL,
 			"'%s' cannot be an interface name: 1 to %d characters without '/', ':', '%%' and spaces",
 			name, IFNAMSIZ - 1);
 	if (queues == 0 || queues > IXGBE_QUEUES_MAX)
-		return fail(why, -EINVAL, "%u queues: 1 to %u are possible", queues,
-			    IXGBE_QUEUES_MAX);
+		return ixgbe_why_fill(why, -EINVAL, "%u queues: 1 to %u are possible", queues,
+				      IXGBE_QUEUES_MAX);
 	memcpy(new.name, name, strlen(name) + 1);
 
 	err = check_free(name, 0, why);
@@ -293,7 +281,7 @@ int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
 	if (!err && ioctl(new.fd[0], TUNSETPERSIST, (unsigned long)persist) < 0)
 		err = -errno;
 	if (err) {
-		fail(why, err, "cannot set TAP %s up: %s", name, strerror(-err));
+		ixgbe_why_fill(why, err, "cannot set TAP %s up: %s", name, strerror(-err));
 		goto fail_close;
 	}
 	new.ifindex = (int)if_nametoindex(name);

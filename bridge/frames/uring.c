@@ -2,7 +2,6 @@
 #include "uring.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,10 +30,9 @@ int ring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsig
 		if (err)
 			io_uring_queue_exit(ring);
 	}
-	if (err && why)
-		snprintf(
-			why->text, sizeof(why->text), "cannot %s an io_uring: %s%s", what,
-			strerror(-err),
+	if (err)
+		ixgbe_why_fill(
+			why, err, "cannot %s an io_uring: %s%s", what, strerror(-err),
 			err == -ENOSYS ? ": Linux 5.10 or newer is needed"
 			: err == -EPERM
 				? ": allow it (sysctl kernel.io_uring_disabled=0, or the container's "

@@ -250,13 +250,6 @@ static int thread_start(struct worker *worker)
 	return worker->start_error;
 }
 
-static int fill_why(struct ixgbe_why *why, int err, const char *text)
-{
-	if (why)
-		snprintf(why->text, sizeof(why->text), "%s: %s", text, strerror(-err));
-	return err;
-}
-
 int worker_start(const struct worker_config *config, struct worker **out, struct ixgbe_why *why)
 {
 	struct worker *worker;
@@ -264,14 +257,14 @@ int worker_start(const struct worker_config *config, struct worker **out, struct
 
 	worker = aligned_alloc(_Alignof(struct worker), sizeof(*worker));
 	if (!worker)
-		return fill_why(why, -ENOMEM, "cannot start a worker");
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	memset(worker, 0, sizeof(*worker));
 	worker->config = *config;
 	sem_init(&worker->started, 0, 0);
 
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC);
 	if (worker->wake_fd < 0) {
-		err = fill_why(why, -errno, "cannot make an eventfd");
+		err = ixgbe_why_fill(why, -errno, "cannot make an eventfd: %s", strerror(errno));
 		goto fail_free;
 	}
 	err = datapath_init(&worker->dp, config, worker->wake_fd, why);
@@ -281,7 +274,7 @@ int worker_start(const struct worker_config *config, struct worker **out, struct
 	worker->dp.woken_ctx = worker;
 	err = thread_start(worker);
 	if (err) {
-		fill_why(why, err, "cannot start a worker's thread");
+		ixgbe_why_fill(why, err, "cannot start a worker's thread: %s", strerror(-err));
 		goto fail_ring;
 	}
 	*out = worker;
