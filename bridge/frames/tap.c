@@ -2,14 +2,13 @@
 /*
  * Theory of operation.
  *
- * Every queue is one open of /dev/net/tun with TUNSETIFF of the same name. The kernel
- * lets anybody with the rights join a multi-queue TAP that is in use: then two programs
- * would share its frames. So an existing interface is asked how many queues are
- * attached before we touch it, and again when ours are (another program may
- * have done the same meanwhile): more than ours means taken.
+ * Every queue is one open of /dev/net/tun with TUNSETIFF of the same name. The kernel lets anybody
+ * with the rights join a multi-queue TAP that is in use: two programs would share its frames. So
+ * tap_open asks how many queues of the interface are attached before it attaches its own, and again
+ * afterwards, since another program may have done the same meanwhile. More than ours: it is taken.
  *
- * Offloads are asked for from the largest set to the smallest; what the kernel takes,
- * it then sends us. Segmentation needs the checksum offload.
+ * The kernel is asked for the largest set of offloads, then for smaller ones until it takes one.
+ * Segmentation needs the checksum offload.
  */
 #include "tap.h"
 
@@ -33,10 +32,10 @@
 
 #define TUN_PATH  "/dev/net/tun"
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
-/* TUNGETIFF adds this, which is none of the settings. */
+/* TUNGETIFF reports this flag too, which is no setting of ours. */
 #define TAP_FLAGS_STATE IFF_PERSIST
 
-/* The kernel's rules (dev_valid_name), and no '%', which it would replace by a number. */
+/* The kernel's rules (dev_valid_name), and no '%': the kernel would replace it by a number. */
 static bool name_valid(const char *name)
 {
 	size_t len = strlen(name);
@@ -176,7 +175,7 @@ static int queue_attach(int fd, const char *name, struct ixgbe_why *why)
 	}
 }
 
-/* A fresh attach to a persistent TAP keeps what its last user set. */
+/* A persistent TAP keeps what its last user set: all is set, then read back. */
 static int queue_configure(int fd, const char *name, struct ixgbe_why *why)
 {
 	int size = TAP_VNET_HDR_BYTES, le = 1;
@@ -243,14 +242,8 @@ static bool persists(int fd)
 	return ioctl(fd, TUNGETIFF, &ifr) == 0 && ifr.ifr_flags & IFF_PERSIST;
 }
 
-int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
-	     struct ixgbe_why *why)
+static int check_arguments(const char *name, uint16_t queues, struct ixgbe_why *why)
 {
-	struct tap new = {.queues = 0, .persist = persist};
-	int err, i;
-
-	for (i = 0; i < (int)IXGBE_QUEUES_MAX; i++)
-		new.fd[i] = -1;
 	if (!name_valid(name))
 		return ixgbe_why_fill(
 			why, -EINVAL,
@@ -259,39 +252,63 @@ int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
 	if (queues == 0 || queues > IXGBE_QUEUES_MAX)
 		return ixgbe_why_fill(why, -EINVAL, "%u queues: 1 to %u are possible", queues,
 				      IXGBE_QUEUES_MAX);
-	memcpy(new.name, name, strlen(name) + 1);
+	return 0;
+}
 
-	err = check_free(name, 0, why);
+/* The interface must be free before we attach to it, and nobody but us be attached after. */
+static int open_queues(struct tap *tap, uint16_t queues, struct ixgbe_why *why)
+{
+	int err = check_free(tap->name, 0, why);
+
 	if (err)
 		return err;
-	for (i = 0; i < queues; i++) {
-		err = queue_open(name, why);
-		if (err < 0)
-			goto fail_close;
-		new.fd[i] = err;
-		new.queues++;
-	}
-	new.was_persistent = persists(new.fd[0]);
-	err = check_free(name, queues, why);
-	if (err)
-		goto fail_close;
+	while (tap->queues < queues) {
+		int fd = queue_open(tap->name, why);
 
-	new.offloads = offloads_set(new.fd[0]);
-	err = tap_carrier_set(&new, false);
-	if (!err && ioctl(new.fd[0], TUNSETPERSIST, (unsigned long)persist) < 0)
-		err = -errno;
-	if (err) {
-		ixgbe_why_fill(why, err, "cannot set TAP %s up: %s", name, strerror(-err));
-		goto fail_close;
+		if (fd < 0)
+			return fd;
+		tap->fd[tap->queues++] = fd;
 	}
-	new.ifindex = (int)if_nametoindex(name);
+	tap->was_persistent = persists(tap->fd[0]);
+	return check_free(tap->name, queues, why);
+}
+
+static int configure(struct tap *tap, struct ixgbe_why *why)
+{
+	int err;
+
+	tap->offloads = offloads_set(tap->fd[0]);
+	err = tap_carrier_set(tap, false);
+	if (!err && ioctl(tap->fd[0], TUNSETPERSIST, (unsigned long)tap->persist) < 0)
+		err = -errno;
+	if (err)
+		return ixgbe_why_fill(why, err, "cannot set TAP %s up: %s", tap->name,
+				      strerror(-err));
+	tap->ifindex = (int)if_nametoindex(tap->name);
+	return 0;
+}
+
+int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
+	     struct ixgbe_why *why)
+{
+	struct tap new = {.queues = 0, .persist = persist};
+	int err = check_arguments(name, queues, why);
+
+	if (err)
+		return err;
+	memcpy(new.name, name, strlen(name) + 1);
+	for (size_t i = 0; i < IXGBE_QUEUES_MAX; i++)
+		new.fd[i] = -1;
+	err = open_queues(&new, queues, why);
+	if (!err)
+		err = configure(&new, why);
+	if (err) {
+		new.persist = new.queues > 0 && persists(new.fd[0]); /* as it was */
+		tap_close(&new);
+		return err;
+	}
 	*tap = new;
 	return 0;
-
-fail_close:
-	new.persist = new.queues > 0 && persists(new.fd[0]); /* as it was */
-	tap_close(&new);
-	return err;
 }
 
 void tap_close(struct tap *tap)
@@ -330,7 +347,7 @@ static int ethtool(int fd, struct ifreq *ifr, void *request)
 
 int tap_speed_set(struct tap *tap, uint32_t speed_mbps)
 {
-	/* Three masks of at most 127 words follow the settings (int8_t counts them). */
+	/* Three masks follow the settings, of at most 127 words each: an int8_t counts them. */
 	union {
 		struct ethtool_link_settings settings;
 		uint8_t room[sizeof(struct ethtool_link_settings) + 3 * 127 * sizeof(uint32_t)];
@@ -338,7 +355,7 @@ int tap_speed_set(struct tap *tap, uint32_t speed_mbps)
 	struct ifreq ifr = {0}, current = {0};
 	int fd, err;
 
-	/* The interface may have been renamed since. */
+	/* By its present name: it may have been renamed. */
 	if (ioctl(tap->fd[0], TUNGETIFF, &current) < 0)
 		return -errno;
 	memcpy(ifr.ifr_name, current.ifr_name, IFNAMSIZ);
@@ -346,7 +363,7 @@ int tap_speed_set(struct tap *tap, uint32_t speed_mbps)
 	if (fd < 0)
 		return -errno;
 
-	/* The first answer is only the number of mask words, negated. */
+	/* The kernel's first answer is the number of mask words alone, negated. */
 	err = ethtool(fd, &ifr, &request);
 	if (!err && request.settings.link_mode_masks_nwords < 0) {
 		request.settings.cmd = ETHTOOL_GLINKSETTINGS;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A TAP interface: a kernel network interface whose wire is a file descriptor.
+ * A TAP: a network interface of the kernel whose wire is a file descriptor.
  *
- * Opened with IFF_TAP, IFF_NO_PI, IFF_VNET_HDR and IFF_MULTI_QUEUE, one non-blocking
- * descriptor per queue, a 12-byte virtio_net header before each frame, and the offloads towards
- * the kernel that it has. The settings are read back after they are set: a kernel
- * accepts a re-attach with others silently.
+ * It is opened with IFF_TAP, IFF_NO_PI, IFF_VNET_HDR and IFF_MULTI_QUEUE: one non-blocking
+ * descriptor per queue, a virtio_net header of 12 bytes before each frame. The settings are read
+ * back after they are set, since the kernel silently accepts an attach with other ones.
  */
 #pragma once
 
@@ -16,7 +15,7 @@
 #include "ixgbe/ixgbe.h"
 
 #define TAP_VNET_HDR_BYTES 12u
-#define TAP_FRAME_MAX      (65535u + 18u) /* what one read may return after the header */
+#define TAP_FRAME_MAX      (65535u + 18u) /* the longest frame that a read returns */
 
 struct tap {
 	char name[IFNAMSIZ];
@@ -24,13 +23,13 @@ struct tap {
 	uint16_t queues;
 	int fd[IXGBE_QUEUES_MAX]; /* -1 from `queues` on */
 	bool persist;
-	bool was_persistent; /* before tap_open: what a start that fails leaves */
+	bool was_persistent; /* before tap_open */
 	uint32_t offloads;   /* TUN_F_* that the kernel took */
 };
 
 /*
  * Creates the TAP `name` (or attaches to a persistent one) in the calling thread's namespace.
- * -EBUSY: taken; -EINVAL: name, or a persistent one of another kind; -EPERM; -ENOENT: no
+ * -EBUSY: taken; -EINVAL: a bad name, or an interface of another kind; -EPERM; -ENOENT: no
  * /dev/net/tun. `why` says what to do. The carrier is off afterwards.
  */
 int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
