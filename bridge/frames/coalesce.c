@@ -2,13 +2,14 @@
 /*
  * Theory of operation.
  *
- * A TAP takes a 64 KiB segmentation frame for little more than one of 1,514 bytes. So frames of one
- * TCP stream that came in one burst are handed over as the frame that a sender with segmentation
- * offload would have given its NIC: the first frame's headers, and the payloads one behind the
- * other. Nothing waits for frames to come: a burst is merged within itself.
+ * A TAP takes a segmentation frame of 64 KiB in the time of ten frames of 1,514 bytes, though it
+ * carries the payload of 45. So frames of one TCP stream that came in one burst are handed over as
+ * the frame that a sender with segmentation offload would have given its NIC: the first frame's
+ * headers, and the payloads one behind the other. No frame waits for others: a burst is merged
+ * within itself.
  *
- * The rule is that it can be undone: a kernel that forwards the merged frame cuts it up again,
- * and what leaves is byte for byte what came. So a frame is added only if its headers are those
+ * A merge can be undone: a kernel that forwards the merged frame cuts it up again, and the frames
+ * that leave are byte for byte those that came. So a frame is added only if its headers are those
  * that segmentation would make from the first frame's:
  *
  *     Ethernet, tags, addresses, ports, ToS, TTL, flow label, DF   the same
@@ -20,12 +21,12 @@
  *                                                                  may be shorter, none is empty
  *     checksums                                                    verified by the NIC
  *
- * The kernel's own GRO also takes frames that all have one identification (with DF), since
- * an skb can say so. A vnet header cannot: they would leave with others. They stay alone.
+ * Frames that all have one identification (with DF) stay alone. The kernel's own GRO merges them,
+ * since an skb can say so; a vnet header cannot, and they would leave with other identifications.
  *
  * Order. Writes go out in the order of their first frames. Within a flow that is the order of
- * arrival, as a frame of the flow that is not added ends the write. A frame whose flow cannot
- * be told, such as a fragment, ends all.
+ * arrival, as a frame of the flow that is not added ends the write. A frame whose flow cannot be
+ * told, such as a fragment, ends all open writes.
  *
  * A flow is known by a hash of addresses and ports. Two flows of one hash end each other's writes,
  * as their headers differ: they lose speed, nothing else.
@@ -41,13 +42,13 @@
 
 #define IP_BYTES_MAX 65535u
 
-/* A frame whose flow is known. */
+/* A TCP frame. */
 struct tcp_frame {
 	const uint8_t *data;
 	uint64_t tag;
 	uint32_t l4_at, header_bytes, payload;
 	const struct offload_headers *ip;
-	bool fits; /* can be merged, as far as it can be told from this frame alone */
+	bool fits; /* nothing in this frame alone forbids to merge it */
 };
 
 static uint32_t get_be32(const uint8_t *p)
@@ -98,8 +99,8 @@ static bool tcp_fits(const uint8_t *tcp, uint32_t flags)
 	       (tcp[TCP_FLAGS] & ~TCP_FLAGS_PSH) == TCP_FLAGS_ACK;
 }
 
-/* False: its flow cannot be told. All headers are in the first of its segments, or it does not
- * fit. */
+/* False: the frame's flow cannot be told. A frame fits only with all headers in its first segment.
+ */
 static bool tcp_parse(const struct ixgbe_rx_seg *first, uint32_t bytes, uint32_t flags,
 		      struct offload_headers *headers, struct tcp_frame *out)
 {
@@ -156,8 +157,8 @@ static bool extends(const struct coalesce_write *w, const uint8_t *a, const stru
 		   !same(a, b, ip + IPV6_NEXT, ip + IPV6_BYTES)) {
 		return false;
 	}
-	/* Ports; acknowledgement and header length; window; urgent pointer and options. The first's
-	 * flags are ACK alone, or it would take no more; the checksums are good. */
+	/* Ports; acknowledgement and header length; window; urgent pointer and options. The flags
+	 * need no look: those of `a` are ACK alone, and `f` fits. */
 	return same(a, b, tcp, tcp + TCP_SEQ) && same(a, b, tcp + TCP_ACK, tcp + TCP_FLAGS) &&
 	       same(a, b, tcp + TCP_WINDOW, tcp + TCP_CSUM) &&
 	       same(a, b, tcp + TCP_URGENT, f->header_bytes);
@@ -225,7 +226,8 @@ static void slot_close(struct coalesce *c, uint32_t slot)
 	c->target[slot] = c->target[c->open];
 }
 
-/* The write `target` takes what comes of the flow; with all slots in use another's ends. */
+/* The write `target` takes the next frames of the flow. If all slots are in use, another flow's
+ * write ends. */
 static void slot_set(struct coalesce *c, uint32_t slot, uint64_t tag, uint32_t target)
 {
 	if (slot == c->open) {
@@ -298,7 +300,7 @@ void coalesce_iov(const struct coalesce *c, const struct coalesce_write *w, stru
 
 		iov[i].iov_base = seg->buf->data + seg->offset + skip;
 		iov[i].iov_len = seg->len - skip;
-		/* What comes behind the end of a frame is the headers of the next. */
+		/* Behind the end of a frame come the headers of the next. */
 		skip = seg->flags & IXGBE_RX_EOP ? w->header_bytes : 0;
 	}
 	iov[0].iov_base = (uint8_t *)iov[0].iov_base - TAP_VNET_HDR_BYTES;

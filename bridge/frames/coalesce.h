@@ -42,18 +42,18 @@ struct coalesce {
 	uint16_t next[COALESCE_SEGS]; /* the segment behind each in its write */
 
 	uint32_t open, victim;
-	uint64_t tag[COALESCE_OPEN];    /* of the flows whose last write still takes frames ... */
-	uint16_t target[COALESCE_OPEN]; /* ... and these writes */
+	uint64_t tag[COALESCE_OPEN];    /* flows whose last write still takes frames */
+	uint16_t target[COALESCE_OPEN]; /* the last write of each */
 };
 
-/* A burst begins, whose segments are at `seg`. `on`: frames are merged. */
+/* Begins a burst whose segments are at `seg`. `on`: frames are merged. */
 void coalesce_begin(struct coalesce *c, const struct ixgbe_rx_seg *seg, bool on);
-/* The frame of `segs` segments from `at` on, `bytes` in all, at least an Ethernet header. */
+/* Adds the frame of `segs` segments from `at` on, `bytes` in all: at least an Ethernet header. */
 void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes);
 
 /*
- * The pieces of a write, which has w->segs of them; the headers of frames behind the first are
- * left out. The first begins with the vnet header, TAP_VNET_HDR_BYTES before the frame.
+ * Fills `iov` with the w->segs pieces of a write, without the headers of frames behind the first.
+ * The first piece begins with the vnet header, TAP_VNET_HDR_BYTES before the frame.
  */
 void coalesce_iov(const struct coalesce *c, const struct coalesce_write *w, struct iovec *iov);
 /* Makes the first frame's headers those of the merged frame, and writes its vnet header. Only

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the bridge counts, per queue. rx: from the NIC to the TAP; tx: from the TAP to the
- * NIC. A received frame is one on the wire, also when it was merged with others; a sent frame is
- * what one read of the TAP carries, so a TSO frame is one.
+ * The bridge's counters, for each queue. rx: from the NIC to the TAP; tx: from the TAP to the NIC.
+ * A received frame is one on the wire, even if it is merged with others. A sent frame is what one
+ * read of the TAP returns: a TSO frame is one.
  *
  * Invariant when at rest, in both directions:
  *     received = delivered + the sum of the drops

@@ -8,29 +8,27 @@
  *                                     +--io_uring_enter--+
  *     pool ----- buffers --> reads ---+                  +--> offload --tx_burst--> NIC ring
  *
- * With RWF_NOWAIT the kernel carries every read and write out inside io_uring_enter, or says
- * EAGAIN; without, even for a non-blocking file, it would keep the reads that find no
- * frame. A turn begins a direction anew only when nothing of it is in flight.
+ * With RWF_NOWAIT the kernel carries out every read and write inside io_uring_enter, or says
+ * EAGAIN. Without that flag it keeps the reads that find no frame, even of a non-blocking file. A
+ * turn begins a direction anew only when nothing of it is in flight.
  *
- * To the TAP. The NIC leaves headroom in front of a frame; the vnet header goes there, and
- * one write takes both. A frame of several buffers is one gathered write, and so are frames that
- * were merged (coalesce.c). The kernel copies them: the buffers are free when the write is
- * complete.
+ * To the TAP. The NIC leaves headroom in front of a frame; the vnet header goes there, and one
+ * write takes both. A frame of several buffers is one gathered write, and so are frames that were
+ * merged (coalesce.c). The kernel copies them: the buffers are free when the write is complete.
  *
- * To the NIC. Each read takes one frame into one transmit buffer. How many reads a turn posts
- * follows what the last one found: twice as many when all found a frame, one more
- * than there were frames when some came back empty (EAGAIN costs about a third of a frame).
+ * To the NIC. Each read takes one frame into one transmit buffer. The number of reads in a turn
+ * follows the turn before: twice as many when all found a frame; one more than there were frames
+ * when some found none (EAGAIN costs about a third of a frame).
  *
- * The TAP of older kernels (6.1) does not know RWF_NOWAIT. Reads that find a frame complete
- * inside io_uring_enter there too; the others stay, armed by a poll of their own. A frame
- * wakes all that are armed, and one that was woken 128 times for nothing ends up with a kernel
- * thread. So all but one are cancelled at once; that one is what wakes the worker, with the
- * frame read already, and until it has its frame no more reads are posted.
+ * Kernels such as 6.1 have a TAP that does not know RWF_NOWAIT. Reads that find a frame complete
+ * inside io_uring_enter there too; each of the others waits with a poll of its own. A frame wakes
+ * all of them, and one that was woken 128 times for nothing gets a kernel thread. So all but one
+ * are cancelled at once. The one that is left wakes the worker, with a frame read already; until
+ * then no more reads are posted.
  *
- * Backpressure. What the NIC's ring does not take stays pending, and while anything is
- * pending, or no transmit buffer is left, the TAP is not read (`blocked`): the kernel's queue
- * holds the frames, and the senders wait. Without a link frames are dropped instead: they
- * would be stale when it returns.
+ * Backpressure. Frames that the NIC's ring does not take stay pending. While any are pending, or no
+ * transmit buffer is left, the TAP is not read (`blocked`): the kernel's queue holds the frames,
+ * and the senders wait. Without a link frames are dropped: they would be stale when it returns.
  */
 #include "datapath.h"
 
@@ -44,21 +42,22 @@
 #include "tap.h"
 
 #define BURST DATAPATH_BURST
-/* Both directions, and what wakes the worker. */
+/* Requests of both directions, and those that wake the worker. */
 #define RING_ENTRIES (DATAPATH_RX_BURST + BURST + 16)
-/* A burst of large frames ends here, so that they are still in the cache when the NIC reads. */
+/* A burst of large frames ends here: they are still in the cache when the NIC reads them. */
 #define READ_BYTES_MAX (512u << 10)
 
 static_assert(DATAPATH_RX_BURST <= COALESCE_SEGS, "a burst fits");
 
 #define RX_HEADROOM_BYTES 64u
 #define RX_DATA_BYTES     2048u
-/* A frame that is read starts on a cache line; one byte more than any shows truncation. */
+/* A frame from the TAP starts on a cache line. A read of one byte more than the longest frame was
+ * truncated. */
 #define TX_FRAME_OFFSET 64u
 #define TX_READ_OFFSET  (TX_FRAME_OFFSET - TAP_VNET_HDR_BYTES)
 #define TX_READ_BYTES   (TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1)
 #define TX_BUF_BYTES    ((TX_FRAME_OFFSET + TAP_FRAME_MAX + 1 + 63) & ~63u)
-/* More frames in flight than these gain nothing: each buffer is 64 KiB. */
+/* More frames in flight gain nothing, and each buffer is 64 KiB. */
 #define TX_IN_FLIGHT_MAX 256u
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -66,7 +65,7 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* The ring is larger than all that is ever in flight. */
+/* Never fails: RING_ENTRIES are more than are ever in flight. */
 struct io_uring_sqe *datapath_request(struct datapath *dp)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&dp->ring);
@@ -89,7 +88,7 @@ static void rx_free(struct ixgbe_rx_seg *seg, uint32_t segs)
 		ixgbe_buf_put(seg[i].buf);
 }
 
-/* Makes the frame, or the several in one, ready for the kernel, with its vnet header. */
+/* Writes the vnet header of a frame, alone or merged, and makes its headers fit. */
 static void rx_prepare(struct datapath *dp, const struct coalesce_write *w)
 {
 	const struct ixgbe_rx_seg *first = &dp->rx_seg[w->first];
@@ -151,8 +150,7 @@ static uint32_t rx_post(struct datapath *dp)
 			bytes += dp->rx_seg[end].len;
 		while (!(dp->rx_seg[end++].flags & IXGBE_RX_EOP));
 		frames++;
-		/* The kernel wants the whole Ethernet header, and offload looks only at the
-		 * first segment. */
+		/* The kernel wants a whole Ethernet header. */
 		if (bytes < OFFLOAD_ETH_BYTES) {
 			bridge_count(&dp->counters.rx_drop_runt, 1);
 			rx_free(&dp->rx_seg[at], end - at);
@@ -187,7 +185,7 @@ static void rx_done(struct datapath *dp, uint32_t index, int res)
 
 /* ---- To the NIC ---- */
 
-/* All buffers are in the NIC's ring, or it is full. */
+/* The TAP is not read, or is again. */
 static void block(struct datapath *dp, bool blocked)
 {
 	if (blocked && !dp->blocked)
@@ -195,7 +193,7 @@ static void block(struct datapath *dp, bool blocked)
 	dp->blocked = blocked;
 }
 
-/* What is counted for each verdict, as an offset into the counters. */
+/* The counter of each verdict, as an offset; SIZE_MAX: none. */
 static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 	[OFFLOAD_TX_PLAIN] = SIZE_MAX,
 	[OFFLOAD_TX_CSUM] = offsetof(struct bridge_counters, tx_csum_offload),
@@ -247,7 +245,7 @@ static void tx_done(struct datapath *dp, uint32_t index, int res)
 		return;
 	}
 	ixgbe_buf_put(buf);
-	/* Anything else is not about this read: the interface was deleted (EBADFD). */
+	/* Any other error is about the TAP: the interface was deleted (EBADFD). */
 	if (res != -EAGAIN && res != -EINTR && res != -ENOMEM && res != -ECANCELED)
 		dp->tap_gone = true;
 }
@@ -277,7 +275,8 @@ static void tx_post(struct datapath *dp)
 		block(dp, false);
 		return;
 	}
-	ixgbe_tx_reclaim(dp->txq); /* what was sent last is still in the cache: read into it */
+	ixgbe_tx_reclaim(
+		dp->txq); /* buffers sent last are still in the cache: they are used first */
 	depth = min_u32(dp->read_depth, ixgbe_pool_available(dp->tx_pool));
 	block(dp, depth == 0);
 	dp->reads_in_flight = dp->reads_posted = depth;
@@ -423,7 +422,7 @@ void datapath_finish(struct datapath *dp)
 
 /* ---- Life ---- */
 
-/* Asked by a write that is too short for any frame: EINVAL if the flag is all right. */
+/* Tries a write that is too short for any frame: EINVAL means that the flag is known. */
 static bool nowait_known(int tap_fd)
 {
 	uint8_t byte = 0;
@@ -453,7 +452,7 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	dp->coalesce_on = config->coalesce;
 	dp->read_depth = 1;
 	atomic_init(&dp->link_up, true);
-	return ring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);
+	return uring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);
 }
 
 void datapath_exit(struct datapath *dp)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Moves frames between one queue pair of the NIC and one queue of the TAP, in turns. What
- * drives it, and when it sleeps, is the worker's matter: see worker.c. Internal to the bridge.
+ * Moves frames between one queue pair of the NIC and one queue of the TAP, in turns. The worker
+ * decides when to turn and when to sleep (worker.c).
  */
 #pragma once
 
@@ -14,18 +14,18 @@
 
 /* Frames of one transmit burst. */
 #define DATAPATH_BURST 64u
-/* Segments of one receive burst: three 64 KiB frames' worth. */
+/* Segments of one receive burst: nearly three merged frames of 64 KiB, at 1,448 bytes each. */
 #define DATAPATH_RX_BURST 128u
 
 /* The files of the ring, by index. */
 enum datapath_file { DATAPATH_TAP, DATAPATH_IRQ, DATAPATH_WAKE, DATAPATH_FILES };
 
-/* What a completion belongs to: the high half of its user data; the low half is an index. */
+/* What a completion is about: the high half of its user data. The low half is an index. */
 enum datapath_request {
 	REQUEST_WRITE,
 	REQUEST_READ,
 	REQUEST_CANCEL,
-	/* The owner's, see datapath.woken: */
+	/* The owner's: they go to datapath.woken. */
 	REQUEST_TAP_READY,
 	REQUEST_IRQ,
 	REQUEST_WAKE,
@@ -42,9 +42,9 @@ struct datapath {
 	void *woken_ctx;
 	atomic_bool link_up; /* set by any thread */
 	bool tap_gone;       /* the interface was deleted: it is not read any more */
-	bool blocked;        /* the NIC's ring or the pool is full: the TAP is not read */
+	bool blocked;        /* the NIC's ring is full or the pool empty: the TAP is not read */
 
-	/* To the TAP. */
+	/* From the NIC to the TAP. */
 	uint32_t writes_in_flight;
 	bool coalesce_on;
 	uint32_t rx_iovs; /* of the burst, so far */
@@ -52,31 +52,31 @@ struct datapath {
 	struct iovec rx_iov[DATAPATH_RX_BURST];
 	struct coalesce coalesce;
 
-	/* To the NIC. */
+	/* From the TAP to the NIC. */
 	uint32_t reads_in_flight;
 	uint32_t read_depth;                             /* reads of the next turn */
 	uint32_t reads_posted, reads_filled, read_bytes; /* of this turn */
 	struct ixgbe_buf *read_buf[DATAPATH_BURST];      /* NULL: that read is not in flight */
-	uint32_t pending_first, pending_count; /* of tx_seg: what the ring has not taken yet */
+	uint32_t pending_first, pending_count; /* of tx_seg: frames the ring has not taken yet */
 	struct ixgbe_tx_seg tx_seg[DATAPATH_BURST];
 
 	_Alignas(64) struct bridge_counters counters;
 };
 
-/* Makes the ring (see ring_init), disabled. `wake_fd` is for the owner's purposes. */
+/* Makes the io_uring, disabled (see uring_init). `wake_fd` is for the owner's purposes. */
 int datapath_init(struct datapath *dp, const struct worker_config *config, int wake_fd,
 		  struct ixgbe_why *why);
-/* Nothing is in flight. */
+/* Frees the io_uring; nothing may be in flight. */
 void datapath_exit(struct datapath *dp);
 
-/* One burst in each direction, in one system call; whether anything moved. */
+/* One burst in each direction, in one system call. Returns whether anything moved. */
 bool datapath_turn(struct datapath *dp);
-/* Whether the NIC has something for a turn: frames, or room if that is waited for. */
+/* Whether a turn would move something: frames were received, or the room came that was missing. */
 bool datapath_ready(struct datapath *dp);
 /* Ends what is in flight, delivers or drops what is pending. */
 void datapath_finish(struct datapath *dp);
 
-/* For the owner's own requests: one of them, named; and their completions so far. */
+/* For the owner's own requests: takes a submission; says what it is about. */
 struct io_uring_sqe *datapath_request(struct datapath *dp);
 void datapath_label(struct io_uring_sqe *sqe, enum datapath_request request, uint32_t index);
 /* Submits, sleeps until something completes, and takes the completions. */

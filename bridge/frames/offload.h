@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between virtio_net headers, as a TAP carries them in front of each frame, and
- * the offloads of the 82599. Pure functions over bytes: no I/O, no state, no allocation.
+ * Translates between virtio_net headers, which a TAP carries in front of each frame, and the
+ * offloads of the 82599. Pure functions over bytes: no I/O, no state, no allocation.
  */
 #pragma once
 
@@ -18,12 +18,12 @@ struct offload_headers {
 	uint16_t l3_len; /* with options and extensions: 20..511 */
 };
 
-/* What becomes of a frame from the kernel. */
+/* The verdict on a frame from the kernel. */
 enum offload_tx {
 	OFFLOAD_TX_PLAIN,                /* send as it is */
 	OFFLOAD_TX_CSUM,                 /* send, the NIC fills the checksum */
 	OFFLOAD_TX_TSO,                  /* send, the NIC cuts it into segments */
-	OFFLOAD_TX_CSUM_SOFTWARE,        /* send, we have filled the checksum */
+	OFFLOAD_TX_CSUM_SOFTWARE,        /* send, offload_tx has filled the checksum */
 	OFFLOAD_TX_DROP_SHORT,           /* no Ethernet header */
 	OFFLOAD_TX_DROP_TRUNCATED,       /* longer than TAP_FRAME_MAX */
 	OFFLOAD_TX_DROP_BAD_VNET_HEADER, /* the header contradicts the frame */
@@ -31,28 +31,28 @@ enum offload_tx {
 	OFFLOAD_TX_VERDICTS
 };
 
-/* More wire frames than this from one read are refused: no socket of the kernel asks for
- * them (TCP's least MSS is 48 less options, UDP segments are at most 128). */
+/* A frame that the NIC would cut into more segments is refused: no socket of the kernel asks for
+ * that (TCP's least MSS is 48 less options, UDP segments are at most 128). */
 #define OFFLOAD_TX_SEGMENTS_MAX 4096u
 
 /*
  * Judges the frame of `len` bytes whose vnet header is `vnet`, prepares it for the NIC (edits
- * its checksum fields) and fills flags, vlan, mss, l2_len, l3_len and l4_len of `seg`; touches
- * nothing else of it. `seg` and the frame mean nothing after a drop.
+ * its checksum fields) and fills flags, vlan, mss, l2_len, l3_len and l4_len of `seg`, nothing
+ * else. `seg` and the frame mean nothing after a drop.
  */
 enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
 			   struct ixgbe_tx_seg *seg);
 
-/* What a received frame's checksum is handed over as. */
+/* What the kernel is told of a received frame's checksum. */
 enum offload_rx {
-	OFFLOAD_RX_PLAIN,    /* nothing is said: the kernel verifies */
-	OFFLOAD_RX_VERIFIED, /* the NIC's word is passed on: the kernel does not look again */
+	OFFLOAD_RX_PLAIN,    /* nothing: the kernel verifies it */
+	OFFLOAD_RX_VERIFIED, /* it is good: the kernel does not look again */
 };
 
 /*
  * Writes the vnet header for a received frame of `frame_len` bytes, whose first `len` bytes
- * stand at `frame`, from the IXGBE_RX_* flags of its last segment. When it passes on
- * that the checksum is good it replaces the checksum by the pseudo-header's sum. `headers` are
+ * stand at `frame`, from the IXGBE_RX_* flags of its last segment. OFFLOAD_RX_VERIFIED
+ * replaces the checksum by the pseudo-header's sum. `headers` are
  * those of the frame, or version 0: then offload_rx parses them.
  */
 enum offload_rx offload_rx(uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
@@ -62,8 +62,8 @@ enum offload_rx offload_rx(uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uin
 /* ---- What both directions and the coalescer know of headers ---- */
 
 #define OFFLOAD_ETH_BYTES    14u
-#define OFFLOAD_VLAN_TAGS    2u /* that are looked behind */
-#define OFFLOAD_IPV6_EXT_MAX 8u /* extension headers that are looked behind */
+#define OFFLOAD_VLAN_TAGS    2u /* the parser looks behind so many */
+#define OFFLOAD_IPV6_EXT_MAX 8u /* the same, of extension headers */
 
 /* The VIRTIO_NET_HDR fields by their offsets; the numbers are little-endian (TUNSETVNETLE). */
 enum {

@@ -6,10 +6,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int ring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsigned int count,
-	      struct ixgbe_why *why)
+static const char *hint(int err)
 {
-	/* The best first. Completions run when we enter the kernel, not by interrupting us:
+	if (err == -ENOSYS)
+		return ": Linux 5.10 or newer is needed";
+	if (err == -EPERM)
+		return ": allow it (sysctl kernel.io_uring_disabled=0, or the container's seccomp "
+		       "profile)";
+	return "";
+}
+
+int uring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsigned int count,
+	       struct ixgbe_why *why)
+{
+	/* The best first: completions run when the thread enters the kernel, without an interrupt.
 	 * DEFER_TASKRUN since Linux 6.1, COOP_TASKRUN since 5.19. */
 	static const unsigned int flags[] = {
 		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
@@ -31,19 +41,14 @@ int ring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsig
 			io_uring_queue_exit(ring);
 	}
 	if (err)
-		ixgbe_why_fill(
-			why, err, "cannot %s an io_uring: %s%s", what, strerror(-err),
-			err == -ENOSYS ? ": Linux 5.10 or newer is needed"
-			: err == -EPERM
-				? ": allow it (sysctl kernel.io_uring_disabled=0, or the container's "
-				  "seccomp profile)"
-				: "");
+		ixgbe_why_fill(why, err, "cannot %s an io_uring: %s%s", what, strerror(-err),
+			       hint(err));
 	return err;
 }
 
-int ring_enable(struct io_uring *ring)
+int uring_enable(struct io_uring *ring)
 {
-	/* Spares a look-up of the descriptor in each call; kernels before 5.18 lack it. */
+	/* Spares a look-up of the descriptor in each call; fails before Linux 5.18. */
 	io_uring_register_ring_fd(ring);
 	/* liburing 2.3 declares io_uring_enable_rings but its shared library has no such symbol. */
 	return syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0)
@@ -51,7 +56,7 @@ int ring_enable(struct io_uring *ring)
 		       : 0;
 }
 
-void ring_release(struct io_uring *ring)
+void uring_release(struct io_uring *ring)
 {
 	io_uring_unregister_files(ring);
 }

@@ -4,22 +4,23 @@
  *
  * A worker runs turns of its data path (datapath.c) for as long as they move anything.
  *
- * Sleep. Three requests wake it: a poll of the TAP (unless the data path is blocked, or has left
- * a read in flight, which does as well), a read of the interrupt's eventfd, and a read of an
- * eventfd of our own, for orders from other threads.
- * They stay posted until they fire, through busy turns too. A wake-up cannot be lost: the
- * poll looks at the queue's state as it is posted, a cause that is pending when the vector
- * is armed fires it, and the rings are looked at once more after arming. While blocked, sent
- * frames raise the interrupt too.
+ * Sleep. Three requests wake it: a poll of the TAP, a read of the interrupt's eventfd, and a read
+ * of its own eventfd, for orders from other threads. They stay posted until they fire, through busy
+ * turns too. The TAP is not polled while the data path is blocked, nor while a read is in flight,
+ * which wakes as well. While blocked, sent frames raise the interrupt too.
  *
- * Polling. Before it sleeps, an adaptive worker goes on turning for a while, giving way to
- * other threads in between. How long is learned: a sleep that ended within
- * SPIN_MAX_NS would have been spared by spinning, so the time doubles; a
- * longer one would not, so it is halved, down to nothing.
- * A busy worker turns for ever. The scheduler would let it run to the end of its time slice,
- * milliseconds, while the program it has just woken waits for the same processor. So it gives way
- * too: in the first turn that moves nothing, and in one of YIELD_TURNS after that. With the
- * processor for itself that is a system call that returns at once.
+ * A wake-up cannot be lost: the poll looks at the queue's state when it is posted, a cause that is
+ * pending when the vector is armed fires it, and the rings are looked at once more after arming.
+ *
+ * Polling. Before it sleeps, an adaptive worker turns on for a while, and gives way to other
+ * threads in between. It learns how long: spinning would have spared a sleep that ended within
+ * SPIN_MAX_NS, so the time doubles; it would not have spared a longer one, so the time is halved,
+ * down to nothing.
+ *
+ * A busy worker turns for ever. The scheduler would let it run to the end of its time slice, for
+ * milliseconds, while a program that it has just woken waits for the same processor. So it gives
+ * way in the first turn that moves nothing, and in one of YIELD_TURNS after that. On a processor
+ * of its own that is a system call that returns at once.
  */
 #include "worker.h"
 
@@ -81,7 +82,7 @@ static void woken(void *ctx, enum datapath_request request, int res)
 		worker->irq_armed = false;
 		bridge_count(&worker->dp.counters.irqs, 1);
 	}
-	/* POLLERR: the interface was deleted; a further poll would end at once again. */
+	/* POLLERR: the interface was deleted. Another poll would end at once, for ever. */
 	if (request == REQUEST_TAP_READY && res > 0 && (res & (POLLERR | POLLHUP)))
 		worker->dp.tap_gone = true;
 }
@@ -114,7 +115,7 @@ static void post_tap_poll(struct worker *worker)
 	worker->posted[REQUEST_TAP_READY] = true;
 }
 
-/* Whether the interrupt is to come for sent frames too; arms it in any case. */
+/* Arms the interrupt, for sent frames too while the data path waits for room. */
 static void arm(struct worker *worker)
 {
 	if (worker->irq_tx != worker->dp.blocked) {
@@ -143,10 +144,19 @@ static void sleep_until_woken(struct worker *worker)
 	bridge_count(&worker->dp.counters.wakeups, 1);
 }
 
-/* Nothing moved in the last turn: turn again, or sleep? */
+/* How long to spin before the next sleep, after one of `slept_ns`. */
+static int64_t spin_learn(int64_t spin_ns, int64_t slept_ns)
+{
+	spin_ns = slept_ns < SPIN_MAX_NS ? spin_ns * 2 + SPIN_MIN_NS : spin_ns / 2;
+	if (spin_ns > SPIN_MAX_NS)
+		return SPIN_MAX_NS;
+	return spin_ns < SPIN_MIN_NS ? 0 : spin_ns;
+}
+
+/* Nothing moved in the last turn: turns again, or sleeps. */
 static void rest(struct worker *worker)
 {
-	int64_t now, slept;
+	int64_t now;
 
 	if (worker->dp.tap_gone && !worker->tap_gone_logged) {
 		worker->tap_gone_logged = true;
@@ -169,19 +179,13 @@ static void rest(struct worker *worker)
 		return;
 	}
 	sleep_until_woken(worker);
-	slept = clock_ns() - now;
-	worker->spin_ns =
-		slept < SPIN_MAX_NS ? worker->spin_ns * 2 + SPIN_MIN_NS : worker->spin_ns / 2;
-	if (worker->spin_ns > SPIN_MAX_NS)
-		worker->spin_ns = SPIN_MAX_NS;
-	if (worker->spin_ns < SPIN_MIN_NS)
-		worker->spin_ns = 0;
+	worker->spin_ns = spin_learn(worker->spin_ns, clock_ns() - now);
 	worker->last_work_ns = 0;
 }
 
 /* ---- Life ---- */
 
-/* Takes back what is posted: the kernel writes into `worker` no more. */
+/* Takes back what is posted: the kernel must not write into `worker` afterwards. */
 static void cancel_posted(struct worker *worker)
 {
 	for (uint32_t request = REQUEST_TAP_READY; request < REQUESTS; request++) {
@@ -202,7 +206,7 @@ static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
 
-	worker->start_error = ring_enable(&worker->dp.ring);
+	worker->start_error = uring_enable(&worker->dp.ring);
 	sem_post(&worker->started);
 	if (worker->start_error)
 		return NULL;
@@ -217,7 +221,7 @@ static void *worker_main(void *arg)
 	}
 	datapath_finish(&worker->dp);
 	cancel_posted(worker);
-	ring_release(&worker->dp.ring);
+	uring_release(&worker->dp.ring);
 	if (worker->irq_tx)
 		ixgbe_irq_tx_set(worker->config.nic, worker->config.queue, false);
 	return NULL;
@@ -321,7 +325,7 @@ void worker_stop(struct worker *worker)
 void worker_link_set(struct worker *worker, bool up)
 {
 	atomic_store_explicit(&worker->dp.link_up, up, memory_order_relaxed);
-	wake(worker); /* it may be asleep over frames for a link that went */
+	wake(worker); /* it may be asleep and hold frames that are to be dropped now */
 }
 
 void worker_counters(const struct worker *worker, struct bridge_counters *out)

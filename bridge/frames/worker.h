@@ -1,10 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One worker: a thread that moves frames between one queue pair of the NIC and one
- * queue of the TAP, pinned to one processor, sharing nothing.
+ * frames: the way of a frame between a queue of the TAP and a queue pair of the NIC.
  *
- * worker_start is called when the NIC's rings run; worker_stop before they stop.
- * In between nothing else touches the queue pair, its pools or the TAP descriptor.
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     worker.c      a thread for each queue pair: when it turns, spins and sleeps
+ *       |
+ *     datapath.c    one turn: a burst in each direction
+ *       |
+ *     coalesce.c    received TCP frames are merged
+ *     counters.c    names of what is counted
+ *     uring.c       an io_uring and its files
+ *     tap.c         the TAP is opened and set
+ *       |
+ *     offload.c     checksums and segmentation: vnet headers to descriptors and back
+ *
+ * A worker is pinned to one processor and shares nothing. worker_start is called when the NIC's
+ * rings run, worker_stop before they stop. In between nothing else touches the queue pair, its
+ * pools or the TAP's descriptor.
  */
 #pragma once
 
@@ -26,7 +39,7 @@ struct worker_config {
 	struct ixgbe_pool *tx_pool; /* buffers that hold a vnet header and TAP_FRAME_MAX */
 	enum worker_poll poll;
 	bool coalesce;  /* merge received TCP frames, see coalesce.h */
-	bool no_nowait; /* as if the TAP did not know RWF_NOWAIT, for tests */
+	bool no_nowait; /* for tests: as if the TAP did not know RWF_NOWAIT */
 	int cpu;        /* -1: not pinned */
 	ixgbe_log_fn log;
 	void *log_ctx;
@@ -41,14 +54,14 @@ void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out);
 
 /* Sets up the io_uring and starts the thread. -ENOSYS and -EPERM: no io_uring. */
 int worker_start(const struct worker_config *config, struct worker **out, struct ixgbe_why *why);
-/* Stops receiving, delivers or counts what it holds, gives back all buffers but those in the
- * NIC's rings, ends the thread. Within 1 s. The counters are final afterwards. */
+/* Stops receiving, delivers or counts the frames that are held, gives back all buffers but those in
+ * the NIC's rings, ends the thread. Takes at most 1 s. The counters are final afterwards. */
 void worker_halt(struct worker *worker);
 /* Halts the worker, if that is not done yet, and frees it. Takes NULL. */
 void worker_stop(struct worker *worker);
-/* Any thread, any time; each value is exact, the set is a snapshot within a burst. */
+/* Any thread, any time. Each value is exact; values of one burst may differ in age. */
 void worker_counters(const struct worker *worker, struct bridge_counters *out);
-/* Any thread. Up after start; while down, frames from the TAP are dropped and counted: the
- * NIC would keep them until the link returns. */
+/* Any thread. The link is up after start. While it is down, frames from the TAP are dropped and
+ * counted: the NIC would keep them until it returns. */
 void worker_link_set(struct worker *worker, bool up);
 bool worker_idle(const struct worker *worker); /* asleep, waiting for interrupts */

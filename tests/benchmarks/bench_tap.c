@@ -173,12 +173,12 @@ static void set_up(void)
 		config.no_nowait = i == 1;
 		err = datapath_init(&b.path[i], &config, b.tap.fd[0], &why);
 		if (!err)
-			err = ring_enable(&b.path[i].ring);
+			err = uring_enable(&b.path[i].ring);
 	}
 	if (!err)
-		err = ring_init(&b.uring, 2 * BATCH, b.tap.fd, 1, &why);
+		err = uring_init(&b.uring, 2 * BATCH, b.tap.fd, 1, &why);
 	if (!err)
-		err = ring_enable(&b.uring);
+		err = uring_enable(&b.uring);
 	if (err)
 		die(why.text, -err);
 	for (uint32_t i = 0; i < BATCH; i++)

@@ -30,7 +30,7 @@ static int set_up(void **state)
 	struct ixgbe_why why = {""};
 
 	(void)state;
-	if (tap_open(&tap, NAME, 1, false, &why) || ring_init(&ring, 64, tap.fd, 1, &why))
+	if (tap_open(&tap, NAME, 1, false, &why) || uring_init(&ring, 64, tap.fd, 1, &why))
 		fail_msg("%s", why.text);
 	return 0;
 }
@@ -38,7 +38,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	ring_release(&ring);
+	uring_release(&ring);
 	io_uring_queue_exit(&ring);
 	tap_close(&tap);
 	assert_int_equal(if_nametoindex(NAME), 0); /* at once */
@@ -82,7 +82,7 @@ static void nothing_runs_before_it_is_enabled(void **state)
 	(void)state;
 	read_request(buf, sizeof(buf))->rw_flags = nowait_known() ? RWF_NOWAIT : 0;
 	assert_int_equal(io_uring_submit(&ring), -EBADFD);
-	assert_int_equal(ring_enable(&ring), 0);
+	assert_int_equal(uring_enable(&ring), 0);
 	assert_int_equal(io_uring_submit(&ring), 1);
 }
 
@@ -90,7 +90,7 @@ static void restrictions_fit_between_init_and_enable(void **state)
 {
 	struct io_uring_restriction allowed[] = {
 		{.opcode = IORING_RESTRICTION_REGISTER_OP,
-		 .register_op = IORING_UNREGISTER_FILES}, /* ring_release */
+		 .register_op = IORING_UNREGISTER_FILES}, /* uring_release */
 		{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_WRITE},
 		{.opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED, .sqe_flags = IOSQE_FIXED_FILE},
 	};
@@ -101,7 +101,7 @@ static void restrictions_fit_between_init_and_enable(void **state)
 	assert_int_equal(syscall(SYS_io_uring_register, ring.ring_fd, IORING_REGISTER_RESTRICTIONS,
 				 allowed, 3),
 			 0);
-	assert_int_equal(ring_enable(&ring), 0);
+	assert_int_equal(uring_enable(&ring), 0);
 	read_request(buf, sizeof(buf));
 	assert_int_equal(complete_at_once(), -EACCES);
 }
@@ -115,7 +115,7 @@ static void nowait_read_of_an_empty_tap_says_so_at_once(void **state)
 		print_message("# the TAP of this kernel does not know RWF_NOWAIT\n");
 		skip();
 	}
-	assert_int_equal(ring_enable(&ring), 0);
+	assert_int_equal(uring_enable(&ring), 0);
 	for (int i = 0; i < 100; i++) {
 		read_request(buf, sizeof(buf))->rw_flags = RWF_NOWAIT;
 		assert_int_equal(complete_at_once(), -EAGAIN);
@@ -128,7 +128,7 @@ static void write_to_an_interface_that_is_down_is_eio(void **state)
 	struct io_uring_sqe *sqe;
 
 	(void)state;
-	assert_int_equal(ring_enable(&ring), 0);
+	assert_int_equal(uring_enable(&ring), 0);
 	sqe = io_uring_get_sqe(&ring);
 	io_uring_prep_write(sqe, 0, frame, sizeof(frame), 0);
 	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
@@ -143,7 +143,7 @@ static void deleted_tap_ends_reads_and_polls(void **state)
 	char buf[100];
 
 	(void)state;
-	assert_int_equal(ring_enable(&ring), 0);
+	assert_int_equal(uring_enable(&ring), 0);
 	sqe = io_uring_get_sqe(&ring);
 	io_uring_prep_poll_add(sqe, 0, POLLIN);
 	io_uring_sqe_set_flags(sqe, IOSQE_FIXED_FILE);
@@ -164,7 +164,7 @@ static void bad_file_is_reported(void **state)
 	struct io_uring other;
 
 	(void)state;
-	assert_int_equal(ring_init(&other, 8, &fd, 1, &why), -EBADF);
+	assert_int_equal(uring_init(&other, 8, &fd, 1, &why), -EBADF);
 	assert_non_null(strstr(why.text, "register files"));
 }
 
