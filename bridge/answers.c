@@ -163,8 +163,7 @@ static json_t *stats_json(struct daemon *daemon)
 		engine_counters(&daemon->engine, q, &one);
 		set_counters(queue, &one);
 		json_array_append_new(queues, queue);
-		for (size_t i = 0; i < bridge_counter_count; i++)
-			((uint64_t *)&sum)[i] += ((const uint64_t *)&one)[i];
+		bridge_counters_add(&sum, &one);
 	}
 	set_counters(bridge, &sum);
 	return json_pack("{s:o,s:f,s:o,s:o,s:o}", "time", control_time(), "uptime_s",

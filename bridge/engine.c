@@ -157,12 +157,6 @@ void engine_link_set(struct engine *engine, bool up)
 			worker_link_set(engine->worker[q], up);
 }
 
-static void add_counters(struct bridge_counters *sum, const struct bridge_counters *more)
-{
-	for (size_t i = 0; i < bridge_counter_count; i++)
-		((uint64_t *)sum)[i] += ((const uint64_t *)more)[i];
-}
-
 static void stop_workers(struct engine *engine)
 {
 	for (uint16_t q = 0; q < engine->options->queues; q++) {
@@ -172,7 +166,7 @@ static void stop_workers(struct engine *engine)
 			continue;
 		worker_halt(engine->worker[q]);
 		worker_counters(engine->worker[q], &last);
-		add_counters(&engine->worker_before[q], &last);
+		bridge_counters_add(&engine->worker_before[q], &last);
 		worker_stop(engine->worker[q]);
 		engine->worker[q] = NULL;
 	}
@@ -221,7 +215,7 @@ void engine_counters(const struct engine *engine, uint16_t queue, struct bridge_
 	if (engine->worker[queue])
 		worker_counters(engine->worker[queue], &now);
 	*out = engine->worker_before[queue];
-	add_counters(out, &now);
+	bridge_counters_add(out, &now);
 }
 
 int engine_stats_update(struct engine *engine)

@@ -14,3 +14,9 @@ static_assert(sizeof(struct bridge_counters) == sizeof(bridge_counter_info) /
 							sizeof(bridge_counter_info[0]) *
 							sizeof(uint64_t),
 	      "one name for each counter");
+
+void bridge_counters_add(struct bridge_counters *sum, const struct bridge_counters *more)
+{
+	for (size_t i = 0; i < bridge_counter_count; i++)
+		((uint64_t *)sum)[i] += ((const uint64_t *)more)[i];
+}

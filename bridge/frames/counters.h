@@ -61,3 +61,5 @@ struct bridge_counter_info {
 /* In the order of the struct, all of whose members are uint64_t: ((const uint64_t *)c)[i]. */
 extern const struct bridge_counter_info bridge_counter_info[];
 extern const size_t bridge_counter_count;
+
+void bridge_counters_add(struct bridge_counters *sum, const struct bridge_counters *more);
