@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The bridge in JSON, as control.h describes it. */
+/* What the control socket answers: the bridge in JSON, as control.h describes it. */
 #include <linux/if_tun.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,7 +70,7 @@ static json_t *nic_json(const struct daemon *daemon)
 static json_t *tap_json(const struct daemon *daemon)
 {
 	const struct interface *iface = &daemon->iface;
-	/* The name of the namespace it was moved to is not known. */
+	/* A namespace that it was moved to has a name that is not known here. */
 	const char *netns =
 		*daemon->options->netns && !iface->moved ? daemon->options->netns : NULL;
 
@@ -148,7 +148,7 @@ static json_t *stats_json(struct daemon *daemon)
 	struct bridge_counters sum = {0}, one;
 	json_t *nic = json_object(), *bridge = json_object(), *queues = json_array();
 
-	/* A failure shows at the next tick; the last values are still true. */
+	/* The next tick notices a failure too; the last values are still true. */
 	(void)engine_stats_update(&daemon->engine);
 	for (size_t i = 0; i < daemon->engine.stats; i++)
 		json_object_set_new(nic, daemon->engine.stat_name[i],

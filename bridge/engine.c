@@ -9,7 +9,10 @@
 
 #include "bridge/service/log.h"
 
-enum { RING = 512 }; /* descriptors: what one batch of a busy worker leaves room in */
+/* Descriptors of a ring. A receive burst (128 segments) takes a quarter of them. A transmit burst
+ * (64 frames) takes three quarters at most, if all are of 64 KiB: five data descriptors and a
+ * context. */
+enum { RING = 512 };
 
 void engine_init(struct engine *engine, const struct options *options)
 {
@@ -25,8 +28,8 @@ void engine_init(struct engine *engine, const struct options *options)
 
 /* ---- The NIC ---- */
 
-/* A worker each processor, from the last that we may use down: the first is where interrupts and
- * everything else gather. With one processor pinning gives nothing. */
+/* Gives each worker a processor, from the last one allowed downwards: interrupts and all else
+ * gather on the first. With one processor pinning gains nothing. */
 static void choose_cpus(struct engine *engine)
 {
 	cpu_set_t set;
@@ -86,7 +89,7 @@ static int open_pools(struct engine *engine, struct ixgbe_why *why)
 	return err;
 }
 
-/* The names outlive the port: a recovery must not lose the counts. */
+/* Names and counts outlive the port: a recovery must not lose them. */
 static int keep_stat_names(struct engine *engine, struct ixgbe_why *why)
 {
 	size_t count = ixgbe_stats_count(engine->nic);
@@ -179,7 +182,7 @@ void engine_close(struct engine *engine)
 		log_debug("the NIC did not stop in order: it is reset all the same");
 	engine->started = false;
 	if (engine->nic) {
-		/* What a dead NIC can't tell is lost; what was read before is not. */
+		/* A dead NIC's last counts are lost; those that were read before are not. */
 		(void)ixgbe_stats_update(engine->nic);
 		for (size_t i = 0; i < engine->stats; i++)
 			engine->stat_before[i] += ixgbe_stats_value(engine->nic, i);

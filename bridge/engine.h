@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The NIC with everything that moves its frames: the software NIC's process if it is ours, the
- * port, the pools and the workers. It can be closed and opened again under a TAP that stays; counts
- * go on from where they were.
+ * An open NIC with all that moves its frames: the port, its pools, the workers, and the process of
+ * a software NIC of ours. It can be closed and opened again while the TAP stays; the counts go on.
  */
 #pragma once
 
 #include "bridge/frames/counters.h"
-#include "ixgbe/ixgbe.h"
-#include "bridge/start/options.h"
-#include "soft_nic.h"
 #include "bridge/frames/worker.h"
+#include "bridge/start/options.h"
+#include "ixgbe/ixgbe.h"
+#include "soft_nic.h"
 
 struct engine {
 	const struct options *options;
@@ -21,7 +20,7 @@ struct engine {
 	struct ixgbe_pool *rx_pool[IXGBE_QUEUES_MAX], *tx_pool[IXGBE_QUEUES_MAX];
 	struct worker *worker[IXGBE_QUEUES_MAX];
 	int cpu[IXGBE_QUEUES_MAX]; /* -1: not pinned */
-	/* What ports and workers that are closed had counted. */
+	/* The counts of ports and workers that were closed. */
 	struct bridge_counters worker_before[IXGBE_QUEUES_MAX];
 	size_t stats;
 	char **stat_name;
@@ -31,22 +30,22 @@ struct engine {
 void engine_init(struct engine *engine, const struct options *options);
 
 /*
- * Opens the NIC of the options (a software NIC is started in the namespace netns_fd) with its
- * pools; receiver and transmitter are off. What fails undoes all.
+ * Opens the NIC of the options with its pools; receiver and transmitter are off. A software NIC is
+ * started in the namespace netns_fd. A failure undoes all.
  */
 int engine_open(struct engine *engine, int netns_fd, uint16_t mtu, struct ixgbe_why *why);
 /* Starts the rings and a worker for each queue; tap_fd has one descriptor for each. */
 int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *why);
-/* Tells the workers: without a link they drop what the kernel sends. Up after engine_start. */
+/* Without a link the workers drop what the kernel sends. It is up after engine_start. */
 void engine_link_set(struct engine *engine, bool up);
-/* Stops the workers, quiesces DMA, resets the NIC, ends a software NIC of ours. Takes a closed one.
- */
+/* Stops the workers, quiesces DMA, resets the NIC, ends a software NIC of ours. Does nothing to an
+ * engine that is closed. */
 void engine_close(struct engine *engine);
 /* engine_close, and forgets the counts. */
 void engine_free(struct engine *engine);
 
 void engine_counters(const struct engine *engine, uint16_t queue, struct bridge_counters *out);
-/* Read the NIC's counters, all or the next; 0 when it is closed. */
+/* Read the NIC's counters: all, or the next one. 0 when the NIC is closed. */
 int engine_stats_update(struct engine *engine);
 int engine_stats_step(struct engine *engine);
 uint64_t engine_stat(const struct engine *engine, size_t i);

@@ -58,8 +58,8 @@ static int enter_netns(struct interface *iface, const char *name, struct ixgbe_w
 	return err;
 }
 
-/* The io_uring of an ixtapd that was killed lets go of its TAP a moment after its death; a
- * supervisor starts the next one faster than that. */
+/* The io_uring of an ixtapd that was killed holds the TAP until a moment after its death, and a
+ * supervisor may start the next one sooner. */
 static int open_tap(struct interface *iface, const struct options *options, struct ixgbe_why *why)
 {
 	int err, left_ms = INTERFACE_BUSY_MS;
@@ -123,7 +123,7 @@ uint16_t interface_mtu_first(const struct interface *iface, const struct options
 		return options->mtu;
 	if (iface->link.mtu <= OPTIONS_MTU_MAX)
 		return (uint16_t)iface->link.mtu;
-	/* A persistent one, from another life. */
+	/* A persistent TAP keeps its MTU from before. */
 	log_warning("%s has MTU %u, an 82599 can at most %u: set to that", iface->tap.name,
 		    iface->link.mtu, OPTIONS_MTU_MAX);
 	return OPTIONS_MTU_MAX;
@@ -166,7 +166,7 @@ static void on_event(void *ctx, const struct netlink_event *event)
 
 	if (event->type == NETLINK_EVENT_LINK) {
 		iface->link = event->link;
-		/* The name is the administrator's; the index says which interface it is. */
+		/* The index tells which interface this is: its name may have changed. */
 		memcpy(iface->tap.name, event->link.name, sizeof(iface->tap.name));
 		iface->gone_heard = false;
 	} else if (event->type == NETLINK_EVENT_LINK_GONE) {
@@ -195,7 +195,7 @@ static bool same_namespace(int fd)
 	       there.st_ino == here.st_ino && there.st_dev == here.st_dev;
 }
 
-/* In its namespace now: everything that means a namespace is made anew. */
+/* The thread has entered another namespace: what belongs to a namespace is opened again. */
 static int reopen(struct interface *iface)
 {
 	struct netlink_monitor *monitor;
@@ -204,7 +204,7 @@ static int reopen(struct interface *iface)
 	struct netlink_link link;
 	int err;
 
-	/* The index may be another there; the descriptor knows the name. */
+	/* The index may differ there; the descriptor knows the name. */
 	if (ioctl(iface->tap.fd[0], TUNGETIFF, &request))
 		return -errno;
 	err = netlink_open(&nl);
@@ -252,7 +252,7 @@ void interface_link_set(struct interface *iface, const struct ixgbe_link *link)
 	int err = tap_carrier_set(&iface->tap, link->up);
 
 	if (err == -EBADFD)
-		return; /* deleted just now: netlink will say */
+		return; /* deleted just now: netlink reports it */
 	if (err)
 		log_warning("cannot set the carrier of %s: %s", iface->tap.name, strerror(-err));
 	if (!iface->reachable)
@@ -278,7 +278,8 @@ void interface_wanted(const struct interface *iface, struct mirror *wanted)
 	wanted->mtu = (uint16_t)(link->mtu <= OPTIONS_MTU_MAX ? link->mtu : 0);
 	wanted->admin_up = link->flags & IFF_UP;
 	wanted->promiscuous = link->promiscuity || link->flags & IFF_PROMISC;
-	/* A table that can't be read, or has too many: rather too much than too little. */
+	/* If the table cannot be read, or has too many groups, all multicast is better than some.
+	 */
 	wanted->allmulticast = err || link->allmulti || link->flags & IFF_ALLMULTI;
 	wanted->groups = err ? 0 : (uint16_t)groups;
 }

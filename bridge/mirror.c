@@ -89,7 +89,7 @@ static int apply_admin(struct ixgbe *nic, const struct mirror *to, struct mirror
 	return err;
 }
 
-/* The laser last: with the link come frames, and the filters are right by then. */
+/* The laser is last: frames come with the link, and the filters must be right by then. */
 static const struct {
 	enum mirror_part part;
 	int (*apply)(struct ixgbe *nic, const struct mirror *to, struct mirror *applied);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the administrator set on the interface and the NIC must follow.
+ * The settings of an interface that the NIC must follow.
  *
- * There is the wanted set (from the interface) and the applied one (in the NIC). Applying brings
- * the second up to the first and says what it changed, so it does not matter how many events the
- * kernel merged or repeated, and a NIC that was reset gets everything again.
+ * The wanted set is the interface's, the applied one the NIC's. mirror_apply brings the second up
+ * to the first: events that the kernel merged or repeated do no harm, and a NIC that was reset gets
+ * all settings again.
  */
 #pragma once
 
@@ -14,8 +14,8 @@
 
 #include "ixgbe/ixgbe.h"
 
-/* More groups than that: all multicast. The hash table of the NIC has 4,096 bits, so
- * well before they are full it passes nearly everything anyway. */
+/* More groups: all multicast. The NIC's hash table has 4,096 bits, and passes more and more of
+ * other groups as it fills. */
 #define MIRROR_GROUPS_MAX 512u
 
 struct mirror {
@@ -43,8 +43,8 @@ uint32_t mirror_difference(const struct mirror *a, const struct mirror *b);
 
 /*
  * Brings the NIC from `applied` to `wanted`: the parts that differ and those in `force`.
- * Returns the first error; the other parts are tried all the same. What succeeded stands in
- * `applied`.
+ * Returns the first error; the other parts are tried all the same. `applied` has the parts that
+ * succeeded.
  */
 int mirror_apply(struct ixgbe *nic, const struct mirror *wanted, struct mirror *applied,
 		 uint32_t force);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Something that may happen often and is worth one line: counted each time, told once per burst.
- * A pure function of its arguments.
+ * Counts something that may happen often, and says when it is worth a line in the log: once for a
+ * burst. A pure function of its arguments.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Quiet for that long, and the next one begins a burst. */
+/* A burst ends when nothing happens for so long. */
 #define NOTICE_QUIET_MS 60000
 
 struct notice {
@@ -16,5 +16,5 @@ struct notice {
 	int64_t last_ms; /* with count > 0 */
 };
 
-/* It happened: whether it begins a burst. */
+/* It happened. Returns whether that begins a burst. */
 bool notice_add(struct notice *notice, int64_t now_ms);

@@ -23,7 +23,7 @@
 #define P_PIDFD 3
 #endif
 
-enum { CHILD_SOCKET = 3 }; /* the descriptor ixnic finds its socket at */
+enum { CHILD_SOCKET = 3 }; /* the descriptor of ixnic's socket */
 
 static void close_fd(int *fd)
 {
@@ -40,8 +40,8 @@ void soft_nic_init(struct soft_nic *soft)
 /* ---- Output ---- */
 
 /*
- * Its lines are "ixnic: LEVEL: TEXT"; a sanitizer's, e.g., are not. What it only informs of, we
- * tell ourselves (the link), and a start that fails should say one thing.
+ * ixnic's lines are "ixnic: LEVEL: TEXT"; those of a sanitizer are not. Its news (the link) are
+ * ixtapd's own news too, so they are for debugging.
  */
 static enum ixgbe_log_level line_level(const char **text)
 {
@@ -98,7 +98,7 @@ static void output_rest(struct soft_nic *soft)
 {
 	struct pollfd poll_output = {.fd = soft->output, .events = POLLIN};
 
-	/* Bounded: its end is closed, so what is there is what the pipe held. */
+	/* Bounded by what the pipe held: the other end is closed. */
 	while (poll(&poll_output, 1, 0) == 1 && !soft_nic_output(soft))
 		;
 	if (soft->line_len)
@@ -145,8 +145,7 @@ static int dup_over(int fd, int target)
 	return dup2(fd, target) < 0 ? -1 : 0;
 }
 
-/* In the child, between fork and exec. The parent has one thread and this only makes system calls.
- */
+/* In the child, between fork and exec: makes system calls only. */
 static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, const char *path,
 			 char *const args[])
 {
@@ -155,7 +154,7 @@ static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, 
 
 	sigemptyset(&none);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* The parent ended before the line above. */
+	/* The parent may have ended before prctl. */
 	if (getppid() != parent)
 		_exit(127);
 	/* Away from 0 to 3, so that no dup2 below overwrites a source. */
@@ -168,7 +167,8 @@ static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, 
 	    setpgid(0, 0) || dup_over(null, 0) || dup_over(ready, 1) || dup_over(output, 2) ||
 	    dup_over(server, CHILD_SOCKET))
 		_exit(127);
-	/* A Ctrl-C from before setpgid is for the parent, which ends us: ignoring discards it. */
+	/* A Ctrl-C before setpgid was for the parent, which ends the child itself: SIG_IGN discards
+	 * the signal. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
 		void (*before)(int) = signal(stops[i], SIG_IGN);
 
@@ -235,7 +235,7 @@ static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
 		} else if (fds[1].revents) {
 			return ended_at_once(soft, why);
 		} else if (fds[0].revents) {
-			fds[0].fd = -1; /* closed: the end follows */
+			fds[0].fd = -1; /* closed: the end of ixnic follows */
 		}
 	}
 }
@@ -320,7 +320,7 @@ void soft_nic_stop(struct soft_nic *soft)
 
 	close_fd(&soft->socket);
 	if (soft->pid > 0) {
-		/* Without a pidfd there is no waiting politely. */
+		/* Without a pidfd there is no wait with a limit. */
 		if (soft->pidfd < 0)
 			kill(soft->pid, SIGKILL);
 		else if (!ends_within(soft, SOFT_NIC_STOP_MS)) {

@@ -2,9 +2,9 @@
 /*
  * The software NIC of `--nic soft`: an ixnic that ixtapd starts for itself.
  *
- * It serves one end of a socket pair and ends when the other end closes; it dies with
- * ixtapd in any case (PR_SET_PDEATHSIG). It is in a process group of its own: Ctrl-C
- * reaches ixtapd alone, which then stops it in order.
+ * It serves one end of a socket pair and ends when the other end closes; it dies with ixtapd in any
+ * case (PR_SET_PDEATHSIG). Its process group is its own: Ctrl-C reaches ixtapd alone, which stops
+ * it in order.
  */
 #pragma once
 
@@ -20,8 +20,8 @@ struct soft_nic {
 	pid_t pid;
 	int pidfd;      /* readable when it has ended */
 	int output;     /* its standard error: non-blocking */
-	int socket;     /* vfio-user, connected; whoever takes it over sets it to -1 */
-	char line[512]; /* of its output, until it is whole */
+	int socket;     /* of vfio-user, connected; its taker sets it to -1 */
+	char line[512]; /* of its output, not whole yet */
 	size_t line_len;
 };
 
@@ -35,11 +35,10 @@ void soft_nic_init(struct soft_nic *soft);
  */
 int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 		   const char *log_level, int netns_fd, struct ixgbe_why *why);
-/* Passes on what it has said, line by line; call when `output` is readable. -EPIPE: there is no
- * more. */
+/* Logs its output, line by line; call when `output` is readable. -EPIPE: the output is closed. */
 int soft_nic_output(struct soft_nic *soft);
-/* Waits for its end (the vfio-user socket is closed already), helps with SIGTERM, then
+/* Waits for its end, which a closed vfio-user socket brings about; helps with SIGTERM, then
  * SIGKILL. Takes one that was not started. */
 void soft_nic_stop(struct soft_nic *soft);
-/* "exited with status 1", "was killed by signal 9": once its pidfd is readable. */
+/* Once its pidfd is readable: "exited with status 1", "was killed by signal 9". */
 void soft_nic_fate(const struct soft_nic *soft, char text[64]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The states of the bridge, as a pure function of what is known: nothing in here acts.
+ * The state of the bridge is a pure function of what is known: nothing in here acts.
  *
  *     state       known                      NIC       workers  laser  TAP's carrier
  *     ----------  -------------------------  --------  -------  -----  -------------
@@ -11,7 +11,8 @@
  *     recovering  the NIC failed             closed    -        -      off
  *     stopping    a signal, or no way on     closing   -        -      off
  *
- * Facts are weighed in this order: stopping, not started, failed NIC, administrator, link.
+ * The first that holds decides: stopping, not started, NIC failed, administrator, link. A
+ * worker that runs sleeps while it has no frames, whatever the state.
  */
 #pragma once
 
@@ -40,12 +41,13 @@ const char *state_name(enum state state);
 const char *state_text(enum state state);
 
 /*
- * How long to wait before attempt `attempt` (0, 1, ...) to bring the NIC back: doubling from
- * STATE_RETRY_FIRST_MS to STATE_RETRY_MOST_MS; -1 after STATE_RETRIES of them: give up.
+ * The wait before attempt `attempt` (0, 1, ...) to bring the NIC back: it doubles from
+ * STATE_RETRY_FIRST_MS to STATE_RETRY_MOST_MS. -1: after STATE_RETRIES attempts it is time to give
+ * up.
  */
 #define STATE_RETRIES        8u
 #define STATE_RETRY_FIRST_MS 250
 #define STATE_RETRY_MOST_MS  8000
-/* A NIC that worked that long starts with attempt 0 again when it fails. */
+/* A NIC that worked for so long before it failed starts with attempt 0 again. */
 #define STATE_STABLE_MS 60000
 int state_retry_delay_ms(unsigned int attempt);
