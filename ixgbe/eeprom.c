@@ -6,6 +6,7 @@
  * lengths are claims: a section must end within the EEPROM.
  */
 #include "parts.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <string.h>

@@ -8,6 +8,7 @@
  * reset are cleared. Each row has the section that asks for it.
  */
 #include "parts.h"
+#include "wait.h"
 
 #include <errno.h>
 
@@ -159,7 +160,7 @@ static int queues_disable(struct ixgbe *nic)
 		waited = true;
 	}
 	if (waited)
-		port_delay_us(QUEUE_IDLE_US);
+		wait_us(QUEUE_IDLE_US);
 	return 0;
 }
 
@@ -167,15 +168,15 @@ static int queues_disable(struct ixgbe *nic)
 static bool transactions_pending(struct ixgbe *nic)
 {
 	uint8_t status;
-	uint64_t end = port_now_us() + MASTER_LIMIT_US;
+	uint64_t end = wait_now_us() + MASTER_LIMIT_US;
 
 	do {
 		if (nic->backend->ops->config_read(nic->backend, PCI_DEVICE_STATUS, &status, 1))
 			return true;
 		if (!(status & PCI_STATUS_PENDING))
 			return false;
-		port_delay_us(1000);
-	} while (port_now_us() < end);
+		wait_us(1000);
+	} while (wait_now_us() < end);
 	return true;
 }
 
@@ -197,7 +198,7 @@ static int master_disable(struct ixgbe *nic)
 	reg_clear(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
 	reg_set(nic, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
 	reg_read(nic, IXGBE_GCR_EXT); /* the write has arrived: the time begins */
-	port_delay_us(FLUSH_US);
+	wait_us(FLUSH_US);
 	reg_clear(nic, IXGBE_HLREG0, IXGBE_HLREG0_LPBK);
 	reg_clear(nic, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
 	return 0;
@@ -219,7 +220,7 @@ static int software_reset(struct ixgbe *nic)
 {
 	/* Section 4.2.1.6.1; nothing may be read or written for a millisecond. */
 	reg_set(nic, IXGBE_CTRL, IXGBE_CTRL_RST);
-	port_delay_us(RESET_ACCESS_US);
+	wait_us(RESET_ACCESS_US);
 	return reg_wait(nic, IXGBE_CTRL, IXGBE_CTRL_RST, 0, WAIT_LIMIT_US);
 }
 
@@ -247,7 +248,7 @@ int init_reset(struct ixgbe *nic)
 		err = software_reset(nic);
 	if (err)
 		return err;
-	port_delay_us(RESET_SETTLE_US);
+	wait_us(RESET_SETTLE_US);
 	irq_mask_all(nic);
 
 	/* 4.6.3: the EEPROM's values are in the registers, and the DMA unit is ready. */

@@ -10,6 +10,7 @@
  * at all while firmware vetoes it.
  */
 #include "parts.h"
+#include "wait.h"
 
 #include <errno.h>
 
@@ -35,7 +36,7 @@ static void laser_set(struct ixgbe *nic, bool on)
 	}
 	reg_set(nic, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
 	reg_read(nic, IXGBE_ESDP);
-	port_delay_us(LASER_DARK_US);
+	wait_us(LASER_DARK_US);
 }
 
 /* BOARD(rate): SDP5 is RS0, by which optics of two rates are told which one: high is 10 Gb/s. With
@@ -51,7 +52,7 @@ static void mode_restart(struct ixgbe *nic)
 {
 	uint32_t autoc = reg_read(nic, IXGBE_AUTOC);
 	uint32_t autoc2 = reg_read(nic, IXGBE_AUTOC2);
-	uint64_t end = port_now_us() + AN_STATE_LIMIT_US;
+	uint64_t end = wait_now_us() + AN_STATE_LIMIT_US;
 
 	autoc2 = IXGBE_FIELD_SET(IXGBE_AUTOC2_10G_SERIAL_PMA_PMD, autoc2,
 				 IXGBE_AUTOC2_10G_SERIAL_PMA_PMD_SFI);
@@ -61,8 +62,8 @@ static void mode_restart(struct ixgbe *nic)
 	autoc |= IXGBE_AUTOC_RESTART_AN;
 	reg_write(nic, IXGBE_AUTOC, autoc ^ LMS_TOP_BIT);
 	/* Any state but 0; if it never leaves it, the second write restarts it anyway. */
-	while (!(reg_read(nic, IXGBE_ANLP1) & IXGBE_ANLP1_AN_STATE) && port_now_us() < end)
-		port_delay_us(LINK_POLL_US);
+	while (!(reg_read(nic, IXGBE_ANLP1) & IXGBE_ANLP1_AN_STATE) && wait_now_us() < end)
+		wait_us(LINK_POLL_US);
 	reg_write(nic, IXGBE_AUTOC, autoc);
 }
 
@@ -104,11 +105,11 @@ int link_apply(struct ixgbe *nic)
 
 int link_module_changed(struct ixgbe *nic)
 {
-	uint64_t end = port_now_us() + MODULE_INIT_US;
+	uint64_t end = wait_now_us() + MODULE_INIT_US;
 	int err = sfp_identify(nic);
 
-	while (!err && nic->sfp == IXGBE_SFP_NONE && port_now_us() < end) {
-		port_delay_us(MODULE_POLL_US);
+	while (!err && nic->sfp == IXGBE_SFP_NONE && wait_now_us() < end) {
+		wait_us(MODULE_POLL_US);
 		err = sfp_identify(nic);
 	}
 	if (!err)
@@ -148,10 +149,10 @@ int ixgbe_link_get(struct ixgbe *nic, struct ixgbe_link *out)
 
 int ixgbe_link_wait(struct ixgbe *nic, bool up, uint32_t timeout_ms)
 {
-	uint64_t end = port_now_us() + 1000ull * timeout_ms;
+	uint64_t end = wait_now_us() + 1000ull * timeout_ms;
 
 	for (;;) {
-		bool last = port_now_us() >= end;
+		bool last = wait_now_us() >= end;
 		struct ixgbe_link link;
 		int err = ixgbe_link_get(nic, &link);
 
@@ -159,6 +160,6 @@ int ixgbe_link_wait(struct ixgbe *nic, bool up, uint32_t timeout_ms)
 			return err;
 		if (last)
 			return -ETIMEDOUT;
-		port_delay_us(LINK_POLL_US);
+		wait_us(LINK_POLL_US);
 	}
 }

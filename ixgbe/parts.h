@@ -17,19 +17,6 @@
 #include "ixgbe/tables/desc.h"
 #include "port.h"
 
-/* A wait that the datasheet gives no limit for: far above what the hardware
- * takes, and short enough for whoever is watching the start. */
-#define WAIT_LIMIT_US 500000u
-
-/* Whether the device has left the bus: everything reads as ones then. */
-static inline bool port_gone(const struct ixgbe *nic)
-{
-	return reg_read(nic, IXGBE_STATUS) == UINT32_MAX;
-}
-
-/* CLOCK_MONOTONIC. */
-uint64_t port_now_us(void);
-
 /* `from` (NULL: all defaults) with what is 0 filled in; -EINVAL. */
 int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
 		      struct ixgbe_why *why);

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the parts of the driver share: the port, its registers and the one
- * bounded wait. Internal to libixgbe.
- */
+/* The port, and access to its registers. Internal to libixgbe. */
 #pragma once
 
 #include <stdatomic.h>
@@ -59,17 +56,11 @@ static inline void reg_clear(struct ixgbe *nic, uint32_t offset, uint32_t bits)
 	reg_write(nic, offset, reg_read(nic, offset) & ~bits);
 }
 
-/* Waits until the bits of `mask` read as `value`. 0, -ETIMEDOUT after
- * `timeout_us`, -ENODEV when the register reads all ones and that is not what is
- * waited for. */
-int reg_wait(const struct ixgbe *nic, uint32_t offset, uint32_t mask, uint32_t value,
-	     uint32_t timeout_us);
-
-/* Sleeps at least that long: for waits that the datasheet gives as a time. */
-void port_delay_us(uint32_t us);
-
-void port_log(const struct ixgbe *nic, enum ixgbe_log_level level, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+/* Whether the device has left the bus: every register reads as ones then. */
+static inline bool port_gone(const struct ixgbe *nic)
+{
+	return reg_read(nic, IXGBE_STATUS) == UINT32_MAX;
+}
 
 /* rx.c and tx.c: a queue's ring is allocated once at open and programmed by
  * enable (sections 4.6.7.1, 4.6.8.1), with tail writes as the last step. disable

@@ -11,6 +11,7 @@
  * after a time in which every live owner would have let go, take it over.
  */
 #include "parts.h"
+#include "wait.h"
 
 #include <errno.h>
 
@@ -39,13 +40,13 @@ static int guard_take(struct ixgbe *nic)
 		return err;
 
 	/* SWESMBI stays clear while firmware is in. */
-	for (uint64_t end = port_now_us() + SMBI_LIMIT_US;;) {
+	for (uint64_t end = wait_now_us() + SMBI_LIMIT_US;;) {
 		reg_set(nic, IXGBE_SWSM, IXGBE_SWSM_SWESMBI);
 		if (reg_read(nic, IXGBE_SWSM) & IXGBE_SWSM_SWESMBI)
 			return 0;
-		if (port_now_us() >= end)
+		if (wait_now_us() >= end)
 			break;
-		port_delay_us(RETRY_US / 10);
+		wait_us(RETRY_US / 10);
 	}
 	guard_release(nic);
 	return -ETIMEDOUT;
@@ -55,10 +56,10 @@ int semaphore_take(struct ixgbe *nic, uint32_t resource)
 {
 	/* Firmware's bit of a resource is five above software's. */
 	uint32_t busy = resource | resource << 5;
-	uint64_t end = port_now_us() + RESOURCE_LIMIT_US;
+	uint64_t end = wait_now_us() + RESOURCE_LIMIT_US;
 
 	for (;;) {
-		bool late = port_now_us() >= end;
+		bool late = wait_now_us() >= end;
 		uint32_t sync;
 		int err = guard_take(nic);
 
@@ -78,7 +79,7 @@ int semaphore_take(struct ixgbe *nic, uint32_t resource)
 			return 0;
 		}
 		guard_release(nic);
-		port_delay_us(RETRY_US);
+		wait_us(RETRY_US);
 	}
 }
 

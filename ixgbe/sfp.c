@@ -10,6 +10,7 @@
  * holder of the PHY semaphore.
  */
 #include "parts.h"
+#include "wait.h"
 
 #include <errno.h>
 
@@ -62,11 +63,11 @@ static bool bit(struct ixgbe *nic, bool data)
 	bool seen;
 
 	bus_write(nic, false, data);
-	port_delay_us(I2C_HALF_BIT_US);
+	wait_us(I2C_HALF_BIT_US);
 	bus_write(nic, true, data);
 	/* A module that stretches for too long garbles the byte; the caller retries. */
 	reg_wait(nic, IXGBE_I2CCTL, IXGBE_I2CCTL_CLK_IN, IXGBE_I2CCTL_CLK_IN, I2C_STRETCH_US);
-	port_delay_us(I2C_HALF_BIT_US);
+	wait_us(I2C_HALF_BIT_US);
 	seen = bus_data(nic);
 	bus_write(nic, false, data);
 	return seen;
@@ -75,22 +76,22 @@ static bool bit(struct ixgbe *nic, bool data)
 static void bus_start(struct ixgbe *nic)
 {
 	bus_write(nic, false, true);
-	port_delay_us(I2C_HALF_BIT_US);
+	wait_us(I2C_HALF_BIT_US);
 	bus_write(nic, true, true);
-	port_delay_us(I2C_HALF_BIT_US);
+	wait_us(I2C_HALF_BIT_US);
 	bus_write(nic, true, false); /* data falls while the clock is high */
-	port_delay_us(I2C_HALF_BIT_US);
+	wait_us(I2C_HALF_BIT_US);
 	bus_write(nic, false, false);
 }
 
 static void bus_stop(struct ixgbe *nic)
 {
 	bus_write(nic, false, false);
-	port_delay_us(I2C_HALF_BIT_US);
+	wait_us(I2C_HALF_BIT_US);
 	bus_write(nic, true, false);
-	port_delay_us(I2C_HALF_BIT_US);
+	wait_us(I2C_HALF_BIT_US);
 	bus_write(nic, true, true); /* data rises while the clock is high */
-	port_delay_us(I2C_HALF_BIT_US);
+	wait_us(I2C_HALF_BIT_US);
 }
 
 /* Whether the module acknowledged it. */
@@ -239,6 +240,6 @@ int sfp_setup(struct ixgbe *nic)
 		reg_write(nic, IXGBE_CORECTL, value); /* 8.2.3.22.32 */
 	}
 	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_MAC_CSR);
-	port_delay_us(SEMAPHORE_PAUSE_US);
+	wait_us(SEMAPHORE_PAUSE_US);
 	return err;
 }

@@ -25,7 +25,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "ixgbe/port.h"
 #include "vfio.h"
 
 /* The narrowest IOMMUs reach 39 bits, and not all kernels say so. */

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ixgbe/port.h"
 #include "vfio.h"
 
 /* Whether `text` has the shape of `pattern`, where x is a hexadecimal digit, 1 one that

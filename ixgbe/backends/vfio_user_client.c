@@ -33,7 +33,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ixgbe/port.h"
 #include "ixgbe/vfio_user/vfio_user.h"
 
 #define DEADLINE_S  5

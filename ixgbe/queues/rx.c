@@ -25,6 +25,7 @@
 #include "pool.h"
 #include "ixgbe/port.h"
 #include "queue.h"
+#include "ixgbe/wait.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -466,7 +467,7 @@ int rxq_disable(struct ixgbe_rxq *rxq)
 
 	reg_clear(nic, reg, IXGBE_RXDCTL_ENABLE);
 	err = reg_wait(nic, reg, IXGBE_RXDCTL_ENABLE, 0, RX_DISABLE_TIMEOUT_US);
-	port_delay_us(RX_DISABLE_SETTLE_US);
+	wait_us(RX_DISABLE_SETTLE_US);
 	rx_drop(rxq, rxq->filled);
 	rxq->pool = NULL;
 	return err;

@@ -28,6 +28,7 @@
 #include "pool.h"
 #include "ixgbe/port.h"
 #include "queue.h"
+#include "ixgbe/wait.h"
 
 /* Descriptors between two reports. */
 #define TX_REPORT_BATCH 32u
