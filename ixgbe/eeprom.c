@@ -5,6 +5,7 @@
  * words 3 to 14 point to add up to 0xBABA (section 6.2.4). The device's pointers and
  * lengths are claims: a section must end within the EEPROM.
  */
+#include "mac.h"
 #include "parts.h"
 #include "wait.h"
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which frames are received (section 7.1.1) and which queue they go to (7.1.2.8).
+ * Which frames are received (section 7.1.1).
  *
  * The driver keeps the whole state here and the device has a copy: a change is
  * written at once, filters_apply() writes all of it after a reset. Only FCTRL
  * needs the receiver to be off (8.2.3.7.1); it is halted around the write for
  * some microseconds, and only if the value changes.
  */
+#include "mac.h"
 #include "parts.h"
 
 #include <errno.h>
@@ -19,14 +20,6 @@
 #define VID_MAX         4094u
 #define ETH_OVERHEAD    18u   /* header and FCS; MAXFRS counts no VLAN tag, 8.2.3.22.13 */
 #define ETH_FRAME_BYTES 1518u /* what every station may send, whatever our MTU */
-
-/* The key of the RSS specification's own examples: hashes can be checked against
- * its published vectors. Low byte first in each register (8.2.3.7.14). */
-static const uint8_t rss_key[40] = {
-	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
-	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
-	0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
-};
 
 struct ixgbe_filters {
 	bool promiscuous, allmulticast, vlan_filter;
@@ -46,18 +39,6 @@ int filters_new(struct ixgbe *nic)
 void filters_free(struct ixgbe *nic)
 {
 	free(nic->filters);
-}
-
-static bool is_multicast(const uint8_t mac[IXGBE_MAC_BYTES])
-{
-	return mac[0] & 1;
-}
-
-int mac_check(const uint8_t mac[IXGBE_MAC_BYTES])
-{
-	static const uint8_t zero[IXGBE_MAC_BYTES];
-
-	return is_multicast(mac) || memcmp(mac, zero, sizeof(zero)) == 0 ? -EADDRNOTAVAIL : 0;
 }
 
 /* ---- Writing to the device ---- */
@@ -164,28 +145,6 @@ void filters_apply(struct ixgbe *nic)
 	mtu_write(nic);
 }
 
-/* Section 4.6.10.1.1: key, redirection, then MRQC. Fragments of a UDP datagram have
- * no ports; to keep them in one queue with the rest, UDP is spread by address only. */
-void rss_configure(struct ixgbe *nic)
-{
-	for (uint32_t i = 0; i < (uint32_t)IXGBE_RSSRK_COUNT; i++) {
-		const uint8_t *k = &rss_key[4 * i];
-
-		reg_write(nic, IXGBE_AT(RSSRK, i),
-			  k[0] | (uint32_t)k[1] << 8 | (uint32_t)k[2] << 16 | (uint32_t)k[3] << 24);
-	}
-	for (uint32_t i = 0; i < (uint32_t)IXGBE_RETA_COUNT; i++) {
-		uint32_t reta = 0;
-
-		for (uint32_t k = 0; k < 4; k++)
-			reta |= (4 * i + k) % nic->options.queues << 8 * k;
-		reg_write(nic, IXGBE_AT(RETA, i), reta);
-	}
-	reg_write(nic, IXGBE_MRQC,
-		  IXGBE_FIELD_PREP(IXGBE_MRQC_MRQE, IXGBE_MRQC_MRQE_RSS) | IXGBE_MRQC_RSS_IPV4 |
-			  IXGBE_MRQC_RSS_TCP_IPV4 | IXGBE_MRQC_RSS_IPV6 | IXGBE_MRQC_RSS_TCP_IPV6);
-}
-
 /* ---- The settings ---- */
 
 void ixgbe_mac_get(const struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
@@ -229,7 +188,7 @@ int ixgbe_multicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES]
 	for (size_t i = 0; i < count; i++) {
 		uint32_t hash; /* bits 47:36 of the address, as MCSTCTRL.MO says */
 
-		if (!is_multicast(mac[i]))
+		if (!mac_is_multicast(mac[i]))
 			return -EINVAL;
 		hash = mac[i][4] >> 4 | (uint32_t)mac[i][5] << 4;
 		mta[hash >> 5] |= 1u << (hash & 31);

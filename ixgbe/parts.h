@@ -1,17 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What the control side of the driver shares: everything but buffers, rings and
- * backends. Internal to libixgbe.
- *
- *     open.c    the backend that a name means
- *     port.c ─┬─ init.c       reset, the tables written after it, RXEN
- *             ├─ link.c ──┬── sfp.c        the module, over I2C
- *             │           └── semaphore.c  what is shared with firmware and the other port
- *             ├─ eeprom.c ─┘
- *             ├─ filters.c    addresses, VLANs, MTU, RSS
- *             ├─ irq.c        MSI-X
- *             └─ stats.c
- */
+/* What the parts of the driver offer to each other. Internal to libixgbe. */
 #pragma once
 
 #include "ixgbe/tables/desc.h"
@@ -66,9 +54,11 @@ int filters_new(struct ixgbe *nic);
 void filters_free(struct ixgbe *nic);
 /* Writes all of the filter state to the device, whose receiver is off. */
 void filters_apply(struct ixgbe *nic);
+
+/* ---- rss.c ---- */
+
+/* Spreads received frames over the queues. */
 void rss_configure(struct ixgbe *nic);
-/* 0, or -EADDRNOTAVAIL for what is no station's address. */
-int mac_check(const uint8_t mac[IXGBE_MAC_BYTES]);
 
 /* ---- irq.c ---- */
 
