@@ -7,6 +7,7 @@
  * needs the receiver to be off (8.2.3.7.1); it is halted around the write for
  * some microseconds, and only if the value changes.
  */
+#include "ixgbe/tables/desc.h"
 #include "mac.h"
 #include "parts.h"
 

@@ -24,7 +24,6 @@
 #define RESET_ACCESS_US 1000u  /* no register access before that, 8.2.3.1.1 */
 #define RESET_SETTLE_US 10000u /* 4.6.3.2 */
 #define FLUSH_US        20u    /* 5.2.5.3.2 */
-#define QUEUE_IDLE_US   100u   /* after RXDCTL.ENABLE reads clear, 4.6.7.1.2 */
 
 /* KiB, DCB off: section 4.6.11.3.4. */
 #define RX_BUFFER_KB    512u
@@ -129,41 +128,6 @@ int init_bus_master_set(struct ixgbe *nic, bool on)
 
 /* ---- Reset ---- */
 
-/* Whoever had the device before may have left any queue on. */
-static int queues_disable(struct ixgbe *nic)
-{
-	bool waited = false;
-
-	/* All first and one wait then: most are off already. */
-	for (uint32_t q = 0; q < IXGBE_RXQ_COUNT; q++) {
-		uint32_t rxdctl = ixgbe_rxq_reg(IXGBE_RXDCTL, q);
-		int err;
-
-		if (!(reg_read(nic, rxdctl) & IXGBE_RXDCTL_ENABLE))
-			continue;
-		reg_clear(nic, rxdctl, IXGBE_RXDCTL_ENABLE);
-		err = reg_wait(nic, rxdctl, IXGBE_RXDCTL_ENABLE, 0, WAIT_LIMIT_US);
-		if (err)
-			return err;
-		waited = true;
-	}
-	for (uint32_t q = 0; q < IXGBE_TXQ_COUNT; q++) {
-		uint32_t txdctl = ixgbe_txq_reg(IXGBE_TXDCTL, q);
-		int err;
-
-		if (!(reg_read(nic, txdctl) & IXGBE_TXDCTL_ENABLE))
-			continue;
-		reg_clear(nic, txdctl, IXGBE_TXDCTL_ENABLE);
-		err = reg_wait(nic, txdctl, IXGBE_TXDCTL_ENABLE, 0, WAIT_LIMIT_US);
-		if (err)
-			return err;
-		waited = true;
-	}
-	if (waited)
-		wait_us(QUEUE_IDLE_US);
-	return 0;
-}
-
 /* Whether requests of ours are on the bus still. */
 static bool transactions_pending(struct ixgbe *nic)
 {
@@ -232,7 +196,7 @@ int init_reset(struct ixgbe *nic)
 	err = init_receiver_set(nic, false);
 	if (err && err != -ETIMEDOUT) /* a stuck receive path is what resets are for */
 		return err;
-	err = queues_disable(nic);
+	err = rings_end_all(nic);
 	if (err && err != -ETIMEDOUT)
 		return err;
 	err = master_disable(nic);
@@ -311,9 +275,4 @@ int init_receiver_set(struct ixgbe *nic, bool on)
 		reg_clear(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
 	reg_clear(nic, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS);
 	return err;
-}
-
-void init_transmitter_set(struct ixgbe *nic, bool on)
-{
-	reg_change(nic, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE, on ? IXGBE_DMATXCTL_TE : 0);
 }

@@ -2,9 +2,14 @@
 /* What the parts of the driver offer to each other. Internal to libixgbe. */
 #pragma once
 
-#include "ixgbe/tables/desc.h"
 #include "port.h"
 
+/* ---- port.c ---- */
+
+/* Opens the port on a backend that the caller opened. The backend passes to the port, also on
+ * failure. */
+int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options *options,
+		       struct ixgbe **out, struct ixgbe_why *why);
 /* `from` (NULL: all defaults) with what is 0 filled in; -EINVAL. */
 int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
 		      struct ixgbe_why *why);
@@ -18,9 +23,23 @@ int init_reset(struct ixgbe *nic);
 void init_configure(struct ixgbe *nic);
 /* Opens and closes the receiver around RXCTRL.RXEN (section 4.6.7). */
 int init_receiver_set(struct ixgbe *nic, bool on);
-void init_transmitter_set(struct ixgbe *nic, bool on);
 /* Bus mastering in PCI configuration space (section 9.3). */
 int init_bus_master_set(struct ixgbe *nic, bool on);
+
+/* ---- rings.c ---- */
+
+/* DMA memory and all queues. On failure the caller frees what there is. */
+int rings_new(struct ixgbe *nic);
+void rings_free(struct ixgbe *nic);
+/* Enable all queues; on failure none is. The receiver is off meanwhile. */
+int rings_transmit_start(struct ixgbe *nic, struct ixgbe_why *why);
+int rings_receive_start(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_why *why);
+/* End all queues and give their buffers back, even if a step fails (sections 4.6.7.1.2,
+ * 4.6.8.1.2). The receiver is off. */
+int rings_receive_stop(struct ixgbe *nic);
+int rings_transmit_stop(struct ixgbe *nic);
+/* Ends every queue of the device that is on: whoever had the device before may have left some. */
+int rings_end_all(struct ixgbe *nic);
 
 /* ---- semaphore.c ---- */
 

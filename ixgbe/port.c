@@ -13,6 +13,7 @@
  * next start tries again. Settings (addresses, filters, MTU, link) live in
  * `struct ixgbe` and go to the device at once; port_reset() writes them again.
  */
+#include "ixgbe/tables/desc.h"
 #include "parts.h"
 
 #include <errno.h>
@@ -185,15 +186,10 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 	return err ? ixgbe_why_fill(why, err, "cannot set up the link: %s", strerror(-err)) : 0;
 }
 
-static int queues_new(struct ixgbe *nic, struct ixgbe_why *why)
+static int memory_new(struct ixgbe *nic, struct ixgbe_why *why)
 {
-	int err = dma_new(nic->backend, &nic->dma);
+	int err = rings_new(nic);
 
-	for (uint16_t q = 0; !err && q < nic->options.queues; q++) {
-		err = rxq_new(nic, q, &nic->rxq[q]);
-		if (!err)
-			err = txq_new(nic, q, &nic->txq[q]);
-	}
 	if (err)
 		ixgbe_why_fill(
 			why, err,
@@ -207,14 +203,8 @@ static int queues_new(struct ixgbe *nic, struct ixgbe_why *why)
 /* Frees what exists; the device does no DMA any more. */
 static void port_free(struct ixgbe *nic)
 {
-	for (uint16_t q = 0; q < IXGBE_QUEUES_MAX; q++) {
-		if (nic->txq[q])
-			txq_free(nic->txq[q]);
-		if (nic->rxq[q])
-			rxq_free(nic->rxq[q]);
-	}
 	irq_free(nic);
-	dma_free(nic->dma);
+	rings_free(nic);
 	stats_free(nic);
 	filters_free(nic);
 	nic->backend->ops->close(nic->backend);
@@ -253,7 +243,7 @@ int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options
 	err = bring_up(nic, why);
 	if (err)
 		goto fail_device;
-	err = queues_new(nic, why);
+	err = memory_new(nic, why);
 	if (err)
 		goto fail_device;
 	(void)ixgbe_bus_errors(nic); /* those of before are not this driver's */
@@ -290,29 +280,41 @@ void ixgbe_close(struct ixgbe *nic)
 
 /* ---- Start and stop ---- */
 
-/* Sections 4.5.9, 4.6.7.1.2, 4.6.8.1.2: no frame comes in, then the queues end
- * one by one. `rx` and `tx` say how many of each were enabled. All of it is done even if
- * a step fails: the reset afterwards ends what did not end by itself. */
-static int queues_stop(struct ixgbe *nic, uint16_t rx, uint16_t tx)
+/* Section 4.5.9: no frame comes in, then the queues end. All of it is done even if a step fails:
+ * the reset afterwards ends what did not end by itself. */
+static int traffic_stop(struct ixgbe *nic)
 {
-	int first = init_receiver_set(nic, false);
-	int err;
+	int receiver = init_receiver_set(nic, false);
+	int rx = rings_receive_stop(nic);
+	int tx = rings_transmit_stop(nic);
 
-	while (rx > 0) {
-		err = rxq_disable(nic->rxq[--rx]);
-		first = first ? first : err;
+	return receiver ? receiver : rx ? rx : tx;
+}
+
+/* Sections 4.6.7, 4.6.8: all queues, and only then the receiver. */
+static int traffic_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[],
+			 struct ixgbe_why *why)
+{
+	int err = rings_transmit_start(nic, why);
+
+	if (err)
+		return err;
+	err = rings_receive_start(nic, rx_pool, why);
+	if (err) {
+		rings_transmit_stop(nic);
+		return err;
 	}
-	while (tx > 0) {
-		err = txq_disable(nic->txq[--tx]);
-		first = first ? first : err;
+	err = init_receiver_set(nic, true);
+	if (err) {
+		traffic_stop(nic);
+		return ixgbe_why_fill(why, err, "the receiver did not start: %s; reset the device",
+				      strerror(-err));
 	}
-	init_transmitter_set(nic, false);
-	return first;
+	return 0;
 }
 
 int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[], struct ixgbe_why *why)
 {
-	uint16_t rx = 0, tx = 0;
 	int err;
 
 	if (nic->started)
@@ -326,45 +328,14 @@ int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[], struct ix
 				"power-cycle the machine",
 				strerror(-err));
 	}
-
-	/* Section 4.6.8: DMATXCTL.TE before the first queue's ENABLE. */
-	init_transmitter_set(nic, true);
-	for (; tx < nic->options.queues; tx++) {
-		err = txq_enable(nic->txq[tx]);
-		if (err) {
-			ixgbe_why_fill(why, err,
-				       "transmit queue %u did not start: %s; reset the device", tx,
-				       strerror(-err));
-			goto fail;
-		}
-	}
-	/* Section 4.6.7: all queues, and only then the receiver. */
-	for (; rx < nic->options.queues; rx++) {
-		err = rxq_enable(nic->rxq[rx], rx_pool[rx]);
-		if (err) {
-			ixgbe_why_fill(why, err, "receive queue %u did not start: %s; %s", rx,
-				       strerror(-err),
-				       err == -ENOBUFS || err == -EINVAL
-					       ? "give it a pool with more buffers than its ring"
-					       : "reset the device");
-			goto fail;
-		}
-	}
-	err = init_receiver_set(nic, true);
+	err = traffic_start(nic, rx_pool, why);
 	if (err) {
-		ixgbe_why_fill(why, err, "the receiver did not start: %s; reset the device",
-			       strerror(-err));
-		goto fail;
+		port_reset(nic);
+		return err;
 	}
-	/* Section 4.6.3.1: interrupts at the end. */
-	irq_other_arm(nic);
+	irq_other_arm(nic); /* 4.6.3.1: interrupts are enabled last */
 	nic->started = true;
 	return 0;
-
-fail:
-	queues_stop(nic, rx, tx);
-	port_reset(nic);
-	return err;
 }
 
 int ixgbe_stop(struct ixgbe *nic)
@@ -375,7 +346,7 @@ int ixgbe_stop(struct ixgbe *nic)
 		return 0;
 	nic->started = false;
 	irq_mask_all(nic);
-	first = queues_stop(nic, nic->options.queues, nic->options.queues);
+	first = traffic_stop(nic);
 	err = ixgbe_stats_update(nic); /* before the reset clears them */
 	first = first ? first : err;
 	err = port_reset(nic);

@@ -2,10 +2,7 @@
 /* The port, and access to its registers. Internal to libixgbe. */
 #pragma once
 
-#include <stdatomic.h>
-
 #include "ixgbe/backends/backend.h"
-#include "ixgbe/queues/dma.h"
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
 
@@ -61,26 +58,3 @@ static inline bool port_gone(const struct ixgbe *nic)
 {
 	return reg_read(nic, IXGBE_STATUS) == UINT32_MAX;
 }
-
-/* rx.c and tx.c: a queue's ring is allocated once at open and programmed by
- * enable (sections 4.6.7.1, 4.6.8.1), with tail writes as the last step. disable
- * waits for the queue to be off (4.6.7.1.2, 4.6.8.1.2) and gives all buffers back. */
-int rxq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_rxq **out);
-int rxq_enable(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool);
-int rxq_disable(struct ixgbe_rxq *rxq);
-void rxq_free(struct ixgbe_rxq *rxq);
-int txq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_txq **out);
-int txq_enable(struct ixgbe_txq *txq);
-int txq_disable(struct ixgbe_txq *txq);
-void txq_free(struct ixgbe_txq *txq);
-
-/* What a queue counts itself; read by any thread (relaxed). */
-struct ixgbe_queue_counters {
-	_Atomic uint64_t packets, bytes;
-	_Atomic uint64_t errors; /* broken by the NIC's word, or descriptors without sense */
-	_Atomic uint64_t csum_errors;
-	_Atomic uint64_t alloc_failed; /* refills that found the pool empty */
-	_Atomic uint64_t restarts;     /* TX: bursts that found the ring full */
-};
-const struct ixgbe_queue_counters *rxq_counters(const struct ixgbe_rxq *rxq);
-const struct ixgbe_queue_counters *txq_counters(const struct ixgbe_txq *txq);

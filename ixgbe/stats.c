@@ -8,6 +8,7 @@
  * there. The control thread adds; any thread reads, so everything is a relaxed atomic.
  */
 #include "parts.h"
+#include "queues/queue.h"
 
 #include <errno.h>
 #include <stdio.h>

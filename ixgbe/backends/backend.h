@@ -67,8 +67,3 @@ struct ixgbe_backend {
 extern const struct ixgbe_backend_ops ixgbe_backend_vfio;
 extern const struct ixgbe_backend_ops ixgbe_backend_vfio_user;    /* "vfio-user:" */
 extern const struct ixgbe_backend_ops ixgbe_backend_vfio_user_fd; /* "vfio-user-fd:" */
-
-/* Opens the port on a backend that the caller opened: for tests and benchmarks.
- * The backend passes to the port, also on failure. */
-int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options *options,
-		       struct ixgbe **out, struct ixgbe_why *why);

@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "ixgbe/backends/backend.h"
 #include "ixgbe/tables/desc.h"
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -57,4 +58,26 @@ static inline void desc_store(union ixgbe_desc *desc, uint64_t half0, uint64_t h
 {
 	*(volatile uint64_t *)&desc->qword[0] = half0;
 	*(volatile uint64_t *)&desc->qword[1] = half1;
+}
+
+/* A ring's tail register. */
+struct tail {
+	volatile uint32_t *doorbell; /* the register where it is mapped, or NULL */
+	struct ixgbe_backend *backend;
+	uint32_t reg;
+};
+
+static inline struct tail tail_of(struct ixgbe_backend *backend, uint32_t reg)
+{
+	return (struct tail){backend->ops->doorbell(backend, reg), backend, reg};
+}
+
+/* The NIC has all descriptors in front of `at` now. */
+static inline void tail_write(const struct tail *tail, uint32_t at)
+{
+	dma_wmb();
+	if (tail->doorbell)
+		*tail->doorbell = at;
+	else
+		tail->backend->ops->write32(tail->backend, tail->reg, at);
 }

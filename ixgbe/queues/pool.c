@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 #include "pool.h"
-#include "ixgbe/port.h"
 
 #define CACHE_LINE_BYTES 64u
 #define POOL_COUNT_MAX   (1u << 20)
@@ -26,8 +25,8 @@ static size_t pool_stride(uint32_t size)
 	return (lines | 1) * CACHE_LINE_BYTES;
 }
 
-int ixgbe_pool_new(struct ixgbe *nic, uint32_t count, uint32_t size, uint32_t headroom,
-		   struct ixgbe_pool **out)
+int pool_new(struct ixgbe_dma *dma, uint32_t count, uint32_t size, uint32_t headroom,
+	     struct ixgbe_pool **out)
 {
 	size_t stride = pool_stride(size);
 	struct ixgbe_pool *pool;
@@ -45,11 +44,11 @@ int ixgbe_pool_new(struct ixgbe *nic, uint32_t count, uint32_t size, uint32_t he
 	pool->is_free = calloc(count, sizeof(bool));
 	if (!pool->stack || !pool->buf || !pool->is_free)
 		goto fail;
-	err = dma_alloc(nic->dma, count * stride, &pool->area);
+	err = dma_alloc(dma, count * stride, &pool->area);
 	if (err)
 		goto fail;
 
-	pool->dma = nic->dma;
+	pool->dma = dma;
 	pool->count = count;
 	pool->size = size;
 	pool->headroom = headroom;

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A pool's inside, for the loops of rx.c and tx.c. Internal to libixgbe.
- */
+/* A pool's inside, for the loops of rx.c and tx.c. Internal to libixgbe. */
 #pragma once
 
 #include <assert.h>
@@ -21,6 +19,10 @@ struct ixgbe_pool {
 	struct ixgbe_dma *dma;
 	struct ixgbe_dma_area area;
 };
+
+/* See ixgbe_pool_new. */
+int pool_new(struct ixgbe_dma *dma, uint32_t count, uint32_t size, uint32_t headroom,
+	     struct ixgbe_pool **out);
 
 static inline void pool_mark(const struct ixgbe_buf *buf, bool is_free)
 {

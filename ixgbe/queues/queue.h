@@ -1,11 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the loops of rx.c and tx.c share. Internal to libixgbe.
+ * queues: the way of a frame between rings and buffers. Internal to libixgbe.
+ *
+ * A queue here is memory: a ring of descriptors, the buffers in it, and how far both sides are.
+ * The only register that is written is the tail. Who programs a ring into the NIC, and waits for
+ * the NIC to take it, is ixgbe/rings.c.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     rx.c       received frames out of their ring, buffers into it
+ *     tx.c       frames into their ring, sent buffers out of it
+ *       |
+ *     pool.c     DMA buffers that are free
+ *       |
+ *     dma.c      memory that the NIC can reach, and its addresses
  */
 #pragma once
 
 #include <stdatomic.h>
 #include <stdint.h>
+
+#include "dma.h"
+
+/* What a queue is made from. Backend and DMA memory outlive the queue. */
+struct queue_place {
+	struct ixgbe_backend *backend; /* writes the tail where it is not mapped */
+	struct ixgbe_dma *dma;
+	uint16_t queue; /* its number */
+	uint32_t size;  /* descriptors of its ring */
+};
+
+/* A ring as the NIC is told of it. */
+struct queue_ring {
+	ixgbe_iova iova;
+	uint32_t bytes;
+	uint32_t tail; /* the first descriptor that is not the NIC's */
+};
+
+/* What a queue counts itself; read by any thread (relaxed). */
+struct ixgbe_queue_counters {
+	_Atomic uint64_t packets, bytes;
+	_Atomic uint64_t errors; /* broken by the NIC's word, or descriptors without sense */
+	_Atomic uint64_t csum_errors;
+	_Atomic uint64_t alloc_failed; /* refills that found the pool empty */
+	_Atomic uint64_t restarts;     /* TX: bursts that found the ring full */
+};
+
+/* ---- rx.c ---- */
+
+int rxq_new(const struct queue_place *place, bool vlan_strip, struct ixgbe_rxq **out);
+/* The NIC does not use the ring. Takes NULL. */
+void rxq_free(struct ixgbe_rxq *rxq);
+/* Empties the ring, whose buffers are to come from `pool`. -EINVAL: the pool has too few buffers,
+ * or too small ones. */
+int rxq_prepare(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool);
+struct queue_ring rxq_ring(const struct ixgbe_rxq *rxq);
+/* How much the NIC may write into a buffer: a multiple of 1 KiB. */
+uint32_t rxq_buf_bytes(const struct ixgbe_rxq *rxq);
+/* Fills the ring and writes the tail. The NIC has the ring. */
+void rxq_fill(struct ixgbe_rxq *rxq);
+/* Gives all buffers back to the pool. The NIC does not use the ring any more. */
+void rxq_drain(struct ixgbe_rxq *rxq);
+const struct ixgbe_queue_counters *rxq_counters(const struct ixgbe_rxq *rxq);
+
+/* ---- tx.c ---- */
+
+/* `mtu` is read at each burst, since it changes while frames are sent. */
+int txq_new(const struct queue_place *place, const uint16_t *mtu, struct ixgbe_txq **out);
+/* The NIC does not use the ring. Takes NULL. */
+void txq_free(struct ixgbe_txq *txq);
+/* Empties the ring. */
+void txq_prepare(struct ixgbe_txq *txq);
+struct queue_ring txq_ring(const struct ixgbe_txq *txq);
+/* Gives all buffers back, sent or not. The NIC does not use the ring any more. */
+void txq_drain(struct ixgbe_txq *txq);
+const struct ixgbe_queue_counters *txq_counters(const struct ixgbe_txq *txq);
+
+/* ---- For the loops of both ---- */
 
 static inline uint32_t min_u32(uint32_t a, uint32_t b)
 {

@@ -21,11 +21,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "ixgbe/tables/regs.h"
 #include "mmio.h"
 #include "pool.h"
-#include "ixgbe/port.h"
 #include "queue.h"
-#include "ixgbe/wait.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -36,11 +35,6 @@
 #define RX_BUF_MAX_BYTES 16384u
 /* The longest frame the MAC lets through, two VLAN tags included, without FCS. */
 #define RX_FRAME_MAX_BYTES (IXGBE_FRAME_MAX_BYTES + 8u - 4u)
-/* How long a queue may take to start or to stop. */
-#define RX_ENABLE_TIMEOUT_US  100000u
-#define RX_DISABLE_TIMEOUT_US 100000u
-/* From the queue's stop to the end of its DMA (4.6.7.1.2). */
-#define RX_DISABLE_SETTLE_US 100u
 
 struct ixgbe_rxq {
 	/* One cache line that each burst touches. */
@@ -56,10 +50,9 @@ struct ixgbe_rxq {
 	/* What a refill needs besides. */
 	struct ixgbe_pool *pool; /* NULL: the queue is off */
 	uint32_t fill;           /* first descriptor without a buffer */
-	volatile uint32_t *doorbell;
+	struct tail tail;
 
-	struct ixgbe *nic;
-	uint32_t queue;
+	struct ixgbe_dma *dma;
 	struct ixgbe_dma_area area;
 	_Alignas(64) struct ixgbe_queue_counters counters;
 };
@@ -154,7 +147,7 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 	uint32_t n = wanted;
 
 	if (unlikely(!pool))
-		return; /* the queue is not enabled */
+		return;
 	if (unlikely(pool->available < wanted)) {
 		n = pool->available;
 		counter_add(&rxq->counters.alloc_failed, n == 0);
@@ -174,11 +167,7 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 		rxq->fill = ring_wrap(rxq->size, rxq->fill + run);
 		n -= run;
 	}
-	dma_wmb();
-	if (rxq->doorbell)
-		*rxq->doorbell = rxq->fill;
-	else
-		reg_write(rxq->nic, ixgbe_rxq_reg(IXGBE_RDT, rxq->queue), rxq->fill);
+	tail_write(&rxq->tail, rxq->fill);
 }
 
 /* ---- Receive ---- */
@@ -357,17 +346,12 @@ bool ixgbe_rx_pending(const struct ixgbe_rxq *rxq)
 
 /* ---- Set-up and teardown ---- */
 
-struct ixgbe_rxq *ixgbe_rxq(struct ixgbe *nic, uint16_t queue)
-{
-	return queue < nic->options.queues ? nic->rxq[queue] : NULL;
-}
-
 const struct ixgbe_queue_counters *rxq_counters(const struct ixgbe_rxq *rxq)
 {
 	return &rxq->counters;
 }
 
-int rxq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_rxq **out)
+int rxq_new(const struct queue_place *place, bool vlan_strip, struct ixgbe_rxq **out)
 {
 	struct ixgbe_rxq *rxq = aligned_alloc(_Alignof(struct ixgbe_rxq), sizeof(*rxq));
 	int err = -ENOMEM;
@@ -375,17 +359,15 @@ int rxq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_rxq **out)
 	if (!rxq)
 		return -ENOMEM;
 	*rxq = (struct ixgbe_rxq){
-		.nic = nic,
-		.queue = queue,
-		.size = nic->options.rx_ring,
-		.found_mask = nic->options.rx_vlan_strip ? RX_FOUND_MASK : RX_FOUND_MASK & ~RX_VP,
-		.doorbell =
-			nic->backend->ops->doorbell(nic->backend, ixgbe_rxq_reg(IXGBE_RDT, queue)),
+		.dma = place->dma,
+		.size = place->size,
+		.found_mask = vlan_strip ? RX_FOUND_MASK : RX_FOUND_MASK & ~RX_VP,
+		.tail = tail_of(place->backend, ixgbe_rxq_reg(IXGBE_RDT, place->queue)),
 	};
 	rxq->buf = calloc(rxq->size, sizeof(struct ixgbe_buf *));
 	if (!rxq->buf)
 		goto fail;
-	err = dma_alloc(nic->dma, rxq->size * sizeof(union ixgbe_desc), &rxq->area);
+	err = dma_alloc(rxq->dma, rxq->size * sizeof(union ixgbe_desc), &rxq->area);
 	if (err)
 		goto fail;
 	rxq->ring = rxq->area.addr;
@@ -403,72 +385,46 @@ void rxq_free(struct ixgbe_rxq *rxq)
 	if (!rxq)
 		return;
 	assert(rxq->filled == 0);
-	dma_release(rxq->nic->dma, &rxq->area);
+	dma_release(rxq->dma, &rxq->area);
 	free(rxq->buf);
 	free(rxq);
 }
 
-/* Section 4.6.7.1, step by step. */
-int rxq_enable(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
+int rxq_prepare(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
 {
-	struct ixgbe *nic = rxq->nic;
-	const uint32_t q = rxq->queue;
-	uint32_t srrctl, rxdctl;
-	int err;
-
 	if (pool->size - pool->headroom < RX_BUF_MIN_BYTES || pool->count <= rxq->size)
 		return -EINVAL;
+	rxq->pool = pool;
 	rxq->headroom = pool->headroom;
 	rxq->buf_bytes = min_u32((pool->size - pool->headroom) & ~1023u, RX_BUF_MAX_BYTES);
 	rxq->next = rxq->fill = rxq->filled = 0;
 	rxq->discarding = false;
 	for (uint32_t i = 0; i < rxq->size; i++)
 		desc_store(&rxq->ring[i], 0, 0);
-
-	/* The ring's place. Head and tail are equal: no descriptors yet. */
-	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDBAL, q), (uint32_t)rxq->area.iova);
-	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDBAH, q), (uint32_t)(rxq->area.iova >> 32));
-	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDLEN, q), rxq->size * IXGBE_DESC_BYTES);
-	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDH, q), 0);
-	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDT, q), 0);
-
-	/* With one queue the packet buffer keeps frames that find no descriptor. With several, a
-	 * queue that nobody serves would keep the frames of all the others waiting. */
-	srrctl = IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEPACKET, rxq->buf_bytes / 1024) |
-		 IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE, IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER);
-	if (nic->options.queues > 1)
-		srrctl |= IXGBE_SRRCTL_DROP_EN;
-	reg_write(nic, ixgbe_rxq_reg(IXGBE_SRRCTL, q), srrctl);
-	reg_write(nic, ixgbe_rxq_reg(IXGBE_RSCCTL, q), 0);
-
-	/* A reserved bit that resets to 1 and must be 0; and descriptor write-backs must not
-	 * overtake the data they announce (8.2.3.11.1). */
-	reg_clear(nic, ixgbe_rxq_reg(IXGBE_DCA_RXCTRL, q),
-		  IXGBE_DCA_RXCTRL_RESERVED_ZERO | IXGBE_DCA_RXCTRL_DESC_WB_RO_EN);
-
-	rxdctl = IXGBE_RXDCTL_ENABLE | (nic->options.rx_vlan_strip ? IXGBE_RXDCTL_VME : 0);
-	reg_write(nic, ixgbe_rxq_reg(IXGBE_RXDCTL, q), rxdctl);
-	err = reg_wait(nic, ixgbe_rxq_reg(IXGBE_RXDCTL, q), IXGBE_RXDCTL_ENABLE,
-		       IXGBE_RXDCTL_ENABLE, RX_ENABLE_TIMEOUT_US);
-	if (err)
-		return err;
-	rxq->pool = pool;
-	rx_refill(rxq);
 	return 0;
 }
 
-/* Section 4.6.7.1.2. On failure the buffers are given back all the same: the caller has to
- * reset the device before it uses them. */
-int rxq_disable(struct ixgbe_rxq *rxq)
+struct queue_ring rxq_ring(const struct ixgbe_rxq *rxq)
 {
-	struct ixgbe *nic = rxq->nic;
-	const uint32_t reg = ixgbe_rxq_reg(IXGBE_RXDCTL, rxq->queue);
-	int err;
+	return (struct queue_ring){
+		.iova = rxq->area.iova,
+		.bytes = rxq->size * IXGBE_DESC_BYTES,
+		.tail = rxq->fill,
+	};
+}
 
-	reg_clear(nic, reg, IXGBE_RXDCTL_ENABLE);
-	err = reg_wait(nic, reg, IXGBE_RXDCTL_ENABLE, 0, RX_DISABLE_TIMEOUT_US);
-	wait_us(RX_DISABLE_SETTLE_US);
+uint32_t rxq_buf_bytes(const struct ixgbe_rxq *rxq)
+{
+	return rxq->buf_bytes;
+}
+
+void rxq_fill(struct ixgbe_rxq *rxq)
+{
+	rx_refill(rxq);
+}
+
+void rxq_drain(struct ixgbe_rxq *rxq)
+{
 	rx_drop(rxq, rxq->filled);
 	rxq->pool = NULL;
-	return err;
 }

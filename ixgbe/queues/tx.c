@@ -24,11 +24,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ixgbe/tables/fields.h"
+#include "ixgbe/tables/regs.h"
 #include "mmio.h"
 #include "pool.h"
-#include "ixgbe/port.h"
 #include "queue.h"
-#include "ixgbe/wait.h"
 
 /* Descriptors between two reports. */
 #define TX_REPORT_BATCH 32u
@@ -36,17 +36,6 @@
 #define TX_FRAME_MIN_BYTES 17u
 /* Ethernet header and two VLAN tags: what a frame may have over the MTU. */
 #define TX_FRAME_OVER_MTU_BYTES 22u
-/* How long a queue may take to start, to send what it has, and to stop. */
-#define TX_ENABLE_TIMEOUT_US  100000u
-#define TX_DRAIN_TIMEOUT_US   10000u
-#define TX_DISABLE_TIMEOUT_US 100000u
-
-/* Section 7.2.3.4: prefetch when fewer than 32 descriptors are in the NIC. A write-back
- * threshold of 0, so that a report comes when it was asked for. */
-#define TX_TXDCTL                                                                                  \
-	(IXGBE_FIELD_PREP(IXGBE_TXDCTL_PTHRESH, 32) | IXGBE_FIELD_PREP(IXGBE_TXDCTL_HTHRESH, 1) |  \
-	 IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 0))
-
 #define TX_CMD                                                                                     \
 	(IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_DATA) | IXGBE_TXD_DEXT | IXGBE_TXD_IFCS)
 
@@ -68,11 +57,11 @@ struct ixgbe_txq {
 	uint32_t in_flight;     /* buffers */
 	uint32_t report_first;  /* oldest in report */
 	uint32_t report_next;   /* end of report */
-	volatile uint32_t *doorbell;
+	struct tail tail;
 
-	struct ixgbe *nic;
+	const uint16_t *mtu; /* the port's */
 	uint64_t context[2]; /* the last context descriptor; 0: none */
-	uint32_t queue;
+	struct ixgbe_dma *dma;
 	struct ixgbe_dma_area area;
 	_Alignas(64) struct ixgbe_queue_counters counters;
 };
@@ -131,7 +120,7 @@ struct tx_plan {
 
 static uint32_t tx_max_frame(const struct ixgbe_txq *txq)
 {
-	return __atomic_load_n(&txq->nic->mtu, __ATOMIC_RELAXED) + TX_FRAME_OVER_MTU_BYTES;
+	return __atomic_load_n(txq->mtu, __ATOMIC_RELAXED) + TX_FRAME_OVER_MTU_BYTES;
 }
 
 static bool tx_within_buffer(const struct ixgbe_tx_seg *seg)
@@ -409,27 +398,18 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 	txq->in_flight += taken;
 	counter_add(&txq->counters.packets, packets);
 	counter_add(&txq->counters.bytes, bytes);
-	dma_wmb();
-	if (txq->doorbell)
-		*txq->doorbell = txq->next;
-	else
-		reg_write(txq->nic, ixgbe_txq_reg(IXGBE_TDT, txq->queue), txq->next);
+	tail_write(&txq->tail, txq->next);
 	return taken;
 }
 
 /* ---- Set-up and teardown ---- */
-
-struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue)
-{
-	return queue < nic->options.queues ? nic->txq[queue] : NULL;
-}
 
 const struct ixgbe_queue_counters *txq_counters(const struct ixgbe_txq *txq)
 {
 	return &txq->counters;
 }
 
-int txq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_txq **out)
+int txq_new(const struct queue_place *place, const uint16_t *mtu, struct ixgbe_txq **out)
 {
 	struct ixgbe_txq *txq = aligned_alloc(_Alignof(struct ixgbe_txq), sizeof(*txq));
 	int err = -ENOMEM;
@@ -437,17 +417,16 @@ int txq_new(struct ixgbe *nic, uint16_t queue, struct ixgbe_txq **out)
 	if (!txq)
 		return -ENOMEM;
 	*txq = (struct ixgbe_txq){
-		.nic = nic,
-		.queue = queue,
-		.size = nic->options.tx_ring,
-		.doorbell =
-			nic->backend->ops->doorbell(nic->backend, ixgbe_txq_reg(IXGBE_TDT, queue)),
+		.dma = place->dma,
+		.mtu = mtu,
+		.size = place->size,
+		.tail = tail_of(place->backend, ixgbe_txq_reg(IXGBE_TDT, place->queue)),
 	};
 	txq->buf = calloc(txq->size, sizeof(struct ixgbe_buf *));
 	txq->report = calloc(txq->size, sizeof(uint16_t));
 	if (!txq->buf || !txq->report)
 		goto fail;
-	err = dma_alloc(nic->dma, txq->size * sizeof(union ixgbe_desc), &txq->area);
+	err = dma_alloc(txq->dma, txq->size * sizeof(union ixgbe_desc), &txq->area);
 	if (err)
 		goto fail;
 	txq->ring = txq->area.addr;
@@ -466,18 +445,14 @@ void txq_free(struct ixgbe_txq *txq)
 	if (!txq)
 		return;
 	assert(txq->in_flight == 0);
-	dma_release(txq->nic->dma, &txq->area);
+	dma_release(txq->dma, &txq->area);
 	free(txq->report);
 	free(txq->buf);
 	free(txq);
 }
 
-/* Section 4.6.8.1, step by step. */
-int txq_enable(struct ixgbe_txq *txq)
+void txq_prepare(struct ixgbe_txq *txq)
 {
-	struct ixgbe *nic = txq->nic;
-	const uint32_t q = txq->queue;
-
 	txq->next = txq->clean = 0;
 	txq->free = txq->size - 1;
 	txq->report_first = txq->report_next = 0;
@@ -486,40 +461,19 @@ int txq_enable(struct ixgbe_txq *txq)
 		desc_store(&txq->ring[i], 0, 0);
 		txq->buf[i] = NULL;
 	}
-
-	/* The ring's place; head and tail are equal: nothing to send. */
-	reg_write(nic, ixgbe_txq_reg(IXGBE_TDBAL, q), (uint32_t)txq->area.iova);
-	reg_write(nic, ixgbe_txq_reg(IXGBE_TDBAH, q), (uint32_t)(txq->area.iova >> 32));
-	reg_write(nic, ixgbe_txq_reg(IXGBE_TDLEN, q), txq->size * IXGBE_DESC_BYTES);
-	reg_write(nic, ixgbe_txq_reg(IXGBE_TDH, q), 0);
-	reg_write(nic, ixgbe_txq_reg(IXGBE_TDT, q), 0);
-
-	/* Reports come in the descriptors, so the head is not written back; and a report must
-	 * not overtake another (8.2.3.11.2). */
-	reg_write(nic, ixgbe_txq_reg(IXGBE_TDWBAL, q), 0);
-	reg_write(nic, ixgbe_txq_reg(IXGBE_TDWBAH, q), 0);
-	reg_clear(nic, ixgbe_txq_reg(IXGBE_DCA_TXCTRL, q), IXGBE_DCA_TXCTRL_DESC_WB_RO_EN);
-
-	/* The transmit path before its first queue; the others find it set. */
-	reg_set(nic, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
-	reg_write(nic, ixgbe_txq_reg(IXGBE_TXDCTL, q), TX_TXDCTL | IXGBE_TXDCTL_ENABLE);
-	return reg_wait(nic, ixgbe_txq_reg(IXGBE_TXDCTL, q), IXGBE_TXDCTL_ENABLE,
-			IXGBE_TXDCTL_ENABLE, TX_ENABLE_TIMEOUT_US);
 }
 
-/* Section 4.6.8.1.2. Without a link the ring does not empty; what was not sent by the
- * deadline is not sent. On failure the buffers are given back all the same: the caller has
- * to reset the device before it uses them. */
-int txq_disable(struct ixgbe_txq *txq)
+struct queue_ring txq_ring(const struct ixgbe_txq *txq)
 {
-	struct ixgbe *nic = txq->nic;
-	const uint32_t reg = ixgbe_txq_reg(IXGBE_TXDCTL, txq->queue);
-	int err;
+	return (struct queue_ring){
+		.iova = txq->area.iova,
+		.bytes = txq->size * IXGBE_DESC_BYTES,
+		.tail = txq->next,
+	};
+}
 
-	reg_wait(nic, ixgbe_txq_reg(IXGBE_TDH, txq->queue), 0xffff, txq->next, TX_DRAIN_TIMEOUT_US);
-	reg_write(nic, reg, TX_TXDCTL | IXGBE_TXDCTL_SWFLSH);
-	err = reg_wait(nic, reg, IXGBE_TXDCTL_ENABLE, 0, TX_DISABLE_TIMEOUT_US);
-	tx_free_to(txq, txq->next); /* sent or not */
+void txq_drain(struct ixgbe_txq *txq)
+{
+	tx_free_to(txq, txq->next);
 	txq->report_first = txq->report_next;
-	return err;
 }

@@ -17,7 +17,7 @@
  * several repetitions is printed: what disturbs a run only makes it slower.
  *
  * With --mode and --batch it makes that one measurement, with a turn of the NIC after each
- * burst: for callgrind, which counts the burst functions only (driver.py).
+ * burst: for callgrind, which counts the burst functions only (bench_driver.py).
  */
 #include <argp.h>
 #include <errno.h>
@@ -27,8 +27,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "ixgbe/parts.h"
 #include "ixgbe/tables/desc.h"
-#include "ixgbe/port.h"
 
 #define RING         512u
 #define BUFFERS      2048u
@@ -254,33 +254,29 @@ static void bench_start(struct bench *bench)
 	bench->nic.backend = &bench->backend;
 	bench->nic.mtu = 1500;
 	bench->nic.options = (struct ixgbe_options){.queues = 1, .rx_ring = RING, .tx_ring = RING};
-	err = dma_new(&bench->backend, &bench->nic.dma);
+	err = rings_new(&bench->nic);
 	if (!err)
 		err = ixgbe_pool_new(&bench->nic, BUFFERS, HEADROOM + 2048, HEADROOM, &bench->pool);
 	if (!err)
-		err = rxq_new(&bench->nic, 0, &bench->rxq);
+		err = rings_transmit_start(&bench->nic, NULL);
 	if (!err)
-		err = txq_new(&bench->nic, 0, &bench->txq);
-	if (!err)
-		err = rxq_enable(bench->rxq, bench->pool);
-	if (!err)
-		err = txq_enable(bench->txq);
+		err = rings_receive_start(&bench->nic, &bench->pool, NULL);
 	if (err)
 		failed("set-up", err);
+	bench->rxq = ixgbe_rxq(&bench->nic, 0);
+	bench->txq = ixgbe_txq(&bench->nic, 0);
 	bench->rx_ring = nic_ring(bench, bench->reg[IXGBE_RDBAL / 4]);
 	bench->tx_ring = nic_ring(bench, bench->reg[IXGBE_TDBAL / 4]);
 }
 
 static void bench_stop(struct bench *bench)
 {
-	rxq_disable(bench->rxq);
-	txq_disable(bench->txq);
-	rxq_free(bench->rxq);
-	txq_free(bench->txq);
+	rings_receive_stop(&bench->nic);
+	rings_transmit_stop(&bench->nic);
 	if (ixgbe_pool_available(bench->pool) != BUFFERS)
 		failed("a buffer is lost", -EIO);
 	ixgbe_pool_free(bench->pool);
-	dma_free(bench->nic.dma);
+	rings_free(&bench->nic);
 }
 
 static void write_json(FILE *file, const double ns[COUNT(modes)][COUNT(batches)])

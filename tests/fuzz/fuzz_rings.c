@@ -147,8 +147,8 @@ static void step_transmit(struct input *in)
 static void start(void)
 {
 	rig = rig_new(RING);
-	if (ixgbe_pool_new(&rig->nic, BUFFERS, SIZE, HEADROOM, &pool) ||
-	    rxq_new(&rig->nic, 0, &rig->nic.rxq[0]) || txq_new(&rig->nic, 0, &rig->nic.txq[0]))
+	if (ixgbe_pool_new(&rig->nic, BUFFERS, SIZE, HEADROOM, &pool) || rig_rxq_new(rig, 0) ||
+	    rig_txq_new(rig, 0))
 		abort();
 }
 
@@ -158,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!rig)
 		start();
-	if (rxq_enable(rig->nic.rxq[0], pool) || txq_enable(rig->nic.txq[0]))
+	if (rings_receive_start(&rig->nic, &pool, NULL) || rings_transmit_start(&rig->nic, NULL))
 		abort();
 	while (in.at < in.end) {
 		const uint8_t step = *in.at++;
@@ -195,8 +195,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			     BUFFERS,
 		     "no buffer is twice there");
 	}
-	rxq_disable(rig->nic.rxq[0]);
-	txq_disable(rig->nic.txq[0]);
+	rings_receive_stop(&rig->nic);
+	rings_transmit_stop(&rig->nic);
 	while (held_count > 0)
 		ixgbe_buf_put(held[--held_count]);
 	must(ixgbe_pool_available(pool) == BUFFERS, "no buffer is lost");

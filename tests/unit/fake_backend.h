@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "ixgbe/backends/backend.h"
+#include "ixgbe/parts.h"
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
 

@@ -106,9 +106,33 @@ struct rig *rig_new(uint16_t ring)
 	return rig;
 }
 
+int rig_rxq_new(struct rig *rig, uint16_t queue)
+{
+	const struct queue_place place = {
+		.backend = &rig->backend,
+		.dma = rig->nic.dma,
+		.queue = queue,
+		.size = rig->nic.options.rx_ring,
+	};
+
+	return rxq_new(&place, rig->nic.options.rx_vlan_strip, &rig->nic.rxq[queue]);
+}
+
+int rig_txq_new(struct rig *rig, uint16_t queue)
+{
+	const struct queue_place place = {
+		.backend = &rig->backend,
+		.dma = rig->nic.dma,
+		.queue = queue,
+		.size = rig->nic.options.tx_ring,
+	};
+
+	return txq_new(&place, &rig->nic.mtu, &rig->nic.txq[queue]);
+}
+
 void rig_free(struct rig *rig)
 {
-	dma_free(rig->nic.dma);
+	rings_free(&rig->nic);
 	assert_int_equal(rig->maps, 0);
 	free(rig);
 }

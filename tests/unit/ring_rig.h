@@ -6,8 +6,9 @@
  */
 #pragma once
 
+#include "ixgbe/parts.h"
+#include "ixgbe/queues/queue.h"
 #include "ixgbe/tables/desc.h"
-#include "ixgbe/port.h"
 
 #define RIG_MAPS_MAX   64u
 #define RIG_WRITES_MAX 64u
@@ -39,7 +40,10 @@ struct rig {
 
 /* One queue, rings of `ring` descriptors. */
 struct rig *rig_new(uint16_t ring);
-/* The DMA allocator is emptied and every mapping must be gone. */
+/* Memory for one queue of the rig's port, not programmed into the NIC. */
+int rig_rxq_new(struct rig *rig, uint16_t queue);
+int rig_txq_new(struct rig *rig, uint16_t queue);
+/* Frees the queues that there are. Every mapping must be gone then. */
 void rig_free(struct rig *rig);
 
 /* The driver's memory at an IOVA; fails the test if any byte of it is not mapped. */

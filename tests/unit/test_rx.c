@@ -28,16 +28,15 @@ static void bed_start(struct bed *bed, bool doorbells, bool vlan_strip)
 	bed->rig->doorbells = doorbells;
 	bed->rig->nic.options.rx_vlan_strip = vlan_strip;
 	assert_int_equal(ixgbe_pool_new(&bed->rig->nic, BUFFERS, 64 + 2048, 64, &bed->pool), 0);
-	assert_int_equal(rxq_new(&bed->rig->nic, 0, &bed->rxq), 0);
-	bed->rig->nic.rxq[0] = bed->rxq;
-	assert_int_equal(rxq_enable(bed->rxq, bed->pool), 0);
+	assert_int_equal(rig_rxq_new(bed->rig, 0), 0);
+	bed->rxq = bed->rig->nic.rxq[0];
+	assert_int_equal(rings_receive_start(&bed->rig->nic, &bed->pool, NULL), 0);
 }
 
 static void bed_stop(struct bed *bed)
 {
-	assert_int_equal(rxq_disable(bed->rxq), 0);
+	assert_int_equal(rings_receive_stop(&bed->rig->nic), 0);
 	assert_int_equal(ixgbe_pool_available(bed->pool), BUFFERS); /* none is lost */
-	rxq_free(bed->rxq);
 	ixgbe_pool_free(bed->pool);
 	rig_free(bed->rig);
 }
@@ -89,59 +88,57 @@ static void the_queue_is_programmed(void **state)
 static void several_queues_drop_and_vlan_strips(void **state)
 {
 	struct rig *rig = rig_new(RING);
-	struct ixgbe_rxq *rxq;
-	struct ixgbe_pool *pool;
+	struct ixgbe_pool *pool[2];
 
 	(void)state;
 	rig->nic.options.queues = 2;
 	rig->nic.options.rx_vlan_strip = true;
-	assert_int_equal(ixgbe_pool_new(&rig->nic, BUFFERS, 64 + 4000, 64, &pool), 0);
-	assert_int_equal(rxq_new(&rig->nic, 1, &rxq), 0);
-	assert_int_equal(rxq_enable(rxq, pool), 0);
+	for (uint16_t q = 0; q < 2; q++) {
+		assert_int_equal(ixgbe_pool_new(&rig->nic, BUFFERS, 64 + 4000, 64, &pool[q]), 0);
+		assert_int_equal(rig_rxq_new(rig, q), 0);
+	}
+	assert_int_equal(rings_receive_start(&rig->nic, pool, NULL), 0);
 	/* Rounded down to 1 KiB. */
 	assert_int_equal(rig->reg[ixgbe_rxq_reg(IXGBE_SRRCTL, 1) / 4],
 			 0x02000003 | IXGBE_SRRCTL_DROP_EN);
 	assert_int_equal(rig->reg[ixgbe_rxq_reg(IXGBE_RXDCTL, 1) / 4],
 			 IXGBE_RXDCTL_ENABLE | IXGBE_RXDCTL_VME);
-	rxq_disable(rxq);
-	rxq_free(rxq);
-	ixgbe_pool_free(pool);
+	rings_receive_stop(&rig->nic);
+	for (uint16_t q = 0; q < 2; q++)
+		ixgbe_pool_free(pool[q]);
 	rig_free(rig);
 }
 
 static void a_bad_pool_and_a_dead_queue_are_refused(void **state)
 {
 	struct rig *rig = rig_new(RING);
-	struct ixgbe_rxq *rxq;
+	struct ixgbe *nic = &rig->nic;
 	struct ixgbe_pool *pool;
 
 	(void)state;
-	assert_int_equal(rxq_new(&rig->nic, 0, &rxq), 0);
-	assert_int_equal(ixgbe_pool_new(&rig->nic, BUFFERS, 64 + 2047, 64, &pool), 0);
-	assert_int_equal(rxq_enable(rxq, pool), -EINVAL); /* small buffers */
+	assert_int_equal(rig_rxq_new(rig, 0), 0);
+	assert_int_equal(ixgbe_pool_new(nic, BUFFERS, 64 + 2047, 64, &pool), 0);
+	assert_int_equal(rings_receive_start(nic, &pool, NULL), -EINVAL); /* small buffers */
 	ixgbe_pool_free(pool);
-	assert_int_equal(ixgbe_pool_new(&rig->nic, RING, 64 + 2048, 64, &pool), 0);
-	assert_int_equal(rxq_enable(rxq, pool), -EINVAL); /* too few */
+	assert_int_equal(ixgbe_pool_new(nic, RING, 64 + 2048, 64, &pool), 0);
+	assert_int_equal(rings_receive_start(nic, &pool, NULL), -EINVAL); /* too few */
 	ixgbe_pool_free(pool);
 
-	assert_int_equal(ixgbe_pool_new(&rig->nic, RING + 1, 64 + 2048, 64, &pool), 0);
+	assert_int_equal(ixgbe_pool_new(nic, RING + 1, 64 + 2048, 64, &pool), 0);
 	rig->queues_stuck = true;
-	assert_int_equal(rxq_enable(rxq, pool), -ETIMEDOUT);
+	assert_int_equal(rings_receive_start(nic, &pool, NULL), -ETIMEDOUT);
 	assert_int_equal(rig->reg[ixgbe_rxq_reg(IXGBE_RDT, 0) / 4], 0); /* tail untouched */
 	assert_int_equal(ixgbe_pool_available(pool), RING + 1);
 	rig->queues_stuck = false;
-	assert_int_equal(rxq_enable(rxq, pool), 0);
+	assert_int_equal(rings_receive_start(nic, &pool, NULL), 0);
 	rig->queues_stuck = true; /* and will not stop: the buffers are back even so */
-	assert_int_equal(rxq_disable(rxq), -ETIMEDOUT);
+	assert_int_equal(rings_receive_stop(nic), -ETIMEDOUT);
 	assert_int_equal(ixgbe_pool_available(pool), RING + 1);
-	rxq_free(rxq);
-	rxq_free(NULL);
 	ixgbe_pool_free(pool);
 
 	rig->map_error = -ENOMEM;
-	rxq = NULL;
-	assert_int_equal(rxq_new(&rig->nic, 0, &rxq), -ENOMEM);
-	assert_null(rxq);
+	assert_int_equal(rig_rxq_new(rig, 1), -ENOMEM);
+	assert_null(nic->rxq[1]);
 	rig_free(rig);
 }
 
@@ -515,11 +512,11 @@ static void a_queue_can_be_started_again(void **state)
 			rig_rx_frame(bed->rig, 60, 0);
 		rig_rx(bed->rig, 0, 0, DD, 2048, 0, 0); /* and half a frame */
 		assert_int_equal(burst(bed, 4), 4);
-		assert_int_equal(rxq_disable(bed->rxq), 0);
+		assert_int_equal(rings_receive_stop(&bed->rig->nic), 0);
 		assert_int_equal(ixgbe_pool_available(bed->pool), BUFFERS);
 		assert_false(ixgbe_rx_pending(bed->rxq));
 		assert_int_equal(burst(bed, 4), 0);
-		assert_int_equal(rxq_enable(bed->rxq, bed->pool), 0);
+		assert_int_equal(rings_receive_start(&bed->rig->nic, &bed->pool, NULL), 0);
 	}
 }
 

@@ -29,15 +29,15 @@ static void bed_start(struct bed *bed, bool doorbells)
 	bed->rig = rig_new(RING);
 	bed->rig->doorbells = doorbells;
 	assert_int_equal(ixgbe_pool_new(&bed->rig->nic, BUFFERS, SIZE, 0, &bed->pool), 0);
-	assert_int_equal(txq_new(&bed->rig->nic, 0, &bed->txq), 0);
-	assert_int_equal(txq_enable(bed->txq), 0);
+	assert_int_equal(rig_txq_new(bed->rig, 0), 0);
+	bed->txq = bed->rig->nic.txq[0];
+	assert_int_equal(rings_transmit_start(&bed->rig->nic, NULL), 0);
 }
 
 static void bed_stop(struct bed *bed)
 {
-	txq_disable(bed->txq);
+	rings_transmit_stop(&bed->rig->nic);
 	assert_int_equal(ixgbe_pool_available(bed->pool), BUFFERS); /* none is lost */
-	txq_free(bed->txq);
 	ixgbe_pool_free(bed->pool);
 	rig_free(bed->rig);
 }
@@ -90,26 +90,24 @@ static void the_queue_is_programmed(void **state)
 	assert_int_equal(rig->reg[ixgbe_txq_reg(IXGBE_TXDCTL, 0) / 4], 0x02000120);
 	assert_int_equal(rig->reg[ixgbe_txq_reg(IXGBE_TDWBAL, 0) / 4], 0);
 	assert_int_equal(rig->reg[IXGBE_DMATXCTL / 4] & IXGBE_DMATXCTL_TE, IXGBE_DMATXCTL_TE);
-	/* The path first, then the queue; no tail write after. */
+	/* The path first, the queue last; no tail write after. */
+	assert_int_equal(rig->write[0].offset, IXGBE_DMATXCTL);
 	assert_int_equal(rig->write[rig->writes - 1].offset, ixgbe_txq_reg(IXGBE_TXDCTL, 0));
-	assert_int_equal(rig->write[rig->writes - 2].offset, IXGBE_DMATXCTL);
 }
 
 static void a_dead_queue_is_reported(void **state)
 {
 	struct rig *rig = rig_new(RING);
-	struct ixgbe_txq *txq = NULL;
 
 	(void)state;
 	rig->map_error = -ENOMEM;
-	assert_int_equal(txq_new(&rig->nic, 0, &txq), -ENOMEM);
-	assert_null(txq);
+	assert_int_equal(rig_txq_new(rig, 0), -ENOMEM);
+	assert_null(rig->nic.txq[0]);
 	rig->map_error = 0;
-	assert_int_equal(txq_new(&rig->nic, 0, &txq), 0);
+	assert_int_equal(rig_txq_new(rig, 0), 0);
 	rig->queues_stuck = true;
-	assert_int_equal(txq_enable(txq), -ETIMEDOUT);
-	txq_free(txq);
-	txq_free(NULL);
+	assert_int_equal(rings_transmit_start(&rig->nic, NULL), -ETIMEDOUT);
+	assert_int_equal(rig->reg[IXGBE_DMATXCTL / 4] & IXGBE_DMATXCTL_TE, 0);
 	rig_free(rig);
 }
 
@@ -388,8 +386,8 @@ static void contexts_are_written_only_when_they_change(void **state)
 	drain(bed);
 
 	/* A queue that is started again remembers nothing. */
-	assert_int_equal(txq_disable(bed->txq), 0);
-	assert_int_equal(txq_enable(bed->txq), 0);
+	assert_int_equal(rings_transmit_stop(&bed->rig->nic), 0);
+	assert_int_equal(rings_transmit_start(&bed->rig->nic, NULL), 0);
 	seg[0] = tso(bed, 2000);
 	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 1), 1);
 	assert_int_equal(rig_tx_queued(bed->rig), 2);
@@ -557,11 +555,11 @@ static void what_was_not_sent_comes_back_at_the_end(void **state)
 
 	assert_int_equal(ixgbe_tx_burst(bed->txq, seg, 3), 3);
 	bed->rig->queues_stuck = true;
-	assert_int_equal(txq_disable(bed->txq), -ETIMEDOUT);
+	assert_int_equal(rings_transmit_stop(&bed->rig->nic), -ETIMEDOUT);
 	assert_int_equal(ixgbe_tx_in_flight(bed->txq), 0);
 	assert_int_equal(ixgbe_pool_available(bed->pool), BUFFERS);
 	bed->rig->queues_stuck = false;
-	assert_int_equal(txq_disable(bed->txq), 0);
+	assert_int_equal(rings_transmit_stop(&bed->rig->nic), 0);
 }
 
 static int setup(void **state)

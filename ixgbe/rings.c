@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The registers of queues: rings into the NIC and out of it (sections 4.6.7.1, 4.6.8.1).
+ *
+ * A ring in memory is a matter of queues/. Here the NIC learns of it, and the waits are made after
+ * which the NIC uses the ring, or does not any more.
+ */
+#include "parts.h"
+#include "queues/dma.h"
+#include "queues/pool.h"
+#include "queues/queue.h"
+#include "wait.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* How long a queue may take to start, to send what it has, and to stop. */
+#define ENABLE_LIMIT_US  100000u
+#define DRAIN_LIMIT_US   10000u
+#define DISABLE_LIMIT_US 100000u
+/* From the end of a receive queue to the end of its DMA, 4.6.7.1.2. */
+#define RX_IDLE_US 100u
+
+/* Section 7.2.3.4: descriptors are fetched ahead when the NIC holds fewer than 32. A write-back
+ * threshold of 0 lets each report come at once, not in groups. */
+#define TXDCTL_VALUE                                                                               \
+	(IXGBE_FIELD_PREP(IXGBE_TXDCTL_PTHRESH, 32) | IXGBE_FIELD_PREP(IXGBE_TXDCTL_HTHRESH, 1) |  \
+	 IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 0))
+
+/* ---- Memory ---- */
+
+int rings_new(struct ixgbe *nic)
+{
+	int err = dma_new(nic->backend, &nic->dma);
+
+	for (uint16_t q = 0; !err && q < nic->options.queues; q++) {
+		struct queue_place place = {
+			.backend = nic->backend,
+			.dma = nic->dma,
+			.queue = q,
+			.size = nic->options.rx_ring,
+		};
+
+		err = rxq_new(&place, nic->options.rx_vlan_strip, &nic->rxq[q]);
+		place.size = nic->options.tx_ring;
+		if (!err)
+			err = txq_new(&place, &nic->mtu, &nic->txq[q]);
+	}
+	return err;
+}
+
+void rings_free(struct ixgbe *nic)
+{
+	for (uint16_t q = 0; q < IXGBE_QUEUES_MAX; q++) {
+		txq_free(nic->txq[q]);
+		rxq_free(nic->rxq[q]);
+	}
+	dma_free(nic->dma);
+}
+
+struct ixgbe_rxq *ixgbe_rxq(struct ixgbe *nic, uint16_t queue)
+{
+	return queue < nic->options.queues ? nic->rxq[queue] : NULL;
+}
+
+struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue)
+{
+	return queue < nic->options.queues ? nic->txq[queue] : NULL;
+}
+
+int ixgbe_pool_new(struct ixgbe *nic, uint32_t count, uint32_t size, uint32_t headroom,
+		   struct ixgbe_pool **out)
+{
+	return pool_new(nic->dma, count, size, headroom, out);
+}
+
+/* ---- Receive ---- */
+
+/* Section 4.6.7.1, step by step. */
+static void rx_program(struct ixgbe *nic, uint16_t q)
+{
+	const struct queue_ring ring = rxq_ring(nic->rxq[q]);
+	uint32_t srrctl;
+
+	/* Head and tail are equal: the ring has no descriptors yet. */
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDBAL, q), (uint32_t)ring.iova);
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDBAH, q), (uint32_t)(ring.iova >> 32));
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDLEN, q), ring.bytes);
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDH, q), 0);
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RDT, q), 0);
+
+	/* With one queue the packet buffer keeps frames that find no descriptor. With several, a
+	 * queue that nobody serves would keep the frames of all the others waiting. */
+	srrctl = IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEPACKET, rxq_buf_bytes(nic->rxq[q]) / 1024) |
+		 IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE, IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER);
+	if (nic->options.queues > 1)
+		srrctl |= IXGBE_SRRCTL_DROP_EN;
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_SRRCTL, q), srrctl);
+	reg_write(nic, ixgbe_rxq_reg(IXGBE_RSCCTL, q), 0);
+
+	/* A reserved bit is 1 after a reset and has to be 0. Without relaxed ordering a
+	 * descriptor's write-back cannot overtake the data that it announces (8.2.3.11.1). */
+	reg_clear(nic, ixgbe_rxq_reg(IXGBE_DCA_RXCTRL, q),
+		  IXGBE_DCA_RXCTRL_RESERVED_ZERO | IXGBE_DCA_RXCTRL_DESC_WB_RO_EN);
+}
+
+static int rx_enable(struct ixgbe *nic, uint16_t q, struct ixgbe_pool *pool)
+{
+	const uint32_t rxdctl = ixgbe_rxq_reg(IXGBE_RXDCTL, q);
+	int err = rxq_prepare(nic->rxq[q], pool);
+
+	if (err)
+		return err;
+	rx_program(nic, q);
+	reg_write(nic, rxdctl,
+		  IXGBE_RXDCTL_ENABLE | (nic->options.rx_vlan_strip ? IXGBE_RXDCTL_VME : 0));
+	err = reg_wait(nic, rxdctl, IXGBE_RXDCTL_ENABLE, IXGBE_RXDCTL_ENABLE, ENABLE_LIMIT_US);
+	/* 4.6.7.1: the tail must not be written before ENABLE reads as set. */
+	if (err)
+		rxq_drain(nic->rxq[q]);
+	else
+		rxq_fill(nic->rxq[q]);
+	return err;
+}
+
+/* Section 4.6.7.1.2. On failure the buffers are given back all the same: the caller resets the
+ * device before they are used. */
+static int rx_disable(struct ixgbe *nic, uint16_t q)
+{
+	const uint32_t rxdctl = ixgbe_rxq_reg(IXGBE_RXDCTL, q);
+	int err;
+
+	reg_clear(nic, rxdctl, IXGBE_RXDCTL_ENABLE);
+	err = reg_wait(nic, rxdctl, IXGBE_RXDCTL_ENABLE, 0, DISABLE_LIMIT_US);
+	wait_us(RX_IDLE_US); /* ENABLE reads as clear while the last writes are on their way */
+	rxq_drain(nic->rxq[q]);
+	return err;
+}
+
+/* The first `count` queues end, all of them even if one fails. */
+static int rx_stop(struct ixgbe *nic, uint16_t count)
+{
+	int first = 0;
+
+	while (count > 0) {
+		int err = rx_disable(nic, --count);
+
+		first = first ? first : err;
+	}
+	return first;
+}
+
+int rings_receive_start(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_why *why)
+{
+	for (uint16_t q = 0; q < nic->options.queues; q++) {
+		int err = rx_enable(nic, q, pool[q]);
+
+		if (!err)
+			continue;
+		rx_stop(nic, q);
+		return ixgbe_why_fill(
+			why, err, "receive queue %u did not start: %s; %s", q, strerror(-err),
+			err == -EINVAL ? "give it a pool with more buffers than its ring"
+				       : "reset the device");
+	}
+	return 0;
+}
+
+int rings_receive_stop(struct ixgbe *nic)
+{
+	return rx_stop(nic, nic->options.queues);
+}
+
+/* ---- Transmit ---- */
+
+/* Section 4.6.8.1, step by step. */
+static void tx_program(struct ixgbe *nic, uint16_t q)
+{
+	const struct queue_ring ring = txq_ring(nic->txq[q]);
+
+	/* Head and tail are equal: there is nothing to send. */
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDBAL, q), (uint32_t)ring.iova);
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDBAH, q), (uint32_t)(ring.iova >> 32));
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDLEN, q), ring.bytes);
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDH, q), 0);
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDT, q), 0);
+
+	/* Reports come in the descriptors, so the NIC does not write its head to memory. Without
+	 * relaxed ordering no report overtakes another (8.2.3.11.2). */
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDWBAL, q), 0);
+	reg_write(nic, ixgbe_txq_reg(IXGBE_TDWBAH, q), 0);
+	reg_clear(nic, ixgbe_txq_reg(IXGBE_DCA_TXCTRL, q), IXGBE_DCA_TXCTRL_DESC_WB_RO_EN);
+}
+
+static int tx_enable(struct ixgbe *nic, uint16_t q)
+{
+	const uint32_t txdctl = ixgbe_txq_reg(IXGBE_TXDCTL, q);
+
+	txq_prepare(nic->txq[q]);
+	tx_program(nic, q);
+	reg_write(nic, txdctl, TXDCTL_VALUE | IXGBE_TXDCTL_ENABLE);
+	return reg_wait(nic, txdctl, IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE, ENABLE_LIMIT_US);
+}
+
+/* Section 4.6.8.1.2. Without a link the ring does not empty; frames that were not sent by the
+ * deadline are not sent. On failure as with receive queues. */
+static int tx_disable(struct ixgbe *nic, uint16_t q)
+{
+	const uint32_t txdctl = ixgbe_txq_reg(IXGBE_TXDCTL, q);
+	int err;
+
+	reg_wait(nic, ixgbe_txq_reg(IXGBE_TDH, q), 0xffff, txq_ring(nic->txq[q]).tail,
+		 DRAIN_LIMIT_US);
+	reg_write(nic, txdctl, TXDCTL_VALUE | IXGBE_TXDCTL_SWFLSH);
+	err = reg_wait(nic, txdctl, IXGBE_TXDCTL_ENABLE, 0, DISABLE_LIMIT_US);
+	txq_drain(nic->txq[q]);
+	return err;
+}
+
+static int tx_stop(struct ixgbe *nic, uint16_t count)
+{
+	int first = 0;
+
+	while (count > 0) {
+		int err = tx_disable(nic, --count);
+
+		first = first ? first : err;
+	}
+	reg_clear(nic, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	return first;
+}
+
+int rings_transmit_start(struct ixgbe *nic, struct ixgbe_why *why)
+{
+	/* 4.6.8.1: the transmit path as a whole is enabled before the first queue's ENABLE, and
+	 * once for all queues. */
+	reg_set(nic, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	for (uint16_t q = 0; q < nic->options.queues; q++) {
+		int err = tx_enable(nic, q);
+
+		if (!err)
+			continue;
+		tx_stop(nic, q);
+		return ixgbe_why_fill(why, err,
+				      "transmit queue %u did not start: %s; reset the device", q,
+				      strerror(-err));
+	}
+	return 0;
+}
+
+int rings_transmit_stop(struct ixgbe *nic)
+{
+	return tx_stop(nic, nic->options.queues);
+}
+
+/* ---- Before a reset ---- */
+
+/* Ends the queue of this RXDCTL or TXDCTL. 1: it was on; 0; or -errno. */
+static int leftover_end(struct ixgbe *nic, uint32_t reg, uint32_t enable)
+{
+	int err;
+
+	if (!(reg_read(nic, reg) & enable))
+		return 0;
+	reg_clear(nic, reg, enable);
+	err = reg_wait(nic, reg, enable, 0, WAIT_LIMIT_US);
+	return err ? err : 1;
+}
+
+int rings_end_all(struct ixgbe *nic)
+{
+	int ended = 0, got;
+
+	for (uint32_t q = 0; q < IXGBE_RXQ_COUNT; q++) {
+		got = leftover_end(nic, ixgbe_rxq_reg(IXGBE_RXDCTL, q), IXGBE_RXDCTL_ENABLE);
+		if (got < 0)
+			return got;
+		ended += got;
+	}
+	for (uint32_t q = 0; q < IXGBE_TXQ_COUNT; q++) {
+		got = leftover_end(nic, ixgbe_txq_reg(IXGBE_TXDCTL, q), IXGBE_TXDCTL_ENABLE);
+		if (got < 0)
+			return got;
+		ended += got;
+	}
+	if (ended > 0)
+		wait_us(RX_IDLE_US); /* one wait for all of them */
+	return 0;
+}
