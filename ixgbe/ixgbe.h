@@ -286,19 +286,20 @@ struct ixgbe_tx_seg {
 IXGBE_API struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue);
 
 /*
- * Queues whole frames, as many of them in order as the ring has room for, and
- * writes the tail once. Returns the number of segments taken; those now belong to
- * the ring, the rest stay the caller's. First takes back what the NIC has sent.
- * A segment may be up to 64 KiB; the driver cuts it into descriptors.
- * The segments must be well-formed (lengths within the buffer, header lengths
- * within the frame): a frame that is not, stops the burst in front of it, see ixgbe_tx_check.
+ * Queues whole frames in order, and writes the tail once. Returns the number of segments taken;
+ * those now belong to the ring, the rest stay the caller's. First takes back what the NIC has sent.
+ * A segment may be up to 64 KiB; the driver cuts it into descriptors. *stopped says why the rest
+ * was not taken:
+ *
+ *     0           there is no rest
+ *     -EAGAIN     the ring has no room for the frame at seg[returned]
+ *     -EINVAL     that frame can never be sent: it has no end, a segment reaches out of its buffer,
+ *                 or a field is out of range
+ *     -EMSGSIZE   that frame can never be sent: it needs too many descriptors, or is longer than
+ *                 the MTU allows
  */
 IXGBE_API uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
-				  uint32_t count);
-/* 0, or why a frame of these segments can never be sent: -EINVAL (a field out of
- * range), -EMSGSIZE (too many descriptors, or longer than the MTU allows). */
-IXGBE_API int ixgbe_tx_check(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
-			     uint32_t count);
+				  uint32_t count, int *stopped);
 /* Gives sent buffers back to their pools; returns how many. */
 IXGBE_API uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq);
 /* Buffers that are in the ring still. */

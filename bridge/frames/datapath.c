@@ -329,9 +329,9 @@ static uint32_t tx_send(struct datapath *dp)
 		tx_drop(dp, dp->pending_count, &counters->tx_drop_link_down);
 	while (dp->pending_count > 0) {
 		struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first];
-		uint32_t n = ixgbe_tx_burst(dp->txq, seg, dp->pending_count);
+		int stopped;
+		uint32_t n = ixgbe_tx_burst(dp->txq, seg, dp->pending_count, &stopped);
 		uint64_t bytes = 0;
-		int err;
 
 		for (uint32_t i = 0; i < n; i++)
 			bytes += seg[i].len;
@@ -339,18 +339,15 @@ static uint32_t tx_send(struct datapath *dp)
 		bridge_count(&counters->tx_bytes, bytes);
 		dp->pending_first += n;
 		dp->pending_count -= n;
-		if (dp->pending_count == 0)
+		if (stopped == 0)
 			break;
-
-		/* It stopped in front of a frame that cannot go, now or ever. */
-		err = ixgbe_tx_check(dp->txq, &dp->tx_seg[dp->pending_first], 1);
-		if (!err) {
+		if (stopped == -EAGAIN) {
 			block(dp, true);
 			break;
 		}
 		tx_drop(dp, 1,
-			err == -EMSGSIZE ? &counters->tx_drop_oversize
-					 : &counters->tx_drop_rejected);
+			stopped == -EMSGSIZE ? &counters->tx_drop_oversize
+					     : &counters->tx_drop_rejected);
 	}
 	return before - dp->pending_count;
 }

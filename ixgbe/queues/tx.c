@@ -205,16 +205,6 @@ static int tx_plan(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, 
 	return 0;
 }
 
-int ixgbe_tx_check(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t count)
-{
-	struct tx_plan plan;
-	int err = tx_plan(txq, seg, count, &plan);
-
-	if (err)
-		return err;
-	return plan.segs == count ? 0 : -EINVAL;
-}
-
 /* ---- Transmit ---- */
 
 static inline void tx_desc(struct ixgbe_txq *txq, uint64_t half0, uint64_t half1,
@@ -274,23 +264,24 @@ static uint64_t tx_command(const struct ixgbe_tx_seg *first, const struct tx_pla
 	return cmd | (uint64_t)options << 32;
 }
 
-/* Writes any frame. Returns its segments; 0: malformed, or no room. */
-static __attribute__((noinline)) uint32_t tx_frame(struct ixgbe_txq *txq,
-						   const struct ixgbe_tx_seg *seg, uint32_t segs)
+/* Writes any frame. Returns its segments; -EAGAIN: no room; -EINVAL, -EMSGSIZE: it is no frame. */
+static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
+					      uint32_t segs)
 {
 	uint64_t context[2], command;
 	struct tx_plan plan;
 	bool new_context = false;
+	int err = tx_plan(txq, seg, segs, &plan);
 
-	if (tx_plan(txq, seg, segs, &plan))
-		return 0;
+	if (err)
+		return err;
 	if (seg->flags & (TX_OFFLOAD | IXGBE_TX_VLAN)) {
 		tx_context(seg, context);
 		new_context = context[0] != txq->context[0] || context[1] != txq->context[1];
 	}
 	if (plan.descs + new_context > txq->free) {
 		counter_add(&txq->counters.restarts, 1);
-		return 0;
+		return -EAGAIN;
 	}
 	if (new_context) {
 		tx_desc(txq, context[0], context[1], NULL);
@@ -313,7 +304,7 @@ static __attribute__((noinline)) uint32_t tx_frame(struct ixgbe_txq *txq,
 			command |= IXGBE_TXD_EOP;
 		tx_desc(txq, iova + done, command | (len - done), seg[i].buf);
 	}
-	return plan.segs;
+	return (int)plan.segs;
 }
 
 /*
@@ -362,16 +353,18 @@ static void tx_report(struct ixgbe_txq *txq)
 	txq->report_next = ring_wrap(txq->size, txq->report_next + 1);
 }
 
-uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t segs)
+uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t count,
+			int *stopped)
 {
 	const uint32_t max_frame = tx_max_frame(txq);
 	uint32_t taken = 0, packets = 0, unreported;
 	uint64_t bytes = 0;
 
+	*stopped = 0;
 	ixgbe_tx_reclaim(txq);
 	unreported = txq->free;
-	while (taken < segs) {
-		const uint32_t left = segs - taken;
+	while (taken < count) {
+		const uint32_t left = count - taken;
 		const uint32_t room = min_u32(txq->free, txq->size - txq->next);
 		const uint32_t batch = TX_REPORT_BATCH - (unreported - txq->free);
 		uint32_t n = tx_simple(txq, seg + taken, min_u32(min_u32(left, room), batch),
@@ -379,11 +372,15 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 
 		packets += n;
 		if (n == 0) {
-			n = tx_frame(txq, seg + taken, left);
-			packets += n != 0;
+			int segs = tx_frame(txq, seg + taken, left);
+
+			if (segs < 0) {
+				*stopped = segs;
+				break;
+			}
+			n = (uint32_t)segs;
+			packets++;
 		}
-		if (n == 0)
-			break;
 		taken += n;
 		if (unreported - txq->free >= TX_REPORT_BATCH) {
 			tx_report(txq);

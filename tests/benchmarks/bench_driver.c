@@ -165,18 +165,21 @@ static uint32_t burst_receive(struct bench *bench, uint32_t batch)
 
 static uint32_t burst_transmit(struct bench *bench, uint32_t batch)
 {
+	int stopped;
+
 	for (uint32_t i = 0; i < batch; i++) {
 		tx[i].buf = ixgbe_buf_get(bench->pool);
 		tx[i].offset = HEADROOM;
 		tx[i].len = FRAME_BYTES;
 		tx[i].flags = IXGBE_TX_EOP;
 	}
-	return ixgbe_tx_burst(bench->txq, tx, batch);
+	return ixgbe_tx_burst(bench->txq, tx, batch, &stopped);
 }
 
 static uint32_t burst_forward(struct bench *bench, uint32_t batch)
 {
 	uint32_t n = ixgbe_rx_burst(bench->rxq, rx, batch);
+	int stopped;
 
 	for (uint32_t i = 0; i < n; i++) {
 		tx[i].buf = rx[i].buf;
@@ -184,7 +187,7 @@ static uint32_t burst_forward(struct bench *bench, uint32_t batch)
 		tx[i].len = rx[i].len;
 		tx[i].flags = IXGBE_TX_EOP;
 	}
-	return ixgbe_tx_burst(bench->txq, tx, n);
+	return ixgbe_tx_burst(bench->txq, tx, n, &stopped);
 }
 
 static const struct mode modes[] = {

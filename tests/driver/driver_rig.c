@@ -418,6 +418,7 @@ void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixg
 {
 	struct ixgbe_tx_seg seg = offload ? *offload : (struct ixgbe_tx_seg){0};
 	struct ixgbe_txq *txq = ixgbe_txq(rig->nic, 0);
+	int stopped;
 
 	seg.buf = ixgbe_buf_get(rig->tx_pool);
 	assert_non_null(seg.buf);
@@ -426,8 +427,8 @@ void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixg
 	seg.offset = 0;
 	seg.len = len;
 	seg.flags |= IXGBE_TX_EOP;
-	assert_int_equal(ixgbe_tx_check(txq, &seg, 1), 0);
-	assert_int_equal(ixgbe_tx_burst(txq, &seg, 1), 1);
+	assert_int_equal(ixgbe_tx_burst(txq, &seg, 1, &stopped), 1);
+	assert_int_equal(stopped, 0);
 }
 
 void rig_send_done(struct rig *rig)

@@ -23,25 +23,32 @@
 
 static const struct offload_headers unparsed;
 
-/* What the driver says of a frame as offload_tx made it: good, or over the MTU. */
+/* The driver sends a frame as offload_tx made it, or says that it is over the MTU. */
 static void check_sendable(const uint8_t *frame, uint32_t len, struct ixgbe_tx_seg *seg)
 {
 	static struct puppet *puppet;
-	static struct ixgbe_buf *buf;
-	int err;
+	struct ixgbe_txq *txq;
+	struct ixgbe_buf *buf;
+	int stopped;
 
-	if (!puppet) {
+	if (!puppet)
 		puppet = puppet_new(512, 9710);
-		buf = ixgbe_buf_get(puppet->tx_pool);
-		CHECK(buf);
-	}
+	txq = ixgbe_txq(puppet->nic, 0);
+	buf = ixgbe_buf_get(puppet->tx_pool);
+	CHECK(buf);
 	memcpy(buf->data + FRAME_OFFSET, frame, len);
 	seg->buf = buf;
 	seg->offset = FRAME_OFFSET;
 	seg->len = len;
 	seg->flags |= IXGBE_TX_EOP;
-	err = ixgbe_tx_check(ixgbe_txq(puppet->nic, 0), seg, 1);
-	CHECK(err == 0 || err == -EMSGSIZE);
+	if (ixgbe_tx_burst(txq, seg, 1, &stopped) == 0) {
+		CHECK(stopped == -EMSGSIZE);
+		ixgbe_buf_put(buf);
+		return;
+	}
+	puppet_transmit_all(puppet);
+	ixgbe_tx_reclaim(txq);
+	CHECK(ixgbe_tx_in_flight(txq) == 0);
 }
 
 static void transmit(const uint8_t *vnet, const uint8_t *bytes, uint32_t len)

@@ -6,6 +6,7 @@
  * Whatever they are, no buffer is handed out twice or lost, no segment is longer than its
  * buffer, and no descriptor leads outside the buffers.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +119,7 @@ static void step_transmit(struct input *in)
 	struct ixgbe_tx_seg seg[BURST];
 	const uint32_t from = rig->reg[ixgbe_txq_reg(IXGBE_TDT, 0) / 4];
 	uint32_t n, taken;
+	int stopped;
 
 	for (n = (uint32_t)take(in, 1) % BURST; n > held_count; n--)
 		;
@@ -136,10 +138,12 @@ static void step_transmit(struct input *in)
 		seg[i].l2_len = (uint8_t)take(in, 1);
 		seg[i].l3_len = (uint16_t)take(in, 2);
 		seg[i].l4_len = (uint8_t)take(in, 1);
-		ixgbe_tx_check(rig->nic.txq[0], seg, i + 1);
 	}
-	taken = ixgbe_tx_burst(rig->nic.txq[0], seg, n);
+	taken = ixgbe_tx_burst(rig->nic.txq[0], seg, n, &stopped);
 	must(taken <= n, "no more is taken than there is");
+	must((stopped == 0) == (taken == n), "a burst that stops says why, no other does");
+	must(stopped != -EAGAIN || ixgbe_tx_in_flight(rig->nic.txq[0]) > 0,
+	     "an empty ring has room for every frame");
 	held_count -= taken;
 	check_queued(from);
 }
