@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the driver can know of bus accesses that its NIC made and that failed.
+ * Accesses of the NIC to memory that failed, as far as the driver can learn of them.
  *
- *     what the NIC did                      what tells of it
+ *     access of the NIC                     trace of it
  *     ------------------------------------  ---------------------------------------------------
  *     a read that the IOMMU refused         PCI status, Received Master Abort or Target Abort
  *                                           (9.3.3): the completion was Unsupported Request or
@@ -13,13 +13,13 @@
  *     a write that was refused              nothing: it is posted, and has no completion. The
  *                                           IOMMU's own log is in the kernel.
  *
- * The kernel's VFIO shows the PCI status as the device has it and ignores what is written there, so
- * a bit that does not go is remembered, and means something new only when it was gone meanwhile: by
- * a reset, or when root cleared it ("setpci -s BDF STATUS=3000"). It reports errors by its error
- * interrupt too (VFIO_PCI_ERR_IRQ_INDEX), but those that a port signalled by AER, not these.
+ * The kernel's VFIO shows the device's PCI status and ignores writes to it. A bit that a write did
+ * not clear is remembered, and counts again only after it was seen clear: a reset cleared it, or
+ * root did ("setpci -s BDF STATUS=3000"). VFIO's error interrupt (VFIO_PCI_ERR_IRQ_INDEX) tells of
+ * errors that a port signalled by AER, not of these.
  *
- * A vfio-user server asks us for what it cannot reach, and we are the ones who refuse: there
- * the backend counts, writes too.
+ * Over vfio-user the backend itself refuses the server's accesses, reads and writes, and counts
+ * them.
  */
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -43,7 +43,7 @@ static int status_read(struct ixgbe *nic, uint32_t *aborts)
 	return 0;
 }
 
-/* 1: the bus has aborted reads of ours since the last time; 0; or -errno. */
+/* 1: reads of the NIC were aborted since the last call; 0; or -errno. */
 static int aborts_take(struct ixgbe *nic)
 {
 	uint32_t aborts, left;
@@ -77,7 +77,8 @@ int ixgbe_bus_errors(struct ixgbe *nic)
 		return -ENODEV;
 	aborts = aborts_take(nic);
 	refused = ops->dma_refused ? ops->dma_refused(nic->backend) : 0;
-	/* One that was refused while the status was on its way: not to be told twice. */
+	/* The NIC may be refused between the two reads. The status is read again then, or one
+	 * refusal would be reported twice. */
 	if (aborts == 0 && refused != nic->refused_seen)
 		aborts = aborts_take(nic);
 	if (aborts < 0)

@@ -2,8 +2,8 @@
 /*
  * The EEPROM, read word by word through EERD (section 8.2.3.2.2), and its
  * checksum: the words below 0x3F, the checksum word, and the sections that
- * words 3 to 14 point to add up to 0xBABA (section 6.2.4). The device's pointers and
- * lengths are claims: a section must end within the EEPROM.
+ * words 3 to 14 point to add up to 0xBABA (section 6.2.4). Pointers and lengths
+ * are checked before use: a section must end within the EEPROM.
  */
 #include "mac.h"
 #include "parts.h"
@@ -124,14 +124,15 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 	uint16_t sum = 0;
 	int err;
 
-	/* The signature, 8.2.3.2.1. */
+	/* 8.2.3.2.1: PRES says that an EEPROM with a valid signature is there. */
 	if (!(eec & IXGBE_EEC_PRES))
 		return ixgbe_why_fill(
 			why, -EIO,
 			"the EEPROM is missing or damaged (EEC 0x%08x): write it anew with "
 			"the adapter maker's tool",
 			eec);
-	/* DEVIATION(firmware-error): it need not be ours (8.2.3.4.10); the checksum decides. */
+	/* DEVIATION(firmware-error): not all of the errors of 8.2.3.4.10 concern the driver. The
+	 * checksum below decides. */
 	if (fwsm & IXGBE_FWSM_EXT_ERR_IND)
 		port_log(nic, IXGBE_LOG_WARNING,
 			 "the adapter's firmware reports an error (FWSM 0x%08x)", fwsm);
@@ -144,7 +145,7 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 			"program, or reboot",
 			strerror(-err));
 	err = checksum(nic, &sum);
-	/* After a reset the first receive address is the EEPROM's (section 8.2.3.7.9). */
+	/* 8.2.3.7.9: a reset loads the first receive address from the EEPROM. */
 	if (!err && !mac_from_receive_address(nic, nic->mac_permanent))
 		err = read_mac(nic, nic->mac_permanent);
 	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_EEP);

@@ -2,10 +2,10 @@
 /*
  * Which frames are received (section 7.1.1).
  *
- * The driver keeps the whole state here and the device has a copy: a change is
- * written at once, filters_apply() writes all of it after a reset. Only FCTRL
- * needs the receiver to be off (8.2.3.7.1); it is halted around the write for
- * some microseconds, and only if the value changes.
+ * The whole state is here, and the device has a copy: a change is written at once, and
+ * filters_apply() writes everything after a reset. Only FCTRL needs the receiver to be off
+ * (8.2.3.7.1); the receiver is halted around that write for some microseconds, and only if the
+ * value changes.
  */
 #include "ixgbe/tables/desc.h"
 #include "mac.h"
@@ -44,7 +44,8 @@ void filters_free(struct ixgbe *nic)
 
 /* ---- Writing to the device ---- */
 
-/* Receive address n (8.2.3.7.8, 9), for pool 0; NULL: none. Invalid while it changes. */
+/* Receive address n (8.2.3.7.8, 9), for pool 0; NULL: none. AV is clear while the address changes,
+ * or half an address would be matched. */
 static void rar_write(struct ixgbe *nic, uint32_t n, const uint8_t *mac)
 {
 	uint32_t low = 0, high = 0;
@@ -85,7 +86,7 @@ static int fctrl_update(struct ixgbe *nic)
 	if (halt) {
 		int on = init_receiver_set(nic, true);
 
-		if (on) /* the receiver stayed closed: the next change, to whatever, opens it */
+		if (on) /* the receiver stayed closed: any next change opens it */
 			nic->filters->fctrl = ~wanted;
 		err = err ? err : on;
 	}

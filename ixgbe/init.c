@@ -19,7 +19,7 @@
 #define PCI_DEVICE_STATUS        0xaau /* BOARD(pcie): of its capability (9.3.10.6) */
 #define PCI_STATUS_PENDING       0x20u
 
-#define MASTER_LIMIT_US 100000u /* the longest completion timeout in use, and then some */
+#define MASTER_LIMIT_US 100000u /* longer than every completion timeout in use */
 #define SECRX_LIMIT_US  50000u
 #define RESET_ACCESS_US 1000u  /* no register access before that, 8.2.3.1.1 */
 #define RESET_SETTLE_US 10000u /* 4.6.3.2 */
@@ -29,7 +29,7 @@
 #define RX_BUFFER_KB    512u
 #define TX_BUFFER_KB    160u
 #define TX_FRAME_MAX_KB 10u
-/* Where XOFF would be sent; to be set even without flow control (section 4.6.3.2). */
+/* Where XOFF would be sent. Section 4.6.3.2 asks for a value without flow control too. */
 #define RX_HIGH_WATER_BYTES (RX_BUFFER_KB * 1024u - 0x6000u)
 
 /* Writes `value` to `count` registers from `offset` on. */
@@ -44,7 +44,7 @@ struct fill {
 /* clang-format on */
 
 static const struct fill clears[] = {
-	/* Memories without a defined reset value, 4.6.7. */
+	/* 4.6.7: memories have no defined value after a reset; software clears them. */
 	ALL(PFUTA, 0),   /* 8.2.3.27.17 */
 	ALL(PFVLVF, 0),  /* 8.2.3.27.15 */
 	ALL(PFVLVFB, 0), /* 8.2.3.27.16 */
@@ -54,7 +54,7 @@ static const struct fill clears[] = {
 	ONE(SYNQF, 0),   /* 8.2.3.7.20 */
 	/* No wake-up pattern takes a frame for itself, 8.2.3.24.2. */
 	ONE(WUFC, 0),
-	/* After the memories: ECC errors in them stop the filter and are reported, 4.6.7. */
+	/* 4.6.7: reports of ECC errors are enabled when all memories are clear. */
 	ONE(RXFECCERR0, IXGBE_RXFECCERR0_ECCFLT_EN),
 };
 
@@ -62,7 +62,8 @@ static const struct fill receive[] = {
 	/* One packet buffer, 4.6.11.3.4. */
 	ONE(RXPBSIZE, IXGBE_FIELD_PREP(IXGBE_RXPBSIZE_SIZE, RX_BUFFER_KB)),
 	FROM(RXPBSIZE, 1, 0),
-	/* DEVIATION(flow-control): off, 4.6.3.2: all zero but the water mark, without FCEN. */
+	/* DEVIATION(flow-control): off. 4.6.3.2: then all of it is 0 but the high water mark, which
+	 * is set without FCEN. */
 	ALL(FCTTV, 0),
 	ALL(FCRTL, 0),
 	ONE(FCRTH, RX_HIGH_WATER_BYTES),
@@ -81,7 +82,7 @@ static const struct fill receive[] = {
 	ONE(RFCTL, IXGBE_RFCTL_RSC_DIS | IXGBE_RFCTL_NFSW_DIS | IXGBE_RFCTL_NFSR_DIS),
 };
 
-/* With RTTDCS.ARBDIS set, 4.6.8. */
+/* 4.6.8: these may change only while RTTDCS.ARBDIS is set. */
 static const struct fill transmit[] = {
 	ONE(DTXMXSZRQ, IXGBE_DTXMXSZRQ_MAX_BYTES), /* 1 MiB of requests, 4.6.11.3.4 */
 	ONE(TXPBSIZE, IXGBE_FIELD_PREP(IXGBE_TXPBSIZE_SIZE, TX_BUFFER_KB)),
@@ -89,7 +90,7 @@ static const struct fill transmit[] = {
 	/* The buffer less the largest frame, 4.6.11.3.4. */
 	ONE(TXPBTHRESH, TX_BUFFER_KB - TX_FRAME_MAX_KB),
 	FROM(TXPBTHRESH, 1, 0),
-	ONE(MTQC, 0), /* one class, no pools */
+	ONE(MTQC, 0), /* one traffic class, no pools */
 	ONE(RTTUP2TC, 0),
 	ALL(RTTDT2C, 0),
 	ALL(RTTPT2C, 0),
@@ -128,7 +129,7 @@ int init_bus_master_set(struct ixgbe *nic, bool on)
 
 /* ---- Reset ---- */
 
-/* Whether requests of ours are on the bus still. */
+/* Whether requests of the device are still on the bus. Unreadable counts as yes. */
 static bool transactions_pending(struct ixgbe *nic)
 {
 	uint8_t status;
@@ -144,7 +145,8 @@ static bool transactions_pending(struct ixgbe *nic)
 	return true;
 }
 
-/* Section 5.2.5.3.2: after it the device sends no more requests. */
+/* Section 5.2.5.3.2: before a reset the device stops sending requests, and those on the bus come to
+ * their end. */
 static int master_disable(struct ixgbe *nic)
 {
 	int err;
@@ -157,32 +159,33 @@ static int master_disable(struct ixgbe *nic)
 	port_log(nic, IXGBE_LOG_WARNING, "the device did not end its DMA in time; flushing it");
 	if (transactions_pending(nic))
 		return -ETIMEDOUT;
-	/* The data path is flushed by looping it back to a receiver that is off. */
+	/* 5.2.5.3.2: transmit data that is stuck is looped back to a receiver that is off, and
+	 * gone. */
 	reg_set(nic, IXGBE_HLREG0, IXGBE_HLREG0_LPBK);
 	reg_clear(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
 	reg_set(nic, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
-	reg_read(nic, IXGBE_GCR_EXT); /* the write has arrived: the time begins */
+	reg_read(nic, IXGBE_GCR_EXT); /* the time begins when the write has arrived */
 	wait_us(FLUSH_US);
 	reg_clear(nic, IXGBE_HLREG0, IXGBE_HLREG0_LPBK);
 	reg_clear(nic, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
 	return 0;
 }
 
-/* The last means, 4.2.1.5: it ends DMA that nothing else ended. */
+/* Section 4.2.1.5, the last means: ends DMA that nothing else ended. */
 static int function_reset(struct ixgbe *nic)
 {
 	int err;
 
 	port_log(nic, IXGBE_LOG_WARNING, "the device cannot be flushed; resetting the function");
 	err = nic->backend->ops->reset(nic->backend);
-	if (!err) /* registers answer */
+	if (!err) /* registers have to answer again */
 		err = init_bus_master_set(nic, false);
 	return err ? err : irq_connect(nic);
 }
 
 static int software_reset(struct ixgbe *nic)
 {
-	/* Section 4.2.1.6.1; nothing may be read or written for a millisecond. */
+	/* 4.2.1.6.1, 8.2.3.1.1: no register may be touched for a millisecond after RST. */
 	reg_set(nic, IXGBE_CTRL, IXGBE_CTRL_RST);
 	wait_us(RESET_ACCESS_US);
 	return reg_wait(nic, IXGBE_CTRL, IXGBE_CTRL_RST, 0, WAIT_LIMIT_US);
@@ -192,9 +195,9 @@ int init_reset(struct ixgbe *nic)
 {
 	int err;
 
-	irq_mask_all(nic); /* 4.6.3.1: before and after */
+	irq_mask_all(nic); /* 4.6.3.1: interrupts are off before a reset, and again after it */
 	err = init_receiver_set(nic, false);
-	if (err && err != -ETIMEDOUT) /* a stuck receive path is what resets are for */
+	if (err && err != -ETIMEDOUT) /* a reset frees a receive path that is stuck */
 		return err;
 	err = rings_end_all(nic);
 	if (err && err != -ETIMEDOUT)
@@ -205,8 +208,8 @@ int init_reset(struct ixgbe *nic)
 	if (err)
 		return err;
 
-	/* Twice: the second clears what completions that came after the first have
-	 * done to the device (5.2.5.3.2). */
+	/* DEVIATION(double-reset): 5.2.5.3.2 asks for a second reset only where the master disable
+	 * failed. A completion that arrives between the two would otherwise leave its traces. */
 	err = software_reset(nic);
 	if (!err)
 		err = software_reset(nic);
@@ -215,7 +218,8 @@ int init_reset(struct ixgbe *nic)
 	wait_us(RESET_SETTLE_US);
 	irq_mask_all(nic);
 
-	/* 4.6.3: the EEPROM's values are in the registers, and the DMA unit is ready. */
+	/* 4.6.3: registers are the driver's when the EEPROM's values are in them and the DMA unit
+	 * is ready. */
 	err = reg_wait(nic, IXGBE_EEC, IXGBE_EEC_AUTO_RD, IXGBE_EEC_AUTO_RD, WAIT_LIMIT_US);
 	if (err)
 		return err;
@@ -227,13 +231,14 @@ int init_reset(struct ixgbe *nic)
 
 void init_configure(struct ixgbe *nic)
 {
-	/* Firmware leaves the link to us; no snoop off, as 4.6.7 asks of all. */
+	/* DRV_LOAD tells firmware to leave the link to the driver. 4.6.7: no-snoop has to be off.
+	 */
 	reg_set(nic, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD | IXGBE_CTRL_EXT_NS_DIS);
 
 	FILL(nic, clears);
 	FILL(nic, receive);
-	/* 8.2.3.8.8: CRC off the frame in both places alike, and the three bits that
-	 * are not as the device wakes up with. */
+	/* 8.2.3.8.8: RDRXCTL and HLREG0 have to agree on the CRC. RSCFRSTSIZE has to be 0, RSCACKC
+	 * and FCOE_WRFIX 1: all three are otherwise after a reset. */
 	reg_change(nic, IXGBE_RDRXCTL, IXGBE_RDRXCTL_RSCFRSTSIZE,
 		   IXGBE_RDRXCTL_CRCSTRIP | IXGBE_RDRXCTL_RSCACKC | IXGBE_RDRXCTL_FCOE_WRFIX);
 	reg_change(nic, IXGBE_HLREG0, IXGBE_HLREG0_LPBK,
@@ -264,14 +269,15 @@ int init_receiver_set(struct ixgbe *nic, bool on)
 {
 	int err;
 
-	/* 4.6.7: a frame that comes in while RXEN changes can hang the receive DMA.
-	 * The security unit in front of it holds frames back meanwhile. */
+	/* 4.6.7: RXEN changes only while no frame is on its way. RX_DIS makes the security unit,
+	 * which is in front of the receiver, hold frames back; SECRX_RDY says that the way is
+	 * empty. */
 	reg_set(nic, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS);
 	err = reg_wait(nic, IXGBE_SECRXSTAT, IXGBE_SECRXSTAT_SECRX_RDY, IXGBE_SECRXSTAT_SECRX_RDY,
 		       SECRX_LIMIT_US);
 	if (err == 0 && on)
 		reg_set(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
-	if (!on) /* also when it hangs: a reset follows */
+	if (!on) /* even if the way does not empty: a reset follows */
 		reg_clear(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
 	reg_clear(nic, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS);
 	return err;

@@ -7,10 +7,10 @@
  *     transmit queue q ── IVAR ──────► vector q        (when asked for)
  *     link, module, ECC ─ IVAR_MISC ─► vector n     ── eventfd n
  *
- * GPIE.EIAME with EIAM masks a vector as it fires, EIAC clears its cause: nothing has
- * to be read or written in between, and a queue is armed by one write. A
- * cause that comes while masked stays in EICR and fires on arming (7.3.1.3).
- * The other causes are read from EICR, which with GPIE.OCD clears only them.
+ * GPIE.EIAME with EIAM masks a vector as it fires, and EIAC clears its cause. No register is
+ * accessed for a queue until it is armed again, by one write. A cause that comes while masked
+ * stays in EICR and fires on arming (7.3.1.3). The other causes are read from EICR; with GPIE.OCD
+ * that read clears them and leaves those of the queues.
  */
 #include "parts.h"
 
@@ -31,8 +31,7 @@
 struct ixgbe_irq {
 	uint32_t count; /* vectors: queues and one */
 	int fd[VECTORS_MAX];
-	/* Two queue pairs share a register, and irq_tx_set may be called by
-	 * the threads of both. */
+	/* Two queue pairs share a register, and the threads of both call ixgbe_irq_tx_set. */
 	pthread_mutex_t ivar_lock;
 	uint32_t ivar[IXGBE_QUEUES_MAX / 2];
 };
@@ -87,11 +86,11 @@ void irq_free(struct ixgbe *nic)
 
 void irq_mask_all(struct ixgbe *nic)
 {
-	/* 8.2.3.5.4: bit 31 is reserved. The *_EX registers are the other vectors. */
+	/* 8.2.3.5.4: bit 31 is reserved. The vectors that have no bit here are in EIMC_EX. */
 	reg_write(nic, IXGBE_EIMC, IXGBE_EICR_ALL);
 	reg_write(nic, IXGBE_AT(EIMC_EX, 0), UINT32_MAX);
 	reg_write(nic, IXGBE_AT(EIMC_EX, 1), UINT32_MAX);
-	reg_read(nic, IXGBE_EIMS); /* they have arrived */
+	reg_read(nic, IXGBE_EIMS); /* returns when the writes have arrived */
 }
 
 static uint32_t eitr_value(uint32_t us)
@@ -103,7 +102,7 @@ static uint32_t eitr_value(uint32_t us)
 	       IXGBE_EITR_CNT_WDIS;
 }
 
-/* The byte of IVAR that says where queue `queue` of a direction interrupts (8.2.3.5.16). */
+/* The byte of IVAR that gives a queue its vector (8.2.3.5.16). */
 static uint32_t ivar_entry(uint16_t queue, bool tx)
 {
 	uint32_t shift = 16u * (queue & 1) + (tx ? 8 : 0);
@@ -135,7 +134,7 @@ void irq_configure(struct ixgbe *nic)
 	reg_write(nic, IXGBE_IVAR_MISC,
 		  IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_OTHER, other) | IXGBE_IVAR_MISC_OTHER_VALID);
 
-	/* 8.2.3.4.15: of the PCI exceptions, reads that nobody completed. */
+	/* 8.2.3.4.15: of the PCI exceptions only reads that nobody completed interrupt. */
 	reg_write(nic, IXGBE_PICAUSE, IXGBE_PIENA_TO);
 	reg_write(nic, IXGBE_PIENA, IXGBE_PIENA_TO);
 

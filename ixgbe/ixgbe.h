@@ -3,8 +3,8 @@
  * libixgbe: a driver for the Intel 82599 10-gigabit NIC, in user space.
  *
  * One `struct ixgbe` is one port. It is reached through a backend: the kernel's
- * VFIO, or a vfio-user server. The library knows nothing of what happens to the
- * frames: no sockets, no interfaces. It never prints and never exits.
+ * VFIO, or a vfio-user server. The library has no sockets and no interfaces for
+ * the frames; they are the caller's. It never prints and never exits.
  *
  *     ixgbe_open ─ ixgbe_pool_new ─ ixgbe_start ─ rx/tx bursts ─ ixgbe_stop ─ ixgbe_close
  *
@@ -15,13 +15,13 @@
  * until it frees or transmits them; transmitted buffers return to their own pool
  * when the NIC has sent them.
  *
- * Threads. Each queue pair and each pool belongs to one thread at a time.
- * Everything that takes `struct ixgbe *` belongs to one control thread, except
- * ixgbe_irq_arm(), which the queue's thread calls. Counters may be read by any
- * thread.
+ * Threads. Each queue pair and each pool belongs to one thread at a time. The
+ * functions that take `struct ixgbe *` belong to one control thread, except
+ * ixgbe_irq_arm() and ixgbe_irq_tx_set(), which the thread of that queue may call at
+ * any time. Counters may be read by any thread.
  *
- * Errors. Functions return 0 or a negative errno; what is an output stays
- * untouched on failure. -ENODEV: the device is gone (reads all ones).
+ * Errors. Functions return 0 or a negative errno; outputs stay untouched on
+ * failure. -ENODEV: the device is gone (reads all ones).
  * -ETIMEDOUT: the hardware did not answer by its deadline. Functions that users
  * meet at start-up also fill a `struct ixgbe_why`: one line that says what
  * failed, why, and what to do.
@@ -55,8 +55,8 @@ struct ixgbe_why {
 	char text[320];
 };
 
-/* Fills `why`, which may be NULL, and returns `error`: for callers that explain failures of their
- * own in the same way. */
+/* Fills `why`, which may be NULL, and returns `error`. Callers explain failures of their own with
+ * it too. */
 IXGBE_API int ixgbe_why_fill(struct ixgbe_why *why, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -97,16 +97,16 @@ IXGBE_API int ixgbe_open(const char *nic, const struct ixgbe_options *options, s
 IXGBE_API void ixgbe_close(struct ixgbe *nic);
 
 /*
- * Sets up all rings (receive queue n is filled from rx_pool[n]), enables
- * receiver and transmitter, and starts link set-up if the administrative state
- * is up (sections 4.6.7, 4.6.8). Does not wait for the link.
- * A pool that feeds a receive queue must hold more buffers than its ring.
+ * Sets up all rings (receive queue n is filled from rx_pool[n]) and enables transmitter, receiver
+ * and the vector of other causes (sections 4.6.7, 4.6.8). The link is not touched: see
+ * ixgbe_link_set_admin. A pool that feeds a receive queue must hold more buffers than its ring.
  */
 IXGBE_API int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[],
 			  struct ixgbe_why *why);
 
-/* Quiesces DMA in the order of sections 4.5.9, 4.6.7.1.2 and 4.6.8.1.2, and gives every buffer in
- * a ring back to its pool. The queues' threads have left the queues before. */
+/* Ends DMA in the order of sections 4.5.9, 4.6.7.1.2 and 4.6.8.1.2, gives every buffer in a ring
+ * back to its pool, and resets the device. The queues' threads have left the queues before. A link
+ * that was up goes down and comes up again. */
 IXGBE_API int ixgbe_stop(struct ixgbe *nic);
 
 /* ---- Link ---- */
@@ -116,7 +116,9 @@ struct ixgbe_link {
 	uint32_t speed_mbps; /* 0 while down */
 };
 
-/* Administrative state: down turns the laser off. Needs no ixgbe_start. */
+/* Administrative state, down after ixgbe_open. Up sets the link up and does not wait for it; down
+ * turns the laser off, or the transmitter of a copper cable. Needs no ixgbe_start, and holds over
+ * ixgbe_stop and ixgbe_start. */
 IXGBE_API int ixgbe_link_set_admin(struct ixgbe *nic, bool up);
 IXGBE_API int ixgbe_link_get(struct ixgbe *nic, struct ixgbe_link *out);
 /* Waits until the link is as wanted or the time is over: -ETIMEDOUT. */
@@ -175,9 +177,9 @@ IXGBE_API int ixgbe_irq_other_handle(struct ixgbe *nic);
 
 enum { IXGBE_BUS_REFUSED = 1u << 0, IXGBE_BUS_TIMEOUT = 1u << 1 };
 /*
- * What the bus did to accesses of the NIC's own since the last call, a set of IXGBE_BUS_*; or
+ * Accesses to memory that the NIC tried in vain since the last call: a set of IXGBE_BUS_*, or
  * -errno. REFUSED: an IOMMU kept the NIC from memory that is not ours. TIMEOUT: a read had no
- * answer. The driver asks for no such access, so the NIC is broken, or not the driver's alone. A
+ * answer. The driver asks for no such access: the NIC is broken, or somebody else drives it too. A
  * write that an IOMMU drops leaves no trace in the NIC, and over the kernel's VFIO a second refusal
  * shows only after a reset (bus.c says why). Cheap enough for once a second, not for once a frame.
  */
@@ -185,8 +187,8 @@ IXGBE_API int ixgbe_bus_errors(struct ixgbe *nic);
 
 /* ---- Buffers ---- */
 
-/* What the library knows of a DMA buffer. It lives outside DMA memory: the
- * device cannot reach it. */
+/* A DMA buffer as the library knows it. This record is in ordinary memory, which the device
+ * cannot reach. */
 struct ixgbe_buf {
 	uint8_t *data;   /* first byte of the buffer */
 	ixgbe_iova iova; /* of the same byte */
@@ -326,9 +328,9 @@ IXGBE_API uint64_t ixgbe_stats_value(const struct ixgbe *nic, size_t i);
 
 /* "vfio" or "vfio-user". */
 IXGBE_API const char *ixgbe_backend_name(const struct ixgbe *nic);
-/* PCI identity: device ID, revision. */
+/* The PCI device ID, 0x10fb for most. */
 IXGBE_API uint16_t ixgbe_device_id(const struct ixgbe *nic);
-/* Calls `row` for every register that can be read without side effect. */
+/* Calls `row` for each register that a read does not change. */
 IXGBE_API int ixgbe_registers_dump(struct ixgbe *nic,
 				   void (*row)(void *ctx, const char *name, uint32_t offset,
 					       uint32_t value),

@@ -2,12 +2,11 @@
 /*
  * The link: 10 Gb/s over the SFI lane to the module (section 4.6.4, 3.7).
  *
- * Bringing it up is the laser on, AUTOC and AUTOC2 set to 10 Gb/s serial, and a
- * restart. UNWRITTEN(pipeline): a restart alone does not reset the whole pipeline behind AUTOC; it
- * has to see the mode change, so the top bit of LMS is toggled, the state machine is waited for,
- * and the mode is written again. Firmware watches these registers too (its link establishment works
- * on them while no driver is there), so they are changed only under the MAC_CSR semaphore, and not
- * at all while firmware vetoes it.
+ * To bring it up, AUTOC and AUTOC2 are set to 10 Gb/s serial with a restart, and the laser goes on.
+ * UNWRITTEN(pipeline): a restart resets the whole pipeline behind AUTOC only when the mode changes.
+ * The top bit of LMS is toggled, the state machine is waited for, and the mode is written again.
+ * Firmware sets up the link with these registers while no driver is there. They are changed only
+ * under the MAC_CSR semaphore, and not at all while firmware vetoes it.
  */
 #include "parts.h"
 #include "wait.h"
@@ -39,8 +38,8 @@ static void laser_set(struct ixgbe *nic, bool on)
 	wait_us(LASER_DARK_US);
 }
 
-/* BOARD(rate): SDP5 is RS0, by which optics of two rates are told which one: high is 10 Gb/s. With
- * others the pin stays as the EEPROM has it. */
+/* BOARD(rate): SDP5 is RS0, which tells optics of two rates which one to use: high is 10 Gb/s. With
+ * other modules the pin stays as the EEPROM has it. */
 static void rate_select(struct ixgbe *nic)
 {
 	if (nic->sfp_two_rates)
@@ -61,7 +60,8 @@ static void mode_restart(struct ixgbe *nic)
 	autoc = IXGBE_FIELD_SET(IXGBE_AUTOC_LMS, autoc, IXGBE_AUTOC_LMS_10G_SERIAL);
 	autoc |= IXGBE_AUTOC_RESTART_AN;
 	reg_write(nic, IXGBE_AUTOC, autoc ^ LMS_TOP_BIT);
-	/* Any state but 0; if it never leaves it, the second write restarts it anyway. */
+	/* The state machine has seen the change when it leaves state 0. If it stays there, the
+	 * second write restarts it all the same. */
 	while (!(reg_read(nic, IXGBE_ANLP1) & IXGBE_ANLP1_AN_STATE) && wait_now_us() < end)
 		wait_us(LINK_POLL_US);
 	reg_write(nic, IXGBE_AUTOC, autoc);
@@ -84,7 +84,8 @@ int link_apply(struct ixgbe *nic)
 			 "management firmware holds the link; it stays as it is");
 		return 0;
 	}
-	/* Off in both cases: a partner that sees the light go and come starts anew with us. */
+	/* The laser goes off in both cases: a partner that sees the light go and come starts anew.
+	 */
 	laser_set(nic, false);
 	if (!nic->admin_up && nic->sfp != IXGBE_SFP_DA)
 		return 0;

@@ -19,7 +19,7 @@ int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to
 /* Stops DMA and resets the device; interrupts are off and nothing else is set up
  * afterwards (sections 4.6.3.2, 4.2.1.6, 5.2.5.3.2). -ETIMEDOUT, -ENODEV. */
 int init_reset(struct ixgbe *nic);
-/* Everything that is written once after a reset and does not depend on queues. */
+/* Writes everything that is written once after a reset, but rings. */
 void init_configure(struct ixgbe *nic);
 /* Opens and closes the receiver around RXCTRL.RXEN (section 4.6.7). */
 int init_receiver_set(struct ixgbe *nic, bool on);
@@ -63,8 +63,8 @@ int sfp_identify(struct ixgbe *nic);
 int sfp_setup(struct ixgbe *nic);
 /* Brings the link to the administrative state. */
 int link_apply(struct ixgbe *nic);
-/* Another module, or none any more: reads it, which takes up to 300 ms, and sets the link up for
- * it. */
+/* A module was plugged in or pulled out: reads it, which takes up to 300 ms, and sets the link
+ * up for it. */
 int link_module_changed(struct ixgbe *nic);
 
 /* ---- filters.c ---- */

@@ -8,10 +8,10 @@
  *     close  reset, and everything goes back
  *
  * One rule holds the states together: a port that is not started has just been
- * reset and configured, so start needs no reset of its own, and a fault is
- * cured by stop and start. A device that could not be reset is no bus master, and the
- * next start tries again. Settings (addresses, filters, MTU, link) live in
- * `struct ixgbe` and go to the device at once; port_reset() writes them again.
+ * reset and configured. Start needs no reset of its own, and stop and start cure a
+ * fault. A device that could not be reset is no bus master, and the next start resets it
+ * again. Settings (addresses, filters, MTU, link) are kept in `struct ixgbe` and written to
+ * the device at once; port_reset() writes them again.
  */
 #include "ixgbe/tables/desc.h"
 #include "parts.h"
@@ -128,7 +128,7 @@ static int port_reset(struct ixgbe *nic)
 		err = link_apply(nic);
 	nic->reset_failed = err != 0;
 	if (err)
-		init_bus_master_set(nic, false); /* whatever it still does, it does no DMA */
+		init_bus_master_set(nic, false); /* it does no DMA, whatever else it does */
 	return err;
 }
 
@@ -146,7 +146,7 @@ static int bus_set(struct ixgbe *nic, bool master, struct ixgbe_why *why)
 /* From whatever state the device is in to that of a port that is not started. */
 static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 {
-	/* Registers answer, and nothing that was left in the rings is fetched yet. */
+	/* Lets registers answer, and keeps the device from rings that somebody left in it. */
 	int err = bus_set(nic, false, why);
 
 	if (err)
@@ -246,12 +246,12 @@ int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options
 	err = memory_new(nic, why);
 	if (err)
 		goto fail_device;
-	(void)ixgbe_bus_errors(nic); /* those of before are not this driver's */
+	(void)ixgbe_bus_errors(nic); /* forgets errors from before this driver */
 	*out = nic;
 	return 0;
 
 fail_device:
-	/* Whatever step that was: its advice would be wrong. */
+	/* A device that is gone makes any step fail, and that step's advice is wrong. */
 	if (port_gone(nic))
 		err = ixgbe_why_fill(
 			why, -ENODEV,

@@ -198,6 +198,7 @@ static int tx_enable(struct ixgbe *nic, uint16_t q)
 
 	txq_prepare(nic->txq[q]);
 	tx_program(nic, q);
+	/* 4.6.8.1: the queue is the NIC's when ENABLE reads as set, no tail before. */
 	reg_write(nic, txdctl, TXDCTL_VALUE | IXGBE_TXDCTL_ENABLE);
 	return reg_wait(nic, txdctl, IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE, ENABLE_LIMIT_US);
 }

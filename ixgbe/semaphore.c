@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the driver shares with firmware and with the driver of the other port:
- * EEPROM, PHY (the module's I2C bus) and the MAC's link registers (section 10.5.4).
+ * Locks on hardware that firmware and the other port's driver use too: EEPROM, PHY
+ * (the module's I2C bus) and the MAC's link registers (section 10.5.4).
  *
- * Three locks lie in each other. SWSM.SMBI is between drivers, SWSM.SWESMBI
- * between software and firmware; both together guard SW_FW_SYNC, whose bits say
- * who has which resource. Only the bits in SW_FW_SYNC are held for long.
+ * There are three locks, each inside the one before. SWSM.SMBI is between drivers,
+ * SWSM.SWESMBI between software and firmware. Both together guard SW_FW_SYNC, whose
+ * bits say who has which resource. Only the bits in SW_FW_SYNC are held for long.
  *
- * An owner that died holds its lock for ever. The datasheet's answer, and ours:
- * after a time in which every live owner would have let go, take it over.
+ * An owner that died holds its lock for ever. 10.5.4: a lock that is held for longer
+ * than any live owner would hold it is taken over.
  */
 #include "parts.h"
 #include "wait.h"
@@ -28,7 +28,7 @@ static int guard_take(struct ixgbe *nic)
 {
 	int err;
 
-	/* A read that finds SMBI clear has set it and owns it. */
+	/* A read that returns SMBI clear also sets it: the reader owns the lock. */
 	err = reg_wait(nic, IXGBE_SWSM, IXGBE_SWSM_SMBI, 0, SMBI_LIMIT_US);
 	if (err == -ETIMEDOUT) {
 		port_log(nic, IXGBE_LOG_WARNING,
@@ -39,7 +39,7 @@ static int guard_take(struct ixgbe *nic)
 	if (err)
 		return err;
 
-	/* SWESMBI stays clear while firmware is in. */
+	/* A write does not set SWESMBI while firmware has the lock. */
 	for (uint64_t end = wait_now_us() + SMBI_LIMIT_US;;) {
 		reg_set(nic, IXGBE_SWSM, IXGBE_SWSM_SWESMBI);
 		if (reg_read(nic, IXGBE_SWSM) & IXGBE_SWSM_SWESMBI)
@@ -85,7 +85,7 @@ int semaphore_take(struct ixgbe *nic, uint32_t resource)
 
 void semaphore_release(struct ixgbe *nic, uint32_t resource)
 {
-	/* Without the guard, if it cannot be had: better than holding on for ever. */
+	/* If the guard cannot be had, the bit is cleared without: held for ever would be worse. */
 	int err = guard_take(nic);
 
 	reg_clear(nic, IXGBE_SW_FW_SYNC, resource);

@@ -57,7 +57,7 @@ static bool bus_data(const struct ixgbe *nic)
 	return reg_read(nic, IXGBE_I2CCTL) & IXGBE_I2CCTL_DATA_IN;
 }
 
-/* One pulse of the clock with `data` on the line; what was on it while high. */
+/* One pulse of the clock with `data` on the line. Returns the line while the clock is high. */
 static bool bit(struct ixgbe *nic, bool data)
 {
 	bool seen;
@@ -94,7 +94,7 @@ static void bus_stop(struct ixgbe *nic)
 	wait_us(I2C_HALF_BIT_US);
 }
 
-/* Whether the module acknowledged it. */
+/* Whether the module acknowledged the byte. */
 static bool byte_out(struct ixgbe *nic, uint32_t byte)
 {
 	for (uint32_t mask = 0x80; mask; mask >>= 1)
@@ -112,8 +112,8 @@ static uint8_t byte_in(struct ixgbe *nic)
 	return (uint8_t)byte;
 }
 
-/* A module that was cut off in the middle of a byte holds the data line until it
- * has seen the rest of it. */
+/* A module that was cut off in the middle of a byte holds the data line until the clock
+ * has pulsed for the rest of the byte. */
 static void bus_clear(struct ixgbe *nic)
 {
 	for (int i = 0; i < 9; i++)
@@ -192,9 +192,9 @@ enum ixgbe_sfp ixgbe_sfp_type(const struct ixgbe *nic)
 	return nic->sfp;
 }
 
-/* ---- The EEPROM's settings for it ---- */
+/* ---- The EEPROM's settings for the module ---- */
 
-/* The section for this module; 0: the EEPROM has none, and the defaults do. */
+/* The section for this module; 0: the EEPROM has none, and the defaults will do. */
 static int setup_find(struct ixgbe *nic, uint16_t *section)
 {
 	bool copper = nic->sfp == IXGBE_SFP_DA && !nic->sfp_limiting;

@@ -2,10 +2,10 @@
 /*
  * Statistics, under the names and in the order of `ethtool -S` on the in-kernel driver.
  *
- * Three sources: the device's counters (they clear on read and stick at their
- * maximum, section 8.2.3.23, so they are added up here), the queues' own counters,
- * and what the hardware cannot have or the driver never does, which is zero as it is
- * there. The control thread adds; any thread reads, so everything is a relaxed atomic.
+ * There are two sources: the device's counters, which clear on read and stick at their
+ * maximum (section 8.2.3.23) and are added up here, and the queues' own counters. The
+ * other names are of things that the hardware lacks or the driver never does: always zero.
+ * One thread adds to a counter, any thread reads it: all are relaxed atomics.
  */
 #include "parts.h"
 #include "queues/queue.h"
@@ -76,7 +76,7 @@ static const struct hw_source hw_source[HW_COUNTERS] = {
 enum source {
 	ZERO,
 	HW,       /* one of the above */
-	HW_RX,    /* rx_pkts_nic: GPRC less what the packet buffer then had no room for */
+	HW_RX,    /* rx_pkts_nic: GPRC less the frames that the packet buffer had no room for */
 	HW_ERROR, /* rx_errors: CRC and length */
 	RXQ,      /* the sum of a counter over the receive queues */
 	TXQ,
@@ -207,7 +207,7 @@ static int read_and_add(struct ixgbe *nic, size_t first, size_t end)
 
 	for (size_t i = first; i < end; i++)
 		read[i] = hw_read(nic, &hw_source[i]);
-	if (port_gone(nic)) /* then what was read was ones */
+	if (port_gone(nic)) /* the counters read as ones */
 		return -ENODEV;
 	for (size_t i = first; i < end; i++)
 		atomic_fetch_add_explicit(&nic->stats->hw[i], read[i], memory_order_relaxed);

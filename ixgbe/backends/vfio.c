@@ -29,11 +29,11 @@
 
 /* The narrowest IOMMUs reach 39 bits, and not all kernels say so. */
 #define IOVA_LAST_MAX ((UINT64_C(1) << 39) - 1)
-/* What is surely there on x86: below the window of message signalled interrupts. */
+/* Without a word of the kernel: what every x86 has, below the window of MSI. */
 #define IOVA_LAST_DEFAULT UINT64_C(0xfedfffff)
 /* Enough for every pool of a port: a range of this size is not worth looking for another. */
 #define IOVA_RANGE_ENOUGH_BYTES (UINT64_C(1) << 30)
-/* What a port with one queue pins, roughly: tried at open, where it can be explained. */
+/* About as much as a port with one queue pins. */
 #define MEMLOCK_PROBE_BYTES (UINT64_C(32) << 20)
 #define VECTORS_MAX         64u
 
@@ -250,7 +250,7 @@ static int vfio_irq_set(struct ixgbe_backend *backend, const int *eventfd, uint3
 	arg.set.count = count;
 	memcpy(arg.set.data, eventfd, count * sizeof(int));
 	err = vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &arg.set);
-	return err > 0 ? -ENOSPC : err; /* positive: as many vectors as there could be */
+	return err > 0 ? -ENOSPC : err; /* positive: the kernel has only so many vectors */
 }
 
 static int vfio_reset(struct ixgbe_backend *backend)
@@ -329,8 +329,8 @@ static int open_group(struct vfio *vfio, const char *dev, const struct vfio_pci 
 	return 0;
 }
 
-/* Keeps the range if it is better than the best so far: the first, lowest, that is large
- * enough, or else the largest. */
+/* Keeps the range if it is better than those before: the first that is large enough is best, and
+ * without one the largest. */
 static void consider_range(struct vfio *vfio, struct vfio_iova_range range, uint64_t *best)
 {
 	uint64_t last = range.end < IOVA_LAST_MAX ? range.end : IOVA_LAST_MAX;
@@ -391,7 +391,8 @@ static int read_ranges(struct vfio *vfio)
 	return err;
 }
 
-/* Pins what a small port pins and lets it go again: later, nobody could say why it failed. */
+/* Pins as much as a small port, and lets go again. Here a failure can be explained; later it would
+ * be any map's -ENOMEM. */
 static int probe_memlock(struct vfio *vfio, struct ixgbe_why *why)
 {
 	const size_t len = MEMLOCK_PROBE_BYTES;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A PCI function by name: what sysfs says of it before it is opened. */
+/* A PCI function by its name, looked up in sysfs before it is opened. */
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -9,8 +9,8 @@
 
 #include "vfio.h"
 
-/* Whether `text` has the shape of `pattern`, where x is a hexadecimal digit, 1 one that
- * fits a device's upper digit (0, 1), and 7 an octal one. */
+/* Whether `text` has the shape of `pattern`: x stands for a hexadecimal digit, 1 for 0 or 1, 7 for
+ * an octal digit. */
 static bool has_shape(const char *text, const char *pattern)
 {
 	for (; *pattern; pattern++, text++) {

@@ -2,14 +2,13 @@
 /*
  * The backend for a device that another process serves over vfio-user.
  *
- * One connection, one lock: whoever holds it sends a message and, unless it is posted, waits for
- * the reply, so replies need no matching beyond a check. Register writes are posted; the server
- * handles messages in order, which makes a read the flush that PCI Express has. Areas of BAR 0
- * that the server lets us map are read and written there, without messages.
+ * One connection has one lock. Its holder sends a message and, unless it is posted, waits for the
+ * reply: the next reply is the one, which is checked. Register writes are posted. The server
+ * handles messages in order, so a read flushes the writes before it, as on PCI Express. Areas of
+ * BAR 0 that the server lets us map are read and written there, without messages.
  *
- * The server may ask, too: for memory, while we wait for a reply of its. It gets what it could
- * reach by itself, in what we mapped for it, and is refused the rest, which is counted: we are the
- * IOMMU of this device.
+ * The server may ask for memory while we wait for its reply. It gets memory that is mapped for the
+ * device. The rest is refused and counted: we are the IOMMU of this device.
  *
  * The server is not trusted. Every wait has a deadline; the first thing that goes wrong on the
  * connection (closed, silent, out of step) makes the device gone for good: reads are all ones and
@@ -44,8 +43,8 @@
 
 #define ALL_ONES UINT32_MAX
 
-/* IOVAs: no IOMMU is in the way, so any width that hardware has too. Page 0 stays free, as a
- * descriptor of zeros should find nothing. */
+/* There is no IOMMU that limits IOVAs; 39 bits are what hardware has. A descriptor of zeros finds
+ * nothing, since page 0 stays free. */
 #define IOVA_FIRST 0x1000ull
 #define IOVA_LAST  0x7fffffffffull
 
@@ -65,9 +64,9 @@ struct memory {
 
 struct client {
 	struct ixgbe_backend backend;
-	pthread_mutex_t lock; /* of all below but what never changes after open */
+	pthread_mutex_t lock; /* for everything below that changes after open */
 	_Atomic bool gone;
-	bool can_reset; /* never changes after open, as the windows */
+	bool can_reset; /* this and the windows do not change after open */
 	bool irqs_on;
 	_Atomic uint32_t refused; /* accesses of the device to other memory */
 	struct memory *memory;
@@ -118,7 +117,8 @@ static uint8_t *memory_at(const struct client *c, uint64_t iova, uint64_t len)
 	return NULL;
 }
 
-/* What the server asks for: 0, or the error to answer with. `*part`, `*parts`: its answer. */
+/* Carries out what the server asks for. `part` and `*parts` are the answer; returns 0, or the error
+ * to answer with. */
 static uint32_t serve(struct client *c, const struct vu_message *asked,
 		      struct vu_dma_access *access, struct iovec part[2], uint32_t *parts)
 {
@@ -168,7 +168,7 @@ static int await(struct client *c, uint16_t command, uint16_t id, struct vu_mess
 			break;
 		err = serve_message(c, reply);
 		vu_message_close(reply);
-		if (!err && vu_now_ns() >= deadline) /* it asks without end */
+		if (!err && vu_now_ns() >= deadline) /* a server that asks without end */
 			err = -ETIMEDOUT;
 		if (err)
 			break;
@@ -379,7 +379,7 @@ static int client_dma_unmap(struct ixgbe_backend *backend, ixgbe_iova iova, size
 	int err;
 
 	pthread_mutex_lock(&c->lock);
-	memory_forget(c, iova, len); /* whatever the server says: it is about to be no more */
+	memory_forget(c, iova, len); /* even if the server refuses: the caller frees the memory */
 	err = command(c, VU_DMA_UNMAP, &unmap, sizeof(unmap), NULL, 0, 0);
 	pthread_mutex_unlock(&c->lock);
 	return err;
@@ -476,7 +476,7 @@ static void client_close(struct ixgbe_backend *backend)
 	client_free(c);
 }
 
-/* What went wrong while the server was asked for `what`. */
+/* Fills `why` for an error of the exchange named `what`. */
 static int explain(struct client *c, struct ixgbe_why *why, const char *name, const char *what,
 		   int err)
 {
@@ -561,8 +561,8 @@ static int negotiate(struct client *c, const char *name, struct ixgbe_why *why)
 }
 
 /*
- * Maps one area of BAR 0. What cannot be mapped is reached by message instead; so is a file that
- * does not let itself be sealed, which the server could take from under us.
+ * Maps one area of BAR 0. An area that cannot be mapped is reached by messages. So is an area of a
+ * file without a seal against shrinking: the server could take its pages away under us.
  */
 static void window_add(struct client *c, int fd, uint64_t base, const struct vu_area *area)
 {
@@ -575,7 +575,7 @@ static void window_add(struct client *c, int fd, uint64_t base, const struct vu_
 	    area->size % PAGE_BYTES != 0 || base % PAGE_BYTES != 0)
 		return;
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-	seals = fcntl(fd, F_GET_SEALS); /* or its owner did it */
+	seals = fcntl(fd, F_GET_SEALS); /* the server may have sealed it */
 	if (seals < 0 || !(seals & F_SEAL_SHRINK))
 		return;
 	if (fstat(fd, &st) || st.st_size < 0 || area->offset > UINT64_MAX - base ||

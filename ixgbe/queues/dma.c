@@ -2,15 +2,15 @@
 /*
  * DMA memory: sealed memfds, and the IOVAs they are mapped at.
  *
- * A file descriptor, because a vfio-user server maps the memory too; sealed, so that
- * neither side can shrink the file under the other; huge pages for large areas when the
+ * The memory has a file descriptor, because a vfio-user server maps it too. The file is
+ * sealed: neither side can shrink it under the other. Large areas have huge pages when the
  * machine has some, since an IOMMU pays dearly for 4 KiB pages. All pages exist before the
  * first frame does.
  *
- * An area's IOVA is the lowest place where it fits: the areas in use are a list in
- * ascending order, and the gaps between them are what is free. There are a few areas per
- * queue, so a list is enough. Between two areas at least one page stays unmapped, for a
- * device that runs over the end of one; page 0 stays unmapped for address 0.
+ * An area's IOVA is the lowest place where it fits. The areas in use are a list in
+ * ascending order, and the gaps between them are free. There are a few areas per queue, so a
+ * list is enough. Between two areas at least one page stays unmapped, to catch a device that
+ * runs over the end of one. Page 0 stays unmapped to catch address 0.
  */
 #include <assert.h>
 #include <errno.h>

@@ -3,9 +3,8 @@
  * Memory that the device can reach. Internal to libixgbe.
  *
  * Areas are sealed memfds (huge pages when there are any), mapped once for us and
- * once for the device at an IOVA that the allocator picks, low and ascending,
- * within the backend's range: an IOVA must fit the IOMMU's width, so it is
- * never a virtual address.
+ * once for the device. The allocator picks the IOVA, low and within the backend's
+ * range. It is never a virtual address: those do not fit an IOMMU's width.
  */
 #pragma once
 

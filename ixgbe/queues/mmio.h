@@ -2,8 +2,8 @@
 /*
  * Memory that both sides write: descriptors and doorbells. Internal to libixgbe.
  *
- * A descriptor half is one 64-bit load or store, so that a half is never torn and never
- * read twice. The order between halves, buffers and doorbells is explicit:
+ * A descriptor half is one 64-bit load or store: never torn and never read twice. The order
+ * between halves, buffers and doorbells is explicit:
  *
  *     software                              device
  *     write descriptors, buffers            read tail

@@ -4,7 +4,7 @@
  *
  * A pool is one DMA area cut into equal buffers, and a stack of those that are free. Last
  * in, first out: the buffer that is taken next was touched last and is still in the cache.
- * What we know of a buffer is in ordinary memory, where the device cannot reach it.
+ * Stack and records of the buffers are in ordinary memory, where the device cannot reach them.
  */
 #include <errno.h>
 #include <stdlib.h>

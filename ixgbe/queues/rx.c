@@ -12,9 +12,9 @@
  * pool runs dry the ring just holds less, and the NIC keeps the frames.
  *
  * Nothing beyond `fill` is looked at, whatever the NIC wrote there. A descriptor half is
- * loaded once; what is checked is the copy, and the buffer is the one that our own table
- * says, never an address from the ring. A frame's descriptors are taken when the last of
- * them is there, so that an unfinished frame needs no state: it is looked at again.
+ * loaded once, and the copy is checked. The buffer comes from our own table, never from an
+ * address in the ring. A frame's descriptors are taken when the last of them is done. There is
+ * no state for an unfinished frame: the next burst looks at it again.
  *
  * Most frames are one good descriptor: rx_simple() takes these, and rx_frame() all the others.
  */
@@ -57,12 +57,12 @@ struct ixgbe_rxq {
 	_Alignas(64) struct ixgbe_queue_counters counters;
 };
 
-/* ---- What the descriptor says of the frame ---- */
+/* ---- From a descriptor to a frame's flags ---- */
 
-/* What may be said of a frame, by RSS type (bits 3:0) and packet type (9:4: IPV4, IPV4E, IPV6,
- * IPV6E, TCP, UDP) of dword 0. A checksum can only be good or bad in a header that is there.
- * ERRATUM(udp-zero): UDP frames without a checksum are reported as errors, so an L4 error
- * says nothing for UDP. */
+/* The flags that a frame may have, by RSS type (bits 3:0) and packet type (9:4: IPV4, IPV4E, IPV6,
+ * IPV6E, TCP, UDP) of dword 0. A checksum is good or bad only in a header that is there.
+ * ERRATUM(udp-zero): the NIC reports an L4 error for UDP frames without a checksum, so RX_L4_BAD
+ * is not allowed for UDP. */
 #define RX_IPV4_ALLOWED (IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD | IXGBE_RX_IP_BAD)
 #define RX_TCP_ALLOWED  (IXGBE_RX_TCP | IXGBE_RX_L4_GOOD | IXGBE_RX_L4_BAD)
 #define RX_UDP_ALLOWED  (IXGBE_RX_UDP | IXGBE_RX_L4_GOOD)
@@ -84,9 +84,9 @@ struct ixgbe_rxq {
 static const uint16_t rx_allowed[RX_TYPE_MASK + 1] = {RX_TYPES256(0), RX_TYPES256(256),
 						      RX_TYPES256(512), RX_TYPES256(768)};
 
-/* What the NIC found, by bits of dword 2: the tag it stripped (VP), and how the checks went
- * (L4E and IPE, 31:30) that L4I and IPCS (6:5) say were made. Rotated by two, these are an
- * index. */
+/* The flags that the NIC found, by bits of dword 2: a tag was stripped (VP, 3), the checksums of
+ * L4 and IPv4 were checked (L4I and IPCS, 5 and 6) and were wrong (L4E and IPE, 30 and 31). Rotated
+ * by two, these bits are an index. */
 #define RX_L4E        (1u << 0)
 #define RX_IPE        (1u << 1)
 #define RX_VP         (1u << 5)
@@ -129,7 +129,7 @@ static inline uint32_t rx_len(uint64_t qword1)
 	return (uint32_t)(qword1 >> 32) & IXGBE_RXD_LENGTH;
 }
 
-/* The frame's part of its last segment. */
+/* The fields of a frame that stand in its last segment. */
 static inline void rx_last_segment(struct ixgbe_rx_seg *seg, uint32_t found_mask, uint64_t qword0,
 				   uint64_t qword1)
 {
@@ -147,7 +147,7 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 	uint32_t n = wanted;
 
 	if (unlikely(!pool))
-		return;
+		return; /* the queue is off */
 	if (unlikely(pool->available < wanted)) {
 		n = pool->available;
 		counter_add(&rxq->counters.alloc_failed, n == 0);

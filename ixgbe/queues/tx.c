@@ -8,17 +8,17 @@
  *
  * A burst writes descriptors at `next` and then the tail, once. Every 32 descriptors or so,
  * and at the end of the burst, the last descriptor of a frame asks for a report (RS): the
- * NIC sets DD in it when it has read everything up to there. The places of these
- * descriptors wait in a queue of their own, `report`; a reclaim looks at the oldest of them
- * and frees the descriptors and buffers up to it in one go.
+ * NIC sets DD in it when it has read everything up to there. The circle `report` has the
+ * places of these descriptors; a reclaim looks at the oldest and frees the descriptors and
+ * buffers up to it in one go.
  *
  * Checksums, segmentation and VLAN tags need a context descriptor in front of the frame.
- * The NIC remembers it, so that frames with the same headers share one; we remember what
- * it remembers, in `context`.
+ * The NIC keeps the last one for the frames behind it. `context` is our copy: frames with the
+ * same headers share one context.
  *
  * Most frames are one segment without offload; the loop in tx_simple() handles these, and
- * tx_frame() all the others. Both check all they are given: nothing is written to the ring
- * that the datasheet does not allow.
+ * tx_frame() all the others. Both check everything that they are given: the ring gets only
+ * what the datasheet allows.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@
 struct ixgbe_txq {
 	/* One cache line that each burst touches. */
 	union ixgbe_desc *ring;
-	struct ixgbe_buf **buf; /* that ends at a descriptor, or NULL */
+	struct ixgbe_buf **buf; /* the one that ends at a descriptor, or NULL */
 	uint16_t *report;       /* descriptors with RS, a circle of `size` */
 	uint32_t size;          /* descriptors of the ring */
 	uint32_t next;          /* first free */
@@ -170,7 +170,7 @@ static int tx_check_offload(const struct ixgbe_txq *txq, const struct ixgbe_tx_s
 	return 0;
 }
 
-/* Checks the frame that begins at `seg` and says what it needs. */
+/* Checks the frame that begins at `seg`, and counts its segments, descriptors and bytes. */
 static int tx_plan(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t count,
 		   struct tx_plan *out)
 {
@@ -244,7 +244,7 @@ static void tx_context(const struct ixgbe_tx_seg *first, uint64_t context[2])
 	context[1] = type | (uint64_t)segmentation << 32;
 }
 
-/* The halves of dword[2] and dword[3] that all data descriptors of a frame have in common. */
+/* dword[2] and, above it, dword[3] of all data descriptors of a frame, without length and EOP. */
 static uint64_t tx_command(const struct ixgbe_tx_seg *first, const struct tx_plan *plan)
 {
 	const uint32_t flags = first->flags;
@@ -258,7 +258,7 @@ static uint64_t tx_command(const struct ixgbe_tx_seg *first, const struct tx_pla
 		cmd |= IXGBE_TXD_TSE;
 	if (flags & TX_L4_CSUM)
 		options |= IXGBE_TXD_POPTS_TXSM;
-	/* Each frame that is cut off needs its own IPv4 checksum. */
+	/* Each frame that TSO cuts off needs an IPv4 checksum of its own. */
 	if ((flags & IXGBE_TX_IP_CSUM) || (tso && (flags & IXGBE_TX_IPV4)))
 		options |= IXGBE_TXD_POPTS_IXSM;
 	return cmd | (uint64_t)options << 32;
@@ -309,7 +309,7 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
 
 /*
  * Writes frames of one segment without offload, as many as follow each other, at most
- * `max`, which are free, and not beyond the ring's end. Adds to *bytes.
+ * `max`: so many descriptors are free before the ring's end. Adds to *bytes.
  */
 static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
 				 uint32_t max, uint32_t max_frame, uint64_t *bytes)

@@ -42,13 +42,13 @@ int vu_irq_set_check(const struct vu_irq_set *set, size_t len, uint32_t fds, uin
 		return -EINVAL;
 	if (!vu_within(set->start, set->count, count))
 		return -EINVAL;
-	/* Nothing is "all of the index", which only disabling means. */
+	/* A count of 0 stands for the whole index, and may only disable it. */
 	if (set->count == 0 && (set->start != 0 || data != VFIO_IRQ_SET_DATA_NONE ||
 				action != VFIO_IRQ_SET_ACTION_TRIGGER))
 		return -EINVAL;
 	if (data == VFIO_IRQ_SET_DATA_BOOL && len - sizeof(*set) < set->count)
 		return -EINVAL;
-	/* Descriptors for the whole range, or none at all to take them back. */
+	/* There is a descriptor for each of the range, or none at all, which takes them back. */
 	if (fds != 0 && (data != VFIO_IRQ_SET_DATA_EVENTFD || fds != set->count))
 		return -EINVAL;
 	return 0;

@@ -180,9 +180,9 @@ struct vu_write_one {
 };
 static_assert(sizeof(struct vu_write_one) == 24, "as on the wire");
 
-/* As the protocol says. QEMU (11.1) has a `count` of 4 bytes and the data behind it, and messages
- * of the same length all the same. Requests to read, and refusals, are alike; of what it grants to
- * be written the first 4 bytes are zero and the last 4 missing. */
+/* The protocol's layout. QEMU 11.1 as client has a `count` of 4 bytes with the data right behind,
+ * in a message of the same length. Reads and refusals work with both. A write that such a QEMU
+ * carries out begins with 4 bytes of zero (our count's upper half) and lacks its last 4 bytes. */
 struct vu_dma_access {
 	uint64_t addr;
 	uint64_t count;
@@ -256,9 +256,10 @@ void vu_message_close(struct vu_message *message);
 int vu_message_take(struct vu_message *message, uint32_t i);
 
 /*
- * One end of a connection: what has been received and not yet handed out. Bytes are read as many
- * as there are, so that a run of posted writes costs one system call. The kernel ends a read at
- * the bytes that carried descriptors, so these belong to the message of the read's last byte.
+ * One end of a connection: bytes and descriptors that were received and not yet handed out. One
+ * read takes all bytes that there are: a run of posted writes costs one system call. The kernel
+ * ends a read at the bytes that carried descriptors, so these belong to the message of the read's
+ * last byte.
  */
 struct vu_stream {
 	int sock;
