@@ -14,16 +14,12 @@
  * Only BAR 0 is mapped. The MSI-X table has a BAR of its own, which the kernel manages.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/vfio.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "vfio.h"
 
@@ -39,7 +35,6 @@
 
 struct vfio {
 	struct ixgbe_backend backend;
-	const struct vfio_kernel *kernel;
 	int container, group, device;
 	bool in_container;
 	uint8_t *bar;
@@ -53,74 +48,6 @@ static struct vfio *vfio_of(struct ixgbe_backend *backend)
 {
 	return (struct vfio *)backend;
 }
-
-/* ---- The real kernel ---- */
-
-static int sys_open(const char *path)
-{
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
-static void sys_close(int fd)
-{
-	close(fd);
-}
-
-static int sys_ioctl(int fd, unsigned long request, void *arg)
-{
-	int got = ioctl(fd, request, arg);
-
-	return got < 0 ? -errno : got;
-}
-
-static int sys_map(size_t len, int fd, off_t offset, void **out)
-{
-	void *addr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
-
-	if (addr == MAP_FAILED)
-		return -errno;
-	*out = addr;
-	return 0;
-}
-
-static void sys_unmap(void *addr, size_t len)
-{
-	munmap(addr, len);
-}
-
-static ssize_t sys_pread(int fd, void *data, size_t len, off_t offset)
-{
-	ssize_t got = pread(fd, data, len, offset);
-
-	return got < 0 ? -errno : got;
-}
-
-static ssize_t sys_pwrite(int fd, const void *data, size_t len, off_t offset)
-{
-	ssize_t got = pwrite(fd, data, len, offset);
-
-	return got < 0 ? -errno : got;
-}
-
-static uint64_t sys_memlock_bytes(void)
-{
-	struct rlimit limit;
-
-	return getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ? RLIM_INFINITY : limit.rlim_cur;
-}
-
-static const struct vfio_kernel linux_kernel = {
-	.open = sys_open,
-	.close = sys_close,
-	.ioctl = sys_ioctl,
-	.map = sys_map,
-	.unmap = sys_unmap,
-	.pread = sys_pread,
-	.pwrite = sys_pwrite,
-	.memlock_bytes = sys_memlock_bytes,
-};
 
 /* ---- Registers ---- */
 
@@ -168,7 +95,7 @@ static int vfio_config_read(struct ixgbe_backend *backend, uint32_t offset, void
 	if (!config_within(vfio, offset, len))
 		return -EINVAL;
 	return transferred(
-		vfio->kernel->pread(vfio->device, data, len, (off_t)(vfio->config_offset + offset)),
+		vfio_kernel.pread(vfio->device, data, len, (off_t)(vfio->config_offset + offset)),
 		len);
 }
 
@@ -179,9 +106,9 @@ static int vfio_config_write(struct ixgbe_backend *backend, uint32_t offset, con
 
 	if (!config_within(vfio, offset, len))
 		return -EINVAL;
-	return transferred(vfio->kernel->pwrite(vfio->device, data, len,
-						(off_t)(vfio->config_offset + offset)),
-			   len);
+	return transferred(
+		vfio_kernel.pwrite(vfio->device, data, len, (off_t)(vfio->config_offset + offset)),
+		len);
 }
 
 /* ---- DMA ---- */
@@ -200,7 +127,7 @@ static int vfio_dma_map(struct ixgbe_backend *backend, void *addr, size_t len, i
 
 	(void)fd;
 	(void)fd_offset;
-	return vfio->kernel->ioctl(vfio->container, VFIO_IOMMU_MAP_DMA, &map);
+	return vfio_kernel.ioctl(vfio->container, VFIO_IOMMU_MAP_DMA, &map);
 }
 
 static int vfio_dma_unmap(struct ixgbe_backend *backend, ixgbe_iova iova, size_t len)
@@ -212,7 +139,7 @@ static int vfio_dma_unmap(struct ixgbe_backend *backend, ixgbe_iova iova, size_t
 		.size = len,
 	};
 
-	return vfio->kernel->ioctl(vfio->container, VFIO_IOMMU_UNMAP_DMA, &unmap);
+	return vfio_kernel.ioctl(vfio->container, VFIO_IOMMU_UNMAP_DMA, &unmap);
 }
 
 static void vfio_dma_range(struct ixgbe_backend *backend, ixgbe_iova *first, ixgbe_iova *last)
@@ -240,7 +167,7 @@ static int vfio_irq_set(struct ixgbe_backend *backend, const int *eventfd, uint3
 		return -EINVAL;
 	/* Vectors cannot be added to those that are enabled: all off first, by count 0. The
 	 * kernel says -EINVAL when they are off already. */
-	err = vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &arg.set);
+	err = vfio_kernel.ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &arg.set);
 	if (err < 0 && err != -EINVAL)
 		return err;
 	if (count == 0)
@@ -249,7 +176,7 @@ static int vfio_irq_set(struct ixgbe_backend *backend, const int *eventfd, uint3
 	arg.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
 	arg.set.count = count;
 	memcpy(arg.set.data, eventfd, count * sizeof(int));
-	err = vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &arg.set);
+	err = vfio_kernel.ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &arg.set);
 	return err > 0 ? -ENOSPC : err; /* positive: the kernel has only so many vectors */
 }
 
@@ -257,34 +184,34 @@ static int vfio_reset(struct ixgbe_backend *backend)
 {
 	const struct vfio *vfio = vfio_of(backend);
 
-	return vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_RESET, NULL);
+	return vfio_kernel.ioctl(vfio->device, VFIO_DEVICE_RESET, NULL);
 }
 
 /* ---- Open ---- */
 
-/* The group and the container, up to a set IOMMU. */
-static int open_group(struct vfio *vfio, const char *dev, const struct vfio_pci *pci,
-		      struct ixgbe_why *why)
+static int container_open(struct vfio *vfio, struct ixgbe_why *why)
 {
-	const struct vfio_kernel *kernel = vfio->kernel;
-	struct vfio_group_status status = {.argsz = sizeof(status)};
 	char path[128];
-	int err;
 
-	snprintf(path, sizeof(path), "%s/vfio", dev);
-	vfio->container = kernel->open(path);
+	snprintf(path, sizeof(path), "%s/vfio", vfio_kernel.dev);
+	vfio->container = vfio_kernel.open(path);
 	if (vfio->container < 0)
 		return ixgbe_why_fill(why, vfio->container,
 				      "%s: %s; load VFIO with 'modprobe vfio-pci'", path,
 				      strerror(-vfio->container));
-	if (kernel->ioctl(vfio->container, VFIO_GET_API_VERSION, NULL) != VFIO_API_VERSION ||
-	    kernel->ioctl(vfio->container, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) <= 0)
+	if (vfio_kernel.ioctl(vfio->container, VFIO_GET_API_VERSION, NULL) != VFIO_API_VERSION ||
+	    vfio_kernel.ioctl(vfio->container, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) <=
+		    0)
 		return ixgbe_why_fill(why, -EOPNOTSUPP,
 				      "VFIO of this kernel has no type 1 IOMMU: 'modprobe "
 				      "vfio_iommu_type1'");
+	return 0;
+}
 
-	snprintf(path, sizeof(path), "%s/%s", dev, pci->group);
-	vfio->group = kernel->open(path);
+static int group_open(struct vfio *vfio, const struct vfio_pci *pci, const char *path,
+		      struct ixgbe_why *why)
+{
+	vfio->group = vfio_kernel.open(path);
 	if (vfio->group == -EACCES || vfio->group == -EPERM)
 		return ixgbe_why_fill(
 			why, vfio->group,
@@ -300,8 +227,16 @@ static int open_group(struct vfio *vfio, const char *dev, const struct vfio_pci 
 	if (vfio->group < 0)
 		return ixgbe_why_fill(why, vfio->group, "%s, the IOMMU group of NIC %s: %s", path,
 				      pci->bdf, strerror(-vfio->group));
+	return 0;
+}
 
-	err = kernel->ioctl(vfio->group, VFIO_GROUP_GET_STATUS, &status);
+/* Checks that the group is viable, and puts it into the container. */
+static int group_attach(struct vfio *vfio, const struct vfio_pci *pci, const char *path,
+			struct ixgbe_why *why)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+	int err = vfio_kernel.ioctl(vfio->group, VFIO_GROUP_GET_STATUS, &status);
+
 	if (err < 0)
 		return ixgbe_why_fill(why, err, "status of %s: %s", path, strerror(-err));
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE))
@@ -311,11 +246,17 @@ static int open_group(struct vfio *vfio, const char *dev, const struct vfio_pci 
 			"/sys/kernel/iommu_groups/%s/devices to vfio-pci, or move the NIC to "
 			"another slot",
 			pci->group, pci->bdf, pci->group);
-	err = kernel->ioctl(vfio->group, VFIO_GROUP_SET_CONTAINER, &vfio->container);
+	err = vfio_kernel.ioctl(vfio->group, VFIO_GROUP_SET_CONTAINER, &vfio->container);
 	if (err < 0)
 		return ixgbe_why_fill(why, err, "%s into a container: %s", path, strerror(-err));
 	vfio->in_container = true;
-	err = kernel->ioctl(vfio->container, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
+	return 0;
+}
+
+static int iommu_set(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
+{
+	int err = vfio_kernel.ioctl(vfio->container, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
+
 	if (err == -EPERM)
 		return ixgbe_why_fill(
 			why, err,
@@ -327,6 +268,20 @@ static int open_group(struct vfio *vfio, const char *dev, const struct vfio_pci 
 		return ixgbe_why_fill(why, err, "NIC %s: setting its IOMMU: %s", pci->bdf,
 				      strerror(-err));
 	return 0;
+}
+
+/* Container and group, up to a set IOMMU. */
+static int open_group(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
+{
+	char path[128];
+	int err = container_open(vfio, why);
+
+	snprintf(path, sizeof(path), "%s/%s", vfio_kernel.dev, pci->group);
+	if (!err)
+		err = group_open(vfio, pci, path, why);
+	if (!err)
+		err = group_attach(vfio, pci, path, why);
+	return err ? err : iommu_set(vfio, pci, why);
 }
 
 /* Keeps the range if it is better than those before: the first that is large enough is best, and
@@ -377,14 +332,14 @@ static int read_ranges(struct vfio *vfio)
 
 	vfio->first = 0;
 	vfio->last = IOVA_LAST_DEFAULT;
-	err = vfio->kernel->ioctl(vfio->container, VFIO_IOMMU_GET_INFO, &small);
+	err = vfio_kernel.ioctl(vfio->container, VFIO_IOMMU_GET_INFO, &small);
 	if (err < 0 || !(small.flags & VFIO_IOMMU_INFO_CAPS) || small.argsz <= sizeof(small))
 		return err;
 	info = calloc(1, small.argsz);
 	if (!info)
 		return -ENOMEM;
 	info->argsz = small.argsz;
-	err = vfio->kernel->ioctl(vfio->container, VFIO_IOMMU_GET_INFO, info);
+	err = vfio_kernel.ioctl(vfio->container, VFIO_IOMMU_GET_INFO, info);
 	if (err == 0 && (info->flags & VFIO_IOMMU_INFO_CAPS))
 		parse_ranges(vfio, (const uint8_t *)info, small.argsz, info->cap_offset);
 	free(info);
@@ -413,7 +368,7 @@ static int probe_memlock(struct vfio *vfio, struct ixgbe_why *why)
 			"memory that may be locked for DMA: %llu KiB, at least %zu KiB are "
 			"needed; raise it with 'ulimit -l unlimited', or LimitMEMLOCK=infinity "
 			"in the service",
-			(unsigned long long)vfio->kernel->memlock_bytes() >> 10, len >> 10);
+			(unsigned long long)vfio_kernel.memlock_bytes() >> 10, len >> 10);
 	if (err < 0)
 		return ixgbe_why_fill(why, err, "mapping memory for DMA: %s", strerror(-err));
 	return 0;
@@ -422,126 +377,139 @@ static int probe_memlock(struct vfio *vfio, struct ixgbe_why *why)
 static int region_info(const struct vfio *vfio, uint32_t index, struct vfio_region_info *out)
 {
 	*out = (struct vfio_region_info){.argsz = sizeof(*out), .index = index};
-	return vfio->kernel->ioctl(vfio->device, VFIO_DEVICE_GET_REGION_INFO, out);
+	return vfio_kernel.ioctl(vfio->device, VFIO_DEVICE_GET_REGION_INFO, out);
+}
+
+/* What the kernel says of a device. */
+struct device_facts {
+	struct vfio_device_info device;
+	struct vfio_irq_info irq;
+	struct vfio_region_info bar, config;
+};
+
+static int device_ask(const struct vfio *vfio, struct device_facts *out)
+{
+	int err;
+
+	*out = (struct device_facts){
+		.device.argsz = sizeof(out->device),
+		.irq = {.argsz = sizeof(out->irq), .index = VFIO_PCI_MSIX_IRQ_INDEX},
+	};
+	err = vfio_kernel.ioctl(vfio->device, VFIO_DEVICE_GET_INFO, &out->device);
+	if (err == 0)
+		err = region_info(vfio, VFIO_PCI_BAR0_REGION_INDEX, &out->bar);
+	if (err == 0)
+		err = region_info(vfio, VFIO_PCI_CONFIG_REGION_INDEX, &out->config);
+	if (err == 0)
+		err = vfio_kernel.ioctl(vfio->device, VFIO_DEVICE_GET_IRQ_INFO, &out->irq);
+	return err;
+}
+
+static bool device_usable(const struct device_facts *facts)
+{
+	const uint32_t mappable = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_READ |
+				  VFIO_REGION_INFO_FLAG_WRITE;
+
+	return (facts->device.flags & VFIO_DEVICE_FLAGS_RESET) &&
+	       (facts->bar.flags & mappable) == mappable && facts->bar.size >= 4096 &&
+	       facts->irq.count > 0;
 }
 
 static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
 {
-	const struct vfio_kernel *kernel = vfio->kernel;
-	struct vfio_device_info device = {.argsz = sizeof(device)};
-	struct vfio_irq_info irq = {.argsz = sizeof(irq), .index = VFIO_PCI_MSIX_IRQ_INDEX};
-	struct vfio_region_info bar = {0}, config = {0};
-	const uint32_t mappable = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_READ |
-				  VFIO_REGION_INFO_FLAG_WRITE;
+	struct device_facts facts;
 	void *addr;
 	int err;
 
-	vfio->device = kernel->ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, (void *)pci->bdf);
+	vfio->device = vfio_kernel.ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, (void *)pci->bdf);
 	if (vfio->device < 0)
 		return ixgbe_why_fill(why, vfio->device, "NIC %s: opening it: %s", pci->bdf,
 				      strerror(-vfio->device));
-	err = kernel->ioctl(vfio->device, VFIO_DEVICE_GET_INFO, &device);
-	if (err == 0)
-		err = region_info(vfio, VFIO_PCI_BAR0_REGION_INDEX, &bar);
-	if (err == 0)
-		err = region_info(vfio, VFIO_PCI_CONFIG_REGION_INDEX, &config);
-	if (err == 0)
-		err = kernel->ioctl(vfio->device, VFIO_DEVICE_GET_IRQ_INFO, &irq);
+	err = device_ask(vfio, &facts);
 	if (err < 0)
 		return ixgbe_why_fill(why, err, "NIC %s: asking what it has: %s", pci->bdf,
 				      strerror(-err));
-	if (!(device.flags & VFIO_DEVICE_FLAGS_RESET) || (bar.flags & mappable) != mappable ||
-	    bar.size < 4096 || irq.count == 0)
+	if (!device_usable(&facts))
 		return ixgbe_why_fill(
 			why, -ENODEV,
 			"NIC %s cannot be used: a function reset, registers in memory and "
 			"MSI-X are needed; is it an 82599?",
 			pci->bdf);
-	err = kernel->map(bar.size, vfio->device, (off_t)bar.offset, &addr);
+	err = vfio_kernel.map(facts.bar.size, vfio->device, (off_t)facts.bar.offset, &addr);
 	if (err < 0)
 		return ixgbe_why_fill(why, err, "NIC %s: mapping its registers: %s", pci->bdf,
 				      strerror(-err));
 	vfio->bar = addr;
-	vfio->bar_bytes = bar.size;
-	vfio->config_offset = config.offset;
-	vfio->config_bytes = config.size;
-	vfio->vectors = irq.count < VECTORS_MAX ? irq.count : VECTORS_MAX;
+	vfio->bar_bytes = facts.bar.size;
+	vfio->config_offset = facts.config.offset;
+	vfio->config_bytes = facts.config.size;
+	vfio->vectors = facts.irq.count < VECTORS_MAX ? facts.irq.count : VECTORS_MAX;
 	return 0;
 }
 
 static void vfio_close(struct ixgbe_backend *backend)
 {
 	struct vfio *vfio = vfio_of(backend);
-	const struct vfio_kernel *kernel;
 
 	if (!vfio)
 		return;
-	kernel = vfio->kernel;
 	if (vfio->bar) {
 		vfio_irq_set(backend, NULL, 0);
 		vfio_reset(backend);
-		kernel->unmap(vfio->bar, vfio->bar_bytes);
+		vfio_kernel.unmap(vfio->bar, vfio->bar_bytes);
 	}
 	if (vfio->device >= 0)
-		kernel->close(vfio->device);
+		vfio_kernel.close(vfio->device);
 	if (vfio->in_container)
-		kernel->ioctl(vfio->group, VFIO_GROUP_UNSET_CONTAINER, NULL);
+		vfio_kernel.ioctl(vfio->group, VFIO_GROUP_UNSET_CONTAINER, NULL);
 	if (vfio->group >= 0)
-		kernel->close(vfio->group);
+		vfio_kernel.close(vfio->group);
 	if (vfio->container >= 0)
-		kernel->close(vfio->container);
+		vfio_kernel.close(vfio->container);
 	free(vfio);
 }
 
-int vfio_open(const struct vfio_kernel *kernel, const char *sysfs, const char *dev,
-	      const char *name, struct ixgbe_backend **out, struct ixgbe_why *why)
+static int open_all(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
+{
+	int err = open_group(vfio, pci, why);
+
+	if (err)
+		return err;
+	err = read_ranges(vfio);
+	if (err)
+		return ixgbe_why_fill(why, err, "NIC %s: asking what its IOMMU can map: %s",
+				      pci->bdf, strerror(-err));
+	err = open_device(vfio, pci, why);
+	return err ? err : probe_memlock(vfio, why);
+}
+
+static int vfio_open(const char *name, struct ixgbe_backend **out, struct ixgbe_why *why)
 {
 	struct vfio_pci pci;
 	struct vfio *vfio;
 	int err;
 
-	err = vfio_pci_find(sysfs, name, &pci, why);
+	err = vfio_pci_find(vfio_kernel.sysfs, name, &pci, why);
 	if (err)
 		return err;
 	vfio = calloc(1, sizeof(*vfio));
 	if (!vfio)
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	vfio->backend.ops = &ixgbe_backend_vfio;
-	vfio->kernel = kernel;
 	vfio->container = vfio->group = vfio->device = -1;
-
-	err = open_group(vfio, dev, &pci, why);
-	if (err)
-		goto fail;
-	err = read_ranges(vfio);
+	err = open_all(vfio, &pci, why);
 	if (err) {
-		ixgbe_why_fill(why, err, "NIC %s: asking what its IOMMU can map: %s", pci.bdf,
-			       strerror(-err));
-		goto fail;
+		vfio_close(&vfio->backend);
+		return err;
 	}
-	err = open_device(vfio, &pci, why);
-	if (err)
-		goto fail;
-	err = probe_memlock(vfio, why);
-	if (err)
-		goto fail;
 	*out = &vfio->backend;
 	return 0;
-
-fail:
-	vfio_close(&vfio->backend);
-	return err;
-}
-
-static int vfio_open_linux(const char *name, struct ixgbe_backend **out, struct ixgbe_why *why)
-{
-	return vfio_open(&linux_kernel, "/sys", "/dev/vfio", name, out, why);
 }
 
 const struct ixgbe_backend_ops ixgbe_backend_vfio = {
 	.name = "vfio",
 	.prefix = "vfio:",
-	.open = vfio_open_linux,
+	.open = vfio_open,
 	.close = vfio_close,
 	.read32 = vfio_read32,
 	.write32 = vfio_write32,

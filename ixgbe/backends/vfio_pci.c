@@ -25,7 +25,8 @@ static bool has_shape(const char *text, const char *pattern)
 	return *text == '\0';
 }
 
-int vfio_bdf_parse(const char *text, char bdf[VFIO_BDF_CHARS])
+/* Parses DDDD:BB:DD.F or BB:DD.F into the long form. -EINVAL. */
+static int bdf_parse(const char *text, char bdf[VFIO_BDF_CHARS])
 {
 	const char *domain = "";
 
@@ -86,7 +87,7 @@ int vfio_pci_find(const char *sysfs, const char *name, struct vfio_pci *out, str
 	char path[PATH_MAX], driver[64];
 	int err;
 
-	if (vfio_bdf_parse(name, found.bdf))
+	if (bdf_parse(name, found.bdf))
 		return ixgbe_why_fill(
 			why, -EINVAL,
 			"'%.32s' is no PCI address: write DDDD:BB:DD.F or BB:DD.F, as "

@@ -28,15 +28,7 @@ const struct ixgbe_register ixgbe_registers[] = {
 #undef IXGBE_R
 };
 
-const struct ixgbe_register_alias ixgbe_register_aliases[] = {
-#define IXGBE_A(target, offset, stride, count) {IXGBE_ROW_##target, offset, stride, count},
-	IXGBE_REGISTER_ALIASES(IXGBE_A)
-#undef IXGBE_A
-};
-
 const size_t ixgbe_register_count = IXGBE_REGISTER_ROWS;
-const size_t ixgbe_register_alias_count =
-	sizeof ixgbe_register_aliases / sizeof ixgbe_register_aliases[0];
 
 static_assert(sizeof ixgbe_registers / sizeof ixgbe_registers[0] == IXGBE_REGISTER_ROWS,
 	      "one row each");
@@ -69,11 +61,9 @@ static void map_range(size_t row, uint32_t offset, uint32_t stride, uint32_t cou
 
 static void map_build(void)
 {
-	for (size_t i = 0; i < ixgbe_register_alias_count; i++) {
-		const struct ixgbe_register_alias *a = &ixgbe_register_aliases[i];
-
-		map_range((size_t)a->row, a->offset, a->stride, a->count);
-	}
+#define IXGBE_A(target, offset, stride, count) map_range(IXGBE_ROW_##target, offset, stride, count);
+	IXGBE_REGISTER_ALIASES(IXGBE_A)
+#undef IXGBE_A
 	for (size_t row = 0; row < ixgbe_register_count; row++) {
 		const struct ixgbe_register *r = &ixgbe_registers[row];
 

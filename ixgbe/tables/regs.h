@@ -100,22 +100,12 @@ struct ixgbe_register {
 	const char *section; /* "" where the datasheet is silent */
 };
 
-/* A second address range of ixgbe_registers[row]. */
-struct ixgbe_register_alias {
-	enum ixgbe_reg_row row;
-	uint32_t offset;
-	uint32_t stride;
-	uint32_t count;
-};
-
 /*
  * The rows, in table order: iterate from 0 below ixgbe_register_count, or index with
  * IXGBE_ROW_<NAME>.
  */
 extern const struct ixgbe_register ixgbe_registers[];
 extern const size_t ixgbe_register_count;
-extern const struct ixgbe_register_alias ixgbe_register_aliases[];
-extern const size_t ixgbe_register_alias_count;
 
 /*
  * The row that answers at `offset` (bytes in BAR 0), aliases resolved, or NULL when no

@@ -13,7 +13,8 @@
 
 /* ---- Checks ---- */
 
-int vu_header_check(const struct vu_header *header)
+/* 0, or -EPROTO: a size below the header's or over VU_MESSAGE_MAX, no known type, unknown flags. */
+static int header_check(const struct vu_header *header)
 {
 	uint32_t type = header->flags & VU_TYPE;
 
@@ -285,7 +286,7 @@ bool vu_stream_ready(const struct vu_stream *stream)
 	if (have < sizeof(header))
 		return false;
 	memcpy(&header, stream->buf + stream->start, sizeof(header));
-	return vu_header_check(&header) || have >= header.size;
+	return header_check(&header) || have >= header.size;
 }
 
 /* Keeps the descriptors of a read whose last byte is number `last`. All that came are kept or
@@ -364,7 +365,7 @@ static int take_message(struct vu_stream *stream, struct vu_message *out)
 	if (have < sizeof(out->header))
 		return -EAGAIN;
 	memcpy(&out->header, at, sizeof(out->header));
-	err = vu_header_check(&out->header);
+	err = header_check(&out->header);
 	if (err)
 		return err;
 	if (have < out->header.size)

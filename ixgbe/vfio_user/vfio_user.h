@@ -198,9 +198,6 @@ static inline bool vu_within(uint64_t offset, uint64_t len, uint64_t size)
 	return offset <= size && len <= size - offset;
 }
 
-/* 0, or -EPROTO: a size below the header's or over VU_MESSAGE_MAX, no known type, unknown flags. */
-int vu_header_check(const struct vu_header *header);
-
 /*
  * A SET_IRQS command of `len` bytes with `fds` descriptors, for an index of `count` interrupts.
  * 0, or -EINVAL: too short, not one data and one action flag, a range outside the index, a data

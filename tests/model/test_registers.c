@@ -233,10 +233,20 @@ static void odd_accesses_are_noted_and_do_nothing(void **state)
 	assert_int_equal(model_control_int(*state, "violations", "counts.UNALIGNED_ACCESS"), 3);
 }
 
+/* A second address range of a register. */
+static const struct alias {
+	enum ixgbe_reg_row row;
+	uint32_t offset, stride, count;
+} aliases[] = {
+#define IXGBE_A(target, offset, stride, count) {IXGBE_ROW_##target, offset, stride, count},
+	IXGBE_REGISTER_ALIASES(IXGBE_A)
+#undef IXGBE_A
+};
+
 static void aliases_are_the_same_register(void **state)
 {
-	for (size_t a = 0; a < ixgbe_register_alias_count; a++) {
-		const struct ixgbe_register_alias *alias = &ixgbe_register_aliases[a];
+	for (size_t a = 0; a < sizeof(aliases) / sizeof(aliases[0]); a++) {
+		const struct alias *alias = &aliases[a];
 		const struct ixgbe_register *r = &ixgbe_registers[alias->row];
 
 		if (r->access != IXGBE_REG_RW)

@@ -298,7 +298,10 @@ static uint64_t fake_memlock_bytes(void)
 	return 8 * MIB;
 }
 
-static const struct vfio_kernel fake_kernel = {
+/* In place of the library's. */
+const struct vfio_kernel vfio_kernel = {
+	.sysfs = sysfs,
+	.dev = "/dev/vfio",
 	.open = fake_open,
 	.close = fake_close,
 	.ioctl = fake_ioctl,
@@ -396,7 +399,7 @@ static void nothing_is_left(void)
 
 static int open_fake(const char *name, struct ixgbe_backend **out)
 {
-	return vfio_open(&fake_kernel, sysfs, "/dev/vfio", name, out, &why);
+	return ixgbe_backend_vfio.open(name, out, &why);
 }
 
 /* The start fails with this error, says all of these words in one whole line, and leaves
@@ -445,10 +448,12 @@ static void addresses_are_parsed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		char bdf[VFIO_BDF_CHARS] = "untouched";
+		struct vfio_pci pci;
+		int err = vfio_pci_find("/nowhere", row[i].text, &pci, &why);
 
-		assert_int_equal(vfio_bdf_parse(row[i].text, bdf), row[i].bdf ? 0 : -EINVAL);
-		assert_string_equal(bdf, row[i].bdf ? row[i].bdf : "untouched");
+		/* A name that is one is told to be of no device. */
+		assert_int_equal(err, row[i].bdf ? -ENODEV : -EINVAL);
+		assert_non_null(strstr(why.text, row[i].bdf ? row[i].bdf : "no PCI address"));
 	}
 }
 
