@@ -27,6 +27,39 @@
  * failed, why, and what to do.
  *
  * "Section" means the Intel 82599 10 GbE Controller Datasheet.
+ *
+ * The library's inside. Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     open.c       the backend that a NIC's name means
+ *       |
+ *     port.c       the life of a port: open, start, stop, close
+ *       |
+ *     filters.c    which frames are received: addresses, VLANs, MTU
+ *     bus.c        accesses to memory that failed
+ *     dump.c       the register dump
+ *       |
+ *     init.c       reset, the registers written once after it, RXEN
+ *       |
+ *     rings.c      the registers of queues
+ *     rss.c        which queue a received frame goes to
+ *     irq.c        MSI-X: a vector per queue pair, one for the rest
+ *       |
+ *     link.c       the link, and a module that was changed
+ *     stats.c      counters, of the NIC and of the queues
+ *       |
+ *     sfp.c        the module in the cage, over I2C
+ *       |
+ *     eeprom.c     the EEPROM's words and checksum
+ *       |
+ *     semaphore.c  locks shared with firmware and the other port
+ *       |
+ *     wait.c       waiting for a register, the clock, the log
+ *     queues/      the way of a frame: rings, buffers, DMA memory
+ *     backends/    the device: the kernel's VFIO, vfio-user
+ *       |
+ *     tables/      registers, fields, descriptors; shared with the software NIC
+ *     vfio_user/   the protocol's messages; shared with the software NIC
+ *     why.c        the reason of a failure, in words
  */
 #pragma once
 

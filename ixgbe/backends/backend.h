@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the driver reaches a device: one const table of operations per backend.
+ * backends: how the driver reaches a device, one const table of operations per backend.
  *
  * A backend opens a PCI function, reads and writes its BAR 0 and configuration
  * space, maps memory for its DMA and connects its MSI-X vectors to eventfds. It
  * knows PCI and its transport, and nothing of the 82599.
  *
  * Guarantees every backend gives:
- * - open takes the device over exclusively (-EBUSY otherwise) and leaves nothing behind when it
- * fails;
+ * - open takes the device over exclusively (-EBUSY otherwise), and leaves nothing behind when it
+ *   fails;
  * - close resets the function, so that DMA has ended when it returns;
  * - read32 returns all ones, and write32 does nothing, once the device is gone;
  * - a read returns after every earlier write of the same thread has taken effect
  *   (posted writes, as on PCI Express);
  * - read32 and write32 may be called by several threads at a time, the others by
  *   one thread.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     vfio.c              the kernel's VFIO: group, container, device
+ *     vfio_user_client.c  a device that another process serves over vfio-user
+ *       |
+ *     vfio_kernel.c       the system calls of vfio.c
+ *     vfio_pci.c          a PCI function by its name, in sysfs
  */
 #pragma once
 

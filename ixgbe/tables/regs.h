@@ -6,7 +6,11 @@
  * how it behaves. The driver takes offsets from it, the software NIC its register file, the
  * register dump its names; they cannot disagree.
  *
- * The bits inside the registers are in fields.h.
+ * The bits inside the registers are in fields.h, and descriptors in desc.h.
+ *
+ * Who calls whom: one file has code.
+ *
+ *     regs.c     the table as data, and the row of an offset
  */
 #pragma once
 

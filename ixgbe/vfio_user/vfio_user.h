@@ -9,6 +9,10 @@
  *
  * Everything here is a function of its arguments. Nothing trusts the peer: a message is handed
  * out only when whole and well-formed, and descriptors that nobody takes are closed.
+ *
+ * Who calls whom: one file has code.
+ *
+ *     vfio_user.c  checks of messages, negotiation, moving messages
  */
 #pragma once
 
