@@ -118,6 +118,30 @@ static int read_mac(struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
 	return err;
 }
 
+/* The sum of all words that the checksum covers, and the permanent address. */
+static int contents_read(struct ixgbe *nic, uint16_t *sum, struct ixgbe_why *why)
+{
+	int err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_EEP);
+
+	if (err)
+		return ixgbe_why_fill(
+			why, err,
+			"the EEPROM is held by firmware or another driver (%s): close that "
+			"program, or reboot",
+			strerror(-err));
+	err = checksum(nic, sum);
+	/* 8.2.3.7.9: a reset loads the first receive address from the EEPROM. */
+	if (!err && !mac_from_receive_address(nic, nic->mac_permanent))
+		err = read_mac(nic, nic->mac_permanent);
+	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_EEP);
+	if (err)
+		return ixgbe_why_fill(
+			why, err,
+			"cannot read the EEPROM: %s; write it anew with the adapter maker's tool",
+			strerror(-err));
+	return 0;
+}
+
 int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 {
 	uint32_t eec = reg_read(nic, IXGBE_EEC), fwsm = reg_read(nic, IXGBE_FWSM);
@@ -136,25 +160,9 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 	if (fwsm & IXGBE_FWSM_EXT_ERR_IND)
 		port_log(nic, IXGBE_LOG_WARNING,
 			 "the adapter's firmware reports an error (FWSM 0x%08x)", fwsm);
-
-	err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_EEP);
+	err = contents_read(nic, &sum, why);
 	if (err)
-		return ixgbe_why_fill(
-			why, err,
-			"the EEPROM is held by firmware or another driver (%s): close that "
-			"program, or reboot",
-			strerror(-err));
-	err = checksum(nic, &sum);
-	/* 8.2.3.7.9: a reset loads the first receive address from the EEPROM. */
-	if (!err && !mac_from_receive_address(nic, nic->mac_permanent))
-		err = read_mac(nic, nic->mac_permanent);
-	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_EEP);
-
-	if (err)
-		return ixgbe_why_fill(
-			why, err,
-			"cannot read the EEPROM: %s; write it anew with the adapter maker's tool",
-			strerror(-err));
+		return err;
 	if (sum != CHECKSUM_SUM)
 		return ixgbe_why_fill(
 			why, -EIO,

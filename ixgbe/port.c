@@ -143,28 +143,10 @@ static int bus_set(struct ixgbe *nic, bool master, struct ixgbe_why *why)
 		   : 0;
 }
 
-/* From whatever state the device is in to that of a port that is not started. */
-static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
+static int module_read(struct ixgbe *nic, struct ixgbe_why *why)
 {
-	/* Lets registers answer, and keeps the device from rings that somebody left in it. */
-	int err = bus_set(nic, false, why);
+	int err = sfp_identify(nic);
 
-	if (err)
-		return err;
-	if (port_gone(nic))
-		return -ENODEV; /* ixgbe_open_backend says why */
-	err = init_reset(nic);
-	if (err)
-		return ixgbe_why_fill(
-			why, err,
-			"the reset of the device failed (%s): it hangs; power-cycle the machine",
-			strerror(-err));
-	err = eeprom_check(nic, why);
-	if (err)
-		return err;
-	memcpy(nic->mac, nic->mac_permanent, sizeof(nic->mac));
-	port_configure(nic);
-	err = sfp_identify(nic);
 	if (err)
 		return ixgbe_why_fill(
 			why, err,
@@ -178,7 +160,33 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 			"cannot set up the SFP+ module from the EEPROM (%s): write the "
 			"EEPROM anew with the adapter maker's tool",
 			strerror(-err));
-	err = bus_set(nic, true, why);
+	return 0;
+}
+
+/* From whatever state the device is in to that of a port that is not started. */
+static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
+{
+	/* Lets registers answer, and keeps the device from rings that somebody left in it. */
+	int err = bus_set(nic, false, why);
+
+	if (err)
+		return err;
+	if (port_gone(nic))
+		return -ENODEV; /* device_take says why */
+	err = init_reset(nic);
+	if (err)
+		return ixgbe_why_fill(
+			why, err,
+			"the reset of the device failed (%s): it hangs; power-cycle the machine",
+			strerror(-err));
+	err = eeprom_check(nic, why);
+	if (err)
+		return err;
+	memcpy(nic->mac, nic->mac_permanent, sizeof(nic->mac));
+	port_configure(nic);
+	err = module_read(nic, why);
+	if (!err)
+		err = bus_set(nic, true, why);
 	if (err)
 		return err;
 	stats_discard(nic);
@@ -211,6 +219,42 @@ static void port_free(struct ixgbe *nic)
 	free(nic);
 }
 
+/* The port without its device, which is only asked what it is. */
+static int port_prepare(struct ixgbe *nic, const struct ixgbe_options *options,
+			struct ixgbe_why *why)
+{
+	int err = port_options_fill(options, &nic->options, why);
+
+	if (err)
+		return err;
+	nic->mtu = nic->options.mtu;
+	err = identify(nic, why);
+	if (err)
+		return err;
+	err = filters_new(nic);
+	if (!err)
+		err = stats_new(nic);
+	return err ? ixgbe_why_fill(why, err, "out of memory") : 0;
+}
+
+static int device_take(struct ixgbe *nic, struct ixgbe_why *why)
+{
+	int err = irq_new(nic, why);
+
+	if (!err)
+		err = bring_up(nic, why);
+	if (!err)
+		err = memory_new(nic, why);
+	/* A device that is gone makes any step fail, and that step's advice is wrong. */
+	if (err && port_gone(nic))
+		return ixgbe_why_fill(
+			why, -ENODEV,
+			"the NIC does not answer any more: its vfio-user server ended or "
+			"hangs (see its log), or the device was removed or hangs (echo 1 > "
+			"/sys/bus/pci/devices/BDF/reset, or power-cycle the machine)");
+	return err;
+}
+
 int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options *options,
 		       struct ixgbe **out, struct ixgbe_why *why)
 {
@@ -222,45 +266,16 @@ int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	}
 	nic->backend = backend;
-	err = port_options_fill(options, &nic->options, why);
-	if (err)
-		goto fail;
-	nic->mtu = nic->options.mtu;
-
-	err = identify(nic, why);
-	if (err)
-		goto fail;
-	err = filters_new(nic);
+	err = port_prepare(nic, options, why);
 	if (!err)
-		err = stats_new(nic);
+		err = device_take(nic, why);
 	if (err) {
-		ixgbe_why_fill(why, err, "out of memory");
-		goto fail;
+		port_free(nic);
+		return err;
 	}
-	err = irq_new(nic, why);
-	if (err)
-		goto fail_device;
-	err = bring_up(nic, why);
-	if (err)
-		goto fail_device;
-	err = memory_new(nic, why);
-	if (err)
-		goto fail_device;
 	(void)ixgbe_bus_errors(nic); /* forgets errors from before this driver */
 	*out = nic;
 	return 0;
-
-fail_device:
-	/* A device that is gone makes any step fail, and that step's advice is wrong. */
-	if (port_gone(nic))
-		err = ixgbe_why_fill(
-			why, -ENODEV,
-			"the NIC does not answer any more: its vfio-user server ended or "
-			"hangs (see its log), or the device was removed or hangs (echo 1 > "
-			"/sys/bus/pci/devices/BDF/reset, or power-cycle the machine)");
-fail:
-	port_free(nic);
-	return err;
 }
 
 void ixgbe_close(struct ixgbe *nic)

@@ -514,6 +514,20 @@ static int explain(struct client *c, struct ixgbe_why *why, const char *name, co
 	}
 }
 
+/* The server's answer to a negotiation. */
+static int version_parse(const struct vu_message *reply, struct vu_version *version,
+			 struct vu_capabilities *caps)
+{
+	int err;
+
+	if (reply->len < sizeof(*version))
+		return -EPROTO;
+	memcpy(version, reply->data, sizeof(*version));
+	err = vu_capabilities_parse((const char *)reply->data + sizeof(*version),
+				    reply->len - sizeof(*version), caps);
+	return !err && caps->max_msg_fds == 0 ? -EPROTO : err;
+}
+
 /* Agrees on the version and learns how much the server takes in one message. */
 static int negotiate(struct client *c, const char *name, struct ixgbe_why *why)
 {
@@ -538,16 +552,8 @@ static int negotiate(struct client *c, const char *name, struct ixgbe_why *why)
 	}
 	if (err)
 		return explain(c, why, name, "negotiation", err);
-	if (reply.len < sizeof(version)) {
-		err = -EPROTO;
-	} else {
-		memcpy(&version, reply.data, sizeof(version));
-		err = vu_capabilities_parse((const char *)reply.data + sizeof(version),
-					    reply.len - sizeof(version), &caps);
-	}
+	err = version_parse(&reply, &version, &caps);
 	vu_message_close(&reply);
-	if (!err && caps.max_msg_fds == 0)
-		err = -EPROTO;
 	if (err)
 		return explain(c, why, name, "negotiation", err);
 	if (version.major != VU_VERSION_MAJOR || version.minor > VU_VERSION_MINOR)

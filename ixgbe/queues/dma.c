@@ -137,51 +137,53 @@ static int memory_create(size_t len, unsigned int memfd_flags)
 	return fd;
 }
 
-/* Maps an area of pages of one kind for us and for the device. */
+/* Maps memory of `area->len` bytes for us, and for the device at `area->iova`. */
+static int area_map(struct ixgbe_dma *dma, unsigned int memfd_flags, struct ixgbe_dma_area *area)
+{
+	int fd = memory_create(area->len, memfd_flags);
+	int err = 0;
+
+	if (fd < 0)
+		return fd;
+	area->addr =
+		mmap(NULL, area->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (area->addr == MAP_FAILED)
+		err = -errno;
+	if (!err) {
+		err = dma->backend->ops->dma_map(dma->backend, area->addr, area->len, fd, 0,
+						 area->iova);
+		if (err)
+			munmap(area->addr, area->len);
+	}
+	close(fd); /* the mappings keep the memory */
+	return err;
+}
+
+/* An area of pages of one kind. */
 static int area_new(struct ixgbe_dma *dma, size_t len, const struct page_kind *kind,
 		    struct ixgbe_dma_area *out)
 {
 	struct area *area = calloc(1, sizeof(*area));
 	struct area **link;
 	uint64_t rounded;
-	int fd, err;
+	int err = -ENOMEM;
 
 	if (!area)
 		return -ENOMEM;
-	err = -ENOMEM;
 	if (!align_up(len, kind->bytes, &rounded) || rounded > SIZE_MAX / 2)
-		goto fail_area;
+		goto fail;
 	area->dma.len = rounded;
 	err = iova_find(dma, area->dma.len, kind->bytes, &area->dma.iova, &link);
+	if (!err)
+		err = area_map(dma, kind->memfd_flags, &area->dma);
 	if (err)
-		goto fail_area;
-	fd = memory_create(area->dma.len, kind->memfd_flags);
-	if (fd < 0) {
-		err = fd;
-		goto fail_area;
-	}
-	area->dma.addr =
-		mmap(NULL, area->dma.len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (area->dma.addr == MAP_FAILED) {
-		err = -errno;
-		goto fail_fd;
-	}
-	err = dma->backend->ops->dma_map(dma->backend, area->dma.addr, area->dma.len, fd, 0,
-					 area->dma.iova);
-	if (err)
-		goto fail_map;
-
-	close(fd); /* the mappings keep the memory */
+		goto fail;
 	area->next = *link;
 	*link = area;
 	*out = area->dma;
 	return 0;
 
-fail_map:
-	munmap(area->dma.addr, area->dma.len);
-fail_fd:
-	close(fd);
-fail_area:
+fail:
 	free(area);
 	return err;
 }

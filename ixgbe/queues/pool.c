@@ -25,6 +25,29 @@ static size_t pool_stride(uint32_t size)
 	return (lines | 1) * CACHE_LINE_BYTES;
 }
 
+static void pool_free_records(struct ixgbe_pool *pool)
+{
+	free(pool->is_free);
+	free(pool->buf);
+	free(pool->stack);
+	free(pool);
+}
+
+/* Cuts the area into buffers, all of them free, the first on top. */
+static void pool_cut(struct ixgbe_pool *pool, size_t stride)
+{
+	for (uint32_t i = 0; i < pool->count; i++)
+		pool->buf[i] = (struct ixgbe_buf){
+			.data = (uint8_t *)pool->area.addr + i * stride,
+			.iova = pool->area.iova + i * stride,
+			.pool = pool,
+			.size = pool->size,
+			.index = i,
+		};
+	for (uint32_t i = pool->count; i-- > 0;)
+		pool_push(&pool->buf[i]);
+}
+
 int pool_new(struct ixgbe_dma *dma, uint32_t count, uint32_t size, uint32_t headroom,
 	     struct ixgbe_pool **out)
 {
@@ -52,24 +75,12 @@ int pool_new(struct ixgbe_dma *dma, uint32_t count, uint32_t size, uint32_t head
 	pool->count = count;
 	pool->size = size;
 	pool->headroom = headroom;
-	for (uint32_t i = 0; i < count; i++)
-		pool->buf[i] = (struct ixgbe_buf){
-			.data = (uint8_t *)pool->area.addr + i * stride,
-			.iova = pool->area.iova + i * stride,
-			.pool = pool,
-			.size = size,
-			.index = i,
-		};
-	for (uint32_t i = count; i-- > 0;)
-		pool_push(&pool->buf[i]);
+	pool_cut(pool, stride);
 	*out = pool;
 	return 0;
 
 fail:
-	free(pool->is_free);
-	free(pool->buf);
-	free(pool->stack);
-	free(pool);
+	pool_free_records(pool);
 	return err;
 }
 
@@ -79,10 +90,7 @@ void ixgbe_pool_free(struct ixgbe_pool *pool)
 		return;
 	assert(pool->available == pool->count);
 	dma_release(pool->dma, &pool->area);
-	free(pool->is_free);
-	free(pool->buf);
-	free(pool->stack);
-	free(pool);
+	pool_free_records(pool);
 }
 
 struct ixgbe_buf *ixgbe_buf_get(struct ixgbe_pool *pool)

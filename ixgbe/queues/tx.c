@@ -129,7 +129,28 @@ static bool tx_within_buffer(const struct ixgbe_tx_seg *seg)
 	       seg->len <= seg->buf->size - seg->offset;
 }
 
-/* The header lengths, flags and mss of a frame with offload. */
+/* The header lengths and mss of a frame to be cut, whose L4 header is at `l4_offset`. */
+static int tx_check_tso(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *first,
+			uint32_t l4_offset, struct tx_plan *plan)
+{
+	const uint32_t l4 = first->flags & TX_L4_CSUM;
+
+	plan->header_bytes = l4_offset + first->l4_len;
+	if (l4 == IXGBE_TX_UDP_CSUM
+		    ? first->l4_len != 8
+		    : l4 != IXGBE_TX_TCP_CSUM || first->l4_len < 20 || first->l4_len > 60)
+		return -EINVAL;
+	if (first->mss == 0 || plan->header_bytes > IXGBE_TSO_HEADER_MAX ||
+	    plan->header_bytes > first->len || plan->header_bytes >= plan->bytes)
+		return -EINVAL;
+	if (plan->header_bytes - first->l2_len + first->mss >
+		    tx_max_frame(txq) - TX_FRAME_OVER_MTU_BYTES ||
+	    plan->bytes - plan->header_bytes > IXGBE_TXD_PAYLEN >> 14)
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* The header lengths and flags of a frame with offload. */
 static int tx_check_offload(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *first,
 			    struct tx_plan *plan)
 {
@@ -154,20 +175,7 @@ static int tx_check_offload(const struct ixgbe_txq *txq, const struct ixgbe_tx_s
 		return -EINVAL;
 	if (!(flags & IXGBE_TX_TSO))
 		return plan->bytes > tx_max_frame(txq) ? -EMSGSIZE : 0;
-
-	plan->header_bytes = l4_offset + first->l4_len;
-	if (l4 == IXGBE_TX_UDP_CSUM
-		    ? first->l4_len != 8
-		    : l4 != IXGBE_TX_TCP_CSUM || first->l4_len < 20 || first->l4_len > 60)
-		return -EINVAL;
-	if (first->mss == 0 || plan->header_bytes > IXGBE_TSO_HEADER_MAX ||
-	    plan->header_bytes > first->len || plan->header_bytes >= plan->bytes)
-		return -EINVAL;
-	if (plan->header_bytes - first->l2_len + first->mss >
-		    tx_max_frame(txq) - TX_FRAME_OVER_MTU_BYTES ||
-	    plan->bytes - plan->header_bytes > IXGBE_TXD_PAYLEN >> 14)
-		return -EMSGSIZE;
-	return 0;
+	return tx_check_tso(txq, first, l4_offset, plan);
 }
 
 /* Checks the frame that begins at `seg`, and counts its segments, descriptors and bytes. */
@@ -264,11 +272,30 @@ static uint64_t tx_command(const struct ixgbe_tx_seg *first, const struct tx_pla
 	return cmd | (uint64_t)options << 32;
 }
 
+/* Writes the data descriptors of a frame. */
+static inline void tx_segments(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
+			       const struct tx_plan *plan)
+{
+	uint64_t command = tx_command(seg, plan);
+
+	for (uint32_t i = 0; i < plan->segs; i++) {
+		const uint32_t len = plan->segs == 1 ? plan->bytes : seg[i].len;
+		const ixgbe_iova iova = seg[i].buf->iova + seg[i].offset;
+		uint32_t done = 0;
+
+		for (; len - done > IXGBE_TX_DESC_MAX_BYTES; done += IXGBE_TX_DESC_MAX_BYTES)
+			tx_desc(txq, iova + done, command | IXGBE_TX_DESC_MAX_BYTES, NULL);
+		if (i == plan->segs - 1)
+			command |= IXGBE_TXD_EOP;
+		tx_desc(txq, iova + done, command | (len - done), seg[i].buf);
+	}
+}
+
 /* Writes any frame. Returns its segments; -EAGAIN: no room; -EINVAL, -EMSGSIZE: it is no frame. */
 static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
 					      uint32_t segs)
 {
-	uint64_t context[2], command;
+	uint64_t context[2];
 	struct tx_plan plan;
 	bool new_context = false;
 	int err = tx_plan(txq, seg, segs, &plan);
@@ -292,18 +319,7 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
 		memset(seg->buf->data + seg->offset + seg->len, 0, TX_FRAME_MIN_BYTES - plan.bytes);
 		plan.bytes = TX_FRAME_MIN_BYTES;
 	}
-	command = tx_command(seg, &plan);
-	for (uint32_t i = 0; i < plan.segs; i++) {
-		const uint32_t len = plan.segs == 1 ? plan.bytes : seg[i].len;
-		const ixgbe_iova iova = seg[i].buf->iova + seg[i].offset;
-		uint32_t done = 0;
-
-		for (; len - done > IXGBE_TX_DESC_MAX_BYTES; done += IXGBE_TX_DESC_MAX_BYTES)
-			tx_desc(txq, iova + done, command | IXGBE_TX_DESC_MAX_BYTES, NULL);
-		if (i == plan.segs - 1)
-			command |= IXGBE_TXD_EOP;
-		tx_desc(txq, iova + done, command | (len - done), seg[i].buf);
-	}
+	tx_segments(txq, seg, &plan);
 	return (int)plan.segs;
 }
 

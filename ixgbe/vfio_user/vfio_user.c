@@ -289,6 +289,12 @@ bool vu_stream_ready(const struct vu_stream *stream)
 	return header_check(&header) || have >= header.size;
 }
 
+/* Room for the descriptors of one message. */
+union control {
+	struct cmsghdr align;
+	char space[CMSG_SPACE(VU_FDS_MAX * sizeof(int))];
+};
+
 /* Keeps the descriptors of a read whose last byte is number `last`. All that came are kept or
  * closed. */
 static int keep_fds(struct vu_stream *stream, struct msghdr *msg, uint64_t last)
@@ -317,15 +323,10 @@ static int keep_fds(struct vu_stream *stream, struct msghdr *msg, uint64_t last)
 	return err;
 }
 
-/* One read, as much as there is and fits. */
-static int receive(struct vu_stream *stream)
+/* Moves what is left to the front of the buffer; returns how many bytes that is. */
+static size_t compact(struct vu_stream *stream)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(VU_FDS_MAX * sizeof(int))];
-	} control;
 	size_t have = stream->end - stream->start;
-	ssize_t n;
 
 	if (stream->start != 0) {
 		memmove(stream->buf, stream->buf + stream->start, have);
@@ -333,6 +334,16 @@ static int receive(struct vu_stream *stream)
 		stream->start = 0;
 		stream->end = have;
 	}
+	return have;
+}
+
+/* One read, as much as there is and fits. */
+static int receive(struct vu_stream *stream)
+{
+	union control control;
+	size_t have = compact(stream);
+	ssize_t n;
+
 	struct iovec iov = {stream->buf + have, sizeof(stream->buf) - have};
 	struct msghdr msg = {
 		.msg_iov = &iov,
@@ -430,15 +441,51 @@ static void iov_advance(struct msghdr *msg, size_t n)
 	}
 }
 
+/* Lets descriptors go with a message. */
+static void fds_attach(struct msghdr *msg, union control *control, const int *fd, uint32_t fds)
+{
+	struct cmsghdr *c;
+
+	memset(control, 0, sizeof(*control));
+	msg->msg_control = control;
+	msg->msg_controllen = CMSG_SPACE(fds * sizeof(int));
+	c = CMSG_FIRSTHDR(msg);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(fds * sizeof(int));
+	memcpy(CMSG_DATA(c), fd, fds * sizeof(int));
+}
+
+/* Sends all of it, waiting for room until the deadline. */
+static int send_whole(int sock, struct msghdr *msg, uint64_t deadline_ns)
+{
+	while (msg->msg_iovlen > 0) {
+		ssize_t n = sendmsg(sock, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n >= 0) {
+			iov_advance(msg, (size_t)n);
+			msg->msg_control = NULL; /* the descriptors went with the first byte */
+			msg->msg_controllen = 0;
+		} else if (errno == EAGAIN) {
+			int err = wait_for(sock, POLLOUT, deadline_ns);
+
+			if (err)
+				return err;
+		} else if (errno == ECONNRESET) {
+			return -EPIPE;
+		} else if (errno != EINTR) {
+			return -errno;
+		}
+	}
+	return 0;
+}
+
 #define PARTS_MAX 3u
 
 int vu_send(int sock, const struct vu_header *header, const struct iovec *part, uint32_t parts,
 	    const int *fd, uint32_t fds, uint64_t deadline_ns)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(VU_FDS_MAX * sizeof(int))];
-	} control;
+	union control control;
 	struct vu_header head = *header;
 	struct iovec iov[1 + PARTS_MAX] = {{&head, sizeof(head)}};
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 1 + parts};
@@ -452,35 +499,7 @@ int vu_send(int sock, const struct vu_header *header, const struct iovec *part, 
 	if (size > VU_MESSAGE_MAX || fds > VU_FDS_MAX)
 		return -EMSGSIZE;
 	head.size = (uint32_t)size;
-	if (fds > 0) {
-		memset(&control, 0, sizeof(control));
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(fds * sizeof(int));
-		memcpy(CMSG_DATA(c), fd, fds * sizeof(int));
-	}
-
-	while (msg.msg_iovlen > 0) {
-		ssize_t n = sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n >= 0) {
-			iov_advance(&msg, (size_t)n);
-			msg.msg_control = NULL; /* the descriptors went with the first byte */
-			msg.msg_controllen = 0;
-		} else if (errno == EAGAIN) {
-			int err = wait_for(sock, POLLOUT, deadline_ns);
-
-			if (err)
-				return err;
-		} else if (errno == ECONNRESET) {
-			return -EPIPE;
-		} else if (errno != EINTR) {
-			return -errno;
-		}
-	}
-	return 0;
+	if (fds > 0)
+		fds_attach(&msg, &control, fd, fds);
+	return send_whole(sock, &msg, deadline_ns);
 }
