@@ -159,8 +159,8 @@ static int master_disable(struct ixgbe *nic)
 	port_log(nic, IXGBE_LOG_WARNING, "the device did not end its DMA in time; flushing it");
 	if (transactions_pending(nic))
 		return -ETIMEDOUT;
-	/* 5.2.5.3.2: transmit data that is stuck is looped back to a receiver that is off, and
-	 * gone. */
+	/* 5.2.5.3.2: frames that are stuck in the transmitter are looped back to a receiver that is
+	 * off, where they end. */
 	reg_set(nic, IXGBE_HLREG0, IXGBE_HLREG0_LPBK);
 	reg_clear(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
 	reg_set(nic, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
@@ -209,7 +209,7 @@ int init_reset(struct ixgbe *nic)
 		return err;
 
 	/* DEVIATION(double-reset): 5.2.5.3.2 asks for a second reset only where the master disable
-	 * failed. A completion that arrives between the two would otherwise leave its traces. */
+	 * failed. The second one clears traces of a completion that arrives after the first. */
 	err = software_reset(nic);
 	if (!err)
 		err = software_reset(nic);
@@ -231,8 +231,7 @@ int init_reset(struct ixgbe *nic)
 
 void init_configure(struct ixgbe *nic)
 {
-	/* DRV_LOAD tells firmware to leave the link to the driver. 4.6.7: no-snoop has to be off.
-	 */
+	/* DRV_LOAD tells firmware that the link is the driver's. 4.6.7: no-snoop has to be off. */
 	reg_set(nic, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD | IXGBE_CTRL_EXT_NS_DIS);
 
 	FILL(nic, clears);

@@ -86,7 +86,7 @@ void irq_free(struct ixgbe *nic)
 
 void irq_mask_all(struct ixgbe *nic)
 {
-	/* 8.2.3.5.4: bit 31 is reserved. The vectors that have no bit here are in EIMC_EX. */
+	/* 8.2.3.5.4: bit 31 is reserved. EIMC has the causes, EIMC_EX the vectors 0 to 63. */
 	reg_write(nic, IXGBE_EIMC, IXGBE_EICR_ALL);
 	reg_write(nic, IXGBE_AT(EIMC_EX, 0), UINT32_MAX);
 	reg_write(nic, IXGBE_AT(EIMC_EX, 1), UINT32_MAX);

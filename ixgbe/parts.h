@@ -19,7 +19,7 @@ int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to
 /* Stops DMA and resets the device; interrupts are off and nothing else is set up
  * afterwards (sections 4.6.3.2, 4.2.1.6, 5.2.5.3.2). -ETIMEDOUT, -ENODEV. */
 int init_reset(struct ixgbe *nic);
-/* Writes everything that is written once after a reset, but rings. */
+/* Writes the configuration that never changes: neither filters, nor interrupts, nor rings. */
 void init_configure(struct ixgbe *nic);
 /* Opens and closes the receiver around RXCTRL.RXEN (section 4.6.7). */
 int init_receiver_set(struct ixgbe *nic, bool on);
