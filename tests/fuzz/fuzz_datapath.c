@@ -58,7 +58,7 @@ static void start(struct nic *nic, bool coalesce)
 	const uint32_t rx = IOVA + RX_AT, tx = IOVA + TX_AT;
 	static const uint32_t key[] = {0x6d5a56da, 0x255b0ec2, 0x4167253d};
 
-	dma_table_enable(nic->dma, true);
+	memory_enable(nic->memory, true);
 	link_cable_set(nic, true);
 	link_light_set(nic, true);
 	regfile_write(nic, IXGBE_AUTOC, reg(nic, IXGBE_AUTOC) | IXGBE_AUTOC_FLU);
@@ -242,7 +242,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	memset(memory, 0, MEMORY);
 	memcpy(memory + 0x2000, headers, sizeof(headers));
-	if (dma_table_map(nic->dma, IOVA, MEMORY, DMA_READABLE | DMA_WRITABLE, memory_fd, 0))
+	if (memory_map(nic->memory, IOVA, MEMORY, MEMORY_READABLE | MEMORY_WRITABLE, memory_fd, 0))
 		abort();
 	start(nic, take(&in, 1) & 1);
 	while (in.at < in.end) {

@@ -18,12 +18,12 @@
 #include "tools/ixnic/chip/violations.h"
 
 #define PAGE 4096u
-#define RW   (DMA_READABLE | DMA_WRITABLE)
+#define RW   (MEMORY_READABLE | MEMORY_WRITABLE)
 #define BASE 0x100000ull
 
 struct rig {
 	struct nic *nic;
-	struct dma *dma;
+	struct memory *memory;
 	int fd; /* 16 pages, each byte of page i is i */
 	uint8_t *mem;
 };
@@ -35,8 +35,8 @@ static int setup(void **state)
 
 	log_level_set(IXGBE_LOG_ERROR);
 	assert_int_equal(nic_new(mac, &r->nic), 0);
-	r->dma = r->nic->dma;
-	dma_table_enable(r->dma, true);
+	r->memory = r->nic->memory;
+	memory_enable(r->memory, true);
 	r->fd = memfd_create("dma", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(r->fd, 16 * PAGE), 0);
 	r->mem = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
@@ -59,7 +59,7 @@ static int teardown(void **state)
 
 static int map(struct rig *r, uint64_t iova, uint64_t size, uint64_t offset, uint32_t access)
 {
-	return dma_table_map(r->dma, iova, size, access, r->fd, offset);
+	return memory_map(r->memory, iova, size, access, r->fd, offset);
 }
 
 static void test_one_mapping(void **state)
@@ -67,18 +67,18 @@ static void test_one_mapping(void **state)
 	struct rig *r = *state;
 	uint8_t *at, data[4] = {9, 9, 9, 9};
 
-	assert_null(dma_at(r->nic, BASE, 1, false));
+	assert_null(memory_at(r->nic, BASE, 1, false));
 	assert_int_equal(map(r, BASE, 2 * PAGE, 3 * PAGE, RW), 0);
-	at = dma_at(r->nic, BASE, 2 * PAGE, true);
+	at = memory_at(r->nic, BASE, 2 * PAGE, true);
 	assert_non_null(at);
 	assert_int_equal(at[0], 3);
 	assert_int_equal(at[PAGE], 4);
-	assert_null(dma_at(r->nic, BASE, 2 * PAGE + 1, false));
-	assert_null(dma_at(r->nic, BASE - 1, 1, false));
-	assert_null(dma_at(r->nic, BASE + 2 * PAGE, 1, false));
-	assert_null(dma_at(r->nic, BASE, SIZE_MAX, false));
-	assert_null(dma_at(r->nic, UINT64_MAX, 1, false));
-	assert_int_equal(dma_write(r->nic, BASE + 2 * PAGE - 4, data, 4), 0);
+	assert_null(memory_at(r->nic, BASE, 2 * PAGE + 1, false));
+	assert_null(memory_at(r->nic, BASE - 1, 1, false));
+	assert_null(memory_at(r->nic, BASE + 2 * PAGE, 1, false));
+	assert_null(memory_at(r->nic, BASE, SIZE_MAX, false));
+	assert_null(memory_at(r->nic, UINT64_MAX, 1, false));
+	assert_int_equal(memory_write(r->nic, BASE + 2 * PAGE - 4, data, 4), 0);
 	assert_int_equal(r->mem[5 * PAGE - 1], 9);
 	assert_int_equal(r->mem[5 * PAGE], 5);
 }
@@ -92,13 +92,13 @@ static void test_neighbours(void **state)
 	assert_int_equal(map(r, BASE, PAGE, 0, RW), 0);
 	assert_int_equal(map(r, BASE + 2 * PAGE, PAGE, 7 * PAGE, RW), 0);
 	assert_int_equal(map(r, BASE + PAGE, PAGE, PAGE, RW), 0);
-	assert_non_null(dma_at(r->nic, BASE + 100, 2 * PAGE - 100, false));
-	assert_null(dma_at(r->nic, BASE + 100, 2 * PAGE, false));
-	assert_int_equal(dma_read(r->nic, BASE + PAGE, data, 2 * PAGE), 0);
+	assert_non_null(memory_at(r->nic, BASE + 100, 2 * PAGE - 100, false));
+	assert_null(memory_at(r->nic, BASE + 100, 2 * PAGE, false));
+	assert_int_equal(memory_read(r->nic, BASE + PAGE, data, 2 * PAGE), 0);
 	assert_int_equal(data[PAGE - 1], 1);
 	assert_int_equal(data[PAGE], 7);
-	assert_int_equal(dma_table_files(r->dma), 1);
-	assert_int_equal(dma_table_mappings(r->dma), 3);
+	assert_int_equal(memory_files(r->memory), 1);
+	assert_int_equal(memory_mappings(r->memory), 3);
 }
 
 static void count(void *ctx)
@@ -113,28 +113,28 @@ static void test_faults(void **state)
 	uint8_t data[2 * PAGE] = {0};
 	uint64_t before = violation_count(r->nic, VIOLATION_DMA_FAULT);
 
-	assert_int_equal(map(r, BASE, PAGE, 0, DMA_READABLE), 0);
-	assert_int_equal(map(r, BASE + PAGE, PAGE, PAGE, DMA_WRITABLE), 0);
-	assert_int_equal(dma_table_map(r->dma, BASE + 2 * PAGE, PAGE, RW, -1, 0), 0);
-	dma_refused_set(r->dma, count, &refused);
-	assert_int_equal(dma_write(r->nic, BASE, data, 1), -EFAULT);
+	assert_int_equal(map(r, BASE, PAGE, 0, MEMORY_READABLE), 0);
+	assert_int_equal(map(r, BASE + PAGE, PAGE, PAGE, MEMORY_WRITABLE), 0);
+	assert_int_equal(memory_map(r->memory, BASE + 2 * PAGE, PAGE, RW, -1, 0), 0);
+	memory_refused_set(r->memory, count, &refused);
+	assert_int_equal(memory_write(r->nic, BASE, data, 1), -EFAULT);
 	assert_int_equal(r->mem[0], 0);
-	assert_int_equal(dma_read(r->nic, BASE, data, PAGE + 1), -EFAULT);
-	assert_int_equal(dma_write(r->nic, BASE + PAGE, data, PAGE + 1), -EFAULT);
-	assert_int_equal(dma_read(r->nic, BASE + 2 * PAGE, data, 1), -EFAULT);
-	assert_int_equal(dma_read(r->nic, UINT64_MAX, data, 2), -EFAULT);
-	assert_null(dma_at(r->nic, BASE, 1, true));
-	assert_null(dma_at(r->nic, BASE + PAGE, 1, false));
-	assert_null(dma_at(r->nic, BASE + 2 * PAGE, 1, false));
+	assert_int_equal(memory_read(r->nic, BASE, data, PAGE + 1), -EFAULT);
+	assert_int_equal(memory_write(r->nic, BASE + PAGE, data, PAGE + 1), -EFAULT);
+	assert_int_equal(memory_read(r->nic, BASE + 2 * PAGE, data, 1), -EFAULT);
+	assert_int_equal(memory_read(r->nic, UINT64_MAX, data, 2), -EFAULT);
+	assert_null(memory_at(r->nic, BASE, 1, true));
+	assert_null(memory_at(r->nic, BASE + PAGE, 1, false));
+	assert_null(memory_at(r->nic, BASE + 2 * PAGE, 1, false));
 	assert_int_equal(violation_count(r->nic, VIOLATION_DMA_FAULT), before + 5);
 	assert_int_equal(refused, 3); /* the reads: writes are posted */
-	dma_refused_set(r->dma, NULL, NULL);
-	assert_true(dma_reaches(r->nic, BASE, PAGE, false));
-	assert_false(dma_reaches(r->nic, BASE, PAGE + 1, false));
-	assert_true(dma_reaches(r->nic, BASE + 2 * PAGE - 1, 1, true));
-	assert_false(dma_reaches(r->nic, BASE + 2 * PAGE, 1, true));
+	memory_refused_set(r->memory, NULL, NULL);
+	assert_true(memory_reaches(r->nic, BASE, PAGE, false));
+	assert_false(memory_reaches(r->nic, BASE, PAGE + 1, false));
+	assert_true(memory_reaches(r->nic, BASE + 2 * PAGE - 1, 1, true));
+	assert_false(memory_reaches(r->nic, BASE + 2 * PAGE, 1, true));
 	assert_int_equal(violation_count(r->nic, VIOLATION_DMA_FAULT), before + 5);
-	assert_int_equal(dma_read(r->nic, 0, data, 0), 0); /* nothing is everywhere */
+	assert_int_equal(memory_read(r->nic, 0, data, 0), 0); /* nothing is everywhere */
 }
 
 static void test_bus_master(void **state)
@@ -143,11 +143,11 @@ static void test_bus_master(void **state)
 	uint8_t byte;
 
 	assert_int_equal(map(r, BASE, PAGE, PAGE, RW), 0);
-	dma_table_enable(r->dma, false);
-	assert_null(dma_at(r->nic, BASE, 1, false));
-	assert_int_equal(dma_read(r->nic, BASE, &byte, 1), -EFAULT);
-	dma_table_enable(r->dma, true);
-	assert_int_equal(dma_read(r->nic, BASE, &byte, 1), 0);
+	memory_enable(r->memory, false);
+	assert_null(memory_at(r->nic, BASE, 1, false));
+	assert_int_equal(memory_read(r->nic, BASE, &byte, 1), -EFAULT);
+	memory_enable(r->memory, true);
+	assert_int_equal(memory_read(r->nic, BASE, &byte, 1), 0);
 	assert_int_equal(byte, 1);
 }
 
@@ -158,14 +158,14 @@ static void test_unmapped_is_gone(void **state)
 
 	assert_int_equal(map(r, BASE, PAGE, 0, RW), 0);
 	assert_int_equal(map(r, BASE + PAGE, PAGE, PAGE, RW), 0);
-	assert_non_null(dma_at(r->nic, BASE + PAGE, 1, false));
-	assert_int_equal(dma_table_unmap(r->dma, BASE + PAGE, PAGE), 0);
-	assert_null(dma_at(r->nic, BASE + PAGE, 1, false));
-	assert_non_null(dma_at(r->nic, BASE, 1, false));
-	assert_int_equal(dma_table_files(r->dma), 1);
-	assert_int_equal(dma_table_unmap(r->dma, BASE, PAGE), 0);
-	assert_null(dma_at(r->nic, BASE, 1, false));
-	assert_int_equal(dma_table_files(r->dma), 0);
+	assert_non_null(memory_at(r->nic, BASE + PAGE, 1, false));
+	assert_int_equal(memory_unmap(r->memory, BASE + PAGE, PAGE), 0);
+	assert_null(memory_at(r->nic, BASE + PAGE, 1, false));
+	assert_non_null(memory_at(r->nic, BASE, 1, false));
+	assert_int_equal(memory_files(r->memory), 1);
+	assert_int_equal(memory_unmap(r->memory, BASE, PAGE), 0);
+	assert_null(memory_at(r->nic, BASE, 1, false));
+	assert_int_equal(memory_files(r->memory), 0);
 }
 
 static void test_file_that_grows(void **state)
@@ -176,9 +176,9 @@ static void test_file_that_grows(void **state)
 	assert_int_equal(map(r, BASE, PAGE, 2 * PAGE, RW), 0);
 	assert_int_equal(ftruncate(r->fd, 64 * PAGE), 0);
 	assert_int_equal(map(r, 2 * BASE, PAGE, 63 * PAGE, RW), 0);
-	assert_int_equal(dma_table_files(r->dma), 1);
-	assert_int_equal(dma_write(r->nic, 2 * BASE, "x", 1), 0);
-	at = dma_at(r->nic, BASE, PAGE, false); /* it moved, the mapping not */
+	assert_int_equal(memory_files(r->memory), 1);
+	assert_int_equal(memory_write(r->nic, 2 * BASE, "x", 1), 0);
+	at = memory_at(r->nic, BASE, PAGE, false); /* it moved, the mapping not */
 	assert_int_equal(at[5], 2);
 }
 
@@ -209,19 +209,19 @@ static void test_random(void **state)
 			len = 1 + (uint32_t)rand_r(&seed) % 4;
 			if (len > PAGES - first)
 				len = PAGES - first;
-			assert_int_equal(dma_table_unmap(r->dma, iova, len * PAGE), 0);
+			assert_int_equal(memory_unmap(r->memory, iova, len * PAGE), 0);
 			for (uint32_t i = first; i < first + len; i++)
 				at[i] = -1;
 			break;
 		default: {
-			const uint8_t *byte = dma_at(r->nic, iova + 17, 100, false);
+			const uint8_t *byte = memory_at(r->nic, iova + 17, 100, false);
 
 			assert_true(at[first] < 0 ? !byte : byte && *byte == at[first]);
 		}
 		}
 	}
-	dma_table_unmap_all(r->dma);
-	assert_int_equal(dma_table_mappings(r->dma) + dma_table_files(r->dma), 0);
+	memory_unmap_all(r->memory);
+	assert_int_equal(memory_mappings(r->memory) + memory_files(r->memory), 0);
 }
 
 /* A client with a file for every page cannot make the table search for ever. */
@@ -235,13 +235,13 @@ static void test_many_files(void **state)
 		int fd = memfd_create("page", MFD_CLOEXEC);
 
 		assert_int_equal(ftruncate(fd, PAGE), 0);
-		err = dma_table_map(r->dma, iova, PAGE, RW, fd, 0);
+		err = memory_map(r->memory, iova, PAGE, RW, fd, 0);
 		close(fd);
 		iova += PAGE;
-	} while (err == 0 && iova < BASE + 2 * DMA_FILES_MAX * PAGE);
+	} while (err == 0 && iova < BASE + 2 * MEMORY_FILES_MAX * PAGE);
 	assert_int_equal(err, -ENOSPC);
-	assert_int_equal(dma_table_files(r->dma), DMA_FILES_MAX);
-	assert_int_equal(dma_table_unmap(r->dma, BASE, PAGE), 0);
+	assert_int_equal(memory_files(r->memory), MEMORY_FILES_MAX);
+	assert_int_equal(memory_unmap(r->memory, BASE, PAGE), 0);
 	assert_int_equal(map(r, iova, PAGE, 0, RW), 0);
 	assert_int_equal(map(r, iova + PAGE, PAGE, PAGE, RW), 0);
 }
@@ -252,17 +252,17 @@ static void test_torn_file(void **state)
 {
 	setup(state);
 	struct rig *r = *state;
-	struct pollfd pfd = {.fd = dma_table_torn_fd(r->dma), .events = POLLIN};
+	struct pollfd pfd = {.fd = memory_torn_fd(r->memory), .events = POLLIN};
 	uint8_t data[PAGE];
 
 	assert_int_equal(map(r, BASE, 16 * PAGE, 0, RW), 0);
 	assert_int_equal(ftruncate(r->fd, PAGE), 0);
 	assert_int_equal(poll(&pfd, 1, 0), 0);
-	assert_int_equal(dma_read(r->nic, BASE + 5 * PAGE, data, PAGE), 0);
+	assert_int_equal(memory_read(r->nic, BASE + 5 * PAGE, data, PAGE), 0);
 	assert_int_equal(data[0] | data[PAGE - 1], 0);
-	assert_int_equal(dma_write(r->nic, BASE + 16 * PAGE - 1, data, 1), 0);
+	assert_int_equal(memory_write(r->nic, BASE + 16 * PAGE - 1, data, 1), 0);
 	assert_int_equal(poll(&pfd, 1, 0), 1);
-	dma_table_unmap_all(r->dma);
+	memory_unmap_all(r->memory);
 	assert_int_equal(poll(&pfd, 1, 0), 0);
 	teardown(state);
 }

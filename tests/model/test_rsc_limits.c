@@ -365,15 +365,15 @@ static void a_reset_forgets_what_is_open(void **state)
 	memory.iova = 0x100000;
 	assert_true(fd >= 0 && ftruncate(fd, 0x10000) == 0);
 	assert_int_equal(nic_new(mac, &nic), 0);
-	dma_table_enable(nic->dma, true);
-	assert_int_equal(
-		dma_table_map(nic->dma, memory.iova, 0x10000, DMA_READABLE | DMA_WRITABLE, fd, 0),
-		0);
+	memory_enable(nic->memory, true);
+	assert_int_equal(memory_map(nic->memory, memory.iova, 0x10000,
+				    MEMORY_READABLE | MEMORY_WRITABLE, fd, 0),
+			 0);
 	for (uint64_t i = 0; i < 8; i++)
-		assert_int_equal(dma_write(nic, memory.iova + i * 16,
-					   (const uint64_t[]){memory.iova + 0x1000 + i * 2048, 0},
-					   16),
-				 0);
+		assert_int_equal(
+			memory_write(nic, memory.iova + i * 16,
+				     (const uint64_t[]){memory.iova + 0x1000 + i * 2048, 0}, 16),
+			0);
 	regfile_write(nic, IXGBE_HLREG0, IXGBE_HLREG0_RXCRCSTRP | IXGBE_HLREG0_LPBK);
 	regfile_write(nic, IXGBE_FCTRL, IXGBE_FCTRL_UPE);
 	regfile_write(nic, IXGBE_RSCCTL, IXGBE_RSCCTL_RSCEN | IXGBE_RSCCTL_MAXDESC);

@@ -83,7 +83,7 @@ static const struct {
 	{sfp_new, sfp_free},
 	{link_new, link_free},
 	{irq_new, irq_free},
-	{dma_new, dma_free},
+	{memory_new, memory_free},
 	{datapath_new, datapath_free},
 };
 

@@ -63,7 +63,7 @@ struct nic {
 
 	struct loop *loop;
 	struct regfile *regfile;
-	struct dma *dma;
+	struct memory *memory;
 	struct irq *irq;
 	struct eeprom *eeprom;
 	struct spi *spi;

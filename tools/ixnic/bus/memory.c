@@ -57,7 +57,7 @@ struct mapping {
 	uint32_t access;
 };
 
-struct dma {
+struct memory {
 	struct mapping *mapping; /* sorted by iova, disjoint */
 	size_t count, room;
 	size_t last; /* index of the last hit */
@@ -106,11 +106,11 @@ static int catch_sigbus(void)
 	return sigaction(SIGBUS, &action, NULL) ? -errno : 0;
 }
 
-static void file_put(struct dma *dma, struct file *file)
+static void file_put(struct memory *memory, struct file *file)
 {
 	if (!file || --file->mappings > 0)
 		return;
-	for (struct file **at = &dma->files; *at; at = &(*at)->next) {
+	for (struct file **at = &memory->files; *at; at = &(*at)->next) {
 		if (*at == file) {
 			*at = file->next;
 			break;
@@ -124,7 +124,7 @@ static void file_put(struct dma *dma, struct file *file)
 	}
 	munmap(file->base, file->size);
 	free(file);
-	dma->file_count--;
+	memory->file_count--;
 }
 
 /* Maps what has been added to the file since. Its mappings are offsets, so it may move. */
@@ -143,12 +143,13 @@ static int file_grow(struct file *file, int fd, size_t size)
 	return 0;
 }
 
-static int file_new(struct dma *dma, int fd, const struct stat *st, int prot, struct file **out)
+static int file_new(struct memory *memory, int fd, const struct stat *st, int prot,
+		    struct file **out)
 {
 	struct file *file;
 	void *base;
 
-	if (dma->file_count == DMA_FILES_MAX)
+	if (memory->file_count == MEMORY_FILES_MAX)
 		return -ENOSPC;
 	file = calloc(1, sizeof(*file));
 	if (!file)
@@ -161,7 +162,7 @@ static int file_new(struct dma *dma, int fd, const struct stat *st, int prot, st
 		return err;
 	}
 	*file = (struct file){
-		.next = dma->files,
+		.next = memory->files,
 		.next_all = all_files,
 		.dev = st->st_dev,
 		.ino = st->st_ino,
@@ -169,16 +170,16 @@ static int file_new(struct dma *dma, int fd, const struct stat *st, int prot, st
 		.base = base,
 		.size = (size_t)st->st_size,
 		.page = (size_t)st->st_blksize >= PAGE_BYTES ? (size_t)st->st_blksize : PAGE_BYTES,
-		.torn_fd = dma->torn_fd,
+		.torn_fd = memory->torn_fd,
 	};
-	dma->files = all_files = file;
-	dma->file_count++;
+	memory->files = all_files = file;
+	memory->file_count++;
 	*out = file;
 	return 0;
 }
 
 /* The file behind `fd`, mapped at least up to `end`, with one mapping more. */
-static int file_get(struct dma *dma, int fd, uint64_t end, uint32_t access, struct file **out)
+static int file_get(struct memory *memory, int fd, uint64_t end, uint32_t access, struct file **out)
 {
 	struct file *file = NULL;
 	struct stat st;
@@ -190,20 +191,20 @@ static int file_get(struct dma *dma, int fd, uint64_t end, uint32_t access, stru
 	if (mode < 0 || fstat(fd, &st))
 		return -errno;
 	mode &= O_ACCMODE;
-	if (mode == O_WRONLY || (mode == O_RDONLY && (access & DMA_WRITABLE)))
+	if (mode == O_WRONLY || (mode == O_RDONLY && (access & MEMORY_WRITABLE)))
 		return -EACCES;
 	if (st.st_size < 0 || end > (uint64_t)st.st_size)
 		return -EINVAL;
 	prot = mode == O_RDWR ? PROT_READ | PROT_WRITE : PROT_READ;
 
-	for (file = dma->files; file; file = file->next) {
+	for (file = memory->files; file; file = file->next) {
 		if (file->dev == st.st_dev && file->ino == st.st_ino && file->prot == prot)
 			break;
 	}
 	if (file)
 		err = file_grow(file, fd, end > file->size ? (size_t)st.st_size : file->size);
 	else
-		err = file_new(dma, fd, &st, prot, &file);
+		err = file_new(memory, fd, &st, prot, &file);
 	if (err)
 		return err;
 	assert(file);
@@ -214,46 +215,46 @@ static int file_get(struct dma *dma, int fd, uint64_t end, uint32_t access, stru
 
 /* ---- The table ---- */
 
-int dma_new(struct nic *nic)
+int memory_new(struct nic *nic)
 {
-	struct dma *dma = calloc(1, sizeof(*dma));
+	struct memory *memory = calloc(1, sizeof(*memory));
 	int err;
 
-	if (!dma)
+	if (!memory)
 		return -ENOMEM;
-	dma->torn_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	err = dma->torn_fd < 0 ? -errno : catch_sigbus();
+	memory->torn_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	err = memory->torn_fd < 0 ? -errno : catch_sigbus();
 	if (err) {
-		if (dma->torn_fd >= 0)
-			close(dma->torn_fd);
-		free(dma);
+		if (memory->torn_fd >= 0)
+			close(memory->torn_fd);
+		free(memory);
 		return err;
 	}
-	nic->dma = dma;
+	nic->memory = memory;
 	return 0;
 }
 
-void dma_free(struct nic *nic)
+void memory_free(struct nic *nic)
 {
-	struct dma *dma = nic->dma;
+	struct memory *memory = nic->memory;
 
-	if (!dma)
+	if (!memory)
 		return;
-	dma_table_unmap_all(dma);
-	close(dma->torn_fd);
-	free(dma->mapping);
-	free(dma);
-	nic->dma = NULL;
+	memory_unmap_all(memory);
+	close(memory->torn_fd);
+	free(memory->mapping);
+	free(memory);
+	nic->memory = NULL;
 }
 
 /* The index of the first mapping that ends after `iova`: the one that holds it, or the next. */
-static size_t find(const struct dma *dma, uint64_t iova)
+static size_t find(const struct memory *memory, uint64_t iova)
 {
-	size_t low = 0, high = dma->count;
+	size_t low = 0, high = memory->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct mapping *m = &dma->mapping[middle];
+		const struct mapping *m = &memory->mapping[middle];
 
 		if (m->iova <= iova && iova - m->iova >= m->size)
 			low = middle + 1;
@@ -265,20 +266,20 @@ static size_t find(const struct dma *dma, uint64_t iova)
 	return low;
 }
 
-static int make_room(struct dma *dma)
+static int make_room(struct memory *memory)
 {
-	size_t room = dma->room ? 2 * dma->room : 64;
+	size_t room = memory->room ? 2 * memory->room : 64;
 	struct mapping *more;
 
-	if (dma->count == DMA_MAPPINGS_MAX)
+	if (memory->count == MEMORY_MAPPINGS_MAX)
 		return -ENOSPC;
-	if (dma->count < dma->room)
+	if (memory->count < memory->room)
 		return 0;
-	more = reallocarray(dma->mapping, room, sizeof(*more));
+	more = reallocarray(memory->mapping, room, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
-	dma->mapping = more;
-	dma->room = room;
+	memory->mapping = more;
+	memory->room = room;
 	return 0;
 }
 
@@ -289,46 +290,47 @@ static bool range_valid(uint64_t at, uint64_t size)
 	       size - 1 <= UINT64_MAX - at;
 }
 
-int dma_table_map(struct dma *dma, uint64_t iova, uint64_t size, uint32_t access, int fd,
-		  uint64_t offset)
+int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t access, int fd,
+	       uint64_t offset)
 {
 	struct file *file = NULL;
 	size_t at;
 	int err;
 
-	if (!range_valid(iova, size) || access == 0 || access & ~(DMA_READABLE | DMA_WRITABLE))
+	if (!range_valid(iova, size) || access == 0 ||
+	    access & ~(MEMORY_READABLE | MEMORY_WRITABLE))
 		return -EINVAL;
-	at = find(dma, iova);
-	if (at < dma->count &&
-	    (dma->mapping[at].iova <= iova || dma->mapping[at].iova - iova < size))
+	at = find(memory, iova);
+	if (at < memory->count &&
+	    (memory->mapping[at].iova <= iova || memory->mapping[at].iova - iova < size))
 		return -EEXIST;
-	err = make_room(dma);
+	err = make_room(memory);
 	if (err)
 		return err;
 	if (fd >= 0) {
 		if (!range_valid(offset, size) || offset + size < size)
 			return -EINVAL;
-		err = file_get(dma, fd, offset + size, access, &file);
+		err = file_get(memory, fd, offset + size, access, &file);
 		if (err)
 			return err;
 	}
-	memmove(&dma->mapping[at + 1], &dma->mapping[at],
-		(dma->count - at) * sizeof(*dma->mapping));
-	dma->mapping[at] = (struct mapping){iova, size, file, offset, access};
-	dma->count++;
+	memmove(&memory->mapping[at + 1], &memory->mapping[at],
+		(memory->count - at) * sizeof(*memory->mapping));
+	memory->mapping[at] = (struct mapping){iova, size, file, offset, access};
+	memory->count++;
 	return 0;
 }
 
-int dma_table_unmap(struct dma *dma, uint64_t iova, uint64_t size)
+int memory_unmap(struct memory *memory, uint64_t iova, uint64_t size)
 {
 	uint64_t last = iova + (size - 1);
 	size_t from, to;
 
 	if (size == 0 || size - 1 > UINT64_MAX - iova)
 		return -EINVAL;
-	from = find(dma, iova);
-	for (to = from; to < dma->count && dma->mapping[to].iova <= last; to++) {
-		const struct mapping *m = &dma->mapping[to];
+	from = find(memory, iova);
+	for (to = from; to < memory->count && memory->mapping[to].iova <= last; to++) {
+		const struct mapping *m = &memory->mapping[to];
 
 		if (m->iova < iova || m->size - 1 > last - m->iova)
 			return -EINVAL;
@@ -336,97 +338,98 @@ int dma_table_unmap(struct dma *dma, uint64_t iova, uint64_t size)
 	if (from == to)
 		return 0;
 	for (size_t i = from; i < to; i++)
-		file_put(dma, dma->mapping[i].file);
-	memmove(&dma->mapping[from], &dma->mapping[to], (dma->count - to) * sizeof(*dma->mapping));
-	dma->count -= to - from;
+		file_put(memory, memory->mapping[i].file);
+	memmove(&memory->mapping[from], &memory->mapping[to],
+		(memory->count - to) * sizeof(*memory->mapping));
+	memory->count -= to - from;
 	return 0;
 }
 
-void dma_table_unmap_all(struct dma *dma)
+void memory_unmap_all(struct memory *memory)
 {
-	for (size_t i = 0; i < dma->count; i++)
-		file_put(dma, dma->mapping[i].file);
-	dma->count = 0;
+	for (size_t i = 0; i < memory->count; i++)
+		file_put(memory, memory->mapping[i].file);
+	memory->count = 0;
 	/* What the gone files said no longer counts. */
-	(void)dma_table_torn(dma);
+	(void)memory_torn(memory);
 }
 
-bool dma_table_torn(struct dma *dma)
+bool memory_torn(struct memory *memory)
 {
 	uint64_t times;
 
-	return read(dma->torn_fd, &times, sizeof(times)) == sizeof(times);
+	return read(memory->torn_fd, &times, sizeof(times)) == sizeof(times);
 }
 
-int dma_table_torn_fd(const struct dma *dma)
+int memory_torn_fd(const struct memory *memory)
 {
-	return dma->torn_fd;
+	return memory->torn_fd;
 }
 
-size_t dma_table_mappings(const struct dma *dma)
+size_t memory_mappings(const struct memory *memory)
 {
-	return dma->count;
+	return memory->count;
 }
 
-size_t dma_table_files(const struct dma *dma)
+size_t memory_files(const struct memory *memory)
 {
-	return dma->file_count;
+	return memory->file_count;
 }
 
-void dma_table_enable(struct dma *dma, bool on)
+void memory_enable(struct memory *memory, bool on)
 {
-	dma->enabled = on;
+	memory->enabled = on;
 }
 
 /* ---- For the device ---- */
 
-bool dma_enabled(const struct nic *nic)
+bool memory_enabled(const struct nic *nic)
 {
-	return nic->dma->enabled;
+	return nic->memory->enabled;
 }
 
-void dma_refused_set(struct dma *dma, void (*refused)(void *ctx), void *ctx)
+void memory_refused_set(struct memory *memory, void (*refused)(void *ctx), void *ctx)
 {
-	dma->refused = refused;
-	dma->refused_ctx = ctx;
+	memory->refused = refused;
+	memory->refused_ctx = ctx;
 }
 
-void dma_refused(struct nic *nic)
+void memory_refused(struct nic *nic)
 {
-	if (nic->dma->refused)
-		nic->dma->refused(nic->dma->refused_ctx);
+	if (nic->memory->refused)
+		nic->memory->refused(nic->memory->refused_ctx);
 }
 
 /* The mapping that holds `iova` and allows the access, or NULL. */
-static const struct mapping *look_up(struct dma *dma, uint64_t iova, bool write)
+static const struct mapping *look_up(struct memory *memory, uint64_t iova, bool write)
 {
-	uint32_t need = write ? DMA_WRITABLE : DMA_READABLE;
-	size_t at = dma->last;
+	uint32_t need = write ? MEMORY_WRITABLE : MEMORY_READABLE;
+	size_t at = memory->last;
 
-	if (!dma->enabled)
+	if (!memory->enabled)
 		return NULL;
-	if (at >= dma->count || iova < dma->mapping[at].iova ||
-	    iova - dma->mapping[at].iova >= dma->mapping[at].size) {
-		at = find(dma, iova);
-		if (at == dma->count || dma->mapping[at].iova > iova)
+	if (at >= memory->count || iova < memory->mapping[at].iova ||
+	    iova - memory->mapping[at].iova >= memory->mapping[at].size) {
+		at = find(memory, iova);
+		if (at == memory->count || memory->mapping[at].iova > iova)
 			return NULL;
-		dma->last = at;
+		memory->last = at;
 	}
-	const struct mapping *m = &dma->mapping[at];
+	const struct mapping *m = &memory->mapping[at];
 
 	return m->file && (m->access & need) ? m : NULL;
 }
 
-void *dma_at(struct nic *nic, uint64_t iova, size_t len, bool write)
+void *memory_at(struct nic *nic, uint64_t iova, size_t len, bool write)
 {
-	const struct mapping *m = look_up(nic->dma, iova, write);
+	const struct mapping *m = look_up(nic->memory, iova, write);
 	const struct mapping *end;
 	uint8_t *host;
 	uint64_t have;
 
 	if (!m)
 		return NULL;
-	end = nic->dma->mapping + nic->dma->count;
+	end = nic->memory->mapping + nic->memory->count;
 	host = m->file->base + m->offset + (iova - m->iova);
 	have = m->size - (iova - m->iova);
 	/* Neighbours by IOVA that are neighbours in the file too, as pages of a guest often are. */
@@ -442,10 +445,10 @@ void *dma_at(struct nic *nic, uint64_t iova, size_t len, bool write)
 	return host;
 }
 
-bool dma_reaches(struct nic *nic, uint64_t iova, size_t len, bool write)
+bool memory_reaches(struct nic *nic, uint64_t iova, size_t len, bool write)
 {
 	while (len > 0) {
-		const struct mapping *m = look_up(nic->dma, iova, write);
+		const struct mapping *m = look_up(nic->memory, iova, write);
 		uint64_t have = m ? m->size - (iova - m->iova) : 0;
 
 		if (!m)
@@ -462,15 +465,15 @@ bool dma_reaches(struct nic *nic, uint64_t iova, size_t len, bool write)
 static int copy(struct nic *nic, uint64_t iova, uint8_t *mine, size_t len, bool write)
 {
 	while (len > 0) {
-		const struct mapping *m = look_up(nic->dma, iova, write);
+		const struct mapping *m = look_up(nic->memory, iova, write);
 
 		if (!m) {
-			if (!dma_enabled(nic))
+			if (!memory_enabled(nic))
 				return -EFAULT;
 			violation(nic, VIOLATION_DMA_FAULT, "%s of %zu bytes at IOVA %#llx",
 				  write ? "write" : "read", len, (unsigned long long)iova);
 			if (!write) /* a write is posted: nothing comes back */
-				dma_refused(nic);
+				memory_refused(nic);
 			return -EFAULT;
 		}
 		uint64_t in = iova - m->iova;
@@ -488,12 +491,12 @@ static int copy(struct nic *nic, uint64_t iova, uint8_t *mine, size_t len, bool 
 	return 0;
 }
 
-int dma_read(struct nic *nic, uint64_t iova, void *to, size_t len)
+int memory_read(struct nic *nic, uint64_t iova, void *to, size_t len)
 {
 	return copy(nic, iova, to, len, false);
 }
 
-int dma_write(struct nic *nic, uint64_t iova, const void *from, size_t len)
+int memory_write(struct nic *nic, uint64_t iova, const void *from, size_t len)
 {
 	return copy(nic, iova, (uint8_t *)(uintptr_t)from, len, true);
 }

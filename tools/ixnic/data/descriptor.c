@@ -7,12 +7,12 @@
 union ixgbe_desc *desc_at(struct nic *nic, uint64_t base, uint32_t index)
 {
 	uint64_t iova = base + (uint64_t)index * IXGBE_DESC_BYTES;
-	void *desc = dma_at(nic, iova, IXGBE_DESC_BYTES, true);
+	void *desc = memory_at(nic, iova, IXGBE_DESC_BYTES, true);
 
 	if (desc && (uintptr_t)desc % sizeof(uint64_t) == 0)
 		return desc;
-	if (dma_enabled(nic)) {
-		dma_refused(nic);
+	if (memory_enabled(nic)) {
+		memory_refused(nic);
 		violation(nic, VIOLATION_DMA_FAULT, "descriptor %u at IOVA %#llx", index,
 			  (unsigned long long)iova);
 	}

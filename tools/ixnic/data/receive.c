@@ -86,7 +86,7 @@ static void rdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 	/* A tail that stays where it is was not bumped: drivers write 0 while they set up. */
 	if (written != old && !nic->datapath->rxq[queue].enable_seen)
 		violation(nic, VIOLATION_RX_TAIL_EARLY, "RDT[%u] = %u", queue, written);
-	if (written != old && !dma_enabled(nic))
+	if (written != old && !memory_enabled(nic))
 		violation(nic, VIOLATION_DMA_FAULT, "RDT[%u] = %u without bus master", queue,
 			  written);
 	if (written >= rxq_reg(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES)

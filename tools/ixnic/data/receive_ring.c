@@ -56,7 +56,7 @@ void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len)
 
 bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, uint32_t len)
 {
-	uint8_t *to = dma_at(nic, iova, len, true);
+	uint8_t *to = memory_at(nic, iova, len, true);
 
 	if (to) {
 		rx_read(from, to, len);
@@ -67,7 +67,7 @@ bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, u
 		uint32_t n = len < sizeof(piece) ? len : (uint32_t)sizeof(piece);
 
 		rx_read(from, piece, n);
-		if (dma_write(nic, iova, piece, n) < 0)
+		if (memory_write(nic, iova, piece, n) < 0)
 			return false;
 		iova += n;
 		len -= n;

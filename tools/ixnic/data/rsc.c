@@ -260,7 +260,7 @@ static bool open_new(struct nic *nic, const struct rx_packet *packet, const uint
 	if (!has_room(nic, c, &ring, packet->len - c->split) || !take_desc(nic, c, &ring, &given))
 		return false;
 	c->header_iova = split ? given.qword[1] & ~1ull : given.qword[0];
-	if (split && dma_write(nic, c->header_iova, header, head) < 0)
+	if (split && memory_write(nic, c->header_iova, header, head) < 0)
 		return false;
 	if (!append(nic, c, &ring, split ? from : &whole, packet->len - c->split))
 		return false;
@@ -342,7 +342,7 @@ static bool write_back(struct nic *nic, struct rsc_context *c)
 
 	if (c->packets > 1) {
 		rsc_finish(&c->large);
-		if (dma_write(nic, c->header_iova, c->large.header, c->large.at.header) < 0)
+		if (memory_write(nic, c->header_iova, c->large.header, c->large.at.header) < 0)
 			return false;
 	}
 	for (uint32_t i = 0; i < c->tail.descs; i++) {

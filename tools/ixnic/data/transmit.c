@@ -103,7 +103,7 @@ static void tdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 	/* A tail that stays where it is was not bumped: drivers write 0 while they set up. */
 	if (written != old && !nic->datapath->txq[queue].enable_seen)
 		violation(nic, VIOLATION_TX_TAIL_EARLY, "TDT[%u] = %u", queue, written);
-	if (written != old && !dma_enabled(nic))
+	if (written != old && !memory_enabled(nic))
 		violation(nic, VIOLATION_DMA_FAULT, "TDT[%u] = %u without bus master", queue,
 			  written);
 	if (written >= txq_reg(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES)
@@ -354,11 +354,11 @@ static void write_back_head(struct nic *nic, uint32_t queue, uint32_t tdwbal)
 {
 	uint64_t at =
 		(uint64_t)txq_reg(nic, IXGBE_TDWBAH, queue) << 32 | (tdwbal & IXGBE_TDWBAL_ADDR);
-	uint32_t *head = dma_at(nic, at, sizeof(*head), true);
+	uint32_t *head = memory_at(nic, at, sizeof(*head), true);
 
 	if (head && (uintptr_t)head % sizeof(*head) == 0)
 		__atomic_store_n(head, htole32(txq_reg(nic, IXGBE_TDH, queue)), __ATOMIC_RELEASE);
-	else if (dma_enabled(nic))
+	else if (memory_enabled(nic))
 		violation(nic, VIOLATION_DMA_FAULT, "head of queue %u to IOVA %#llx", queue,
 			  (unsigned long long)at);
 }

@@ -41,11 +41,11 @@ static bool tx_gather(struct nic *nic, const struct tx_batch *batch, uint8_t *to
 {
 	for (uint32_t i = 0; i < batch->buffers; i++) {
 		uint32_t len = batch->buffer[i].len;
-		const void *from = dma_at(nic, batch->buffer[i].iova, len, false);
+		const void *from = memory_at(nic, batch->buffer[i].iova, len, false);
 
 		if (from)
 			memcpy(to, from, len);
-		else if (dma_read(nic, batch->buffer[i].iova, to, len) < 0)
+		else if (memory_read(nic, batch->buffer[i].iova, to, len) < 0)
 			return false;
 		to += len;
 	}

@@ -20,18 +20,18 @@ int rogue_start(struct nic *nic, struct server *server, struct rogue *rogue)
 {
 	if (!server_client(server))
 		return -ENOTCONN;
-	if (dma_enabled(nic) && !dma_reaches(nic, rogue->iova, rogue->len, rogue->write)) {
+	if (memory_enabled(nic) && !memory_reaches(nic, rogue->iova, rogue->len, rogue->write)) {
 		rogue->path = ROGUE_MESSAGE;
 		return server_dma(server, rogue->iova, rogue->len,
 				  rogue->write ? rogue->data : NULL, on_answer, rogue);
 	}
-	if (!dma_enabled(nic)) {
+	if (!memory_enabled(nic)) {
 		rogue->path = ROGUE_OFF;
 		rogue->err = -EPERM;
 	} else {
 		rogue->path = ROGUE_SHARED;
-		rogue->err = rogue->write ? dma_write(nic, rogue->iova, rogue->data, rogue->len)
-					  : dma_read(nic, rogue->iova, rogue->data, rogue->len);
+		rogue->err = rogue->write ? memory_write(nic, rogue->iova, rogue->data, rogue->len)
+					  : memory_read(nic, rogue->iova, rogue->data, rogue->len);
 	}
 	rogue->done(rogue->ctx);
 	return 0;

@@ -106,8 +106,8 @@ static void client_drop(struct server *s, const char *format, ...)
 	irqfd_release(s->irqfd);
 	config_reset(&s->config);
 	s->io_address = 0;
-	dma_table_enable(s->nic->dma, false);
-	dma_table_unmap_all(s->nic->dma);
+	memory_enable(s->nic->memory, false);
+	memory_unmap_all(s->nic->memory);
 	ask_client_left(&s->ask);
 	if (s->listener < 0)
 		loop_stop(s->nic->loop);
@@ -145,10 +145,10 @@ static void on_torn(void *ctx, uint32_t events)
 
 	(void)events;
 	/* The event may be of a client that left in this round, with the next one already here. */
-	if (!dma_table_torn(s->nic->dma))
+	if (!memory_torn(s->nic->memory))
 		return;
 	client_drop(s, "it cut short memory that the NIC was using");
-	dma_table_unmap_all(s->nic->dma); /* quietens the event in any case */
+	memory_unmap_all(s->nic->memory); /* quietens the event in any case */
 }
 
 static int client_new(struct server *s, int sock)
@@ -240,7 +240,7 @@ static int handle_version(struct server *s, struct vu_message *m)
 	s->data_max = caps.max_data_xfer_size;
 	caps.max_msg_fds = VU_FDS_MAX;
 	caps.max_data_xfer_size = VU_DATA_MAX_BYTES;
-	caps.max_dma_maps = DMA_MAPPINGS_MAX;
+	caps.max_dma_maps = MEMORY_MAPPINGS_MAX;
 	caps.pgsizes = VU_PAGE_SIZES;
 	if (version.minor > VU_VERSION_MINOR)
 		version.minor = VU_VERSION_MINOR;
@@ -259,11 +259,11 @@ static int handle_dma_map(struct server *s, struct vu_message *m)
 
 	if (err)
 		return err;
-	static_assert(VU_DMA_READABLE == DMA_READABLE && VU_DMA_WRITABLE == DMA_WRITABLE,
+	static_assert(VU_DMA_READABLE == MEMORY_READABLE && VU_DMA_WRITABLE == MEMORY_WRITABLE,
 		      "the protocol's flags are the table's");
-	return dma_table_map(s->nic->dma, map.addr, map.size,
-			     map.flags & (DMA_READABLE | DMA_WRITABLE), m->fds ? m->fd[0] : -1,
-			     map.offset);
+	return memory_map(s->nic->memory, map.addr, map.size,
+			  map.flags & (MEMORY_READABLE | MEMORY_WRITABLE), m->fds ? m->fd[0] : -1,
+			  map.offset);
 }
 
 static int handle_dma_unmap(struct server *s, struct vu_message *m)
@@ -280,9 +280,9 @@ static int handle_dma_unmap(struct server *s, struct vu_message *m)
 	if (unmap.flags & VU_UNMAP_ALL) {
 		if (unmap.addr != 0 || unmap.size != 0)
 			return -EINVAL;
-		dma_table_unmap_all(s->nic->dma);
+		memory_unmap_all(s->nic->memory);
 	} else {
-		err = dma_table_unmap(s->nic->dma, unmap.addr, unmap.size);
+		err = memory_unmap(s->nic->memory, unmap.addr, unmap.size);
 	}
 	return err ? err : reply(s, &unmap, sizeof(unmap));
 }
@@ -421,7 +421,7 @@ static void function_config_write(struct server *s, uint32_t offset, const uint8
 		irqfd_reset(s->irqfd);
 		config_reset(&s->config);
 	}
-	dma_table_enable(s->nic->dma, config_bus_master(&s->config));
+	memory_enable(s->nic->memory, config_bus_master(&s->config));
 	irqfd_update(s->irqfd);
 }
 
@@ -747,7 +747,7 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ix
 	ask_init(&s->ask, nic, &s->config);
 	err = irqfd_new(nic, &s->config, &s->irqfd);
 	if (!err)
-		err = loop_add(nic->loop, dma_table_torn_fd(nic->dma), EPOLLIN, on_torn, s);
+		err = loop_add(nic->loop, memory_torn_fd(nic->memory), EPOLLIN, on_torn, s);
 	if (err) {
 		ixgbe_why_fill(why, err, "--socket: %s", strerror(-err));
 		goto fail;
@@ -762,7 +762,7 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ix
 	if (err)
 		goto fail;
 	irq_deliver_set(nic, irqfd_deliver, s->irqfd);
-	dma_refused_set(nic->dma, on_refused, s);
+	memory_refused_set(nic->memory, on_refused, s);
 	*out = s;
 	return 0;
 
@@ -777,8 +777,8 @@ void server_free(struct server *s)
 		return;
 	client_drop(s, NULL);
 	irq_deliver_set(s->nic, NULL, NULL);
-	dma_refused_set(s->nic->dma, NULL, NULL);
-	loop_remove(s->nic->loop, dma_table_torn_fd(s->nic->dma));
+	memory_refused_set(s->nic->memory, NULL, NULL);
+	loop_remove(s->nic->loop, memory_torn_fd(s->nic->memory));
 	if (s->listener >= 0) {
 		loop_remove(s->nic->loop, s->listener);
 		close(s->listener);
