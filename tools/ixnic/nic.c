@@ -60,7 +60,7 @@ static const struct reg_hook ctrl_hooks[] = {
 
 /* Where several hook one register, the earlier ones here go first. */
 static const struct reg_hook *const hooks[] = {
-	ctrl_hooks, eeprom_hooks, spi_hooks, sfp_hooks,    link_hooks, irq_hooks,
+	ctrl_hooks, eeprom_hooks, spi_hooks, sfp_hooks,    link_hooks, interrupt_hooks,
 	path_hooks, rx_hooks,     tx_hooks,  filter_hooks, fdir_hooks,
 };
 
@@ -82,7 +82,7 @@ static const struct {
 	{spi_new, spi_free},
 	{sfp_new, sfp_free},
 	{link_new, link_free},
-	{irq_new, irq_free},
+	{interrupt_new, interrupt_free},
 	{memory_new, memory_free},
 	{datapath_new, datapath_free},
 };
@@ -132,5 +132,5 @@ void nic_reset(struct nic *nic, enum nic_reset kind)
 	sfp_reset(nic);
 	datapath_reset(nic);
 	link_reset(nic, kind);
-	irq_reset(nic); /* last: no cause outlives the reset */
+	interrupt_reset(nic); /* last: no cause outlives the reset */
 }

@@ -64,7 +64,7 @@ struct nic {
 	struct loop *loop;
 	struct regfile *regfile;
 	struct memory *memory;
-	struct irq *irq;
+	struct interrupt *interrupt;
 	struct eeprom *eeprom;
 	struct spi *spi;
 	struct sfp *sfp;

@@ -30,7 +30,7 @@ uint32_t irqfd_flags(uint32_t index); /* VFIO_IRQ_INFO_* */
  */
 int irqfd_set(struct irqfd *irqfd, struct vu_message *message);
 
-/* Vector `vector` of the NIC fired: an irq_deliver_fn, whose `ctx` is the struct irqfd. */
+/* Vector `vector` of the NIC fired: an interrupt_deliver_fn, whose `ctx` is the struct irqfd. */
 void irqfd_deliver(void *ctx, uint32_t vector);
 
 /* `len` bytes at `offset` of BAR 4, within it. */

@@ -34,33 +34,33 @@
 #define ITR_UNIT_NS 2000u       /* at 10 Gb/s and 1 Gb/s */
 #define MS_NS       1000000u
 
-struct irq {
+struct interrupt {
 	uint64_t pending;                 /* queue causes, by vector */
 	uint64_t enabled;                 /* their masks: EIMS and EIMS_EX */
 	uint64_t due;                     /* vectors that EITR holds back */
 	uint64_t free_at_ns[NIC_VECTORS]; /* when EITR lets the next message go */
-	irq_deliver_fn deliver;
+	interrupt_deliver_fn deliver;
 	void *deliver_ctx;
 };
 
 static void itr_expired(void *ctx, uint32_t events);
 
-int irq_new(struct nic *nic)
+int interrupt_new(struct nic *nic)
 {
-	nic->irq = calloc(1, sizeof(*nic->irq));
-	return nic->irq ? 0 : -ENOMEM;
+	nic->interrupt = calloc(1, sizeof(*nic->interrupt));
+	return nic->interrupt ? 0 : -ENOMEM;
 }
 
-void irq_free(struct nic *nic)
+void interrupt_free(struct nic *nic)
 {
-	free(nic->irq);
-	nic->irq = NULL;
+	free(nic->interrupt);
+	nic->interrupt = NULL;
 }
 
-void irq_deliver_set(struct nic *nic, irq_deliver_fn deliver, void *ctx)
+void interrupt_deliver_set(struct nic *nic, interrupt_deliver_fn deliver, void *ctx)
 {
-	nic->irq->deliver = deliver;
-	nic->irq->deliver_ctx = ctx;
+	nic->interrupt->deliver = deliver;
+	nic->interrupt->deliver_ctx = ctx;
 }
 
 static bool msix(const struct nic *nic)
@@ -71,21 +71,22 @@ static bool msix(const struct nic *nic)
 /* The registers show the 64-bit masks; the driver may use either name. */
 static void mirror(struct nic *nic)
 {
-	const struct irq *irq = nic->irq;
+	const struct interrupt *interrupt = nic->interrupt;
 
 	reg_set(nic, IXGBE_EICR,
-		(reg(nic, IXGBE_EICR) & ~QUEUE_BITS) | ((uint32_t)irq->pending & QUEUE_BITS));
+		(reg(nic, IXGBE_EICR) & ~QUEUE_BITS) | ((uint32_t)interrupt->pending & QUEUE_BITS));
 	reg_set(nic, IXGBE_EIMS,
-		(reg(nic, IXGBE_EIMS) & ~QUEUE_BITS) | ((uint32_t)irq->enabled & QUEUE_BITS));
-	reg_set(nic, IXGBE_AT(EIMS_EX, 0), (uint32_t)irq->enabled);
-	reg_set(nic, IXGBE_AT(EIMS_EX, 1), (uint32_t)(irq->enabled >> 32));
+		(reg(nic, IXGBE_EIMS) & ~QUEUE_BITS) | ((uint32_t)interrupt->enabled & QUEUE_BITS));
+	reg_set(nic, IXGBE_AT(EIMS_EX, 0), (uint32_t)interrupt->enabled);
+	reg_set(nic, IXGBE_AT(EIMS_EX, 1), (uint32_t)(interrupt->enabled >> 32));
 }
 
-void irq_reset(struct nic *nic)
+void interrupt_reset(struct nic *nic)
 {
-	struct irq *irq = nic->irq;
+	struct interrupt *interrupt = nic->interrupt;
 
-	*irq = (struct irq){.deliver = irq->deliver, .deliver_ctx = irq->deliver_ctx};
+	*interrupt = (struct interrupt){.deliver = interrupt->deliver,
+					.deliver_ctx = interrupt->deliver_ctx};
 	reg_set(nic, IXGBE_EICR, 0);
 	if (nic->loop) {
 		loop_timer_set(nic->loop, LOOP_TIMER_ITR, 0, NULL, NULL);
@@ -121,7 +122,7 @@ static uint32_t misc_bits(const struct nic *nic, uint32_t vector)
 static bool level(const struct nic *nic, uint32_t vector)
 {
 	uint32_t misc = reg(nic, IXGBE_EICR) & reg(nic, IXGBE_EIMS) & ~QUEUE_BITS;
-	uint64_t queues = nic->irq->pending & nic->irq->enabled;
+	uint64_t queues = nic->interrupt->pending & nic->interrupt->enabled;
 
 	if (!msix(nic))
 		return vector == 0 && (misc || queues & QUEUE_BITS);
@@ -132,7 +133,7 @@ static bool level(const struct nic *nic, uint32_t vector)
  * vectors above 15 show in no register, so they always clear themselves. */
 static void auto_clear_and_mask(struct nic *nic, uint32_t vector)
 {
-	struct irq *irq = nic->irq;
+	struct interrupt *interrupt = nic->interrupt;
 	uint64_t bit = 1ull << vector;
 	uint64_t clear = reg(nic, IXGBE_EIAC) & QUEUE_BITS;
 	uint64_t mask = (uint64_t)reg(nic, IXGBE_AT(EIAM_EX, 1)) << 32 |
@@ -140,10 +141,10 @@ static void auto_clear_and_mask(struct nic *nic, uint32_t vector)
 	uint32_t misc = misc_bits(nic, vector);
 
 	clear |= ~(uint64_t)QUEUE_BITS;
-	irq->pending &= ~(bit & clear);
+	interrupt->pending &= ~(bit & clear);
 	reg_set(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) & ~(misc & reg(nic, IXGBE_EIAC) & TIMER_BIT));
 	if (reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIAME) {
-		irq->enabled &= ~(bit & mask);
+		interrupt->enabled &= ~(bit & mask);
 		reg_set(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) & ~(misc & reg(nic, IXGBE_EIAM)));
 	}
 	mirror(nic);
@@ -159,27 +160,28 @@ static uint64_t interval_ns(const struct nic *nic, uint32_t vector)
 /* Sends what is due and may go, and sets the timer for the rest. */
 static void fire(struct nic *nic)
 {
-	struct irq *irq = nic->irq;
+	struct interrupt *interrupt = nic->interrupt;
 	uint64_t now = loop_now_ns(), next = UINT64_MAX;
 
-	for (uint64_t left = irq->due; left; left &= left - 1) {
+	for (uint64_t left = interrupt->due; left; left &= left - 1) {
 		uint32_t vector = (uint32_t)__builtin_ctzll(left);
 
 		if (!level(nic, vector)) {
-			irq->due &= ~(1ull << vector);
+			interrupt->due &= ~(1ull << vector);
 			continue;
 		}
-		if (nic->loop && irq->free_at_ns[vector] > now && interval_ns(nic, vector) > 0) {
-			if (irq->free_at_ns[vector] < next)
-				next = irq->free_at_ns[vector];
+		if (nic->loop && interrupt->free_at_ns[vector] > now &&
+		    interval_ns(nic, vector) > 0) {
+			if (interrupt->free_at_ns[vector] < next)
+				next = interrupt->free_at_ns[vector];
 			continue;
 		}
-		irq->due &= ~(1ull << vector);
-		irq->free_at_ns[vector] = now + interval_ns(nic, vector);
+		interrupt->due &= ~(1ull << vector);
+		interrupt->free_at_ns[vector] = now + interval_ns(nic, vector);
 		if (msix(nic))
 			auto_clear_and_mask(nic, vector);
-		if (irq->deliver)
-			irq->deliver(irq->deliver_ctx, vector);
+		if (interrupt->deliver)
+			interrupt->deliver(interrupt->deliver_ctx, vector);
 	}
 	if (nic->loop)
 		loop_timer_set(nic->loop, LOOP_TIMER_ITR, next == UINT64_MAX ? 0 : next,
@@ -210,31 +212,31 @@ static void evaluate(struct nic *nic, uint64_t queues, uint32_t misc)
 {
 	if (!queues && !misc)
 		return;
-	nic->irq->due |= vectors_of(nic, queues, misc);
+	nic->interrupt->due |= vectors_of(nic, queues, misc);
 	fire(nic);
 }
 
 /* Causes newly pending; what was pending already has had its message, or is masked. */
 static void raise_causes(struct nic *nic, uint64_t queues, uint32_t misc)
 {
-	queues &= ~nic->irq->pending;
+	queues &= ~nic->interrupt->pending;
 	misc &= ~reg(nic, IXGBE_EICR);
 	if (!queues && !misc)
 		return;
-	nic->irq->pending |= queues;
+	nic->interrupt->pending |= queues;
 	reg_set(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) | misc);
 	mirror(nic);
 	evaluate(nic, queues, misc);
 }
 
-void irq_pci_exception(struct nic *nic, uint32_t picause_bits)
+void interrupt_pci_exception(struct nic *nic, uint32_t picause_bits)
 {
 	reg_set(nic, IXGBE_PICAUSE, reg(nic, IXGBE_PICAUSE) | picause_bits);
 	if (reg(nic, IXGBE_PIENA) & picause_bits)
-		irq_raise(nic, IXGBE_EICR_PCI);
+		interrupt_raise(nic, IXGBE_EICR_PCI);
 }
 
-void irq_raise(struct nic *nic, uint32_t eicr_bits)
+void interrupt_raise(struct nic *nic, uint32_t eicr_bits)
 {
 	raise_causes(nic, eicr_bits & QUEUE_BITS, eicr_bits & (OTHER_BITS | TIMER_BIT));
 }
@@ -251,12 +253,12 @@ static void raise_by_ivar(struct nic *nic, uint32_t queue, uint32_t tx)
 	raise_causes(nic, 1ull << (msix(nic) ? cause : cause & 15), 0);
 }
 
-void irq_raise_rx(struct nic *nic, uint32_t queue)
+void interrupt_raise_rx(struct nic *nic, uint32_t queue)
 {
 	raise_by_ivar(nic, queue, 0);
 }
 
-void irq_raise_tx(struct nic *nic, uint32_t queue)
+void interrupt_raise_tx(struct nic *nic, uint32_t queue)
 {
 	raise_by_ivar(nic, queue, 1);
 }
@@ -265,29 +267,29 @@ void irq_raise_tx(struct nic *nic, uint32_t queue)
 
 static void enable(struct nic *nic, uint64_t queues, uint32_t misc)
 {
-	struct irq *irq = nic->irq;
-	uint64_t new_queues = queues & ~irq->enabled;
+	struct interrupt *interrupt = nic->interrupt;
+	uint64_t new_queues = queues & ~interrupt->enabled;
 	uint32_t new_misc = misc & ~reg(nic, IXGBE_EIMS);
 
-	irq->enabled |= queues;
+	interrupt->enabled |= queues;
 	reg_set(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) | misc);
 	mirror(nic);
-	evaluate(nic, new_queues & irq->pending, new_misc & reg(nic, IXGBE_EICR));
+	evaluate(nic, new_queues & interrupt->pending, new_misc & reg(nic, IXGBE_EICR));
 }
 
 static void disable(struct nic *nic, uint64_t queues, uint32_t misc)
 {
-	nic->irq->enabled &= ~queues;
+	nic->interrupt->enabled &= ~queues;
 	reg_set(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) & ~misc);
 	mirror(nic);
 }
 
 static void clear(struct nic *nic, uint32_t bits)
 {
-	uint64_t queues = bits & QUEUE_BITS & nic->irq->pending;
+	uint64_t queues = bits & QUEUE_BITS & nic->interrupt->pending;
 	uint32_t misc = bits & ~QUEUE_BITS & reg(nic, IXGBE_EICR);
 
-	nic->irq->pending &= ~queues;
+	nic->interrupt->pending &= ~queues;
 	reg_set(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) & ~misc);
 	mirror(nic);
 	evaluate(nic, queues, misc); /* what is left on the same vectors */
@@ -332,7 +334,7 @@ static void free_now(struct nic *nic, uint64_t queues, uint32_t misc)
 	if (!(reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIMEN) || (!queues && !misc))
 		return;
 	for (uint64_t left = vectors_of(nic, queues, misc); left; left &= left - 1)
-		nic->irq->free_at_ns[__builtin_ctzll(left)] = 0;
+		nic->interrupt->free_at_ns[__builtin_ctzll(left)] = 0;
 }
 
 static void eics_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
@@ -342,7 +344,7 @@ static void eics_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 	(void)index;
 	(void)old;
 	free_now(nic, written & QUEUE_BITS, written & (OTHER_BITS | TIMER_BIT));
-	irq_raise(nic, written);
+	interrupt_raise(nic, written);
 	if (!(reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIAME))
 		enable(nic, unmask & QUEUE_BITS, unmask & (OTHER_BITS | TIMER_BIT));
 }
@@ -396,7 +398,7 @@ static void eitr_written(struct nic *nic, uint32_t vector, uint32_t old, uint32_
 	if (vector >= NIC_VECTORS)
 		return;
 	/* The field is the upper 7 bits of a 9-bit counter. */
-	nic->irq->free_at_ns[vector] =
+	nic->interrupt->free_at_ns[vector] =
 		loop_now_ns() +
 		(uint64_t)IXGBE_FIELD_GET(IXGBE_EITR_ITR_COUNTER, written) * 4 * ITR_UNIT_NS;
 	fire(nic);
@@ -418,7 +420,7 @@ static void mapping_write(struct nic *nic, uint32_t index, uint32_t old, uint32_
 	(void)index;
 	if (written == old)
 		return;
-	nic->irq->due = msix(nic) ? UINT64_MAX : 1;
+	nic->interrupt->due = msix(nic) ? UINT64_MAX : 1;
 	fire(nic);
 }
 
@@ -451,7 +453,7 @@ static void tcp_timer_expired(void *ctx, uint32_t events)
 	(void)events;
 	if (!(reg(nic, IXGBE_TCPTIMER) & IXGBE_TCPTIMER_COUNT_ENABLE))
 		return;
-	irq_raise(nic, TIMER_BIT);
+	interrupt_raise(nic, TIMER_BIT);
 	if (reg(nic, IXGBE_TCPTIMER) & IXGBE_TCPTIMER_LOOP)
 		tcp_timer_start(nic);
 }
@@ -464,7 +466,7 @@ static void tcptimer_write(struct nic *nic, uint32_t index, uint32_t old, uint32
 		tcp_timer_start(nic);
 }
 
-const struct reg_hook irq_hooks[] = {
+const struct reg_hook interrupt_hooks[] = {
 	{IXGBE_EICR, eicr_read, eicr_write},
 	{IXGBE_EICS, eics_read, eics_write},
 	{IXGBE_EIMS, NULL, eims_write},

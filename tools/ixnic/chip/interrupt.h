@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Interrupts (sections 7.3 and 8.2.3.5): nic->irq has their state beside the registers. */
+/* Interrupts (sections 7.3 and 8.2.3.5): nic->interrupt has their state beside the registers. */
 #pragma once
 
 #include "chip.h"
 
-extern const struct reg_hook irq_hooks[];
+extern const struct reg_hook interrupt_hooks[];
 
-int irq_new(struct nic *nic);
-void irq_free(struct nic *nic);
+int interrupt_new(struct nic *nic);
+void interrupt_free(struct nic *nic);
 
 /* Sets causes in EICR and fires what they are mapped to, if unmasked and as EITR allows. */
-void irq_raise(struct nic *nic, uint32_t eicr_bits);
-void irq_raise_rx(struct nic *nic, uint32_t queue); /* by IVAR */
-void irq_raise_tx(struct nic *nic, uint32_t queue);
+void interrupt_raise(struct nic *nic, uint32_t eicr_bits);
+void interrupt_raise_rx(struct nic *nic, uint32_t queue); /* by IVAR */
+void interrupt_raise_tx(struct nic *nic, uint32_t queue);
 /* Called by irq.c to deliver an MSI-X message; server.c sets it (an eventfd write). */
-typedef void (*irq_deliver_fn)(void *ctx, uint32_t vector);
-void irq_deliver_set(struct nic *nic, irq_deliver_fn deliver, void *ctx);
+typedef void (*interrupt_deliver_fn)(void *ctx, uint32_t vector);
+void interrupt_deliver_set(struct nic *nic, interrupt_deliver_fn deliver, void *ctx);
 /* Sets causes in PICAUSE; those that PIENA lets through raise EICR's (sections 8.2.3.4.14, 15). */
-void irq_pci_exception(struct nic *nic, uint32_t picause_bits);
-void irq_reset(struct nic *nic); /* state beside the registers: pending causes, throttles */
+void interrupt_pci_exception(struct nic *nic, uint32_t picause_bits);
+void interrupt_reset(struct nic *nic); /* state beside the registers: pending causes, throttles */

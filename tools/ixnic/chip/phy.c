@@ -119,7 +119,7 @@ static void change(struct nic *nic, bool up)
 		link->was_down = true;
 	status_show(nic);
 	log_info("link %s", up ? "up, 10 Gb/s" : "down");
-	irq_raise(nic, IXGBE_EICR_LSC);
+	interrupt_raise(nic, IXGBE_EICR_LSC);
 }
 
 static void trained(void *ctx, uint32_t events)

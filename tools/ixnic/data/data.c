@@ -82,7 +82,7 @@ bool datapath_work(struct nic *nic)
 	rsc_close_all(nic); /* what was looped back */
 	if (nic->connector)
 		nic->connector->turn_end(nic);
-	raise(nic, dp->rx_interrupts, irq_raise_rx);
-	raise(nic, dp->tx_interrupts, irq_raise_tx);
+	raise(nic, dp->rx_interrupts, interrupt_raise_rx);
+	raise(nic, dp->tx_interrupts, interrupt_raise_tx);
 	return more;
 }

@@ -307,7 +307,7 @@ static void command_add(struct nic *nic, uint32_t bucket, uint32_t id, uint32_t 
 	}
 	if (fdir->free == 0) {
 		field_count(nic, IXGBE_FDIRFSTAT, IXGBE_FDIRFSTAT_FADD);
-		irq_raise(nic, IXGBE_EICR_FLOW_DIR);
+		interrupt_raise(nic, IXGBE_EICR_FLOW_DIR);
 		return;
 	}
 	*link = table_take(fdir);
@@ -321,7 +321,7 @@ static void command_add(struct nic *nic, uint32_t bucket, uint32_t id, uint32_t 
 	free_show(nic);
 	length_show(nic, bucket, before);
 	if (fdir->free == threshold * THRESH_UNIT)
-		irq_raise(nic, IXGBE_EICR_FLOW_DIR);
+		interrupt_raise(nic, IXGBE_EICR_FLOW_DIR);
 }
 
 static void command_remove(struct nic *nic, uint32_t bucket, uint32_t id)

@@ -381,7 +381,7 @@ static void rx_enqueue(struct nic *nic, const struct rx_packet *packet)
 		return;
 	count(nic, COUNTER_rx_drop_missed);
 	stat_add(nic, IXGBE_RXMPC, 1);
-	irq_raise(nic, IXGBE_EICR_RX_MISS);
+	interrupt_raise(nic, IXGBE_EICR_RX_MISS);
 }
 
 /* ---- What the MAC and the checksum unit say of a frame ---- */

@@ -39,7 +39,7 @@ static void on_deadline(void *ctx, uint32_t events)
 		ask->late++;
 	if (is_read(ask)) {
 		config_completion_timeout(ask->config);
-		irq_pci_exception(ask->nic, IXGBE_PIENA_TO);
+		interrupt_pci_exception(ask->nic, IXGBE_PIENA_TO);
 	}
 	over(ask, -ETIMEDOUT, NULL);
 }

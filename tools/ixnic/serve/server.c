@@ -761,7 +761,7 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ix
 	}
 	if (err)
 		goto fail;
-	irq_deliver_set(nic, irqfd_deliver, s->irqfd);
+	interrupt_deliver_set(nic, irqfd_deliver, s->irqfd);
 	memory_refused_set(nic->memory, on_refused, s);
 	*out = s;
 	return 0;
@@ -776,7 +776,7 @@ void server_free(struct server *s)
 	if (!s)
 		return;
 	client_drop(s, NULL);
-	irq_deliver_set(s->nic, NULL, NULL);
+	interrupt_deliver_set(s->nic, NULL, NULL);
 	memory_refused_set(s->nic->memory, NULL, NULL);
 	loop_remove(s->nic->loop, memory_torn_fd(s->nic->memory));
 	if (s->listener >= 0) {
