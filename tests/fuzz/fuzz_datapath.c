@@ -59,8 +59,8 @@ static void start(struct nic *nic, bool coalesce)
 	static const uint32_t key[] = {0x6d5a56da, 0x255b0ec2, 0x4167253d};
 
 	memory_enable(nic->memory, true);
-	link_cable_set(nic, true);
-	link_light_set(nic, true);
+	phy_cable_set(nic, true);
+	phy_light_set(nic, true);
 	regfile_write(nic, IXGBE_AUTOC, reg(nic, IXGBE_AUTOC) | IXGBE_AUTOC_FLU);
 	for (uint32_t i = 0; i < 3; i++)
 		regfile_write(nic, IXGBE_AT(RSSRK, i), key[i]);

@@ -217,7 +217,7 @@ static int surround(const struct ixnic_options *options, struct nic *nic, struct
 	err = options->pcap ? capture_new(nic, options->pcap, why) : 0;
 	if (err)
 		return err;
-	link_cable_set(nic, !options->link_down);
+	phy_cable_set(nic, !options->link_down);
 	err = wire_new(nic, options->wire, options->netns, why);
 	if (err)
 		goto free_capture;

@@ -60,8 +60,8 @@ static const struct reg_hook ctrl_hooks[] = {
 
 /* Where several hook one register, the earlier ones here go first. */
 static const struct reg_hook *const hooks[] = {
-	ctrl_hooks, eeprom_hooks, spi_hooks, sfp_hooks,    link_hooks, interrupt_hooks,
-	path_hooks, rx_hooks,     tx_hooks,  filter_hooks, fdir_hooks,
+	ctrl_hooks,  eeprom_image_hooks, spi_hooks, module_hooks, phy_hooks,  interrupt_hooks,
+	paths_hooks, rx_hooks,           tx_hooks,  filter_hooks, fdir_hooks,
 };
 
 static int registers_new(struct nic *nic)
@@ -78,10 +78,10 @@ static const struct {
 } parts[] = {
 	{violations_new, violations_free},
 	{registers_new, regfile_free},
-	{eeprom_new, eeprom_free},
+	{eeprom_image_new, eeprom_image_free},
 	{spi_new, spi_free},
-	{sfp_new, sfp_free},
-	{link_new, link_free},
+	{module_new, module_free},
+	{phy_new, phy_free},
 	{interrupt_new, interrupt_free},
 	{memory_new, memory_free},
 	{datapath_new, datapath_free},
@@ -128,9 +128,9 @@ void nic_reset(struct nic *nic, enum nic_reset kind)
 {
 	nic->reset_at_ns = 0;
 	regfile_reset(nic, kind);
-	eeprom_load(nic);
-	sfp_reset(nic);
+	eeprom_image_load(nic);
+	module_reset(nic);
 	datapath_reset(nic);
-	link_reset(nic, kind);
+	phy_reset(nic, kind);
 	interrupt_reset(nic); /* last: no cause outlives the reset */
 }

@@ -65,10 +65,10 @@ struct nic {
 	struct regfile *regfile;
 	struct memory *memory;
 	struct interrupt *interrupt;
-	struct eeprom *eeprom;
+	struct eeprom_image *eeprom_image;
 	struct spi *spi;
-	struct sfp *sfp;
-	struct link *link;
+	struct module *module;
+	struct phy *phy;
 	struct datapath *datapath;
 	const struct connector *connector; /* NULL: no wire */
 	struct wire *wire;

@@ -46,19 +46,20 @@ void regfile_reset(struct nic *nic, enum nic_reset kind);
 
 /* ---- paths.c: no state beside the registers ---- */
 
-extern const struct reg_hook path_hooks[];
+extern const struct reg_hook paths_hooks[];
 
-/* ---- eeprom_image.c: nic->eeprom is the image ---- */
+/* ---- eeprom_image.c: nic->eeprom_image is the image ---- */
 
 #define EEPROM_WORDS 1024u
 
-extern const struct reg_hook eeprom_hooks[];
+extern const struct reg_hook eeprom_image_hooks[];
 
-int eeprom_new(struct nic *nic);
-void eeprom_free(struct nic *nic);
-void eeprom_load(struct nic *nic); /* the automatic read after a reset: registers of the image */
-uint16_t eeprom_word(const struct nic *nic, uint32_t address);           /* 0xffff beyond the end */
-void eeprom_word_set(struct nic *nic, uint32_t address, uint16_t value); /* nothing beyond */
+int eeprom_image_new(struct nic *nic);
+void eeprom_image_free(struct nic *nic);
+void eeprom_image_load(
+	struct nic *nic); /* the automatic read after a reset: registers of the image */
+uint16_t eeprom_image_word(const struct nic *nic, uint32_t address); /* 0xffff beyond the end */
+void eeprom_image_word_set(struct nic *nic, uint32_t address, uint16_t value); /* nothing beyond */
 
 /* ---- spi.c: nic->spi is a transfer under way ---- */
 
@@ -67,32 +68,32 @@ extern const struct reg_hook spi_hooks[];
 int spi_new(struct nic *nic);
 void spi_free(struct nic *nic);
 
-/* ---- module.c: nic->sfp is the module's memory and the state of its wires ---- */
+/* ---- module.c: nic->module is the module's memory and the state of its wires ---- */
 
-extern const struct reg_hook sfp_hooks[];
+extern const struct reg_hook module_hooks[];
 
-int sfp_new(struct nic *nic);
-void sfp_free(struct nic *nic);
-void sfp_reset(struct nic *nic);
-bool sfp_laser(const struct nic *nic); /* the module's own TX_DISABLE is clear */
+int module_new(struct nic *nic);
+void module_free(struct nic *nic);
+void module_reset(struct nic *nic);
+bool module_laser(const struct nic *nic); /* the module's own TX_DISABLE is clear */
 
-/* ---- phy.c: nic->link is whether the link is up, and how it gets there ---- */
+/* ---- phy.c: nic->phy is whether the link is up, and how it gets there ---- */
 
-extern const struct reg_hook link_hooks[]; /* behind sfp_hooks: both hook I2CCTL */
+extern const struct reg_hook phy_hooks[]; /* behind module_hooks: both hook I2CCTL */
 
-int link_new(struct nic *nic);
-void link_free(struct nic *nic);
-void link_reset(struct nic *nic, enum nic_reset kind);
+int phy_new(struct nic *nic);
+void phy_free(struct nic *nic);
+void phy_reset(struct nic *nic, enum nic_reset kind);
 /* A wire is there, and hears at once whether this end's laser is on; NULL: it is gone. */
 void phy_connect(struct nic *nic, const struct connector *connector);
 /* The wire says whether light arrives from the far end (a cable with nobody there: none). */
-void link_light_set(struct nic *nic, bool light);
+void phy_light_set(struct nic *nic, bool light);
 /* The operator plugs or pulls the cable. */
-void link_cable_set(struct nic *nic, bool plugged);
-bool link_is_up(const struct nic *nic);
-bool link_laser(const struct nic *nic); /* this end's laser is on */
+void phy_cable_set(struct nic *nic, bool plugged);
+bool phy_link_is_up(const struct nic *nic);
+bool phy_laser(const struct nic *nic); /* this end's laser is on */
 /* Light arrives here: the cable is plugged, too. */
-static inline bool link_light(const struct nic *nic)
+static inline bool phy_light(const struct nic *nic)
 {
 	return nic->cable && nic->light;
 }

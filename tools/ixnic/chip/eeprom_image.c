@@ -22,7 +22,7 @@
 #define OROM_BLOCK    0x200 /* versions are at 0x83 and 0x84 of it */
 #define NOTHING       0xffff
 
-struct eeprom {
+struct eeprom_image {
 	uint16_t word[EEPROM_WORDS];
 	uint16_t free;  /* where the next section goes, while the image is made */
 	bool read_seen; /* the driver saw EERD.DONE of its last read */
@@ -66,7 +66,7 @@ static const uint16_t csr_config[] = {0x0100, 0x0504, 0x0200}; /* LEDCTL: value,
 /* What CORECTL is written for a module: the module's words, then the end. */
 static const uint16_t phy_init[] = {0x0144, 0x0245, NOTHING};
 
-static uint16_t section(struct eeprom *eeprom, const uint16_t *words, uint16_t count)
+static uint16_t section(struct eeprom_image *eeprom, const uint16_t *words, uint16_t count)
 {
 	uint16_t at = eeprom->free;
 
@@ -84,7 +84,7 @@ static uint16_t mac_word(const uint8_t mac[6], uint32_t i)
 }
 
 /* LAN core section: the address, LED and pin defaults, filter control. */
-static uint16_t core_section(struct eeprom *eeprom, const uint8_t mac[6])
+static uint16_t core_section(struct eeprom_image *eeprom, const uint8_t mac[6])
 {
 	const uint16_t words[] = {
 		mac_word(mac, 0), mac_word(mac, 1), mac_word(mac, 2), /* address */
@@ -97,7 +97,7 @@ static uint16_t core_section(struct eeprom *eeprom, const uint8_t mac[6])
 }
 
 /* Storage addresses: one for each port, here the port's own with one bit flipped. */
-static uint16_t san_section(struct eeprom *eeprom, const uint8_t mac[6])
+static uint16_t san_section(struct eeprom_image *eeprom, const uint8_t mac[6])
 {
 	uint16_t at = eeprom->free;
 
@@ -110,7 +110,7 @@ static uint16_t san_section(struct eeprom *eeprom, const uint8_t mac[6])
 
 /* The list of modules that this board knows: pairs of module type and initialization words.
  * Types: 3 and 4 direct attach, 5 and 6 optical, of port 0 and 1. */
-static uint16_t phy_section(struct eeprom *eeprom)
+static uint16_t phy_section(struct eeprom_image *eeprom)
 {
 	uint16_t init = SECTION(eeprom, phy_init);
 	uint16_t at = eeprom->free;
@@ -125,7 +125,7 @@ static uint16_t phy_section(struct eeprom *eeprom)
 	return at;
 }
 
-static uint16_t checksum(const struct eeprom *eeprom)
+static uint16_t checksum(const struct eeprom_image *eeprom)
 {
 	uint32_t sum = 0;
 
@@ -140,7 +140,7 @@ static uint16_t checksum(const struct eeprom *eeprom)
 	return (uint16_t)(CHECKSUM_SUM - sum);
 }
 
-static void image_make(struct eeprom *eeprom, const uint8_t mac[6])
+static void image_make(struct eeprom_image *eeprom, const uint8_t mac[6])
 {
 	uint16_t *word = eeprom->word;
 	uint16_t patch;
@@ -172,41 +172,41 @@ static void image_make(struct eeprom *eeprom, const uint8_t mac[6])
 	word[CHECKSUM_WORD] = checksum(eeprom);
 }
 
-int eeprom_new(struct nic *nic)
+int eeprom_image_new(struct nic *nic)
 {
-	nic->eeprom = calloc(1, sizeof(*nic->eeprom));
-	if (!nic->eeprom)
+	nic->eeprom_image = calloc(1, sizeof(*nic->eeprom_image));
+	if (!nic->eeprom_image)
 		return -ENOMEM;
-	image_make(nic->eeprom, nic->mac);
+	image_make(nic->eeprom_image, nic->mac);
 	return 0;
 }
 
-void eeprom_free(struct nic *nic)
+void eeprom_image_free(struct nic *nic)
 {
-	free(nic->eeprom);
-	nic->eeprom = NULL;
+	free(nic->eeprom_image);
+	nic->eeprom_image = NULL;
 }
 
-uint16_t eeprom_word(const struct nic *nic, uint32_t address)
+uint16_t eeprom_image_word(const struct nic *nic, uint32_t address)
 {
-	return address < EEPROM_WORDS ? nic->eeprom->word[address] : NOTHING;
+	return address < EEPROM_WORDS ? nic->eeprom_image->word[address] : NOTHING;
 }
 
-void eeprom_word_set(struct nic *nic, uint32_t address, uint16_t value)
+void eeprom_image_word_set(struct nic *nic, uint32_t address, uint16_t value)
 {
 	if (address < EEPROM_WORDS)
-		nic->eeprom->word[address] = value;
+		nic->eeprom_image->word[address] = value;
 }
 
 /* The core section of port 0, wherever the driver may have moved it (6.4.5). */
-void eeprom_load(struct nic *nic)
+void eeprom_image_load(struct nic *nic)
 {
-	uint32_t core = eeprom_word(nic, 0x09);
-	uint32_t low = eeprom_word(nic, core + 1);
+	uint32_t core = eeprom_image_word(nic, 0x09);
+	uint32_t low = eeprom_image_word(nic, core + 1);
 
-	nic->eeprom->read_seen = true;
-	reg_set(nic, IXGBE_RAL, low | (uint32_t)eeprom_word(nic, core + 2) << 16);
-	reg_set(nic, IXGBE_RAH, eeprom_word(nic, core + 3) | IXGBE_RAH_AV);
+	nic->eeprom_image->read_seen = true;
+	reg_set(nic, IXGBE_RAL, low | (uint32_t)eeprom_image_word(nic, core + 2) << 16);
+	reg_set(nic, IXGBE_RAH, eeprom_image_word(nic, core + 3) | IXGBE_RAH_AV);
 }
 
 /* ---- EERD, EEWR, FLA ---- */
@@ -214,7 +214,7 @@ void eeprom_load(struct nic *nic)
 static uint32_t eerd_read(struct nic *nic, uint32_t index, uint32_t value)
 {
 	(void)index;
-	nic->eeprom->read_seen = true;
+	nic->eeprom_image->read_seen = true;
 	return value;
 }
 
@@ -225,15 +225,15 @@ static void eerd_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 
 	(void)index;
 	(void)old;
-	if (!nic->eeprom->read_seen)
+	if (!nic->eeprom_image->read_seen)
 		violation(nic, VIOLATION_EERD_BUSY, "word 0x%x, before DONE was read", address);
 	if (!(written & IXGBE_EERD_START)) {
 		reg_set(nic, IXGBE_EERD, written & IXGBE_EERD_ADDR);
 		return;
 	}
-	nic->eeprom->read_seen = false;
+	nic->eeprom_image->read_seen = false;
 	reg_set(nic, IXGBE_EERD,
-		IXGBE_FIELD_PREP(IXGBE_EERD_DATA, eeprom_word(nic, address)) |
+		IXGBE_FIELD_PREP(IXGBE_EERD_DATA, eeprom_image_word(nic, address)) |
 			(written & IXGBE_EERD_ADDR) | IXGBE_EERD_DONE);
 }
 
@@ -245,7 +245,7 @@ static void eewr_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 	(void)old;
 	if (!(written & IXGBE_EEWR_START))
 		return;
-	eeprom_word_set(nic, address, (uint16_t)IXGBE_FIELD_GET(IXGBE_EEWR_DATA, written));
+	eeprom_image_word_set(nic, address, (uint16_t)IXGBE_FIELD_GET(IXGBE_EEWR_DATA, written));
 	reg_set(nic, IXGBE_EEWR, reg(nic, IXGBE_EEWR) | IXGBE_EEWR_DONE);
 }
 
@@ -286,7 +286,7 @@ static void sw_fw_sync_write(struct nic *nic, uint32_t index, uint32_t old, uint
 			  "SW_FW_SYNC 0x%08x to 0x%08x without SWSM.SWESMBI", old, written);
 }
 
-const struct reg_hook eeprom_hooks[] = {
+const struct reg_hook eeprom_image_hooks[] = {
 	{IXGBE_EERD, eerd_read, eerd_write},
 	{IXGBE_EEWR, NULL, eewr_write},
 	{IXGBE_FLA, NULL, fla_write},

@@ -34,7 +34,7 @@
 
 enum bus { IDLE, ADDRESS, OFFSET, WRITE, READ };
 
-struct sfp {
+struct module {
 	uint8_t page[2][PAGE_BYTES]; /* at 0xa0 and 0xa2 */
 	enum bus state;
 	uint8_t device; /* which page */
@@ -122,45 +122,45 @@ static void diagnostics_make(uint8_t *page)
 	put(page, DDM_USER, "", 120);
 }
 
-int sfp_new(struct nic *nic)
+int module_new(struct nic *nic)
 {
-	nic->sfp = calloc(1, sizeof(*nic->sfp));
-	if (!nic->sfp)
+	nic->module = calloc(1, sizeof(*nic->module));
+	if (!nic->module)
 		return -ENOMEM;
-	identity_make(nic->sfp->page[0], nic->mac);
-	diagnostics_make(nic->sfp->page[1]);
-	sfp_reset(nic);
+	identity_make(nic->module->page[0], nic->mac);
+	diagnostics_make(nic->module->page[1]);
+	module_reset(nic);
 	return 0;
 }
 
-void sfp_free(struct nic *nic)
+void module_free(struct nic *nic)
 {
-	free(nic->sfp);
-	nic->sfp = NULL;
+	free(nic->module);
+	nic->module = NULL;
 }
 
 /* The module has no reset pin: only the wires are let go. */
-void sfp_reset(struct nic *nic)
+void module_reset(struct nic *nic)
 {
-	struct sfp *sfp = nic->sfp;
+	struct module *module = nic->module;
 
-	sfp->state = IDLE;
-	sfp->pull = false;
-	sfp->scl = sfp->sda = true;
+	module->state = IDLE;
+	module->pull = false;
+	module->scl = module->sda = true;
 }
 
-bool sfp_laser(const struct nic *nic)
+bool module_laser(const struct nic *nic)
 {
-	return !(nic->sfp->page[1][DDM_STATUS] & STATUS_SOFT_TX_DISABLE);
+	return !(nic->module->page[1][DDM_STATUS] & STATUS_SOFT_TX_DISABLE);
 }
 
 /* The readings follow the laser and the light. */
 static void diagnostics_update(struct nic *nic)
 {
-	uint8_t *page = nic->sfp->page[1];
+	uint8_t *page = nic->module->page[1];
 	bool pin = reg(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA;
-	bool laser = !pin && sfp_laser(nic);
-	bool light = link_light(nic);
+	bool laser = !pin && module_laser(nic);
+	bool light = phy_light(nic);
 
 	put16(page, DDM_BIAS, laser ? 3700 : 0);
 	put16(page, DDM_TX_POWER, laser ? 5800 : 0);
@@ -171,115 +171,115 @@ static void diagnostics_update(struct nic *nic)
 
 static void byte_write(struct nic *nic, uint8_t value)
 {
-	struct sfp *sfp = nic->sfp;
-	uint8_t at = sfp->offset++;
+	struct module *module = nic->module;
+	uint8_t at = module->offset++;
 
-	if (sfp->device != 1)
+	if (module->device != 1)
 		return; /* the identity is protected */
 	if (at >= DDM_USER && at < DDM_USER + 120)
-		sfp->page[1][at] = value;
+		module->page[1][at] = value;
 	if (at == DDM_STATUS)
-		sfp->page[1][at] = value & STATUS_SOFT_TX_DISABLE;
+		module->page[1][at] = value & STATUS_SOFT_TX_DISABLE;
 }
 
 /* A byte came from the driver; whether the module acknowledges it. */
 static bool byte_received(struct nic *nic)
 {
-	struct sfp *sfp = nic->sfp;
+	struct module *module = nic->module;
 
-	switch (sfp->state) {
+	switch (module->state) {
 	case ADDRESS:
-		if ((sfp->shift & 0xfc) != 0xa0)
+		if ((module->shift & 0xfc) != 0xa0)
 			break;
-		sfp->device = sfp->shift >> 1 & 1;
-		sfp->state = sfp->shift & 1 ? READ : OFFSET;
-		sfp->nack = false;
+		module->device = module->shift >> 1 & 1;
+		module->state = module->shift & 1 ? READ : OFFSET;
+		module->nack = false;
 		return true;
 	case OFFSET:
-		sfp->offset = sfp->shift;
-		sfp->state = WRITE;
+		module->offset = module->shift;
+		module->state = WRITE;
 		return true;
 	case WRITE:
-		byte_write(nic, sfp->shift);
+		byte_write(nic, module->shift);
 		return true;
 	case IDLE:
 	case READ:
 		break;
 	}
-	sfp->state = IDLE;
+	module->state = IDLE;
 	return false;
 }
 
-static void clock_rise(struct sfp *sfp, bool sda)
+static void clock_rise(struct module *module, bool sda)
 {
-	sfp->bits++;
-	if (sfp->state == READ) {
-		if (sfp->bits == 9)
-			sfp->nack = sda;
-	} else if (sfp->bits <= 8) {
-		sfp->shift = (uint8_t)(sfp->shift << 1 | sda);
+	module->bits++;
+	if (module->state == READ) {
+		if (module->bits == 9)
+			module->nack = sda;
+	} else if (module->bits <= 8) {
+		module->shift = (uint8_t)(module->shift << 1 | sda);
 	}
 }
 
 /* Drives the bit of a byte read that the next clock will take. */
-static void bit_drive(struct sfp *sfp)
+static void bit_drive(struct module *module)
 {
-	sfp->pull = !(sfp->shift >> (7 - sfp->bits) & 1);
+	module->pull = !(module->shift >> (7 - module->bits) & 1);
 }
 
 static void clock_fall(struct nic *nic)
 {
-	struct sfp *sfp = nic->sfp;
-	bool reading = sfp->state == READ;
+	struct module *module = nic->module;
+	bool reading = module->state == READ;
 
-	if (sfp->bits == 8) {
-		sfp->pull = reading ? false : byte_received(nic);
-	} else if (sfp->bits >= 9) {
-		sfp->bits = 0;
-		sfp->pull = false;
+	if (module->bits == 8) {
+		module->pull = reading ? false : byte_received(nic);
+	} else if (module->bits >= 9) {
+		module->bits = 0;
+		module->pull = false;
 		if (!reading)
 			return;
-		if (sfp->nack) {
-			sfp->state = IDLE;
+		if (module->nack) {
+			module->state = IDLE;
 			return;
 		}
-		if (sfp->device == 1)
+		if (module->device == 1)
 			diagnostics_update(nic);
-		sfp->shift = sfp->page[sfp->device][sfp->offset++];
-		bit_drive(sfp);
-	} else if (reading && sfp->bits > 0) {
-		bit_drive(sfp);
+		module->shift = module->page[module->device][module->offset++];
+		bit_drive(module);
+	} else if (reading && module->bits > 0) {
+		bit_drive(module);
 	}
 }
 
 static void i2cctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
-	struct sfp *sfp = nic->sfp;
+	struct module *module = nic->module;
 	bool scl = written & IXGBE_I2CCTL_CLK_OUT;
 	bool out = written & IXGBE_I2CCTL_DATA_OUT;
-	bool sda = out && !sfp->pull;
+	bool sda = out && !module->pull;
 	uint32_t value = written & (IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT);
 
 	(void)index;
 	if (value != (old & (IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT)) &&
 	    !(reg(nic, IXGBE_SW_FW_SYNC) & IXGBE_SW_FW_SYNC_SW_PHY0))
 		violation(nic, VIOLATION_SEMAPHORE, "I2CCTL = 0x%08x without SW_PHY0", written);
-	if (scl && sfp->scl && sda != sfp->sda) {
-		sfp->state = sda ? IDLE : ADDRESS;
-		sfp->bits = 0;
-		sfp->pull = false;
-	} else if (scl && !sfp->scl && sfp->state != IDLE) {
-		clock_rise(sfp, sda);
-	} else if (!scl && sfp->scl && sfp->state != IDLE) {
+	if (scl && module->scl && sda != module->sda) {
+		module->state = sda ? IDLE : ADDRESS;
+		module->bits = 0;
+		module->pull = false;
+	} else if (scl && !module->scl && module->state != IDLE) {
+		clock_rise(module, sda);
+	} else if (!scl && module->scl && module->state != IDLE) {
 		clock_fall(nic);
 	}
-	sfp->scl = scl;
-	sfp->sda = out && !sfp->pull;
+	module->scl = scl;
+	module->sda = out && !module->pull;
 	reg_set(nic, IXGBE_I2CCTL,
-		value | (scl ? IXGBE_I2CCTL_CLK_IN : 0) | (sfp->sda ? IXGBE_I2CCTL_DATA_IN : 0));
+		value | (scl ? IXGBE_I2CCTL_CLK_IN : 0) | (module->sda ? IXGBE_I2CCTL_DATA_IN : 0));
 }
 
-const struct reg_hook sfp_hooks[] = {
+const struct reg_hook module_hooks[] = {
 	{IXGBE_I2CCTL, NULL, i2cctl_write},
 	{0},
 };

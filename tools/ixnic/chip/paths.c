@@ -57,7 +57,7 @@ static void dtxmxszrq_write(struct nic *nic, uint32_t index, uint32_t old, uint3
 		violation(nic, VIOLATION_DTXMXSZRQ_BITS, "DTXMXSZRQ = 0x%08x", written);
 }
 
-const struct reg_hook path_hooks[] = {
+const struct reg_hook paths_hooks[] = {
 	{IXGBE_SECRXCTRL, NULL, secrx_write},     {IXGBE_SECTXCTRL, NULL, sectx_write},
 	{IXGBE_RXCTRL, NULL, rxctrl_write},       {IXGBE_FCTRL, NULL, fctrl_write},
 	{IXGBE_DTXMXSZRQ, NULL, dtxmxszrq_write}, {0},

@@ -26,34 +26,34 @@
 /* ANLP1.AN_STATE while a backplane mode looks for a partner: transmit disabled. */
 #define AN_STATE_SEARCHING 1u
 
-struct link {
+struct phy {
 	bool emitted; /* what the connector was told last */
 	bool up;
 	bool training;
 	bool was_down; /* since LINKS was read last: LINK_STATUS latches low */
 };
 
-int link_new(struct nic *nic)
+int phy_new(struct nic *nic)
 {
-	nic->link = calloc(1, sizeof(*nic->link));
-	return nic->link ? 0 : -ENOMEM;
+	nic->phy = calloc(1, sizeof(*nic->phy));
+	return nic->phy ? 0 : -ENOMEM;
 }
 
-void link_free(struct nic *nic)
+void phy_free(struct nic *nic)
 {
-	free(nic->link);
-	nic->link = NULL;
+	free(nic->phy);
+	nic->phy = NULL;
 }
 
-bool link_is_up(const struct nic *nic)
+bool phy_link_is_up(const struct nic *nic)
 {
-	return nic->link->up;
+	return nic->phy->up;
 }
 
 /* SDP3 is the module's TX_DISABLE on the boards that drivers know. */
-bool link_laser(const struct nic *nic)
+bool phy_laser(const struct nic *nic)
 {
-	return !(reg(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA) && sfp_laser(nic) &&
+	return !(reg(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA) && module_laser(nic) &&
 	       !(reg(nic, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE);
 }
 
@@ -66,7 +66,7 @@ static bool link_wanted(const struct nic *nic)
 {
 	if (reg(nic, IXGBE_AUTOC) & IXGBE_AUTOC_FLU)
 		return true;
-	return link_light(nic) && link_laser(nic) && link_mode(nic) == IXGBE_AUTOC_LMS_10G_SERIAL;
+	return phy_light(nic) && phy_laser(nic) && link_mode(nic) == IXGBE_AUTOC_LMS_10G_SERIAL;
 }
 
 /* LINKS.MODE and the units that are on, for each value of AUTOC.LMS. */
@@ -88,20 +88,20 @@ static const uint32_t mode_bits[8] = {
 /* The registers that show the link. */
 static void status_show(struct nic *nic)
 {
-	const struct link *link = nic->link;
+	const struct phy *phy = nic->phy;
 	uint32_t mode = link_mode(nic);
 	uint32_t links = 0;
 
-	if (link->up)
+	if (phy->up)
 		links = mode_bits[mode] | IXGBE_LINKS_UP | IXGBE_LINKS_LINK_STATUS |
 			IXGBE_LINKS_KR_SIGNAL | IXGBE_LINKS_KR_BLOCK_LOCK |
 			IXGBE_FIELD_PREP(IXGBE_LINKS_SPEED, IXGBE_LINKS_SPEED_10G);
-	if (link->was_down)
+	if (phy->was_down)
 		links &= ~IXGBE_LINKS_LINK_STATUS;
 	reg_set(nic, IXGBE_LINKS, links);
 	reg_set(nic, IXGBE_STATUS,
 		(reg(nic, IXGBE_STATUS) & ~IXGBE_STATUS_LINK_UP) |
-			(link->up ? IXGBE_STATUS_LINK_UP : 0));
+			(phy->up ? IXGBE_STATUS_LINK_UP : 0));
 	reg_set(nic, IXGBE_ANLP1,
 		mode_bits[mode] == IXGBE_LINKS_MODE
 			? IXGBE_FIELD_PREP(IXGBE_ANLP1_AN_STATE, AN_STATE_SEARCHING)
@@ -110,13 +110,13 @@ static void status_show(struct nic *nic)
 
 static void change(struct nic *nic, bool up)
 {
-	struct link *link = nic->link;
+	struct phy *phy = nic->phy;
 
-	if (link->up == up)
+	if (phy->up == up)
 		return;
-	link->up = up;
+	phy->up = up;
 	if (!up)
-		link->was_down = true;
+		phy->was_down = true;
 	status_show(nic);
 	log_info("link %s", up ? "up, 10 Gb/s" : "down");
 	interrupt_raise(nic, IXGBE_EICR_LSC);
@@ -127,7 +127,7 @@ static void trained(void *ctx, uint32_t events)
 	struct nic *nic = ctx;
 
 	(void)events;
-	nic->link->training = false;
+	nic->phy->training = false;
 	if (link_wanted(nic))
 		change(nic, true);
 }
@@ -135,19 +135,19 @@ static void trained(void *ctx, uint32_t events)
 /* Follows every input. `restart`: even a link that would stay up goes down first. */
 static void update(struct nic *nic, bool restart)
 {
-	struct link *link = nic->link;
-	bool emitted = link_laser(nic) && nic->cable;
+	struct phy *phy = nic->phy;
+	bool emitted = phy_laser(nic) && nic->cable;
 
-	if (emitted != link->emitted && nic->connector) {
-		link->emitted = emitted;
+	if (emitted != phy->emitted && nic->connector) {
+		phy->emitted = emitted;
 		nic->connector->carrier(nic, emitted);
 	}
 	if (restart || !link_wanted(nic)) {
 		change(nic, false);
-		link->training = false;
+		phy->training = false;
 	}
-	if (!link->up && !link->training && link_wanted(nic)) {
-		link->training = true;
+	if (!phy->up && !phy->training && link_wanted(nic)) {
+		phy->training = true;
 		if (nic->loop)
 			loop_timer_set(nic->loop, LOOP_TIMER_LINK, loop_now_ns() + TRAINING_NS,
 				       trained, nic);
@@ -157,13 +157,13 @@ static void update(struct nic *nic, bool restart)
 	status_show(nic);
 }
 
-void link_cable_set(struct nic *nic, bool plugged)
+void phy_cable_set(struct nic *nic, bool plugged)
 {
 	nic->cable = plugged;
 	update(nic, false);
 }
 
-void link_light_set(struct nic *nic, bool light)
+void phy_light_set(struct nic *nic, bool light)
 {
 	nic->light = light;
 	update(nic, false);
@@ -172,12 +172,12 @@ void link_light_set(struct nic *nic, bool light)
 void phy_connect(struct nic *nic, const struct connector *connector)
 {
 	nic->connector = connector;
-	nic->link->emitted = false;
+	nic->phy->emitted = false;
 	update(nic, false);
 }
 
 /* A software reset leaves the line alone, if the defaults mean the same; the others retrain. */
-void link_reset(struct nic *nic, enum nic_reset kind)
+void phy_reset(struct nic *nic, enum nic_reset kind)
 {
 	update(nic, kind != NIC_RESET_CTRL_RST);
 }
@@ -203,7 +203,7 @@ static void laser_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t 
 static uint32_t links_read(struct nic *nic, uint32_t index, uint32_t value)
 {
 	(void)index;
-	nic->link->was_down = !nic->link->up;
+	nic->phy->was_down = !nic->phy->up;
 	status_show(nic);
 	return value;
 }
@@ -230,7 +230,7 @@ static void msca_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 		reg_set(nic, IXGBE_MSRWD, reg(nic, IXGBE_MSRWD) | IXGBE_MSRWD_READ_DATA);
 }
 
-const struct reg_hook link_hooks[] = {
+const struct reg_hook phy_hooks[] = {
 	{IXGBE_AUTOC, NULL, autoc_write},
 	{IXGBE_AUTOC2, NULL, laser_write},
 	{IXGBE_ESDP, esdp_read, laser_write},

@@ -45,15 +45,15 @@ void spi_free(struct nic *nic)
 
 static uint8_t byte_read(const struct nic *nic, uint32_t address)
 {
-	return (uint8_t)(eeprom_word(nic, address / 2) >> (address % 2 * 8));
+	return (uint8_t)(eeprom_image_word(nic, address / 2) >> (address % 2 * 8));
 }
 
 static void byte_write(struct nic *nic, uint32_t address, uint8_t value)
 {
 	uint32_t shift = address % 2 * 8;
-	uint32_t word = eeprom_word(nic, address / 2) & ~(0xffu << shift);
+	uint32_t word = eeprom_image_word(nic, address / 2) & ~(0xffu << shift);
 
-	eeprom_word_set(nic, address / 2, (uint16_t)(word | (uint32_t)value << shift));
+	eeprom_image_word_set(nic, address / 2, (uint16_t)(word | (uint32_t)value << shift));
 }
 
 /* Eight more bits are in: the opcode, a byte of the address, or data. */

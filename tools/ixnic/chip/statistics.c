@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-void stat_add(struct nic *nic, uint32_t offset, uint32_t amount)
+void statistics_add(struct nic *nic, uint32_t offset, uint32_t amount)
 {
 	uint32_t value;
 
@@ -16,7 +16,7 @@ void stat_add(struct nic *nic, uint32_t offset, uint32_t amount)
 	reg_set(nic, offset, value);
 }
 
-void stat_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount)
+void statistics_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount)
 {
 	const uint64_t max = (1ull << 36) - 1; /* 4 bits are in the high register */
 	uint64_t value = (uint64_t)reg(nic, high) << 32 | reg(nic, low);
@@ -37,7 +37,7 @@ static uint32_t size_class(uint32_t first, uint32_t bytes)
 	return first + 4 * i;
 }
 
-enum stats_cast stats_cast(const uint8_t *destination)
+enum statistics_cast statistics_cast(const uint8_t *destination)
 {
 	static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
@@ -46,37 +46,37 @@ enum stats_cast stats_cast(const uint8_t *destination)
 	return memcmp(destination, broadcast, 6) == 0 ? CAST_BROAD : CAST_MULTI;
 }
 
-void stats_rx_wire(struct nic *nic, uint32_t bytes)
+void statistics_rx_wire(struct nic *nic, uint32_t bytes)
 {
-	stat_add(nic, IXGBE_TPR, 1);
-	stat_add64(nic, IXGBE_TORL, IXGBE_TORH, bytes);
+	statistics_add(nic, IXGBE_TPR, 1);
+	statistics_add64(nic, IXGBE_TORL, IXGBE_TORH, bytes);
 }
 
-void stats_rx_good(struct nic *nic, const uint8_t *destination, uint32_t bytes)
+void statistics_rx_good(struct nic *nic, const uint8_t *destination, uint32_t bytes)
 {
-	enum stats_cast cast = stats_cast(destination);
+	enum statistics_cast cast = statistics_cast(destination);
 
-	stat_add(nic, IXGBE_GPRC, 1);
-	stat_add64(nic, IXGBE_GORCL, IXGBE_GORCH, bytes);
-	stat_add(nic, size_class(IXGBE_PRC64, bytes), 1);
+	statistics_add(nic, IXGBE_GPRC, 1);
+	statistics_add64(nic, IXGBE_GORCL, IXGBE_GORCH, bytes);
+	statistics_add(nic, size_class(IXGBE_PRC64, bytes), 1);
 	if (cast == CAST_BROAD)
-		stat_add(nic, IXGBE_BPRC, 1);
+		statistics_add(nic, IXGBE_BPRC, 1);
 	else if (cast == CAST_MULTI)
-		stat_add(nic, IXGBE_MPRC, 1);
+		statistics_add(nic, IXGBE_MPRC, 1);
 }
 
-void stats_tx(struct nic *nic, const uint8_t *destination, uint32_t bytes)
+void statistics_tx(struct nic *nic, const uint8_t *destination, uint32_t bytes)
 {
-	enum stats_cast cast = stats_cast(destination);
+	enum statistics_cast cast = statistics_cast(destination);
 
-	stat_add(nic, IXGBE_TPT, 1);
-	stat_add(nic, IXGBE_GPTC, 1);
-	stat_add64(nic, IXGBE_GOTCL, IXGBE_GOTCH, bytes);
-	stat_add(nic, size_class(IXGBE_PTC64, bytes), 1);
+	statistics_add(nic, IXGBE_TPT, 1);
+	statistics_add(nic, IXGBE_GPTC, 1);
+	statistics_add64(nic, IXGBE_GOTCL, IXGBE_GOTCH, bytes);
+	statistics_add(nic, size_class(IXGBE_PTC64, bytes), 1);
 	if (cast == CAST_BROAD)
-		stat_add(nic, IXGBE_BPTC, 1);
+		statistics_add(nic, IXGBE_BPTC, 1);
 	else if (cast == CAST_MULTI)
-		stat_add(nic, IXGBE_MPTC, 1);
+		statistics_add(nic, IXGBE_MPTC, 1);
 }
 
 /* Which of the 16 sets of queue counters a queue has: RQSMR, TQSM. */
@@ -85,29 +85,29 @@ static uint32_t queue_set(const struct nic *nic, uint32_t map, uint32_t queue)
 	return reg(nic, map + queue / 4 * 4) >> (queue % 4 * 8) & IXGBE_RQSMR_Q0;
 }
 
-void stats_rx_queue(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes)
+void statistics_rx_queue(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes)
 {
 	uint32_t set = queue_set(nic, IXGBE_RQSMR, queue);
 
-	stat_add(nic, IXGBE_AT(QPRC, set), frames);
-	stat_add64(nic, IXGBE_AT(QBRC_L, set), IXGBE_AT(QBRC_H, set), bytes);
-	stat_add(nic, IXGBE_RXDGPC, frames);
-	stat_add64(nic, IXGBE_RXDGBCL, IXGBE_RXDGBCH, bytes);
+	statistics_add(nic, IXGBE_AT(QPRC, set), frames);
+	statistics_add64(nic, IXGBE_AT(QBRC_L, set), IXGBE_AT(QBRC_H, set), bytes);
+	statistics_add(nic, IXGBE_RXDGPC, frames);
+	statistics_add64(nic, IXGBE_RXDGBCL, IXGBE_RXDGBCH, bytes);
 }
 
-void stats_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes)
+void statistics_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes)
 {
-	stat_add(nic, IXGBE_AT(QPRDC, queue_set(nic, IXGBE_RQSMR, queue)), frames);
-	stat_add(nic, IXGBE_RXDDPC, frames);
-	stat_add64(nic, IXGBE_RXDDBCL, IXGBE_RXDDBCH, bytes);
+	statistics_add(nic, IXGBE_AT(QPRDC, queue_set(nic, IXGBE_RQSMR, queue)), frames);
+	statistics_add(nic, IXGBE_RXDDPC, frames);
+	statistics_add64(nic, IXGBE_RXDDBCL, IXGBE_RXDDBCH, bytes);
 }
 
-void stats_tx_queue(struct nic *nic, uint32_t queue, uint32_t bytes)
+void statistics_tx_queue(struct nic *nic, uint32_t queue, uint32_t bytes)
 {
 	uint32_t set = queue_set(nic, IXGBE_TQSM, queue);
 
-	stat_add(nic, IXGBE_AT(QPTC, set), 1);
-	stat_add64(nic, IXGBE_AT(QBTC_L, set), IXGBE_AT(QBTC_H, set), bytes);
-	stat_add(nic, IXGBE_TXDGPC, 1);
-	stat_add64(nic, IXGBE_TXDGBCL, IXGBE_TXDGBCH, bytes);
+	statistics_add(nic, IXGBE_AT(QPTC, set), 1);
+	statistics_add64(nic, IXGBE_AT(QBTC_L, set), IXGBE_AT(QBTC_H, set), bytes);
+	statistics_add(nic, IXGBE_TXDGPC, 1);
+	statistics_add64(nic, IXGBE_TXDGBCL, IXGBE_TXDGBCH, bytes);
 }

@@ -8,15 +8,15 @@
 #include "tools/ixnic/nic.h"
 
 /* Adds to a statistics register; it sticks at its maximum. */
-void stat_add(struct nic *nic, uint32_t offset, uint32_t amount);
+void statistics_add(struct nic *nic, uint32_t offset, uint32_t amount);
 /* The same of the 64-bit octet counters, a low and a high register. */
-void stat_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount);
+void statistics_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount);
 
-enum stats_cast { CAST_UNI, CAST_MULTI, CAST_BROAD };
-enum stats_cast stats_cast(const uint8_t *destination);
-void stats_rx_wire(struct nic *nic, uint32_t bytes); /* anything that came, good or bad */
-void stats_rx_good(struct nic *nic, const uint8_t *destination, uint32_t bytes);
-void stats_rx_queue(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes);
-void stats_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes);
-void stats_tx(struct nic *nic, const uint8_t *destination, uint32_t bytes);
-void stats_tx_queue(struct nic *nic, uint32_t queue, uint32_t bytes);
+enum statistics_cast { CAST_UNI, CAST_MULTI, CAST_BROAD };
+enum statistics_cast statistics_cast(const uint8_t *destination);
+void statistics_rx_wire(struct nic *nic, uint32_t bytes); /* anything that came, good or bad */
+void statistics_rx_good(struct nic *nic, const uint8_t *destination, uint32_t bytes);
+void statistics_rx_queue(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes);
+void statistics_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes);
+void statistics_tx(struct nic *nic, const uint8_t *destination, uint32_t bytes);
+void statistics_tx_queue(struct nic *nic, uint32_t queue, uint32_t bytes);

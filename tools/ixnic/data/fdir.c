@@ -655,7 +655,7 @@ void fdir_lookup(struct nic *nic, const struct packet *packet, const struct fram
 	*verdict = (struct fdir_verdict){0};
 	/* Not IP, or behind an IPv6 fragment header: it misses all filters. */
 	if (packet->ip == PARSE_NO_IP || (packet->ip == PARSE_IPV6 && packet->fragment)) {
-		stat_add(nic, IXGBE_FDIRMISS, 1);
+		statistics_add(nic, IXGBE_FDIRMISS, 1);
 		return;
 	}
 	if (fdir->stale)
@@ -666,7 +666,7 @@ void fdir_lookup(struct nic *nic, const struct packet *packet, const struct fram
 	number = *table_find(fdir, bucket, is_perfect(nic) ? &flow : NULL, id, &before);
 	verdict->report = fdirctrl & IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS ||
 			  (number && fdirctrl & IXGBE_FDIRCTRL_REPORT_STATUS);
-	stat_add(nic, number ? IXGBE_FDIRMATCH : IXGBE_FDIRMISS, 1);
+	statistics_add(nic, number ? IXGBE_FDIRMATCH : IXGBE_FDIRMISS, 1);
 	if (number) {
 		id = fdir->filter[number].id;
 		verdict_matched(nic, &fdir->filter[number], before, verdict);

@@ -92,7 +92,7 @@ static bool address_accept(const struct nic *nic, const uint8_t *destination, bo
 	*inexact = false;
 	if (address_exact(nic, destination))
 		return true;
-	switch (stats_cast(destination)) {
+	switch (statistics_cast(destination)) {
 	case CAST_BROAD:
 		return fctrl & IXGBE_FCTRL_BAM;
 	case CAST_MULTI:

@@ -225,7 +225,7 @@ static bool fill_descriptor(struct nic *nic, uint32_t queue, struct rx_ring *rin
 static enum outcome drop(struct nic *nic, const struct rx_packet *packet, enum nic_counter reason)
 {
 	count(nic, reason);
-	stats_rx_queue_drop(nic, packet->queue, 1, packet->len);
+	statistics_rx_queue_drop(nic, packet->queue, 1, packet->len);
 	return DROPPED;
 }
 
@@ -268,7 +268,7 @@ static enum outcome rx_deliver(struct nic *nic, const struct rx_packet *packet)
 	if (!ok)
 		return drop(nic, packet, COUNTER_rx_drop_dma);
 	count(nic, COUNTER_rx_delivered);
-	stats_rx_queue(nic, queue, 1, packet->len);
+	statistics_rx_queue(nic, queue, 1, packet->len);
 	return DELIVERED;
 }
 
@@ -380,7 +380,7 @@ static void rx_enqueue(struct nic *nic, const struct rx_packet *packet)
 	if (fifo_put(nic, packet))
 		return;
 	count(nic, COUNTER_rx_drop_missed);
-	stat_add(nic, IXGBE_RXMPC, 1);
+	statistics_add(nic, IXGBE_RXMPC, 1);
 	interrupt_raise(nic, IXGBE_EICR_RX_MISS);
 }
 
@@ -402,17 +402,17 @@ static bool mac_accept(struct nic *nic, const struct frame *frame, const struct 
 	if (max > IXGBE_FRAME_MAX_BYTES)
 		max = IXGBE_FRAME_MAX_BYTES;
 	if (len < FRAME_MIN) {
-		stat_add(nic, IXGBE_RUC, 1);
+		statistics_add(nic, IXGBE_RUC, 1);
 		reason = COUNTER_rx_drop_runt;
 	} else if (len + CRC_BYTES > max + tags) {
-		stat_add(nic, IXGBE_ROC, 1);
+		statistics_add(nic, IXGBE_ROC, 1);
 		reason = COUNTER_rx_drop_oversize;
 	} else if (packet->type < TYPE_MIN && hlreg0 & IXGBE_HLREG0_RXLNGTHERREN) {
 		uint32_t payload = len - ETHER_HEADER - tags;
 
 		if (payload == packet->type || (payload >= packet->type && payload <= PAYLOAD_MIN))
 			return true;
-		stat_add(nic, IXGBE_RLEC, 1);
+		statistics_add(nic, IXGBE_RLEC, 1);
 		reason = COUNTER_rx_drop_length_field;
 	} else {
 		return true;
@@ -434,7 +434,7 @@ static bool control_accept(struct nic *nic, const struct frame *frame, const str
 	if (be16_at(frame->head + ETHER_HEADER) == CONTROL_PAUSE) {
 		bool on = be16_at(frame->head + ETHER_HEADER + 2) == 0;
 
-		stat_add(nic, on ? IXGBE_LXONRXCNT : IXGBE_LXOFFRXCNT, 1);
+		statistics_add(nic, on ? IXGBE_LXONRXCNT : IXGBE_LXOFFRXCNT, 1);
 		if (!(mflcn & IXGBE_MFLCN_DPF))
 			return true;
 	} else if (mflcn & IXGBE_MFLCN_PMCF) {
@@ -584,7 +584,7 @@ static void lay_out(struct nic *nic, struct rx_packet *out, const struct frame *
 
 static bool rx_open(struct nic *nic, const struct frame *frame)
 {
-	if (!frame->looped && !link_is_up(nic)) {
+	if (!frame->looped && !phy_link_is_up(nic)) {
 		count(nic, COUNTER_rx_drop_link_down);
 		return false;
 	}
@@ -612,14 +612,14 @@ void rx_frame(struct nic *nic, const struct frame *frame)
 	if (reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_EXTENDED_VLAN)
 		config.outer_type =
 			(uint16_t)IXGBE_FIELD_GET(IXGBE_EXVET_VET_EXT, reg(nic, IXGBE_EXVET));
-	stats_rx_wire(nic, len + CRC_BYTES);
+	statistics_rx_wire(nic, len + CRC_BYTES);
 	parse(&packet, &config, frame->head, frame->head_len, len);
 	if (!mac_accept(nic, frame, &packet, &out.done.dword[2]) ||
 	    !control_accept(nic, frame, &packet) ||
 	    !filter_accept(nic, frame->head, &packet, &inexact))
 		return;
 	if (!out.done.dword[2])
-		stats_rx_good(nic, frame->head, len + CRC_BYTES);
+		statistics_rx_good(nic, frame->head, len + CRC_BYTES);
 	filter_queue(nic, &packet, frame, &out, &hash);
 	out.split = split_at(nic, &packet);
 	out.done.dword[1] = reg(nic, IXGBE_RXCSUM) & IXGBE_RXCSUM_PCSD

@@ -372,11 +372,11 @@ void rsc_close(struct nic *nic, struct rsc_context *c)
 	bit_set(nic->datapath->rx_interrupts, c->queue);
 	if (!write_back(nic, c)) {
 		count_add(nic, COUNTER_rx_drop_dma, c->packets);
-		stats_rx_queue_drop(nic, c->queue, c->packets, c->bytes);
+		statistics_rx_queue_drop(nic, c->queue, c->packets, c->bytes);
 		return;
 	}
 	count_add(nic, COUNTER_rx_delivered, c->packets);
-	stats_rx_queue(nic, c->queue, c->packets, c->bytes);
+	statistics_rx_queue(nic, c->queue, c->packets, c->bytes);
 	if (c->packets > 1) {
 		count(nic, COUNTER_rx_large);
 		count_add(nic, COUNTER_rx_coalesced, c->packets);

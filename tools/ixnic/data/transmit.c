@@ -317,8 +317,8 @@ static bool tx_frame(struct nic *nic, struct tx_packet *tx)
 	}
 	count(nic, COUNTER_tx_frames);
 	count_add(nic, COUNTER_tx_bytes, len);
-	stats_tx(nic, frame->head, len + CRC_BYTES);
-	stats_tx_queue(nic, tx->queue, len + CRC_BYTES);
+	statistics_tx(nic, frame->head, len + CRC_BYTES);
+	statistics_tx_queue(nic, tx->queue, len + CRC_BYTES);
 	return true;
 }
 
@@ -420,7 +420,7 @@ static bool path_runs(const struct nic *nic)
 {
 	return reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE &&
 	       !(reg(nic, IXGBE_SECTXCTRL) & IXGBE_SECTXCTRL_TX_DIS) &&
-	       (link_is_up(nic) || reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK);
+	       (phy_link_is_up(nic) || reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK);
 }
 
 /* The next queue after the last one served that may have something; -1: none. */

@@ -40,8 +40,8 @@ static json_t *status(void *ctx, struct control_request *request)
 		 m[5]);
 	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:I}", "version", IXTAP_VERSION,
 			 "mac", mac, "client", op->server && server_client(op->server), "link",
-			 link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
-			 link_laser(nic), "light", link_light(nic), "violations",
+			 phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
+			 phy_laser(nic), "light", phy_light(nic), "violations",
 			 (json_int_t)violation_total(nic));
 }
 
@@ -51,9 +51,9 @@ static json_t *link_command(void *ctx, struct control_request *request)
 	const char *arg = request->words[1];
 
 	if (arg && strcmp(arg, "up") == 0)
-		link_cable_set(nic, true);
+		phy_cable_set(nic, true);
 	else if (arg && strcmp(arg, "down") == 0)
-		link_cable_set(nic, false);
+		phy_cable_set(nic, false);
 	else
 		return control_error("link: says neither up nor down; try: link up");
 	return status(ctx, request);

@@ -89,7 +89,7 @@ static void unplug(struct cable *cable)
 {
 	close_watched(cable, &cable->peer);
 	cable->readable = false;
-	link_light_set(cable->wire.nic, false);
+	phy_light_set(cable->wire.nic, false);
 	if (cable->listener < 0)
 		meet_peer(cable);
 }
@@ -174,7 +174,7 @@ static bool cable_take(struct cable *cable)
 	if (len <= 0)
 		unplug(cable);
 	else if (len == 1)
-		link_light_set(nic, cable->buffer[0]);
+		phy_light_set(nic, cable->buffer[0]);
 	else if ((size_t)len > sizeof(cable->buffer))
 		count(nic, COUNTER_wire_drop_truncated);
 	else

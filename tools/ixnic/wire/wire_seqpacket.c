@@ -180,7 +180,7 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 		goto out_close;
 	}
 	*out = &s->wire;
-	link_light_set(nic, true);
+	phy_light_set(nic, true);
 	return 0;
 out_close:
 	close(s->listener);

@@ -155,7 +155,7 @@ static uint32_t tap_read(struct wire_tap *tap)
 	if (len < 0 && errno == EBADFD && !tap->gone) {
 		tap->gone = true;
 		log_error("the TAP of the wire was deleted; the link is down for good");
-		link_light_set(tap->wire.nic, false);
+		phy_light_set(tap->wire.nic, false);
 	}
 	return 0;
 }
@@ -436,7 +436,7 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 	address_set(tap->fd, nic->mac);
 	tap_carrier(&tap->wire, false);
 	*out = &tap->wire;
-	link_light_set(nic, true);
+	phy_light_set(nic, true);
 	return 0;
 out_close:
 	close(tap->fd);
