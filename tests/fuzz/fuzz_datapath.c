@@ -157,7 +157,7 @@ static void step_frame(struct input *in, struct nic *nic)
 		frame.body = data + 100;
 		frame.body_len = (uint32_t)len - 100;
 	}
-	rx_frame(nic, &frame);
+	receive_frame(nic, &frame);
 out:
 	free(data);
 }
@@ -194,7 +194,7 @@ static void step_train(struct input *in, struct nic *nic)
 		head[47] = how & 0x10 ? (uint8_t)take(in, 1) : 0x10;
 		if (how & 0x08) /* anything */
 			head[take(in, 1) % head_len] = (uint8_t)take(in, 1);
-		rx_frame(nic, &frame);
+		receive_frame(nic, &frame);
 		free(body);
 		seq += how & 0x04 ? take(in, 1) : len;
 	}
@@ -272,11 +272,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			regfile_write(nic, IXGBE_RDT, take(&in, 1) % (RING + 1));
 			break;
 		}
-		datapath_work(nic);
+		data_work(nic);
 	}
-	datapath_reset(nic);
+	data_reset(nic);
 	total = arrived = sent = left_us = 0;
-	datapath_counters(nic, sum, NULL);
+	data_counters(nic, sum, NULL);
 	must(total == arrived, "received = delivered + drops");
 	must(sent == left_us, "cut = sent + drops");
 	nic_free(nic);

@@ -99,7 +99,7 @@ static void message(int sock, uint8_t command, uint8_t flags, const uint8_t *pay
 
 static bool work(void *nic)
 {
-	return datapath_work(nic);
+	return data_work(nic);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

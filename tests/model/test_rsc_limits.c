@@ -387,12 +387,12 @@ static void a_reset_forgets_what_is_open(void **state)
 	for (uint32_t i = 0; i < 3; i++) {
 		segment_build(&f, &(struct segment){.frame = {.seq = i * 500, .payload = 500}});
 		frame.head_len = f.len;
-		rx_frame(nic, &frame);
+		receive_frame(nic, &frame);
 	}
-	assert_int_equal(nic->datapath->rsc_open, 1);
-	datapath_reset(nic);
-	assert_int_equal(nic->datapath->rsc_open, 0);
-	datapath_counters(nic, find_counter, &dropped);
+	assert_int_equal(nic->data->rsc_open, 1);
+	data_reset(nic);
+	assert_int_equal(nic->data->rsc_open, 0);
+	data_counters(nic, find_counter, &dropped);
 	assert_int_equal(dropped, 3);
 	nic_free(nic);
 	close(fd);

@@ -94,10 +94,10 @@ static void parses_what_it_knows(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		struct packet p;
+		struct parsed p;
 
 		frame_build(&f, &shapes[i].spec);
-		parse(&p, &config, f.data, f.len, f.len);
+		packet_parse(&p, &config, f.data, f.len, f.len);
 		assert_int_equal(p.types, shapes[i].types);
 		assert_int_equal(p.vlan, shapes[i].spec.tagged);
 		assert_int_equal(p.fragment, shapes[i].fragment);
@@ -116,7 +116,7 @@ static void parses_what_is_far(void **state)
 {
 	enum { LEN = 54 + 65535, TCP = 65542 };
 	uint8_t *data = calloc(1, LEN);
-	struct packet p;
+	struct parsed p;
 
 	(void)state;
 	assert_non_null(data);
@@ -131,7 +131,7 @@ static void parses_what_is_far(void **state)
 		data[at + 1] = (uint8_t)(len / 8 - 1);
 	}
 	data[TCP + 12] = 0x50;
-	parse(&p, &config, data, LEN, LEN);
+	packet_parse(&p, &config, data, LEN, LEN);
 	assert_int_equal(p.l3, 14);
 	assert_int_equal(p.l4, TCP);
 	assert_int_equal(p.payload, TCP + 20);
@@ -151,13 +151,13 @@ static void parses_what_is_broken(void **state)
 		for (uint32_t round = 0; round < 4000; round++) {
 			uint32_t len = rnd() % (f.len + 1);
 			uint8_t *data = malloc(len ? len : 1);
-			struct packet p;
+			struct parsed p;
 
 			assert_non_null(data);
 			memcpy(data, f.data, len);
 			for (uint32_t k = 0; len > 12 && k < round % 4; k++)
 				data[12 + rnd() % (len - 12)] = (uint8_t)rnd();
-			parse(&p, &config, data, len, len);
+			packet_parse(&p, &config, data, len, len);
 			assert_true(p.l3 <= len && p.l4 <= len && p.payload <= len &&
 				    p.tag_at <= len);
 			assert_true(p.l4 == 0 ||

@@ -204,7 +204,7 @@ static int serve(struct loop *loop)
 
 static bool work(void *ctx)
 {
-	return datapath_work(ctx);
+	return data_work(ctx);
 }
 
 /* The NIC is made: gives it its surroundings and serves it. */

@@ -60,8 +60,8 @@ static const struct reg_hook ctrl_hooks[] = {
 
 /* Where several hook one register, the earlier ones here go first. */
 static const struct reg_hook *const hooks[] = {
-	ctrl_hooks,  eeprom_image_hooks, spi_hooks, module_hooks, phy_hooks,  interrupt_hooks,
-	paths_hooks, rx_hooks,           tx_hooks,  filter_hooks, fdir_hooks,
+	ctrl_hooks,  eeprom_image_hooks, spi_hooks,      module_hooks, phy_hooks,  interrupt_hooks,
+	paths_hooks, receive_hooks,      transmit_hooks, filter_hooks, fdir_hooks,
 };
 
 static int registers_new(struct nic *nic)
@@ -84,7 +84,7 @@ static const struct {
 	{phy_new, phy_free},
 	{interrupt_new, interrupt_free},
 	{memory_new, memory_free},
-	{datapath_new, datapath_free},
+	{data_new, data_free},
 };
 
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
@@ -130,7 +130,7 @@ void nic_reset(struct nic *nic, enum nic_reset kind)
 	regfile_reset(nic, kind);
 	eeprom_image_load(nic);
 	module_reset(nic);
-	datapath_reset(nic);
+	data_reset(nic);
 	phy_reset(nic, kind);
 	interrupt_reset(nic); /* last: no cause outlives the reset */
 }

@@ -44,7 +44,8 @@ struct nic;
 
 /* What the far end of the cable does for the NIC, handed to phy_connect() by wire.c. */
 struct connector {
-	/* Hands up to `budget` frames to rx_frame(). True: the budget ended before the frames did.
+	/* Hands up to `budget` frames to receive_frame(). True: the budget ended before the frames
+	 * did.
 	 */
 	bool (*poll)(struct nic *nic, uint32_t budget);
 	/* 0; -EAGAIN: not now, and the loop wakes when it can be tried again; 1: lost on the wire,
@@ -69,7 +70,7 @@ struct nic {
 	struct spi *spi;
 	struct module *module;
 	struct phy *phy;
-	struct datapath *datapath;
+	struct data *data;
 	const struct connector *connector; /* NULL: no wire */
 	struct wire *wire;
 	struct violations *violations;

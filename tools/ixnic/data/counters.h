@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The counters of the data path and the wire: nic->datapath has them. */
+/* The counters of the data path and the wire: nic->data has them. */
 #pragma once
 
 /* Everything counted that is not a register. In each direction frames in = frames out + drops

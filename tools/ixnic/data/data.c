@@ -8,25 +8,25 @@
 
 #include "tools/ixnic/chip/interrupt.h"
 
-int datapath_new(struct nic *nic)
+int data_new(struct nic *nic)
 {
-	struct datapath *dp = calloc(1, sizeof(*dp));
+	struct data *dp = calloc(1, sizeof(*dp));
 
 	if (!dp)
 		return -ENOMEM;
 	dp->filter_stale = true;
 	dp->fifo = calloc(1, RX_BUFFER_BYTES);
 	dp->tx_buffer = calloc(1, TX_HEADROOM + TX_PACKET_BYTES);
-	nic->datapath = dp;
+	nic->data = dp;
 	if (dp->fifo && dp->tx_buffer && fdir_new(&dp->fdir) == 0)
 		return 0;
-	datapath_free(nic);
+	data_free(nic);
 	return -ENOMEM;
 }
 
-void datapath_free(struct nic *nic)
+void data_free(struct nic *nic)
 {
-	struct datapath *dp = nic->datapath;
+	struct data *dp = nic->data;
 
 	if (!dp)
 		return;
@@ -34,18 +34,18 @@ void datapath_free(struct nic *nic)
 	free(dp->tx_buffer);
 	fdir_free(dp->fdir);
 	free(dp);
-	nic->datapath = NULL;
+	nic->data = NULL;
 }
 
-void datapath_reset(struct nic *nic)
+void data_reset(struct nic *nic)
 {
-	rx_reset(nic);
-	tx_reset(nic);
+	receive_reset(nic);
+	transmit_reset(nic);
 	fdir_reset(nic);
-	nic->datapath->filter_stale = true;
+	nic->data->filter_stale = true;
 }
 
-void datapath_counters(const struct nic *nic, counter_fn fn, void *ctx)
+void data_counters(const struct nic *nic, counter_fn fn, void *ctx)
 {
 	static const char *const names[] = {
 #define C(name) #name,
@@ -54,7 +54,7 @@ void datapath_counters(const struct nic *nic, counter_fn fn, void *ctx)
 	};
 
 	for (uint32_t i = 0; i < NIC_COUNTER_COUNT; i++)
-		fn(ctx, names[i], nic->datapath->counter[i]);
+		fn(ctx, names[i], nic->data->counter[i]);
 }
 
 static void raise(struct nic *nic, uint64_t *map, void (*irq)(struct nic *nic, uint32_t queue))
@@ -69,16 +69,16 @@ static void raise(struct nic *nic, uint64_t *map, void (*irq)(struct nic *nic, u
 	}
 }
 
-bool datapath_work(struct nic *nic)
+bool data_work(struct nic *nic)
 {
-	struct datapath *dp = nic->datapath;
+	struct data *dp = nic->data;
 	bool more = false;
 
-	rx_drain(nic);
+	receive_drain(nic);
 	if (nic->connector)
 		more |= nic->connector->poll(nic, RX_FRAMES_TURN);
 	rsc_close_all(nic); /* before transmit: a driver that polls need not wait for that */
-	more |= tx_work(nic, TX_FRAMES_TURN);
+	more |= transmit_work(nic, TX_FRAMES_TURN);
 	rsc_close_all(nic); /* what was looped back */
 	if (nic->connector)
 		nic->connector->turn_end(nic);

@@ -2,7 +2,7 @@
 /*
  * data: the data path, between the wire and the rings in the client's memory.
  *
- * nic->datapath is its state. datapath_work() does a bounded turn of all of it: a few frames from
+ * nic->data is its state. data_work() does a bounded turn of all of it: a few frames from
  * the wire, a few from the rings, then one flush of the wire and one interrupt for each queue that
  * had something.
  *
@@ -41,11 +41,11 @@
 #define RX_FRAMES_TURN 256u
 #define TX_FRAMES_TURN 256u
 
-struct datapath {
+struct data {
 	uint64_t counter[NIC_COUNTER_COUNT];
 
 	/* rx.c */
-	struct rx_queue rxq[NIC_QUEUES];
+	struct receive_queue rxq[NIC_QUEUES];
 	uint64_t rx_interrupts[NIC_QUEUES / 64];  /* queues to raise at the end of the turn */
 	uint32_t fifo_head, fifo_tail, fifo_used; /* bytes of fifo[] */
 	uint8_t *fifo;
@@ -68,23 +68,23 @@ struct datapath {
 	struct fdir *fdir;
 
 	/* tx.c */
-	struct tx_queue txq[NIC_QUEUES];
+	struct transmit_queue txq[NIC_QUEUES];
 	uint64_t tx_pending[NIC_QUEUES / 64]; /* queues whose tail moved */
 	uint64_t tx_done[NIC_QUEUES / 64];    /* queues with descriptors to write back */
 	uint64_t tx_interrupts[NIC_QUEUES / 64];
 	uint32_t tx_next; /* queue to serve next */
-	struct tx_packet tx;
+	struct transmit_packet tx;
 	uint8_t *tx_buffer; /* TX_HEADROOM + TX_PACKET_BYTES */
 };
 
 static inline void count(struct nic *nic, enum nic_counter counter)
 {
-	nic->datapath->counter[counter]++;
+	nic->data->counter[counter]++;
 }
 
 static inline void count_add(struct nic *nic, enum nic_counter counter, uint64_t amount)
 {
-	nic->datapath->counter[counter] += amount;
+	nic->data->counter[counter] += amount;
 }
 
 static inline void bit_set(uint64_t *map, uint32_t bit)
@@ -102,11 +102,11 @@ static inline uint32_t txq_reg(const struct nic *nic, enum ixgbe_reg_offset row,
 	return reg(nic, ixgbe_txq_reg(row, queue));
 }
 
-int datapath_new(struct nic *nic);
-void datapath_free(struct nic *nic);
-void datapath_reset(struct nic *nic); /* state beside the registers */
+int data_new(struct nic *nic);
+void data_free(struct nic *nic);
+void data_reset(struct nic *nic); /* state beside the registers */
 /* One bounded turn of all transmit queues and of the wire; true: there is more. */
-bool datapath_work(struct nic *nic);
+bool data_work(struct nic *nic);
 
 typedef void (*counter_fn)(void *ctx, const char *name, uint64_t value);
-void datapath_counters(const struct nic *nic, counter_fn fn, void *ctx);
+void data_counters(const struct nic *nic, counter_fn fn, void *ctx);

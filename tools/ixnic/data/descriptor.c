@@ -4,7 +4,7 @@
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/violations.h"
 
-union ixgbe_desc *desc_at(struct nic *nic, uint64_t base, uint32_t index)
+union ixgbe_desc *descriptor_at(struct nic *nic, uint64_t base, uint32_t index)
 {
 	uint64_t iova = base + (uint64_t)index * IXGBE_DESC_BYTES;
 	void *desc = memory_at(nic, iova, IXGBE_DESC_BYTES, true);

@@ -236,7 +236,7 @@ static void field_count(struct nic *nic, uint32_t offset, uint32_t mask)
 
 static void free_show(struct nic *nic)
 {
-	const struct fdir *fdir = nic->datapath->fdir;
+	const struct fdir *fdir = nic->data->fdir;
 
 	reg_set(nic, IXGBE_FDIRFREE,
 		IXGBE_FIELD_PREP(IXGBE_FDIRFREE_FREE, fdir->free) |
@@ -278,7 +278,7 @@ static struct flow flow_programmed(const struct nic *nic, uint32_t command)
 /* A filter that is there already (7.1.2.7.6 and 7.1.2.7.7). */
 static void filter_again(struct nic *nic, struct filter *filter, uint32_t id, uint32_t command)
 {
-	struct fdir *fdir = nic->datapath->fdir;
+	struct fdir *fdir = nic->data->fdir;
 
 	if (filter->id == id && (filter->action & ACTION) == (command & ACTION))
 		return;
@@ -295,7 +295,7 @@ static void filter_again(struct nic *nic, struct filter *filter, uint32_t id, ui
 
 static void command_add(struct nic *nic, uint32_t bucket, uint32_t id, uint32_t command)
 {
-	struct fdir *fdir = nic->datapath->fdir;
+	struct fdir *fdir = nic->data->fdir;
 	struct flow flow = flow_programmed(nic, command);
 	uint32_t before,
 		threshold = IXGBE_FIELD_GET(IXGBE_FDIRCTRL_FULL_THRESH, reg(nic, IXGBE_FDIRCTRL));
@@ -326,7 +326,7 @@ static void command_add(struct nic *nic, uint32_t bucket, uint32_t id, uint32_t 
 
 static void command_remove(struct nic *nic, uint32_t bucket, uint32_t id)
 {
-	struct fdir *fdir = nic->datapath->fdir;
+	struct fdir *fdir = nic->data->fdir;
 	uint32_t before;
 	uint16_t *link = table_find(fdir, bucket, NULL, id, &before);
 
@@ -342,7 +342,7 @@ static void command_remove(struct nic *nic, uint32_t bucket, uint32_t id)
 /* What the query's registers say of a filter that was found (7.1.2.7.11). */
 static void query_found(struct nic *nic, uint32_t number)
 {
-	const struct filter *filter = &nic->datapath->fdir->filter[number];
+	const struct filter *filter = &nic->data->fdir->filter[number];
 	const struct flow *flow; /* of perfect match filters only */
 	uint32_t command = filter->action | IXGBE_FDIRCMD_FILTER_VALID |
 			   (filter->next ? 0 : IXGBE_FDIRCMD_LAST);
@@ -351,7 +351,7 @@ static void query_found(struct nic *nic, uint32_t number)
 		reg_set(nic, IXGBE_FDIRCMD, command & ~IXGBE_FDIRCMD_POOL);
 		return;
 	}
-	flow = &nic->datapath->fdir->flow[number];
+	flow = &nic->data->fdir->flow[number];
 	reg_set(nic, IXGBE_FDIRCMD, command);
 	for (uint32_t i = 0; i < IXGBE_FDIRSIPV6_COUNT; i++)
 		reg_set(nic, IXGBE_AT(FDIRSIPV6, i), flow->source[i]);
@@ -363,7 +363,7 @@ static void query_found(struct nic *nic, uint32_t number)
 
 static void command_query(struct nic *nic, uint32_t bucket, uint32_t id)
 {
-	struct fdir *fdir = nic->datapath->fdir;
+	struct fdir *fdir = nic->data->fdir;
 	uint32_t max = IXGBE_FIELD_GET(IXGBE_FDIRLEN_BUCKET_LENGTH, IXGBE_FDIRLEN_BUCKET_LENGTH);
 	uint32_t hash = reg(nic, IXGBE_FDIRHASH) & ~IXGBE_FDIRHASH_BUCKET_VALID;
 	uint32_t length = reg(nic, IXGBE_FDIRLEN) & ~IXGBE_FDIRLEN_BUCKET_LENGTH;
@@ -385,7 +385,7 @@ static void table_restart(struct nic *nic)
 	uint32_t limit =
 		is_perfect(nic) ? FDIR_PERFECT_FILTERS(size) : FDIR_SIGNATURE_FILTERS(size);
 
-	table_empty(nic->datapath->fdir, size ? limit : 0);
+	table_empty(nic->data->fdir, size ? limit : 0);
 	free_show(nic);
 }
 
@@ -397,7 +397,7 @@ static void fdircmd_write(struct nic *nic, uint32_t index, uint32_t old, uint32_
 
 	(void)index, (void)old;
 	reg_set(nic, IXGBE_FDIRCMD, reg(nic, IXGBE_FDIRCMD) & ~IXGBE_FDIRCMD_CMD);
-	if (!nic->datapath->fdir_on)
+	if (!nic->data->fdir_on)
 		return;
 	if (written & IXGBE_FDIRCMD_CLEARHT)
 		table_restart(nic);
@@ -445,14 +445,14 @@ static void fdirctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32
 		if (pballoc(nic))
 			memory_check(nic);
 	}
-	nic->datapath->fdir_on = pballoc(nic) != 0;
+	nic->data->fdir_on = pballoc(nic) != 0;
 	reg_set(nic, IXGBE_FDIRCTRL, reg(nic, IXGBE_FDIRCTRL) | IXGBE_FDIRCTRL_INIT_DONE);
 }
 
 static void key_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index, (void)old, (void)written;
-	nic->datapath->fdir->stale = true;
+	nic->data->fdir->stale = true;
 }
 
 const struct reg_hook fdir_hooks[] = {
@@ -482,9 +482,9 @@ void fdir_free(struct fdir *fdir)
 
 void fdir_reset(struct nic *nic)
 {
-	nic->datapath->fdir_on = false;
-	nic->datapath->fdir->stale = true;
-	table_empty(nic->datapath->fdir, 0);
+	nic->data->fdir_on = false;
+	nic->data->fdir->stale = true;
+	table_empty(nic->data->fdir, 0);
 }
 
 /* ---- Frames ---- */
@@ -502,7 +502,7 @@ static uint32_t ports_compared(uint32_t mask)
 
 static void refresh(struct nic *nic)
 {
-	struct fdir *fdir = nic->datapath->fdir;
+	struct fdir *fdir = nic->data->fdir;
 
 	hash_fill(fdir->hash, reg(nic, IXGBE_FDIRHKEY), reg(nic, IXGBE_FDIRSKEY));
 	fdir->tcp_ports = ports_compared(reg(nic, IXGBE_FDIRTCPM));
@@ -530,7 +530,7 @@ static bool destination_ours(const struct nic *nic, const uint8_t *address)
 
 /* The IP addresses, masked, into the flow; returns them folded for the hash. A perfect match knows
  * of an IPv6 destination only whether it is ours, and that alone is hashed (7.1.2.7.15). */
-static uint32_t flow_addresses(const struct nic *nic, const struct packet *packet,
+static uint32_t flow_addresses(const struct nic *nic, const struct parsed *packet,
 			       const uint8_t *ip, struct flow *flow)
 {
 	uint32_t mask = reg(nic, IXGBE_FDIRIP6M), folded = 0;
@@ -556,10 +556,10 @@ static uint32_t flow_addresses(const struct nic *nic, const struct packet *packe
 }
 
 /* Type and ports of layer 4; the ports folded for the hash. Masking the type does not mask them. */
-static uint32_t flow_l4(const struct nic *nic, const struct packet *packet, const uint8_t *l4,
+static uint32_t flow_l4(const struct nic *nic, const struct parsed *packet, const uint8_t *l4,
 			struct flow *flow)
 {
-	const struct fdir *fdir = nic->datapath->fdir;
+	const struct fdir *fdir = nic->data->fdir;
 	uint32_t type = IXGBE_FDIRCMD_L4TYPE_SCTP, compared = 0;
 
 	if (!packet->l4)
@@ -586,7 +586,7 @@ static uint32_t frame_byte(const struct frame *frame, uint32_t at)
 }
 
 /* VLAN tag and flexible bytes, as in FDIRVLAN. The tag's CFI is never compared (8.2.3.21.20). */
-static uint32_t flow_vlan(const struct nic *nic, const struct packet *packet,
+static uint32_t flow_vlan(const struct nic *nic, const struct parsed *packet,
 			  const struct frame *frame)
 {
 	uint32_t fdirm = reg(nic, IXGBE_FDIRM);
@@ -604,7 +604,7 @@ static uint32_t flow_vlan(const struct nic *nic, const struct packet *packet,
 }
 
 /* The masked tuples of a frame, and its hash. */
-static uint32_t flow_received(const struct nic *nic, const struct packet *packet,
+static uint32_t flow_received(const struct nic *nic, const struct parsed *packet,
 			      const struct frame *frame, uint32_t pool, struct flow *flow)
 {
 	uint32_t folded;
@@ -615,7 +615,7 @@ static uint32_t flow_received(const struct nic *nic, const struct packet *packet
 	folded = flow_addresses(nic, packet, frame->head + packet->l3, flow) ^
 		 flow_l4(nic, packet, frame->head + packet->l4, flow) ^ flow->vlan >> 16;
 	flow->kind |= IXGBE_FIELD_PREP(IXGBE_FDIRCMD_POOL, pool);
-	return hash_flow(nic->datapath->fdir->hash, flow->vlan, folded, pool,
+	return hash_flow(nic->data->fdir->hash, flow->vlan, folded, pool,
 			 IXGBE_FIELD_GET(IXGBE_FDIRCMD_L4TYPE, flow->kind) |
 				 (flow->kind & IXGBE_FDIRCMD_IPV6 ? TYPE_IPV6 : 0));
 }
@@ -643,10 +643,10 @@ static void verdict_matched(const struct nic *nic, const struct filter *filter, 
 	}
 }
 
-void fdir_lookup(struct nic *nic, const struct packet *packet, const struct frame *frame,
+void fdir_lookup(struct nic *nic, const struct parsed *packet, const struct frame *frame,
 		 uint32_t pool, struct fdir_verdict *verdict)
 {
-	struct fdir *fdir = nic->datapath->fdir;
+	struct fdir *fdir = nic->data->fdir;
 	uint32_t fdirctrl = reg(nic, IXGBE_FDIRCTRL);
 	uint32_t hash, bucket, id, before;
 	struct flow flow;

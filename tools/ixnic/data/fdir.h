@@ -34,6 +34,6 @@ struct fdir_verdict {
 	uint32_t queue;
 };
 
-/* Looks a received frame up, and counts it. Only while datapath.fdir_on. */
-void fdir_lookup(struct nic *nic, const struct packet *packet, const struct frame *frame,
+/* Looks a received frame up, and counts it. Only while data.fdir_on. */
+void fdir_lookup(struct nic *nic, const struct parsed *packet, const struct frame *frame,
 		 uint32_t pool, struct fdir_verdict *verdict);

@@ -25,7 +25,7 @@ enum { TCP_FLAGS_AT = 13, TCP_SYN = 0x02 };
 static void filter_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index, (void)old, (void)written;
-	nic->datapath->filter_stale = true;
+	nic->data->filter_stale = true;
 }
 
 const struct reg_hook filter_hooks[] = {
@@ -39,7 +39,7 @@ const struct reg_hook filter_hooks[] = {
 
 static void filter_rebuild(struct nic *nic)
 {
-	struct datapath *dp = nic->datapath;
+	struct data *dp = nic->data;
 	uint8_t key[RSS_KEY_BYTES];
 
 	dp->addresses = 0;
@@ -74,7 +74,7 @@ static bool hash_match(const struct nic *nic, uint32_t table, const uint8_t *des
 
 static bool address_exact(const struct nic *nic, const uint8_t *destination)
 {
-	const struct datapath *dp = nic->datapath;
+	const struct data *dp = nic->data;
 	uint64_t address = 0;
 
 	memcpy(&address, destination, 6);
@@ -106,7 +106,7 @@ static bool address_accept(const struct nic *nic, const uint8_t *destination, bo
 	return fctrl & IXGBE_FCTRL_UPE || hash_match(nic, IXGBE_PFUTA, destination);
 }
 
-static bool vlan_accept(const struct nic *nic, const struct packet *packet)
+static bool vlan_accept(const struct nic *nic, const struct parsed *packet)
 {
 	uint32_t vlnctrl = reg(nic, IXGBE_VLNCTRL);
 	uint32_t id = packet->tag & 0xfff;
@@ -121,10 +121,10 @@ static bool vlan_accept(const struct nic *nic, const struct packet *packet)
 	return reg(nic, IXGBE_AT(VFTA, id / 32)) >> id % 32 & 1;
 }
 
-bool filter_accept(struct nic *nic, const uint8_t *destination, const struct packet *packet,
+bool filter_accept(struct nic *nic, const uint8_t *destination, const struct parsed *packet,
 		   bool *inexact)
 {
-	if (nic->datapath->filter_stale)
+	if (nic->data->filter_stale)
 		filter_rebuild(nic);
 	if (!address_accept(nic, destination, inexact)) {
 		count(nic, COUNTER_rx_drop_address);
@@ -140,7 +140,7 @@ bool filter_accept(struct nic *nic, const uint8_t *destination, const struct pac
 /* ---- Queues ---- */
 
 /* The first EtherType filter that matches, or -1. */
-static int ethertype_match(const struct nic *nic, const struct packet *packet)
+static int ethertype_match(const struct nic *nic, const struct parsed *packet)
 {
 	for (uint32_t i = 0; i < IXGBE_ETQF_COUNT; i++) {
 		uint32_t etqf = reg(nic, IXGBE_AT(ETQF, i));
@@ -157,7 +157,7 @@ static int ethertype_match(const struct nic *nic, const struct packet *packet)
 }
 
 /* As FTQF.PROTOCOL counts them. */
-static uint32_t five_tuple_protocol(const struct packet *packet)
+static uint32_t five_tuple_protocol(const struct parsed *packet)
 {
 	switch (packet->l4_protocol) {
 	case IPPROTO_TCP:
@@ -180,7 +180,7 @@ static uint32_t frame_pool(const struct nic *nic)
 }
 
 /* A filter that compares ports is for packets that have some. */
-static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct packet *packet,
+static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct parsed *packet,
 			     const uint8_t *data)
 {
 	uint32_t ftqf = reg(nic, IXGBE_AT(FTQF, i));
@@ -201,7 +201,7 @@ static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct pac
 }
 
 /* The filter of the highest priority that matches, or -1. Unfragmented IPv4 only. */
-static int five_tuple(const struct nic *nic, const struct packet *packet, const uint8_t *data)
+static int five_tuple(const struct nic *nic, const struct parsed *packet, const uint8_t *data)
 {
 	uint32_t best_priority = 0;
 	int best = -1;
@@ -235,7 +235,7 @@ static const struct {
 	[IXGBE_MRQC_MRQE_VT16_DCB8] = {8, 1, 0},   [IXGBE_MRQC_MRQE_VT32_DCB4] = {4, 1, 0},
 };
 
-static uint32_t mode_queue(const struct nic *nic, const struct packet *packet, bool hashed,
+static uint32_t mode_queue(const struct nic *nic, const struct parsed *packet, bool hashed,
 			   uint32_t hash)
 {
 	uint32_t mode = IXGBE_FIELD_GET(IXGBE_MRQC_MRQE, reg(nic, IXGBE_MRQC));
@@ -251,20 +251,20 @@ static uint32_t mode_queue(const struct nic *nic, const struct packet *packet, b
 }
 
 /* TCP packets with SYN (7.1.2.6). */
-static bool syn_match(const struct nic *nic, const struct packet *packet, const uint8_t *data)
+static bool syn_match(const struct nic *nic, const struct parsed *packet, const uint8_t *data)
 {
 	return reg(nic, IXGBE_SYNQF) & IXGBE_SYNQF_QUEUE_EN && packet->l4 &&
 	       packet->l4_protocol == IPPROTO_TCP && data[packet->l4 + TCP_FLAGS_AT] & TCP_SYN;
 }
 
 /* The queue by the SYN filter or the five-tuple filters, whichever goes before; -1: by neither. */
-static int fixed_queue(const struct nic *nic, const struct packet *packet, const uint8_t *data)
+static int fixed_queue(const struct nic *nic, const struct parsed *packet, const uint8_t *data)
 {
 	uint32_t synqf = reg(nic, IXGBE_SYNQF);
 	bool syn = syn_match(nic, packet, data);
 	int filter = -1;
 
-	if (nic->datapath->five_tuples && !(syn && synqf & IXGBE_SYNQF_SYNQFP))
+	if (nic->data->five_tuples && !(syn && synqf & IXGBE_SYNQF_SYNQFP))
 		filter = five_tuple(nic, packet, data);
 	if (filter >= 0)
 		return (int)IXGBE_FIELD_GET(IXGBE_L34TIMIR_RX_QUEUE,
@@ -283,10 +283,10 @@ static uint32_t flow_queue(const struct nic *nic, const struct fdir_verdict *flo
 	return (frame_pool(nic) * apart + flow->queue % apart) % NIC_QUEUES;
 }
 
-void filter_queue(struct nic *nic, const struct packet *packet, const struct frame *frame,
-		  struct rx_packet *out, uint32_t *hash)
+void filter_queue(struct nic *nic, const struct parsed *packet, const struct frame *frame,
+		  struct receive_packet *out, uint32_t *hash)
 {
-	struct datapath *dp = nic->datapath;
+	struct data *dp = nic->data;
 	uint32_t mrqc = reg(nic, IXGBE_MRQC);
 	uint32_t mode = IXGBE_FIELD_GET(IXGBE_MRQC_MRQE, mrqc);
 	uint8_t input[RSS_INPUT_BYTES];

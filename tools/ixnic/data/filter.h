@@ -10,9 +10,9 @@ extern const struct reg_hook filter_hooks[];
 
 /* Whether the frame is for us. *inexact: only a hash or promiscuity says so (PIF). Counts the drop.
  */
-bool filter_accept(struct nic *nic, const uint8_t *destination, const struct packet *packet,
+bool filter_accept(struct nic *nic, const uint8_t *destination, const struct parsed *packet,
 		   bool *inexact);
 /* Chooses the queue (7.1.2), and fills in what the descriptor says of it: packet and RSS type, flow
  * director status; what goes into the RSS hash's field in *hash. */
-void filter_queue(struct nic *nic, const struct packet *packet, const struct frame *frame,
-		  struct rx_packet *out, uint32_t *hash);
+void filter_queue(struct nic *nic, const struct parsed *packet, const struct frame *frame,
+		  struct receive_packet *out, uint32_t *hash);

@@ -41,7 +41,7 @@ static const struct l4 {
 	{IPPROTO_SCTP, 12, IXGBE_RXD_TYPE_SCTP},
 };
 
-static void parse_l4(struct packet *packet, const struct cursor *c, uint32_t at)
+static void parse_l4(struct parsed *packet, const struct cursor *c, uint32_t at)
 {
 	for (size_t i = 0; i < sizeof(l4_known) / sizeof(l4_known[0]); i++) {
 		const struct l4 *known = &l4_known[i];
@@ -64,7 +64,7 @@ static void parse_l4(struct packet *packet, const struct cursor *c, uint32_t at)
 	}
 }
 
-static void parse_ipv4(struct packet *packet, struct cursor *c, uint32_t at, uint32_t total)
+static void parse_ipv4(struct parsed *packet, struct cursor *c, uint32_t at, uint32_t total)
 {
 	const uint8_t *ip = c->data + at;
 	uint32_t header, length;
@@ -86,7 +86,7 @@ static void parse_ipv4(struct packet *packet, struct cursor *c, uint32_t at, uin
 		parse_l4(packet, c, at + header);
 }
 
-static void parse_ipv6(struct packet *packet, struct cursor *c, uint32_t at, uint32_t total)
+static void parse_ipv6(struct parsed *packet, struct cursor *c, uint32_t at, uint32_t total)
 {
 	const uint8_t *ip = c->data + at;
 	uint32_t length;
@@ -127,7 +127,7 @@ static void parse_ipv6(struct packet *packet, struct cursor *c, uint32_t at, uin
 }
 
 /* Steps over a tag of the given type at `at`; true if there was one. */
-static bool parse_tag(struct packet *packet, const struct cursor *c, uint32_t *at, uint16_t type)
+static bool parse_tag(struct parsed *packet, const struct cursor *c, uint32_t *at, uint16_t type)
 {
 	if (type == 0 || packet->type != type || c->len - *at < TAG_BYTES)
 		return false;
@@ -136,13 +136,13 @@ static bool parse_tag(struct packet *packet, const struct cursor *c, uint32_t *a
 	return true;
 }
 
-void parse(struct packet *packet, const struct parse_config *config, const uint8_t *data,
-	   uint32_t len, uint32_t total)
+void packet_parse(struct parsed *packet, const struct parse_config *config, const uint8_t *data,
+		  uint32_t len, uint32_t total)
 {
 	struct cursor c = {.data = data, .len = len, .end = len};
 	uint32_t at = ETHER_BYTES;
 
-	*packet = (struct packet){0};
+	*packet = (struct parsed){0};
 	if (len < ETHER_BYTES)
 		return;
 	packet->type = be16_at(data + ETHERTYPE_AT);

@@ -14,7 +14,7 @@ struct parse_config {
 enum parse_ip { PARSE_NO_IP, PARSE_IPV4, PARSE_IPV6 };
 
 /* Offsets are from the start of the frame; 0 means that there is none. */
-struct packet {
+struct parsed {
 	bool vlan;           /* tagged, with vlan_type */
 	bool fragment;       /* of IP: no layer 4 is looked at, even in the first one */
 	bool routed;         /* IPv6 routing header with segments left: no checksum is verified */
@@ -32,8 +32,8 @@ struct packet {
 
 /* A pure function of its arguments. Headers are looked for in the `len` bytes at `data`; the whole
  * frame has `total` >= len, which lengths in headers are checked against. */
-void parse(struct packet *packet, const struct parse_config *config, const uint8_t *data,
-	   uint32_t len, uint32_t total);
+void packet_parse(struct parsed *packet, const struct parse_config *config, const uint8_t *data,
+		  uint32_t len, uint32_t total);
 
 /* Addresses and ports as the filters' registers have them: the first byte on the wire lowest. */
 static inline uint32_t le32_at(const uint8_t *p)

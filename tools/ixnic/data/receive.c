@@ -2,7 +2,7 @@
 /*
  * The receive side: from a frame on the wire to a descriptor written back.
  *
- *   rx_frame()  MAC checks ── address and VLAN filters ── queue ── checksums ─┐
+ *   receive_frame()  MAC checks ── address and VLAN filters ── queue ── checksums ─┐
  *                                                                            v
  *   ring <── rx_deliver() <── packet buffer, when the ring has no descriptors for it
  *        <── rsc.c <─┘         on queues that coalesce
@@ -84,7 +84,7 @@ static void rdh_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 static void rdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	/* A tail that stays where it is was not bumped: drivers write 0 while they set up. */
-	if (written != old && !nic->datapath->rxq[queue].enable_seen)
+	if (written != old && !nic->data->rxq[queue].enable_seen)
 		violation(nic, VIOLATION_RX_TAIL_EARLY, "RDT[%u] = %u", queue, written);
 	if (written != old && !memory_enabled(nic))
 		violation(nic, VIOLATION_DMA_FAULT, "RDT[%u] = %u without bus master", queue,
@@ -99,7 +99,7 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 		IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_reg(nic, IXGBE_SRRCTL, queue));
 
 	if (!(written & IXGBE_RXDCTL_ENABLE))
-		nic->datapath->rxq[queue].enable_seen = false;
+		nic->data->rxq[queue].enable_seen = false;
 	if (old & IXGBE_RXDCTL_ENABLE || !(written & IXGBE_RXDCTL_ENABLE))
 		return;
 	if (units == 0 || units > 16)
@@ -111,7 +111,7 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 static uint32_t rxdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 {
 	if (value & IXGBE_RXDCTL_ENABLE)
-		nic->datapath->rxq[queue].enable_seen = true;
+		nic->data->rxq[queue].enable_seen = true;
 	return value;
 }
 
@@ -133,7 +133,7 @@ static uint32_t rxdctl_read_hi(struct nic *nic, uint32_t index, uint32_t value)
 	return rxdctl_read(nic, index + IXGBE_RXQ_LOW_COUNT, value);
 }
 
-const struct reg_hook rx_hooks[] = {
+const struct reg_hook receive_hooks[] = {
 	{.offset = IXGBE_RDBAL, .write = rdbal_written},
 	{.offset = IXGBE_RDBAH, .write = rdbah_written},
 	{.offset = IXGBE_RDLEN, .write = rdlen_written},
@@ -169,7 +169,7 @@ static union ixgbe_desc done_legacy(const union ixgbe_desc *done, uint32_t statu
 }
 
 /* The header's length if it is to be split off: SRRCTL.DESCTYPE and PSRTYPE (section 7.1.10). */
-static uint32_t split_length(uint32_t srrctl, const struct rx_packet *packet)
+static uint32_t split_length(uint32_t srrctl, const struct receive_packet *packet)
 {
 	uint32_t room = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEHEADER, srrctl) * 64;
 
@@ -186,12 +186,13 @@ static uint32_t split_length(uint32_t srrctl, const struct rx_packet *packet)
 }
 
 /* Fills the ring's next descriptor with up to `room` bytes. */
-static bool fill_descriptor(struct nic *nic, uint32_t queue, struct rx_ring *ring,
-			    struct rx_reader *from, uint32_t split, uint32_t *left, uint32_t room)
+static bool fill_descriptor(struct nic *nic, uint32_t queue, struct receive_ring *ring,
+			    struct receive_reader *from, uint32_t split, uint32_t *left,
+			    uint32_t room)
 {
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
 	union ixgbe_desc given, done = from->packet->done;
-	union ixgbe_desc *slot = rx_slot(nic, queue, ring, &given);
+	union ixgbe_desc *slot = receive_ring_slot(nic, queue, ring, &given);
 	uint32_t status = IXGBE_RXD_STAT_DD;
 	uint32_t len;
 	bool ok = true;
@@ -199,12 +200,12 @@ static bool fill_descriptor(struct nic *nic, uint32_t queue, struct rx_ring *rin
 	if (!slot)
 		return false;
 	if (split) {
-		ok = rx_read_to_client(nic, from, given.qword[1] & ~1ull, split);
+		ok = receive_ring_read_to_client(nic, from, given.qword[1] & ~1ull, split);
 		*left -= split;
 		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_HDR_LEN, split) | IXGBE_RXD_SPH;
 	}
 	len = *left < room ? *left : room;
-	ok = ok && (len == 0 || rx_read_to_client(nic, from, given.qword[0], len));
+	ok = ok && (len == 0 || receive_ring_read_to_client(nic, from, given.qword[0], len));
 	*left -= len;
 
 	done.dword[3] |= len;
@@ -217,12 +218,13 @@ static bool fill_descriptor(struct nic *nic, uint32_t queue, struct rx_ring *rin
 		done = done_legacy(&done, status);
 		done.qword[0] = given.qword[0];
 	}
-	desc_store(slot, &done);
-	rx_ring_advance(ring);
+	descriptor_store(slot, &done);
+	receive_ring_advance(ring);
 	return ok;
 }
 
-static enum outcome drop(struct nic *nic, const struct rx_packet *packet, enum nic_counter reason)
+static enum outcome drop(struct nic *nic, const struct receive_packet *packet,
+			 enum nic_counter reason)
 {
 	count(nic, reason);
 	statistics_rx_queue_drop(nic, packet->queue, 1, packet->len);
@@ -230,21 +232,21 @@ static enum outcome drop(struct nic *nic, const struct rx_packet *packet, enum n
 }
 
 /* Writes a packet to its ring, or says why not. */
-static enum outcome rx_deliver(struct nic *nic, const struct rx_packet *packet)
+static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *packet)
 {
 	uint32_t queue = packet->queue;
 	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, queue);
 	uint32_t room = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024;
 	uint32_t split = split_length(srrctl, packet);
-	struct rx_reader from = {.packet = packet};
-	struct rx_ring ring;
+	struct receive_reader from = {.packet = packet};
+	struct receive_ring ring;
 	uint32_t left = packet->len;
 	uint32_t need;
 	bool ok = true;
 
 	if (packet->rsc.tcp && rsc_take(nic, packet))
 		return DELIVERED;
-	ring = rx_ring_of(nic, queue);
+	ring = receive_ring_of(nic, queue);
 	if (!(rxq_reg(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE))
 		return drop(nic, packet,
 			    packet->flow_drop ? COUNTER_rx_drop_flow_director
@@ -264,7 +266,7 @@ static enum outcome rx_deliver(struct nic *nic, const struct rx_packet *packet)
 		split = 0;
 	} while (left > 0 && ok);
 	reg_set(nic, ixgbe_rxq_reg(IXGBE_RDH, queue), ring.head);
-	bit_set(nic->datapath->rx_interrupts, queue);
+	bit_set(nic->data->rx_interrupts, queue);
 	if (!ok)
 		return drop(nic, packet, COUNTER_rx_drop_dma);
 	count(nic, COUNTER_rx_delivered);
@@ -274,11 +276,11 @@ static enum outcome rx_deliver(struct nic *nic, const struct rx_packet *packet)
 
 /* ---- The packet buffer ---- */
 
-/* An entry of the packet buffer is a struct rx_packet, then its bytes, in multiples of 8. One with
- * len 0 means: go on at the start. */
+/* An entry of the packet buffer is a struct receive_packet, then its bytes, in multiples of 8. One
+ * with len 0 means: go on at the start. */
 static uint32_t fifo_bytes(uint32_t len)
 {
-	return (uint32_t)sizeof(struct rx_packet) + (len + 7u) / 8u * 8u;
+	return (uint32_t)sizeof(struct receive_packet) + (len + 7u) / 8u * 8u;
 }
 
 static uint32_t fifo_size(const struct nic *nic)
@@ -289,27 +291,27 @@ static uint32_t fifo_size(const struct nic *nic)
 	return size < most ? size : most;
 }
 
-static bool fifo_put(struct nic *nic, const struct rx_packet *packet)
+static bool fifo_put(struct nic *nic, const struct receive_packet *packet)
 {
-	struct datapath *dp = nic->datapath;
+	struct data *dp = nic->data;
 	uint32_t need = fifo_bytes(packet->len);
 	uint32_t to_end = RX_BUFFER_BYTES - dp->fifo_tail;
 	uint32_t skip = to_end < need ? to_end : 0;
-	struct rx_packet *entry;
-	struct rx_reader from = {.packet = packet};
+	struct receive_packet *entry;
+	struct receive_reader from = {.packet = packet};
 	uint8_t *bytes;
 
 	if (need + skip > fifo_size(nic) - dp->fifo_used || dp->fifo_used > fifo_size(nic))
 		return false;
 	if (skip) {
 		if (skip >= sizeof(*entry))
-			((struct rx_packet *)(void *)(dp->fifo + dp->fifo_tail))->len = 0;
+			((struct receive_packet *)(void *)(dp->fifo + dp->fifo_tail))->len = 0;
 		dp->fifo_tail = 0;
 		dp->fifo_used += skip;
 	}
 	entry = (void *)(dp->fifo + dp->fifo_tail);
 	bytes = dp->fifo + dp->fifo_tail + sizeof(*entry);
-	rx_read(&from, bytes, packet->len);
+	receive_ring_read(&from, bytes, packet->len);
 	*entry = *packet;
 	entry->parts = 1;
 	entry->part[0] = (struct slice){bytes, packet->len};
@@ -319,10 +321,10 @@ static bool fifo_put(struct nic *nic, const struct rx_packet *packet)
 }
 
 /* The oldest packet; NULL if none waits. */
-static struct rx_packet *fifo_first(struct datapath *dp)
+static struct receive_packet *fifo_first(struct data *dp)
 {
 	uint32_t to_end = RX_BUFFER_BYTES - dp->fifo_head;
-	struct rx_packet *entry = (void *)(dp->fifo + dp->fifo_head);
+	struct receive_packet *entry = (void *)(dp->fifo + dp->fifo_head);
 
 	if (dp->fifo_used == 0)
 		return NULL;
@@ -334,7 +336,7 @@ static struct rx_packet *fifo_first(struct datapath *dp)
 	return entry;
 }
 
-static void fifo_remove(struct datapath *dp, const struct rx_packet *packet)
+static void fifo_remove(struct data *dp, const struct receive_packet *packet)
 {
 	uint32_t need = fifo_bytes(packet->len);
 
@@ -342,26 +344,26 @@ static void fifo_remove(struct datapath *dp, const struct rx_packet *packet)
 	dp->fifo_used -= need;
 }
 
-void rx_drain(struct nic *nic)
+void receive_drain(struct nic *nic)
 {
-	struct rx_packet *packet;
+	struct receive_packet *packet;
 
-	while ((packet = fifo_first(nic->datapath)) && rx_deliver(nic, packet) != WAITS)
-		fifo_remove(nic->datapath, packet);
+	while ((packet = fifo_first(nic->data)) && rx_deliver(nic, packet) != WAITS)
+		fifo_remove(nic->data, packet);
 }
 
 /* The largest frame has room, even if it has to go to the buffer's start. */
-bool rx_ready(const struct nic *nic)
+bool receive_ready(const struct nic *nic)
 {
-	uint32_t used = nic->datapath->fifo_used;
+	uint32_t used = nic->data->fifo_used;
 
 	return used == 0 || used + 2 * fifo_bytes(NIC_FRAME_MAX) <= fifo_size(nic);
 }
 
-void rx_reset(struct nic *nic)
+void receive_reset(struct nic *nic)
 {
-	struct datapath *dp = nic->datapath;
-	struct rx_packet *packet;
+	struct data *dp = nic->data;
+	struct receive_packet *packet;
 
 	while ((packet = fifo_first(dp))) {
 		count(nic, COUNTER_rx_drop_reset);
@@ -372,10 +374,10 @@ void rx_reset(struct nic *nic)
 	memset(dp->rx_interrupts, 0, sizeof(dp->rx_interrupts));
 }
 
-static void rx_enqueue(struct nic *nic, const struct rx_packet *packet)
+static void rx_enqueue(struct nic *nic, const struct receive_packet *packet)
 {
-	rx_drain(nic);
-	if (nic->datapath->fifo_used == 0 && rx_deliver(nic, packet) != WAITS)
+	receive_drain(nic);
+	if (nic->data->fifo_used == 0 && rx_deliver(nic, packet) != WAITS)
 		return;
 	if (fifo_put(nic, packet))
 		return;
@@ -388,7 +390,7 @@ static void rx_enqueue(struct nic *nic, const struct rx_packet *packet)
 
 /* Counts and refuses frames that are too short or too long, or whose 802.3 length is wrong. With
  * FCTRL.SBP they go on, marked. */
-static bool mac_accept(struct nic *nic, const struct frame *frame, const struct packet *packet,
+static bool mac_accept(struct nic *nic, const struct frame *frame, const struct parsed *packet,
 		       uint32_t *error)
 {
 	uint32_t hlreg0 = reg(nic, IXGBE_HLREG0);
@@ -425,7 +427,7 @@ static bool mac_accept(struct nic *nic, const struct frame *frame, const struct 
 }
 
 /* MAC control frames end here, unless MFLCN passes them on (section 3.7.7.3). */
-static bool control_accept(struct nic *nic, const struct frame *frame, const struct packet *packet)
+static bool control_accept(struct nic *nic, const struct frame *frame, const struct parsed *packet)
 {
 	uint32_t mflcn = reg(nic, IXGBE_MFLCN);
 
@@ -454,7 +456,7 @@ static uint64_t sum_from(const struct frame *frame, uint64_t sum, uint32_t at, u
 	return in_head < len ? csum_add(sum, frame->body, len - in_head) : sum;
 }
 
-static bool sctp_right(const struct frame *frame, const struct packet *packet)
+static bool sctp_right(const struct frame *frame, const struct parsed *packet)
 {
 	static const uint8_t zero[4];
 	const uint8_t *sctp = frame->head + packet->l4;
@@ -471,7 +473,7 @@ static bool sctp_right(const struct frame *frame, const struct packet *packet)
 	return le32toh(found) == crc;
 }
 
-static bool l4_right(const struct frame *frame, const struct packet *packet)
+static bool l4_right(const struct frame *frame, const struct parsed *packet)
 {
 	const uint8_t *l3 = frame->head + packet->l3;
 	bool v4 = packet->ip == PARSE_IPV4;
@@ -490,7 +492,7 @@ static bool l4_right(const struct frame *frame, const struct packet *packet)
 }
 
 /* Status and error bits of the checksum unit (section 7.1.11). */
-static uint32_t checksum_status(const struct frame *frame, const struct packet *packet)
+static uint32_t checksum_status(const struct frame *frame, const struct parsed *packet)
 {
 	uint32_t status = 0;
 
@@ -513,7 +515,7 @@ static uint32_t checksum_status(const struct frame *frame, const struct packet *
 
 /* With RXCSUM.IPPCSE, and PCSD clear: identification and raw payload sum of an IPv4 fragment. */
 static uint32_t fragment_sum(const struct nic *nic, const struct frame *frame,
-			     const struct packet *packet)
+			     const struct parsed *packet)
 {
 	const uint8_t *l3 = frame->head + packet->l3;
 	uint32_t header = packet->payload - packet->l3;
@@ -527,7 +529,7 @@ static uint32_t fragment_sum(const struct nic *nic, const struct frame *frame,
 }
 
 /* Where the header ends that PSRTYPE of the default pool wants split off, or 0. */
-static uint32_t split_at(const struct nic *nic, const struct packet *packet)
+static uint32_t split_at(const struct nic *nic, const struct parsed *packet)
 {
 	uint32_t psrtype = reg(nic, IXGBE_PSRTYPE);
 	bool tcp = packet->l4 && packet->l4_protocol == IPPROTO_TCP;
@@ -548,7 +550,7 @@ static uint32_t frame_crc(const struct frame *frame)
 				 frame->body_len));
 }
 
-static void add_part(struct rx_packet *out, const uint8_t *data, uint32_t len)
+static void add_part(struct receive_packet *out, const uint8_t *data, uint32_t len)
 {
 	if (len == 0)
 		return;
@@ -558,8 +560,8 @@ static void add_part(struct rx_packet *out, const uint8_t *data, uint32_t len)
 
 /* Lays out the parts that reach the client: without the tag if RXDCTL.VME, with the CRC unless
  * it is stripped. */
-static void lay_out(struct nic *nic, struct rx_packet *out, const struct frame *frame,
-		    const struct packet *packet, uint32_t *crc)
+static void lay_out(struct nic *nic, struct receive_packet *out, const struct frame *frame,
+		    const struct parsed *packet, uint32_t *crc)
 {
 	bool vme = rxq_reg(nic, IXGBE_RXDCTL, out->queue) & IXGBE_RXDCTL_VME;
 	uint32_t resume = 0;
@@ -596,12 +598,12 @@ static bool rx_open(struct nic *nic, const struct frame *frame)
 	return true;
 }
 
-void rx_frame(struct nic *nic, const struct frame *frame)
+void receive_frame(struct nic *nic, const struct frame *frame)
 {
-	struct rx_packet out = {0};
+	struct receive_packet out = {0};
 	struct parse_config config = {.vlan_type = (uint16_t)reg(nic, IXGBE_VLNCTRL)};
 	uint32_t len = frame->head_len + frame->body_len;
-	struct packet packet;
+	struct parsed packet;
 	bool inexact = false;
 	uint32_t hash, crc;
 
@@ -613,7 +615,7 @@ void rx_frame(struct nic *nic, const struct frame *frame)
 		config.outer_type =
 			(uint16_t)IXGBE_FIELD_GET(IXGBE_EXVET_VET_EXT, reg(nic, IXGBE_EXVET));
 	statistics_rx_wire(nic, len + CRC_BYTES);
-	parse(&packet, &config, frame->head, frame->head_len, len);
+	packet_parse(&packet, &config, frame->head, frame->head_len, len);
 	if (!mac_accept(nic, frame, &packet, &out.done.dword[2]) ||
 	    !control_accept(nic, frame, &packet) ||
 	    !filter_accept(nic, frame->head, &packet, &inexact))

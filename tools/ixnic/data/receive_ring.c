@@ -8,10 +8,10 @@
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/violations.h"
 
-struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue)
+struct receive_ring receive_ring_of(const struct nic *nic, uint32_t queue)
 {
 	uint32_t tail = rxq_reg(nic, IXGBE_RDT, queue);
-	struct rx_ring ring = {
+	struct receive_ring ring = {
 		.base = (uint64_t)rxq_reg(nic, IXGBE_RDBAH, queue) << 32 |
 			rxq_reg(nic, IXGBE_RDBAL, queue),
 		.size = rxq_reg(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES,
@@ -23,21 +23,21 @@ struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue)
 	return ring;
 }
 
-union ixgbe_desc *rx_slot(struct nic *nic, uint32_t queue, const struct rx_ring *ring,
-			  union ixgbe_desc *given)
+union ixgbe_desc *receive_ring_slot(struct nic *nic, uint32_t queue,
+				    const struct receive_ring *ring, union ixgbe_desc *given)
 {
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
-	union ixgbe_desc *slot = desc_at(nic, ring->base, ring->head);
+	union ixgbe_desc *slot = descriptor_at(nic, ring->base, ring->head);
 
 	if (!slot)
 		return NULL;
-	*given = desc_load(slot);
+	*given = descriptor_load(slot);
 	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && given->qword[1] & IXGBE_RXD_STAT_DD)
 		violation(nic, VIOLATION_RX_DESC_DD, "queue %u, descriptor %u", queue, ring->head);
 	return slot;
 }
 
-void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len)
+void receive_ring_read(struct receive_reader *from, uint8_t *to, uint32_t len)
 {
 	while (len > 0) {
 		const struct slice *slice = &from->packet->part[from->part];
@@ -54,19 +54,20 @@ void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len)
 	}
 }
 
-bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, uint32_t len)
+bool receive_ring_read_to_client(struct nic *nic, struct receive_reader *from, uint64_t iova,
+				 uint32_t len)
 {
 	uint8_t *to = memory_at(nic, iova, len, true);
 
 	if (to) {
-		rx_read(from, to, len);
+		receive_ring_read(from, to, len);
 		return true;
 	}
 	while (len > 0) {
 		uint8_t piece[256];
 		uint32_t n = len < sizeof(piece) ? len : (uint32_t)sizeof(piece);
 
-		rx_read(from, piece, n);
+		receive_ring_read(from, piece, n);
 		if (memory_write(nic, iova, piece, n) < 0)
 			return false;
 		iova += n;

@@ -17,7 +17,7 @@ struct rsc_frame {
 };
 
 /* A frame on its way to a ring, and what is known of it. */
-struct rx_packet {
+struct receive_packet {
 	struct slice part[4]; /* it, in order */
 	uint32_t parts;
 	uint32_t len;
@@ -29,32 +29,33 @@ struct rx_packet {
 };
 
 /* Takes the next bytes of a packet, slice by slice. */
-struct rx_reader {
-	const struct rx_packet *packet;
+struct receive_reader {
+	const struct receive_packet *packet;
 	uint32_t part;
 	uint32_t at;
 };
 
 /* A receive ring as its registers have it now. */
-struct rx_ring {
+struct receive_ring {
 	uint64_t base;
 	uint32_t size; /* descriptors */
 	uint32_t head;
 	uint32_t free; /* descriptors from head to tail */
 };
 
-struct rx_ring rx_ring_of(const struct nic *nic, uint32_t queue);
+struct receive_ring receive_ring_of(const struct nic *nic, uint32_t queue);
 /* The descriptor at the ring's head, and one look at what the driver wrote there; NULL if there
  * is none. */
-union ixgbe_desc *rx_slot(struct nic *nic, uint32_t queue, const struct rx_ring *ring,
-			  union ixgbe_desc *given);
+union ixgbe_desc *receive_ring_slot(struct nic *nic, uint32_t queue,
+				    const struct receive_ring *ring, union ixgbe_desc *given);
 
-static inline void rx_ring_advance(struct rx_ring *ring)
+static inline void receive_ring_advance(struct receive_ring *ring)
 {
 	ring->head = ring->head + 1 == ring->size ? 0 : ring->head + 1;
 	ring->free--;
 }
 
-void rx_read(struct rx_reader *from, uint8_t *to, uint32_t len);
+void receive_ring_read(struct receive_reader *from, uint8_t *to, uint32_t len);
 /* To the client's buffer at `iova`, which may lie in several mappings. */
-bool rx_read_to_client(struct nic *nic, struct rx_reader *from, uint64_t iova, uint32_t len);
+bool receive_ring_read_to_client(struct nic *nic, struct receive_reader *from, uint64_t iova,
+				 uint32_t len);

@@ -3,13 +3,12 @@
  * Receive-side coalescing (section 7.11): segments of a TCP connection that follow each other
  * reach the driver as one frame, the large receive, with one header.
  *
- *   rx_frame() ── rsc_classify()   is it TCP over IPv4 on a queue with RSCEN, is it a candidate
- *   rx_deliver() ── rsc_take() ─┬─ joins the open large receive of its flow: payload into the
- *                               │  room that its last buffer has, then into the ring's next ones
- *                               ├─ or closes it, and opens a new one: a frame like any other, but
- *                               │  its descriptors are not written back yet
- *                               └─ or is none of ours: rx.c writes it back at once
- *   rsc_close_all()                header rewritten, descriptors written back
+ *   receive_frame() ── rsc_classify()   is it TCP over IPv4 on a queue with RSCEN, is it a
+ * candidate rx_deliver() ── rsc_take() ─┬─ joins the open large receive of its flow: payload into
+ * the │  room that its last buffer has, then into the ring's next ones ├─ or closes it, and opens a
+ * new one: a frame like any other, but │  its descriptors are not written back yet └─ or is none of
+ * ours: rx.c writes it back at once rsc_close_all()                header rewritten, descriptors
+ * written back
  *
  * As in the hardware the payload goes to the driver's buffers when it comes, so descriptors of
  * several flows interleave; NEXTP leads from one of a large receive to the next. The header that is
@@ -101,8 +100,8 @@ static bool nfs_filtered(const struct nic *nic, const uint8_t *l4)
 	       (reg(nic, IXGBE_RFCTL) & off) != off;
 }
 
-void rsc_classify(const struct nic *nic, const struct frame *frame, const struct packet *packet,
-		  struct rx_packet *out)
+void rsc_classify(const struct nic *nic, const struct frame *frame, const struct parsed *packet,
+		  struct receive_packet *out)
 {
 	const uint32_t wrong = IXGBE_RXD_ERR_RXE | IXGBE_RXD_ERR_IPE | IXGBE_RXD_ERR_L4E;
 	uint32_t len = frame->head_len + frame->body_len;
@@ -132,7 +131,7 @@ void rsc_classify(const struct nic *nic, const struct frame *frame, const struct
 
 /* Whether the queue is set up for it, also if the packet waited: with a header that is split off,
  * it is all of it. */
-static bool queue_fits(const struct nic *nic, const struct rx_packet *packet)
+static bool queue_fits(const struct nic *nic, const struct receive_packet *packet)
 {
 	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, packet->queue);
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl);
@@ -151,22 +150,22 @@ static bool queue_fits(const struct nic *nic, const struct rx_packet *packet)
 /* ---- Into the buffers ---- */
 
 /* The ring's next descriptor becomes its last one. False: the descriptor is not there. */
-static bool take_desc(struct nic *nic, struct rsc_context *c, struct rx_ring *ring,
+static bool take_desc(struct nic *nic, struct rsc_context *c, struct receive_ring *ring,
 		      union ixgbe_desc *given)
 {
-	if (!rx_slot(nic, c->queue, ring, given))
+	if (!receive_ring_slot(nic, c->queue, ring, given))
 		return false;
 	c->desc[c->tail.descs++] = (struct rsc_desc){.index = (uint16_t)ring->head};
 	c->tail.iova = given->qword[0];
 	c->tail.room = buffer_bytes(nic, c->queue);
-	rx_ring_advance(ring);
+	receive_ring_advance(ring);
 	return true;
 }
 
 /* The next `len` bytes of the reader behind what the large receive has; it takes descriptors as it
  * needs them. False: one of them, or its buffer, is not there. */
-static bool append(struct nic *nic, struct rsc_context *c, struct rx_ring *ring,
-		   struct rx_reader *from, uint32_t len)
+static bool append(struct nic *nic, struct rsc_context *c, struct receive_ring *ring,
+		   struct receive_reader *from, uint32_t len)
 {
 	union ixgbe_desc given;
 
@@ -176,7 +175,7 @@ static bool append(struct nic *nic, struct rsc_context *c, struct rx_ring *ring,
 		if (c->tail.room == 0 && !take_desc(nic, c, ring, &given))
 			return false;
 		n = len < c->tail.room ? len : c->tail.room;
-		if (!rx_read_to_client(nic, from, c->tail.iova, n))
+		if (!receive_ring_read_to_client(nic, from, c->tail.iova, n))
 			return false;
 		c->desc[c->tail.descs - 1].bytes += n;
 		c->tail.iova += n;
@@ -187,8 +186,8 @@ static bool append(struct nic *nic, struct rsc_context *c, struct rx_ring *ring,
 }
 
 /* Whether so many bytes have room, in the descriptors that it may have and those the ring has. */
-static bool has_room(const struct nic *nic, const struct rsc_context *c, const struct rx_ring *ring,
-		     uint32_t len)
+static bool has_room(const struct nic *nic, const struct rsc_context *c,
+		     const struct receive_ring *ring, uint32_t len)
 {
 	uint32_t bytes = buffer_bytes(nic, c->queue), room = c->tail.room;
 	uint32_t more = len > room ? (len - room + bytes - 1) / bytes : 0;
@@ -199,7 +198,7 @@ static bool has_room(const struct nic *nic, const struct rsc_context *c, const s
 }
 
 static bool may_join(const struct nic *nic, const struct rsc_context *c,
-		     const struct rx_packet *packet, const uint8_t *header, uint32_t payload)
+		     const struct receive_packet *packet, const uint8_t *header, uint32_t payload)
 {
 	const union ixgbe_desc *a = &c->done, *b = &packet->done;
 
@@ -210,11 +209,11 @@ static bool may_join(const struct nic *nic, const struct rsc_context *c,
 }
 
 /* `from` is behind the packet's header. */
-static bool join(struct nic *nic, struct rsc_context *c, const struct rx_packet *packet,
-		 const uint8_t *header, struct rx_reader *from)
+static bool join(struct nic *nic, struct rsc_context *c, const struct receive_packet *packet,
+		 const uint8_t *header, struct receive_reader *from)
 {
 	uint32_t payload = packet->len - packet->rsc.at.header;
-	struct rx_ring ring = rx_ring_of(nic, c->queue);
+	struct receive_ring ring = receive_ring_of(nic, c->queue);
 	const struct rsc_tail before = c->tail;
 	struct rsc_desc *last = &c->desc[before.descs - 1];
 	const struct rsc_desc last_before = *last;
@@ -240,16 +239,16 @@ static bool join(struct nic *nic, struct rsc_context *c, const struct rx_packet 
 
 /* The first segment: all of it, the header into a buffer of its own if the queue splits it off.
  * `from` is behind it. */
-static bool open_new(struct nic *nic, const struct rx_packet *packet, const uint8_t *header,
-		     struct rx_reader *from)
+static bool open_new(struct nic *nic, const struct receive_packet *packet, const uint8_t *header,
+		     struct receive_reader *from)
 {
-	struct datapath *dp = nic->datapath;
+	struct data *dp = nic->data;
 	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, packet->queue);
 	bool split = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) !=
 		     IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER;
-	struct rx_ring ring = rx_ring_of(nic, packet->queue);
+	struct receive_ring ring = receive_ring_of(nic, packet->queue);
 	uint32_t head = packet->rsc.at.header;
-	struct rx_reader whole = {.packet = packet};
+	struct receive_reader whole = {.packet = packet};
 	struct rsc_context *c;
 	union ixgbe_desc given;
 
@@ -275,7 +274,7 @@ static bool open_new(struct nic *nic, const struct rx_packet *packet, const uint
 	return true;
 }
 
-static struct rsc_context *find(const struct datapath *dp, const struct rx_packet *packet)
+static struct rsc_context *find(const struct data *dp, const struct receive_packet *packet)
 {
 	for (uint32_t i = 0; i < dp->rsc_open; i++) {
 		struct rsc_context *c = dp->rsc[i];
@@ -287,10 +286,10 @@ static struct rsc_context *find(const struct datapath *dp, const struct rx_packe
 	return NULL;
 }
 
-bool rsc_take(struct nic *nic, const struct rx_packet *packet)
+bool rsc_take(struct nic *nic, const struct receive_packet *packet)
 {
-	struct rsc_context *c = find(nic->datapath, packet);
-	struct rx_reader from = {.packet = packet};
+	struct rsc_context *c = find(nic->data, packet);
+	struct receive_reader from = {.packet = packet};
 	uint8_t header[RSC_HEADER_MAX];
 
 	if (!packet->rsc.candidate || !queue_fits(nic, packet)) {
@@ -298,7 +297,7 @@ bool rsc_take(struct nic *nic, const struct rx_packet *packet)
 			rsc_close(nic, c);
 		return false;
 	}
-	rx_read(&from, header, packet->rsc.at.header);
+	receive_ring_read(&from, header, packet->rsc.at.header);
 	if (c) {
 		bool joined = join(nic, c, packet, header, &from);
 
@@ -306,8 +305,8 @@ bool rsc_take(struct nic *nic, const struct rx_packet *packet)
 			rsc_close(nic, c);
 		if (joined)
 			return true;
-		from = (struct rx_reader){.packet = packet};
-		rx_read(&from, header, packet->rsc.at.header);
+		from = (struct receive_reader){.packet = packet};
+		receive_ring_read(&from, header, packet->rsc.at.header);
 	}
 	return !packet->rsc.push && open_new(nic, packet, header, &from);
 }
@@ -333,12 +332,12 @@ static void write_desc(const struct rsc_context *c, uint32_t i, union ixgbe_desc
 			done.dword[2] |= IXGBE_FIELD_PREP(IXGBE_RXD_STAT_NEXTP, desc[1].index);
 		done.dword[3] = desc->bytes;
 	}
-	desc_store(slot, &done);
+	descriptor_store(slot, &done);
 }
 
 static bool write_back(struct nic *nic, struct rsc_context *c)
 {
-	struct rx_ring ring = rx_ring_of(nic, c->queue);
+	struct receive_ring ring = receive_ring_of(nic, c->queue);
 
 	if (c->packets > 1) {
 		rsc_finish(&c->large);
@@ -346,7 +345,7 @@ static bool write_back(struct nic *nic, struct rsc_context *c)
 			return false;
 	}
 	for (uint32_t i = 0; i < c->tail.descs; i++) {
-		union ixgbe_desc *slot = desc_at(nic, ring.base, c->desc[i].index);
+		union ixgbe_desc *slot = descriptor_at(nic, ring.base, c->desc[i].index);
 
 		if (!slot)
 			return false;
@@ -355,7 +354,7 @@ static bool write_back(struct nic *nic, struct rsc_context *c)
 	return true;
 }
 
-static void forget(struct datapath *dp, struct rsc_context *c)
+static void forget(struct data *dp, struct rsc_context *c)
 {
 	uint32_t i = 0;
 
@@ -368,8 +367,8 @@ static void forget(struct datapath *dp, struct rsc_context *c)
 
 void rsc_close(struct nic *nic, struct rsc_context *c)
 {
-	forget(nic->datapath, c);
-	bit_set(nic->datapath->rx_interrupts, c->queue);
+	forget(nic->data, c);
+	bit_set(nic->data->rx_interrupts, c->queue);
 	if (!write_back(nic, c)) {
 		count_add(nic, COUNTER_rx_drop_dma, c->packets);
 		statistics_rx_queue_drop(nic, c->queue, c->packets, c->bytes);
@@ -385,13 +384,13 @@ void rsc_close(struct nic *nic, struct rsc_context *c)
 
 void rsc_close_all(struct nic *nic)
 {
-	while (nic->datapath->rsc_open > 0)
-		rsc_close(nic, nic->datapath->rsc[0]);
+	while (nic->data->rsc_open > 0)
+		rsc_close(nic, nic->data->rsc[0]);
 }
 
 void rsc_reset(struct nic *nic)
 {
-	struct datapath *dp = nic->datapath;
+	struct data *dp = nic->data;
 
 	for (uint32_t i = 0; i < dp->rsc_open; i++)
 		count_add(nic, COUNTER_rx_drop_reset, dp->rsc[i]->packets);

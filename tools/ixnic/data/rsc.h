@@ -36,11 +36,11 @@ struct rsc_context {
 };
 
 /* Fills out->rsc; out is laid out as it reaches the client. For queues with RSCCTL.RSCEN. */
-void rsc_classify(const struct nic *nic, const struct frame *frame, const struct packet *packet,
-		  struct rx_packet *out);
+void rsc_classify(const struct nic *nic, const struct frame *frame, const struct parsed *packet,
+		  struct receive_packet *out);
 /* Whether the frame, which is TCP over IPv4, is now part of a large receive; else it is the
  * caller's, and the flow has none open. */
-bool rsc_take(struct nic *nic, const struct rx_packet *packet);
+bool rsc_take(struct nic *nic, const struct receive_packet *packet);
 void rsc_close(struct nic *nic, struct rsc_context *context);
 void rsc_close_all(struct nic *nic);
 /* Reports what is wrong with the settings of a queue that is about to be enabled. */

@@ -61,7 +61,7 @@ void rsc_flow(uint8_t flow[RSC_FLOW_BYTES], const uint8_t *l3, const uint8_t *l4
 	memcpy(flow + 8, l4, 4);
 }
 
-bool rsc_segment_fits(const uint8_t *head, const struct packet *packet, bool *push)
+bool rsc_segment_fits(const uint8_t *head, const struct parsed *packet, bool *push)
 {
 	static const uint8_t stamp[] = {1, 1, 8, 10}; /* aligned as RFC 7323 has it */
 	const uint8_t *l3 = head + packet->l3, *l4 = head + packet->l4;

@@ -29,13 +29,13 @@ struct rsc_large {
 	uint16_t sum; /* of the payload, as csum_fold() has it */
 };
 
-/* All are pure. Segments are IPv4 and TCP, as parse() found them. */
+/* All are pure. Segments are IPv4 and TCP, as packet_parse() found them. */
 
 /* Who talks to whom. */
 void rsc_flow(uint8_t flow[RSC_FLOW_BYTES], const uint8_t *l3, const uint8_t *l4);
 /* Whether the segment's headers allow it in a large receive at all (section 7.11.1). All of its
  * headers are at `head`. *push: it ends the one that it is in. */
-bool rsc_segment_fits(const uint8_t *head, const struct packet *packet, bool *push);
+bool rsc_segment_fits(const uint8_t *head, const struct parsed *packet, bool *push);
 
 /* The others take headers of segments that fit. */
 void rsc_begin(struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,

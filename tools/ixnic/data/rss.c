@@ -38,7 +38,7 @@ uint32_t rss_hash(const struct rss_table *table, const uint8_t *input, size_t le
 	return hash;
 }
 
-size_t rss_input(uint8_t input[RSS_INPUT_BYTES], uint32_t *type, const struct packet *packet,
+size_t rss_input(uint8_t input[RSS_INPUT_BYTES], uint32_t *type, const struct parsed *packet,
 		 const uint8_t *data, uint32_t mrqc)
 {
 	/* With ports if the packet has them and that is enabled, else addresses alone. */

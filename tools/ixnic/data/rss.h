@@ -21,5 +21,5 @@ uint32_t rss_hash(const struct rss_table *table, const uint8_t *input, size_t le
 
 /* Builds the input of a packet's hash as `mrqc` enables. Returns its length, 0 if the packet is not
  * hashed, and in *type the RSS type of the descriptor (IXGBE_RXD_RSS_*). */
-size_t rss_input(uint8_t input[RSS_INPUT_BYTES], uint32_t *type, const struct packet *packet,
+size_t rss_input(uint8_t input[RSS_INPUT_BYTES], uint32_t *type, const struct parsed *packet,
 		 const uint8_t *data, uint32_t mrqc);

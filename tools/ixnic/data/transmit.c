@@ -2,9 +2,9 @@
 /*
  * The transmit side: from descriptors to frames on the wire.
  *
- *   ring ── tx_fetch() ── tx_prepare() ─┬─ one frame: tag, checksums ──┬── wire, or rx_frame()
- *   contexts, then the     the packet   └─ tso.c: many frames ─────────┘
- *   buffers of a packet    in one piece
+ *   ring ── tx_fetch() ── transmit_prepare() ─┬─ one frame: tag, checksums ──┬── wire, or
+ * receive_frame() contexts, then the     the packet   └─ tso.c: many frames ─────────┘ buffers of a
+ * packet    in one piece
  *
  * A packet is taken from its ring only when its last descriptor (EOP) is there. Its buffers are
  * copied together once; all checks and checksums are of the copy, so that a client that changes
@@ -101,20 +101,20 @@ static void tdh_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 static void tdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	/* A tail that stays where it is was not bumped: drivers write 0 while they set up. */
-	if (written != old && !nic->datapath->txq[queue].enable_seen)
+	if (written != old && !nic->data->txq[queue].enable_seen)
 		violation(nic, VIOLATION_TX_TAIL_EARLY, "TDT[%u] = %u", queue, written);
 	if (written != old && !memory_enabled(nic))
 		violation(nic, VIOLATION_DMA_FAULT, "TDT[%u] = %u without bus master", queue,
 			  written);
 	if (written >= txq_reg(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES)
 		violation(nic, VIOLATION_TX_TAIL_RANGE, "TDT[%u] = %u", queue, written);
-	bit_set(nic->datapath->tx_pending, queue);
+	bit_set(nic->data->tx_pending, queue);
 }
 
 /* Forgets the packet under way if it is this queue's. */
 static void tx_abandon(struct nic *nic, uint32_t queue)
 {
-	struct tx_packet *tx = &nic->datapath->tx;
+	struct transmit_packet *tx = &nic->data->tx;
 
 	if (!tx->busy || tx->queue != queue)
 		return;
@@ -124,7 +124,7 @@ static void tx_abandon(struct nic *nic, uint32_t queue)
 
 static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
-	struct tx_queue *q = &nic->datapath->txq[queue];
+	struct transmit_queue *q = &nic->data->txq[queue];
 	bool head_wb = txq_reg(nic, IXGBE_TDWBAL, queue) & IXGBE_TDWBAL_HEAD_WB_EN;
 
 	if (!(written & IXGBE_TXDCTL_ENABLE)) {
@@ -133,23 +133,23 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	}
 	if (old & IXGBE_TXDCTL_ENABLE || !(written & IXGBE_TXDCTL_ENABLE))
 		return;
-	*q = (struct tx_queue){0};
+	*q = (struct transmit_queue){0};
 	if (!(reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE))
 		violation(nic, VIOLATION_TX_WITHOUT_TE, "TXDCTL[%u] = 0x%08x", queue, written);
 	if (head_wb && written & IXGBE_TXDCTL_WTHRESH)
 		violation(nic, VIOLATION_TX_WTHRESH, "TXDCTL[%u] = 0x%08x with head write-back",
 			  queue, written);
-	bit_set(nic->datapath->tx_pending, queue);
+	bit_set(nic->data->tx_pending, queue);
 }
 
 static uint32_t txdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 {
 	if (value & IXGBE_TXDCTL_ENABLE)
-		nic->datapath->txq[queue].enable_seen = true;
+		nic->data->txq[queue].enable_seen = true;
 	return value;
 }
 
-const struct reg_hook tx_hooks[] = {
+const struct reg_hook transmit_hooks[] = {
 	{.offset = IXGBE_TDBAL, .write = tdbal_written},
 	{.offset = IXGBE_TDBAH, .write = tdbah_written},
 	{.offset = IXGBE_TDLEN, .write = tdlen_written},
@@ -169,7 +169,7 @@ static void context_store(struct nic *nic, uint32_t queue, const union ixgbe_des
 		violation(nic, VIOLATION_TX_CONTEXT, "queue %u, context index %u", queue, index);
 		return;
 	}
-	nic->datapath->txq[queue].context[index] = (struct tx_context){
+	nic->data->txq[queue].context[index] = (struct transmit_context){
 		.valid = true,
 		.ipv4 = desc->dword[2] & IXGBE_TXC_IPV4,
 		.l2_bytes = IXGBE_FIELD_GET(IXGBE_TXC_MACLEN, desc->dword[0]),
@@ -187,21 +187,22 @@ static bool is_context(const union ixgbe_desc *desc)
 	       IXGBE_FIELD_GET(IXGBE_TXD_DTYP, desc->dword[2]) == IXGBE_TXD_DTYP_CTXT;
 }
 
-static void batch_add(struct nic *nic, struct tx_batch *batch, uint32_t queue,
+static void batch_add(struct nic *nic, struct transmit_batch *batch, uint32_t queue,
 		      const union ixgbe_desc *desc)
 {
 	uint32_t len = desc->dword[2] & IXGBE_TXD_DTALEN;
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_TXD_DTYP, desc->dword[2]);
 
 	if (desc->dword[2] & IXGBE_TXD_DEXT && type != IXGBE_TXD_DTYP_DATA)
-		tx_refuse(nic, batch, VIOLATION_TX_DESC_TYPE, "descriptor type", queue, type);
+		transmit_refuse(nic, batch, VIOLATION_TX_DESC_TYPE, "descriptor type", queue, type);
 	if (len == 0 || len > DESC_LENGTH_MAX)
-		tx_refuse(nic, batch, VIOLATION_TX_DESC_LENGTH, "descriptor length", queue, len);
+		transmit_refuse(nic, batch, VIOLATION_TX_DESC_LENGTH, "descriptor length", queue,
+				len);
 	if (desc->dword[2] & IXGBE_TXD_RS && !(desc->dword[2] & IXGBE_TXD_EOP))
 		violation(nic, VIOLATION_TX_WTHRESH, "queue %u: RS without EOP", queue);
 	if (batch->buffers == IXGBE_TX_DESC_FRAME_MAX) {
-		tx_refuse(nic, batch, VIOLATION_TX_FRAME_DESCS, "descriptors in a frame, over",
-			  queue, IXGBE_TX_DESC_FRAME_MAX);
+		transmit_refuse(nic, batch, VIOLATION_TX_FRAME_DESCS,
+				"descriptors in a frame, over", queue, IXGBE_TX_DESC_FRAME_MAX);
 		return;
 	}
 	if (batch->buffers == 0)
@@ -213,7 +214,7 @@ static void batch_add(struct nic *nic, struct tx_batch *batch, uint32_t queue,
 
 /* Notes a descriptor with RS, for the write-back after the packet. Of more than fit, which only
  * a driver against the rules has, the last one counts. */
-static void batch_rs(struct tx_batch *batch, const union ixgbe_desc *desc, uint32_t index)
+static void batch_rs(struct transmit_batch *batch, const union ixgbe_desc *desc, uint32_t index)
 {
 	if (!(desc->dword[2] & IXGBE_TXD_RS))
 		return;
@@ -225,25 +226,26 @@ static void batch_rs(struct tx_batch *batch, const union ixgbe_desc *desc, uint3
 /* Collects the descriptors of the next packet; contexts before it take effect. False: the last
  * one is not there yet, or the ring cannot be read. */
 static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
-		     struct tx_batch *batch)
+		     struct transmit_batch *batch)
 {
 	uint32_t index = ring->head;
 
 	batch->buffers = batch->bytes = batch->rs_count = 0;
 	batch->bad = false;
 	while (index != ring->tail) {
-		const union ixgbe_desc *slot = desc_at(nic, ring->base, index);
+		const union ixgbe_desc *slot = descriptor_at(nic, ring->base, index);
 		union ixgbe_desc desc;
 
 		if (!slot)
 			return false;
-		desc = desc_load(slot);
+		desc = descriptor_load(slot);
 		batch_rs(batch, &desc, index);
 		index = ring_next(ring, index);
 		if (is_context(&desc)) {
 			if (batch->buffers)
-				tx_refuse(nic, batch, VIOLATION_TX_CONTEXT,
-					  "context within a frame, before index", queue, index);
+				transmit_refuse(nic, batch, VIOLATION_TX_CONTEXT,
+						"context within a frame, before index", queue,
+						index);
 			context_store(nic, queue, &desc);
 			batch->last = desc;
 			continue;
@@ -276,7 +278,7 @@ static bool take_crc(struct frame *frame)
 static void pad(struct nic *nic, struct frame *frame)
 {
 	static_assert(TX_HEADROOM >= FRAME_MIN, "a short frame fits the headroom");
-	uint8_t *at = nic->datapath->tx_buffer;
+	uint8_t *at = nic->data->tx_buffer;
 
 	if (frame->head_len + frame->body_len >= FRAME_MIN ||
 	    !(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_TXPADEN))
@@ -298,7 +300,7 @@ static int to_wire(struct nic *nic, const struct frame *frame)
 }
 
 /* Sends the current frame. False: the wire is full. */
-static bool tx_frame(struct nic *nic, struct tx_packet *tx)
+static bool tx_frame(struct nic *nic, struct transmit_packet *tx)
 {
 	struct frame *frame = &tx->frame;
 	uint32_t len = frame->head_len + frame->body_len;
@@ -306,7 +308,7 @@ static bool tx_frame(struct nic *nic, struct tx_packet *tx)
 
 	if (reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK) {
 		frame->looped = true;
-		rx_frame(nic, frame);
+		receive_frame(nic, frame);
 		count(nic, COUNTER_tx_looped);
 	} else {
 		taken = to_wire(nic, frame);
@@ -325,7 +327,7 @@ static bool tx_frame(struct nic *nic, struct tx_packet *tx)
 enum progress { SENT, WIRE_FULL, BUDGET_SPENT };
 
 /* Sends the packet's frames, as far as the budget and the wire's room go. */
-static enum progress tx_frames(struct nic *nic, struct tx_packet *tx, uint32_t *budget)
+static enum progress tx_frames(struct nic *nic, struct transmit_packet *tx, uint32_t *budget)
 {
 	for (;;) {
 		if (!tx->frame_ready && !(tx->cut && tso_next(&tx->tso, &tx->frame)))
@@ -365,7 +367,7 @@ static void write_back_head(struct nic *nic, uint32_t queue, uint32_t tdwbal)
 
 static void write_back(struct nic *nic, uint32_t queue)
 {
-	struct tx_queue *q = &nic->datapath->txq[queue];
+	struct transmit_queue *q = &nic->data->txq[queue];
 	uint32_t tdwbal = txq_reg(nic, IXGBE_TDWBAL, queue);
 	struct ring ring = ring_of(nic, queue);
 
@@ -374,33 +376,33 @@ static void write_back(struct nic *nic, uint32_t queue)
 	if (tdwbal & IXGBE_TDWBAL_HEAD_WB_EN)
 		write_back_head(nic, queue, tdwbal);
 	for (uint32_t i = 0; i < q->done_count && !(tdwbal & IXGBE_TDWBAL_HEAD_WB_EN); i++) {
-		union ixgbe_desc *slot = desc_at(nic, ring.base, q->done[i]);
+		union ixgbe_desc *slot = descriptor_at(nic, ring.base, q->done[i]);
 		union ixgbe_desc done = {.dword[3] = IXGBE_TXD_STAT_DD};
 		union ixgbe_desc given;
 
 		if (!slot)
 			continue;
-		given = desc_load(slot);
+		given = descriptor_load(slot);
 		if (!(given.dword[2] & IXGBE_TXD_DEXT)) { /* a legacy one keeps the rest */
 			done = given;
 			done.dword[3] |= IXGBE_TXD_STAT_DD;
 		}
-		desc_store(slot, &done);
+		descriptor_store(slot, &done);
 	}
 	q->done_count = 0;
-	bit_set(nic->datapath->tx_interrupts, queue);
+	bit_set(nic->data->tx_interrupts, queue);
 }
 
 /* Moves the head behind a packet's descriptors, which may be written back now. */
-static void complete(struct nic *nic, const struct tx_packet *tx)
+static void complete(struct nic *nic, const struct transmit_packet *tx)
 {
-	const struct tx_batch *batch = &tx->batch;
+	const struct transmit_batch *batch = &tx->batch;
 	uint32_t queue = tx->queue;
-	struct tx_queue *q = &nic->datapath->txq[queue];
+	struct transmit_queue *q = &nic->data->txq[queue];
 	uint32_t wthresh = IXGBE_FIELD_GET(IXGBE_TXDCTL_WTHRESH, txq_reg(nic, IXGBE_TXDCTL, queue));
 
 	reg_set(nic, ixgbe_txq_reg(IXGBE_TDH, queue), batch->end);
-	bit_set(nic->datapath->tx_done, queue);
+	bit_set(nic->data->tx_done, queue);
 	for (uint32_t i = 0; i < batch->rs_count; i++) {
 		q->done[q->done_count++] = batch->rs[i];
 		if (q->done_count == TX_DONE_MAX || (wthresh && q->done_count >= wthresh))
@@ -424,7 +426,7 @@ static bool path_runs(const struct nic *nic)
 }
 
 /* The next queue after the last one served that may have something; -1: none. */
-static int next_queue(const struct datapath *dp)
+static int next_queue(const struct data *dp)
 {
 	for (uint32_t i = 0; i < NIC_QUEUES; i++) {
 		uint32_t queue = (dp->tx_next + i) % NIC_QUEUES;
@@ -441,22 +443,22 @@ static int next_queue(const struct datapath *dp)
  * ring has none. */
 static bool tx_take(struct nic *nic, uint32_t queue)
 {
-	struct tx_packet *tx = &nic->datapath->tx;
+	struct transmit_packet *tx = &nic->data->tx;
 	struct ring ring = ring_of(nic, queue);
 
 	if (!queue_runs(nic, queue) || !tx_fetch(nic, queue, &ring, &tx->batch))
 		return false;
 	count(nic, COUNTER_tx_packets);
 	tx->queue = queue;
-	tx->busy = tx_prepare(nic, tx);
+	tx->busy = transmit_prepare(nic, tx);
 	if (!tx->busy)
 		complete(nic, tx);
 	return true;
 }
 
-bool tx_work(struct nic *nic, uint32_t budget)
+bool transmit_work(struct nic *nic, uint32_t budget)
 {
-	struct datapath *dp = nic->datapath;
+	struct data *dp = nic->data;
 	enum progress progress = SENT;
 
 	if (!path_runs(nic))
@@ -490,9 +492,9 @@ bool tx_work(struct nic *nic, uint32_t budget)
 	return progress != WIRE_FULL && (dp->tx.busy || next_queue(dp) >= 0);
 }
 
-void tx_reset(struct nic *nic)
+void transmit_reset(struct nic *nic)
 {
-	struct datapath *dp = nic->datapath;
+	struct data *dp = nic->data;
 
 	if (dp->tx.busy)
 		tx_abandon(nic, dp->tx.queue);

@@ -12,7 +12,7 @@
 #define TX_HEADROOM     64u
 
 /* A context descriptor (section 7.2.3.2.3), taken apart. */
-struct tx_context {
+struct transmit_context {
 	bool valid;
 	bool ipv4;
 	uint32_t l2_bytes, l3_bytes, l4_bytes, mss;
@@ -22,15 +22,15 @@ struct tx_context {
 
 #define TX_DONE_MAX 64u /* descriptors with RS whose write-back may be put off */
 
-struct tx_queue {
+struct transmit_queue {
 	bool enable_seen;
-	struct tx_context context[2];
+	struct transmit_context context[2];
 	uint32_t done[TX_DONE_MAX]; /* descriptors with RS, sent, to be written back */
 	uint32_t done_count;
 };
 
 /* A packet's descriptors. */
-struct tx_batch {
+struct transmit_batch {
 	union ixgbe_desc first, last;
 	struct {
 		uint64_t iova;
@@ -46,7 +46,7 @@ struct tx_batch {
 
 /* The packet between the rings and the wire. There is one, as there is one wire; it keeps the
  * ring's head where it is until its last frame is out. */
-struct tx_packet {
+struct transmit_packet {
 	bool busy;
 	bool cut;         /* by tso, else `frame` is all */
 	bool frame_ready; /* made, but not yet taken by the wire */
@@ -54,21 +54,21 @@ struct tx_packet {
 	uint32_t queue;
 	uint32_t len;
 	uint8_t *data; /* in tx_buffer */
-	struct tx_batch batch;
+	struct transmit_batch batch;
 	struct frame frame;
 	struct tso tso;
 };
 
-extern const struct reg_hook tx_hooks[];
+extern const struct reg_hook transmit_hooks[];
 
 /* Sends up to `budget` frames. True: there is more that could go now. */
-bool tx_work(struct nic *nic, uint32_t budget);
-void tx_reset(struct nic *nic);
+bool transmit_work(struct nic *nic, uint32_t budget);
+void transmit_reset(struct nic *nic);
 
 /* ---- transmit_prepare.c ---- */
 
 /* Makes the packet that tx->batch describes ready to be sent; false: it is dropped, and counted. */
-bool tx_prepare(struct nic *nic, struct tx_packet *tx);
+bool transmit_prepare(struct nic *nic, struct transmit_packet *tx);
 /* Reports a rule that the batch breaks, unless it broke one before, and marks it. */
-void tx_refuse(struct nic *nic, struct tx_batch *batch, enum nic_violation rule, const char *what,
-	       uint32_t queue, uint32_t value);
+void transmit_refuse(struct nic *nic, struct transmit_batch *batch, enum nic_violation rule,
+		     const char *what, uint32_t queue, uint32_t value);

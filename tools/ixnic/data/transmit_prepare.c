@@ -28,8 +28,8 @@ enum {
 	SCTP_CSUM = 8,
 };
 
-void tx_refuse(struct nic *nic, struct tx_batch *batch, enum nic_violation rule, const char *what,
-	       uint32_t queue, uint32_t value)
+void transmit_refuse(struct nic *nic, struct transmit_batch *batch, enum nic_violation rule,
+		     const char *what, uint32_t queue, uint32_t value)
 {
 	if (!batch->bad)
 		violation(nic, rule, "queue %u: %s (%u)", queue, what, value);
@@ -37,7 +37,7 @@ void tx_refuse(struct nic *nic, struct tx_batch *batch, enum nic_violation rule,
 }
 
 /* Copies the buffers together behind the headroom. */
-static bool tx_gather(struct nic *nic, const struct tx_batch *batch, uint8_t *to)
+static bool tx_gather(struct nic *nic, const struct transmit_batch *batch, uint8_t *to)
 {
 	for (uint32_t i = 0; i < batch->buffers; i++) {
 		uint32_t len = batch->buffer[i].len;
@@ -52,7 +52,7 @@ static bool tx_gather(struct nic *nic, const struct tx_batch *batch, uint8_t *to
 	return true;
 }
 
-static void insert_tag(struct nic *nic, struct tx_packet *tx, uint16_t tag)
+static void insert_tag(struct nic *nic, struct transmit_packet *tx, uint16_t tag)
 {
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, reg(nic, IXGBE_DMATXCTL));
 
@@ -66,7 +66,8 @@ static void insert_tag(struct nic *nic, struct tx_packet *tx, uint16_t tag)
 }
 
 /* IC of a legacy descriptor: the sum from CSS to the end, put at CSO (section 7.2.3.2.2). */
-static bool legacy_checksum(struct tx_packet *tx, const union ixgbe_desc *desc, uint32_t shift)
+static bool legacy_checksum(struct transmit_packet *tx, const union ixgbe_desc *desc,
+			    uint32_t shift)
 {
 	uint32_t offset = IXGBE_FIELD_GET(IXGBE_TXL_CSO, desc->dword[2]) + shift;
 	uint32_t start = IXGBE_FIELD_GET(IXGBE_TXL_CSS, desc->dword[3]) + shift;
@@ -80,8 +81,8 @@ static bool legacy_checksum(struct tx_packet *tx, const union ixgbe_desc *desc, 
 }
 
 /* The sum that the driver must have put in the checksum's place: of the pseudo header. */
-static bool seed_right(const struct tx_packet *tx, const struct tx_context *context, uint32_t l2,
-		       uint32_t len, uint16_t seed)
+static bool seed_right(const struct transmit_packet *tx, const struct transmit_context *context,
+		       uint32_t l2, uint32_t len, uint16_t seed)
 {
 	const uint8_t *l3 = tx->data + l2;
 	bool tcp = context->l4_type == IXGBE_TXC_L4T_TCP, ipv4 = l3[0] >> 4 == 4;
@@ -107,7 +108,8 @@ static bool sctp_checksum(uint8_t *l4, uint32_t len)
 
 /* TXSM: layer 4 from behind the IP header to the end, with the driver's seed in the field. The
  * context's IPV4 is about IXSM and TSO only: the in-kernel driver leaves it clear here. */
-static bool insert_l4(struct tx_packet *tx, const struct tx_context *context, uint32_t l2)
+static bool insert_l4(struct transmit_packet *tx, const struct transmit_context *context,
+		      uint32_t l2)
 {
 	uint32_t at = l2 + context->l3_bytes;
 	uint32_t field = context->l4_type == IXGBE_TXC_L4T_TCP ? TCP_CSUM : UDP_CSUM;
@@ -130,8 +132,8 @@ static bool insert_l4(struct tx_packet *tx, const struct tx_context *context, ui
 	return true;
 }
 
-static bool insert_checksums(struct tx_packet *tx, const union ixgbe_desc *desc,
-			     const struct tx_context *context, uint32_t l2)
+static bool insert_checksums(struct transmit_packet *tx, const union ixgbe_desc *desc,
+			     const struct transmit_context *context, uint32_t l2)
 {
 	if (desc->dword[3] & IXGBE_TXD_POPTS_IXSM) {
 		uint8_t *l3 = tx->data + l2;
@@ -147,8 +149,8 @@ static bool insert_checksums(struct tx_packet *tx, const union ixgbe_desc *desc,
 	return !(desc->dword[3] & IXGBE_TXD_POPTS_TXSM) || insert_l4(tx, context, l2);
 }
 
-static bool start_tso(struct nic *nic, struct tx_packet *tx, const struct tx_context *context,
-		      uint32_t l2)
+static bool start_tso(struct nic *nic, struct transmit_packet *tx,
+		      const struct transmit_context *context, uint32_t l2)
 {
 	uint32_t low = reg(nic, IXGBE_DTXTCPFLGL);
 	bool tcp = context->l4_type == IXGBE_TXC_L4T_TCP;
@@ -200,7 +202,7 @@ static uint32_t frame_max(const struct nic *nic)
 }
 
 /* Section 7.2.3.2.4: PAYLEN is the data of the packet, without the headers if they are repeated. */
-static bool paylen_right(const struct tx_batch *batch, const struct tx_context *context)
+static bool paylen_right(const struct transmit_batch *batch, const struct transmit_context *context)
 {
 	uint32_t paylen = IXGBE_FIELD_GET(IXGBE_TXD_PAYLEN, batch->first.dword[3]);
 	uint32_t head = 0;
@@ -210,36 +212,39 @@ static bool paylen_right(const struct tx_batch *batch, const struct tx_context *
 	return batch->bytes >= head && paylen == batch->bytes - head;
 }
 
-static bool prepare_advanced(struct nic *nic, struct tx_packet *tx, struct tx_batch *batch)
+static bool prepare_advanced(struct nic *nic, struct transmit_packet *tx,
+			     struct transmit_batch *batch)
 {
 	const union ixgbe_desc *desc = &batch->first;
 	uint32_t index = IXGBE_FIELD_GET(IXGBE_TXD_IDX, desc->dword[3]);
-	const struct tx_context *context = &nic->datapath->txq[tx->queue].context[index & 1];
+	const struct transmit_context *context = &nic->data->txq[tx->queue].context[index & 1];
 	bool tse = desc->dword[2] & IXGBE_TXD_TSE;
 	bool vle = desc->dword[2] & IXGBE_TXD_VLE;
 	bool sums = desc->dword[3] & (IXGBE_TXD_POPTS_IXSM | IXGBE_TXD_POPTS_TXSM);
 	uint32_t l2 = context->l2_bytes + (vle ? TAG_BYTES : 0);
 
 	if ((tse || vle || sums) && (index > 1 || !context->valid)) {
-		tx_refuse(nic, batch, VIOLATION_TX_CONTEXT, "no such context", tx->queue, index);
+		transmit_refuse(nic, batch, VIOLATION_TX_CONTEXT, "no such context", tx->queue,
+				index);
 		return false;
 	}
 	if (!paylen_right(batch, context)) {
-		tx_refuse(nic, batch, VIOLATION_TX_PAYLEN, "PAYLEN does not fit the data",
-			  tx->queue, IXGBE_FIELD_GET(IXGBE_TXD_PAYLEN, desc->dword[3]));
+		transmit_refuse(nic, batch, VIOLATION_TX_PAYLEN, "PAYLEN does not fit the data",
+				tx->queue, IXGBE_FIELD_GET(IXGBE_TXD_PAYLEN, desc->dword[3]));
 		return false;
 	}
 	if (vle)
 		insert_tag(nic, tx, context->tag);
 	if (tse ? start_tso(nic, tx, context, l2) : insert_checksums(tx, desc, context, l2))
 		return true;
-	tx_refuse(nic, batch, VIOLATION_TX_CONTEXT, "context does not fit the frame", tx->queue,
-		  index);
+	transmit_refuse(nic, batch, VIOLATION_TX_CONTEXT, "context does not fit the frame",
+			tx->queue, index);
 	return false;
 }
 
 /* The fields of a legacy packet are in its last descriptor. */
-static bool prepare_legacy(struct nic *nic, struct tx_packet *tx, struct tx_batch *batch)
+static bool prepare_legacy(struct nic *nic, struct transmit_packet *tx,
+			   struct transmit_batch *batch)
 {
 	const union ixgbe_desc *desc = &batch->last;
 	bool vle = desc->dword[2] & IXGBE_TXD_VLE;
@@ -248,25 +253,25 @@ static bool prepare_legacy(struct nic *nic, struct tx_packet *tx, struct tx_batc
 		insert_tag(nic, tx, (uint16_t)(desc->dword[3] >> 16));
 	if (!(desc->dword[2] & IXGBE_TXL_IC) || legacy_checksum(tx, desc, vle ? TAG_BYTES : 0))
 		return true;
-	tx_refuse(nic, batch, VIOLATION_TX_CONTEXT, "CSS or CSO outside the frame", tx->queue,
-		  desc->dword[3] & IXGBE_TXL_CSS);
+	transmit_refuse(nic, batch, VIOLATION_TX_CONTEXT, "CSS or CSO outside the frame", tx->queue,
+			desc->dword[3] & IXGBE_TXL_CSS);
 	return false;
 }
 
-/* Makes the packet in nic->datapath->tx ready to be sent; false: it is dropped. */
-bool tx_prepare(struct nic *nic, struct tx_packet *tx)
+/* Makes the packet in nic->data->tx ready to be sent; false: it is dropped. */
+bool transmit_prepare(struct nic *nic, struct transmit_packet *tx)
 {
-	struct tx_batch *batch = &tx->batch;
+	struct transmit_batch *batch = &tx->batch;
 	uint32_t queue = tx->queue;
 	uint32_t biggest;
 
-	tx->data = nic->datapath->tx_buffer + TX_HEADROOM;
+	tx->data = nic->data->tx_buffer + TX_HEADROOM;
 	tx->len = batch->bytes;
 	tx->cut = tx->frame_ready = false;
 	tx->frame = (struct frame){0};
 	if (!batch->bad && (batch->bytes < PACKET_MIN || batch->bytes > TX_PACKET_BYTES))
-		tx_refuse(nic, batch, VIOLATION_TX_FRAME_LENGTH, "frame length", queue,
-			  batch->bytes);
+		transmit_refuse(nic, batch, VIOLATION_TX_FRAME_LENGTH, "frame length", queue,
+				batch->bytes);
 	if (!batch->bad && !tx_gather(nic, batch, tx->data)) {
 		count(nic, COUNTER_tx_drop_dma);
 		return false;
@@ -283,8 +288,8 @@ bool tx_prepare(struct nic *nic, struct tx_packet *tx)
 	if (tx->cut && biggest > tx->len)
 		biggest = tx->len;
 	if (biggest > frame_max(nic) + (tx->no_crc ? CRC_BYTES : 0)) {
-		tx_refuse(nic, batch, VIOLATION_TX_FRAME_LENGTH, "frame longer than MAXFRS", queue,
-			  biggest);
+		transmit_refuse(nic, batch, VIOLATION_TX_FRAME_LENGTH, "frame longer than MAXFRS",
+				queue, biggest);
 		count(nic, COUNTER_tx_drop_invalid);
 		return false;
 	}

@@ -129,7 +129,7 @@ static json_t *counters(void *ctx, struct control_request *request)
 	json_t *counted = json_object(), *statistics = json_object();
 
 	(void)request;
-	datapath_counters(nic, counter_add, counted);
+	data_counters(nic, counter_add, counted);
 	for (size_t i = 0; i < ixgbe_register_count; i++) {
 		const struct ixgbe_register *r = &ixgbe_registers[i];
 

@@ -38,7 +38,7 @@ void capture_free(struct nic *nic);
 struct wire_ops {
 	const char *name;
 	/* As those of struct connector; `flush` may be NULL. A wire that can hold frames back calls
-	 * wire_receive() only while rx_ready(). */
+	 * wire_receive() only while receive_ready(). */
 	bool (*poll)(struct wire *wire, uint32_t budget);
 	int (*send)(struct wire *wire, const struct frame *frame);
 	void (*flush)(struct wire *wire);
@@ -73,5 +73,5 @@ static inline void wire_receive(struct wire *wire, const struct frame *frame)
 {
 	if (wire->nic->capture)
 		capture_frame(wire->nic, frame);
-	rx_frame(wire->nic, frame);
+	receive_frame(wire->nic, frame);
 }

@@ -186,7 +186,7 @@ static bool cable_poll(struct wire *wire, uint32_t budget)
 {
 	struct cable *cable = self(wire);
 
-	while (budget > 0 && rx_ready(wire->nic) && cable->readable && cable_take(cable))
+	while (budget > 0 && receive_ready(wire->nic) && cable->readable && cable_take(cable))
 		budget--;
 	return budget == 0;
 }

@@ -90,12 +90,12 @@ static bool start_cutting(struct wire_tap *tap, uint32_t len)
 	uint8_t type = vnet->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 	bool tcp = type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6;
 	struct tso_plan plan = {.tcp = tcp, .mss = vnet->gso_size, .pseudo_right = true};
-	struct packet packet;
+	struct parsed packet;
 	const uint8_t *l3;
 
 	if (!tcp && type != VIRTIO_NET_HDR_GSO_UDP_L4)
 		return false;
-	parse(&packet, &config, tap->buffer, len, len);
+	packet_parse(&packet, &config, tap->buffer, len, len);
 	if (!packet.l4 || packet.l4_protocol != (tcp ? IPPROTO_TCP : IPPROTO_UDP) ||
 	    !(vnet->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || vnet->csum_start != packet.l4)
 		return false;
@@ -179,7 +179,7 @@ static bool tap_poll(struct wire *wire, uint32_t budget)
 	uint8_t padded[FRAME_MIN];
 	struct frame frame;
 
-	while (budget > 0 && rx_ready(wire->nic)) {
+	while (budget > 0 && receive_ready(wire->nic)) {
 		uint32_t len;
 
 		if (tap->cutting) {
@@ -225,7 +225,7 @@ static void write_packet(struct wire *wire, const struct virtio_net_hdr *vnet, s
 	if (writev(self(wire)->fd, out, sizeof(out) / sizeof(out[0])) >= 0)
 		return;
 	/* the frames were counted as sent when they were taken */
-	wire->nic->datapath->counter[COUNTER_tx_sent] -= frames;
+	wire->nic->data->counter[COUNTER_tx_sent] -= frames;
 	count_add(wire->nic, errno == EIO ? COUNTER_wire_drop_down : COUNTER_wire_drop_error,
 		  frames);
 }

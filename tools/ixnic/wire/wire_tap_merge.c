@@ -45,11 +45,12 @@ static void put16(uint8_t *at, uint32_t value)
 static bool begins(struct tap_merge *merge, const struct frame *frame)
 {
 	static const struct parse_config config = {.vlan_type = 0x8100, .outer_type = 0x88a8};
-	struct packet packet;
+	struct parsed packet;
 
 	if (!frame->checked || frame->body_len == 0 || frame->head_len > sizeof(merge->head))
 		return false;
-	parse(&packet, &config, frame->head, frame->head_len, frame->head_len + frame->body_len);
+	packet_parse(&packet, &config, frame->head, frame->head_len,
+		     frame->head_len + frame->body_len);
 	if (packet.l4 != frame->checked || packet.l4_protocol != IPPROTO_TCP ||
 	    packet.payload != frame->head_len ||
 	    packet.l4 + packet.l4_len != frame->head_len + frame->body_len)
