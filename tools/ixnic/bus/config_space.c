@@ -80,7 +80,7 @@ static const struct row {
 
 /* clang-format on */
 
-void config_reset(struct config_space *config)
+void config_space_reset(struct config_space *config)
 {
 	const uint8_t *mac = config->mac;
 
@@ -94,7 +94,7 @@ void config_reset(struct config_space *config)
 		(uint32_t)mac[0] << 24 | (uint32_t)mac[1] << 16 | (uint32_t)mac[2] << 8 | 0xffu;
 }
 
-void config_init(struct config_space *config, const uint8_t mac[6])
+void config_space_init(struct config_space *config, const uint8_t mac[6])
 {
 	memset(config, 0, sizeof(*config));
 	memcpy(config->mac, mac, sizeof(config->mac));
@@ -102,17 +102,18 @@ void config_init(struct config_space *config, const uint8_t mac[6])
 		config->writable[rows[i].offset / 4] = rows[i].writable;
 		config->clear[rows[i].offset / 4] = rows[i].clear;
 	}
-	config_reset(config);
+	config_space_reset(config);
 }
 
-void config_read(const struct config_space *config, uint32_t offset, uint8_t *data, uint32_t len)
+void config_space_read(const struct config_space *config, uint32_t offset, uint8_t *data,
+		       uint32_t len)
 {
 	for (uint32_t i = 0; i < len; i++, offset++)
 		data[i] = (uint8_t)(config->value[offset / 4] >> 8 * (offset % 4));
 }
 
-uint32_t config_write(struct config_space *config, uint32_t offset, const uint8_t *data,
-		      uint32_t len)
+uint32_t config_space_write(struct config_space *config, uint32_t offset, const uint8_t *data,
+			    uint32_t len)
 {
 	const uint32_t *pm = &config->value[(PM + PCI_PM_CTRL) / 4];
 	uint32_t state = *pm & PCI_PM_CTRL_STATE_MASK;
@@ -135,34 +136,34 @@ uint32_t config_write(struct config_space *config, uint32_t offset, const uint8_
 	return asked;
 }
 
-void config_master_abort(struct config_space *config)
+void config_space_master_abort(struct config_space *config)
 {
 	config->value[PCI_COMMAND / 4] |= (uint32_t)PCI_STATUS_REC_MASTER_ABORT << 16;
 }
 
-void config_completion_timeout(struct config_space *config)
+void config_space_completion_timeout(struct config_space *config)
 {
 	config->value[(AER + PCI_ERR_UNCOR_STATUS) / 4] |= PCI_ERR_UNC_COMP_TIME;
 	config->value[(EXP + PCI_EXP_DEVCTL) / 4] |= (uint32_t)PCI_EXP_DEVSTA_NFED << 16;
 }
 
-void config_status_reset(struct config_space *config)
+void config_space_status_reset(struct config_space *config)
 {
 	config->value[PCI_COMMAND / 4] &= ~config->clear[PCI_COMMAND / 4];
 }
 
-bool config_bus_master(const struct config_space *config)
+bool config_space_bus_master(const struct config_space *config)
 {
 	return (config->value[PCI_COMMAND / 4] & PCI_COMMAND_MASTER) &&
 	       (config->value[(PM + PCI_PM_CTRL) / 4] & PCI_PM_CTRL_STATE_MASK) == 0;
 }
 
-bool config_intx_disabled(const struct config_space *config)
+bool config_space_intx_disabled(const struct config_space *config)
 {
 	return config->value[PCI_COMMAND / 4] & PCI_COMMAND_INTX_DISABLE;
 }
 
-bool config_msix_masked(const struct config_space *config)
+bool config_space_msix_masked(const struct config_space *config)
 {
 	return config->value[MSIX / 4] >> 16 & PCI_MSIX_FLAGS_MASKALL;
 }

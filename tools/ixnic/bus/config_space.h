@@ -26,16 +26,17 @@ struct config_space {
 };
 
 /* As after power-on and FLR. The serial number is made of `mac`. */
-void config_init(struct config_space *config, const uint8_t mac[6]);
-void config_reset(struct config_space *config);
+void config_space_init(struct config_space *config, const uint8_t mac[6]);
+void config_space_reset(struct config_space *config);
 
 /* `len` bytes at `offset`, both within the space. */
-void config_read(const struct config_space *config, uint32_t offset, uint8_t *data, uint32_t len);
+void config_space_read(const struct config_space *config, uint32_t offset, uint8_t *data,
+		       uint32_t len);
 
 /* What a write asks for; the caller does it. */
 enum { CONFIG_FLR = 1u << 0 };
-uint32_t config_write(struct config_space *config, uint32_t offset, const uint8_t *data,
-		      uint32_t len);
+uint32_t config_space_write(struct config_space *config, uint32_t offset, const uint8_t *data,
+			    uint32_t len);
 
 /*
  * What the bus answered to a read of this function's (9.3.3; PCI Express Base
@@ -43,12 +44,12 @@ uint32_t config_write(struct config_space *config, uint32_t offset, const uint8_
  * Abort and nothing else, the error being the completer's to report; none at all in time is an
  * error of the requester's, not fatal by default.
  */
-void config_master_abort(struct config_space *config);
-void config_completion_timeout(struct config_space *config);
+void config_space_master_abort(struct config_space *config);
+void config_space_completion_timeout(struct config_space *config);
 /* As a reset leaves the errors in the PCI status. */
-void config_status_reset(struct config_space *config);
+void config_space_status_reset(struct config_space *config);
 
 /* What the rest of the function asks. */
-bool config_bus_master(const struct config_space *config); /* and powered: in D0 */
-bool config_intx_disabled(const struct config_space *config);
-bool config_msix_masked(const struct config_space *config); /* the function's mask */
+bool config_space_bus_master(const struct config_space *config); /* and powered: in D0 */
+bool config_space_intx_disabled(const struct config_space *config);
+bool config_space_msix_masked(const struct config_space *config); /* the function's mask */

@@ -90,9 +90,9 @@ static bool open_now(const struct irqfd *irqfd, uint32_t i)
 	if (irqfd->vector[i].masked || irqfd->vector[i].fd[ON_TRIGGER] < 0)
 		return false;
 	if (i < NIC_VECTORS)
-		return !config_msix_masked(irqfd->config);
+		return !config_space_msix_masked(irqfd->config);
 	if (i == INTX)
-		return !config_intx_disabled(irqfd->config);
+		return !config_space_intx_disabled(irqfd->config);
 	return true;
 }
 

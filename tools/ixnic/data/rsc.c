@@ -113,11 +113,11 @@ void rsc_classify(const struct nic *nic, const struct frame *frame, const struct
 	    packet->l4 == 0 || packet->l4_protocol != IPPROTO_TCP)
 		return;
 	rsc->tcp = true;
-	rsc_flow(rsc->flow, frame->head + packet->l3, l4);
+	rsc_merge_flow(rsc->flow, frame->head + packet->l3, l4);
 	if (packet->payload > frame->head_len || packet->l4 + packet->l4_len != len ||
 	    !(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP) || out->done.dword[2] & wrong ||
 	    out->done.dword[0] & IXGBE_RXD_TYPE_ETQF || nfs_filtered(nic, l4) ||
-	    !rsc_segment_fits(frame->head, packet, &rsc->push))
+	    !rsc_merge_fits(frame->head, packet, &rsc->push))
 		return;
 	if (packet->payload == len && reg(nic, IXGBE_RSCDBU) & IXGBE_RSCDBU_RSCACKDIS)
 		return;
@@ -204,8 +204,8 @@ static bool may_join(const struct nic *nic, const struct rsc_context *c,
 
 	return a->dword[0] == b->dword[0] && a->dword[3] == b->dword[3] &&
 	       ((a->dword[2] ^ b->dword[2]) & IXGBE_RXD_STAT_VP) == 0 &&
-	       rsc_follows(&c->large, header, &packet->rsc.at, payload,
-			   reg(nic, IXGBE_RDRXCTL) & IXGBE_RDRXCTL_RSCACKC);
+	       rsc_merge_follows(&c->large, header, &packet->rsc.at, payload,
+				 reg(nic, IXGBE_RDRXCTL) & IXGBE_RDRXCTL_RSCACKC);
 }
 
 /* `from` is behind the packet's header. */
@@ -229,7 +229,7 @@ static bool join(struct nic *nic, struct rsc_context *c, const struct receive_pa
 		return false;
 	}
 	first->begin++;
-	rsc_join(&c->large, header, payload);
+	rsc_merge_join(&c->large, header, payload);
 	c->packets++;
 	c->bytes += packet->len;
 	c->done = packet->done;
@@ -265,7 +265,7 @@ static bool open_new(struct nic *nic, const struct receive_packet *packet, const
 		return false;
 	memcpy(c->flow, packet->rsc.flow, sizeof(c->flow));
 	c->desc[0].begin = 1;
-	rsc_begin(&c->large, header, &packet->rsc.at, packet->len - head);
+	rsc_merge_begin(&c->large, header, &packet->rsc.at, packet->len - head);
 	c->packets = 1;
 	c->bytes = packet->len;
 	c->done = packet->done;
@@ -340,7 +340,7 @@ static bool write_back(struct nic *nic, struct rsc_context *c)
 	struct receive_ring ring = receive_ring_of(nic, c->queue);
 
 	if (c->packets > 1) {
-		rsc_finish(&c->large);
+		rsc_merge_finish(&c->large);
 		if (memory_write(nic, c->header_iova, c->large.header, c->large.at.header) < 0)
 			return false;
 	}

@@ -55,13 +55,13 @@ static bool stamped(const struct rsc_layout *at)
 	return at->header - at->l4 == TCP_STAMPED_BYTES;
 }
 
-void rsc_flow(uint8_t flow[RSC_FLOW_BYTES], const uint8_t *l3, const uint8_t *l4)
+void rsc_merge_flow(uint8_t flow[RSC_FLOW_BYTES], const uint8_t *l3, const uint8_t *l4)
 {
 	memcpy(flow, l3 + IPV4_ADDRESSES, 8);
 	memcpy(flow + 8, l4, 4);
 }
 
-bool rsc_segment_fits(const uint8_t *head, const struct parsed *packet, bool *push)
+bool rsc_merge_fits(const uint8_t *head, const struct parsed *packet, bool *push)
 {
 	static const uint8_t stamp[] = {1, 1, 8, 10}; /* aligned as RFC 7323 has it */
 	const uint8_t *l3 = head + packet->l3, *l4 = head + packet->l4;
@@ -87,8 +87,8 @@ static uint16_t payload_sum(const uint8_t *header, const struct rsc_layout *at, 
 	return (uint16_t)~csum_fold(csum_add(sum, header + at->l4, l4_header));
 }
 
-void rsc_begin(struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,
-	       uint32_t payload)
+void rsc_merge_begin(struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,
+		     uint32_t payload)
 {
 	memcpy(large->header, header, at->header);
 	large->at = *at;
@@ -97,8 +97,8 @@ void rsc_begin(struct rsc_large *large, const uint8_t *header, const struct rsc_
 	large->sum = payload_sum(header, at, payload);
 }
 
-bool rsc_follows(const struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,
-		 uint32_t payload, bool ack_change)
+bool rsc_merge_follows(const struct rsc_large *large, const uint8_t *header,
+		       const struct rsc_layout *at, uint32_t payload, bool ack_change)
 {
 	const uint8_t *l4 = header + at->l4, *last = large->header + at->l4;
 	int32_t acks;
@@ -115,7 +115,7 @@ bool rsc_follows(const struct rsc_large *large, const uint8_t *header, const str
 	return !stamped(at) || ahead(be32_at(last + STAMP_AT), be32_at(l4 + STAMP_AT)) >= 0;
 }
 
-void rsc_join(struct rsc_large *large, const uint8_t *header, uint32_t payload)
+void rsc_merge_join(struct rsc_large *large, const uint8_t *header, uint32_t payload)
 {
 	const uint8_t *l4 = header + large->at.l4;
 	uint8_t *own = large->header + large->at.l4;
@@ -133,7 +133,7 @@ void rsc_join(struct rsc_large *large, const uint8_t *header, uint32_t payload)
 	       (uint32_t)large->at.header - large->at.l4 - TCP_BYTES);
 }
 
-void rsc_finish(struct rsc_large *large)
+void rsc_merge_finish(struct rsc_large *large)
 {
 	uint8_t *l3 = large->header + large->at.l3, *l4 = large->header + large->at.l4;
 	uint32_t l4_header = (uint32_t)large->at.header - large->at.l4;

@@ -32,18 +32,18 @@ struct rsc_large {
 /* All are pure. Segments are IPv4 and TCP, as packet_parse() found them. */
 
 /* Who talks to whom. */
-void rsc_flow(uint8_t flow[RSC_FLOW_BYTES], const uint8_t *l3, const uint8_t *l4);
+void rsc_merge_flow(uint8_t flow[RSC_FLOW_BYTES], const uint8_t *l3, const uint8_t *l4);
 /* Whether the segment's headers allow it in a large receive at all (section 7.11.1). All of its
  * headers are at `head`. *push: it ends the one that it is in. */
-bool rsc_segment_fits(const uint8_t *head, const struct parsed *packet, bool *push);
+bool rsc_merge_fits(const uint8_t *head, const struct parsed *packet, bool *push);
 
 /* The others take headers of segments that fit. */
-void rsc_begin(struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,
-	       uint32_t payload);
+void rsc_merge_begin(struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,
+		     uint32_t payload);
 /* Whether the segment is the next of this large receive (section 7.11.4). `ack_change`: it may
  * acknowledge more than the last one did (RDRXCTL.RSCACKC). */
-bool rsc_follows(const struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,
-		 uint32_t payload, bool ack_change);
-void rsc_join(struct rsc_large *large, const uint8_t *header, uint32_t payload);
+bool rsc_merge_follows(const struct rsc_large *large, const uint8_t *header,
+		       const struct rsc_layout *at, uint32_t payload, bool ack_change);
+void rsc_merge_join(struct rsc_large *large, const uint8_t *header, uint32_t payload);
 /* Lengths and checksums of the whole; after it, only large->header is of use. */
-void rsc_finish(struct rsc_large *large);
+void rsc_merge_finish(struct rsc_large *large);

@@ -38,7 +38,7 @@ static void on_deadline(void *ctx, uint32_t events)
 	if (ask->state == ASK_SENT)
 		ask->late++;
 	if (is_read(ask)) {
-		config_completion_timeout(ask->config);
+		config_space_completion_timeout(ask->config);
 		interrupt_pci_exception(ask->nic, IXGBE_PIENA_TO);
 	}
 	over(ask, -ETIMEDOUT, NULL);
@@ -115,7 +115,7 @@ bool ask_reply(struct ask *ask, const struct vu_message *m)
 		return false;
 	if (m->header.flags & VU_ERROR) {
 		if (is_read(ask))
-			config_master_abort(ask->config);
+			config_space_master_abort(ask->config);
 		over(ask, error == 0 || error > ERRNO_MAX ? -EIO : -(int)error, NULL);
 		return true;
 	}

@@ -104,7 +104,7 @@ static void client_drop(struct server *s, const char *format, ...)
 	/* The reset comes first: afterwards nothing in the NIC refers to the client's memory. */
 	nic_reset(s->nic, NIC_RESET_FLR);
 	irqfd_release(s->irqfd);
-	config_reset(&s->config);
+	config_space_reset(&s->config);
 	s->io_address = 0;
 	memory_enable(s->nic->memory, false);
 	memory_unmap_all(s->nic->memory);
@@ -353,7 +353,7 @@ static int handle_reset(struct server *s, struct vu_message *m)
 	(void)m;
 	nic_reset(s->nic, NIC_RESET_FLR);
 	irqfd_reset(s->irqfd);
-	config_status_reset(&s->config);
+	config_space_status_reset(&s->config);
 	return 0;
 }
 
@@ -416,12 +416,12 @@ static void io_write(struct server *s, uint32_t offset, const uint8_t *data, uin
 static void function_config_write(struct server *s, uint32_t offset, const uint8_t *data,
 				  uint32_t len)
 {
-	if (config_write(&s->config, offset, data, len) & CONFIG_FLR) {
+	if (config_space_write(&s->config, offset, data, len) & CONFIG_FLR) {
 		nic_reset(s->nic, NIC_RESET_FLR);
 		irqfd_reset(s->irqfd);
-		config_reset(&s->config);
+		config_space_reset(&s->config);
 	}
-	memory_enable(s->nic->memory, config_bus_master(&s->config));
+	memory_enable(s->nic->memory, config_space_bus_master(&s->config));
 	irqfd_update(s->irqfd);
 }
 
@@ -439,7 +439,7 @@ static void region_read(struct server *s, uint32_t region, uint32_t offset, uint
 		irqfd_bar_read(s->irqfd, offset, data, len);
 		break;
 	default:
-		config_read(&s->config, offset, data, len);
+		config_space_read(&s->config, offset, data, len);
 	}
 }
 
@@ -731,7 +731,7 @@ static void on_refused(void *ctx)
 {
 	struct server *s = ctx;
 
-	config_master_abort(&s->config);
+	config_space_master_abort(&s->config);
 }
 
 int server_new(struct nic *nic, const char *name, struct server **out, struct ixgbe_why *why)
@@ -743,7 +743,7 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ix
 		return ixgbe_why_fill(why, -ENOMEM, "--socket: out of memory");
 	s->nic = nic;
 	s->listener = s->stream.sock = -1;
-	config_init(&s->config, nic->mac);
+	config_space_init(&s->config, nic->mac);
 	ask_init(&s->ask, nic, &s->config);
 	err = irqfd_new(nic, &s->config, &s->irqfd);
 	if (!err)

@@ -16,7 +16,7 @@
  *       |
  *     wire_meet.c       two programs at one path: one listens, one connects
  *     wire_tap_merge.c  frames that continue each other become one packet
- *     pcap.c            a file of the frames of both directions
+ *     capture.c         a file of the frames of both directions
  */
 #pragma once
 

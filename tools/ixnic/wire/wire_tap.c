@@ -54,7 +54,7 @@ struct wire_tap {
 	bool gone;    /* somebody deleted the interface */
 	bool cutting; /* tso holds what is left of the last packet read */
 	struct tso tso;
-	struct tap_merge merge;
+	struct wire_tap_merge merge;
 	struct virtio_net_hdr vnet; /* of what is in buffer */
 	uint8_t buffer[READ_BYTES];
 };
@@ -233,9 +233,9 @@ static void write_packet(struct wire *wire, const struct virtio_net_hdr *vnet, s
 /* Writes the frames that wait to be continued. */
 static void tap_flush(struct wire *wire)
 {
-	struct tap_merge *merge = &self(wire)->merge;
+	struct wire_tap_merge *merge = &self(wire)->merge;
 	struct virtio_net_hdr vnet;
-	uint32_t frames = tap_merge_end(merge, &vnet);
+	uint32_t frames = wire_tap_merge_end(merge, &vnet);
 
 	if (frames == 0)
 		return;
@@ -248,12 +248,12 @@ static void tap_flush(struct wire *wire)
 static int tap_send(struct wire *wire, const struct frame *frame)
 {
 	static const struct virtio_net_hdr plain;
-	struct tap_merge *merge = &self(wire)->merge;
+	struct wire_tap_merge *merge = &self(wire)->merge;
 
-	if (tap_merge_join(merge, frame))
+	if (wire_tap_merge_join(merge, frame))
 		return 0;
 	tap_flush(wire);
-	if (!tap_merge_begin(merge, frame))
+	if (!wire_tap_merge_begin(merge, frame))
 		write_packet(wire, &plain, (struct slice){frame->head, frame->head_len},
 			     (struct slice){frame->body, frame->body_len}, 1);
 	return 0;

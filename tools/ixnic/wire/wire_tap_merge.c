@@ -42,7 +42,7 @@ static void put16(uint8_t *at, uint32_t value)
 }
 
 /* Whether a run can begin with the frame; notes where its headers are. */
-static bool begins(struct tap_merge *merge, const struct frame *frame)
+static bool begins(struct wire_tap_merge *merge, const struct frame *frame)
 {
 	static const struct parse_config config = {.vlan_type = 0x8100, .outer_type = 0x88a8};
 	struct parsed packet;
@@ -61,7 +61,7 @@ static bool begins(struct tap_merge *merge, const struct frame *frame)
 	return true;
 }
 
-bool tap_merge_begin(struct tap_merge *merge, const struct frame *frame)
+bool wire_tap_merge_begin(struct wire_tap_merge *merge, const struct frame *frame)
 {
 	const uint8_t *tcp;
 
@@ -79,7 +79,7 @@ bool tap_merge_begin(struct tap_merge *merge, const struct frame *frame)
 }
 
 /* Headers are equal but for what changes from one cut frame to the next. */
-static bool same_headers(const struct tap_merge *merge, const struct frame *frame)
+static bool same_headers(const struct wire_tap_merge *merge, const struct frame *frame)
 {
 	const uint8_t *a = merge->head, *b = frame->head;
 	uint32_t l3 = merge->l3, l4 = merge->l4;
@@ -95,7 +95,7 @@ static bool same_headers(const struct tap_merge *merge, const struct frame *fram
 	       memcmp(a + l4 + 18, b + l4 + 18, merge->head_len - l4 - 18) == 0;
 }
 
-static bool continues(const struct tap_merge *merge, const struct frame *frame)
+static bool continues(const struct wire_tap_merge *merge, const struct frame *frame)
 {
 	uint8_t flags;
 
@@ -109,7 +109,7 @@ static bool continues(const struct tap_merge *merge, const struct frame *frame)
 	       tcp_seq(frame->head + merge->l4) == merge->next_seq && same_headers(merge, frame);
 }
 
-bool tap_merge_join(struct tap_merge *merge, const struct frame *frame)
+bool wire_tap_merge_join(struct wire_tap_merge *merge, const struct frame *frame)
 {
 	uint8_t flags;
 
@@ -125,7 +125,7 @@ bool tap_merge_join(struct tap_merge *merge, const struct frame *frame)
 }
 
 /* Makes the first frame's headers those of the whole packet. */
-static void finish_headers(struct tap_merge *merge, struct virtio_net_hdr *vnet)
+static void finish_headers(struct wire_tap_merge *merge, struct virtio_net_hdr *vnet)
 {
 	uint8_t *l3 = merge->head + merge->l3, *l4 = merge->head + merge->l4;
 	uint32_t tcp_len = merge->head_len - merge->l4 + merge->body.len;
@@ -153,7 +153,7 @@ static void finish_headers(struct tap_merge *merge, struct virtio_net_hdr *vnet)
 	};
 }
 
-uint32_t tap_merge_end(struct tap_merge *merge, struct virtio_net_hdr *vnet)
+uint32_t wire_tap_merge_end(struct wire_tap_merge *merge, struct virtio_net_hdr *vnet)
 {
 	uint32_t frames = merge->frames;
 

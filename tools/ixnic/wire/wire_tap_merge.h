@@ -7,7 +7,7 @@
 struct virtio_net_hdr;
 
 /* Frames that may go to the kernel as one packet. */
-struct tap_merge {
+struct wire_tap_merge {
 	uint32_t frames; /* 0: none waits */
 	bool closed;     /* the last one ended the run */
 	bool ipv4;
@@ -20,9 +20,9 @@ struct tap_merge {
 };
 
 /* The frame continues the run that waits; false: there is none, or it does not. */
-bool tap_merge_join(struct tap_merge *merge, const struct frame *frame);
+bool wire_tap_merge_join(struct wire_tap_merge *merge, const struct frame *frame);
 /* A run begins with the frame, none waits; false: the frame is not one to be merged. */
-bool tap_merge_begin(struct tap_merge *merge, const struct frame *frame);
+bool wire_tap_merge_begin(struct wire_tap_merge *merge, const struct frame *frame);
 /* Ends the run: its packet is merge->head and merge->body, behind *vnet. Returns how many frames
  * are in it, 0 if none waited. */
-uint32_t tap_merge_end(struct tap_merge *merge, struct virtio_net_hdr *vnet);
+uint32_t wire_tap_merge_end(struct wire_tap_merge *merge, struct virtio_net_hdr *vnet);
