@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,6 +63,21 @@ static int map(struct rig *r, uint64_t iova, uint64_t size, uint64_t offset, uin
 	return memory_map(r->memory, iova, size, access, r->fd, offset);
 }
 
+/* How often the NIC has mapped memfds of that name: the rig's own mapping is not the NIC's. */
+static int mapped(const char *name)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[256], want[32];
+	int n = 0;
+
+	assert_non_null(maps);
+	snprintf(want, sizeof(want), "/memfd:%s ", name);
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, want) != NULL;
+	fclose(maps);
+	return n - (strcmp(name, "dma") == 0);
+}
+
 static void test_one_mapping(void **state)
 {
 	struct rig *r = *state;
@@ -97,8 +113,7 @@ static void test_neighbours(void **state)
 	assert_int_equal(memory_read(r->nic, BASE + PAGE, data, 2 * PAGE), 0);
 	assert_int_equal(data[PAGE - 1], 1);
 	assert_int_equal(data[PAGE], 7);
-	assert_int_equal(memory_files(r->memory), 1);
-	assert_int_equal(memory_mappings(r->memory), 3);
+	assert_int_equal(mapped("dma"), 1);
 }
 
 static void count(void *ctx)
@@ -111,7 +126,7 @@ static void test_faults(void **state)
 	struct rig *r = *state;
 	int refused = 0;
 	uint8_t data[2 * PAGE] = {0};
-	uint64_t before = violation_count(r->nic, VIOLATION_DMA_FAULT);
+	uint64_t before = violation_info(r->nic, VIOLATION_DMA_FAULT).count;
 
 	assert_int_equal(map(r, BASE, PAGE, 0, MEMORY_READABLE), 0);
 	assert_int_equal(map(r, BASE + PAGE, PAGE, PAGE, MEMORY_WRITABLE), 0);
@@ -126,14 +141,14 @@ static void test_faults(void **state)
 	assert_null(memory_at(r->nic, BASE, 1, true));
 	assert_null(memory_at(r->nic, BASE + PAGE, 1, false));
 	assert_null(memory_at(r->nic, BASE + 2 * PAGE, 1, false));
-	assert_int_equal(violation_count(r->nic, VIOLATION_DMA_FAULT), before + 5);
+	assert_int_equal(violation_info(r->nic, VIOLATION_DMA_FAULT).count, before + 5);
 	assert_int_equal(refused, 3); /* the reads: writes are posted */
 	memory_refused_set(r->memory, NULL, NULL);
 	assert_true(memory_reaches(r->nic, BASE, PAGE, false));
 	assert_false(memory_reaches(r->nic, BASE, PAGE + 1, false));
 	assert_true(memory_reaches(r->nic, BASE + 2 * PAGE - 1, 1, true));
 	assert_false(memory_reaches(r->nic, BASE + 2 * PAGE, 1, true));
-	assert_int_equal(violation_count(r->nic, VIOLATION_DMA_FAULT), before + 5);
+	assert_int_equal(violation_info(r->nic, VIOLATION_DMA_FAULT).count, before + 5);
 	assert_int_equal(memory_read(r->nic, 0, data, 0), 0); /* nothing is everywhere */
 }
 
@@ -162,10 +177,10 @@ static void test_unmapped_is_gone(void **state)
 	assert_int_equal(memory_unmap(r->memory, BASE + PAGE, PAGE), 0);
 	assert_null(memory_at(r->nic, BASE + PAGE, 1, false));
 	assert_non_null(memory_at(r->nic, BASE, 1, false));
-	assert_int_equal(memory_files(r->memory), 1);
+	assert_int_equal(mapped("dma"), 1);
 	assert_int_equal(memory_unmap(r->memory, BASE, PAGE), 0);
 	assert_null(memory_at(r->nic, BASE, 1, false));
-	assert_int_equal(memory_files(r->memory), 0);
+	assert_int_equal(mapped("dma"), 0);
 }
 
 static void test_file_that_grows(void **state)
@@ -176,7 +191,7 @@ static void test_file_that_grows(void **state)
 	assert_int_equal(map(r, BASE, PAGE, 2 * PAGE, RW), 0);
 	assert_int_equal(ftruncate(r->fd, 64 * PAGE), 0);
 	assert_int_equal(map(r, 2 * BASE, PAGE, 63 * PAGE, RW), 0);
-	assert_int_equal(memory_files(r->memory), 1);
+	assert_int_equal(mapped("dma"), 1);
 	assert_int_equal(memory_write(r->nic, 2 * BASE, "x", 1), 0);
 	at = memory_at(r->nic, BASE, PAGE, false); /* it moved, the mapping not */
 	assert_int_equal(at[5], 2);
@@ -221,7 +236,7 @@ static void test_random(void **state)
 		}
 	}
 	memory_unmap_all(r->memory);
-	assert_int_equal(memory_mappings(r->memory) + memory_files(r->memory), 0);
+	assert_int_equal(mapped("dma"), 0);
 }
 
 /* A client with a file for every page cannot make the table search for ever. */
@@ -240,7 +255,7 @@ static void test_many_files(void **state)
 		iova += PAGE;
 	} while (err == 0 && iova < BASE + 2 * MEMORY_FILES_MAX * PAGE);
 	assert_int_equal(err, -ENOSPC);
-	assert_int_equal(memory_files(r->memory), MEMORY_FILES_MAX);
+	assert_int_equal(mapped("page"), MEMORY_FILES_MAX);
 	assert_int_equal(memory_unmap(r->memory, BASE, PAGE), 0);
 	assert_int_equal(map(r, iova, PAGE, 0, RW), 0);
 	assert_int_equal(map(r, iova + PAGE, PAGE, PAGE, RW), 0);

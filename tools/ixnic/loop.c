@@ -153,11 +153,10 @@ void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, lo
 }
 
 /* How long this turn may sleep: NULL for as long as nothing happens. */
-static struct timespec *turn_timeout(const struct loop *loop, int64_t at_most_ns,
-				     struct timespec *out)
+static struct timespec *turn_timeout(const struct loop *loop, struct timespec *out)
 {
 	uint64_t now = loop_now_ns();
-	uint64_t wait = at_most_ns < 0 ? UINT64_MAX : (uint64_t)at_most_ns;
+	uint64_t wait = UINT64_MAX;
 
 	if (loop->busy)
 		wait = 0;
@@ -189,12 +188,12 @@ static void timers_run(struct loop *loop)
 	}
 }
 
-int loop_turn(struct loop *loop, int64_t timeout_ns)
+static int turn(struct loop *loop)
 {
 	struct epoll_event events[EVENTS_PER_TURN];
 	struct timespec timeout;
-	int n = epoll_pwait2(loop->epoll, events, EVENTS_PER_TURN,
-			     turn_timeout(loop, timeout_ns, &timeout), NULL);
+	int n = epoll_pwait2(loop->epoll, events, EVENTS_PER_TURN, turn_timeout(loop, &timeout),
+			     NULL);
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
@@ -215,7 +214,8 @@ int loop_run(struct loop *loop)
 	int err = 0;
 
 	while (!loop->stop && err == 0)
-		err = loop_turn(loop, -1);
+		err = turn(loop);
+	loop->stop = false;
 	return err;
 }
 

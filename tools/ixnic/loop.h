@@ -32,7 +32,6 @@ enum loop_timer {
 void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, loop_fn fn,
 		    void *ctx);
 uint64_t loop_now_ns(void);
-int loop_run(struct loop *loop); /* until loop_stop; 0 or -errno */
-/* One turn, which sleeps at most `timeout_ns` (< 0: until something happens). */
-int loop_turn(struct loop *loop, int64_t timeout_ns);
+/* Until loop_stop, also if that came before: it ends one run. 0 or -errno. */
+int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

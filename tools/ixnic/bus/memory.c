@@ -366,16 +366,6 @@ int memory_torn_fd(const struct memory *memory)
 	return memory->torn_fd;
 }
 
-size_t memory_mappings(const struct memory *memory)
-{
-	return memory->count;
-}
-
-size_t memory_files(const struct memory *memory)
-{
-	return memory->file_count;
-}
-
 void memory_enable(struct memory *memory, bool on)
 {
 	memory->enabled = on;

@@ -55,9 +55,6 @@ int memory_torn_fd(const struct memory *memory);
 /* Whether that is so since the last look, or since all was unmapped. */
 bool memory_torn(struct memory *memory);
 
-size_t memory_mappings(const struct memory *memory);
-size_t memory_files(const struct memory *memory);
-
 /* Called when a read of the data path is refused: server.c notes it in the PCI status. */
 void memory_refused_set(struct memory *memory, void (*refused)(void *ctx), void *ctx);
 

@@ -16,7 +16,8 @@ void statistics_add(struct nic *nic, uint32_t offset, uint32_t amount)
 	reg_set(nic, offset, value);
 }
 
-void statistics_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount)
+/* The same of the 64-bit octet counters, a low and a high register. */
+static void add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount)
 {
 	const uint64_t max = (1ull << 36) - 1; /* 4 bits are in the high register */
 	uint64_t value = (uint64_t)reg(nic, high) << 32 | reg(nic, low);
@@ -49,7 +50,7 @@ enum statistics_cast statistics_cast(const uint8_t *destination)
 void statistics_rx_wire(struct nic *nic, uint32_t bytes)
 {
 	statistics_add(nic, IXGBE_TPR, 1);
-	statistics_add64(nic, IXGBE_TORL, IXGBE_TORH, bytes);
+	add64(nic, IXGBE_TORL, IXGBE_TORH, bytes);
 }
 
 void statistics_rx_good(struct nic *nic, const uint8_t *destination, uint32_t bytes)
@@ -57,7 +58,7 @@ void statistics_rx_good(struct nic *nic, const uint8_t *destination, uint32_t by
 	enum statistics_cast cast = statistics_cast(destination);
 
 	statistics_add(nic, IXGBE_GPRC, 1);
-	statistics_add64(nic, IXGBE_GORCL, IXGBE_GORCH, bytes);
+	add64(nic, IXGBE_GORCL, IXGBE_GORCH, bytes);
 	statistics_add(nic, size_class(IXGBE_PRC64, bytes), 1);
 	if (cast == CAST_BROAD)
 		statistics_add(nic, IXGBE_BPRC, 1);
@@ -71,7 +72,7 @@ void statistics_tx(struct nic *nic, const uint8_t *destination, uint32_t bytes)
 
 	statistics_add(nic, IXGBE_TPT, 1);
 	statistics_add(nic, IXGBE_GPTC, 1);
-	statistics_add64(nic, IXGBE_GOTCL, IXGBE_GOTCH, bytes);
+	add64(nic, IXGBE_GOTCL, IXGBE_GOTCH, bytes);
 	statistics_add(nic, size_class(IXGBE_PTC64, bytes), 1);
 	if (cast == CAST_BROAD)
 		statistics_add(nic, IXGBE_BPTC, 1);
@@ -90,16 +91,16 @@ void statistics_rx_queue(struct nic *nic, uint32_t queue, uint32_t frames, uint3
 	uint32_t set = queue_set(nic, IXGBE_RQSMR, queue);
 
 	statistics_add(nic, IXGBE_AT(QPRC, set), frames);
-	statistics_add64(nic, IXGBE_AT(QBRC_L, set), IXGBE_AT(QBRC_H, set), bytes);
+	add64(nic, IXGBE_AT(QBRC_L, set), IXGBE_AT(QBRC_H, set), bytes);
 	statistics_add(nic, IXGBE_RXDGPC, frames);
-	statistics_add64(nic, IXGBE_RXDGBCL, IXGBE_RXDGBCH, bytes);
+	add64(nic, IXGBE_RXDGBCL, IXGBE_RXDGBCH, bytes);
 }
 
 void statistics_rx_queue_drop(struct nic *nic, uint32_t queue, uint32_t frames, uint32_t bytes)
 {
 	statistics_add(nic, IXGBE_AT(QPRDC, queue_set(nic, IXGBE_RQSMR, queue)), frames);
 	statistics_add(nic, IXGBE_RXDDPC, frames);
-	statistics_add64(nic, IXGBE_RXDDBCL, IXGBE_RXDDBCH, bytes);
+	add64(nic, IXGBE_RXDDBCL, IXGBE_RXDDBCH, bytes);
 }
 
 void statistics_tx_queue(struct nic *nic, uint32_t queue, uint32_t bytes)
@@ -107,7 +108,7 @@ void statistics_tx_queue(struct nic *nic, uint32_t queue, uint32_t bytes)
 	uint32_t set = queue_set(nic, IXGBE_TQSM, queue);
 
 	statistics_add(nic, IXGBE_AT(QPTC, set), 1);
-	statistics_add64(nic, IXGBE_AT(QBTC_L, set), IXGBE_AT(QBTC_H, set), bytes);
+	add64(nic, IXGBE_AT(QBTC_L, set), IXGBE_AT(QBTC_H, set), bytes);
 	statistics_add(nic, IXGBE_TXDGPC, 1);
-	statistics_add64(nic, IXGBE_TXDGBCL, IXGBE_TXDGBCH, bytes);
+	add64(nic, IXGBE_TXDGBCL, IXGBE_TXDGBCH, bytes);
 }

@@ -9,8 +9,6 @@
 
 /* Adds to a statistics register; it sticks at its maximum. */
 void statistics_add(struct nic *nic, uint32_t offset, uint32_t amount);
-/* The same of the 64-bit octet counters, a low and a high register. */
-void statistics_add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount);
 
 enum statistics_cast { CAST_UNI, CAST_MULTI, CAST_BROAD };
 enum statistics_cast statistics_cast(const uint8_t *destination);

@@ -62,11 +62,6 @@ void violation(struct nic *nic, enum nic_violation rule, const char *format, ...
 		    rules[rule].section, rules[rule].text, detail);
 }
 
-uint64_t violation_count(const struct nic *nic, enum nic_violation rule)
-{
-	return nic->violations->rule[rule].count;
-}
-
 uint64_t violation_total(const struct nic *nic)
 {
 	return nic->violations->total;

@@ -61,7 +61,6 @@ enum nic_violation {
 /* Counts, and logs the first few of each kind with the details. */
 void violation(struct nic *nic, enum nic_violation rule, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-uint64_t violation_count(const struct nic *nic, enum nic_violation rule);
 uint64_t violation_total(const struct nic *nic);
 
 /* What control.c shows of a rule. `first`: the details of its first cases, NULL after the last. */

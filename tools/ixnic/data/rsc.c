@@ -147,6 +147,77 @@ static bool queue_fits(const struct nic *nic, const struct receive_packet *packe
 		packet->split == packet->rsc.at.header);
 }
 
+/* ---- Write-back (section 7.1.6.2) ---- */
+
+static void write_desc(const struct rsc_context *c, uint32_t i, union ixgbe_desc *slot)
+{
+	const struct rsc_desc *desc = &c->desc[i];
+	union ixgbe_desc done = c->done;
+	bool last = i + 1 == c->tail.descs;
+
+	if (c->split && i == 0)
+		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_HDR_LEN, c->split) | IXGBE_RXD_SPH;
+	if (c->packets > 1)
+		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_RSC_COUNT, 1 + desc->begin);
+	if (last) {
+		done.dword[2] |= IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
+		done.dword[3] |= desc->bytes;
+	} else {
+		done.dword[2] = IXGBE_RXD_STAT_DD;
+		if (c->packets > 1)
+			done.dword[2] |= IXGBE_FIELD_PREP(IXGBE_RXD_STAT_NEXTP, desc[1].index);
+		done.dword[3] = desc->bytes;
+	}
+	descriptor_store(slot, &done);
+}
+
+static bool write_back(struct nic *nic, struct rsc_context *c)
+{
+	struct receive_ring ring = receive_ring_of(nic, c->queue);
+
+	if (c->packets > 1) {
+		rsc_merge_finish(&c->large);
+		if (memory_write(nic, c->header_iova, c->large.header, c->large.at.header) < 0)
+			return false;
+	}
+	for (uint32_t i = 0; i < c->tail.descs; i++) {
+		union ixgbe_desc *slot = descriptor_at(nic, ring.base, c->desc[i].index);
+
+		if (!slot)
+			return false;
+		write_desc(c, i, slot);
+	}
+	return true;
+}
+
+static void forget(struct data *dp, struct rsc_context *c)
+{
+	uint32_t i = 0;
+
+	while (dp->rsc[i] != c)
+		i++;
+	dp->rsc_open--;
+	memmove(&dp->rsc[i], &dp->rsc[i + 1], (dp->rsc_open - i) * sizeof(dp->rsc[0]));
+	dp->rsc[dp->rsc_open] = c;
+}
+
+static void close_one(struct nic *nic, struct rsc_context *c)
+{
+	forget(nic->data, c);
+	bit_set(nic->data->rx_interrupts, c->queue);
+	if (!write_back(nic, c)) {
+		count_add(nic, COUNTER_rx_drop_dma, c->packets);
+		statistics_rx_queue_drop(nic, c->queue, c->packets, c->bytes);
+		return;
+	}
+	count_add(nic, COUNTER_rx_delivered, c->packets);
+	statistics_rx_queue(nic, c->queue, c->packets, c->bytes);
+	if (c->packets > 1) {
+		count(nic, COUNTER_rx_large);
+		count_add(nic, COUNTER_rx_coalesced, c->packets);
+	}
+}
+
 /* ---- Into the buffers ---- */
 
 /* The ring's next descriptor becomes its last one. False: the descriptor is not there. */
@@ -253,7 +324,7 @@ static bool open_new(struct nic *nic, const struct receive_packet *packet, const
 	union ixgbe_desc given;
 
 	if (dp->rsc_open == RSC_CONTEXTS)
-		rsc_close(nic, dp->rsc[0]);
+		close_one(nic, dp->rsc[0]);
 	c = dp->rsc[dp->rsc_open];
 	*c = (struct rsc_context){.queue = packet->queue, .split = split ? head : 0};
 	if (!has_room(nic, c, &ring, packet->len - c->split) || !take_desc(nic, c, &ring, &given))
@@ -294,7 +365,7 @@ bool rsc_take(struct nic *nic, const struct receive_packet *packet)
 
 	if (!packet->rsc.candidate || !queue_fits(nic, packet)) {
 		if (c)
-			rsc_close(nic, c);
+			close_one(nic, c);
 		return false;
 	}
 	receive_ring_read(&from, header, packet->rsc.at.header);
@@ -302,7 +373,7 @@ bool rsc_take(struct nic *nic, const struct receive_packet *packet)
 		bool joined = join(nic, c, packet, header, &from);
 
 		if (!joined || packet->rsc.push)
-			rsc_close(nic, c);
+			close_one(nic, c);
 		if (joined)
 			return true;
 		from = (struct receive_reader){.packet = packet};
@@ -311,81 +382,10 @@ bool rsc_take(struct nic *nic, const struct receive_packet *packet)
 	return !packet->rsc.push && open_new(nic, packet, header, &from);
 }
 
-/* ---- Write-back (section 7.1.6.2) ---- */
-
-static void write_desc(const struct rsc_context *c, uint32_t i, union ixgbe_desc *slot)
-{
-	const struct rsc_desc *desc = &c->desc[i];
-	union ixgbe_desc done = c->done;
-	bool last = i + 1 == c->tail.descs;
-
-	if (c->split && i == 0)
-		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_HDR_LEN, c->split) | IXGBE_RXD_SPH;
-	if (c->packets > 1)
-		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_RSC_COUNT, 1 + desc->begin);
-	if (last) {
-		done.dword[2] |= IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
-		done.dword[3] |= desc->bytes;
-	} else {
-		done.dword[2] = IXGBE_RXD_STAT_DD;
-		if (c->packets > 1)
-			done.dword[2] |= IXGBE_FIELD_PREP(IXGBE_RXD_STAT_NEXTP, desc[1].index);
-		done.dword[3] = desc->bytes;
-	}
-	descriptor_store(slot, &done);
-}
-
-static bool write_back(struct nic *nic, struct rsc_context *c)
-{
-	struct receive_ring ring = receive_ring_of(nic, c->queue);
-
-	if (c->packets > 1) {
-		rsc_merge_finish(&c->large);
-		if (memory_write(nic, c->header_iova, c->large.header, c->large.at.header) < 0)
-			return false;
-	}
-	for (uint32_t i = 0; i < c->tail.descs; i++) {
-		union ixgbe_desc *slot = descriptor_at(nic, ring.base, c->desc[i].index);
-
-		if (!slot)
-			return false;
-		write_desc(c, i, slot);
-	}
-	return true;
-}
-
-static void forget(struct data *dp, struct rsc_context *c)
-{
-	uint32_t i = 0;
-
-	while (dp->rsc[i] != c)
-		i++;
-	dp->rsc_open--;
-	memmove(&dp->rsc[i], &dp->rsc[i + 1], (dp->rsc_open - i) * sizeof(dp->rsc[0]));
-	dp->rsc[dp->rsc_open] = c;
-}
-
-void rsc_close(struct nic *nic, struct rsc_context *c)
-{
-	forget(nic->data, c);
-	bit_set(nic->data->rx_interrupts, c->queue);
-	if (!write_back(nic, c)) {
-		count_add(nic, COUNTER_rx_drop_dma, c->packets);
-		statistics_rx_queue_drop(nic, c->queue, c->packets, c->bytes);
-		return;
-	}
-	count_add(nic, COUNTER_rx_delivered, c->packets);
-	statistics_rx_queue(nic, c->queue, c->packets, c->bytes);
-	if (c->packets > 1) {
-		count(nic, COUNTER_rx_large);
-		count_add(nic, COUNTER_rx_coalesced, c->packets);
-	}
-}
-
 void rsc_close_all(struct nic *nic)
 {
 	while (nic->data->rsc_open > 0)
-		rsc_close(nic, nic->data->rsc[0]);
+		close_one(nic, nic->data->rsc[0]);
 }
 
 void rsc_reset(struct nic *nic)

@@ -41,7 +41,6 @@ void rsc_classify(const struct nic *nic, const struct frame *frame, const struct
 /* Whether the frame, which is TCP over IPv4, is now part of a large receive; else it is the
  * caller's, and the flow has none open. */
 bool rsc_take(struct nic *nic, const struct receive_packet *packet);
-void rsc_close(struct nic *nic, struct rsc_context *context);
 void rsc_close_all(struct nic *nic);
 /* Reports what is wrong with the settings of a queue that is about to be enabled. */
 void rsc_check_queue(struct nic *nic, uint32_t queue);
