@@ -2,10 +2,10 @@
 /*
  * The event loop: file descriptors, a few one-shot deadlines, and one work hook.
  *
- * A turn waits (not at all while the work hook says there is more), calls the
- * functions of the descriptors that are ready, then those of the deadlines that have
- * passed, then the work hook once. So a doorbell that arrived as an event is served in the same
- * turn, and a busy data path never starves the client's messages.
+ * A turn waits (not at all while the work hook says there is more), calls the functions of the
+ * descriptors that are ready, then those of the deadlines that have passed, then the work hook
+ * once. A doorbell that arrived as an event is served in the same turn, and a busy data path never
+ * starves the client's messages.
  *
  * A source that is removed during a turn may still have an event in this turn's
  * batch; it is freed when the turn is over.

@@ -42,7 +42,7 @@
 struct frame;
 struct nic;
 
-/* What the far end of the cable does for the NIC, handed to phy_connect() by wire.c. */
+/* The way to the far end of the cable, which wire.c hands to phy_connect(). */
 struct connector {
 	/* Hands up to `budget` frames to receive_frame(). True: the budget ended before the frames
 	 * did.
@@ -52,7 +52,7 @@ struct connector {
 	 * and counted. The frame's body stays as it is until flush(). */
 	int (*send)(struct nic *nic, const struct frame *frame);
 	void (*flush)(struct nic *nic);
-	void (*turn_end)(struct nic *nic); /* flush, and whatever is done once for many frames */
+	void (*turn_end)(struct nic *nic);         /* flush, also of the capture */
 	void (*carrier)(struct nic *nic, bool up); /* this end's laser is on, the cable plugged */
 };
 

@@ -33,23 +33,23 @@ void config_space_reset(struct config_space *config);
 void config_space_read(const struct config_space *config, uint32_t offset, uint8_t *data,
 		       uint32_t len);
 
-/* What a write asks for; the caller does it. */
+/* Returned by a write that asks for a reset, which is the caller's to do. */
 enum { CONFIG_FLR = 1u << 0 };
 uint32_t config_space_write(struct config_space *config, uint32_t offset, const uint8_t *data,
 			    uint32_t len);
 
 /*
- * What the bus answered to a read of this function's (9.3.3; PCI Express Base
- * Specification, 6.2.3): a completion with Unsupported Request is the requester's Received Master
- * Abort and nothing else, the error being the completer's to report; none at all in time is an
- * error of the requester's, not fatal by default.
+ * The outcome of a read by this function (9.3.3; PCI Express Base Specification, 6.2.3). After a
+ * completion with Unsupported Request the requester sets Received Master Abort and nothing else:
+ * the completer reports the error. No completion in time is an error of the requester's, not fatal
+ * by default.
  */
 void config_space_master_abort(struct config_space *config);
 void config_space_completion_timeout(struct config_space *config);
-/* As a reset leaves the errors in the PCI status. */
+/* Clears the errors in the PCI status. */
 void config_space_status_reset(struct config_space *config);
 
-/* What the rest of the function asks. */
+/* For the rest of the function. */
 bool config_space_bus_master(const struct config_space *config); /* and powered: in D0 */
 bool config_space_intx_disabled(const struct config_space *config);
 bool config_space_msix_masked(const struct config_space *config); /* the function's mask */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ACTIONS 3 /* what an eventfd is for: trigger, or to hear of masking and unmasking */
+#define ACTIONS 3 /* uses of an eventfd: trigger, or to hear of masking and unmasking */
 enum { ON_TRIGGER, ON_MASK, ON_UNMASK };
 
 struct vector {
@@ -58,8 +58,8 @@ uint32_t irqfd_flags(uint32_t index)
 	return index < VFIO_PCI_NUM_IRQS ? indices[index].flags : 0;
 }
 
-/* The counter of an eventfd that its owner filled to the brim would make us wait, and its
- * O_NONBLOCK is the owner's to choose: so ask first. It has then an interrupt to read already. */
+/* The client may clear O_NONBLOCK of its eventfd and fill the counter: a write would wait then.
+ * poll() tells, and nothing is lost without the write: an interrupt is there to be read. */
 static void signal_fd(int fd)
 {
 	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
@@ -104,7 +104,7 @@ static void fire(struct irqfd *irqfd, uint32_t i)
 	if (v->pending)
 		return;
 	if (i == INTX)
-		v->masked = true; /* automasked: until the client says it has handled it */
+		v->masked = true; /* automasked until the client unmasks it */
 	signal_fd(v->fd[ON_TRIGGER]);
 }
 
@@ -128,7 +128,7 @@ static void mask_set(struct irqfd *irqfd, uint32_t i, bool masked)
 		fire_pending(irqfd, i);
 }
 
-/* `fd` passes to the vector; -1 takes back what it has. */
+/* `fd` passes to the vector, and the vector's old one is closed; -1: none. */
 static void fd_set_action(struct irqfd *irqfd, uint32_t i, int action, int fd)
 {
 	struct vector *v = &irqfd->vector[i];

@@ -3,11 +3,11 @@
  * The NIC's interrupts, as they reach the client: an eventfd for each INTx, MSI or MSI-X vector,
  * the MSI-X table and pending bits of BAR 4, and masking.
  *
- * A vector has one mask, reached in three ways that all mean the same: its bit in the MSI-X
- * table, SET_IRQS with MASK and UNMASK, and getting an eventfd, which unmasks it. The last is
- * what the kernel's VFIO does, and needed: a client such as QEMU keeps the table for itself and
- * never writes ours, whose vectors a reset masks. What fires while masked is pending, and comes
- * when the mask is lifted.
+ * A vector has one mask. Its bit in the MSI-X table sets and clears the mask, so does SET_IRQS with
+ * MASK and UNMASK, and an eventfd for the vector clears it, as in the kernel's VFIO. Without the
+ * last rule nothing would arrive: all vectors are masked at power-on, and QEMU keeps the table for
+ * itself and never writes ours. A vector that fires while masked is pending, and is delivered when
+ * the mask is cleared.
  */
 #pragma once
 

@@ -6,18 +6,19 @@
  * guest with an IOMMU maps page by page, thousands of pages of one file: so a file is mapped into
  * this process once, whole, and counted; a mapping is a place in it.
  *
- * A client may cut a file short after it was mapped; touching what is gone raises SIGBUS. The
+ * A client may cut a file short after it was mapped; touching the lost pages raises SIGBUS. The
  * handler puts anonymous zeroed memory there, notes the file as torn and lets the access go on: the
  * server hears of it through an eventfd and drops the client. A file sealed against shrinking
  * cannot do that, but not every client seals.
  *
- * What is not mapped so is not asked for by message, although the protocol could: the data path
+ * Memory without a file is not asked for by message, although the protocol could: the data path
  * would have to stop at any descriptor and wait for the client. Nothing is lost by it. A client
- * sends the descriptor of all memory it can share, and with an IOMMU every page that the driver
- * mapped, so what is left would be refused; here that is the driver's fault, by name (DMA_FAULT).
+ * sends the file of all memory it can share, and with an IOMMU of every page that the driver
+ * mapped: the client would refuse the rest. Here an access to the rest breaks the rule DMA_FAULT.
  *
- * Memory is what can be sealed: memfds, files of tmpfs, huge pages. A file of another file system
- * may be one that the client itself serves (FUSE), and every touch of it would wait for the client.
+ * Memory is a file that can be sealed: a memfd, of tmpfs, of huge pages. A file of another file
+ * system may be one that the client itself serves (FUSE), and every touch of it would wait for the
+ * client.
  */
 #include "memory.h"
 
@@ -127,7 +128,7 @@ static void file_put(struct memory *memory, struct file *file)
 	memory->file_count--;
 }
 
-/* Maps what has been added to the file since. Its mappings are offsets, so it may move. */
+/* Maps a file anew that has grown. It may move: mappings have offsets, not addresses. */
 static int file_grow(struct file *file, int fd, size_t size)
 {
 	void *base;
@@ -350,7 +351,7 @@ void memory_unmap_all(struct memory *memory)
 	for (size_t i = 0; i < memory->count; i++)
 		file_put(memory, memory->mapping[i].file);
 	memory->count = 0;
-	/* What the gone files said no longer counts. */
+	/* The event of a file that is gone no longer counts. */
 	(void)memory_torn(memory);
 }
 

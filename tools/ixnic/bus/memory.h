@@ -36,7 +36,7 @@ enum { MEMORY_READABLE = 1u << 0, MEMORY_WRITABLE = 1u << 1 };
 /*
  * The device may reach `size` bytes at `iova`, which are `fd` from `offset` on. The descriptor
  * stays the caller's: the table maps a file once, however many mappings lie in it. fd -1 is memory
- * that the client cannot share: known, and every access to it is a fault.
+ * that the client cannot share: every access to it is a fault.
  * Errors: -EINVAL (no access, size 0, ranges that wrap, not of whole pages, or outside the file),
  * -EEXIST (overlaps a mapping), -ENOTSUP (not memory: no memfd, shared memory or huge pages),
  * -ENOSPC (too many mappings or files), -EACCES, -ENOMEM.
@@ -52,10 +52,10 @@ void memory_unmap_all(struct memory *memory);
 /* Becomes readable when a file was cut short under its mappings. The device reads zeros
  * there then, and what it writes is lost; whoever watches this drops the client. */
 int memory_torn_fd(const struct memory *memory);
-/* Whether that is so since the last look, or since all was unmapped. */
+/* Whether a file was, since the last look or since all was unmapped. */
 bool memory_torn(struct memory *memory);
 
-/* Called when a read of the data path is refused: server.c notes it in the PCI status. */
+/* `refused` is called when a read of the data path is: server.c notes it in the PCI status. */
 void memory_refused_set(struct memory *memory, void (*refused)(void *ctx), void *ctx);
 
 /* Whether the function may master the bus (Command register, bit 2); off at first. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chip: the register file and what stands behind the registers that are no rings.
+ * chip: the register file, and the units behind all registers but those of rings and filters.
  *
  * Each part owns its state, which it keeps in struct nic, and the hooks of its registers. nic.c
  * makes the parts and hands their hooks to the register file.
@@ -9,7 +9,7 @@
  *
  *     phy.c           the link: laser, light, AUTOC, LINKS
  *     spi.c           the EEPROM's own pins, in EEC
- *     regfile.c       what a read and a write of a register do
+ *     regfile.c       reads and writes of registers, by the table
  *     paths.c         the switches of the receive and transmit paths
  *       |
  *     interrupt.c     causes, masks, vectors, EITR, the TCP timer
@@ -25,10 +25,9 @@
 
 /* ---- regfile.c: nic->regfile is how the hooks are found ---- */
 
-/* What an access does besides loading and storing. `index` is that of the register in its row.
- * read: called before the load, may update the stored value; what is returned is
- * what the driver sees. write: called after the access class was applied; `old` is
- * the stored value before. Either may be NULL. */
+/* The side effects of an access. `index` is that of the register in its row. read: gets the stored
+ * value, may change it, and returns the value that the driver sees. write: comes after the access
+ * class was applied; `old` is the stored value from before. Either may be NULL. */
 struct reg_hook {
 	uint32_t offset; /* of index 0: IXGBE_<NAME> */
 	uint32_t (*read)(struct nic *nic, uint32_t index, uint32_t value);

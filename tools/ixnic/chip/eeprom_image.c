@@ -6,8 +6,8 @@
  * The image is that of an SFP+ adapter with one port: 1024 words, of which the first 64 are
  * fixed and point to sections. A section begins with its length. The checksum
  * covers words 0 to 0x3e and the sections of the pointers 0x03 to 0x0e; it makes the sum
- * 0xbaba. Reads and writes take no time. FWSM says that firmware is well, for drivers
- * complain if it does not; nobody runs it, so its semaphores are always free.
+ * 0xbaba. Reads and writes take no time. There is no firmware: its semaphores are always free.
+ * FWSM says all the same that firmware is well, or drivers complain.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -50,8 +50,8 @@ static const struct {
 	{0x38, 0x0000},  /* control word 3 */
 };
 
-/* Firmware: nobody runs it, but drivers ask for its version, here 7, and whether it
- * manages the link: no. The section has no checksum. */
+/* Firmware: there is none, but drivers ask for its version, here 7, and whether it manages the
+ * link: no. The section has no checksum. */
 static const uint16_t firmware[] = {NOTHING, NOTHING, NOTHING, 0 /* patch */, NOTHING, NOTHING};
 static const uint16_t firmware_patch[] = {0, 0, 0, 0, 0, 0, 7};
 
@@ -63,7 +63,7 @@ static const uint16_t pcie_config[] = {0x0000, 0x10fb, 0x0000};
 static const uint16_t mac_config[] = {0x6004, 0x0000, 0x0000, 0xc09c, 0x000a, 0x0000, 0x0000};
 static const uint16_t csr_config[] = {0x0100, 0x0504, 0x0200}; /* LEDCTL: value, offset */
 
-/* What CORECTL is written for a module: the module's words, then the end. */
+/* Words for CORECTL that initialize a module, then the end. */
 static const uint16_t phy_init[] = {0x0144, 0x0245, NOTHING};
 
 static uint16_t section(struct eeprom_image *eeprom, const uint16_t *words, uint16_t count)

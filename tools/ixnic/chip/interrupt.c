@@ -15,10 +15,10 @@
  * unmasking raises it, and when the driver cleared some of the causes but not all. EITR
  * then may hold the message back; a level that falls meanwhile takes the message with it.
  *
- * EITR (7.3.2.1) counts down from a message on; the next one goes when it is at 0. A new interval
- * is that of the next message: with CNT_WDIS, as drivers write it while they adapt, the counter
- * goes on from where it is. No interval means no moderation, whatever the counter was, and with
- * GPIE.EIMEN the causes that software sets in EICS do not wait.
+ * EITR (7.3.2.1) counts down from a message on; the next message goes when the counter is at 0. A
+ * new interval begins with the next message: with CNT_WDIS, which drivers set when they adapt the
+ * interval, the counter goes on from where it is. An interval of 0 means no moderation, whatever
+ * the counter was. With GPIE.EIMEN the causes that software sets in EICS do not wait.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,7 +30,7 @@
 #define QUEUE_BITS  0x0000ffffu
 #define OTHER_BITS  0x3fff0000u /* by IVAR_MISC.OTHER */
 #define TIMER_BIT   IXGBE_EICR_TCP_TIMER
-#define OCD_BITS    0x3fff0000u /* what a read clears with GPIE.OCD */
+#define OCD_BITS    0x3fff0000u /* a read clears these alone with GPIE.OCD */
 #define ITR_UNIT_NS 2000u       /* at 10 Gb/s and 1 Gb/s */
 #define MS_NS       1000000u
 
@@ -130,7 +130,7 @@ static bool level(const struct nic *nic, uint32_t vector)
 }
 
 /* Automatic clear and mask, when the message of an MSI-X vector goes out (7.3.1.3 ff.). Causes of
- * vectors above 15 show in no register, so they always clear themselves. */
+ * vectors above 15 show in no register: they always clear themselves. */
 static void auto_clear_and_mask(struct nic *nic, uint32_t vector)
 {
 	struct interrupt *interrupt = nic->interrupt;
@@ -157,7 +157,7 @@ static uint64_t interval_ns(const struct nic *nic, uint32_t vector)
 	return (uint64_t)IXGBE_FIELD_GET(IXGBE_EITR_ITR_INTERVAL, itr) * ITR_UNIT_NS;
 }
 
-/* Sends what is due and may go, and sets the timer for the rest. */
+/* Sends the due messages that EITR lets go, and sets the timer for the others. */
 static void fire(struct nic *nic)
 {
 	struct interrupt *interrupt = nic->interrupt;
@@ -216,7 +216,7 @@ static void evaluate(struct nic *nic, uint64_t queues, uint32_t misc)
 	fire(nic);
 }
 
-/* Causes newly pending; what was pending already has had its message, or is masked. */
+/* Causes become pending. Those that were have had their message, or are masked. */
 static void raise_causes(struct nic *nic, uint64_t queues, uint32_t misc)
 {
 	queues &= ~nic->interrupt->pending;
@@ -292,7 +292,7 @@ static void clear(struct nic *nic, uint32_t bits)
 	nic->interrupt->pending &= ~queues;
 	reg_set(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) & ~misc);
 	mirror(nic);
-	evaluate(nic, queues, misc); /* what is left on the same vectors */
+	evaluate(nic, queues, misc); /* other causes of the same vectors */
 }
 
 /* Without GPIE.EIAME, an access to EICR masks what EIAM says. */

@@ -13,7 +13,7 @@ void interrupt_free(struct nic *nic);
 void interrupt_raise(struct nic *nic, uint32_t eicr_bits);
 void interrupt_raise_rx(struct nic *nic, uint32_t queue); /* by IVAR */
 void interrupt_raise_tx(struct nic *nic, uint32_t queue);
-/* Called by irq.c to deliver an MSI-X message; server.c sets it (an eventfd write). */
+/* Delivers a vector's message; irqfd_deliver(), which writes an eventfd, is one. */
 typedef void (*interrupt_deliver_fn)(void *ctx, uint32_t vector);
 void interrupt_deliver_set(struct nic *nic, interrupt_deliver_fn deliver, void *ctx);
 /* Sets causes in PICAUSE; those that PIENA lets through raise EICR's (sections 8.2.3.4.14, 15). */

@@ -65,7 +65,7 @@ static void put_sum(uint8_t *page, uint32_t from, uint32_t at)
 		page[at] = (uint8_t)(page[at] + page[i]);
 }
 
-/* SFF-8472 table 4-1: what the module is. */
+/* The identity (SFF-8472 table 4-1). */
 static void identity_make(uint8_t *page, const uint8_t mac[6])
 {
 	static const char hex[] = "0123456789ABCDEF";

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a start-up switches and polls around the rings, and the order the datasheet wants: the
- * security blocks that stop a path (sections 4.6.7 and 8.2.3.12), and the units' sizes and modes.
+ * The switches of the receive and transmit paths, and the order that the datasheet wants for them.
  *
- * Stopping takes no time, so a path is ready as soon as it is asked to stop.
+ * A driver that enables reception stops the receive path first by the security block
+ * (SECRXCTRL.RX_DIS) and waits until that is empty (sections 4.6.7 and 8.2.3.12). Here the block is
+ * empty as soon as it is stopped.
  */
 #include "chip.h"
 #include "violations.h"

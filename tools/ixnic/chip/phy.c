@@ -10,8 +10,8 @@
  *
  * The link goes down at once and comes up after a while, as receivers do. AUTOC.Restart_AN takes
  * it down and begins anew. The modes of AUTOC.LMS that negotiate over a backplane find no
- * partner on an optic; ANLP1 shows their state machine running, which is what drivers look at to
- * know that a pipeline reset took.
+ * partner on an optic; ANLP1 shows their state machine running: drivers look there for the end of a
+ * pipeline reset.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@
 #define AN_STATE_SEARCHING 1u
 
 struct phy {
-	bool emitted; /* what the connector was told last */
+	bool emitted; /* as the connector was told last */
 	bool up;
 	bool training;
 	bool was_down; /* since LINKS was read last: LINK_STATUS latches low */
@@ -208,7 +208,7 @@ static uint32_t links_read(struct nic *nic, uint32_t index, uint32_t value)
 	return value;
 }
 
-/* Pins that are inputs show the board: SDP2 is high, a module sits in the cage. */
+/* Pins that are inputs show the board. SDP2 is high: a module sits in the cage. */
 static uint32_t esdp_read(struct nic *nic, uint32_t index, uint32_t value)
 {
 	(void)nic;

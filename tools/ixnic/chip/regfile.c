@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The register file: what a read and a write do, driven by the table of ixgbe/tables/regs.h.
+ * The register file: reads and writes, driven by the table of ixgbe/tables/regs.h.
  *
  * The access class and the writable mask of the row are applied first, then the hooks
  * of the parts. Aliases are stored at the row's own offset. Several parts may hook one
@@ -28,8 +28,8 @@ struct regfile {
 	uint8_t first[IXGBE_REGISTER_ROWS]; /* hook of each row, in `joined`; 0: none */
 };
 
-/* Bits in no writable mask that a driver may write as one all the same: those that act and read
- * back as zero, and inputs that come along when a driver writes back what it read. */
+/* Bits outside the writable mask that a driver may write as one all the same: bits that act and
+ * read back as zero, and inputs, which a driver writes back as it read them. */
 static const struct {
 	enum ixgbe_reg_row row;
 	uint32_t bits;
@@ -56,8 +56,8 @@ static const struct {
 	{IXGBE_ROW_DTXMXSZRQ, ~IXGBE_DTXMXSZRQ_MAX_BYTES}, /* has a rule of its own */
 };
 
-/* What the software and firmware semaphores and the manageability filters live through
- * (section 4.2.3): resets of the driver's own doing. */
+/* The software and firmware semaphores and the manageability filters live through the resets of the
+ * driver's own doing (section 4.2.3). */
 static const enum ixgbe_reg_row lasting[] = {
 	IXGBE_ROW_SWSM, IXGBE_ROW_SW_FW_SYNC, IXGBE_ROW_MAVTV, IXGBE_ROW_MFUTP,
 	IXGBE_ROW_METF, IXGBE_ROW_MANC,       IXGBE_ROW_MFVAL, IXGBE_ROW_MANC2H,
@@ -128,7 +128,7 @@ uint32_t regfile_read(struct nic *nic, uint32_t offset)
 		if (file->joined[h].hook->read)
 			value = file->joined[h].hook->read(nic, index, value);
 	}
-	/* What of EICR (RCW1C) a read clears depends on the interrupt mode: irq.c does it. */
+	/* Which bits of EICR (RCW1C) a read clears depends on the mode: interrupt.c clears them. */
 	if (r->access == IXGBE_REG_RC)
 		reg_set(nic, at, 0);
 	return value;

@@ -24,7 +24,7 @@ enum { WRITE = 2, READ = 3, WRDI = 4, RDSR = 5, WREN = 6 };
 
 struct spi {
 	uint32_t bits;  /* clocks since the memory was selected */
-	uint32_t shift; /* what came in */
+	uint32_t shift; /* bits that came in */
 	uint8_t opcode;
 	uint8_t out; /* the byte that goes out */
 	uint32_t address;
@@ -74,7 +74,7 @@ static void byte_in(struct nic *nic, struct spi *spi)
 	}
 }
 
-/* Before the first bit of a byte goes out: which one it is. */
+/* Before the first bit of a byte goes out: fetches the byte. */
 static void byte_out(const struct nic *nic, struct spi *spi)
 {
 	if (spi->opcode != READ || spi->bits < 24)

@@ -2,9 +2,9 @@
 /*
  * The rules of the datasheet that the driver broke.
  *
- * Every case is counted. The first few of each rule are kept and logged with their
- * details: enough to find the cause, and a driver that breaks a rule a million times
- * a second costs one addition each.
+ * Every case is counted. The first few of each rule are kept and logged with their details, which
+ * is enough to find the cause. After those a case costs one addition, even a million times a
+ * second.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -63,7 +63,7 @@ void violation(struct nic *nic, enum nic_violation rule, const char *format, ...
 	__attribute__((format(printf, 3, 4)));
 uint64_t violation_total(const struct nic *nic);
 
-/* What control.c shows of a rule. `first`: the details of its first cases, NULL after the last. */
+/* A rule and its cases. `first`: the details of the first few, NULL after the last. */
 #define NIC_VIOLATION_FIRST 4u
 struct violation_info {
 	const char *name, *section, *text;

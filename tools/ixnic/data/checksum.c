@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One's complement sums do not care about byte order (RFC 1071, 2B): words are added as they lie
- * in memory, and only the folded result is ever stored. Words of 32 bits are added
- * into 64-bit sums, which cannot overflow for any frame, and need no carry.
+ * in memory, and only the folded result is ever stored. Words of 32 bits are added to 64-bit sums,
+ * which no frame makes overflow: there is no carry to look at.
  */
 #include "checksum.h"
 
@@ -29,7 +29,7 @@ uint64_t csum_add(uint64_t sum, const void *data, size_t len)
 		d += y >> 32;
 	}
 	a += b + c + d;
-	/* What was passed in may be anything that came from here: it is folded once. */
+	/* `sum` may be as large as this function's results are: one fold makes room. */
 	sum = (sum & UINT32_MAX) + (sum >> 32) + a[0] + a[1];
 	for (uint32_t word; len >= sizeof(word); len -= sizeof(word), p += sizeof(word)) {
 		memcpy(&word, p, sizeof(word));

@@ -3,7 +3,7 @@
 #pragma once
 
 /* Everything counted that is not a register. In each direction frames in = frames out + drops
- * (+ what waits in the packet buffer). */
+ * (+ frames in the packet buffer). */
 #define NIC_COUNTERS(C)                                                                            \
 	C(rx_frames)    /* from the wire */                                                        \
 	C(rx_bytes)     /* of them, without CRC */                                                 \

@@ -77,9 +77,9 @@ bool data_work(struct nic *nic)
 	receive_drain(nic);
 	if (nic->connector)
 		more |= nic->connector->poll(nic, RX_FRAMES_TURN);
-	rsc_close_all(nic); /* before transmit: a driver that polls need not wait for that */
+	rsc_close_all(nic); /* before transmit: a driver that polls has them sooner */
 	more |= transmit_work(nic, TX_FRAMES_TURN);
-	rsc_close_all(nic); /* what was looped back */
+	rsc_close_all(nic); /* of frames that were looped back */
 	if (nic->connector)
 		nic->connector->turn_end(nic);
 	raise(nic, dp->rx_interrupts, interrupt_raise_rx);

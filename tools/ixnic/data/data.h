@@ -44,7 +44,7 @@
 struct data {
 	uint64_t counter[NIC_COUNTER_COUNT];
 
-	/* rx.c */
+	/* receive.c */
 	struct receive_queue rxq[NIC_QUEUES];
 	uint64_t rx_interrupts[NIC_QUEUES / 64];  /* queues to raise at the end of the turn */
 	uint32_t fifo_head, fifo_tail, fifo_used; /* bytes of fifo[] */
@@ -67,7 +67,7 @@ struct data {
 	bool fdir_on;
 	struct fdir *fdir;
 
-	/* tx.c */
+	/* transmit.c and transmit_prepare.c */
 	struct transmit_queue txq[NIC_QUEUES];
 	uint64_t tx_pending[NIC_QUEUES / 64]; /* queues whose tail moved */
 	uint64_t tx_done[NIC_QUEUES / 64];    /* queues with descriptors to write back */

@@ -13,19 +13,20 @@
  *
  * The tuples are those of section 7.1.2.7.15: VLAN tag, IP addresses, ports of TCP and UDP (those
  * of SCTP count as zero), two flexible bytes within the frame's first 64, pool, and type (IP
- * version, layer 4 protocol). The mask registers apply to all filters; what they mask is zero, in
- * the frame's tuples, and has to be zero in the filter.
+ * version, layer 4 protocol). The mask registers apply to all filters. Masked bits of a frame's
+ * tuples count as zero, and have to be zero in the filter.
  *
  * Hash. The datasheet lays the 42 bytes out as a string S of bits, and adds S, shifted, for each
- * bit that is set in the key repeated eleven times (7.1.2.7.15). That is linear, and what a bit of
- * S adds depends only on its place modulo 32, but at both ends of S, where VLAN, pool and type are.
- * So the rest is folded into 32 bits, and the hash is eight table lookups, both keys at once.
+ * bit that is set in the key repeated eleven times (7.1.2.7.15). That is linear. The share of a bit
+ * of S depends on its place modulo 32 alone, except at both ends of S, where VLAN, pool and type
+ * are. The middle of S is folded into 32 bits, and the hash is eight table lookups, for both keys
+ * at once.
  *
  * Memory. Filters share the packet buffer with the frames: PBALLOC takes 64, 128 or 256 KiB of it,
  * and reception has the rest. Here the filters have a memory of their own, allocated at the start
  * for the largest size; the limits are the datasheet's. A list may be as long as all filters
  * together (7.1.2.7.3), and a frame's walk along it ends there. FDIRCTRL.MAX_LENGTH limits nothing:
- * what is behind it is reported, and not dropped.
+ * a match behind it is reported, and not dropped.
  *
  * Commands (FDIRCMD) are done when the write returns. FDIRCTRL written with INIT_DONE clear, or
  * with another size or mode, and FDIRCMD.CLEARHT empty the table.
@@ -60,7 +61,7 @@ enum {
 	TYPE_IPV6 = 4,    /* above L4TYPE, in the last byte of S */
 };
 
-/* FDIRCMD: what a filter does, and what kind of flow it is for. */
+/* FDIRCMD: a filter's action, and the kind of flow that it is for. */
 #define ACTION                                                                                     \
 	(IXGBE_FDIRCMD_DROP | IXGBE_FDIRCMD_INT | IXGBE_FDIRCMD_QUEUE_EN | IXGBE_FDIRCMD_RX_QUEUE)
 #define KIND                                                                                       \
@@ -83,7 +84,7 @@ struct filter {
 
 struct fdir {
 	bool stale;            /* hash and ports are older than their registers */
-	uint32_t hash[8][256]; /* what a byte adds: bucket below, signature above */
+	uint32_t hash[8][256]; /* share of a byte: bucket below, signature above */
 	uint32_t tcp_ports;    /* bits of FDIRPORT that are compared */
 	uint32_t udp_ports;
 	uint32_t limit, free; /* filters */
@@ -101,12 +102,12 @@ struct fdir {
  * into which addresses, ports and flexible bytes are folded, pool, type. */
 static const uint8_t hash_bytes[8] = {0, 1, 2, 3, 4, 5, 40, 41};
 
-/* What bit n of S (0 is the last bit of the last byte) adds to the hash: with
+/* The share of bit n of S (0 is the last bit of the last byte) in the hash. With
  *
  *   Ext_S = S[14:0] | S[335:0] | S[335:321],  Ext_K[i] = K[(i + 1) % 32],
  *   Hash  = XOR over i = 0..350 of (Ext_K[i] ? Ext_S[15 + i:i] : 0)
  *
- * the places in Ext_S where it stands decide.
+ * the share follows from the one or two places of Ext_S where the bit stands.
  */
 static uint16_t hash_bit(uint32_t key, uint32_t n)
 {
@@ -339,7 +340,7 @@ static void command_remove(struct nic *nic, uint32_t bucket, uint32_t id)
 	free_show(nic);
 }
 
-/* What the query's registers say of a filter that was found (7.1.2.7.11). */
+/* The answer of a query that found a filter (7.1.2.7.11). */
 static void query_found(struct nic *nic, uint32_t number)
 {
 	const struct filter *filter = &nic->data->fdir->filter[number];
@@ -620,7 +621,7 @@ static uint32_t flow_received(const struct nic *nic, const struct parsed *packet
 				 (flow->kind & IXGBE_FDIRCMD_IPV6 ? TYPE_IPV6 : 0));
 }
 
-/* What the filter that a frame matched does (7.1.2.7.1 and 7.1.2.7.2). */
+/* The frame matched a filter: its action (7.1.2.7.1 and 7.1.2.7.2). */
 static void verdict_matched(const struct nic *nic, const struct filter *filter, uint32_t before,
 			    struct fdir_verdict *verdict)
 {
@@ -653,7 +654,7 @@ void fdir_lookup(struct nic *nic, const struct parsed *packet, const struct fram
 	uint16_t number;
 
 	*verdict = (struct fdir_verdict){0};
-	/* Not IP, or behind an IPv6 fragment header: it misses all filters. */
+	/* Frames without IP, and IPv6 fragments, miss all filters. */
 	if (packet->ip == PARSE_NO_IP || (packet->ip == PARSE_IPV6 && packet->fragment)) {
 		statistics_add(nic, IXGBE_FDIRMISS, 1);
 		return;

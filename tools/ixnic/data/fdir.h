@@ -24,7 +24,7 @@ void fdir_reset(struct nic *nic);
 /* Bytes of the packet buffer that the filters take away from reception (7.1.2.7.4). */
 uint32_t fdir_memory(const struct nic *nic);
 
-/* What a frame finds there. */
+/* The result of a lookup. */
 struct fdir_verdict {
 	uint32_t status; /* of the descriptor: FLM and FDIRErr */
 	uint32_t id;     /* flow director filter ID, for the descriptor's RSS hash field */
@@ -34,6 +34,6 @@ struct fdir_verdict {
 	uint32_t queue;
 };
 
-/* Looks a received frame up, and counts it. Only while data.fdir_on. */
+/* Looks up a received frame of that pool, and counts it. Only while nic->data->fdir_on. */
 void fdir_lookup(struct nic *nic, const struct parsed *packet, const struct frame *frame,
 		 uint32_t pool, struct fdir_verdict *verdict);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which frames are for us (sections 7.1.1.1, 7.1.1.2) and to which queue they go (7.1.2).
+ * The filters in front of the queues (sections 7.1.1.1, 7.1.1.2 and 7.1.2).
  *
  * A frame is accepted by an exact address, by the unicast or multicast hash tables, by a
  * promiscuous mode, or as broadcast; and then by its VLAN. Queues come from EtherType filters, then
  * the SYN and the five-tuple filters in the order that SYNQF gives them, then the flow director
- * (fdir.c), then RSS, traffic class and pool as MRQC says (7.1.2.1). Pools are those of a physical
- * function alone: every frame is the default pool's.
+ * (fdir.c), then RSS, traffic class and pool as MRQC says (7.1.2.1). There are no virtual
+ * functions: every frame is the default pool's.
  *
  * Tables that are searched for each frame are kept in a form that is quick to search, and
  * rebuilt at the next frame after a register behind them was written.
@@ -257,7 +257,7 @@ static bool syn_match(const struct nic *nic, const struct parsed *packet, const 
 	       packet->l4_protocol == IPPROTO_TCP && data[packet->l4 + TCP_FLAGS_AT] & TCP_SYN;
 }
 
-/* The queue by the SYN filter or the five-tuple filters, whichever goes before; -1: by neither. */
+/* The queue by the SYN filter or the five-tuple filters, in the order of SYNQFP; -1: by neither. */
 static int fixed_queue(const struct nic *nic, const struct parsed *packet, const uint8_t *data)
 {
 	uint32_t synqf = reg(nic, IXGBE_SYNQF);

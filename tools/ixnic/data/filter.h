@@ -12,7 +12,7 @@ extern const struct reg_hook filter_hooks[];
  */
 bool filter_accept(struct nic *nic, const uint8_t *destination, const struct parsed *packet,
 		   bool *inexact);
-/* Chooses the queue (7.1.2), and fills in what the descriptor says of it: packet and RSS type, flow
- * director status; what goes into the RSS hash's field in *hash. */
+/* Chooses the queue (7.1.2), and fills in the descriptor's packet type, RSS type and flow director
+ * status. *hash is for the descriptor's RSS hash field. */
 void filter_queue(struct nic *nic, const struct parsed *packet, const struct frame *frame,
 		  struct receive_packet *out, uint32_t *hash);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser knows what the hardware's does, no more: up to two VLAN tags, IPv4 with options, IPv6
- * with hop-by-hop, destination and routing headers, TCP, UDP and SCTP. It stops at anything else
- * and at everything that does not fit; what it found until then is reported. Nothing in a frame
- * is believed before it was compared with the bytes that are there.
+ * The parser knows the headers that the hardware's knows: up to two VLAN tags, IPv4 with options,
+ * IPv6 with hop-by-hop, destination and routing headers, TCP, UDP and SCTP. It stops at any other
+ * header and at one that does not fit, and reports those before it. No length in a frame is
+ * believed before it was compared with the bytes that are there.
  */
 #include "packet_parse.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the 82599's packet parser finds in a frame (sections 7.1.2 and 7.1.11). */
+/* The 82599's packet parser: where a frame's headers are (sections 7.1.2 and 7.1.11). */
 #pragma once
 
 #include <stdbool.h>
@@ -25,7 +25,7 @@ struct parsed {
 	uint32_t tag_at;  /* offset of the tag that is stripped */
 	uint32_t l3;      /* IP header */
 	uint32_t l4;      /* TCP, UDP or SCTP header */
-	uint32_t payload; /* behind the last header that was understood */
+	uint32_t payload; /* behind the last header that the parser knows */
 	uint32_t l4_len;  /* from l4 to the end of the IP packet */
 	uint32_t types;   /* IXGBE_RXD_TYPE_* */
 };

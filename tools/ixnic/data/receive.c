@@ -2,19 +2,16 @@
 /*
  * The receive side: from a frame on the wire to a descriptor written back.
  *
- *   receive_frame()  MAC checks ── address and VLAN filters ── queue ── checksums ─┐
- *                                                                            v
- *   ring <── rx_deliver() <── packet buffer, when the ring has no descriptors for it
- *        <── rsc.c <─┘         on queues that coalesce
+ *   frame ── MAC checks ── address and VLAN filters ── queue ── checksums ─┬─ ring
+ *                                                                          └─ packet buffer ── ring
  *
- * The packet buffer is a first-in first-out memory of RXPBSIZE bytes (section 7.1.3.2): a frame
+ * The packet buffer is a first-in first-out memory of RXPBSIZE bytes (section 7.1.3.2). A frame
  * whose queue has no descriptors waits in it and holds up those behind it, unless SRRCTL.DROP_EN is
- * set. In the normal case nothing waits, and a frame is copied once, from the wire's buffer to
- * the client's.
+ * set. Normally nothing waits, and a frame is copied once, from the wire's buffer to the client's.
+ * On a queue that coalesces, rsc.c may take the frame on its way to the ring.
  *
- * The rings are the client's memory: a descriptor is read once into a copy, its addresses are
- * only used through dma.c, and head and tail are taken modulo nothing: out of range means no
- * descriptors.
+ * The rings are the client's memory. A descriptor is read once into a copy, its addresses are only
+ * used through memory.c, and a head or tail outside the ring means that there are no descriptors.
  */
 #include "data.h"
 
@@ -83,7 +80,7 @@ static void rdh_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 
 static void rdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
-	/* A tail that stays where it is was not bumped: drivers write 0 while they set up. */
+	/* Drivers write a tail of 0 while they set up: a tail that stays is no offence. */
 	if (written != old && !nic->data->rxq[queue].enable_seen)
 		violation(nic, VIOLATION_RX_TAIL_EARLY, "RDT[%u] = %u", queue, written);
 	if (written != old && !memory_enabled(nic))
@@ -153,7 +150,7 @@ const struct reg_hook receive_hooks[] = {
 
 enum outcome { DELIVERED, DROPPED, WAITS };
 
-/* The legacy form of what is known of a frame (section 7.1.5). */
+/* A write-back in the form of a legacy descriptor (section 7.1.5). */
 static union ixgbe_desc done_legacy(const union ixgbe_desc *done, uint32_t status)
 {
 	uint32_t all = done->dword[2] | status;
@@ -231,7 +228,7 @@ static enum outcome drop(struct nic *nic, const struct receive_packet *packet,
 	return DROPPED;
 }
 
-/* Writes a packet to its ring, or says why not. */
+/* Writes a packet to its ring, drops it, or leaves it to wait. */
 static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *packet)
 {
 	uint32_t queue = packet->queue;
@@ -320,7 +317,7 @@ static bool fifo_put(struct nic *nic, const struct receive_packet *packet)
 	return true;
 }
 
-/* The oldest packet; NULL if none waits. */
+/* The oldest packet; NULL: none waits. */
 static struct receive_packet *fifo_first(struct data *dp)
 {
 	uint32_t to_end = RX_BUFFER_BYTES - dp->fifo_head;
@@ -386,7 +383,7 @@ static void rx_enqueue(struct nic *nic, const struct receive_packet *packet)
 	interrupt_raise(nic, IXGBE_EICR_RX_MISS);
 }
 
-/* ---- What the MAC and the checksum unit say of a frame ---- */
+/* ---- MAC and checksum unit ---- */
 
 /* Counts and refuses frames that are too short or too long, or whose 802.3 length is wrong. With
  * FCTRL.SBP they go on, marked. */

@@ -7,7 +7,7 @@
 #include "rsc_merge.h"
 #include "tools/ixnic/nic.h"
 
-/* What receive-side coalescing knows of a frame: nothing on a queue without it. */
+/* Filled by rsc.c, of frames to queues that coalesce. */
 struct rsc_frame {
 	bool tcp;       /* over IPv4: it closes the large receive of its flow, or joins it */
 	bool candidate; /* may be in one; the rest of its L3 and L4 is then known */
@@ -16,7 +16,7 @@ struct rsc_frame {
 	uint8_t flow[RSC_FLOW_BYTES];
 };
 
-/* A frame on its way to a ring, and what is known of it. */
+/* A frame on its way to a ring. */
 struct receive_packet {
 	struct slice part[4]; /* it, in order */
 	uint32_t parts;
@@ -44,8 +44,8 @@ struct receive_ring {
 };
 
 struct receive_ring receive_ring_of(const struct nic *nic, uint32_t queue);
-/* The descriptor at the ring's head, and one look at what the driver wrote there; NULL if there
- * is none. */
+/* The descriptor at the ring's head, and in *given a copy as the driver wrote it; NULL: no memory
+ * of ours is there. */
 union ixgbe_desc *receive_ring_slot(struct nic *nic, uint32_t queue,
 				    const struct receive_ring *ring, union ixgbe_desc *given);
 

@@ -3,17 +3,18 @@
  * Receive-side coalescing (section 7.11): segments of a TCP connection that follow each other
  * reach the driver as one frame, the large receive, with one header.
  *
- *   receive_frame() ── rsc_classify()   is it TCP over IPv4 on a queue with RSCEN, is it a
- * candidate rx_deliver() ── rsc_take() ─┬─ joins the open large receive of its flow: payload into
- * the │  room that its last buffer has, then into the ring's next ones ├─ or closes it, and opens a
- * new one: a frame like any other, but │  its descriptors are not written back yet └─ or is none of
- * ours: rx.c writes it back at once rsc_close_all()                header rewritten, descriptors
- * written back
+ *   rsc_classify()      is the frame TCP over IPv4 on a queue with RSCEN; is it a candidate
+ *   rsc_take() ─┬────── it joins the open large receive of its flow: payload into the room of the
+ *               │       last buffer, then into the ring's next ones
+ *               ├────── or closes that and opens a new one: written like any frame, but its
+ *               │       descriptors are not written back yet
+ *               └────── or is left to receive.c, which writes it back at once
+ *   rsc_close_all()     header rewritten, descriptors written back
  *
  * As in the hardware the payload goes to the driver's buffers when it comes, so descriptors of
- * several flows interleave; NEXTP leads from one of a large receive to the next. The header that is
- * merged is a copy of ours, never read back from the driver's memory, and what a descriptor said is
- * kept from when it was taken. A buffer that turns out not to be there costs the frame, never one
+ * several flows interleave; NEXTP leads from one of a large receive to the next. The header is
+ * merged in a copy of ours and never read back from the driver's memory; a descriptor's addresses
+ * are those that it had when it was taken. A buffer that is not there costs the frame, never one
  * that joined before.
  *
  * Candidates (7.11.1): TCP over IPv4 without IP options, fragments or padding, at most a time stamp
@@ -21,7 +22,7 @@
  * stripped, and the queue has advanced descriptors with buffers of 2 KiB or more and header
  * buffers longer than the header. A pure ACK is one only without RSCDBU.RSCACKDIS, NFS only with
  * both of RFCTL's NFS filters off. IPv6 is none: the 82599 coalesces TCP over IPv4 only, and
- * drivers mark a large receive so without looking.
+ * drivers take any large receive for IPv4.
  *
  * A large receive is closed (7.11.4, 7.11.6)
  *   - by a segment with PSH, which it still takes;
@@ -33,16 +34,16 @@
  *   - when a new flow needs its context: there are 32, the oldest goes;
  *   - before an interrupt.
  *
- * The last one is where the hardware's EITR comes in: it closes the large receives of a vector
- * when the interval is over, lets GPIE.RSC_DELAY pass for its writes, and raises the interrupt.
- * Here all are closed at the end of each turn of the data path, before any interrupt is raised.
- * That is no later than the hardware would: nothing waits for a following segment that may never
- * come, a driver that polls sees all, no timer is needed, and no large receive outlives the turn,
- * in which no register, ring or mapping changes. A turn has up to RX_FRAMES_TURN frames from the
- * wire, so there is something to join under load. Low-latency interrupts close them, too
- * (RDRXCTL.RSCLLIDIS); ixnic does not have their causes.
+ * The hardware closes the large receives of a vector when its EITR interval is over, lets
+ * GPIE.RSC_DELAY pass for its writes, and raises the interrupt. Here all are closed at the end of
+ * each turn of the data path, before any interrupt is raised. That is no later than the hardware:
+ * nothing waits for a segment that may never come, and a driver that polls sees all. No timer is
+ * needed, and no large receive outlives the turn, in which no register, ring or mapping changes. A
+ * turn has up to RX_FRAMES_TURN frames from the wire, so under load there is something to join.
+ * Low-latency interrupts close large receives, too (RDRXCTL.RSCLLIDIS); ixnic does not have their
+ * causes.
  *
- * One that took no second segment is written back as the plain frame that it is: RSCCNT 0.
+ * A large receive of one segment is written back as a plain frame: RSCCNT 0.
  */
 #include "data.h"
 
@@ -129,8 +130,8 @@ void rsc_classify(const struct nic *nic, const struct frame *frame, const struct
 	};
 }
 
-/* Whether the queue is set up for it, also if the packet waited: with a header that is split off,
- * it is all of it. */
+/* Whether the queue is set up for coalescing. A packet that waited may find other registers than
+ * rsc_classify() did. If the queue splits headers off, the split has to be behind all of them. */
 static bool queue_fits(const struct nic *nic, const struct receive_packet *packet)
 {
 	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, packet->queue);
@@ -220,7 +221,7 @@ static void close_one(struct nic *nic, struct rsc_context *c)
 
 /* ---- Into the buffers ---- */
 
-/* The ring's next descriptor becomes its last one. False: the descriptor is not there. */
+/* The large receive takes the ring's next descriptor. False: the descriptor is not there. */
 static bool take_desc(struct nic *nic, struct rsc_context *c, struct receive_ring *ring,
 		      union ixgbe_desc *given)
 {
@@ -233,8 +234,8 @@ static bool take_desc(struct nic *nic, struct rsc_context *c, struct receive_rin
 	return true;
 }
 
-/* The next `len` bytes of the reader behind what the large receive has; it takes descriptors as it
- * needs them. False: one of them, or its buffer, is not there. */
+/* Writes the reader's next `len` bytes behind the large receive's last one, and takes descriptors
+ * as needed. False: one of them, or its buffer, is not there. */
 static bool append(struct nic *nic, struct rsc_context *c, struct receive_ring *ring,
 		   struct receive_reader *from, uint32_t len)
 {
@@ -256,7 +257,7 @@ static bool append(struct nic *nic, struct rsc_context *c, struct receive_ring *
 	return true;
 }
 
-/* Whether so many bytes have room, in the descriptors that it may have and those the ring has. */
+/* Whether `len` more bytes have room: by the ring's descriptors, and by MAXDESC. */
 static bool has_room(const struct nic *nic, const struct rsc_context *c,
 		     const struct receive_ring *ring, uint32_t len)
 {
@@ -288,7 +289,7 @@ static bool join(struct nic *nic, struct rsc_context *c, const struct receive_pa
 	const struct rsc_tail before = c->tail;
 	struct rsc_desc *last = &c->desc[before.descs - 1];
 	const struct rsc_desc last_before = *last;
-	/* It begins where its first byte comes to lie. */
+	/* A segment begins in the buffer that has its first byte. */
 	struct rsc_desc *first = before.room > 0 || payload == 0 ? last : last + 1;
 
 	if (!may_join(nic, c, packet, header, payload) || !has_room(nic, c, &ring, payload) ||
@@ -308,8 +309,8 @@ static bool join(struct nic *nic, struct rsc_context *c, const struct receive_pa
 	return true;
 }
 
-/* The first segment: all of it, the header into a buffer of its own if the queue splits it off.
- * `from` is behind it. */
+/* Opens a large receive with its first segment, whose header goes into a buffer of its own if the
+ * queue splits it off. `from` is behind the header. */
 static bool open_new(struct nic *nic, const struct receive_packet *packet, const uint8_t *header,
 		     struct receive_reader *from)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The header of a large receive is the first segment's, with the last one's acknowledgement,
- * window, time stamp and PSH, and the length and checksums of the whole. Checksums are made without
- * another look at the payload: that of each segment was right, so what its header leaves to
- * 0xffff is its payload's sum.
+ * window, time stamp and PSH, and the length and checksums of the whole. The payload is not read
+ * again for the checksum: a segment with a right checksum adds up to 0xffff, so the payload's sum
+ * is 0xffff less the header's.
  */
 #include "rsc_merge.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Receive-side coalescing, the part without a NIC: which TCP segment may follow which, and the
- * headers of what comes of it (section 7.11). */
+ * header of the large receive (section 7.11). */
 #pragma once
 
 #include <stdbool.h>
@@ -19,8 +19,7 @@ struct rsc_layout {
 	uint16_t header; /* bytes of all headers */
 };
 
-/* A large receive as its headers tell it: those of the first segment, with what later ones changed.
- */
+/* A large receive's header: the first segment's, with the changes of later ones. */
 struct rsc_large {
 	uint8_t header[RSC_HEADER_MAX];
 	struct rsc_layout at;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hash XORs, for each bit set in the input, the 32 bits of the key that begin at that bit's
- * number. The contribution of a whole byte depends on its value and position alone, so one table
- * lookup does for it.
+ * number. The share of a byte depends on its value and position alone: one table lookup finds it.
  */
 #include "rss.h"
 

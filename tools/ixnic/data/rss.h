@@ -10,7 +10,7 @@
 #define RSS_KEY_BYTES   40u
 #define RSS_INPUT_BYTES 36u /* IPv6 addresses and two ports */
 
-/* What each value of each input byte adds to the hash, for one key. */
+/* The share in the hash of each value of each input byte, for one key. */
 struct rss_table {
 	uint32_t entry[RSS_INPUT_BYTES][256];
 };

@@ -2,16 +2,15 @@
 /*
  * The transmit side: from descriptors to frames on the wire.
  *
- *   ring ── tx_fetch() ── transmit_prepare() ─┬─ one frame: tag, checksums ──┬── wire, or
- * receive_frame() contexts, then the     the packet   └─ tso.c: many frames ─────────┘ buffers of a
- * packet    in one piece
+ *   ring ── fetch ── prepare ─┬─ one frame, with tag and checksums ──┬── wire
+ *                             └─ tso.c: many frames ─────────────────┴── receive_frame(), looped
  *
  * A packet is taken from its ring only when its last descriptor (EOP) is there. Its buffers are
- * copied together once; all checks and checksums are of the copy, so that a client that changes
- * its memory meanwhile changes nothing. Then its frames go to the wire, which may refuse one: the
- * packet then waits, with the ring's head still in front of it. When the last frame is out, the
- * head moves, and the descriptors with RS are written back, or the head if TDWBAL says so: at
- * the end of the turn, or when WTHRESH of them are together.
+ * copied together once. All checks and checksums are of the copy: a client that changes its memory
+ * meanwhile changes nothing. Then its frames go to the wire, which may refuse one. The packet waits
+ * then, with the ring's head still in front of it. When the last frame is out, the head moves and
+ * the descriptors with RS are written back, or the head if TDWBAL says so: at the end of the turn,
+ * or when WTHRESH of them are together.
  *
  * A packet against the rules is reported (violations.c), dropped, and completed as if sent.
  */
@@ -100,7 +99,7 @@ static void tdh_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 
 static void tdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
-	/* A tail that stays where it is was not bumped: drivers write 0 while they set up. */
+	/* Drivers write a tail of 0 while they set up: a tail that stays is no offence. */
 	if (written != old && !nic->data->txq[queue].enable_seen)
 		violation(nic, VIOLATION_TX_TAIL_EARLY, "TDT[%u] = %u", queue, written);
 	if (written != old && !memory_enabled(nic))
@@ -212,8 +211,8 @@ static void batch_add(struct nic *nic, struct transmit_batch *batch, uint32_t qu
 	batch->bytes += len;
 }
 
-/* Notes a descriptor with RS, for the write-back after the packet. Of more than fit, which only
- * a driver against the rules has, the last one counts. */
+/* Notes a descriptor with RS, for the write-back after the packet. More than fit are against the
+ * rules; the last one replaces the one before it then. */
 static void batch_rs(struct transmit_batch *batch, const union ixgbe_desc *desc, uint32_t index)
 {
 	if (!(desc->dword[2] & IXGBE_TXD_RS))
@@ -262,7 +261,8 @@ static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
 
 /* ---- From frames to the wire ---- */
 
-/* Without CRC insertion a frame's last four bytes are its CRC: the far end would look at it. */
+/* Without CRC insertion a frame's last four bytes are its CRC, which the far end would check.
+ * False: the CRC is wrong. */
 static bool take_crc(struct frame *frame)
 {
 	uint32_t crc;
@@ -417,7 +417,7 @@ static bool queue_runs(const struct nic *nic, uint32_t queue)
 	return txq_reg(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE;
 }
 
-/* Without a link the transmit path stands still; what the driver posted waits. */
+/* Without a link the transmit path stands still, and posted descriptors wait. */
 static bool path_runs(const struct nic *nic)
 {
 	return reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE &&

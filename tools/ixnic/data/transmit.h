@@ -67,7 +67,7 @@ void transmit_reset(struct nic *nic);
 
 /* ---- transmit_prepare.c ---- */
 
-/* Makes the packet that tx->batch describes ready to be sent; false: it is dropped, and counted. */
+/* Makes the packet of tx->batch ready to be sent; false: it is dropped, and counted. */
 bool transmit_prepare(struct nic *nic, struct transmit_packet *tx);
 /* Reports a rule that the batch breaks, unless it broke one before, and marks it. */
 void transmit_refuse(struct nic *nic, struct transmit_batch *batch, enum nic_violation rule,

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From a packet's descriptors to what is to be sent: the buffers copied together, the tag and the
- * checksums inserted, or the plan for cutting it (sections 7.2.3.2, 7.2.4 and 7.2.5).
+ * From a packet's descriptors to a packet that can be sent: the buffers copied together, tag and
+ * checksums inserted, or the cutting planned (sections 7.2.3.2, 7.2.4 and 7.2.5).
  *
- * The hardware adds up what it is told to, and so does this: a driver that leaves a wrong seed in a
- * checksum's place finds a wrong checksum on the wire.
+ * The hardware does not compute the pseudo header: the driver leaves its sum in the checksum's
+ * place as a seed. With a wrong seed the checksum on the wire is wrong, here as there.
  */
 #include "data.h"
 
@@ -80,7 +80,7 @@ static bool legacy_checksum(struct transmit_packet *tx, const union ixgbe_desc *
 	return true;
 }
 
-/* The sum that the driver must have put in the checksum's place: of the pseudo header. */
+/* Whether the driver's seed is the pseudo header's sum. */
 static bool seed_right(const struct transmit_packet *tx, const struct transmit_context *context,
 		       uint32_t l2, uint32_t len, uint16_t seed)
 {
@@ -258,7 +258,6 @@ static bool prepare_legacy(struct nic *nic, struct transmit_packet *tx,
 	return false;
 }
 
-/* Makes the packet in nic->data->tx ready to be sent; false: it is dropped. */
 bool transmit_prepare(struct nic *nic, struct transmit_packet *tx)
 {
 	struct transmit_batch *batch = &tx->batch;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each frame gets the packet's headers with what section 7.2.4 changes in them: IPv4 length,
+ * Each frame gets the packet's headers with the changes of section 7.2.4: IPv4 length,
  * identification (one more each) and checksum, or IPv6 payload length; TCP sequence number, flags
  * by the masks of DTXTCPFLGL and H, or UDP length; and the checksum of layer 4. The payload is
  * not copied: a frame is the header in `tso->head` and a piece of the packet.
  *
- * The transmit side cuts what the driver sends, and the TAP what the kernel sends.
+ * The transmit side cuts the driver's packets, and the TAP those of the kernel.
  */
 #include "tso.h"
 

@@ -14,7 +14,7 @@ struct tso_plan {
 	uint32_t mss;
 	bool ipv4; /* else IPv6 */
 	bool tcp;  /* else UDP */
-	/* What the TCP flags of the first, middle and last frame are ANDed with. */
+	/* Masks of the TCP flags in the first, middle and last frame. */
 	uint16_t flags_first, flags_middle, flags_last;
 	/* The pseudo header's sum without the length, as csum_pseudo() returns it. */
 	uint64_t pseudo;

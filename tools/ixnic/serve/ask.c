@@ -84,8 +84,8 @@ size_t ask_take(struct ask *ask, uint8_t *out)
 	return ask->header.size;
 }
 
-/* The bytes in the reply to a read; NULL: it has not those that were asked for. Their number fits
- * in half of `count`: if there is something in the other half, that is QEMU's data. */
+/* The bytes in the reply to a read; NULL: not those that were asked for. Our counts fit in 32 bits.
+ * QEMU's `count` has no more, and its data follows at once: an upper half that is not 0 is data. */
 static const uint8_t *bytes_read(const struct ask *ask, const struct vu_message *m)
 {
 	struct vu_dma_access access;

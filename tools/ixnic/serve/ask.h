@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the server asks of its client: one DMA_READ or DMA_WRITE at a time, whose reply comes in
+ * Questions of the server to its client: one DMA_READ or DMA_WRITE at a time, whose reply comes in
  * the stream between the client's commands. server.c moves the messages.
  *
  *     ask_start ── ask_take ── ask_reply ──┐
  *         └──────────┴──── the deadline ───┴─ done
  *
- * Of a read that fails the function's registers tell, as on hardware; a write is posted, so the
- * function learns nothing of it, though the operator does.
+ * As on hardware, a read that fails shows in the function's registers. A write is posted: its end
+ * shows in no register, and only the operator hears of it.
  */
 #pragma once
 
@@ -22,8 +22,8 @@
 #define ASK_BYTES_MAX   256u /* of data */
 #define ASK_DEADLINE_NS 5000000000ull
 
-/* How it ended: 0, with the bytes read at `data` until the return; the client's -errno: it
- * refused; -ETIMEDOUT: no answer before the deadline; -ENODEV: it left. */
+/* The end of a question. 0: bytes that were read are at `data` until the return; the client's
+ * -errno: it refused; -ETIMEDOUT: no answer before the deadline; -ENODEV: it left. */
 typedef void (*ask_fn)(void *ctx, int err, const void *data);
 
 struct ask {
@@ -33,16 +33,16 @@ struct ask {
 	struct vu_header header; /* of the last one */
 	struct vu_dma_access access;
 	uint8_t data[ASK_BYTES_MAX];
-	uint32_t late; /* that were given up; their replies may come yet */
+	uint32_t late; /* questions that were given up; their replies may come yet */
 	ask_fn done;   /* NULL: nobody wants to know */
 	void *ctx;
 };
 
 void ask_init(struct ask *ask, struct nic *nic, struct config_space *config);
-/* `data`: what to write, NULL: a read. -EBUSY: one is under way; -EMSGSIZE. */
+/* `data`: bytes to write, NULL: a read. -EBUSY: one is under way; -EMSGSIZE. */
 int ask_start(struct ask *ask, uint64_t iova, size_t len, const void *data, ask_fn done, void *ctx);
 void ask_cancel(struct ask *ask); /* without `done` */
-/* Writes the message to `out` if it is to be sent, and says how long it is; else 0. */
+/* Writes the message to `out` if it is to be sent, and returns its length; else 0. */
 size_t ask_take(struct ask *ask, uint8_t *out);
 /* False: the reply answers nothing that was asked, or makes no sense. */
 bool ask_reply(struct ask *ask, const struct vu_message *m);

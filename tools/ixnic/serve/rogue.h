@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The NIC as a rogue: it masters the bus at any address that the operator names, whatever its
- * driver set up, as a NIC with broken or hostile firmware would. What holds it is what holds
- * hardware: the right to master the bus, and the IOMMU at the client's end of it.
+ * driver set up, as a NIC with broken or hostile firmware would. Two things hold it, as they hold
+ * hardware: the right to master the bus, and the IOMMU at the client's end.
  *
  *     bus mastering is off                   refused here
  *     memory that the client has shared      read or written in place
@@ -21,7 +21,7 @@ struct rogue {
 	uint64_t iova;
 	uint32_t len; /* 1..ROGUE_BYTES_MAX */
 	bool write;
-	uint8_t data[ROGUE_BYTES_MAX]; /* to write, or what was read */
+	uint8_t data[ROGUE_BYTES_MAX]; /* to write, or read */
 	enum rogue_path path;
 	int err; /* 0, -EPERM: ROGUE_OFF, or as ask_fn has it */
 	void (*done)(void *ctx);

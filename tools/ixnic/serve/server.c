@@ -2,19 +2,19 @@
 /*
  * Serving clients.
  *
- * Everything runs from the loop. When the socket is readable, one read takes what is there, and
- * every whole message in it is answered at once, in order. A reply that the client does not
- * take in is kept; nothing more is read from that client until it has gone out, so it cannot make
- * us grow. One deadline watches whatever a client leaves half done: the negotiation, a message, the
- * taking of a message.
+ * Everything runs from the loop. When the socket is readable, there is one read, and every whole
+ * message in it is answered at once, in order. A reply that the client does not take is kept, and
+ * nothing more is read from the client until the reply is out: no client makes us grow. One
+ * deadline watches whatever a client leaves half done: the negotiation, a message, the taking of a
+ * message.
  *
  * The server asks the client, too (ask.c): for the bus accesses of rogue.c. The question goes out
- * between two replies, and its own reply is one more message to handle. Nothing waits for it but a
- * deadline.
+ * between two replies, and its own reply is one more message to handle. Only a deadline waits for
+ * it.
  *
- * Two kinds of wrong: what the protocol can express (a range outside a region, a mapping over
- * another) is answered with an error and the connection goes on. What leaves no sense in the
- * stream, or could only be an attack, ends it.
+ * A request that the protocol can refuse (a range outside a region, a mapping over another) is
+ * answered with an error, and the connection goes on. A message that leaves no sense in the stream,
+ * or could only be an attack, ends the connection.
  */
 #include "bridge/service/log.h"
 #include "server.h"
@@ -46,7 +46,7 @@
 /* How long a client may leave something half done. */
 #define CLIENT_DEADLINE_NS 5000000000ull
 
-/* What it may leave half done. */
+/* The things that it may leave half done. */
 static const char negotiation[] = "the negotiation";
 static const char message_rest[] = "the rest of a message";
 static const char reply_taking[] = "taking a message";
@@ -62,9 +62,9 @@ struct server {
 
 	bool connected;
 	bool negotiated;
-	const char *unfinished; /* what the deadline waits for, NULL: nothing */
+	const char *unfinished; /* the deadline waits for this; NULL: for nothing */
 	size_t out_len, out_sent;
-	uint8_t out[VU_MESSAGE_MAX]; /* the reply, or what we ask */
+	uint8_t out[VU_MESSAGE_MAX]; /* a reply, or a question of ours */
 	struct vu_stream stream;
 
 	uint64_t data_max; /* bytes that the client takes in one message */
@@ -131,7 +131,8 @@ static void deadline_set(struct server *s, const char *what)
 		       what ? loop_now_ns() + CLIENT_DEADLINE_NS : 0, on_deadline, s);
 }
 
-/* For what the client has left half done, now that nothing is on its way to it. */
+/* Nothing is on its way to the client: sets the deadline for what it left half done, if anything.
+ */
 static void deadline_next(struct server *s)
 {
 	deadline_set(s, !s->negotiated                  ? negotiation
@@ -163,7 +164,7 @@ static int client_new(struct server *s, int sock)
 	return 0;
 }
 
-/* Answers the first message before it came, for it will not be read: the NIC has its client. */
+/* The NIC has its client. Another one is answered before its first message, which is never read. */
 static void send_away(int sock)
 {
 	struct vu_header header = {
@@ -202,7 +203,7 @@ static void on_listener(void *ctx, uint32_t events)
 
 /* ---- Commands ---- */
 
-/* The payload of a command, checked for its least length; and of its reply. */
+/* The payload of a command, if it is that long. */
 static int payload(const struct vu_message *m, void *to, size_t len)
 {
 	if (m->len < len)
@@ -222,7 +223,7 @@ static int reply(struct server *s, const void *data, size_t len)
 	return (int)len;
 }
 
-/* Agrees on what both have: numbers are the lesser, and only what the client named is said. */
+/* Of each number the lesser holds, and only capabilities that the client named are answered. */
 static int handle_version(struct server *s, struct vu_message *m)
 {
 	struct vu_version version;
@@ -359,8 +360,8 @@ static int handle_reset(struct server *s, struct vu_message *m)
 
 /* ---- Regions ---- */
 
-/* Registers are words. What is not, is the driver's mistake: answered like a bus that got no
- * completion, and noted. */
+/* Registers are words. Any other access breaks a rule, and reads all ones, as on a bus without a
+ * completion. */
 static void registers_read(struct server *s, uint32_t offset, uint8_t *data, uint32_t len)
 {
 	if (offset % 4 != 0 || len % 4 != 0) {
@@ -548,7 +549,7 @@ static int dispatch(struct server *s, struct vu_message *m)
 	return handlers[command].handle(s, m);
 }
 
-/* Sends what is left of the reply. */
+/* Sends the rest of the reply. */
 static void out_flush(struct server *s)
 {
 	while (s->out_sent < s->out_len) {
@@ -570,7 +571,7 @@ static void out_flush(struct server *s)
 		s->out_len = s->out_sent = 0;
 }
 
-/* ---- What we ask ---- */
+/* ---- Questions of ours ---- */
 
 /* Sends the question, if there is one and nothing else is on its way. */
 static void ask_send(struct server *s)
@@ -636,7 +637,7 @@ static void handle(struct server *s, struct vu_message *m)
 	out_flush(s);
 }
 
-/* Handles what the last read brought; reads at most once. */
+/* Handles the messages of the last read; reads at most once. */
 static void messages_run(struct server *s)
 {
 	struct vu_message m;

@@ -16,7 +16,7 @@
  *       |
  *     server.c    the vfio-user server
  *       |
- *     ask.c       what the server asks of its client
+ *     ask.c       questions of the server to its client
  *     listen.c    sockets with a name in the file system
  */
 #pragma once
@@ -42,8 +42,8 @@ void server_free(struct server *server);
 
 /*
  * Asks the client for `len` bytes at `iova`, or, with `data`, hands it those to write there, and
- * calls `done` once, maybe before the return. Of a read that is refused or not answered the
- * function's registers tell, as on hardware. -ENOTCONN: no client; -EBUSY: another one is under
+ * calls `done` once, maybe before the return. A read that is refused or not answered shows in the
+ * function's registers, as on hardware. -ENOTCONN: no client; -EBUSY: another one is under
  * way; -EMSGSIZE: more than the client takes in one message, or than ASK_BYTES_MAX.
  */
 int server_dma(struct server *server, uint64_t iova, size_t len, const void *data, ask_fn done,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wire: what is at the other end of the connector, one const table of functions for each kind.
+ * wire: the far end of the cable, one const table of functions for each kind.
  *
  * nic->wire is the wire, nic->capture the file of --pcap. A wire watches its descriptors
  * edge-triggered, and a busy turn costs no epoll calls: an event only notes that there may be
@@ -28,8 +28,7 @@
 int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_why *why);
 void wire_free(struct nic *nic);
 
-/* Records into a file at `path` what passes wire_new()'s wire: nic->capture. 0 or -errno, explained
- * in `why`. */
+/* Records the wire's frames into a file at `path`. 0 or -errno, explained in `why`. */
 int capture_new(struct nic *nic, const char *path, struct ixgbe_why *why);
 void capture_free(struct nic *nic);
 
@@ -52,7 +51,7 @@ struct wire {
 	struct nic *nic;
 };
 
-/* `name` is what stands behind the colon. */
+/* `name` is the part of the wire's name behind the colon. */
 int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wire **out,
 		 struct ixgbe_why *why);
 int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct wire **out,

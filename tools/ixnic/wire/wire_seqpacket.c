@@ -2,7 +2,7 @@
 /*
  * The wire as a socket for tests: each packet is one raw frame without FCS, in both directions,
  * nothing padded, nothing checked. One peer at a time, which may come and go. The wire never waits
- * for the NIC: what the NIC has no room for is lost, as on a real one.
+ * for the NIC: a frame without room is lost, as on a real wire.
  */
 #include <errno.h>
 #include <poll.h>
@@ -75,7 +75,7 @@ static bool seqpacket_poll(struct wire *wire, uint32_t budget)
 	return s->readable;
 }
 
-/* Whether the peer is still there; if not, what it left behind is read. */
+/* Whether the peer is still there; if not, the frames that it left behind are read. */
 static bool peer_lives(struct seqpacket *s)
 {
 	struct pollfd peer = {.fd = s->peer};
@@ -125,7 +125,7 @@ static int seqpacket_send(struct wire *wire, const struct frame *frame)
 	if (errno == EAGAIN)
 		return -EAGAIN;
 	if (errno == EPIPE || errno == ECONNRESET) {
-		s->readable = true; /* what it sent before is still read */
+		s->readable = true; /* frames that it sent before are still read */
 		count(wire->nic, COUNTER_wire_drop_no_peer);
 	} else {
 		count(wire->nic, COUNTER_wire_drop_error);

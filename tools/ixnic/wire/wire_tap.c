@@ -2,16 +2,14 @@
 /*
  * The wire as a TAP: the kernel's side of it is the link partner.
  *
- * The TAP is offered with checksum and segmentation offloads, so that one read() takes up to
- * 64 KiB from a TCP sender. None of that reaches the NIC: this file fills in checksums and cuts big
- * packets into frames of gso_size first, as the partner's NIC would. Frames shorter than the
- * minimum are padded, which a partner's NIC does too.
+ * The TAP offers checksum and segmentation offloads: one read() takes up to 64 KiB from a TCP
+ * sender. This file fills in checksums and cuts big packets into frames of gso_size before they
+ * reach the NIC, and pads short frames, as the partner's NIC would.
  *
- * In the other direction, frames that continue each other (tso.c cut them from one packet, and
- * each has its own headers and checksum) are merged again before they are written, as a
- * partner with receive offload merges them: see wire_tap_merge.c.
+ * In the other direction, frames that tso.c cut from one packet are merged again before they are
+ * written, as a partner with receive offload merges them (wire_tap_merge.c).
  *
- * The kernel holds what the NIC has no room for: nothing is read while its packet buffer is full.
+ * While the NIC's packet buffer is full nothing is read, and the kernel holds its packets.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,10 +50,10 @@ struct wire_tap {
 	int fd;
 	bool readable;
 	bool gone;    /* somebody deleted the interface */
-	bool cutting; /* tso holds what is left of the last packet read */
+	bool cutting; /* tso has the rest of the last packet read */
 	struct tso tso;
 	struct wire_tap_merge merge;
-	struct virtio_net_hdr vnet; /* of what is in buffer */
+	struct virtio_net_hdr vnet; /* of the packet in buffer */
 	uint8_t buffer[READ_BYTES];
 };
 
@@ -106,7 +104,7 @@ static bool start_cutting(struct wire_tap *tap, uint32_t len)
 	plan.l4_bytes = packet.payload - packet.l4;
 	plan.pseudo = csum_pseudo(l3 + (plan.ipv4 ? 12 : 8), l3 + (plan.ipv4 ? 16 : 24),
 				  plan.ipv4 ? 4 : 16, packet.l4_protocol, 0);
-	/* What the flags of a cut packet become is fixed here; DTXTCPFLG* has it for the NIC. */
+	/* Masks of the TCP flags, which the NIC has in DTXTCPFLG*. */
 	plan.flags_first = 0x0ff6;  /* not FIN, PSH */
 	plan.flags_middle = 0x0f76; /* nor CWR */
 	plan.flags_last = 0x0f7f;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a link partner with receive offload does: frames of one TCP connection that follow each
- * other become one packet before the stack sees them. Nothing is copied: tso.c's frames lie side by
- * side in the transmit buffer, and a frame is only merged if its payload begins where the last
- * one's ended; so a flush comes before the buffer is used again.
+ * As at a link partner with receive offload, frames of one TCP connection that follow each other
+ * become one packet before the stack sees them. No payload is copied: a frame of tso.c is merged
+ * only if its payload begins in the transmit buffer where the last one's ended. The run has to be
+ * written before the buffer is used again.
  *
  * A run is frames with the same addresses, ports, acknowledgement, window and options, of one
  * length but for the last, all with checksums that are right. Every frame was sent by then: it
