@@ -35,7 +35,6 @@ void capture_free(struct nic *nic);
 /* ---- Within this folder ---- */
 
 struct wire_ops {
-	const char *name;
 	/* As those of struct connector; `flush` may be NULL. A wire that can hold frames back calls
 	 * wire_receive() only while receive_ready(). */
 	bool (*poll)(struct wire *wire, uint32_t budget);

@@ -236,7 +236,6 @@ static void cable_free(struct wire *wire)
 }
 
 static const struct wire_ops cable_ops = {
-	.name = "cable",
 	.poll = cable_poll,
 	.send = cable_send,
 	.carrier = cable_carrier,

@@ -150,7 +150,6 @@ static void seqpacket_free(struct wire *wire)
 }
 
 static const struct wire_ops seqpacket_ops = {
-	.name = "seqpacket",
 	.poll = seqpacket_poll,
 	.send = seqpacket_send,
 	.carrier = seqpacket_carrier,

@@ -275,7 +275,6 @@ static void tap_free(struct wire *wire)
 }
 
 static const struct wire_ops tap_ops = {
-	.name = "tap",
 	.poll = tap_poll,
 	.send = tap_send,
 	.flush = tap_flush,
