@@ -17,7 +17,6 @@
  *     server.c    the vfio-user server
  *       |
  *     ask.c       questions of the server to its client
- *     listen.c    sockets with a name in the file system
  */
 #pragma once
 
