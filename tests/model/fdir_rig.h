@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "rings.h"
+#include "model_rings.h"
 
 #define FDIR_QUEUES   4u
 #define BUCKET_KEY    0x3dad14e2u /* those that drivers use */

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "rings.h"
+#include "model_rings.h"
 #include "tools/ixnic/data/rsc.h"
 
 enum { BED_RING = 256, FLOW_SEQ = 5000, FLAGS_ACK = 0x10, FLAGS_ACK_PSH = 0x18 };

@@ -2,7 +2,7 @@
 /* Which frames get past the filters, and which counter has those that do not. */
 #include <string.h>
 
-#include "rings.h"
+#include "model_rings.h"
 
 static const uint8_t broadcast[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 static const uint8_t multicast[6] = {0x01, 0x00, 0x5e, 0x12, 0x34, 0x56};

@@ -4,7 +4,7 @@
  * by EICS, and through IVAR from the only cause that needs no rings: the link's and the timer's.
  */
 #include "harness.h"
-#include "rings.h"
+#include "model_rings.h"
 
 #define MSIX IXGBE_GPIE_MULTIPLE_MSIX
 

@@ -2,7 +2,7 @@
 /* Receive rings: from frames on the wire to descriptors written back. */
 #include <string.h>
 
-#include "rings.h"
+#include "model_rings.h"
 
 static void receives_a_frame(void **state)
 {

@@ -6,7 +6,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "rings.h"
+#include "model_rings.h"
 
 /* The key and the vectors of "Verifying the RSS Hash Calculation". */
 static const uint8_t key[40] = {

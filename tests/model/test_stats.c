@@ -2,7 +2,7 @@
 /* The statistics registers after traffic that is known. */
 #include <string.h>
 
-#include "rings.h"
+#include "model_rings.h"
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/chip/statistics.h"
 

@@ -2,7 +2,7 @@
 /* Transmit rings: from descriptors to frames on the wire, and back to the driver. */
 #include <string.h>
 
-#include "rings.h"
+#include "model_rings.h"
 
 /* The next frame on the wire must be this one. */
 static void expect(struct model *m, const uint8_t *data, size_t len)

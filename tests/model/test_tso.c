@@ -2,7 +2,7 @@
 /* Segmentation: each frame that comes out is looked at as the receiver would. */
 #include <string.h>
 
-#include "rings.h"
+#include "model_rings.h"
 
 struct tso_case {
 	const char *name;

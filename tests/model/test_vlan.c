@@ -2,7 +2,7 @@
 /* VLAN tags: taken off and reported, put in, left alone. */
 #include <string.h>
 
-#include "rings.h"
+#include "model_rings.h"
 
 static uint32_t tag_of(const struct received *got)
 {

@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "rings.h"
+#include "model_rings.h"
 
 #define TAP "dp-wire"
 

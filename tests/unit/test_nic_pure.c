@@ -15,7 +15,7 @@
 #include "tests/model/model_frames.h"
 #include "tools/ixnic/data/checksum.h"
 #include "tools/ixnic/data/packet_parse.h"
-#include "tools/ixnic/data/rss.h"
+#include "tools/ixnic/data/rss_hash.h"
 #include "tools/ixnic/data/tso.h"
 
 static const struct parse_config config = {.vlan_type = 0x8100};

@@ -22,7 +22,7 @@
  *     receive_ring.c      the next descriptor of a receive ring, and its buffer
  *     rsc_merge.c         which segment may follow which, and their common header
  *     fdir.c              the flow director: a queue by filters of flows
- *     rss.c               the Toeplitz hash
+ *     rss_hash.c          the Toeplitz hash
  *       |
  *     descriptor.c        a descriptor in the client's memory
  *     packet_parse.c      where a frame's headers are
@@ -30,11 +30,11 @@
  */
 #pragma once
 
-#include "counters.h"
+#include "nic_counters.h"
 #include "fdir.h"
 #include "receive.h"
 #include "rsc.h"
-#include "rss.h"
+#include "rss_hash.h"
 #include "transmit.h"
 
 /* Bounds of one turn. */

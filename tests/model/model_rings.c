@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "rings.h"
+#include "model_rings.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * The hash XORs, for each bit set in the input, the 32 bits of the key that begin at that bit's
  * number. The share of a byte depends on its value and position alone: one table lookup finds it.
  */
-#include "rss.h"
+#include "rss_hash.h"
 
 #include <netinet/in.h>
 #include <string.h>
