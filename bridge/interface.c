@@ -278,8 +278,7 @@ void interface_wanted(const struct interface *iface, struct mirror *wanted)
 	wanted->mtu = (uint16_t)(link->mtu <= OPTIONS_MTU_MAX ? link->mtu : 0);
 	wanted->admin_up = link->flags & IFF_UP;
 	wanted->promiscuous = link->promiscuity || link->flags & IFF_PROMISC;
-	/* If the table cannot be read, or has too many groups, all multicast is better than some.
-	 */
+	/* With a table that cannot be read, or is too long, all multicast is better than some. */
 	wanted->allmulticast = err || link->allmulti || link->flags & IFF_ALLMULTI;
 	wanted->groups = err ? 0 : (uint16_t)groups;
 }

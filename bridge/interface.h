@@ -49,8 +49,7 @@ int interface_dispatch(struct interface *iface);
 enum interface_fate {
 	INTERFACE_HERE,         /* where it was */
 	INTERFACE_MOVED,        /* to a namespace that the thread is in now; the monitor is new */
-	INTERFACE_OUT_OF_REACH, /* in a namespace that the thread may not enter; frames still flow
-				 */
+	INTERFACE_OUT_OF_REACH, /* in a namespace that the thread may not enter; frames flow */
 	INTERFACE_DELETED,
 };
 /* Finds an interface whose link is gone, or that was out of reach. */

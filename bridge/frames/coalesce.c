@@ -99,8 +99,8 @@ static bool tcp_fits(const uint8_t *tcp, uint32_t flags)
 	       (tcp[TCP_FLAGS] & ~TCP_FLAGS_PSH) == TCP_FLAGS_ACK;
 }
 
-/* False: the frame's flow cannot be told. A frame fits only with all headers in its first segment.
- */
+/* False: the frame's flow cannot be told. A frame whose headers are not all in its first segment
+ * does not fit. */
 static bool tcp_parse(const struct ixgbe_rx_seg *first, uint32_t bytes, uint32_t flags,
 		      struct offload_headers *headers, struct tcp_frame *out)
 {
