@@ -121,12 +121,12 @@ uint16_t interface_mtu_first(const struct interface *iface, const struct options
 {
 	if (options->mtu)
 		return options->mtu;
-	if (iface->link.mtu <= OPTIONS_MTU_MAX)
+	if (iface->link.mtu <= IXGBE_MTU_MAX)
 		return (uint16_t)iface->link.mtu;
 	/* A persistent TAP keeps its MTU from before. */
 	log_warning("%s has MTU %u, an 82599 can at most %u: set to that", iface->tap.name,
-		    iface->link.mtu, OPTIONS_MTU_MAX);
-	return OPTIONS_MTU_MAX;
+		    iface->link.mtu, IXGBE_MTU_MAX);
+	return IXGBE_MTU_MAX;
 }
 
 int interface_configure(struct interface *iface, const struct options *options,
@@ -275,7 +275,7 @@ void interface_wanted(const struct interface *iface, struct mirror *wanted)
 				   : -ENODEV;
 
 	memcpy(wanted->mac, link->mac, sizeof(wanted->mac));
-	wanted->mtu = (uint16_t)(link->mtu <= OPTIONS_MTU_MAX ? link->mtu : 0);
+	wanted->mtu = (uint16_t)(link->mtu <= IXGBE_MTU_MAX ? link->mtu : 0);
 	wanted->admin_up = link->flags & IFF_UP;
 	wanted->promiscuous = link->promiscuity || link->flags & IFF_PROMISC;
 	/* With a table that cannot be read, or is too long, all multicast is better than some. */

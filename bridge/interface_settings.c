@@ -14,7 +14,7 @@
 /* An MTU that the NIC cannot have goes back to `mtu`. */
 static void mtu_check(struct interface *iface, uint16_t mtu)
 {
-	bool refused = iface->link.mtu > OPTIONS_MTU_MAX;
+	bool refused = iface->link.mtu > IXGBE_MTU_MAX;
 	bool said = iface->mtu_refused == iface->link.mtu;
 	int err;
 
@@ -22,7 +22,7 @@ static void mtu_check(struct interface *iface, uint16_t mtu)
 	if (!refused || said || !iface->reachable)
 		return;
 	log_warning("%s: MTU %u refused, an 82599 can at most %u: back to %u", iface->tap.name,
-		    iface->link.mtu, OPTIONS_MTU_MAX, mtu);
+		    iface->link.mtu, IXGBE_MTU_MAX, mtu);
 	err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
 	if (err)
 		log_warning("cannot set the MTU of %s back: %s; frames over %u bytes get lost",

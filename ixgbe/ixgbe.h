@@ -75,6 +75,8 @@ extern "C" {
 
 #define IXGBE_QUEUES_MAX 16u /* queue pairs the driver uses: RSS reaches 16 */
 #define IXGBE_MAC_BYTES  6u
+#define IXGBE_MTU_MIN    68u   /* RFC 791: what every IPv4 host takes */
+#define IXGBE_MTU_MAX    9710u /* 9728, the longest frame, less Ethernet header and FCS */
 
 /* An address as the NIC sees it. Never a pointer. */
 typedef uint64_t ixgbe_iova;
@@ -102,7 +104,7 @@ struct ixgbe_options {
 	uint16_t queues;    /* queue pairs, 1..IXGBE_QUEUES_MAX; 0: 1 */
 	uint16_t rx_ring;   /* descriptors, 64..4096, multiple of 8; 0: 512 */
 	uint16_t tx_ring;   /* the same */
-	uint16_t mtu;       /* 68..9710; 0: 1500 */
+	uint16_t mtu;       /* IXGBE_MTU_MIN..IXGBE_MTU_MAX; 0: 1500 */
 	uint16_t itr_us;    /* least time between interrupts of a vector; 0: none */
 	bool rx_vlan_strip; /* take the tag out of the frame into the segment */
 	ixgbe_log_fn log;   /* may be NULL */
@@ -180,7 +182,7 @@ IXGBE_API int ixgbe_unicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MA
 /* Off (as after open): every tag passes. On: only the VIDs set in the VFTA. */
 IXGBE_API int ixgbe_vlan_filter_set(struct ixgbe *nic, bool on);
 IXGBE_API int ixgbe_vlan_set(struct ixgbe *nic, uint16_t vid, bool pass);
-/* 68..9710, while running too: -EINVAL. */
+/* IXGBE_MTU_MIN..IXGBE_MTU_MAX, while running too: -EINVAL. */
 IXGBE_API int ixgbe_mtu_set(struct ixgbe *nic, uint16_t mtu);
 
 /* ---- Interrupts ---- */

@@ -178,9 +178,9 @@ static int set_mac(void *ctx, const char *value, struct ixgbe_why *why)
 static int set_mtu(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct options *options = ctx;
-	if (parse_u16(value, OPTIONS_MTU_MIN, OPTIONS_MTU_MAX, &options->mtu))
+	if (parse_u16(value, IXGBE_MTU_MIN, IXGBE_MTU_MAX, &options->mtu))
 		return REFUSE(why, "'%.100s' is no MTU of an 82599: use a number from %u to %u",
-			      value, OPTIONS_MTU_MIN, OPTIONS_MTU_MAX);
+			      value, IXGBE_MTU_MIN, IXGBE_MTU_MAX);
 	return 0;
 }
 

@@ -27,8 +27,6 @@
 #include "bridge/frames/worker.h"
 
 #define OPTIONS_ADDRESSES_MAX 64u
-#define OPTIONS_MTU_MIN       68u
-#define OPTIONS_MTU_MAX       9710u
 #define OPTIONS_PATH_BYTES    sizeof(((struct sockaddr_un *)0)->sun_path)
 
 enum options_nic_kind { OPTIONS_NIC_SOFT, OPTIONS_NIC_VFIO, OPTIONS_NIC_VFIO_USER };
