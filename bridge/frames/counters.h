@@ -14,16 +14,16 @@
 
 /* C(name, what it counts) */
 #define BRIDGE_RX_DROPS(C)                                                                         \
-	C(rx_drop_tap_down, "frames for an interface that is down (EIO)")                          \
+	C(rx_drop_tap_down, "frames for the interface while it was down (EIO)")                    \
 	C(rx_drop_tap_rejected, "frames the kernel refused")                                       \
 	C(rx_drop_runt, "frames shorter than an Ethernet header")
 
 #define BRIDGE_TX_DROPS(C)                                                                         \
-	C(tx_drop_short, "reads shorter than a header and an Ethernet header")                     \
+	C(tx_drop_short, "reads shorter than a vnet header and an Ethernet header")                \
 	C(tx_drop_truncated, "frames longer than any the kernel may send")                         \
 	C(tx_drop_bad_vnet_header, "vnet headers that contradict their frame")                     \
-	C(tx_drop_unsupported_gso, "segmentation the NIC cannot do")                               \
-	C(tx_drop_oversize, "frames longer than the MTU without segmentation")                     \
+	C(tx_drop_unsupported_gso, "frames with a kind of segmentation that the NIC cannot do")    \
+	C(tx_drop_oversize, "frames longer than the MTU that ask for no segmentation")             \
 	C(tx_drop_link_down, "frames while the link was down")                                     \
 	C(tx_drop_rejected, "frames the driver refused")                                           \
 	C(tx_drop_stopped, "frames held when the worker stopped")
@@ -31,17 +31,17 @@
 #define BRIDGE_COUNTERS(C)                                                                         \
 	C(rx_received, "frames taken from the NIC")                                                \
 	C(rx_delivered, "frames written to the TAP, alone or merged")                              \
-	C(rx_bytes, "bytes of them")                                                               \
-	C(rx_coalesced, "frames that went into the write of one before them")                      \
+	C(rx_bytes, "bytes of the frames written to the TAP")                                      \
+	C(rx_coalesced, "frames that were merged into an earlier one")                             \
 	C(rx_csum_verified, "frames handed over with a checksum the NIC verified")                 \
 	C(rx_csum_bad,                                                                             \
-	  "frames the NIC found a wrong checksum in, delivered for the kernel to judge")           \
+	  "frames in which the NIC found a wrong checksum, delivered for the kernel to judge")     \
 	BRIDGE_RX_DROPS(C)                                                                         \
 	C(tx_received, "frames read from the TAP")                                                 \
 	C(tx_delivered, "frames handed to the NIC")                                                \
-	C(tx_bytes, "bytes of them")                                                               \
+	C(tx_bytes, "bytes of the frames handed to the NIC")                                       \
 	C(tx_csum_offload, "frames whose checksum the NIC filled")                                 \
-	C(tx_csum_software, "frames whose checksum we filled: not one the NIC can")                \
+	C(tx_csum_software, "frames whose checksum ixtapd filled, since the NIC cannot")           \
 	C(tx_tso, "frames the NIC segmented")                                                      \
 	C(tx_ring_full, "times the NIC's ring was full and the kernel's queue had to wait")        \
 	BRIDGE_TX_DROPS(C)                                                                         \
