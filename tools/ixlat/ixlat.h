@@ -21,16 +21,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
+
+#include "bridge/service/clock.h"
 
 enum { STATUS_FAILED = 1 };
-
-#define NS_PER_S 1000000000ll
-
-static inline int64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NS_PER_S + now.tv_nsec;
-}

@@ -18,6 +18,8 @@
 
 #include "loop.h"
 
+#include "bridge/service/clock.h"
+
 #define EVENTS_PER_TURN 32
 
 struct source {
@@ -45,10 +47,7 @@ struct loop {
 
 uint64_t loop_now_ns(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	return (uint64_t)clock_ns();
 }
 
 int loop_new(struct loop **out)
