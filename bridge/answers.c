@@ -9,6 +9,7 @@
 #include "answers.h"
 
 #include "bridge/service/clock.h"
+#include "bridge/service/names.h"
 #include "daemon.h"
 
 /* Linux 6.2 */
@@ -24,8 +25,9 @@ static double uptime_s(const struct daemon *daemon)
 
 static json_t *mac_json(const uint8_t mac[IXGBE_MAC_BYTES])
 {
-	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-			    mac[5]);
+	char text[NAMES_MAC_TEXT];
+
+	return json_string(names_mac_format(mac, text));
 }
 
 /* ---- status ---- */

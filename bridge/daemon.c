@@ -35,7 +35,6 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -44,6 +43,7 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
+#include "bridge/service/process.h"
 
 /* ---- Events ---- */
 
@@ -229,9 +229,7 @@ static void tell_ready(struct daemon *daemon)
 	daemon->facts.started = true;
 	publish_state(daemon);
 	nic_life_link_read(daemon);
-	puts("ready");
-	fflush(stdout);
-	sd_notify(0, "READY=1");
+	process_ready();
 }
 
 static void close_daemon(struct daemon *daemon)
@@ -261,7 +259,7 @@ int daemon_run(const struct options *options)
 	}
 	tell_ready(&daemon);
 	loop(&daemon);
-	sd_notify(0, "STOPPING=1");
+	process_stopping();
 	close_daemon(&daemon);
 	return daemon.exit_status;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bridge/service/log.h"
+#include "bridge/service/netns.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200, 5 */
 
@@ -28,35 +29,6 @@ void interface_init(struct interface *iface)
 }
 
 /* ---- Opening ---- */
-
-static int enter_netns(struct interface *iface, const char *name, struct ixgbe_why *why)
-{
-	char path[NAME_MAX + 16];
-	int fd, err = 0;
-
-	iface->start_netns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (iface->start_netns < 0)
-		return ixgbe_why_fill(why, -errno,
-				      "cannot open /proc/thread-self/ns/net: %s; mount /proc",
-				      strerror(errno));
-	if (!*name)
-		return 0;
-	snprintf(path, sizeof(path), "/run/netns/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return ixgbe_why_fill(
-			why, -ENOENT,
-			"there is no network namespace '%.100s': make it with 'ip netns add'",
-			name);
-	if (fd < 0 || setns(fd, CLONE_NEWNET))
-		err = ixgbe_why_fill(
-			why, -errno,
-			"cannot enter the network namespace '%.100s': %s; CAP_SYS_ADMIN is needed",
-			name, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
 
 /* The io_uring of an ixtapd that was killed holds the TAP until a moment after its death, and a
  * supervisor may start the next one sooner. */
@@ -84,8 +56,13 @@ static int link_get(struct interface *iface, struct ixgbe_why *why)
 
 int interface_open(struct interface *iface, const struct options *options, struct ixgbe_why *why)
 {
-	int err = enter_netns(iface, options->netns, why);
+	int err = 0;
 
+	iface->start_netns = netns_current(why);
+	if (iface->start_netns < 0)
+		return iface->start_netns;
+	if (*options->netns)
+		err = netns_enter(options->netns, why);
 	if (!err)
 		err = open_tap(iface, options, why);
 	if (err)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Who hears of a change: the log, the control socket's monitors, the service manager. */
-#include <stdio.h>
 #include <systemd/sd-daemon.h>
 
 #include "bridge/service/log.h"
+#include "bridge/service/names.h"
 #include "daemon.h"
 
 void publish_event(struct daemon *daemon, json_t *event)
@@ -35,11 +35,9 @@ void publish_stop(struct daemon *daemon, int exit_status)
 
 static void publish_mac(struct daemon *daemon)
 {
-	const uint8_t *mac = daemon->applied.mac;
-	char text[18];
+	char text[NAMES_MAC_TEXT];
 
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
-		 mac[3], mac[4], mac[5]);
+	names_mac_format(daemon->applied.mac, text);
 	log_info("%s: MAC address %s", daemon->iface.tap.name, text);
 	publish_event(daemon, json_pack("{s:s,s:s}", "event", "mac", "mac", text));
 }

@@ -25,6 +25,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bridge/service/names.h"
+
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
 #define TUN_F_USO6 0x40
@@ -34,16 +36,6 @@
 #define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
 /* TUNGETIFF reports this flag too, which is no setting of ours. */
 #define TAP_FLAGS_STATE IFF_PERSIST
-
-/* The kernel's rules (dev_valid_name), and no '%': the kernel would replace it by a number. */
-static bool name_valid(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (len == 0 || len >= IFNAMSIZ || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return false;
-	return strpbrk(name, "/:% \t\n\v\f\r") == NULL;
-}
 
 /* ---- Who uses an interface ---- */
 
@@ -244,11 +236,10 @@ static bool persists(int fd)
 
 static int check_arguments(const char *name, uint16_t queues, struct ixgbe_why *why)
 {
-	if (!name_valid(name))
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"'%s' cannot be an interface name: 1 to %d characters without '/', ':', '%%' and spaces",
-			name, IFNAMSIZ - 1);
+	const char *fault = names_interface_fault(name);
+
+	if (fault)
+		return ixgbe_why_fill(why, -EINVAL, "the TAP name '%.100s' %s", name, fault);
 	if (queues == 0 || queues > IXGBE_QUEUES_MAX)
 		return ixgbe_why_fill(why, -EINVAL, "%u queues: 1 to %u are possible", queues,
 				      IXGBE_QUEUES_MAX);

@@ -8,6 +8,9 @@
  *     control.c        the control socket of a daemon
  *     option_table.c   the command line of a program, as a table
  *     log.c            lines on standard error
+ *     names.c          names of interfaces and namespaces, MAC addresses
+ *     netns.c          into a network namespace, and back
+ *     process.c        signals, "ready", the service manager
  *       |
  *     listen.c         a socket in the file system, and what a killed program left there
  *     printable.c      text of others, before people see it

@@ -148,20 +148,3 @@ int option_real(const char *text, double least, double most, double *out)
 	*out = value;
 	return 0;
 }
-
-int option_mac(const char *text, uint8_t mac[IXGBE_MAC_BYTES])
-{
-	unsigned int byte[IXGBE_MAC_BYTES];
-	int end = -1;
-
-	/* With all 17 places taken by digits and colons, sscanf finds no sign, space or short byte.
-	 */
-	if (strlen(text) != 17 || strspn(text, "0123456789abcdefABCDEF:") != 17 ||
-	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3],
-		   &byte[4], &byte[5], &end) != 6 ||
-	    end != 17)
-		return -EINVAL;
-	for (size_t i = 0; i < IXGBE_MAC_BYTES; i++)
-		mac[i] = (uint8_t)byte[i];
-	return 0;
-}

@@ -61,8 +61,6 @@ int option_word(const struct option_word *words, const char *text, int *out);
 int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out);
 /* Finite. */
 int option_real(const char *text, double least, double most, double *out);
-/* Six bytes as two digits each, with colons between. */
-int option_mac(const char *text, uint8_t mac[IXGBE_MAC_BYTES]);
 
 /* The name of `value`, "?" if it has none. */
 const char *option_word_name(const struct option_word *words, int value);

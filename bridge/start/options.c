@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bridge/service/log.h"
+#include "bridge/service/names.h"
 #include "bridge/service/option_table.h"
 
 #define REFUSE(why, ...) ixgbe_why_fill(why, -EINVAL, __VA_ARGS__)
@@ -34,22 +35,6 @@ static int parse_u16(const char *text, unsigned int least, unsigned int most, ui
 		return -EINVAL;
 	*out = (uint16_t)value;
 	return 0;
-}
-
-/* Why the kernel would not take `text` as an interface's name, or NULL. A '%' would make
- * a pattern of it. */
-static const char *interface_name_fault(const char *text)
-{
-	if (!*text)
-		return "is empty";
-	if (strlen(text) >= IFNAMSIZ)
-		return "has more than 15 characters";
-	if (!strcmp(text, ".") || !strcmp(text, ".."))
-		return "is reserved";
-	for (; *text; text++)
-		if (*text <= ' ' || *text == 0x7f || strchr("/:%", *text))
-			return "has a character that no interface name may have";
-	return NULL;
 }
 
 static int parse_bdf(const char *text)
@@ -90,7 +75,7 @@ static int check_wire(const char *wire, struct ixgbe_why *why)
 	const char *fault;
 
 	if (rest) {
-		fault = interface_name_fault(rest);
+		fault = names_interface_fault(rest);
 		return fault ? REFUSE(why, "the wire's TAP name '%s' %s", rest, fault) : 0;
 	}
 	rest = after(wire, "cable:");
@@ -135,7 +120,7 @@ static int set_nic(void *ctx, const char *value, struct ixgbe_why *why)
 static int set_tap(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct options *options = ctx;
-	const char *fault = interface_name_fault(value);
+	const char *fault = names_interface_fault(value);
 
 	if (fault)
 		return REFUSE(why, "the TAP name '%.100s' %s", value, fault);
@@ -146,11 +131,10 @@ static int set_tap(void *ctx, const char *value, struct ixgbe_why *why)
 static int set_netns(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct options *options = ctx;
-	if (!*value || strlen(value) > NAME_MAX || strchr(value, '/') || !strcmp(value, ".") ||
-	    !strcmp(value, ".."))
-		return REFUSE(why,
-			      "'%.100s' is no name of a network namespace: see 'ip netns list'",
-			      value);
+	const char *fault = names_netns_fault(value);
+
+	if (fault)
+		return REFUSE(why, "the network namespace's name '%.100s' %s", value, fault);
 	snprintf(options->netns, sizeof(options->netns), "%s", value);
 	return 0;
 }
@@ -158,19 +142,14 @@ static int set_netns(void *ctx, const char *value, struct ixgbe_why *why)
 static int set_mac(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct options *options = ctx;
-	static const uint8_t zero[IXGBE_MAC_BYTES];
-	uint8_t mac[IXGBE_MAC_BYTES];
+	int err = names_mac_parse(value, options->mac);
 
-	if (option_mac(value, mac))
+	if (err == -EADDRNOTAVAIL)
+		return REFUSE(why, "the MAC address %s is multicast or zero: no station has such",
+			      value);
+	if (err)
 		return REFUSE(why, "'%.100s' is no MAC address: write it like 02:00:00:00:00:01",
 			      value);
-	if (mac[0] & 1)
-		return REFUSE(why,
-			      "the MAC address %s is multicast: use one whose first byte is even",
-			      value);
-	if (!memcmp(mac, zero, sizeof(mac)))
-		return REFUSE(why, "the MAC address is all zeros: use another");
-	memcpy(options->mac, mac, sizeof(mac));
 	options->mac_given = true;
 	return 0;
 }

@@ -650,9 +650,9 @@ static void explains_what_is_wrong(void **state)
 	} cases[] = {
 		{{"--wire", "tap:"}, "no such kind", false},
 		{{"--wire", "radio:x"}, "no such kind", false},
-		{{"--wire", "tap:a-name-of-16-chr"}, "longer than 15", true},
-		{{"--wire", "tap:a/b"}, "not a name", true},
-		{{"--wire", "tap:tap%d"}, "not a name", true},
+		{{"--wire", "tap:a-name-of-16-chr"}, "more than 15 bytes", true},
+		{{"--wire", "tap:a/b"}, "no interface's name may have", true},
+		{{"--wire", "tap:tap%d"}, "no interface's name may have", true},
 		{{"--wire", "tap:lo"}, "that is no", true},
 		{{"--wire", "tap:x", "--netns", "no-such-namespace"}, "make it with", true},
 		{{"--wire", "seqpacket:/nowhere/at/all"}, "directory", false},

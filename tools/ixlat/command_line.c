@@ -16,6 +16,7 @@
 #include "tools/ixlat/measure/flight.h"
 #include "ixlat.h"
 #include "tools/ixlat/measure/probe.h"
+#include "bridge/service/names.h"
 #include "bridge/service/option_table.h"
 
 enum {
@@ -290,14 +291,13 @@ static int set_command(struct state *state, const char *word, struct ixgbe_why *
 
 static int set_mac(struct ixlat_options *options, const char *word, struct ixgbe_why *why)
 {
-	uint8_t mac[IXGBE_MAC_BYTES];
+	int err = names_mac_parse(word, options->mac);
 
-	if (option_mac(word, mac))
-		return REFUSE(why, "'%s' is no MAC address: write it like 02:00:00:00:00:01", word);
-	if (mac[0] & 1)
-		return REFUSE(why, "%s is a multicast address: give the one of the far interface",
+	if (err == -EADDRNOTAVAIL)
+		return REFUSE(why, "no station has the address %s: give that of the far interface",
 			      word);
-	memcpy(options->mac, mac, sizeof(mac));
+	if (err)
+		return REFUSE(why, "'%s' is no MAC address: write it like 02:00:00:00:00:01", word);
 	options->host = word;
 	return 0;
 }

@@ -3,13 +3,10 @@
  * ixnic: options, start and stop. The NIC itself is nic.h.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "tools/ixnic/chip/chip.h"
@@ -17,7 +14,9 @@
 #include "tools/ixnic/loop.h"
 #include "tools/ixnic/serve/operator.h"
 #include "bridge/service/log.h"
+#include "bridge/service/names.h"
 #include "bridge/service/option_table.h"
+#include "bridge/service/process.h"
 #include "nic.h"
 #include "tools/ixnic/serve/server.h"
 #include "tools/ixnic/wire/wire.h"
@@ -67,18 +66,17 @@ static int set_wire(void *ctx, const char *value, struct ixgbe_why *why)
 
 static int set_netns(void *ctx, const char *value, struct ixgbe_why *why)
 {
-	(void)why;
+	const char *fault = names_netns_fault(value);
+
 	((struct ixnic_options *)ctx)->netns = value;
-	return 0;
+	return fault ? REFUSE(why, "the name '%s' %s", value, fault) : 0;
 }
 
 static int set_mac(void *ctx, const char *value, struct ixgbe_why *why)
 {
-	static const uint8_t zero[6];
 	struct ixnic_options *options = ctx;
 
-	if (option_mac(value, options->mac) || options->mac[0] & 1 ||
-	    !memcmp(options->mac, zero, sizeof(zero)))
+	if (names_mac_parse(value, options->mac))
 		return REFUSE(why, "'%s' is no unicast address; write it as in 02:00:00:12:34:56",
 			      value);
 	options->mac_given = true;
@@ -164,41 +162,24 @@ static void signal_event(void *ctx, uint32_t events)
 	loop_stop(ctx);
 }
 
-/* SIGTERM, SIGINT and, but under nohup, SIGHUP become an event. The descriptor or -errno. */
+/* The end is an event. The descriptor, or -errno. */
 static int signals_watch(struct loop *loop)
 {
-	struct sigaction hangup;
-	sigset_t set;
-	int fd, err;
+	int fd = process_signals();
+	int err = fd < 0 ? fd : loop_add(loop, fd, EPOLLIN, signal_event, loop);
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	if (sigaction(SIGHUP, NULL, &hangup) || hangup.sa_handler != SIG_IGN)
-		sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGXFSZ, SIG_IGN); /* a capture that may not grow is an error, no end */
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	err = loop_add(loop, fd, EPOLLIN, signal_event, loop);
-	if (err) {
+	if (err && fd >= 0)
 		close(fd);
-		return err;
-	}
-	return fd;
+	return err ? err : fd;
 }
 
 static int serve(struct loop *loop)
 {
 	int err;
 
-	puts("ready");
-	fflush(stdout);
-	sd_notify(0, "READY=1");
+	process_ready();
 	err = loop_run(loop);
-	sd_notify(0, "STOPPING=1");
+	process_stopping();
 	return err;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 
 #include "bridge/service/control.h"
+#include "bridge/service/names.h"
 #include "rogue.h"
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/chip/violations.h"
@@ -32,14 +33,12 @@ static json_t *status(void *ctx, struct control_request *request)
 {
 	const struct operator_socket *op = ctx;
 	const struct nic *nic = op->nic;
-	const uint8_t *m = nic->mac;
-	char mac[18];
+	char mac[NAMES_MAC_TEXT];
 
 	(void)request;
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
-		 m[5]);
 	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:I}", "version", IXTAP_VERSION,
-			 "mac", mac, "client", op->server && server_client(op->server), "link",
+			 "mac", names_mac_format(nic->mac, mac), "client",
+			 op->server && server_client(op->server), "link",
 			 phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
 			 phy_laser(nic), "light", phy_light(nic), "violations",
 			 (json_int_t)violation_total(nic));

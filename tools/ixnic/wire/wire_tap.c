@@ -27,6 +27,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bridge/service/names.h"
+#include "bridge/service/netns.h"
 #include "bridge/service/log.h"
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/data/checksum.h"
@@ -355,35 +357,19 @@ static int open_here(const char *name, struct ixgbe_why *why)
 
 static int open_in(const char *netns, const char *name, struct ixgbe_why *why)
 {
-	char path[256];
-	int home, there, fd;
+	int fd, err, home = netns_current(why);
 
-	if ((size_t)snprintf(path, sizeof(path), "/run/netns/%s", netns) >= sizeof(path) ||
-	    strchr(netns, '/'))
-		return ixgbe_why_fill(why, -EINVAL, "netns %s: not a name as in: ip netns list",
-				      netns);
-	there = open(path, O_RDONLY | O_CLOEXEC);
-	if (there < 0)
-		return ixgbe_why_fill(why, -errno, "netns %s: %s; make it with: ip netns add %s",
-				      netns, strerror(errno), netns);
-	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (home < 0 || setns(there, CLONE_NEWNET) < 0) {
-		fd = ixgbe_why_fill(why, -errno, "netns %s: cannot enter it: %s", netns,
-				    strerror(errno));
-	} else {
+	if (home < 0)
+		return home;
+	fd = netns_enter(netns, why);
+	if (!fd) {
 		fd = open_here(name, why);
-		if (setns(home, CLONE_NEWNET) < 0) {
-			int err = ixgbe_why_fill(why, -errno, "netns %s: cannot leave it: %s",
-						 netns, strerror(errno));
-
-			if (fd >= 0)
-				close(fd);
-			fd = err;
-		}
+		err = netns_return(home, why);
+		if (err && fd >= 0)
+			close(fd);
+		fd = err ? err : fd;
 	}
-	if (home >= 0)
-		close(home);
-	close(there);
+	close(home);
 	return fd;
 }
 
@@ -406,16 +392,13 @@ static void address_set(int fd, const uint8_t mac[6])
 int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wire **out,
 		 struct ixgbe_why *why)
 {
+	const char *fault = names_interface_fault(name);
 	struct wire_tap *tap;
 	int err;
 
-	if (strlen(name) >= IFNAMSIZ)
-		return ixgbe_why_fill(why, -ENAMETOOLONG,
-				      "wire tap:%s: the name is longer than %d characters", name,
-				      IFNAMSIZ - 1);
-	if (strpbrk(name, "/%: \t") || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return ixgbe_why_fill(why, -EINVAL, "wire tap:%s: not a name for an interface",
-				      name);
+	if (fault)
+		return ixgbe_why_fill(why, -EINVAL, "wire tap:%s: the interface's name %s", name,
+				      fault);
 	tap = calloc(1, sizeof(*tap));
 	if (!tap)
 		return ixgbe_why_fill(why, -ENOMEM, "wire tap:%s: no memory", name);
