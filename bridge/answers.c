@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the control socket answers: the bridge in JSON, as control.h describes it. */
+/* What the control socket answers: the bridge in JSON, as answers.h describes it. */
 #include <linux/if_tun.h>
 #include <stdio.h>
 #include <string.h>

@@ -19,7 +19,7 @@
  *     ip link set mtu, address; promiscuous, multicast: to the NIC         the same
  *     interface renamed or moved     follows it                            the same
  *     interface deleted              logs, exits 1                         stopping
- *     NIC refused memory not ours    logs, counts                          the same
+ *     NIC was refused memory         logs, counts                          the same
  *     NIC fails, its server ends     carrier off, closes the NIC           recovering
  *     time for an attempt            opens the NIC, applies all            down or waiting
  *     attempts used up               logs, exits 1                         stopping
@@ -136,7 +136,7 @@ static void on_nic(struct daemon *daemon)
 	if (events < 0)
 		nic_life_failed_errno(daemon, "cannot read the NIC's interrupt causes", events);
 	else if (events & IXGBE_EVENT_FAULT)
-		nic_life_failed(daemon, "the NIC reports a fault (ECC or a lost reset)");
+		nic_life_failed(daemon, "the NIC reports an unrecoverable ECC error");
 	else if (events & IXGBE_EVENT_BUS && !nic_life_bus_check(daemon))
 		return;
 	else if (events & IXGBE_EVENT_LINK)

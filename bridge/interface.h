@@ -43,7 +43,6 @@ int interface_configure(struct interface *iface, const struct options *options,
 			const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why);
 /* Opens the monitor. interface_dispatch gives its events to `fn`, and updates `link` before. */
 int interface_watch(struct interface *iface, netlink_event_fn fn, void *ctx);
-/* Handles the monitor's events. */
 int interface_dispatch(struct interface *iface);
 
 enum interface_fate {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Counts something that may happen often, and says when it is worth a line in the log: once for a
- * burst. A pure function of its arguments.
+ * burst. The caller brings the time.
  */
 #pragma once
 

@@ -12,7 +12,7 @@
  *     stopping    a signal, or no way on     closing   -        -      off
  *
  * The first that holds decides: stopping, not started, NIC failed, administrator, link. A
- * worker that runs sleeps while it has no frames, whatever the state.
+ * worker without frames rests as --poll says, whatever the state.
  */
 #pragma once
 

@@ -14,7 +14,7 @@
  * asks for a full dump when events were lost (ENOBUFS).
  *
  * Both act in the network namespace of the thread that opened them. All functions return 0 or a
- * negative errno; outputs stay untouched on failure.
+ * negative errno. Outputs stay untouched on failure, but for those of netlink_multicast_groups.
  */
 #pragma once
 
@@ -64,9 +64,9 @@ int netlink_address_add(struct netlink *nl, int ifindex, const struct netlink_pr
 
 /*
  * The link-layer multicast groups of an interface, whatever family they are for. `*count` is the
- * room on entry and the number found on return. -ENOSPC, with `*count` set: more than fit. Reads
- * the kernel's table dev_mcast in the namespace of the first call. The table stays open, since
- * opening is most of the cost.
+ * room on entry and the number found on return. -ENOSPC: more than fit; `mac` is full, and `*count`
+ * says how many there are. Reads the kernel's table dev_mcast in the namespace of the first call.
+ * The table stays open, since opening is most of the cost.
  */
 int netlink_multicast_groups(struct netlink *nl, const char *ifname,
 			     uint8_t (*mac)[NETLINK_MAC_BYTES], size_t *count);

@@ -42,7 +42,6 @@
 
 #define IP_BYTES_MAX 65535u
 
-/* A TCP frame. */
 struct tcp_frame {
 	const uint8_t *data;
 	uint64_t tag;
@@ -278,7 +277,8 @@ void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes
 	assert(segs > 0 && at < COALESCE_SEGS && segs <= COALESCE_SEGS - at);
 	for (uint32_t i = at; i < at + segs; i++)
 		c->next[i] = (uint16_t)(i + 1);
-	/* Parsed where the write is kept that this frame begins, unless it joins another. */
+	/* The headers are parsed into the next write: the frame begins that write, or joins
+	 * another. */
 	headers->version = 0;
 	if (c->on && flags & IXGBE_RX_TCP && tcp_parse(&c->seg[at], bytes, flags, headers, &f)) {
 		tcp_add(c, &f, at, segs, bytes);

@@ -14,7 +14,7 @@
 
 /* C(name, what it counts) */
 #define BRIDGE_RX_DROPS(C)                                                                         \
-	C(rx_drop_tap_down, "frames for the interface while it was down (EIO)")                    \
+	C(rx_drop_tap_down, "frames for the interface while it was down or deleted")               \
 	C(rx_drop_tap_rejected, "frames the kernel refused")                                       \
 	C(rx_drop_runt, "frames shorter than an Ethernet header")
 
@@ -23,7 +23,7 @@
 	C(tx_drop_truncated, "frames longer than any the kernel may send")                         \
 	C(tx_drop_bad_vnet_header, "vnet headers that contradict their frame")                     \
 	C(tx_drop_unsupported_gso, "frames with a kind of segmentation that the NIC cannot do")    \
-	C(tx_drop_oversize, "frames longer than the MTU that ask for no segmentation")             \
+	C(tx_drop_oversize, "frames, or segments to be cut, longer than the MTU")                  \
 	C(tx_drop_link_down, "frames while the link was down")                                     \
 	C(tx_drop_rejected, "frames the driver refused")                                           \
 	C(tx_drop_stopped, "frames held when the worker stopped")
@@ -35,7 +35,7 @@
 	C(rx_coalesced, "frames that were merged into an earlier one")                             \
 	C(rx_csum_verified, "frames handed over with a checksum the NIC verified")                 \
 	C(rx_csum_bad,                                                                             \
-	  "frames in which the NIC found a wrong checksum, delivered for the kernel to judge")     \
+	  "frames in which the NIC found a wrong IPv4 or TCP checksum; the kernel judges them")    \
 	BRIDGE_RX_DROPS(C)                                                                         \
 	C(tx_received, "frames read from the TAP")                                                 \
 	C(tx_delivered, "frames handed to the NIC")                                                \
@@ -43,7 +43,7 @@
 	C(tx_csum_offload, "frames whose checksum the NIC filled")                                 \
 	C(tx_csum_software, "frames whose checksum ixtapd filled, since the NIC cannot")           \
 	C(tx_tso, "frames the NIC segmented")                                                      \
-	C(tx_ring_full, "times the NIC's ring was full and the kernel's queue had to wait")        \
+	C(tx_ring_full, "times the TAP was not read: the NIC's ring was full, or no buffer free")  \
 	BRIDGE_TX_DROPS(C)                                                                         \
 	C(wakeups, "times the worker slept and was woken")                                         \
 	C(turns, "turns of the loop")                                                              \

@@ -17,8 +17,9 @@
  * merged (coalesce.c). The kernel copies them: the buffers are free when the write is complete.
  *
  * To the NIC. Each read takes one frame into one transmit buffer. The number of reads in a turn
- * follows the turn before: twice as many when all found a frame; one more than there were frames
- * when some found none (EAGAIN costs about a third of a frame).
+ * follows the turn before. If some found no frame, it is one more than there were frames: a read
+ * that finds none costs about a third of a frame. If all found one, the bytes decide: it doubles
+ * below READ_BYTES_MAX / 2, and is halved above READ_BYTES_MAX.
  *
  * Kernels such as 6.1 have a TAP that does not know RWF_NOWAIT. Reads that find a frame complete
  * inside io_uring_enter there too; each of the others waits with a poll of its own. A frame wakes
@@ -44,7 +45,8 @@
 #define BURST DATAPATH_BURST
 /* Requests of both directions, and those that wake the worker. */
 #define RING_ENTRIES (DATAPATH_RX_BURST + BURST + 16)
-/* A burst of large frames ends here: they are still in the cache when the NIC reads them. */
+/* A turn of more bytes is followed by a smaller one: its frames are to be in the cache still when
+ * the NIC reads them. */
 #define READ_BYTES_MAX (512u << 10)
 
 static_assert(DATAPATH_RX_BURST <= COALESCE_SEGS, "a burst fits");
@@ -185,7 +187,7 @@ static void rx_done(struct datapath *dp, uint32_t index, int res)
 
 /* ---- To the NIC ---- */
 
-/* The TAP is not read, or is again. */
+/* Stops or resumes reading the TAP, and counts each stop. */
 static void block(struct datapath *dp, bool blocked)
 {
 	if (blocked && !dp->blocked)

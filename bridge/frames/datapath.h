@@ -71,7 +71,8 @@ void datapath_exit(struct datapath *dp);
 
 /* One burst in each direction, in one system call. Returns whether anything moved. */
 bool datapath_turn(struct datapath *dp);
-/* Whether a turn would move something: frames were received, or the room came that was missing. */
+/* Whether a turn would move something: frames were received, or room has come for a data path that
+ * was blocked. Looks for room by sending what is pending, or taking back what was sent. */
 bool datapath_ready(struct datapath *dp);
 /* Ends what is in flight, delivers or drops what is pending. */
 void datapath_finish(struct datapath *dp);

@@ -9,7 +9,7 @@
 static const char *hint(int err)
 {
 	if (err == -ENOSYS)
-		return ": Linux 5.10 or newer is needed";
+		return ": Linux 6.1 or newer with io_uring is needed";
 	if (err == -EPERM)
 		return ": allow it (sysctl kernel.io_uring_disabled=0, or the container's seccomp "
 		       "profile)";

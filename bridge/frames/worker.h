@@ -6,7 +6,7 @@
  *
  *     worker.c      a thread for each queue pair: when it turns, spins and sleeps
  *       |
- *     datapath.c    one turn: a burst in each direction
+ *     datapath.c    one turn: a burst in each direction, and its counts
  *       |
  *     coalesce.c    received TCP frames are merged
  *     counters.c    names of what is counted
@@ -15,9 +15,9 @@
  *       |
  *     offload.c     checksums and segmentation: vnet headers to descriptors and back
  *
- * A worker is pinned to one processor and shares nothing. worker_start is called when the NIC's
- * rings run, worker_stop before they stop. In between nothing else touches the queue pair, its
- * pools or the TAP's descriptor.
+ * worker_start is called when the NIC's rings run, worker_stop before they stop. In between nothing
+ * else touches the queue pair, its pools or the TAP's descriptor. Workers share
+ * nothing but what libixgbe locks inside: the registers of interrupts, and a server's socket.
  */
 #pragma once
 
@@ -55,7 +55,9 @@ void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out);
 /* Sets up the io_uring and starts the thread. -ENOSYS and -EPERM: no io_uring. */
 int worker_start(const struct worker_config *config, struct worker **out, struct ixgbe_why *why);
 /* Stops receiving, delivers or counts the frames that are held, gives back all buffers but those in
- * the NIC's rings, ends the thread. Takes at most 1 s. The counters are final afterwards. */
+ * the NIC's rings, ends the thread. The wait has no limit of its own. It ends with the thread's
+ * turn, once the kernel has done the writes to the TAP, none of which waits, and cancelled the
+ * rest. The counters are final afterwards. */
 void worker_halt(struct worker *worker);
 /* Halts the worker, if that is not done yet, and frees it. Takes NULL. */
 void worker_stop(struct worker *worker);
