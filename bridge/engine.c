@@ -143,7 +143,6 @@ int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *wh
 			.poll = engine->options->poll,
 			.coalesce = engine->options->coalesce,
 			.cpu = engine->cpu[q],
-			.log = log_library,
 		};
 
 		err = worker_start(&config, &engine->worker[q], why);

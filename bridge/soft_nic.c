@@ -25,7 +25,7 @@
 
 enum { CHILD_SOCKET = 3 }; /* the descriptor of ixnic's socket */
 
-static void close_fd(int *fd)
+static void close_once(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
@@ -253,9 +253,9 @@ static int spawn(struct soft_nic *soft, struct pipes *pipes, int netns_fd, const
 			become_ixnic(pipes, netns_fd, parent, path, args);
 		err = soft->pid < 0 ? -errno : 0;
 	}
-	close_fd(&pipes->socket[1]);
-	close_fd(&pipes->ready[1]);
-	close_fd(&pipes->output[1]);
+	close_once(&pipes->socket[1]);
+	close_once(&pipes->ready[1]);
+	close_once(&pipes->output[1]);
 	soft->socket = pipes->socket[0];
 	soft->output = pipes->output[0];
 	if (!err) {
@@ -287,7 +287,7 @@ int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 		ixgbe_why_fill(why, err, "cannot start %.200s: %s", path, strerror(-err));
 	else
 		err = wait_ready(soft, pipes.ready[0], why);
-	close_fd(&pipes.ready[0]);
+	close_once(&pipes.ready[0]);
 	if (err)
 		soft_nic_stop(soft);
 	return err;
@@ -318,7 +318,7 @@ void soft_nic_stop(struct soft_nic *soft)
 {
 	siginfo_t info;
 
-	close_fd(&soft->socket);
+	close_once(&soft->socket);
 	if (soft->pid > 0) {
 		/* Without a pidfd there is no wait with a limit. */
 		if (soft->pidfd < 0)
@@ -332,7 +332,7 @@ void soft_nic_stop(struct soft_nic *soft)
 	}
 	if (soft->output >= 0)
 		output_rest(soft);
-	close_fd(&soft->output);
-	close_fd(&soft->pidfd);
+	close_once(&soft->output);
+	close_once(&soft->pidfd);
 	soft->pid = -1;
 }

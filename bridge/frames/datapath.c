@@ -51,21 +51,8 @@
 
 static_assert(DATAPATH_RX_BURST <= COALESCE_SEGS, "a burst fits");
 
-#define RX_HEADROOM_BYTES 64u
-#define RX_DATA_BYTES     2048u
-/* A frame from the TAP starts on a cache line. A read of one byte more than the longest frame was
- * truncated. */
-#define TX_FRAME_OFFSET 64u
-#define TX_READ_OFFSET  (TX_FRAME_OFFSET - TAP_VNET_HDR_BYTES)
-#define TX_READ_BYTES   (TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1)
-#define TX_BUF_BYTES    ((TX_FRAME_OFFSET + TAP_FRAME_MAX + 1 + 63) & ~63u)
-/* More frames in flight gain nothing, and each buffer is 64 KiB. */
-#define TX_IN_FLIGHT_MAX 256u
-
-static uint32_t min_u32(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
-}
+#define TX_READ_OFFSET (DATAPATH_TX_FRAME_OFFSET - TAP_VNET_HDR_BYTES)
+#define TX_READ_BYTES  (TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1)
 
 /* Never fails: RING_ENTRIES are more than are ever in flight. */
 struct io_uring_sqe *datapath_request(struct datapath *dp)
@@ -210,10 +197,10 @@ static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 };
 
 /* A frame of `len` bytes with its header has been read: it is pending, or dropped. */
-static void tx_frame(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
+static void tx_take(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
 {
 	struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first + dp->pending_count];
-	uint8_t *frame = buf->data + TX_FRAME_OFFSET;
+	uint8_t *frame = buf->data + DATAPATH_TX_FRAME_OFFSET;
 	enum offload_tx verdict = OFFLOAD_TX_DROP_SHORT;
 
 	bridge_count(&dp->counters.tx_received, 1);
@@ -228,7 +215,7 @@ static void tx_frame(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
 		return;
 	}
 	seg->buf = buf;
-	seg->offset = TX_FRAME_OFFSET;
+	seg->offset = DATAPATH_TX_FRAME_OFFSET;
 	seg->len = len;
 	seg->flags |= IXGBE_TX_EOP;
 	dp->pending_count++;
@@ -243,7 +230,7 @@ static void tx_done(struct datapath *dp, uint32_t index, int res)
 	dp->reads_in_flight--;
 	if (res >= 0) {
 		dp->reads_filled++;
-		tx_frame(dp, buf, (uint32_t)res);
+		tx_take(dp, buf, (uint32_t)res);
 		return;
 	}
 	ixgbe_buf_put(buf);
@@ -269,7 +256,7 @@ static void tx_cancel(struct datapath *dp, uint32_t keep)
 /* Posts the reads of a turn, unless what was read before has not gone yet. */
 static void tx_post(struct datapath *dp)
 {
-	uint32_t depth;
+	uint32_t depth, buffers;
 
 	if (dp->pending_count > 0 || dp->tap_gone)
 		return;
@@ -277,9 +264,10 @@ static void tx_post(struct datapath *dp)
 		block(dp, false);
 		return;
 	}
-	ixgbe_tx_reclaim(
-		dp->txq); /* buffers sent last are still in the cache: they are used first */
-	depth = min_u32(dp->read_depth, ixgbe_pool_available(dp->tx_pool));
+	/* Buffers sent last are still in the cache: they are used first. */
+	ixgbe_tx_reclaim(dp->txq);
+	buffers = ixgbe_pool_available(dp->tx_pool);
+	depth = dp->read_depth < buffers ? dp->read_depth : buffers;
 	block(dp, depth == 0);
 	dp->reads_in_flight = dp->reads_posted = depth;
 	dp->reads_filled = dp->read_bytes = 0;
@@ -305,7 +293,7 @@ static void tx_depth_adapt(struct datapath *dp)
 	if (dp->reads_filled < dp->reads_posted)
 		dp->read_depth = dp->reads_filled + 1;
 	else if (dp->read_bytes < READ_BYTES_MAX / 2)
-		dp->read_depth = min_u32(2 * dp->reads_posted, BURST);
+		dp->read_depth = 2 * dp->reads_posted < BURST ? 2 * dp->reads_posted : BURST;
 	else if (dp->read_bytes > READ_BYTES_MAX && dp->read_depth > 1)
 		dp->read_depth /= 2;
 	dp->reads_posted = 0;
@@ -458,16 +446,4 @@ void datapath_exit(struct datapath *dp)
 {
 	assert(dp->writes_in_flight == 0 && dp->reads_in_flight == 0 && dp->pending_count == 0);
 	io_uring_queue_exit(&dp->ring);
-}
-
-void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out)
-{
-	*out = (struct worker_pools){
-		/* A full ring, a burst that is being written, and one to refill with. */
-		.rx_count = rx_ring + 2 * DATAPATH_RX_BURST,
-		.rx_size = RX_HEADROOM_BYTES + RX_DATA_BYTES,
-		.rx_headroom = RX_HEADROOM_BYTES,
-		.tx_count = min_u32(tx_ring, TX_IN_FLIGHT_MAX) + BURST,
-		.tx_size = TX_BUF_BYTES,
-	};
 }

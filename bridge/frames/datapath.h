@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 
 #include "coalesce.h"
+#include "tap.h"
 #include "uring.h"
 #include "worker.h"
 
@@ -16,6 +17,10 @@
 #define DATAPATH_BURST 64u
 /* Segments of one receive burst: nearly three merged frames of 64 KiB, at 1,448 bytes each. */
 #define DATAPATH_RX_BURST 128u
+/* A transmit buffer: the frame starts on a cache line, with its vnet header in front. One byte is
+ * left behind the longest frame: a read that fills that byte was truncated. */
+#define DATAPATH_TX_FRAME_OFFSET 64u
+#define DATAPATH_TX_BUF_BYTES    ((DATAPATH_TX_FRAME_OFFSET + TAP_FRAME_MAX + 1 + 63) & ~63u)
 
 /* The files of the ring, by index. */
 enum datapath_file { DATAPATH_TAP, DATAPATH_IRQ, DATAPATH_WAKE, DATAPATH_FILES };

@@ -38,11 +38,17 @@
 #include <unistd.h>
 
 #include "bridge/service/clock.h"
+#include "bridge/service/log.h"
 #include "datapath.h"
 
 #define SPIN_MIN_NS 4000
 #define SPIN_MAX_NS 50000
 #define YIELD_TURNS 16u
+
+#define RX_HEADROOM_BYTES 64u
+#define RX_DATA_BYTES     2048u
+/* More frames in flight gain nothing, and each buffer is 64 KiB. */
+#define TX_IN_FLIGHT_MAX 256u
 
 struct worker {
 	struct datapath dp; /* first: aligned to cache lines */
@@ -60,17 +66,6 @@ struct worker {
 	int wake_fd;
 	atomic_bool stop, idle;
 };
-
-static void log_error(const struct worker *worker, const char *what, int err)
-{
-	char text[128];
-
-	if (!worker->config.log)
-		return;
-	snprintf(text, sizeof(text), "queue %u: %s: %s", worker->config.queue, what,
-		 strerror(-err));
-	worker->config.log(worker->config.log_ctx, IXGBE_LOG_ERROR, text);
-}
 
 /* A completion that is not the data path's. */
 static void woken(void *ctx, enum datapath_request request, int res)
@@ -160,7 +155,7 @@ static void rest(struct worker *worker)
 
 	if (worker->dp.tap_gone && !worker->tap_gone_logged) {
 		worker->tap_gone_logged = true;
-		log_error(worker, "the TAP is gone", -ENODEV);
+		log_error("queue %u: the TAP is gone", worker->config.queue);
 	}
 	if (worker->config.poll == WORKER_POLL_BUSY) {
 		if (worker->idle_turns++ % YIELD_TURNS == 0)
@@ -227,6 +222,19 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
+void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out)
+{
+	*out = (struct worker_pools){
+		/* A full ring, a burst that is being written, and one to refill with. */
+		.rx_count = rx_ring + 2 * DATAPATH_RX_BURST,
+		.rx_size = RX_HEADROOM_BYTES + RX_DATA_BYTES,
+		.rx_headroom = RX_HEADROOM_BYTES,
+		.tx_count =
+			(tx_ring < TX_IN_FLIGHT_MAX ? tx_ring : TX_IN_FLIGHT_MAX) + DATAPATH_BURST,
+		.tx_size = DATAPATH_TX_BUF_BYTES,
+	};
+}
+
 static int thread_start(struct worker *worker)
 {
 	const int cpu = worker->config.cpu;
@@ -245,7 +253,8 @@ static int thread_start(struct worker *worker)
 		CPU_SET((unsigned int)cpu, &set);
 		err = pthread_setaffinity_np(worker->thread, sizeof(set), &set);
 		if (err)
-			log_error(worker, "cannot be pinned to its processor", -err);
+			log_error("queue %u: cannot be pinned to its processor: %s",
+				  worker->config.queue, strerror(err));
 	}
 	while (sem_wait(&worker->started) < 0)
 		;

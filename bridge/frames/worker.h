@@ -16,8 +16,8 @@
  *     offload.c     checksums and segmentation: vnet headers to descriptors and back
  *
  * worker_start is called when the NIC's rings run, worker_stop before they stop. In between nothing
- * else touches the queue pair, its pools or the TAP's descriptor. Workers share
- * nothing but what libixgbe locks inside: the registers of interrupts, and a server's socket.
+ * else touches the queue pair, its pools or the TAP's descriptor. Workers share nothing but what
+ * libixgbe locks inside: the registers of interrupts, and a server's socket.
  */
 #pragma once
 
@@ -41,8 +41,6 @@ struct worker_config {
 	bool coalesce;  /* merge received TCP frames, see coalesce.h */
 	bool no_nowait; /* for tests: as if the TAP did not know RWF_NOWAIT */
 	int cpu;        /* -1: not pinned */
-	ixgbe_log_fn log;
-	void *log_ctx;
 };
 
 /* Sizes of the pools a worker needs for rings of that many descriptors. */
