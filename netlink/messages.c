@@ -18,6 +18,35 @@ static int attr_u32(const struct nlattr *attr, uint32_t *out)
 	return MNL_CB_OK;
 }
 
+static int parse_tun_attr(const struct nlattr *attr, void *ctx)
+{
+	struct netlink_link *link = ctx;
+	uint16_t type = mnl_attr_get_type(attr);
+	uint32_t queues = 0;
+
+	if (type != IFLA_TUN_NUM_QUEUES && type != IFLA_TUN_NUM_DISABLED_QUEUES)
+		return MNL_CB_OK;
+	if (attr_u32(attr, &queues) == MNL_CB_ERROR)
+		return MNL_CB_ERROR;
+	link->tun_queues += queues;
+	return MNL_CB_OK;
+}
+
+/* The kernel puts the kind before the data, whose meaning the kind decides. */
+static int parse_info_attr(const struct nlattr *attr, void *ctx)
+{
+	struct netlink_link *link = ctx;
+
+	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND) {
+		if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+			return MNL_CB_ERROR;
+		link->tun = !strcmp(mnl_attr_get_str(attr), "tun");
+	}
+	if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && link->tun)
+		return mnl_attr_parse_nested(attr, parse_tun_attr, link);
+	return MNL_CB_OK;
+}
+
 static int parse_link_attr(const struct nlattr *attr, void *ctx)
 {
 	struct netlink_link *link = ctx;
@@ -39,11 +68,8 @@ static int parse_link_attr(const struct nlattr *attr, void *ctx)
 		return attr_u32(attr, &link->promiscuity);
 	case IFLA_ALLMULTI:
 		return attr_u32(attr, &link->allmulti);
-	case IFLA_CARRIER:
-		if (mnl_attr_validate(attr, MNL_TYPE_U8) < 0)
-			return MNL_CB_ERROR;
-		link->carrier = mnl_attr_get_u8(attr) != 0;
-		break;
+	case IFLA_LINKINFO:
+		return mnl_attr_parse_nested(attr, parse_info_attr, link);
 	default:
 		break;
 	}

@@ -38,7 +38,8 @@ struct netlink_link {
 	uint32_t flags;       /* IFF_UP, IFF_RUNNING, ... */
 	uint32_t promiscuity; /* how many ask for it: tcpdump shows only here */
 	uint32_t allmulti;
-	bool carrier;
+	bool tun;            /* a TUN or a TAP */
+	uint32_t tun_queues; /* attached to it, by anybody; 0 if it has one queue only */
 };
 
 /* -ENODEV: no such link. */

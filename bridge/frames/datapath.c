@@ -197,7 +197,7 @@ static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 };
 
 /* A frame of `len` bytes with its header has been read: it is pending, or dropped. */
-static void tx_take(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
+static void tx_accept(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
 {
 	struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first + dp->pending_count];
 	uint8_t *frame = buf->data + DATAPATH_TX_FRAME_OFFSET;
@@ -230,7 +230,7 @@ static void tx_done(struct datapath *dp, uint32_t index, int res)
 	dp->reads_in_flight--;
 	if (res >= 0) {
 		dp->reads_filled++;
-		tx_take(dp, buf, (uint32_t)res);
+		tx_accept(dp, buf, (uint32_t)res);
 		return;
 	}
 	ixgbe_buf_put(buf);

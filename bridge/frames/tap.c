@@ -14,11 +14,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
-#include <linux/if_link.h>
 #include <linux/if_tun.h>
-#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if_arp.h>
 #include <string.h>
@@ -26,6 +23,7 @@
 #include <unistd.h>
 
 #include "bridge/service/names.h"
+#include "netlink/netlink.h"
 
 #ifndef TUN_F_USO4
 #define TUN_F_USO4 0x20
@@ -39,92 +37,34 @@
 
 /* ---- Who uses an interface ---- */
 
-struct usage {
-	bool tun;
-	uint32_t queues; /* attached, by anyone */
-};
-
-static int info_data_cb(const struct nlattr *attr, void *data)
-{
-	struct usage *usage = data;
-
-	if (mnl_attr_get_type(attr) == IFLA_TUN_NUM_QUEUES ||
-	    mnl_attr_get_type(attr) == IFLA_TUN_NUM_DISABLED_QUEUES)
-		if (mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
-			usage->queues += mnl_attr_get_u32(attr);
-	return MNL_CB_OK;
-}
-
-static int link_info_cb(const struct nlattr *attr, void *data)
-{
-	struct usage *usage = data;
-
-	if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
-		usage->tun = strcmp(mnl_attr_get_str(attr), "tun") == 0;
-	if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && usage->tun)
-		return mnl_attr_parse_nested(attr, info_data_cb, usage);
-	return MNL_CB_OK;
-}
-
-static int link_attr_cb(const struct nlattr *attr, void *data)
-{
-	if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
-		return mnl_attr_parse_nested(attr, link_info_cb, data);
-	return MNL_CB_OK;
-}
-
-static int link_cb(const struct nlmsghdr *nlh, void *data)
-{
-	return mnl_attr_parse(nlh, sizeof(struct ifinfomsg), link_attr_cb, data);
-}
-
 /* -ENODEV: no such interface. */
-static int usage_get(const char *name, struct usage *out)
+static int link_find(const char *name, struct netlink_link *out)
 {
-	char buf[16384];
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *ifi;
-	struct usage usage = {0};
-	struct mnl_socket *nl;
-	ssize_t n;
-	int err = 0;
+	struct netlink *nl;
+	int err = netlink_open(&nl);
 
-	nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	if (!nl)
-		return -errno;
-	nlh->nlmsg_type = RTM_GETLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	nlh->nlmsg_seq = 1;
-	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
-	ifi->ifi_family = AF_UNSPEC;
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-
-	if (mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) < 0 ||
-	    (n = mnl_socket_recvfrom(nl, buf, sizeof(buf))) < 0 ||
-	    mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl), link_cb, &usage) < 0)
-		err = -errno;
-	mnl_socket_close(nl);
-	if (!err)
-		*out = usage;
+	if (err)
+		return err;
+	err = netlink_link_find(nl, name, out);
+	netlink_close(nl);
 	return err;
 }
 
 static int check_free(const char *name, uint32_t ours, struct ixgbe_why *why)
 {
-	struct usage usage = {0};
-	int err = usage_get(name, &usage);
+	struct netlink_link link;
+	int err = link_find(name, &link);
 
 	if (err == -ENODEV && ours == 0)
 		return 0;
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot look up interface %s: %s", name,
 				      strerror(-err));
-	if (!usage.tun)
+	if (!link.tun)
 		return ixgbe_why_fill(
 			why, -EINVAL,
 			"interface %s exists and is no TAP: choose another name with --tap", name);
-	if (usage.queues > ours)
+	if (link.tun_queues > ours)
 		return ixgbe_why_fill(
 			why, -EBUSY,
 			"TAP %s is in use by another program: stop it or choose another name with --tap",

@@ -180,7 +180,6 @@ static void test_link_changes(void **state)
 	assert_memory_equal(link.mac, mac_a, sizeof(mac_a));
 	assert_int_equal(link.mtu, 9000);
 	assert_true(link.flags & IFF_UP);
-	assert_true(link.carrier);
 
 	assert_int_equal(netlink_link_set_up(f->nl, index, false), 0);
 	run("ip link set dev nl0 name nl1");
@@ -188,6 +187,33 @@ static void test_link_changes(void **state)
 	assert_int_equal(link.ifindex, index);
 	assert_false(link.flags & IFF_UP);
 	assert_int_equal(netlink_link_find(f->nl, "nl0", &link), -ENODEV);
+}
+
+static void test_link_kinds(void **state)
+{
+	struct fixture *f = *state;
+	struct ifreq request = {.ifr_name = "nl2", .ifr_flags = IFF_TAP | IFF_MULTI_QUEUE};
+	struct netlink_link link;
+	int fd[2];
+
+	assert_true(f->link.tun);
+	assert_int_equal(f->link.tun_queues, 0); /* not IFF_MULTI_QUEUE */
+	assert_int_equal(netlink_link_find(f->nl, "lo", &link), 0);
+	assert_false(link.tun);
+	assert_int_equal(link.tun_queues, 0);
+
+	for (size_t i = 0; i < 2; i++) {
+		fd[i] = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+		assert_int_equal(ioctl(fd[i], TUNSETIFF, &request), 0);
+	}
+	/* A queue that is switched off is attached still. */
+	request.ifr_flags = IFF_DETACH_QUEUE;
+	assert_int_equal(ioctl(fd[1], TUNSETQUEUE, &request), 0);
+	assert_int_equal(netlink_link_find(f->nl, "nl2", &link), 0);
+	assert_true(link.tun);
+	assert_int_equal(link.tun_queues, 2);
+	for (size_t i = 0; i < 2; i++)
+		close(fd[i]);
 }
 
 static void test_link_errors(void **state)
@@ -250,7 +276,7 @@ static void test_monitor_hears_changes(void **state)
 	assert_int_equal(netlink_link_set_up(f->nl, index, true), 0);
 	hear_until(f, f->heard.link.flags & IFF_UP);
 	assert_int_equal(ioctl(f->tap, TUNSETCARRIER, &(int){0}), 0);
-	hear_until(f, !f->heard.link.carrier);
+	hear_until(f, !(f->heard.link.flags & IFF_RUNNING));
 	run("ip link del dev nl0");
 	hear_until(f, f->heard.gone > 0);
 	/* and asked anew, it says so again, and not that there is a link */
@@ -379,6 +405,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prefix_text),
 		cmocka_unit_test_setup_teardown(test_link_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_link_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_link_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_monitor_hears_changes, setup, teardown),
