@@ -94,6 +94,12 @@ static int add_addresses(struct interface *iface, const struct options *options,
 	return 0;
 }
 
+void interface_mtu_refuse(const struct interface *iface, uint16_t mtu)
+{
+	log_warning("%s: MTU %u refused, an 82599 can at most %u: set to %u", iface->tap.name,
+		    iface->link.mtu, IXGBE_MTU_MAX, mtu);
+}
+
 uint16_t interface_mtu_first(const struct interface *iface, const struct options *options)
 {
 	if (options->mtu)
@@ -101,8 +107,7 @@ uint16_t interface_mtu_first(const struct interface *iface, const struct options
 	if (iface->link.mtu <= IXGBE_MTU_MAX)
 		return (uint16_t)iface->link.mtu;
 	/* A persistent TAP keeps its MTU from before. */
-	log_warning("%s has MTU %u, an 82599 can at most %u: set to that", iface->tap.name,
-		    iface->link.mtu, IXGBE_MTU_MAX);
+	interface_mtu_refuse(iface, IXGBE_MTU_MAX);
 	return IXGBE_MTU_MAX;
 }
 
@@ -243,7 +248,7 @@ void interface_link_set(struct interface *iface, const struct ixgbe_link *link)
 	iface->speed_warned |= err;
 }
 
-void interface_wanted(const struct interface *iface, struct mirror *wanted)
+void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted)
 {
 	const struct netlink_link *link = &iface->link;
 	size_t groups = MIRROR_GROUPS_MAX;
@@ -252,7 +257,7 @@ void interface_wanted(const struct interface *iface, struct mirror *wanted)
 				   : -ENODEV;
 
 	memcpy(wanted->mac, link->mac, sizeof(wanted->mac));
-	wanted->mtu = (uint16_t)(link->mtu <= IXGBE_MTU_MAX ? link->mtu : 0);
+	wanted->mtu = link->mtu <= IXGBE_MTU_MAX ? (uint16_t)link->mtu : mtu;
 	wanted->admin_up = link->flags & IFF_UP;
 	wanted->promiscuous = link->promiscuity || link->flags & IFF_PROMISC;
 	/* With a table that cannot be read, or is too long, all multicast is better than some. */

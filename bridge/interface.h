@@ -38,6 +38,8 @@ void interface_init(struct interface *iface);
 int interface_open(struct interface *iface, const struct options *options, struct ixgbe_why *why);
 /* The MTU to start with: that of the options, or that of the interface if the NIC can have it. */
 uint16_t interface_mtu_first(const struct interface *iface, const struct options *options);
+/* Logs that no 82599 can have the interface's MTU, and that `mtu` replaces it. */
+void interface_mtu_refuse(const struct interface *iface, uint16_t mtu);
 /* MAC, MTU and addresses; then up, if asked for. */
 int interface_configure(struct interface *iface, const struct options *options,
 			const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why);
@@ -56,9 +58,9 @@ enum interface_fate interface_find(struct interface *iface);
 
 /* Sets carrier and speed to those of the NIC's link. */
 void interface_link_set(struct interface *iface, const struct ixgbe_link *link);
-/* Fills in the administrator's settings; reads the multicast groups. MTU 0: one that no 82599 can
- * have. */
-void interface_wanted(const struct interface *iface, struct mirror *wanted);
+/* Fills in the administrator's settings, with `mtu` in place of an MTU that no 82599 can have.
+ * Reads the multicast groups. */
+void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted);
 
 /* Removes the TAP unless it persists. */
 void interface_close(struct interface *iface);

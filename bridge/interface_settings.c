@@ -21,8 +21,7 @@ static void mtu_check(struct interface *iface, uint16_t mtu)
 	iface->mtu_refused = refused ? iface->link.mtu : 0;
 	if (!refused || said || !iface->reachable)
 		return;
-	log_warning("%s: MTU %u refused, an 82599 can at most %u: back to %u", iface->tap.name,
-		    iface->link.mtu, IXGBE_MTU_MAX, mtu);
+	interface_mtu_refuse(iface, mtu);
 	err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
 	if (err)
 		log_warning("cannot set the MTU of %s back: %s; frames over %u bytes get lost",
@@ -38,9 +37,7 @@ void interface_settings_follow(struct daemon *daemon)
 	if (!daemon->facts.nic_open)
 		return;
 	mtu_check(&daemon->iface, daemon->applied.mtu);
-	interface_wanted(&daemon->iface, &wanted);
-	if (!wanted.mtu)
-		wanted.mtu = daemon->applied.mtu;
+	interface_wanted(&daemon->iface, daemon->applied.mtu, &wanted);
 	parts = mirror_difference(&wanted, &daemon->applied);
 	if (!parts)
 		return;

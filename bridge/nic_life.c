@@ -12,13 +12,15 @@
  * cost the connections. The administrator is told, and decides.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "daemon.h"
+
+/* How long the end of a software NIC that fails is waited for. */
+#define SOFT_NIC_END_MS 100
 
 static void link_set(struct daemon *daemon, const struct ixgbe_link *link)
 {
@@ -55,14 +57,6 @@ static void retry_later(struct daemon *daemon)
 	daemon->retry_at_ms = clock_ms() + delay_ms;
 }
 
-/* A dead software NIC often shows first as a server that does not answer: its end is waited for. */
-static bool soft_nic_ended(const struct soft_nic *soft)
-{
-	struct pollfd end = {.fd = soft->pidfd, .events = POLLIN};
-
-	return soft->pid > 0 && poll(&end, 1, 100) == 1;
-}
-
 static void nic_close(struct daemon *daemon)
 {
 	if (daemon->engine.nic)
@@ -76,7 +70,8 @@ void nic_life_failed(struct daemon *daemon, const char *what)
 {
 	char fate[64];
 
-	if (soft_nic_ended(&daemon->engine.soft)) {
+	/* A dead software NIC often shows first as a server that does not answer. */
+	if (soft_nic_ended(&daemon->engine.soft, SOFT_NIC_END_MS)) {
 		soft_nic_fate(&daemon->engine.soft, fate);
 		ixgbe_why_fill(&daemon->reason, 0, "the software NIC %s", fate);
 	} else {
@@ -169,9 +164,7 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 	struct mirror wanted = {0};
 	int err;
 
-	interface_wanted(&daemon->iface, &wanted);
-	if (!wanted.mtu)
-		wanted.mtu = daemon->applied.mtu;
+	interface_wanted(&daemon->iface, daemon->applied.mtu, &wanted);
 	err = mirror_apply(daemon->engine.nic, &wanted, &daemon->applied, MIRROR_ALL);
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot set the NIC up: %s; is it a working 82599?",

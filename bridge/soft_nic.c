@@ -307,11 +307,11 @@ void soft_nic_fate(const struct soft_nic *soft, char text[64])
 		snprintf(text, 64, "was killed by signal %d", info.si_status);
 }
 
-static bool ends_within(const struct soft_nic *soft, int timeout_ms)
+bool soft_nic_ended(const struct soft_nic *soft, int timeout_ms)
 {
 	struct pollfd end = {.fd = soft->pidfd, .events = POLLIN};
 
-	return poll(&end, 1, timeout_ms) == 1;
+	return soft->pid > 0 && poll(&end, 1, timeout_ms) == 1;
 }
 
 void soft_nic_stop(struct soft_nic *soft)
@@ -323,9 +323,9 @@ void soft_nic_stop(struct soft_nic *soft)
 		/* Without a pidfd there is no wait with a limit. */
 		if (soft->pidfd < 0)
 			kill(soft->pid, SIGKILL);
-		else if (!ends_within(soft, SOFT_NIC_STOP_MS)) {
+		else if (!soft_nic_ended(soft, SOFT_NIC_STOP_MS)) {
 			kill(soft->pid, SIGTERM);
-			if (!ends_within(soft, SOFT_NIC_STOP_MS))
+			if (!soft_nic_ended(soft, SOFT_NIC_STOP_MS))
 				kill(soft->pid, SIGKILL);
 		}
 		waitid(P_PID, (id_t)soft->pid, &info, WEXITED);

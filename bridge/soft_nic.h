@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -40,5 +41,7 @@ int soft_nic_output(struct soft_nic *soft);
 /* Waits for its end, which a closed vfio-user socket brings about; helps with SIGTERM, then
  * SIGKILL. Takes one that was not started. */
 void soft_nic_stop(struct soft_nic *soft);
-/* Once its pidfd is readable: "exited with status 1", "was killed by signal 9". */
+/* Waits for its end, at most so long. False: it runs on, or was not started. */
+bool soft_nic_ended(const struct soft_nic *soft, int timeout_ms);
+/* Once it has ended: "exited with status 1", "was killed by signal 9". */
 void soft_nic_fate(const struct soft_nic *soft, char text[64]);
