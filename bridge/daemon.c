@@ -44,6 +44,11 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "bridge/service/process.h"
+#include "interface_gone.h"
+#include "interface_settings.h"
+#include "nic_life.h"
+#include "publish.h"
+#include "watch.h"
 
 /* ---- Events ---- */
 

@@ -6,7 +6,9 @@
  * and whoever does so wants it gone. ixtapd exits 1, and the supervisor decides on a new start.
  */
 #include "bridge/service/log.h"
-#include "daemon.h"
+#include "interface_gone.h"
+#include "publish.h"
+#include "watch.h"
 
 void interface_gone_find(struct daemon *daemon)
 {

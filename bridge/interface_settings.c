@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "bridge/service/log.h"
-#include "daemon.h"
+#include "interface_settings.h"
+#include "nic_life.h"
+#include "publish.h"
 
 /* An MTU that the NIC cannot have goes back to `mtu`. */
 static void mtu_check(struct interface *iface, uint16_t mtu)

@@ -17,7 +17,9 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
-#include "daemon.h"
+#include "nic_life.h"
+#include "publish.h"
+#include "watch.h"
 
 /* How long the end of a software NIC that fails is waited for. */
 #define SOFT_NIC_END_MS 100

@@ -4,7 +4,7 @@
 
 #include "bridge/service/log.h"
 #include "bridge/service/names.h"
-#include "daemon.h"
+#include "publish.h"
 
 void publish_event(struct daemon *daemon, json_t *event)
 {

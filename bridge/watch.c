@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "bridge/service/process.h"
-#include "daemon.h"
+#include "watch.h"
 
 #define TICK_MS (1000 / DAEMON_TICKS_PER_SECOND)
 

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "daemon.h"
+
+/* Sends `event` (a reference that is taken; may be NULL) to the monitors. */
+void publish_event(struct daemon *daemon, json_t *event);
+/* Computes the state from the facts; a new one is told. */
+void publish_state(struct daemon *daemon);
+/* The loop ends after the present event. */
+void publish_stop(struct daemon *daemon, int exit_status);
+/* `parts` (enum mirror_part) of what the NIC has have changed. */
+void publish_parts(struct daemon *daemon, uint32_t parts);

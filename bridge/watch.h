@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "daemon.h"
+
+/* What a descriptor of the event loop is about. */
+enum watch {
+	WATCH_SIGNALS,
+	WATCH_TIMER,
+	WATCH_NETLINK,
+	WATCH_CONTROL,
+	WATCH_NIC,
+	WATCH_SOFT_END,
+	WATCH_SOFT_OUTPUT,
+};
+
+/* Makes epoll, and has it watch signals and the timer. The workers inherit the signal mask that
+ * this sets: call it before they start. */
+int watch_open(struct daemon *daemon);
+void watch_close(const struct daemon *daemon);
+int watch_add(const struct daemon *daemon, int fd, enum watch what);
+/* Call before `fd` is closed: epoll would go on watching a file that another process holds too.
+ * Takes -1. */
+void watch_remove(const struct daemon *daemon, int fd);
