@@ -11,6 +11,7 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/names.h"
 #include "daemon.h"
+#include "publish.h"
 
 /* Linux 6.2 */
 #ifndef TUN_F_USO4
@@ -42,10 +43,6 @@ static json_t *soft_json(const struct engine *engine)
 
 static json_t *nic_json(const struct daemon *daemon)
 {
-	static const char *const sfp[] = {
-		[IXGBE_SFP_NONE] = "none", [IXGBE_SFP_SR] = "sr",       [IXGBE_SFP_LR] = "lr",
-		[IXGBE_SFP_DA] = "da",     [IXGBE_SFP_OTHER] = "other",
-	};
 	const struct ixgbe *nic = daemon->engine.nic;
 	json_t *json = json_pack("{s:s}", "name", daemon->options->nic);
 	uint8_t mac[IXGBE_MAC_BYTES];
@@ -59,7 +56,8 @@ static json_t *nic_json(const struct daemon *daemon)
 		json_object_set_new(json, "mac", mac_json(mac));
 		ixgbe_mac_permanent(nic, mac);
 		json_object_set_new(json, "mac_permanent", mac_json(mac));
-		json_object_set_new(json, "sfp", json_string(sfp[ixgbe_sfp_type(nic)]));
+		json_object_set_new(json, "sfp",
+				    json_string(publish_sfp_name(ixgbe_sfp_type(nic))));
 	}
 	json_object_set_new(json, "soft", soft_json(&daemon->engine));
 	json_object_set_new(json, "dma_refused",

@@ -49,6 +49,7 @@
  *             {"event": "start", "status": {...}}     first: what `status` answers
  *             {"event": "state", "state": "running", "previous": "waiting", "reason": ""}
  *             {"event": "link", "up": true, "speed_mbps": 10000}
+ *             {"event": "module", "sfp": "sr"}        the NIC's module was changed
  *             {"event": "admin", "up": true}          what `ip link set up|down` did
  *             {"event": "mtu", "mtu": 9000}
  *             {"event": "mac", "mac": "02:..."}

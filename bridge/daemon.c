@@ -16,6 +16,7 @@
  *     ip link set up                 laser on                              waiting
  *     ip link set down               laser off; the workers run on         down
  *     NIC's link up, down            carrier on, off                       running, waiting
+ *     NIC's module changed           logs                                  the same
  *     ip link set mtu, address; promiscuous, multicast: to the NIC         the same
  *     interface renamed or moved     follows it                            the same
  *     interface deleted              logs, exits 1                         stopping
@@ -138,6 +139,8 @@ static void on_nic(struct daemon *daemon)
 	if (read(ixgbe_irq_other_fd(daemon->engine.nic), &fired, sizeof(fired)) < 0)
 		return;
 	events = ixgbe_irq_other_handle(daemon->engine.nic);
+	if (events > 0 && events & IXGBE_EVENT_SFP)
+		publish_module(daemon, ixgbe_sfp_type(daemon->engine.nic));
 	if (events < 0)
 		nic_life_failed_errno(daemon, "cannot read the NIC's interrupt causes", events);
 	else if (events & IXGBE_EVENT_FAULT)

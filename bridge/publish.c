@@ -33,6 +33,24 @@ void publish_stop(struct daemon *daemon, int exit_status)
 	publish_state(daemon);
 }
 
+const char *publish_sfp_name(enum ixgbe_sfp sfp)
+{
+	static const char *const names[] = {
+		[IXGBE_SFP_NONE] = "none", [IXGBE_SFP_SR] = "sr",       [IXGBE_SFP_LR] = "lr",
+		[IXGBE_SFP_DA] = "da",     [IXGBE_SFP_OTHER] = "other",
+	};
+
+	return names[sfp];
+}
+
+void publish_module(struct daemon *daemon, enum ixgbe_sfp sfp)
+{
+	const char *name = publish_sfp_name(sfp);
+
+	log_info("%s: the NIC's module was changed, now: %s", daemon->iface.tap.name, name);
+	publish_event(daemon, json_pack("{s:s,s:s}", "event", "module", "sfp", name));
+}
+
 static void publish_mac(struct daemon *daemon)
 {
 	char text[NAMES_MAC_TEXT];

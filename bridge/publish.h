@@ -9,5 +9,9 @@ void publish_event(struct daemon *daemon, json_t *event);
 void publish_state(struct daemon *daemon);
 /* The loop ends after the present event. */
 void publish_stop(struct daemon *daemon, int exit_status);
+/* The module in the NIC's cage was changed. */
+void publish_module(struct daemon *daemon, enum ixgbe_sfp sfp);
+/* "none", "sr", ...: see answers.h. */
+const char *publish_sfp_name(enum ixgbe_sfp sfp);
 /* `parts` (enum mirror_part) of what the NIC has have changed. */
 void publish_parts(struct daemon *daemon, uint32_t parts);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The bridge's decisions: states from facts, delays of a recovery, and what reaches the NIC. */
+/* The bridge's decisions: states from facts, delays of a recovery, what reaches the NIC and the
+ * monitors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 
 #include "bridge/mirror.h"
 #include "bridge/notice.h"
+#include "bridge/publish.h"
 #include "bridge/state.h"
 
 /* ---- The NIC's side of mirror.c: it notes who is called, in order. ---- */
@@ -186,6 +188,33 @@ static void notices_are_told_once_per_burst(void **state)
 	assert_int_equal(notice.count, 202);
 }
 
+/* The monitors: the last event. */
+static json_t *told;
+
+void control_publish(struct control *control, json_t *event)
+{
+	(void)control;
+	json_decref(told);
+	told = event;
+}
+
+static void a_module_change_is_told(void **state)
+{
+	static const char *const names[] = {"none", "sr", "lr", "da", "other"};
+	static struct daemon daemon;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		json_t *wanted = json_pack("{s:s,s:s}", "event", "module", "sfp", names[i]);
+
+		publish_module(&daemon, (enum ixgbe_sfp)i);
+		assert_true(json_equal(told, wanted));
+		json_decref(wanted);
+	}
+	json_decref(told);
+	told = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +224,7 @@ int main(void)
 		cmocka_unit_test(facts_make_the_state),
 		cmocka_unit_test(recovery_is_bounded),
 		cmocka_unit_test(notices_are_told_once_per_burst),
+		cmocka_unit_test(a_module_change_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,11 @@ static void show_link(const json_t *event)
 	put_link(member_true(event, "up"), member_int(event, "speed_mbps"));
 }
 
+static void show_module(const json_t *event)
+{
+	put(COLOUR_NONE, "module changed, now: %s", member_text(event, "sfp"));
+}
+
 static void show_admin(const json_t *event)
 {
 	put(COLOUR_NONE, "interface set %s", member_true(event, "up") ? "up" : "down");
@@ -123,6 +128,7 @@ static const struct {
 	{"start", show_start},
 	{"state", show_state},
 	{"link", show_link},
+	{"module", show_module},
 	{"admin", show_admin},
 	{"mtu", show_mtu},
 	{"mac", show_mac},
