@@ -314,7 +314,7 @@ static enum offload_tx tx_gso(const uint8_t *vnet, uint8_t *frame, uint32_t len,
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
 	if (payload <= mss)
 		return tx_csum(frame, len, csum, seg);
-	if (header_bytes > IXGBE_TSO_HEADER_MAX || payload / mss >= OFFLOAD_TX_SEGMENTS_MAX)
+	if (header_bytes > IXGBE_TSO_HEADER_MAX || (payload - 1) / mss >= OFFLOAD_TX_SEGMENTS_MAX)
 		return OFFLOAD_TX_DROP_UNSUPPORTED_GSO;
 
 	tso_edit(frame, len, &headers, csum);

@@ -299,6 +299,7 @@ static void nic_segments_tcp_and_udp(void **state)
 		{{.payload = 3001, .protocol = IPPROTO_UDP, .tags = 1}, UDP_L4, 1472},
 		{{.payload = 3001, .protocol = IPPROTO_UDP, .version = 6}, UDP_L4, 1452},
 		{{.payload = 4096}, VIRTIO_NET_HDR_GSO_TCPV4, 1},
+		{{.payload = 4097}, VIRTIO_NET_HDR_GSO_TCPV4, 1}, /* too many */
 	};
 	struct ixgbe_tx_seg seg;
 
@@ -308,10 +309,10 @@ static void nic_segments_tcp_and_udp(void **state)
 
 		build(&cases[i].recipe);
 		ask_gso(cases[i].type, cases[i].mss);
-		assert_int_equal(translate(&seg), cases[i].recipe.payload == 4096
+		assert_int_equal(translate(&seg), cases[i].recipe.payload == 4097
 							  ? OFFLOAD_TX_DROP_UNSUPPORTED_GSO
 							  : OFFLOAD_TX_TSO);
-		if (cases[i].recipe.payload == 4096)
+		if (cases[i].recipe.payload == 4097)
 			continue;
 		assert_int_equal(seg.mss, cases[i].mss);
 		assert_int_equal(seg.l2_len, frame.l2);
