@@ -69,7 +69,11 @@ int netlink_open(struct netlink **out)
 	nl->socket = nl_socket_alloc();
 	if (!nl->socket)
 		goto fail;
+	/* libnl has no number for EMFILE, which a user can mend. */
+	errno = 0;
 	error = to_errno(nl_connect(nl->socket, NETLINK_ROUTE));
+	if (error && errno)
+		error = -errno;
 	if (error)
 		goto fail;
 	if (setsockopt(nl_socket_get_fd(nl->socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,

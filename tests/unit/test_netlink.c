@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -216,6 +217,22 @@ static void test_link_kinds(void **state)
 		close(fd[i]);
 }
 
+/* netlink_open when no descriptor may be opened any more. */
+static int open_without_room(void)
+{
+	struct rlimit before, none;
+	struct netlink *nl;
+	int err;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	err = netlink_open(&nl);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	return err;
+}
+
 static void test_link_errors(void **state)
 {
 	struct fixture *f = *state;
@@ -226,6 +243,7 @@ static void test_link_errors(void **state)
 	assert_int_equal(netlink_link_find(f->nl, "a-name-that-is-too-long", &link), -ENODEV);
 	assert_int_equal(link.ifindex, 77);
 	assert_int_not_equal(netlink_link_set_mtu(f->nl, f->link.ifindex, 1), 0);
+	assert_int_equal(open_without_room(), -EMFILE);
 	/* An error must not leave an answer behind that a later call takes for its own. */
 	assert_int_equal(netlink_link_get(f->nl, f->link.ifindex, &link), 0);
 	assert_int_equal(link.ifindex, f->link.ifindex);
