@@ -126,7 +126,9 @@ class Namespace:
         return self.run("ip", "link", "show", "dev", device, check=False).returncode == 0
 
     def carrier(self, device):
-        return "LOWER_UP" in self.link(device)["flags"]
+        """Whether the interface has carrier and sends. The flag LOWER_UP comes before the kernel's link
+        watch has given the interface its queueing discipline; frames are lost until then."""
+        return self.link(device)["operstate"] == "UP"
 
     @contextlib.contextmanager
     def entered(self):
