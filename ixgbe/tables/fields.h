@@ -242,7 +242,6 @@
 #define IXGBE_EICR_GPI_SDP2  0x04000000u
 #define IXGBE_EICR_GPI_SDP3  0x08000000u
 #define IXGBE_EICR_ECC       0x10000000u /* unrecoverable; needs a reset */
-#define IXGBE_EICR_TIMER     0x40000000u /* same as TCP_TIMER */
 #define IXGBE_EICR_TCP_TIMER 0x40000000u
 #define IXGBE_EICR_OTHER     0x80000000u /* reserved: never write it */
 #define IXGBE_EICR_ALL       0x7FFFFFFFu /* every cause */
