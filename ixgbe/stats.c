@@ -105,7 +105,7 @@ static const struct stat stats[] = {
 	{"rx_errors", HW_ERROR, 0},
 	{"tx_errors", ZERO, 0},
 	{"rx_dropped", RXQ, QUEUE(errors)},
-	{"tx_dropped", TXQ, QUEUE(errors)},
+	{"tx_dropped", ZERO, 0},
 	{"multicast", HW, HW_MULTICAST},
 	{"broadcast", HW, HW_BROADCAST},
 	{"rx_no_buffer_count", ZERO, 0},
