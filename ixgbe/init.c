@@ -2,10 +2,10 @@
 /*
  * Reset, and what is written once after it (section 4.6.3).
  *
- * The tables below are the whole static configuration: no DCB, no
- * virtualization, one packet buffer in each direction, advanced descriptors, no
- * flow control, no receive side coalescing. Tables that the device does not clear at a
- * reset are cleared. Each row has the section that asks for it.
+ * The static configuration is no DCB, no virtualization, one packet buffer in each direction, no
+ * flow control and no receive side coalescing. The tables below have the registers that get one
+ * value, and zeros for the memories that a reset does not clear. A row's section is beside the row
+ * or at the head of its group. init_configure() changes single bits of further registers.
  */
 #include "parts.h"
 #include "wait.h"
@@ -82,15 +82,15 @@ static const struct fill receive[] = {
 	ONE(RFCTL, IXGBE_RFCTL_RSC_DIS | IXGBE_RFCTL_NFSW_DIS | IXGBE_RFCTL_NFSR_DIS),
 };
 
-/* 4.6.8: these may change only while RTTDCS.ARBDIS is set. */
+/* 4.6.11.3.4 has these values. 4.6.8: they may change only while RTTDCS.ARBDIS is set. */
 static const struct fill transmit[] = {
-	ONE(DTXMXSZRQ, IXGBE_DTXMXSZRQ_MAX_BYTES), /* 1 MiB of requests, 4.6.11.3.4 */
+	ONE(DTXMXSZRQ, IXGBE_DTXMXSZRQ_MAX_BYTES), /* 1 MiB of requests */
 	ONE(TXPBSIZE, IXGBE_FIELD_PREP(IXGBE_TXPBSIZE_SIZE, TX_BUFFER_KB)),
 	FROM(TXPBSIZE, 1, 0),
-	/* The buffer less the largest frame, 4.6.11.3.4. */
+	/* The buffer less the largest frame. */
 	ONE(TXPBTHRESH, TX_BUFFER_KB - TX_FRAME_MAX_KB),
 	FROM(TXPBTHRESH, 1, 0),
-	ONE(MTQC, 0), /* one traffic class, no pools */
+	ONE(MTQC, 0), /* one traffic class, no VMDq pools */
 	ONE(RTTUP2TC, 0),
 	ALL(RTTDT2C, 0),
 	ALL(RTTPT2C, 0),
@@ -209,7 +209,8 @@ int init_reset(struct ixgbe *nic)
 		return err;
 
 	/* DEVIATION(double-reset): 5.2.5.3.2 asks for a second reset only where the master disable
-	 * failed. The second one clears traces of a completion that arrives after the first. */
+	 * failed. A completion that arrives after the first one leaves traces, which the second one
+	 * clears. */
 	err = software_reset(nic);
 	if (!err)
 		err = software_reset(nic);
