@@ -44,8 +44,8 @@ void filters_free(struct ixgbe *nic)
 
 /* ---- Writing to the device ---- */
 
-/* Receive address n (8.2.3.7.8, 9), for pool 0; NULL: none. AV is clear while the address changes,
- * or half an address would be matched. */
+/* Receive address n (8.2.3.7.8, 9), for VMDq pool 0; NULL: none. AV is clear while the address
+ * changes, or half an address would be matched. */
 static void rar_write(struct ixgbe *nic, uint32_t n, const uint8_t *mac)
 {
 	uint32_t low = 0, high = 0;

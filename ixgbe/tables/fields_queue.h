@@ -31,7 +31,7 @@
 #define IXGBE_PSRTYPE_SPLIT_IP4 0x00000100u
 #define IXGBE_PSRTYPE_SPLIT_IP6 0x00000200u
 #define IXGBE_PSRTYPE_SPLIT_L2  0x00001000u
-#define IXGBE_PSRTYPE_RQPL      0xE0000000u /* bits of the RSS index in a pool */
+#define IXGBE_PSRTYPE_RQPL      0xE0000000u /* bits of the RSS index in a VMDq pool */
 
 /* RXCSUM, 8.2.3.7.5 */
 #define IXGBE_RXCSUM_IPPCSE 0x00001000u /* fragment checksum enable */
