@@ -23,6 +23,7 @@ struct ixgbe_dma_area {
 
 int dma_new(struct ixgbe_backend *backend, struct ixgbe_dma **out);
 void dma_free(struct ixgbe_dma *dma); /* unmaps what is left; takes NULL */
-/* Zeroed, page-aligned at least on both sides. -ENOMEM, -EPERM, and those of the backend. */
+/* Zeroed; `addr` and `iova` are multiples of a page. -ENOMEM, -EPERM, -ENOSPC: no IOVA is free; and
+ * the backend's errors. */
 int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out);
 void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area);

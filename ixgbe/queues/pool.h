@@ -35,7 +35,7 @@ static inline void pool_mark(const struct ixgbe_buf *buf, bool is_free)
 #endif
 }
 
-/* The pool is not empty. */
+/* The caller makes sure that there is one. */
 static inline struct ixgbe_buf *pool_pop(struct ixgbe_pool *pool)
 {
 	struct ixgbe_buf *buf = pool->stack[--pool->available];
@@ -44,7 +44,7 @@ static inline struct ixgbe_buf *pool_pop(struct ixgbe_pool *pool)
 	return buf;
 }
 
-/* The pool has `n`. */
+/* The caller makes sure that there are `n`. */
 static inline void pool_pop_many(struct ixgbe_pool *pool, struct ixgbe_buf **to, uint32_t n)
 {
 	pool->available -= n;

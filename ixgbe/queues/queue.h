@@ -8,10 +8,10 @@
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
- *     rx.c       received frames out of their ring, buffers into it
- *     tx.c       frames into their ring, sent buffers out of it
+ *     rx.c       received frames out of their ring, buffers into it; counts them
+ *     tx.c       frames into their ring, sent buffers out of it; counts them
  *       |
- *     pool.c     DMA buffers that are free
+ *     pool.c     DMA buffers that are free; pool.h takes and gives back inside the loops
  *       |
  *     dma.c      memory that the NIC can reach, and its addresses
  */
@@ -40,16 +40,16 @@ struct queue_ring {
 /* What a queue counts itself; read by any thread (relaxed). */
 struct ixgbe_queue_counters {
 	_Atomic uint64_t packets, bytes;
-	_Atomic uint64_t errors; /* broken by the NIC's word, or descriptors without sense */
-	_Atomic uint64_t csum_errors;
-	_Atomic uint64_t alloc_failed; /* refills that found the pool empty */
+	_Atomic uint64_t errors;       /* RX: broken, too long, or of descriptors without sense */
+	_Atomic uint64_t csum_errors;  /* RX */
+	_Atomic uint64_t alloc_failed; /* RX: refills that found the pool empty */
 	_Atomic uint64_t restarts;     /* TX: bursts that found the ring full */
 };
 
 /* ---- rx.c ---- */
 
 int rxq_new(const struct queue_place *place, bool vlan_strip, struct ixgbe_rxq **out);
-/* The NIC does not use the ring. Takes NULL. */
+/* The caller makes sure that the NIC does not use the ring, here and in rxq_drain. Takes NULL. */
 void rxq_free(struct ixgbe_rxq *rxq);
 /* Empties the ring, whose buffers are to come from `pool`. -EINVAL: the pool has too few buffers,
  * or too small ones. */
@@ -57,9 +57,9 @@ int rxq_prepare(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool);
 struct queue_ring rxq_ring(const struct ixgbe_rxq *rxq);
 /* How much the NIC may write into a buffer: a multiple of 1 KiB. */
 uint32_t rxq_buf_bytes(const struct ixgbe_rxq *rxq);
-/* Fills the ring and writes the tail. The NIC has the ring. */
+/* Fills the ring and writes the tail. The caller has enabled the ring before (4.6.7.1). */
 void rxq_fill(struct ixgbe_rxq *rxq);
-/* Gives all buffers back to the pool. The NIC does not use the ring any more. */
+/* Gives all buffers back to the pool. */
 void rxq_drain(struct ixgbe_rxq *rxq);
 const struct ixgbe_queue_counters *rxq_counters(const struct ixgbe_rxq *rxq);
 
@@ -67,12 +67,12 @@ const struct ixgbe_queue_counters *rxq_counters(const struct ixgbe_rxq *rxq);
 
 /* `mtu` is read at each burst, since it changes while frames are sent. */
 int txq_new(const struct queue_place *place, const uint16_t *mtu, struct ixgbe_txq **out);
-/* The NIC does not use the ring. Takes NULL. */
+/* The caller makes sure that the NIC does not use the ring, here and in txq_drain. Takes NULL. */
 void txq_free(struct ixgbe_txq *txq);
 /* Empties the ring. */
 void txq_prepare(struct ixgbe_txq *txq);
 struct queue_ring txq_ring(const struct ixgbe_txq *txq);
-/* Gives all buffers back, sent or not. The NIC does not use the ring any more. */
+/* Gives all buffers back, sent or not. */
 void txq_drain(struct ixgbe_txq *txq);
 const struct ixgbe_queue_counters *txq_counters(const struct ixgbe_txq *txq);
 

@@ -9,7 +9,8 @@
  * The NIC owns the `filled` descriptors from `next` up to `fill`, which is what the tail
  * register holds; the others have no buffer. A burst takes done descriptors at `next`, a
  * refill adds buffers from the pool at `fill`, many at a time, with one tail write. When the
- * pool runs dry the ring just holds less, and the NIC keeps the frames.
+ * pool runs dry the ring just holds less. Frames then stay in the NIC's packet buffer, or the NIC
+ * drops them: see rx_program() in rings.c.
  *
  * Nothing beyond `fill` is looked at, whatever the NIC wrote there. A descriptor half is
  * loaded once, and the copy is checked. The buffer comes from our own table, never from an
