@@ -5,7 +5,8 @@
  *
  *     receive queue q  ── IVAR ──────► vector q     ── eventfd q
  *     transmit queue q ── IVAR ──────► vector q        (when asked for)
- *     link, module, ECC ─ IVAR_MISC ─► vector n     ── eventfd n
+ *     link, module, ECC,
+ *     PCI timeout      ─ IVAR_MISC ──► vector n     ── eventfd n
  *
  * GPIE.EIAME with EIAM masks a vector as it fires, and EIAC clears its cause. No register is
  * accessed for a queue until it is armed again, by one write. A cause that comes while masked

@@ -45,7 +45,7 @@
  *     irq.c        MSI-X: a vector per queue pair, one for the rest
  *       |
  *     link.c       the link, and a module that was changed
- *     stats.c      counters, of the NIC and of the queues
+ *     stats.c      counters by name: the NIC's, and those that queues/ counts
  *       |
  *     sfp.c        the module in the cage, over I2C
  *       |
@@ -160,7 +160,8 @@ IXGBE_API int ixgbe_link_get(struct ixgbe *nic, struct ixgbe_link *out);
 IXGBE_API int ixgbe_link_wait(struct ixgbe *nic, bool up, uint32_t timeout_ms);
 
 enum ixgbe_sfp { IXGBE_SFP_NONE, IXGBE_SFP_SR, IXGBE_SFP_LR, IXGBE_SFP_DA, IXGBE_SFP_OTHER };
-/* The module in the SFP+ cage, read over I2C at open (section 3.6, SFF-8472). */
+/* The module in the SFP+ cage (section 3.6, SFF-8472). It is read over I2C at open, and by
+ * ixgbe_irq_other_handle after it was changed. */
 IXGBE_API enum ixgbe_sfp ixgbe_sfp_type(const struct ixgbe *nic);
 
 /* ---- Addresses and filters ---- */
@@ -182,7 +183,7 @@ IXGBE_API int ixgbe_unicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MA
 /* Off (as after open): every tag passes. On: only the VIDs set in the VFTA. */
 IXGBE_API int ixgbe_vlan_filter_set(struct ixgbe *nic, bool on);
 IXGBE_API int ixgbe_vlan_set(struct ixgbe *nic, uint16_t vid, bool pass);
-/* IXGBE_MTU_MIN..IXGBE_MTU_MAX, while running too: -EINVAL. */
+/* The port may be running. -EINVAL: below IXGBE_MTU_MIN or above IXGBE_MTU_MAX. */
 IXGBE_API int ixgbe_mtu_set(struct ixgbe *nic, uint16_t mtu);
 
 /* ---- Interrupts ---- */
@@ -194,8 +195,8 @@ IXGBE_API int ixgbe_mtu_set(struct ixgbe *nic, uint16_t mtu);
  */
 IXGBE_API int ixgbe_irq_fd(const struct ixgbe *nic, uint16_t queue);
 IXGBE_API int ixgbe_irq_arm(struct ixgbe *nic, uint16_t queue);
-/* Whether sent frames raise the vector too (off after start): for a caller that
- * waits for room in the transmit ring. */
+/* Whether sent frames raise the vector too (off after start): for a caller that waits for room in
+ * the transmit ring. Like ixgbe_irq_arm, for the thread of that queue. */
 IXGBE_API int ixgbe_irq_tx_set(struct ixgbe *nic, uint16_t queue, bool on);
 IXGBE_API int ixgbe_irq_other_fd(const struct ixgbe *nic);
 
@@ -207,7 +208,7 @@ enum {
 };
 /* Reads and re-arms the other causes; a set of IXGBE_EVENT_*, or -errno. The caller has read the
  * eventfd before.
- * IXGBE_EVENT_FAULT: an ECC error or a device that needs a reset (ixgbe_stop, ixgbe_start). */
+ * IXGBE_EVENT_FAULT: an ECC error in the NIC's memory, which ixgbe_stop and ixgbe_start cure. */
 IXGBE_API int ixgbe_irq_other_handle(struct ixgbe *nic);
 
 enum { IXGBE_BUS_REFUSED = 1u << 0, IXGBE_BUS_TIMEOUT = 1u << 1 };
@@ -261,7 +262,7 @@ enum {
 	IXGBE_RX_IP_GOOD = 1u << 6, /* IPv4 header checksum verified */
 	IXGBE_RX_IP_BAD = 1u << 7,
 	IXGBE_RX_L4_GOOD = 1u << 8, /* TCP or UDP checksum verified */
-	IXGBE_RX_L4_BAD = 1u << 9,  /* never set for UDP with checksum 0 (erratum) */
+	IXGBE_RX_L4_BAD = 1u << 9,  /* TCP only: the NIC errs about UDP, ERRATUM(udp-zero) */
 	IXGBE_RX_RSS = 1u << 10,    /* rss_hash is valid */
 };
 
@@ -345,12 +346,12 @@ IXGBE_API uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq);
 /* ---- Statistics ---- */
 
 /*
- * Accumulated in 64 bits since open, under the names that `ethtool -S` shows for
- * the in-kernel driver. The hardware's own counters clear on read and stick at their
- * maximum, that of octets (36 bits) at line rate after 55 s (section 8.2.3.23), those of pause
- * frames sooner. ixgbe_stats_update reads them all, some forty registers; ixgbe_stats_step one, the
- * next at each of 18 calls: several calls a second. Both say -ENODEV when the NIC does not answer
- * any more.
+ * Sums of 64 bits since open, under the names that `ethtool -S` shows for the in-kernel driver.
+ *
+ * The NIC's counters clear on read and stick at their maximum (section 8.2.3.23). At line rate the
+ * counter of bytes is full after 55 s, and those of pause frames sooner. Read all of them at once
+ * now and then: ixgbe_stats_update, some forty registers. Or read one of 18 by each call, several
+ * times a second: ixgbe_stats_step. -ENODEV: the NIC does not answer.
  */
 IXGBE_API int ixgbe_stats_update(struct ixgbe *nic);
 IXGBE_API int ixgbe_stats_step(struct ixgbe *nic);

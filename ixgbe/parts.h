@@ -31,14 +31,15 @@ int init_bus_master_set(struct ixgbe *nic, bool on);
 /* DMA memory and all queues. On failure the caller frees what there is. */
 int rings_new(struct ixgbe *nic);
 void rings_free(struct ixgbe *nic);
-/* Enable all queues; on failure none is. The receiver is off meanwhile. */
+/* Enable all queues; on failure none is. The caller has closed the receiver. */
 int rings_transmit_start(struct ixgbe *nic, struct ixgbe_why *why);
 int rings_receive_start(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_why *why);
 /* End all queues and give their buffers back, even if a step fails (sections 4.6.7.1.2,
- * 4.6.8.1.2). The receiver is off. */
+ * 4.6.8.1.2). The caller has closed the receiver. */
 int rings_receive_stop(struct ixgbe *nic);
 int rings_transmit_stop(struct ixgbe *nic);
-/* Ends every queue of the device that is on: whoever had the device before may have left some. */
+/* Ends the queues that the device's former owner left on. -ETIMEDOUT: one does not end; those after
+ * it are not tried. */
 int rings_end_all(struct ixgbe *nic);
 
 /* ---- semaphore.c ---- */
@@ -71,7 +72,7 @@ int link_module_changed(struct ixgbe *nic);
 
 int filters_new(struct ixgbe *nic);
 void filters_free(struct ixgbe *nic);
-/* Writes all of the filter state to the device, whose receiver is off. */
+/* Writes all of the filter state to the device. The caller has closed the receiver. */
 void filters_apply(struct ixgbe *nic);
 
 /* ---- rss.c ---- */
@@ -88,7 +89,7 @@ void irq_free(struct ixgbe *nic);
 /* Sets the device up for MSI-X, all vectors masked. */
 void irq_configure(struct ixgbe *nic);
 void irq_mask_all(struct ixgbe *nic);
-/* Enables link changes and faults. */
+/* Enables the vector of other causes. */
 void irq_other_arm(struct ixgbe *nic);
 
 /* ---- stats.c ---- */

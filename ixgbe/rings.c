@@ -203,8 +203,8 @@ static int tx_enable(struct ixgbe *nic, uint16_t q)
 	return reg_wait(nic, txdctl, IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE, ENABLE_LIMIT_US);
 }
 
-/* Section 4.6.8.1.2. Without a link the ring does not empty; frames that were not sent by the
- * deadline are not sent. On failure as with receive queues. */
+/* Section 4.6.8.1.2. The NIC drops frames that are unsent at the deadline: without a link they all
+ * are. A failure gives the buffers back all the same, as in rx_disable. */
 static int tx_disable(struct ixgbe *nic, uint16_t q)
 {
 	const uint32_t txdctl = ixgbe_txq_reg(IXGBE_TXDCTL, q);

@@ -10,7 +10,8 @@
  * - open takes the device over exclusively (-EBUSY otherwise), and leaves nothing behind when it
  *   fails;
  * - close resets the function, so that DMA has ended when it returns;
- * - read32 returns all ones, and write32 does nothing, once the device is gone;
+ * - once the device is gone, read32 returns all ones, and a write reaches nothing but a mapped
+ * area;
  * - a read returns after every earlier write of the same thread has taken effect
  *   (posted writes, as on PCI Express);
  * - read32 and write32 may be called by several threads at a time, the others by

@@ -25,9 +25,9 @@
 
 /* The narrowest IOMMUs reach 39 bits, and not all kernels say so. */
 #define IOVA_LAST_MAX ((UINT64_C(1) << 39) - 1)
-/* Without a word of the kernel: what every x86 has, below the window of MSI. */
+/* For a kernel that names no ranges: the last address below the window of MSI on x86. */
 #define IOVA_LAST_DEFAULT UINT64_C(0xfedfffff)
-/* Enough for every pool of a port: a range of this size is not worth looking for another. */
+/* A range of this size has room for all pools of a port, so no other one is looked for. */
 #define IOVA_RANGE_ENOUGH_BYTES (UINT64_C(1) << 30)
 /* About as much as a port with one queue pins. */
 #define MEMLOCK_PROBE_BYTES (UINT64_C(32) << 20)

@@ -10,9 +10,9 @@
  * The server may ask for memory while we wait for its reply. It gets memory that is mapped for the
  * device. The rest is refused and counted: we are the IOMMU of this device.
  *
- * The server is not trusted. Every wait has a deadline; the first thing that goes wrong on the
- * connection (closed, silent, out of step) makes the device gone for good: reads are all ones and
- * writes do nothing from then on.
+ * The server is not trusted. Every wait has a deadline. The first thing that goes wrong on the
+ * connection (closed, silent, out of step) makes the device gone for good: all registers read as
+ * ones, and no message is sent any more.
  */
 #include "backend.h"
 

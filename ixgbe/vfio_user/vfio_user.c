@@ -118,7 +118,7 @@ int vu_region_areas(const void *reply, size_t len, struct vu_area *area, size_t 
 
 /* ---- Capabilities of the negotiation ---- */
 
-/* A number in 1..max; absent: `*out` stays. */
+/* A number from 0 to `max`. -EPROTO: something else. Without one `*out` stays. */
 static int cap_number(const json_t *caps, const char *name, uint64_t max, bool *has, uint64_t *out)
 {
 	const json_t *value = json_object_get(caps, name);
