@@ -28,26 +28,23 @@
 
 #define STATUS_ABORTS (PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_REC_TARGET_ABORT)
 
-static int status_read(struct ixgbe *nic, uint32_t *aborts)
+static int status_read(const struct ixgbe *nic, uint16_t *aborts)
 {
-	uint8_t raw[2];
-	uint32_t status;
-	int err = nic->backend->ops->config_read(nic->backend, PCI_STATUS, raw, sizeof(raw));
+	uint16_t status;
+	int err = pci_read16(nic, PCI_STATUS, &status);
 
 	if (err)
 		return err;
-	status = raw[0] | (uint32_t)raw[1] << 8;
 	if (status == 0xffff)
 		return -ENODEV;
-	*aborts = status & STATUS_ABORTS;
+	*aborts = (uint16_t)(status & STATUS_ABORTS);
 	return 0;
 }
 
 /* 1: reads of the NIC were aborted since the last call; 0; or -errno. */
 static int aborts_take(struct ixgbe *nic)
 {
-	uint32_t aborts, left;
-	uint8_t raw[2];
+	uint16_t aborts, left;
 	int err = status_read(nic, &aborts);
 
 	if (err)
@@ -56,9 +53,7 @@ static int aborts_take(struct ixgbe *nic)
 		nic->aborts_stuck = aborts;
 		return 0;
 	}
-	raw[0] = (uint8_t)aborts;
-	raw[1] = (uint8_t)(aborts >> 8);
-	err = nic->backend->ops->config_write(nic->backend, PCI_STATUS, raw, sizeof(raw));
+	err = pci_write16(nic, PCI_STATUS, aborts);
 	if (!err)
 		err = status_read(nic, &left);
 	if (err)

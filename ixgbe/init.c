@@ -11,13 +11,10 @@
 #include "wait.h"
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 
-#define PCI_COMMAND              0x04u
-#define PCI_COMMAND_MEMORY       0x0002u
-#define PCI_COMMAND_MASTER       0x0004u
-#define PCI_COMMAND_INTX_DISABLE 0x0400u
-#define PCI_DEVICE_STATUS        0xaau /* BOARD(pcie): of its capability (9.3.10.6) */
-#define PCI_STATUS_PENDING       0x20u
+/* BOARD(pcie): the PCI Express capability is at 0xa0 (9.3.10). */
+#define PCI_DEVICE_STATUS (0xa0u + PCI_EXP_DEVSTA)
 
 #define MASTER_LIMIT_US 100000u /* longer than every completion timeout in use */
 #define SECRX_LIMIT_US  50000u
@@ -112,19 +109,15 @@ static void reg_change(struct ixgbe *nic, uint32_t offset, uint32_t clear, uint3
 
 int init_bus_master_set(struct ixgbe *nic, bool on)
 {
-	const struct ixgbe_backend_ops *ops = nic->backend->ops;
-	uint8_t raw[2];
-	uint32_t command;
-	int err = ops->config_read(nic->backend, PCI_COMMAND, raw, sizeof(raw));
+	uint16_t command;
+	int err = pci_read16(nic, PCI_COMMAND, &command);
 
 	if (err)
 		return err;
-	command = raw[0] | (uint32_t)raw[1] << 8;
-	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE;
-	command = on ? command | PCI_COMMAND_MASTER : command & ~PCI_COMMAND_MASTER;
-	raw[0] = (uint8_t)command;
-	raw[1] = (uint8_t)(command >> 8);
-	return ops->config_write(nic->backend, PCI_COMMAND, raw, sizeof(raw));
+	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER;
+	if (!on)
+		command &= (uint16_t)~PCI_COMMAND_MASTER;
+	return pci_write16(nic, PCI_COMMAND, command);
 }
 
 /* ---- Reset ---- */
@@ -132,13 +125,13 @@ int init_bus_master_set(struct ixgbe *nic, bool on)
 /* Whether requests of the device are still on the bus. Unreadable counts as yes. */
 static bool transactions_pending(struct ixgbe *nic)
 {
-	uint8_t status;
+	uint16_t status;
 	uint64_t end = wait_now_us() + MASTER_LIMIT_US;
 
 	do {
-		if (nic->backend->ops->config_read(nic->backend, PCI_DEVICE_STATUS, &status, 1))
+		if (pci_read16(nic, PCI_DEVICE_STATUS, &status))
 			return true;
-		if (!(status & PCI_STATUS_PENDING))
+		if (!(status & PCI_EXP_DEVSTA_TRPND))
 			return false;
 		wait_us(1000);
 	} while (wait_now_us() < end);

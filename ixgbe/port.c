@@ -17,11 +17,11 @@
 #include "parts.h"
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define PCI_VENDOR_INTEL 0x8086u
-#define PCI_ID           0x00u /* vendor and device */
 
 static const struct ixgbe_options defaults = {
 	.queues = 1,
@@ -77,20 +77,17 @@ int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to
 
 static int identify(struct ixgbe *nic, struct ixgbe_why *why)
 {
-	const struct ixgbe_backend_ops *ops = nic->backend->ops;
-	uint8_t config[4];
-	uint32_t vendor;
-	int err;
+	uint16_t vendor;
+	int err = pci_read16(nic, PCI_VENDOR_ID, &vendor);
 
-	err = ops->config_read(nic->backend, PCI_ID, config, sizeof(config));
+	if (!err)
+		err = pci_read16(nic, PCI_DEVICE_ID, &nic->device_id);
 	if (err)
 		return ixgbe_why_fill(
 			why, err,
 			"cannot read the PCI configuration space over %s: %s; see whether "
 			"the device is still there",
-			ops->name, strerror(-err));
-	vendor = (uint32_t)config[0] | (uint32_t)config[1] << 8;
-	nic->device_id = (uint16_t)(config[2] | config[3] << 8);
+			nic->backend->ops->name, strerror(-err));
 
 	for (size_t i = 0;
 	     vendor == PCI_VENDOR_INTEL && i < sizeof(device_ids) / sizeof(*device_ids); i++)

@@ -25,7 +25,7 @@ struct ixgbe {
 	bool sfp_two_rates; /* optics for 1 and 10 Gb/s */
 
 	/* bus.c */
-	uint32_t aborts_stuck; /* bits of the PCI status that cannot be cleared */
+	uint16_t aborts_stuck; /* bits of the PCI status that cannot be cleared */
 	uint32_t refused_seen; /* by the backend */
 
 	struct ixgbe_irq *irq;
@@ -51,6 +51,24 @@ static inline void reg_set(struct ixgbe *nic, uint32_t offset, uint32_t bits)
 static inline void reg_clear(struct ixgbe *nic, uint32_t offset, uint32_t bits)
 {
 	reg_write(nic, offset, reg_read(nic, offset) & ~bits);
+}
+
+/* A word of the PCI configuration space, which has the low byte first. */
+static inline int pci_read16(const struct ixgbe *nic, uint32_t offset, uint16_t *value)
+{
+	uint8_t raw[2];
+	int err = nic->backend->ops->config_read(nic->backend, offset, raw, sizeof(raw));
+
+	if (!err)
+		*value = (uint16_t)(raw[0] | raw[1] << 8);
+	return err;
+}
+
+static inline int pci_write16(struct ixgbe *nic, uint32_t offset, uint16_t value)
+{
+	const uint8_t raw[2] = {(uint8_t)value, (uint8_t)(value >> 8)};
+
+	return nic->backend->ops->config_write(nic->backend, offset, raw, sizeof(raw));
 }
 
 /* Whether the device has left the bus: every register reads as ones then. */
