@@ -15,12 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RAR_COUNT       ((uint32_t)IXGBE_RAL_COUNT)
-#define MTA_WORDS       ((uint32_t)IXGBE_MTA_COUNT)
-#define VFTA_WORDS      ((uint32_t)IXGBE_VFTA_COUNT)
-#define VID_MAX         4094u
-#define ETH_OVERHEAD    18u   /* header and FCS; MAXFRS counts no VLAN tag, 8.2.3.22.13 */
+#define RAR_COUNT  ((uint32_t)IXGBE_RAL_COUNT)
+#define MTA_WORDS  ((uint32_t)IXGBE_MTA_COUNT)
+#define VFTA_WORDS ((uint32_t)IXGBE_VFTA_COUNT)
+#define VID_MAX    4094u
+/* What a frame has besides the MTU. MAXFRS counts no VLAN tag, 8.2.3.22.13. */
+#define ETH_OVERHEAD    (IXGBE_ETH_HEADER_BYTES + IXGBE_FCS_BYTES)
 #define ETH_FRAME_BYTES 1518u /* what every station may send, whatever our MTU */
+
+static_assert(IXGBE_MTU_MAX == IXGBE_FRAME_MAX_BYTES - ETH_OVERHEAD, "ixgbe.h has the difference");
 
 struct ixgbe_filters {
 	bool promiscuous, allmulticast, vlan_filter;

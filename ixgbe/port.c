@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define PCI_VENDOR_INTEL 0x8086u
+#define RING_MIN         64u /* twice a batch of rx.c and of tx.c */
 
 static const struct ixgbe_options defaults = {
 	.queues = 1,
@@ -44,11 +45,11 @@ static const uint16_t device_ids[] = {
 
 static int ring_check(const char *name, uint16_t count, struct ixgbe_why *why)
 {
-	if (count >= 64 && count <= IXGBE_RING_MAX && count % IXGBE_RING_MULTIPLE == 0)
+	if (count >= RING_MIN && count <= IXGBE_RING_MAX && count % IXGBE_RING_MULTIPLE == 0)
 		return 0;
 	return ixgbe_why_fill(why, -EINVAL,
-			      "%s ring of %u descriptors: choose a multiple of 8 from 64 to %u",
-			      name, count, IXGBE_RING_MAX);
+			      "%s ring of %u descriptors: choose a multiple of %u from %u to %u",
+			      name, count, IXGBE_RING_MULTIPLE, RING_MIN, IXGBE_RING_MAX);
 }
 
 int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,

@@ -34,8 +34,8 @@
 /* The shortest buffer the pool may have: SRRCTL.BSIZEPACKET counts KiB. */
 #define RX_BUF_MIN_BYTES 2048u
 #define RX_BUF_MAX_BYTES 16384u
-/* The longest frame the MAC lets through, two VLAN tags included, without FCS. */
-#define RX_FRAME_MAX_BYTES (IXGBE_FRAME_MAX_BYTES + 8u - 4u)
+/* The longest frame that the MAC lets through, less the FCS. */
+#define RX_FRAME_MAX_BYTES (IXGBE_FRAME_MAX_BYTES + IXGBE_VLAN_TAGS_BYTES - IXGBE_FCS_BYTES)
 
 struct ixgbe_rxq {
 	/* One cache line that each burst touches. */
@@ -222,7 +222,11 @@ static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgb
 	bool broken = false;
 
 	do {
-		if (n == rxq->size - 1 || bytes > RX_FRAME_MAX_BYTES || (n == room && room == max))
+		const bool hopeless = n == rxq->size - 1 ||         /* the frame fills the ring */
+				      bytes > RX_FRAME_MAX_BYTES || /* longer than any frame */
+				      (n == room && room == max);   /* more than a whole burst */
+
+		if (hopeless)
 			return rx_overlong(rxq, n);
 		if (n == rxq->filled || n == room)
 			return -EAGAIN;

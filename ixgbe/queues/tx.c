@@ -34,8 +34,8 @@
 #define TX_REPORT_BATCH 32u
 /* The shortest frame that the NIC pads to 60 bytes by itself. */
 #define TX_FRAME_MIN_BYTES 17u
-/* Ethernet header and two VLAN tags: what a frame may have over the MTU. */
-#define TX_FRAME_OVER_MTU_BYTES 22u
+/* What a frame may have besides the MTU: the NIC adds the FCS. */
+#define TX_FRAME_OVER_MTU_BYTES (IXGBE_ETH_HEADER_BYTES + IXGBE_VLAN_TAGS_BYTES)
 #define TX_CMD                                                                                     \
 	(IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_DATA) | IXGBE_TXD_DEXT | IXGBE_TXD_IFCS)
 
@@ -341,6 +341,8 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 		struct ixgbe_buf *buf = seg->buf;
 		const uint64_t len = seg->len, offset = seg->offset;
 
+		/* One comparison for both limits of the length: below the minimum, the difference
+		 * wraps around to a number above every maximum. */
 		if (seg->flags != IXGBE_TX_EOP ||
 		    seg->len - TX_FRAME_MIN_BYTES > max_frame - TX_FRAME_MIN_BYTES ||
 		    offset + len > buf->size)

@@ -166,7 +166,11 @@ static_assert(sizeof(union ixgbe_desc) == IXGBE_DESC_BYTES, "one descriptor is 1
 #define IXGBE_TXC_L4LEN    0x0000ff00u
 #define IXGBE_TXC_MSS      0xffff0000u
 
-/* Frame limits. */
+/* ---- Frames ---- */
+
+#define IXGBE_ETH_HEADER_BYTES  14u
+#define IXGBE_VLAN_TAGS_BYTES   8u /* two tags: as many as the NIC lets through over its limit */
+#define IXGBE_FCS_BYTES         4u
 #define IXGBE_FRAME_MAX_BYTES   9728u  /* with FCS, without VLAN (4.6.11.4, MAXFRS) */
 #define IXGBE_TX_DESC_MAX_BYTES 15872u /* 15.5 KiB in one buffer (7.2.3.2.4) */
 #define IXGBE_TX_DESC_FRAME_MAX 40u    /* descriptors of one frame (7.2.1.1) */
