@@ -31,7 +31,8 @@
 #define IOVA_RANGE_ENOUGH_BYTES (UINT64_C(1) << 30)
 /* About as much as a port with one queue pins. */
 #define MEMLOCK_PROBE_BYTES (UINT64_C(32) << 20)
-#define VECTORS_MAX         64u
+/* Room for eventfds in one message to the kernel. Vectors beyond it are not offered. */
+#define EVENTFDS_MAX 64u
 
 struct vfio {
 	struct ixgbe_backend backend;
@@ -155,7 +156,7 @@ static int vfio_irq_set(struct ixgbe_backend *backend, const int *eventfd, uint3
 	const struct vfio *vfio = vfio_of(backend);
 	union {
 		struct vfio_irq_set set;
-		uint8_t bytes[sizeof(struct vfio_irq_set) + VECTORS_MAX * sizeof(int)];
+		uint8_t bytes[sizeof(struct vfio_irq_set) + EVENTFDS_MAX * sizeof(int)];
 	} arg = {.set = {
 			 .argsz = sizeof(struct vfio_irq_set),
 			 .flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
@@ -443,7 +444,7 @@ static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixg
 	vfio->bar_bytes = facts.bar.size;
 	vfio->config_offset = facts.config.offset;
 	vfio->config_bytes = facts.config.size;
-	vfio->vectors = facts.irq.count < VECTORS_MAX ? facts.irq.count : VECTORS_MAX;
+	vfio->vectors = facts.irq.count < EVENTFDS_MAX ? facts.irq.count : EVENTFDS_MAX;
 	return 0;
 }
 
