@@ -141,7 +141,7 @@ static int bus_set(struct ixgbe *nic, bool master, struct ixgbe_why *why)
 		   : 0;
 }
 
-static int module_read(struct ixgbe *nic, struct ixgbe_why *why)
+static int module_set_up(struct ixgbe *nic, struct ixgbe_why *why)
 {
 	int err = sfp_identify(nic);
 
@@ -182,7 +182,7 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 		return err;
 	memcpy(nic->mac, nic->mac_permanent, sizeof(nic->mac));
 	port_configure(nic);
-	err = module_read(nic, why);
+	err = module_set_up(nic, why);
 	if (!err)
 		err = bus_set(nic, true, why);
 	if (err)

@@ -3,7 +3,7 @@
  * The module in the SFP+ cage: its identity over I2C, and the settings that the
  * EEPROM holds for its kind.
  *
- * The bus is bit-banged through I2CCTL (section 3.6.1, 8.2.3.1.5): both lines are
+ * The I2C bus is bit-banged through I2CCTL (section 3.6.1, 8.2.3.1.5): both lines are
  * open drain, so writing 1 lets go of one and reading tells what is on it.
  * Timing is that of 100 kHz, the slowest that every module does. The module's
  * memory is at address 0xA0, laid out as SFF-8472 says. The bus belongs to the
@@ -46,97 +46,97 @@
 
 /* ---- Bits ---- */
 
-static void bus_write(struct ixgbe *nic, bool clock, bool data)
+static void i2c_drive(struct ixgbe *nic, bool clock, bool data)
 {
 	reg_write(nic, IXGBE_I2CCTL,
 		  (clock ? IXGBE_I2CCTL_CLK_OUT : 0) | (data ? IXGBE_I2CCTL_DATA_OUT : 0));
 }
 
-static bool bus_data(const struct ixgbe *nic)
+static bool i2c_data(const struct ixgbe *nic)
 {
 	return reg_read(nic, IXGBE_I2CCTL) & IXGBE_I2CCTL_DATA_IN;
 }
 
 /* One pulse of the clock with `data` on the line. Returns the line while the clock is high. */
-static bool bit(struct ixgbe *nic, bool data)
+static bool i2c_bit(struct ixgbe *nic, bool data)
 {
 	bool seen;
 
-	bus_write(nic, false, data);
+	i2c_drive(nic, false, data);
 	wait_us(I2C_HALF_BIT_US);
-	bus_write(nic, true, data);
+	i2c_drive(nic, true, data);
 	/* A module that stretches for too long garbles the byte; the caller retries. */
 	reg_wait(nic, IXGBE_I2CCTL, IXGBE_I2CCTL_CLK_IN, IXGBE_I2CCTL_CLK_IN, I2C_STRETCH_US);
 	wait_us(I2C_HALF_BIT_US);
-	seen = bus_data(nic);
-	bus_write(nic, false, data);
+	seen = i2c_data(nic);
+	i2c_drive(nic, false, data);
 	return seen;
 }
 
-static void bus_start(struct ixgbe *nic)
+static void i2c_start(struct ixgbe *nic)
 {
-	bus_write(nic, false, true);
+	i2c_drive(nic, false, true);
 	wait_us(I2C_HALF_BIT_US);
-	bus_write(nic, true, true);
+	i2c_drive(nic, true, true);
 	wait_us(I2C_HALF_BIT_US);
-	bus_write(nic, true, false); /* data falls while the clock is high */
+	i2c_drive(nic, true, false); /* data falls while the clock is high */
 	wait_us(I2C_HALF_BIT_US);
-	bus_write(nic, false, false);
+	i2c_drive(nic, false, false);
 }
 
-static void bus_stop(struct ixgbe *nic)
+static void i2c_stop(struct ixgbe *nic)
 {
-	bus_write(nic, false, false);
+	i2c_drive(nic, false, false);
 	wait_us(I2C_HALF_BIT_US);
-	bus_write(nic, true, false);
+	i2c_drive(nic, true, false);
 	wait_us(I2C_HALF_BIT_US);
-	bus_write(nic, true, true); /* data rises while the clock is high */
+	i2c_drive(nic, true, true); /* data rises while the clock is high */
 	wait_us(I2C_HALF_BIT_US);
 }
 
 /* Whether the module acknowledged the byte. */
-static bool byte_out(struct ixgbe *nic, uint32_t byte)
+static bool i2c_byte_out(struct ixgbe *nic, uint32_t byte)
 {
 	for (uint32_t mask = 0x80; mask; mask >>= 1)
-		bit(nic, byte & mask);
-	return !bit(nic, true);
+		i2c_bit(nic, byte & mask);
+	return !i2c_bit(nic, true);
 }
 
-static uint8_t byte_in(struct ixgbe *nic)
+static uint8_t i2c_byte_in(struct ixgbe *nic)
 {
 	uint32_t byte = 0;
 
 	for (int i = 0; i < 8; i++)
-		byte = byte << 1 | bit(nic, true);
-	bit(nic, true); /* no acknowledgement: this was the last byte */
+		byte = byte << 1 | i2c_bit(nic, true);
+	i2c_bit(nic, true); /* no acknowledgement: this was the last byte */
 	return (uint8_t)byte;
 }
 
 /* A module that was cut off in the middle of a byte holds the data line until the clock
  * has pulsed for the rest of the byte. */
-static void bus_clear(struct ixgbe *nic)
+static void i2c_clear(struct ixgbe *nic)
 {
 	for (int i = 0; i < 9; i++)
-		bit(nic, true);
-	bus_stop(nic);
+		i2c_bit(nic, true);
+	i2c_stop(nic);
 }
 
 /* ---- Identity ---- */
 
 /* -EIO: no module, or it does not answer. The caller has the semaphore. */
-static int module_read(struct ixgbe *nic, uint32_t at, uint8_t *value)
+static int i2c_read(struct ixgbe *nic, uint32_t at, uint8_t *value)
 {
 	for (uint32_t try = 0; try < I2C_TRIES; try++) {
-		bus_start(nic);
-		if (byte_out(nic, I2C_ADDRESS) && byte_out(nic, at)) {
-			bus_start(nic);
-			if (byte_out(nic, I2C_ADDRESS | I2C_READ)) {
-				*value = byte_in(nic);
-				bus_stop(nic);
+		i2c_start(nic);
+		if (i2c_byte_out(nic, I2C_ADDRESS) && i2c_byte_out(nic, at)) {
+			i2c_start(nic);
+			if (i2c_byte_out(nic, I2C_ADDRESS | I2C_READ)) {
+				*value = i2c_byte_in(nic);
+				i2c_stop(nic);
 				return port_gone(nic) ? -ENODEV : 0;
 			}
 		}
-		bus_clear(nic);
+		i2c_clear(nic);
 	}
 	return port_gone(nic) ? -ENODEV : -EIO;
 }
@@ -165,15 +165,15 @@ int sfp_identify(struct ixgbe *nic)
 
 	if (err)
 		return err;
-	err = module_read(nic, SFF_IDENTIFIER, &identifier);
+	err = i2c_read(nic, SFF_IDENTIFIER, &identifier);
 	if (!err)
-		err = module_read(nic, SFF_10G_CODES, &codes);
+		err = i2c_read(nic, SFF_10G_CODES, &codes);
 	if (!err)
-		err = module_read(nic, SFF_1G_CODES, &codes_1g);
+		err = i2c_read(nic, SFF_1G_CODES, &codes_1g);
 	if (!err)
-		err = module_read(nic, SFF_CABLE, &cable);
+		err = i2c_read(nic, SFF_CABLE, &cable);
 	if (!err && cable & SFF_CABLE_ACTIVE)
-		err = module_read(nic, SFF_CABLE_SPEC, &spec);
+		err = i2c_read(nic, SFF_CABLE_SPEC, &spec);
 	semaphore_release(nic, resource);
 	if (err && err != -EIO)
 		return err;
