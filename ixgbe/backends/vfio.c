@@ -272,7 +272,7 @@ static int iommu_set(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe
 }
 
 /* Container and group, up to a set IOMMU. */
-static int open_group(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
+static int iommu_open(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
 {
 	char path[128];
 	int err = container_open(vfio, why);
@@ -472,7 +472,7 @@ static void vfio_close(struct ixgbe_backend *backend)
 
 static int open_all(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
 {
-	int err = open_group(vfio, pci, why);
+	int err = iommu_open(vfio, pci, why);
 
 	if (err)
 		return err;
