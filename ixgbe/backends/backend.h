@@ -19,11 +19,13 @@
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
- *     vfio.c              the kernel's VFIO: group, container, device
- *     vfio_user_client.c  a device that another process serves over vfio-user
+ *     vfio.c               the kernel's VFIO: group, container, device
+ *     vfio_user_client.c   a device that another process serves over vfio-user
  *       |
- *     vfio_kernel.c       the system calls of vfio.c
- *     vfio_pci.c          a PCI function by its name, in sysfs
+ *     vfio_kernel.c        the system calls of vfio.c
+ *     vfio_pci.c           a PCI function by its name, in sysfs
+ *     vfio_user_channel.c  messages to the server, replies, and its accesses to our memory
+ *     vfio_user_socket.c   the socket to the server
  */
 #pragma once
 

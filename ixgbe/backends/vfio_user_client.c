@@ -2,40 +2,28 @@
 /*
  * The backend for a device that another process serves over vfio-user.
  *
- * One connection has one lock. Its holder sends a message and, unless it is posted, waits for the
- * reply: the next reply is the one, which is checked. Register writes are posted. The server
- * handles messages in order, so a read flushes the writes before it, as on PCI Express. Areas of
- * BAR 0 that the server lets us map are read and written there, without messages.
- *
- * The server may ask for memory while we wait for its reply. It gets memory that is mapped for the
- * device. The rest is refused and counted: we are the IOMMU of this device.
+ * One connection has one lock, whose holder sends a message and waits for the reply. Register
+ * writes are posted, and a read flushes them, as on PCI Express. Areas of BAR 0 that the server
+ * lets us map are read and written there, without messages.
  *
  * The server is not trusted. Every wait has a deadline. The first thing that goes wrong on the
  * connection (closed, silent, out of step) makes the device gone for good: all registers read as
  * ones, and no message is sent any more.
  */
-#include "backend.h"
+#include "vfio_user_client.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "ixgbe/vfio_user/vfio_user.h"
-
-#define DEADLINE_S  5
-#define DEADLINE_NS (DEADLINE_S * 1000000000ull)
+#include "backend.h"
 
 #define PAGE_BYTES  4096u
 #define WINDOWS_MAX 16u
@@ -55,27 +43,15 @@ struct window {
 	uint8_t *at;
 };
 
-/* Memory that the device may reach. */
-struct memory {
-	uint8_t *at;
-	uint64_t iova;
-	uint64_t size;
-};
-
 struct client {
 	struct ixgbe_backend backend;
-	pthread_mutex_t lock; /* for everything below that changes after open */
-	_Atomic bool gone;
-	bool can_reset; /* this and the windows do not change after open */
+	pthread_mutex_t lock; /* for the channel and irqs_on; the rest stays as it is after open */
+	struct channel channel;
 	bool irqs_on;
-	_Atomic uint32_t refused; /* accesses of the device to other memory */
-	struct memory *memory;
-	size_t memories, memory_room;
-	uint16_t id;      /* of the next message */
+	bool can_reset;
 	uint32_t fds_max; /* in one message, as the server says */
 	uint32_t windows;
 	struct window window[WINDOWS_MAX];
-	struct vu_stream stream;
 };
 
 static struct client *client_of(struct ixgbe_backend *backend)
@@ -83,133 +59,7 @@ static struct client *client_of(struct ixgbe_backend *backend)
 	return (struct client *)(void *)backend;
 }
 
-/* ---- Messages; the lock is held ---- */
-
-/* Puts the connection out of use. */
-static int lost(struct client *c, int err)
-{
-	atomic_store_explicit(&c->gone, true, memory_order_relaxed);
-	return err;
-}
-
-/* One command out; `id` is that of its reply. */
-static int post(struct client *c, uint16_t command, uint32_t flags, const struct iovec *part,
-		uint32_t parts, const int *fd, uint32_t fds, uint16_t *id)
-{
-	struct vu_header header = {.id = c->id++, .command = command, .flags = flags};
-	int err;
-
-	if (c->gone)
-		return -ENODEV;
-	*id = header.id;
-	err = vu_send(c->stream.sock, &header, part, parts, fd, fds, vu_now_ns() + DEADLINE_NS);
-	return err ? lost(c, err) : 0;
-}
-
-static uint8_t *memory_at(const struct client *c, uint64_t iova, uint64_t len)
-{
-	for (size_t i = 0; i < c->memories; i++) {
-		const struct memory *m = &c->memory[i];
-
-		if (iova >= m->iova && vu_within(iova - m->iova, len, m->size))
-			return m->at + (iova - m->iova);
-	}
-	return NULL;
-}
-
-/* Carries out what the server asks for. `part` and `*parts` are the answer; returns 0, or the error
- * to answer with. */
-static uint32_t serve(struct client *c, const struct vu_message *asked,
-		      struct vu_dma_access *access, struct iovec part[2], uint32_t *parts)
-{
-	bool write = asked->header.command == VU_DMA_WRITE;
-	uint8_t *at;
-
-	if (!write && asked->header.command != VU_DMA_READ)
-		return ENOTSUP;
-	if (vu_dma_access_check(asked->data, asked->len, write, access))
-		return EINVAL;
-	at = memory_at(c, access->addr, access->count);
-	if (!at) {
-		atomic_fetch_add_explicit(&c->refused, 1, memory_order_relaxed);
-		return EFAULT;
-	}
-	if (write)
-		memcpy(at, asked->data + sizeof(*access), access->count);
-	part[0] = (struct iovec){access, sizeof(*access)};
-	part[1] = (struct iovec){at, access->count};
-	*parts = write ? 1 : 2;
-	return 0;
-}
-
-static int serve_message(struct client *c, const struct vu_message *asked)
-{
-	struct vu_header header = {.id = asked->header.id, .command = asked->header.command};
-	struct vu_dma_access access;
-	struct iovec part[2];
-	uint32_t parts = 0;
-
-	header.error = serve(c, asked, &access, part, &parts);
-	header.flags = VU_REPLY | (header.error ? VU_ERROR : 0);
-	if (asked->header.flags & VU_NO_REPLY)
-		return 0;
-	return vu_send(c->stream.sock, &header, part, parts, NULL, 0, vu_now_ns() + DEADLINE_NS);
-}
-
-/* Waits for the reply to command `id`. 0: the caller closes it. The server's error, or the
- * connection's. */
-static int await(struct client *c, uint16_t command, uint16_t id, struct vu_message *reply)
-{
-	uint64_t deadline = vu_now_ns() + DEADLINE_NS;
-	int err;
-
-	while ((err = vu_stream_wait(&c->stream, reply, deadline)) == 0) {
-		if ((reply->header.flags & VU_TYPE) == VU_REPLY)
-			break;
-		err = serve_message(c, reply);
-		vu_message_close(reply);
-		if (!err && vu_now_ns() >= deadline) /* a server that asks without end */
-			err = -ETIMEDOUT;
-		if (err)
-			break;
-	}
-	if (err)
-		return lost(c, err);
-	if (reply->header.id != id || reply->header.command != command) {
-		vu_message_close(reply);
-		return lost(c, -EPROTO);
-	}
-	if (reply->header.flags & VU_ERROR) {
-		vu_message_close(reply);
-		/* 4095: the largest errno there is */
-		if (reply->header.error == 0 || reply->header.error > 4095)
-			return -EIO;
-		return -(int)reply->header.error;
-	}
-	return 0;
-}
-
-/* A command of `len` bytes in `fixed`, and its reply's first `reply_len` bytes in the same place.
- */
-static int command(struct client *c, uint16_t number, void *fixed, size_t len, const int *fd,
-		   uint32_t fds, size_t reply_len)
-{
-	struct iovec part = {fixed, len};
-	struct vu_message reply;
-	uint16_t id;
-	int err = post(c, number, 0, &part, 1, fd, fds, &id);
-
-	if (!err)
-		err = await(c, number, id, &reply);
-	if (err)
-		return err;
-	if (reply.len < reply_len)
-		err = lost(c, -EPROTO);
-	else if (reply_len > 0)
-		memcpy(fixed, reply.data, reply_len);
-	vu_message_close(&reply);
-	return err;
-}
+/* ---- Regions; the lock is held ---- */
 
 static int region_read(struct client *c, uint32_t region, uint64_t offset, void *data, size_t len)
 {
@@ -217,19 +67,13 @@ static int region_read(struct client *c, uint32_t region, uint64_t offset, void 
 		.offset = offset, .region = region, .count = (uint32_t)len};
 	struct iovec part = {&access, sizeof(access)};
 	struct vu_message reply;
-	uint16_t id;
-	int err = post(c, VU_REGION_READ, 0, &part, 1, NULL, 0, &id);
+	int err = channel_call(&c->channel, VU_REGION_READ, &part, 1, sizeof(access) + len, &reply);
 
-	if (!err)
-		err = await(c, VU_REGION_READ, id, &reply);
 	if (err)
 		return err;
-	if (reply.len < sizeof(access) + len)
-		err = lost(c, -EPROTO);
-	else
-		memcpy(data, reply.data + sizeof(access), len);
+	memcpy(data, reply.data + sizeof(access), len);
 	vu_message_close(&reply);
-	return err;
+	return 0;
 }
 
 static int region_write(struct client *c, uint32_t region, uint64_t offset, const void *data,
@@ -239,12 +83,11 @@ static int region_write(struct client *c, uint32_t region, uint64_t offset, cons
 		.offset = offset, .region = region, .count = (uint32_t)len};
 	struct iovec part[2] = {{&access, sizeof(access)}, {(void *)(uintptr_t)data, len}};
 	struct vu_message reply;
-	uint16_t id;
-	int err = post(c, VU_REGION_WRITE, posted ? VU_NO_REPLY : 0, part, 2, NULL, 0, &id);
+	int err;
 
-	if (err || posted)
-		return err;
-	err = await(c, VU_REGION_WRITE, id, &reply);
+	if (posted)
+		return channel_post(&c->channel, VU_REGION_WRITE, part, 2);
+	err = channel_call(&c->channel, VU_REGION_WRITE, part, 2, 0, &reply);
 	if (!err)
 		vu_message_close(&reply);
 	return err;
@@ -270,7 +113,7 @@ static uint32_t client_read32(struct ixgbe_backend *backend, uint32_t offset)
 	uint32_t value;
 	int err;
 
-	if (atomic_load_explicit(&c->gone, memory_order_relaxed))
+	if (atomic_load_explicit(&c->channel.gone, memory_order_relaxed))
 		return ALL_ONES;
 	if (at)
 		return *at;
@@ -323,32 +166,6 @@ static int client_config_write(struct ixgbe_backend *backend, uint32_t offset, c
 	return err;
 }
 
-/* There is place for one more. */
-static int memory_room(struct client *c)
-{
-	size_t room = c->memory_room ? 2 * c->memory_room : 64;
-	struct memory *more;
-
-	if (c->memories < c->memory_room)
-		return 0;
-	more = reallocarray(c->memory, room, sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	c->memory = more;
-	c->memory_room = room;
-	return 0;
-}
-
-static void memory_forget(struct client *c, uint64_t iova, size_t len)
-{
-	for (size_t i = 0; i < c->memories; i++) {
-		if (c->memory[i].iova == iova && c->memory[i].size == len) {
-			c->memory[i] = c->memory[--c->memories];
-			return;
-		}
-	}
-}
-
 static int client_dma_map(struct ixgbe_backend *backend, void *addr, size_t len, int fd,
 			  uint64_t fd_offset, ixgbe_iova iova)
 {
@@ -363,11 +180,11 @@ static int client_dma_map(struct ixgbe_backend *backend, void *addr, size_t len,
 	int err;
 
 	pthread_mutex_lock(&c->lock);
-	err = memory_room(c);
+	err = channel_memory_reserve(&c->channel);
 	if (!err)
-		err = command(c, VU_DMA_MAP, &map, sizeof(map), &fd, 1, 0);
+		err = channel_exchange(&c->channel, VU_DMA_MAP, &map, sizeof(map), &fd, 1, 0);
 	if (!err)
-		c->memory[c->memories++] = (struct memory){addr, iova, len};
+		channel_memory_add(&c->channel, (struct channel_memory){addr, iova, len});
 	pthread_mutex_unlock(&c->lock);
 	return err;
 }
@@ -379,8 +196,9 @@ static int client_dma_unmap(struct ixgbe_backend *backend, ixgbe_iova iova, size
 	int err;
 
 	pthread_mutex_lock(&c->lock);
-	memory_forget(c, iova, len); /* even if the server refuses: the caller frees the memory */
-	err = command(c, VU_DMA_UNMAP, &unmap, sizeof(unmap), NULL, 0, 0);
+	/* Even if the server refuses: the caller frees the memory. */
+	channel_memory_remove(&c->channel, iova, len);
+	err = channel_exchange(&c->channel, VU_DMA_UNMAP, &unmap, sizeof(unmap), NULL, 0, 0);
 	pthread_mutex_unlock(&c->lock);
 	return err;
 }
@@ -399,7 +217,9 @@ static int irqs_off(struct client *c)
 		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
 		.index = VFIO_PCI_MSIX_IRQ_INDEX,
 	};
-	int err = c->irqs_on ? command(c, VU_SET_IRQS, &set, sizeof(set), NULL, 0, 0) : 0;
+	int err = c->irqs_on ? channel_exchange(&c->channel, VU_SET_IRQS, &set, sizeof(set), NULL,
+						0, 0)
+			     : 0;
 
 	if (!err)
 		c->irqs_on = false;
@@ -424,7 +244,8 @@ static int client_irq_set(struct ixgbe_backend *backend, const int *eventfd, uin
 		};
 
 		c->irqs_on = true;
-		err = command(c, VU_SET_IRQS, &set, sizeof(set), &eventfd[first], n, 0);
+		err = channel_exchange(&c->channel, VU_SET_IRQS, &set, sizeof(set), &eventfd[first],
+				       n, 0);
 	}
 	if (err)
 		(void)irqs_off(c);
@@ -434,7 +255,8 @@ static int client_irq_set(struct ixgbe_backend *backend, const int *eventfd, uin
 
 static int reset_locked(struct client *c)
 {
-	return c->can_reset ? command(c, VU_RESET, NULL, 0, NULL, 0, 0) : -ENOTSUP;
+	return c->can_reset ? channel_exchange(&c->channel, VU_RESET, NULL, 0, NULL, 0, 0)
+			    : -ENOTSUP;
 }
 
 static int client_reset(struct ixgbe_backend *backend)
@@ -450,7 +272,7 @@ static int client_reset(struct ixgbe_backend *backend)
 
 static uint32_t client_dma_refused(struct ixgbe_backend *backend)
 {
-	return atomic_load_explicit(&client_of(backend)->refused, memory_order_relaxed);
+	return atomic_load_explicit(&client_of(backend)->channel.refused, memory_order_relaxed);
 }
 
 /* ---- Opening and closing ---- */
@@ -459,8 +281,7 @@ static void client_free(struct client *c)
 {
 	for (uint32_t i = 0; i < c->windows; i++)
 		munmap(c->window[i].at, c->window[i].size);
-	vu_stream_close(&c->stream);
-	free(c->memory);
+	channel_close(&c->channel);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
@@ -494,9 +315,9 @@ static int explain(struct client *c, struct ixgbe_why *why, const char *name, co
 			"vfio-user server at %.108s %s (%s, after %d s); is it a vfio-user "
 			"server, and alive?",
 			name,
-			vu_stream_partial(&c->stream) ? "stopped in the middle of a message"
-						      : "does not answer",
-			what, DEADLINE_S);
+			vu_stream_partial(&c->channel.stream) ? "stopped in the middle of a message"
+							      : "does not answer",
+			what, VFIO_USER_DEADLINE_S);
 	case -EPROTO:
 		return ixgbe_why_fill(
 			why, err,
@@ -542,14 +363,8 @@ static int negotiate(struct client *c, const char *name, struct ixgbe_why *why)
 	int len = vu_capabilities_format(&caps, json, sizeof(json));
 	struct iovec part[2] = {{&version, sizeof(version)}, {json, (size_t)len}};
 	struct vu_message reply;
-	uint16_t id;
-	int err = len < 0 ? len : post(c, VU_VERSION, 0, part, 2, NULL, 0, &id);
+	int err = len < 0 ? len : channel_call_first(&c->channel, VU_VERSION, part, 2, &reply);
 
-	/* A server that is busy may say so and close before we have sent. */
-	if (!err || err == -EPIPE) {
-		c->gone = false;
-		err = await(c, VU_VERSION, 0, &reply);
-	}
 	if (err)
 		return explain(c, why, name, "negotiation", err);
 	err = version_parse(&reply, &version, &caps);
@@ -601,11 +416,8 @@ static int bar0_open(struct client *c)
 	struct iovec part = {&info, sizeof(info)};
 	struct vu_area area[WINDOWS_MAX];
 	struct vu_message reply;
-	uint16_t id;
-	int areas, err = post(c, VU_GET_REGION_INFO, 0, &part, 1, NULL, 0, &id);
+	int areas, err = channel_call(&c->channel, VU_GET_REGION_INFO, &part, 1, 0, &reply);
 
-	if (!err)
-		err = await(c, VU_GET_REGION_INFO, id, &reply);
 	if (err)
 		return err;
 	areas = vu_region_areas(reply.data, reply.len, area, WINDOWS_MAX);
@@ -625,7 +437,8 @@ static int device_open(struct client *c, const char *name, struct ixgbe_why *why
 
 	if (err)
 		return err;
-	err = command(c, VU_GET_INFO, &info, sizeof(info), NULL, 0, sizeof(info));
+	err = channel_exchange(&c->channel, VU_GET_INFO, &info, sizeof(info), NULL, 0,
+			       sizeof(info));
 	if (err)
 		return explain(c, why, name, "device's description", err);
 	if (!(info.flags & VFIO_DEVICE_FLAGS_PCI) || info.regions <= VFIO_PCI_CONFIG_REGION_INDEX ||
@@ -640,7 +453,7 @@ static int device_open(struct client *c, const char *name, struct ixgbe_why *why
 	return err ? explain(c, why, name, "description of BAR 0", err) : 0;
 }
 
-/* `sock` passes, also on failure. */
+/* `sock` passes to the client, also on failure. */
 static int client_new(int sock, const char *name, struct ixgbe_backend **out,
 		      const struct ixgbe_backend_ops *ops, struct ixgbe_why *why)
 {
@@ -653,7 +466,7 @@ static int client_new(int sock, const char *name, struct ixgbe_backend **out,
 	}
 	c->backend.ops = ops;
 	pthread_mutex_init(&c->lock, NULL);
-	vu_stream_init(&c->stream, sock);
+	channel_init(&c->channel, sock);
 	err = device_open(c, name, why);
 	if (err) {
 		client_free(c);
@@ -663,95 +476,22 @@ static int client_new(int sock, const char *name, struct ixgbe_backend **out,
 	return 0;
 }
 
-static int connect_error(int err, const char *path, struct ixgbe_why *why)
-{
-	switch (err) {
-	case ENOENT:
-	case ENOTDIR:
-		return ixgbe_why_fill(
-			why, -ENODEV,
-			"vfio-user socket %.108s is not there; start the server first (ixnic "
-			"--socket %.108s)",
-			path, path);
-	case ECONNREFUSED:
-		return ixgbe_why_fill(
-			why, -ENODEV,
-			"nobody listens on vfio-user socket %.108s any more; start the server "
-			"again",
-			path);
-	case EACCES:
-	case EPERM:
-		return ixgbe_why_fill(
-			why, -EACCES,
-			"no permission for vfio-user socket %.108s; run as its owner, or let "
-			"its owner give you write permission",
-			path);
-	case EPROTOTYPE:
-		return ixgbe_why_fill(
-			why, -EPROTO,
-			"%.108s is no stream socket, so no vfio-user server's; is it a control "
-			"socket?",
-			path);
-	case EAGAIN:
-		return ixgbe_why_fill(
-			why, -ETIMEDOUT,
-			"vfio-user server at %.108s takes no connection (after %d s); is it "
-			"alive?",
-			path, DEADLINE_S);
-	default:
-		return ixgbe_why_fill(why, -err, "vfio-user socket %.108s: %s", path,
-				      strerror(err));
-	}
-}
-
 static int path_open(const char *path, struct ixgbe_backend **out, struct ixgbe_why *why)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = DEADLINE_S};
-	struct stat st;
-	int sock;
+	int sock = vfio_user_connect(path, why);
 
-	if (!*path || strlen(path) >= sizeof(addr.sun_path))
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"vfio-user socket '%.120s': a path of 1 to %zu bytes is wanted", path,
-			sizeof(addr.sun_path) - 1);
-	strcpy(addr.sun_path, path);
-	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"%.108s is not a socket; name the socket of a vfio-user server", path);
-	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (sock < 0)
-		return connect_error(errno, path, why);
-	/* connect waits for the server's queue as long as a send would. */
-	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr))) {
-		int err = errno;
-
-		close(sock);
-		return connect_error(err, path, why);
-	}
-	return client_new(sock, path, out, &ixgbe_backend_vfio_user, why);
+	return sock < 0 ? sock : client_new(sock, path, out, &ixgbe_backend_vfio_user, why);
 }
 
 static int fd_open(const char *arg, struct ixgbe_backend **out, struct ixgbe_why *why)
 {
-	char *end;
-	long fd = strtol(arg, &end, 10);
-	int type = 0;
-	socklen_t len = sizeof(type);
+	int sock = vfio_user_inherit(arg, why);
 	char name[32];
 
-	if (end == arg || *end || fd < 0 || fd > INT32_MAX)
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"vfio-user-fd:%.32s: the number of a connected socket is wanted", arg);
-	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM)
-		return ixgbe_why_fill(why, -EINVAL, "vfio-user-fd:%.32s: not a stream socket", arg);
-	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
-	snprintf(name, sizeof(name), "descriptor %ld", fd);
-	return client_new((int)fd, name, out, &ixgbe_backend_vfio_user_fd, why);
+	if (sock < 0)
+		return sock;
+	snprintf(name, sizeof(name), "descriptor %d", sock);
+	return client_new(sock, name, out, &ixgbe_backend_vfio_user_fd, why);
 }
 
 #define CLIENT_OPS                                                                                 \

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* The parts of the vfio-user backend. Internal to libixgbe. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "ixgbe/ixgbe.h"
+#include "ixgbe/vfio_user/vfio_user.h"
+
+#define VFIO_USER_DEADLINE_S 5 /* to connect, to send a message, and to wait for its reply */
+
+/* ---- vfio_user_channel.c ---- */
+
+/* Memory that the server may reach. */
+struct channel_memory {
+	uint8_t *at;
+	uint64_t iova;
+	uint64_t size;
+};
+
+/* The connection to a server. Its user holds a lock; `gone` and `refused` are read without. */
+struct channel {
+	_Atomic bool gone;        /* out of use, for good */
+	_Atomic uint32_t refused; /* accesses of the server to other memory */
+	uint16_t id;              /* of the next message */
+	struct channel_memory *memory;
+	size_t memories, memory_room;
+	struct vu_stream stream;
+};
+
+/* `sock` passes to the channel. */
+void channel_init(struct channel *channel, int sock);
+void channel_close(struct channel *channel);
+
+/* A command that gets no reply. The first error of the connection makes it gone; -ENODEV then. */
+int channel_post(struct channel *channel, uint16_t number, const struct iovec *part,
+		 uint32_t parts);
+/* A command, and its reply, which the caller closes. The server's error, or the connection's; a
+ * reply of less than `reply_min` bytes is one. */
+int channel_call(struct channel *channel, uint16_t number, const struct iovec *part, uint32_t parts,
+		 size_t reply_min, struct vu_message *reply);
+/* The same for the first command. A server that is busy may say so and close before the command is
+ * sent: its word counts, not the error of the send. */
+int channel_call_first(struct channel *channel, uint16_t number, const struct iovec *part,
+		       uint32_t parts, struct vu_message *reply);
+/* A command of `len` bytes in `fixed`, with `fds` descriptors. The first `reply_len` bytes of its
+ * reply come to the same place. */
+int channel_exchange(struct channel *channel, uint16_t number, void *fixed, size_t len,
+		     const int *fd, uint32_t fds, size_t reply_len);
+/* Makes room for one more memory: -ENOMEM. */
+int channel_memory_reserve(struct channel *channel);
+/* The caller has made room. */
+void channel_memory_add(struct channel *channel, struct channel_memory memory);
+void channel_memory_remove(struct channel *channel, uint64_t iova, uint64_t size);
+
+/* ---- vfio_user_socket.c ---- */
+
+/* A connection to the server that listens at `path`, or -errno. */
+int vfio_user_connect(const char *path, struct ixgbe_why *why);
+/* The connected socket whose number is `text`, or -errno. */
+int vfio_user_inherit(const char *text, struct ixgbe_why *why);

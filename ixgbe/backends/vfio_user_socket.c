@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The socket to a vfio-user server: connected here, or by whoever started us. */
+#include "vfio_user_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int connect_error(int err, const char *path, struct ixgbe_why *why)
+{
+	switch (err) {
+	case ENOENT:
+	case ENOTDIR:
+		return ixgbe_why_fill(
+			why, -ENODEV,
+			"vfio-user socket %.108s is not there; start the server first (ixnic "
+			"--socket %.108s)",
+			path, path);
+	case ECONNREFUSED:
+		return ixgbe_why_fill(
+			why, -ENODEV,
+			"nobody listens on vfio-user socket %.108s any more; start the server "
+			"again",
+			path);
+	case EACCES:
+	case EPERM:
+		return ixgbe_why_fill(
+			why, -EACCES,
+			"no permission for vfio-user socket %.108s; run as its owner, or let "
+			"its owner give you write permission",
+			path);
+	case EPROTOTYPE:
+		return ixgbe_why_fill(
+			why, -EPROTO,
+			"%.108s is no stream socket, so no vfio-user server's; is it a control "
+			"socket?",
+			path);
+	case EAGAIN:
+		return ixgbe_why_fill(
+			why, -ETIMEDOUT,
+			"vfio-user server at %.108s takes no connection (after %d s); is it "
+			"alive?",
+			path, VFIO_USER_DEADLINE_S);
+	default:
+		return ixgbe_why_fill(why, -err, "vfio-user socket %.108s: %s", path,
+				      strerror(err));
+	}
+}
+
+int vfio_user_connect(const char *path, struct ixgbe_why *why)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct timeval limit = {.tv_sec = VFIO_USER_DEADLINE_S};
+	struct stat st;
+	int sock;
+
+	if (!*path || strlen(path) >= sizeof(addr.sun_path))
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"vfio-user socket '%.120s': a path of 1 to %zu bytes is wanted", path,
+			sizeof(addr.sun_path) - 1);
+	strcpy(addr.sun_path, path);
+	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"%.108s is not a socket; name the socket of a vfio-user server", path);
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return connect_error(errno, path, why);
+	/* connect waits for the server's queue as long as a send would. */
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr))) {
+		int err = errno;
+
+		close(sock);
+		return connect_error(err, path, why);
+	}
+	return sock;
+}
+
+int vfio_user_inherit(const char *text, struct ixgbe_why *why)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	if (end == text || *end || fd < 0 || fd > INT32_MAX)
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"vfio-user-fd:%.32s: the number of a connected socket is wanted", text);
+	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM)
+		return ixgbe_why_fill(why, -EINVAL, "vfio-user-fd:%.32s: not a stream socket",
+				      text);
+	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	return (int)fd;
+}
