@@ -196,7 +196,7 @@ IXGBE_API int ixgbe_mtu_set(struct ixgbe *nic, uint16_t mtu);
 IXGBE_API int ixgbe_irq_fd(const struct ixgbe *nic, uint16_t queue);
 IXGBE_API int ixgbe_irq_arm(struct ixgbe *nic, uint16_t queue);
 /* Whether sent frames raise the vector too (off after start): for a caller that waits for room in
- * the transmit ring. Like ixgbe_irq_arm, for the thread of that queue. */
+ * the transmit ring. The thread of that queue may call both functions at any time. */
 IXGBE_API int ixgbe_irq_tx_set(struct ixgbe *nic, uint16_t queue, bool on);
 IXGBE_API int ixgbe_irq_other_fd(const struct ixgbe *nic);
 
@@ -349,9 +349,9 @@ IXGBE_API uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq);
  * Sums of 64 bits since open, under the names that `ethtool -S` shows for the in-kernel driver.
  *
  * The NIC's counters clear on read and stick at their maximum (section 8.2.3.23). At line rate the
- * counter of bytes is full after 55 s, and those of pause frames sooner. Read all of them at once
- * now and then: ixgbe_stats_update, some forty registers. Or read one of 18 by each call, several
- * times a second: ixgbe_stats_step. -ENODEV: the NIC does not answer.
+ * counter of bytes is full after 55 s, and those of pause frames sooner. ixgbe_stats_update reads
+ * all of them, some forty registers. ixgbe_stats_step reads the next one of 18, for a caller that
+ * prefers several short calls a second. -ENODEV: the NIC does not answer.
  */
 IXGBE_API int ixgbe_stats_update(struct ixgbe *nic);
 IXGBE_API int ixgbe_stats_step(struct ixgbe *nic);

@@ -36,24 +36,25 @@ struct channel {
 void channel_init(struct channel *channel, int sock);
 void channel_close(struct channel *channel);
 
-/* A command that gets no reply. The first error of the connection makes it gone; -ENODEV then. */
+/* A command that gets no reply. An error puts the connection out of use; later ones are -ENODEV. */
 int channel_post(struct channel *channel, uint16_t number, const struct iovec *part,
 		 uint32_t parts);
-/* A command, and its reply, which the caller closes. The server's error, or the connection's; a
- * reply of less than `reply_min` bytes is one. */
+/* A command, and its reply, which the caller closes. Errors are the server's, which change nothing,
+ * or the connection's, as above. -EPROTO: the reply has less than `reply_min` bytes. */
 int channel_call(struct channel *channel, uint16_t number, const struct iovec *part, uint32_t parts,
 		 size_t reply_min, struct vu_message *reply);
 /* The same for the first command. A server that is busy may say so and close before the command is
- * sent: its word counts, not the error of the send. */
+ * sent. Its reply decides then, not the error of the send. */
 int channel_call_first(struct channel *channel, uint16_t number, const struct iovec *part,
 		       uint32_t parts, struct vu_message *reply);
 /* A command of `len` bytes in `fixed`, with `fds` descriptors. The first `reply_len` bytes of its
  * reply come to the same place. */
 int channel_exchange(struct channel *channel, uint16_t number, void *fixed, size_t len,
 		     const int *fd, uint32_t fds, size_t reply_len);
+
 /* Makes room for one more memory: -ENOMEM. */
 int channel_memory_reserve(struct channel *channel);
-/* The caller has made room. */
+/* The caller makes sure that there is room. */
 void channel_memory_add(struct channel *channel, struct channel_memory memory);
 void channel_memory_remove(struct channel *channel, uint64_t iova, uint64_t size);
 

@@ -20,7 +20,7 @@
 
 #include "regs_table.h"
 
-/* Registers end here; BAR 0 is this large on an adapter with the usual flash, bytes. */
+/* Bytes of BAR 0 with the usual flash: all registers are inside. */
 #define IXGBE_BAR0_SIZE 0x80000u
 
 /* Receive queues below this are in the low range of receive queue registers. */
