@@ -112,16 +112,16 @@ static void sticks_at_the_maximum(void **state)
 
 	(void)state;
 	assert_int_equal(nic_new(mac, &nic), 0);
-	reg_set(nic, IXGBE_GPRC, UINT32_MAX - 1);
+	reg_store(nic, IXGBE_GPRC, UINT32_MAX - 1);
 	for (int i = 0; i < 3; i++)
 		statistics_add(nic, IXGBE_GPRC, 1);
 	assert_int_equal(regfile_read(nic, IXGBE_GPRC), UINT32_MAX);
 	assert_int_equal(regfile_read(nic, IXGBE_GPRC), 0);
-	reg_set(nic, IXGBE_GORCL, UINT32_MAX);
+	reg_store(nic, IXGBE_GORCL, UINT32_MAX);
 	statistics_rx_good(nic, mac, 10);
 	assert_int_equal(reg(nic, IXGBE_GORCL), 9);
 	assert_int_equal(reg(nic, IXGBE_GORCH), 1);
-	reg_set(nic, IXGBE_GORCH, 15);
+	reg_store(nic, IXGBE_GORCH, 15);
 	statistics_rx_good(nic, mac, UINT32_MAX);
 	assert_int_equal(regfile_read(nic, IXGBE_GORCL), UINT32_MAX);
 	assert_int_equal(regfile_read(nic, IXGBE_GORCH), 15);

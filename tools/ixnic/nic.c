@@ -46,11 +46,11 @@ static void ctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 		return;
 	}
 	/* Requests are synchronous here: none is ever outstanding. */
-	reg_set(nic, IXGBE_STATUS,
-		(reg(nic, IXGBE_STATUS) & ~IXGBE_STATUS_PCIE_MASTER_ENABLE) |
-			(written & IXGBE_CTRL_PCIE_MASTER_DISABLE
-				 ? 0
-				 : IXGBE_STATUS_PCIE_MASTER_ENABLE));
+	reg_store(nic, IXGBE_STATUS,
+		  (reg(nic, IXGBE_STATUS) & ~IXGBE_STATUS_PCIE_MASTER_ENABLE) |
+			  (written & IXGBE_CTRL_PCIE_MASTER_DISABLE
+				   ? 0
+				   : IXGBE_STATUS_PCIE_MASTER_ENABLE));
 }
 
 static const struct reg_hook ctrl_hooks[] = {

@@ -93,7 +93,7 @@ static inline uint32_t reg(const struct nic *nic, uint32_t offset)
 	return nic->reg[offset / 4];
 }
 
-static inline void reg_set(struct nic *nic, uint32_t offset, uint32_t value)
+static inline void reg_store(struct nic *nic, uint32_t offset, uint32_t value)
 {
 	nic->reg[offset / 4] = value;
 }

@@ -205,8 +205,8 @@ void eeprom_image_load(struct nic *nic)
 	uint32_t low = eeprom_image_word(nic, core + 1);
 
 	nic->eeprom_image->read_seen = true;
-	reg_set(nic, IXGBE_RAL, low | (uint32_t)eeprom_image_word(nic, core + 2) << 16);
-	reg_set(nic, IXGBE_RAH, eeprom_image_word(nic, core + 3) | IXGBE_RAH_AV);
+	reg_store(nic, IXGBE_RAL, low | (uint32_t)eeprom_image_word(nic, core + 2) << 16);
+	reg_store(nic, IXGBE_RAH, eeprom_image_word(nic, core + 3) | IXGBE_RAH_AV);
 }
 
 /* ---- EERD, EEWR, FLA ---- */
@@ -228,13 +228,13 @@ static void eerd_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 	if (!nic->eeprom_image->read_seen)
 		violation(nic, VIOLATION_EERD_BUSY, "word 0x%x, before DONE was read", address);
 	if (!(written & IXGBE_EERD_START)) {
-		reg_set(nic, IXGBE_EERD, written & IXGBE_EERD_ADDR);
+		reg_store(nic, IXGBE_EERD, written & IXGBE_EERD_ADDR);
 		return;
 	}
 	nic->eeprom_image->read_seen = false;
-	reg_set(nic, IXGBE_EERD,
-		IXGBE_FIELD_PREP(IXGBE_EERD_DATA, eeprom_image_word(nic, address)) |
-			(written & IXGBE_EERD_ADDR) | IXGBE_EERD_DONE);
+	reg_store(nic, IXGBE_EERD,
+		  IXGBE_FIELD_PREP(IXGBE_EERD_DATA, eeprom_image_word(nic, address)) |
+			  (written & IXGBE_EERD_ADDR) | IXGBE_EERD_DONE);
 }
 
 static void eewr_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
@@ -246,7 +246,7 @@ static void eewr_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 	if (!(written & IXGBE_EEWR_START))
 		return;
 	eeprom_image_word_set(nic, address, (uint16_t)IXGBE_FIELD_GET(IXGBE_EEWR_DATA, written));
-	reg_set(nic, IXGBE_EEWR, reg(nic, IXGBE_EEWR) | IXGBE_EEWR_DONE);
+	reg_store(nic, IXGBE_EEWR, reg(nic, IXGBE_EEWR) | IXGBE_EEWR_DONE);
 }
 
 /* Nobody else wants the flash's pins, and no flash is there: erasing it is over at once. */
@@ -257,7 +257,7 @@ static void fla_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t wr
 	(void)index;
 	(void)old;
 	(void)written;
-	reg_set(nic, IXGBE_FLA, value | (value & IXGBE_FLA_REQ ? IXGBE_FLA_GNT : 0));
+	reg_store(nic, IXGBE_FLA, value | (value & IXGBE_FLA_REQ ? IXGBE_FLA_GNT : 0));
 }
 
 /* ---- Semaphores ---- */
@@ -266,7 +266,7 @@ static void fla_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t wr
 static uint32_t swsm_read(struct nic *nic, uint32_t index, uint32_t value)
 {
 	(void)index;
-	reg_set(nic, IXGBE_SWSM, value | IXGBE_SWSM_SMBI);
+	reg_store(nic, IXGBE_SWSM, value | IXGBE_SWSM_SMBI);
 	return value;
 }
 
@@ -274,8 +274,8 @@ static uint32_t swsm_read(struct nic *nic, uint32_t index, uint32_t value)
 static void swsm_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index;
-	reg_set(nic, IXGBE_SWSM,
-		(written & IXGBE_SWSM_SWESMBI) | (old & written & IXGBE_SWSM_SMBI));
+	reg_store(nic, IXGBE_SWSM,
+		  (written & IXGBE_SWSM_SWESMBI) | (old & written & IXGBE_SWSM_SMBI));
 }
 
 static void sw_fw_sync_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)

@@ -73,12 +73,14 @@ static void mirror(struct nic *nic)
 {
 	const struct interrupt *interrupt = nic->interrupt;
 
-	reg_set(nic, IXGBE_EICR,
-		(reg(nic, IXGBE_EICR) & ~QUEUE_BITS) | ((uint32_t)interrupt->pending & QUEUE_BITS));
-	reg_set(nic, IXGBE_EIMS,
-		(reg(nic, IXGBE_EIMS) & ~QUEUE_BITS) | ((uint32_t)interrupt->enabled & QUEUE_BITS));
-	reg_set(nic, IXGBE_AT(EIMS_EX, 0), (uint32_t)interrupt->enabled);
-	reg_set(nic, IXGBE_AT(EIMS_EX, 1), (uint32_t)(interrupt->enabled >> 32));
+	reg_store(nic, IXGBE_EICR,
+		  (reg(nic, IXGBE_EICR) & ~QUEUE_BITS) |
+			  ((uint32_t)interrupt->pending & QUEUE_BITS));
+	reg_store(nic, IXGBE_EIMS,
+		  (reg(nic, IXGBE_EIMS) & ~QUEUE_BITS) |
+			  ((uint32_t)interrupt->enabled & QUEUE_BITS));
+	reg_store(nic, IXGBE_AT(EIMS_EX, 0), (uint32_t)interrupt->enabled);
+	reg_store(nic, IXGBE_AT(EIMS_EX, 1), (uint32_t)(interrupt->enabled >> 32));
 }
 
 void interrupt_reset(struct nic *nic)
@@ -87,7 +89,7 @@ void interrupt_reset(struct nic *nic)
 
 	*interrupt = (struct interrupt){.deliver = interrupt->deliver,
 					.deliver_ctx = interrupt->deliver_ctx};
-	reg_set(nic, IXGBE_EICR, 0);
+	reg_store(nic, IXGBE_EICR, 0);
 	if (nic->loop) {
 		loop_timer_set(nic->loop, LOOP_TIMER_ITR, 0, NULL, NULL);
 		loop_timer_set(nic->loop, LOOP_TIMER_TCP, 0, NULL, NULL);
@@ -142,10 +144,11 @@ static void auto_clear_and_mask(struct nic *nic, uint32_t vector)
 
 	clear |= ~(uint64_t)QUEUE_BITS;
 	interrupt->pending &= ~(bit & clear);
-	reg_set(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) & ~(misc & reg(nic, IXGBE_EIAC) & TIMER_BIT));
+	reg_store(nic, IXGBE_EICR,
+		  reg(nic, IXGBE_EICR) & ~(misc & reg(nic, IXGBE_EIAC) & TIMER_BIT));
 	if (reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIAME) {
 		interrupt->enabled &= ~(bit & mask);
-		reg_set(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) & ~(misc & reg(nic, IXGBE_EIAM)));
+		reg_store(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) & ~(misc & reg(nic, IXGBE_EIAM)));
 	}
 	mirror(nic);
 }
@@ -224,14 +227,14 @@ static void raise_causes(struct nic *nic, uint64_t queues, uint32_t misc)
 	if (!queues && !misc)
 		return;
 	nic->interrupt->pending |= queues;
-	reg_set(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) | misc);
+	reg_store(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) | misc);
 	mirror(nic);
 	evaluate(nic, queues, misc);
 }
 
 void interrupt_pci_exception(struct nic *nic, uint32_t picause_bits)
 {
-	reg_set(nic, IXGBE_PICAUSE, reg(nic, IXGBE_PICAUSE) | picause_bits);
+	reg_store(nic, IXGBE_PICAUSE, reg(nic, IXGBE_PICAUSE) | picause_bits);
 	if (reg(nic, IXGBE_PIENA) & picause_bits)
 		interrupt_raise(nic, IXGBE_EICR_PCI);
 }
@@ -272,7 +275,7 @@ static void enable(struct nic *nic, uint64_t queues, uint32_t misc)
 	uint32_t new_misc = misc & ~reg(nic, IXGBE_EIMS);
 
 	interrupt->enabled |= queues;
-	reg_set(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) | misc);
+	reg_store(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) | misc);
 	mirror(nic);
 	evaluate(nic, new_queues & interrupt->pending, new_misc & reg(nic, IXGBE_EICR));
 }
@@ -280,7 +283,7 @@ static void enable(struct nic *nic, uint64_t queues, uint32_t misc)
 static void disable(struct nic *nic, uint64_t queues, uint32_t misc)
 {
 	nic->interrupt->enabled &= ~queues;
-	reg_set(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) & ~misc);
+	reg_store(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) & ~misc);
 	mirror(nic);
 }
 
@@ -290,7 +293,7 @@ static void clear(struct nic *nic, uint32_t bits)
 	uint32_t misc = bits & ~QUEUE_BITS & reg(nic, IXGBE_EICR);
 
 	nic->interrupt->pending &= ~queues;
-	reg_set(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) & ~misc);
+	reg_store(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) & ~misc);
 	mirror(nic);
 	evaluate(nic, queues, misc); /* other causes of the same vectors */
 }
@@ -315,7 +318,7 @@ static uint32_t eicr_read(struct nic *nic, uint32_t index, uint32_t value)
 static void eicr_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index;
-	reg_set(nic, IXGBE_EICR, old); /* undo: clear() has to see what goes */
+	reg_store(nic, IXGBE_EICR, old); /* undo: clear() has to see what goes */
 	mask_on_access(nic);
 	clear(nic, written & IXGBE_EICR_ALL);
 }
@@ -352,7 +355,7 @@ static void eics_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 static void eims_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index;
-	reg_set(nic, IXGBE_EIMS, old); /* undo: enable() has to see what is new */
+	reg_store(nic, IXGBE_EIMS, old); /* undo: enable() has to see what is new */
 	enable(nic, written & QUEUE_BITS, written & (OTHER_BITS | TIMER_BIT));
 }
 
@@ -391,7 +394,7 @@ static void eitr_written(struct nic *nic, uint32_t vector, uint32_t old, uint32_
 	uint32_t at = ixgbe_eitr_reg(vector);
 
 	if (written & IXGBE_EITR_CNT_WDIS) {
-		reg_set(nic, at, (reg(nic, at) & ~kept) | (old & kept));
+		reg_store(nic, at, (reg(nic, at) & ~kept) | (old & kept));
 		fire(nic); /* with no interval there is nothing left to wait for */
 		return;
 	}

@@ -275,8 +275,9 @@ static void i2cctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t
 	}
 	module->scl = scl;
 	module->sda = out && !module->pull;
-	reg_set(nic, IXGBE_I2CCTL,
-		value | (scl ? IXGBE_I2CCTL_CLK_IN : 0) | (module->sda ? IXGBE_I2CCTL_DATA_IN : 0));
+	reg_store(nic, IXGBE_I2CCTL,
+		  value | (scl ? IXGBE_I2CCTL_CLK_IN : 0) |
+			  (module->sda ? IXGBE_I2CCTL_DATA_IN : 0));
 }
 
 const struct reg_hook module_hooks[] = {

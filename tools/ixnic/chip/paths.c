@@ -15,8 +15,8 @@ static void secrx_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t 
 
 	(void)index;
 	(void)old;
-	reg_set(nic, IXGBE_SECRXSTAT,
-		stat | (written & IXGBE_SECRXCTRL_RX_DIS ? IXGBE_SECRXSTAT_SECRX_RDY : 0));
+	reg_store(nic, IXGBE_SECRXSTAT,
+		  stat | (written & IXGBE_SECRXCTRL_RX_DIS ? IXGBE_SECRXSTAT_SECRX_RDY : 0));
 }
 
 static void sectx_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
@@ -25,8 +25,8 @@ static void sectx_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t 
 
 	(void)index;
 	(void)old;
-	reg_set(nic, IXGBE_SECTXSTAT,
-		stat | (written & IXGBE_SECTXCTRL_TX_DIS ? IXGBE_SECTXSTAT_SECTX_RDY : 0));
+	reg_store(nic, IXGBE_SECTXSTAT,
+		  stat | (written & IXGBE_SECTXCTRL_TX_DIS ? IXGBE_SECTXSTAT_SECTX_RDY : 0));
 }
 
 static void rxctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)

@@ -98,14 +98,14 @@ static void status_show(struct nic *nic)
 			IXGBE_FIELD_PREP(IXGBE_LINKS_SPEED, IXGBE_LINKS_SPEED_10G);
 	if (phy->was_down)
 		links &= ~IXGBE_LINKS_LINK_STATUS;
-	reg_set(nic, IXGBE_LINKS, links);
-	reg_set(nic, IXGBE_STATUS,
-		(reg(nic, IXGBE_STATUS) & ~IXGBE_STATUS_LINK_UP) |
-			(phy->up ? IXGBE_STATUS_LINK_UP : 0));
-	reg_set(nic, IXGBE_ANLP1,
-		mode_bits[mode] == IXGBE_LINKS_MODE
-			? IXGBE_FIELD_PREP(IXGBE_ANLP1_AN_STATE, AN_STATE_SEARCHING)
-			: 0);
+	reg_store(nic, IXGBE_LINKS, links);
+	reg_store(nic, IXGBE_STATUS,
+		  (reg(nic, IXGBE_STATUS) & ~IXGBE_STATUS_LINK_UP) |
+			  (phy->up ? IXGBE_STATUS_LINK_UP : 0));
+	reg_store(nic, IXGBE_ANLP1,
+		  mode_bits[mode] == IXGBE_LINKS_MODE
+			  ? IXGBE_FIELD_PREP(IXGBE_ANLP1_AN_STATE, AN_STATE_SEARCHING)
+			  : 0);
 }
 
 static void change(struct nic *nic, bool up)
@@ -227,7 +227,7 @@ static void msca_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 	(void)old;
 	if (written & IXGBE_MSCA_MDICMD &&
 	    (op == IXGBE_MSCA_OPCODE_READ || op == IXGBE_MSCA_OPCODE_READ_INCREMENT))
-		reg_set(nic, IXGBE_MSRWD, reg(nic, IXGBE_MSRWD) | IXGBE_MSRWD_READ_DATA);
+		reg_store(nic, IXGBE_MSRWD, reg(nic, IXGBE_MSRWD) | IXGBE_MSRWD_READ_DATA);
 }
 
 const struct reg_hook phy_hooks[] = {

@@ -130,7 +130,7 @@ uint32_t regfile_read(struct nic *nic, uint32_t offset)
 	}
 	/* Which bits of EICR (RCW1C) a read clears depends on the mode: interrupt.c clears them. */
 	if (r->access == IXGBE_REG_RC)
-		reg_set(nic, at, 0);
+		reg_store(nic, at, 0);
 	return value;
 }
 
@@ -202,7 +202,7 @@ void regfile_write(struct nic *nic, uint32_t offset, uint32_t value)
 	old = reg(nic, at);
 	check_reset_wait(nic, r);
 	check_write(nic, r, index, old, value);
-	reg_set(nic, at, apply(r, old, value));
+	reg_store(nic, at, apply(r, old, value));
 	for (uint32_t h = file->first[row_of(r)]; h; h = file->joined[h].next) {
 		if (file->joined[h].hook->write)
 			file->joined[h].hook->write(nic, index, old, value);
@@ -228,9 +228,9 @@ void regfile_reset(struct nic *nic, enum nic_reset kind)
 		if (by_driver && row_lasts(row))
 			continue;
 		for (uint32_t i = 0; i < r->count; i++)
-			reg_set(nic, r->offset + i * r->stride, r->reset);
+			reg_store(nic, r->offset + i * r->stride, r->reset);
 	}
 	/* The table has one reset value a row; here entry 0 alone has it (8.2.3.9.16). */
 	for (uint32_t i = 1; i < IXGBE_TXPBTHRESH_COUNT; i++)
-		reg_set(nic, IXGBE_AT(TXPBTHRESH, i), 0);
+		reg_store(nic, IXGBE_AT(TXPBTHRESH, i), 0);
 }

@@ -129,7 +129,7 @@ static void eec_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t wr
 		value &= ~IXGBE_EEC_DO;
 		value |= clock_fall(nic, spi) ? IXGBE_EEC_DO : 0;
 	}
-	reg_set(nic, IXGBE_EEC, value);
+	reg_store(nic, IXGBE_EEC, value);
 }
 
 const struct reg_hook spi_hooks[] = {

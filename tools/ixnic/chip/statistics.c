@@ -13,7 +13,7 @@ void statistics_add(struct nic *nic, uint32_t offset, uint32_t amount)
 
 	if (__builtin_add_overflow(reg(nic, offset), amount, &value))
 		value = UINT32_MAX;
-	reg_set(nic, offset, value);
+	reg_store(nic, offset, value);
 }
 
 /* The same of the 64-bit octet counters, a low and a high register. */
@@ -23,8 +23,8 @@ static void add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount)
 	uint64_t value = (uint64_t)reg(nic, high) << 32 | reg(nic, low);
 
 	value = amount > max - value ? max : value + amount;
-	reg_set(nic, low, (uint32_t)value);
-	reg_set(nic, high, (uint32_t)(value >> 32));
+	reg_store(nic, low, (uint32_t)value);
+	reg_store(nic, high, (uint32_t)(value >> 32));
 }
 
 /* The register of a size class, of six that follow each other. */

@@ -92,12 +92,12 @@ static inline void bit_set(uint64_t *map, uint32_t bit)
 	map[bit / 64] |= 1ull << bit % 64;
 }
 
-static inline uint32_t rxq_reg(const struct nic *nic, enum ixgbe_reg_offset row, uint32_t queue)
+static inline uint32_t rxq_value(const struct nic *nic, enum ixgbe_reg_offset row, uint32_t queue)
 {
 	return reg(nic, ixgbe_rxq_reg(row, queue));
 }
 
-static inline uint32_t txq_reg(const struct nic *nic, enum ixgbe_reg_offset row, uint32_t queue)
+static inline uint32_t txq_value(const struct nic *nic, enum ixgbe_reg_offset row, uint32_t queue)
 {
 	return reg(nic, ixgbe_txq_reg(row, queue));
 }

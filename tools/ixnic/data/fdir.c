@@ -232,16 +232,16 @@ static void field_count(struct nic *nic, uint32_t offset, uint32_t mask)
 	uint32_t value = reg(nic, offset);
 
 	if ((value & mask) != mask)
-		reg_set(nic, offset, value + IXGBE_FIELD_UNIT(mask));
+		reg_store(nic, offset, value + IXGBE_FIELD_UNIT(mask));
 }
 
 static void free_show(struct nic *nic)
 {
 	const struct fdir *fdir = nic->data->fdir;
 
-	reg_set(nic, IXGBE_FDIRFREE,
-		IXGBE_FIELD_PREP(IXGBE_FDIRFREE_FREE, fdir->free) |
-			IXGBE_FIELD_PREP(IXGBE_FDIRFREE_COLL, fdir->collided));
+	reg_store(nic, IXGBE_FDIRFREE,
+		  IXGBE_FIELD_PREP(IXGBE_FDIRFREE_FREE, fdir->free) |
+			  IXGBE_FIELD_PREP(IXGBE_FDIRFREE_COLL, fdir->collided));
 }
 
 /* The field has the longest list's length less one, and sticks at its maximum (8.2.3.21.11). */
@@ -254,9 +254,9 @@ static void length_show(struct nic *nic, uint32_t bucket, uint32_t before)
 	if (before <= IXGBE_FIELD_GET(IXGBE_FDIRLEN_MAXLEN, value))
 		return;
 	value &= ~(IXGBE_FDIRLEN_MAXLEN | IXGBE_FDIRLEN_MAXHASH);
-	reg_set(nic, IXGBE_FDIRLEN,
-		value | IXGBE_FIELD_PREP(IXGBE_FDIRLEN_MAXLEN, before) |
-			IXGBE_FIELD_PREP(IXGBE_FDIRLEN_MAXHASH, bucket));
+	reg_store(nic, IXGBE_FDIRLEN,
+		  value | IXGBE_FIELD_PREP(IXGBE_FDIRLEN_MAXLEN, before) |
+			  IXGBE_FIELD_PREP(IXGBE_FDIRLEN_MAXHASH, bucket));
 }
 
 static struct flow flow_programmed(const struct nic *nic, uint32_t command)
@@ -349,17 +349,17 @@ static void query_found(struct nic *nic, uint32_t number)
 			   (filter->next ? 0 : IXGBE_FDIRCMD_LAST);
 
 	if (!is_perfect(nic)) {
-		reg_set(nic, IXGBE_FDIRCMD, command & ~IXGBE_FDIRCMD_POOL);
+		reg_store(nic, IXGBE_FDIRCMD, command & ~IXGBE_FDIRCMD_POOL);
 		return;
 	}
 	flow = &nic->data->fdir->flow[number];
-	reg_set(nic, IXGBE_FDIRCMD, command);
+	reg_store(nic, IXGBE_FDIRCMD, command);
 	for (uint32_t i = 0; i < IXGBE_FDIRSIPV6_COUNT; i++)
-		reg_set(nic, IXGBE_AT(FDIRSIPV6, i), flow->source[i]);
-	reg_set(nic, IXGBE_FDIRIPSA, flow->source[3]);
-	reg_set(nic, IXGBE_FDIRIPDA, flow->destination);
-	reg_set(nic, IXGBE_FDIRPORT, flow->ports);
-	reg_set(nic, IXGBE_FDIRVLAN, flow->vlan);
+		reg_store(nic, IXGBE_AT(FDIRSIPV6, i), flow->source[i]);
+	reg_store(nic, IXGBE_FDIRIPSA, flow->source[3]);
+	reg_store(nic, IXGBE_FDIRIPDA, flow->destination);
+	reg_store(nic, IXGBE_FDIRPORT, flow->ports);
+	reg_store(nic, IXGBE_FDIRVLAN, flow->vlan);
 }
 
 static void command_query(struct nic *nic, uint32_t bucket, uint32_t id)
@@ -371,11 +371,12 @@ static void command_query(struct nic *nic, uint32_t bucket, uint32_t id)
 	uint32_t before;
 	uint16_t *link = table_find(fdir, bucket, NULL, id, &before);
 
-	reg_set(nic, IXGBE_FDIRHASH, hash | (fdir->head[bucket] ? IXGBE_FDIRHASH_BUCKET_VALID : 0));
-	reg_set(nic, IXGBE_FDIRLEN,
-		length |
-			IXGBE_FIELD_PREP(IXGBE_FDIRLEN_BUCKET_LENGTH, before < max ? before : max));
-	reg_set(nic, IXGBE_FDIRCMD, 0);
+	reg_store(nic, IXGBE_FDIRHASH,
+		  hash | (fdir->head[bucket] ? IXGBE_FDIRHASH_BUCKET_VALID : 0));
+	reg_store(nic, IXGBE_FDIRLEN,
+		  length | IXGBE_FIELD_PREP(IXGBE_FDIRLEN_BUCKET_LENGTH,
+					    before < max ? before : max));
+	reg_store(nic, IXGBE_FDIRCMD, 0);
 	if (*link)
 		query_found(nic, *link);
 }
@@ -397,7 +398,7 @@ static void fdircmd_write(struct nic *nic, uint32_t index, uint32_t old, uint32_
 	uint32_t id = IXGBE_FIELD_GET(IXGBE_FDIRHASH_SIG_SW_INDEX, hash) & ID_BITS;
 
 	(void)index, (void)old;
-	reg_set(nic, IXGBE_FDIRCMD, reg(nic, IXGBE_FDIRCMD) & ~IXGBE_FDIRCMD_CMD);
+	reg_store(nic, IXGBE_FDIRCMD, reg(nic, IXGBE_FDIRCMD) & ~IXGBE_FDIRCMD_CMD);
 	if (!nic->data->fdir_on)
 		return;
 	if (written & IXGBE_FDIRCMD_CLEARHT)
@@ -447,7 +448,7 @@ static void fdirctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32
 			memory_check(nic);
 	}
 	nic->data->fdir_on = pballoc(nic) != 0;
-	reg_set(nic, IXGBE_FDIRCTRL, reg(nic, IXGBE_FDIRCTRL) | IXGBE_FDIRCTRL_INIT_DONE);
+	reg_store(nic, IXGBE_FDIRCTRL, reg(nic, IXGBE_FDIRCTRL) | IXGBE_FDIRCTRL_INIT_DONE);
 }
 
 static void key_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)

@@ -45,7 +45,7 @@ enum {
 
 static void live_written(struct nic *nic, uint32_t queue, const char *name)
 {
-	if (rxq_reg(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
+	if (rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
 		violation(nic, VIOLATION_RX_RING_LIVE, "%s[%u]", name, queue);
 }
 
@@ -86,14 +86,14 @@ static void rdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 	if (written != old && !memory_enabled(nic))
 		violation(nic, VIOLATION_DMA_FAULT, "RDT[%u] = %u without bus master", queue,
 			  written);
-	if (written >= rxq_reg(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES)
+	if (written >= rxq_value(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES)
 		violation(nic, VIOLATION_RX_TAIL_RANGE, "RDT[%u] = %u", queue, written);
 }
 
 static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	uint32_t units =
-		IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_reg(nic, IXGBE_SRRCTL, queue));
+		IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_value(nic, IXGBE_SRRCTL, queue));
 
 	if (!(written & IXGBE_RXDCTL_ENABLE))
 		nic->data->rxq[queue].enable_seen = false;
@@ -187,7 +187,7 @@ static bool fill_descriptor(struct nic *nic, uint32_t queue, struct receive_ring
 			    struct receive_reader *from, uint32_t split, uint32_t *left,
 			    uint32_t room)
 {
-	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_value(nic, IXGBE_SRRCTL, queue));
 	union ixgbe_desc given, done = from->packet->done;
 	union ixgbe_desc *slot = receive_ring_slot(nic, queue, ring, &given);
 	uint32_t status = IXGBE_RXD_STAT_DD;
@@ -232,7 +232,7 @@ static enum outcome drop(struct nic *nic, const struct receive_packet *packet,
 static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *packet)
 {
 	uint32_t queue = packet->queue;
-	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, queue);
+	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, queue);
 	uint32_t room = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024;
 	uint32_t split = split_length(srrctl, packet);
 	struct receive_reader from = {.packet = packet};
@@ -244,7 +244,7 @@ static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *pac
 	if (packet->rsc.tcp && rsc_take(nic, packet))
 		return DELIVERED;
 	ring = receive_ring_of(nic, queue);
-	if (!(rxq_reg(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE))
+	if (!(rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE))
 		return drop(nic, packet,
 			    packet->flow_drop ? COUNTER_rx_drop_flow_director
 					      : COUNTER_rx_drop_queue_disabled);
@@ -262,7 +262,7 @@ static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *pac
 		ok = fill_descriptor(nic, queue, &ring, &from, split, &left, room) && ok;
 		split = 0;
 	} while (left > 0 && ok);
-	reg_set(nic, ixgbe_rxq_reg(IXGBE_RDH, queue), ring.head);
+	reg_store(nic, ixgbe_rxq_reg(IXGBE_RDH, queue), ring.head);
 	bit_set(nic->data->rx_interrupts, queue);
 	if (!ok)
 		return drop(nic, packet, COUNTER_rx_drop_dma);
@@ -560,7 +560,7 @@ static void add_part(struct receive_packet *out, const uint8_t *data, uint32_t l
 static void lay_out(struct nic *nic, struct receive_packet *out, const struct frame *frame,
 		    const struct parsed *packet, uint32_t *crc)
 {
-	bool vme = rxq_reg(nic, IXGBE_RXDCTL, out->queue) & IXGBE_RXDCTL_VME;
+	bool vme = rxq_value(nic, IXGBE_RXDCTL, out->queue) & IXGBE_RXDCTL_VME;
 	uint32_t resume = 0;
 
 	if (packet->vlan) {
@@ -626,7 +626,7 @@ void receive_frame(struct nic *nic, const struct frame *frame)
 				    : fragment_sum(nic, frame, &packet);
 	out.done.dword[2] |= checksum_status(frame, &packet) | (inexact ? IXGBE_RXD_STAT_PIF : 0);
 	lay_out(nic, &out, frame, &packet, &crc);
-	if (rxq_reg(nic, IXGBE_RSCCTL, out.queue) & IXGBE_RSCCTL_RSCEN)
+	if (rxq_value(nic, IXGBE_RSCCTL, out.queue) & IXGBE_RSCCTL_RSCEN)
 		rsc_classify(nic, frame, &packet, &out);
 	rx_enqueue(nic, &out);
 }

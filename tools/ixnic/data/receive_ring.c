@@ -10,12 +10,12 @@
 
 struct receive_ring receive_ring_of(const struct nic *nic, uint32_t queue)
 {
-	uint32_t tail = rxq_reg(nic, IXGBE_RDT, queue);
+	uint32_t tail = rxq_value(nic, IXGBE_RDT, queue);
 	struct receive_ring ring = {
-		.base = (uint64_t)rxq_reg(nic, IXGBE_RDBAH, queue) << 32 |
-			rxq_reg(nic, IXGBE_RDBAL, queue),
-		.size = rxq_reg(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES,
-		.head = rxq_reg(nic, IXGBE_RDH, queue),
+		.base = (uint64_t)rxq_value(nic, IXGBE_RDBAH, queue) << 32 |
+			rxq_value(nic, IXGBE_RDBAL, queue),
+		.size = rxq_value(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES,
+		.head = rxq_value(nic, IXGBE_RDH, queue),
 	};
 
 	if (ring.head < ring.size && tail < ring.size)
@@ -26,7 +26,7 @@ struct receive_ring receive_ring_of(const struct nic *nic, uint32_t queue)
 union ixgbe_desc *receive_ring_slot(struct nic *nic, uint32_t queue,
 				    const struct receive_ring *ring, union ixgbe_desc *given)
 {
-	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_reg(nic, IXGBE_SRRCTL, queue));
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_value(nic, IXGBE_SRRCTL, queue));
 	union ixgbe_desc *slot = descriptor_at(nic, ring->base, ring->head);
 
 	if (!slot)

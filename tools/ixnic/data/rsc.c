@@ -70,20 +70,21 @@ static uint32_t max_descs(const struct nic *nic, uint32_t queue)
 		[IXGBE_RSCCTL_MAXDESC_16] = RSC_DESCS_MAX,
 	};
 
-	return descs[IXGBE_FIELD_GET(IXGBE_RSCCTL_MAXDESC, rxq_reg(nic, IXGBE_RSCCTL, queue))];
+	return descs[IXGBE_FIELD_GET(IXGBE_RSCCTL_MAXDESC, rxq_value(nic, IXGBE_RSCCTL, queue))];
 }
 
 static uint32_t buffer_bytes(const struct nic *nic, uint32_t queue)
 {
-	return IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_reg(nic, IXGBE_SRRCTL, queue)) * 1024;
+	return IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_value(nic, IXGBE_SRRCTL, queue)) *
+	       1024;
 }
 
 void rsc_check_queue(struct nic *nic, uint32_t queue)
 {
-	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, queue), bytes = buffer_bytes(nic, queue);
+	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, queue), bytes = buffer_bytes(nic, queue);
 	uint32_t descs = max_descs(nic, queue);
 
-	if (!(rxq_reg(nic, IXGBE_RSCCTL, queue) & IXGBE_RSCCTL_RSCEN))
+	if (!(rxq_value(nic, IXGBE_RSCCTL, queue) & IXGBE_RSCCTL_RSCEN))
 		return;
 	if (IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) == IXGBE_SRRCTL_DESCTYPE_LEGACY ||
 	    bytes < PACKET_BUFFER_MIN || descs * bytes > LARGE_MAX)
@@ -134,11 +135,11 @@ void rsc_classify(const struct nic *nic, const struct frame *frame, const struct
  * rsc_classify() did. If the queue splits headers off, the split has to be behind all of them. */
 static bool queue_fits(const struct nic *nic, const struct receive_packet *packet)
 {
-	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, packet->queue);
+	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, packet->queue);
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl);
 
-	if (!(rxq_reg(nic, IXGBE_RXDCTL, packet->queue) & IXGBE_RXDCTL_ENABLE) ||
-	    !(rxq_reg(nic, IXGBE_RSCCTL, packet->queue) & IXGBE_RSCCTL_RSCEN) ||
+	if (!(rxq_value(nic, IXGBE_RXDCTL, packet->queue) & IXGBE_RXDCTL_ENABLE) ||
+	    !(rxq_value(nic, IXGBE_RSCCTL, packet->queue) & IXGBE_RSCCTL_RSCEN) ||
 	    packet->rsc.at.header >= IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEHEADER, srrctl) * 64 ||
 	    buffer_bytes(nic, packet->queue) < PACKET_BUFFER_MIN)
 		return false;
@@ -305,7 +306,7 @@ static bool join(struct nic *nic, struct rsc_context *c, const struct receive_pa
 	c->packets++;
 	c->bytes += packet->len;
 	c->done = packet->done;
-	reg_set(nic, ixgbe_rxq_reg(IXGBE_RDH, c->queue), ring.head);
+	reg_store(nic, ixgbe_rxq_reg(IXGBE_RDH, c->queue), ring.head);
 	return true;
 }
 
@@ -315,7 +316,7 @@ static bool open_new(struct nic *nic, const struct receive_packet *packet, const
 		     struct receive_reader *from)
 {
 	struct data *dp = nic->data;
-	uint32_t srrctl = rxq_reg(nic, IXGBE_SRRCTL, packet->queue);
+	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, packet->queue);
 	bool split = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) !=
 		     IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER;
 	struct receive_ring ring = receive_ring_of(nic, packet->queue);
@@ -342,7 +343,7 @@ static bool open_new(struct nic *nic, const struct receive_packet *packet, const
 	c->bytes = packet->len;
 	c->done = packet->done;
 	dp->rsc_open++;
-	reg_set(nic, ixgbe_rxq_reg(IXGBE_RDH, c->queue), ring.head);
+	reg_store(nic, ixgbe_rxq_reg(IXGBE_RDH, c->queue), ring.head);
 	return true;
 }
 

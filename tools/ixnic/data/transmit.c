@@ -43,11 +43,11 @@ struct ring {
 static struct ring ring_of(const struct nic *nic, uint32_t queue)
 {
 	struct ring ring = {
-		.base = (uint64_t)txq_reg(nic, IXGBE_TDBAH, queue) << 32 |
-			txq_reg(nic, IXGBE_TDBAL, queue),
-		.size = txq_reg(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES,
-		.head = txq_reg(nic, IXGBE_TDH, queue),
-		.tail = txq_reg(nic, IXGBE_TDT, queue),
+		.base = (uint64_t)txq_value(nic, IXGBE_TDBAH, queue) << 32 |
+			txq_value(nic, IXGBE_TDBAL, queue),
+		.size = txq_value(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES,
+		.head = txq_value(nic, IXGBE_TDH, queue),
+		.tail = txq_value(nic, IXGBE_TDT, queue),
 	};
 
 	if (ring.head >= ring.size || ring.tail >= ring.size)
@@ -64,7 +64,7 @@ static uint32_t ring_next(const struct ring *ring, uint32_t index)
 
 static void live_written(struct nic *nic, uint32_t queue, const char *name)
 {
-	if (txq_reg(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE)
+	if (txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE)
 		violation(nic, VIOLATION_TX_RING_LIVE, "%s[%u]", name, queue);
 }
 
@@ -105,7 +105,7 @@ static void tdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 	if (written != old && !memory_enabled(nic))
 		violation(nic, VIOLATION_DMA_FAULT, "TDT[%u] = %u without bus master", queue,
 			  written);
-	if (written >= txq_reg(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES)
+	if (written >= txq_value(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES)
 		violation(nic, VIOLATION_TX_TAIL_RANGE, "TDT[%u] = %u", queue, written);
 	bit_set(nic->data->tx_pending, queue);
 }
@@ -124,7 +124,7 @@ static void tx_abandon(struct nic *nic, uint32_t queue)
 static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	struct transmit_queue *q = &nic->data->txq[queue];
-	bool head_wb = txq_reg(nic, IXGBE_TDWBAL, queue) & IXGBE_TDWBAL_HEAD_WB_EN;
+	bool head_wb = txq_value(nic, IXGBE_TDWBAL, queue) & IXGBE_TDWBAL_HEAD_WB_EN;
 
 	if (!(written & IXGBE_TXDCTL_ENABLE)) {
 		q->enable_seen = false;
@@ -300,7 +300,7 @@ static int to_wire(struct nic *nic, const struct frame *frame)
 }
 
 /* Sends the current frame. False: the wire is full. */
-static bool tx_frame(struct nic *nic, struct transmit_packet *tx)
+static bool send_frame(struct nic *nic, struct transmit_packet *tx)
 {
 	struct frame *frame = &tx->frame;
 	uint32_t len = frame->head_len + frame->body_len;
@@ -327,7 +327,7 @@ static bool tx_frame(struct nic *nic, struct transmit_packet *tx)
 enum progress { SENT, WIRE_FULL, BUDGET_SPENT };
 
 /* Sends the packet's frames, as far as the budget and the wire's room go. */
-static enum progress tx_frames(struct nic *nic, struct transmit_packet *tx, uint32_t *budget)
+static enum progress send_frames(struct nic *nic, struct transmit_packet *tx, uint32_t *budget)
 {
 	for (;;) {
 		if (!tx->frame_ready && !(tx->cut && tso_next(&tx->tso, &tx->frame)))
@@ -343,7 +343,7 @@ static enum progress tx_frames(struct nic *nic, struct transmit_packet *tx, uint
 		if (!tx->no_crc)
 			pad(nic, &tx->frame);
 		tx->no_crc = false;
-		if (!tx_frame(nic, tx))
+		if (!send_frame(nic, tx))
 			return WIRE_FULL;
 		(*budget)--;
 		tx->frame_ready = false;
@@ -355,11 +355,11 @@ static enum progress tx_frames(struct nic *nic, struct transmit_packet *tx, uint
 static void write_back_head(struct nic *nic, uint32_t queue, uint32_t tdwbal)
 {
 	uint64_t at =
-		(uint64_t)txq_reg(nic, IXGBE_TDWBAH, queue) << 32 | (tdwbal & IXGBE_TDWBAL_ADDR);
+		(uint64_t)txq_value(nic, IXGBE_TDWBAH, queue) << 32 | (tdwbal & IXGBE_TDWBAL_ADDR);
 	uint32_t *head = memory_at(nic, at, sizeof(*head), true);
 
 	if (head && (uintptr_t)head % sizeof(*head) == 0)
-		__atomic_store_n(head, htole32(txq_reg(nic, IXGBE_TDH, queue)), __ATOMIC_RELEASE);
+		__atomic_store_n(head, htole32(txq_value(nic, IXGBE_TDH, queue)), __ATOMIC_RELEASE);
 	else if (memory_enabled(nic))
 		violation(nic, VIOLATION_DMA_FAULT, "head of queue %u to IOVA %#llx", queue,
 			  (unsigned long long)at);
@@ -368,7 +368,7 @@ static void write_back_head(struct nic *nic, uint32_t queue, uint32_t tdwbal)
 static void write_back(struct nic *nic, uint32_t queue)
 {
 	struct transmit_queue *q = &nic->data->txq[queue];
-	uint32_t tdwbal = txq_reg(nic, IXGBE_TDWBAL, queue);
+	uint32_t tdwbal = txq_value(nic, IXGBE_TDWBAL, queue);
 	struct ring ring = ring_of(nic, queue);
 
 	if (q->done_count == 0)
@@ -399,9 +399,10 @@ static void complete(struct nic *nic, const struct transmit_packet *tx)
 	const struct transmit_batch *batch = &tx->batch;
 	uint32_t queue = tx->queue;
 	struct transmit_queue *q = &nic->data->txq[queue];
-	uint32_t wthresh = IXGBE_FIELD_GET(IXGBE_TXDCTL_WTHRESH, txq_reg(nic, IXGBE_TXDCTL, queue));
+	uint32_t wthresh =
+		IXGBE_FIELD_GET(IXGBE_TXDCTL_WTHRESH, txq_value(nic, IXGBE_TXDCTL, queue));
 
-	reg_set(nic, ixgbe_txq_reg(IXGBE_TDH, queue), batch->end);
+	reg_store(nic, ixgbe_txq_reg(IXGBE_TDH, queue), batch->end);
 	bit_set(nic->data->tx_done, queue);
 	for (uint32_t i = 0; i < batch->rs_count; i++) {
 		q->done[q->done_count++] = batch->rs[i];
@@ -414,7 +415,7 @@ static void complete(struct nic *nic, const struct transmit_packet *tx)
 
 static bool queue_runs(const struct nic *nic, uint32_t queue)
 {
-	return txq_reg(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE;
+	return txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE;
 }
 
 /* Without a link the transmit path stands still, and posted descriptors wait. */
@@ -467,7 +468,7 @@ bool transmit_work(struct nic *nic, uint32_t budget)
 		int queue;
 
 		if (dp->tx.busy) {
-			progress = tx_frames(nic, &dp->tx, &budget);
+			progress = send_frames(nic, &dp->tx, &budget);
 			if (progress != SENT)
 				break;
 			dp->tx.busy = false;
