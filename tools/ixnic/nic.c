@@ -27,7 +27,7 @@
 
 static bool dma_running(const struct nic *nic)
 {
-	for (uint32_t q = 0; q < NIC_QUEUES; q++) {
+	for (uint32_t q = 0; q < IXGBE_RXQ_COUNT; q++) {
 		if (reg(nic, ixgbe_rxq_reg(IXGBE_RXDCTL, q)) & IXGBE_RXDCTL_ENABLE ||
 		    reg(nic, ixgbe_txq_reg(IXGBE_TXDCTL, q)) & IXGBE_TXDCTL_ENABLE)
 			return true;

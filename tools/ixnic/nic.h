@@ -26,6 +26,7 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,10 +35,10 @@
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
 
-#define NIC_BAR0_BYTES 0x80000u
-#define NIC_VECTORS    64u                          /* MSI-X vectors (section 7.3.1) */
-#define NIC_QUEUES     128u                         /* of each direction */
-#define NIC_FRAME_MAX  (IXGBE_FRAME_MAX_BYTES + 8u) /* two VLAN tags; FCS included */
+#define NIC_VECTORS   64u                          /* MSI-X vectors (section 7.3.1) */
+#define NIC_FRAME_MAX (IXGBE_FRAME_MAX_BYTES + 8u) /* two VLAN tags; FCS included */
+
+static_assert(IXGBE_RXQ_COUNT == IXGBE_TXQ_COUNT, "one loop visits the queues of both directions");
 
 struct frame;
 struct nic;
@@ -57,10 +58,10 @@ struct connector {
 };
 
 struct nic {
-	uint32_t reg[NIC_BAR0_BYTES / 4]; /* BAR 0 as stored; side effects are hooks */
-	uint8_t mac[6];                   /* factory address, as in the EEPROM */
-	bool cable;                       /* plugged in by the operator */
-	bool light;                       /* sent by the far end of the wire */
+	uint32_t reg[IXGBE_BAR0_SIZE / 4]; /* BAR 0 as stored; side effects are hooks */
+	uint8_t mac[6];                    /* factory address, as in the EEPROM */
+	bool cable;                        /* plugged in by the operator */
+	bool light;                        /* sent by the far end of the wire */
 
 	struct loop *loop;
 	struct regfile *regfile;

@@ -59,7 +59,7 @@ void data_counters(const struct nic *nic, counter_fn fn, void *ctx)
 
 static void raise(struct nic *nic, uint64_t *map, void (*irq)(struct nic *nic, uint32_t queue))
 {
-	for (uint32_t word = 0; word < NIC_QUEUES / 64; word++) {
+	for (uint32_t word = 0; word < IXGBE_RXQ_COUNT / 64; word++) {
 		while (map[word]) {
 			uint32_t bit = (uint32_t)__builtin_ctzll(map[word]);
 

@@ -45,9 +45,9 @@ struct data {
 	uint64_t counter[NIC_COUNTER_COUNT];
 
 	/* receive.c */
-	struct receive_queue rxq[NIC_QUEUES];
-	uint64_t rx_interrupts[NIC_QUEUES / 64];  /* queues to raise at the end of the turn */
-	uint32_t fifo_head, fifo_tail, fifo_used; /* bytes of fifo[] */
+	struct receive_queue rxq[IXGBE_RXQ_COUNT];
+	uint64_t rx_interrupts[IXGBE_RXQ_COUNT / 64]; /* queues to raise at the end of the turn */
+	uint32_t fifo_head, fifo_tail, fifo_used;     /* bytes of fifo[] */
 	uint8_t *fifo;
 
 	/* rsc.c */
@@ -68,10 +68,10 @@ struct data {
 	struct fdir *fdir;
 
 	/* transmit.c and transmit_prepare.c */
-	struct transmit_queue txq[NIC_QUEUES];
-	uint64_t tx_pending[NIC_QUEUES / 64]; /* queues whose tail moved */
-	uint64_t tx_done[NIC_QUEUES / 64];    /* queues with descriptors to write back */
-	uint64_t tx_interrupts[NIC_QUEUES / 64];
+	struct transmit_queue txq[IXGBE_TXQ_COUNT];
+	uint64_t tx_pending[IXGBE_TXQ_COUNT / 64]; /* queues whose tail moved */
+	uint64_t tx_done[IXGBE_TXQ_COUNT / 64];    /* queues with descriptors to write back */
+	uint64_t tx_interrupts[IXGBE_TXQ_COUNT / 64];
 	uint32_t tx_next; /* queue to serve next */
 	struct transmit_packet tx;
 	uint8_t *tx_buffer; /* TX_HEADROOM + TX_PACKET_BYTES */

@@ -247,7 +247,7 @@ static uint32_t mode_queue(const struct nic *nic, const struct parsed *packet, b
 		index = reg(nic, IXGBE_AT(RETA, (hash & 0x7f) / 4)) >> (hash & 3) * 8;
 	return (pool * mrqe_modes[mode].pool + class * mrqe_modes[mode].class +
 		(index & mrqe_modes[mode].rss_mask)) %
-	       NIC_QUEUES;
+	       IXGBE_RXQ_COUNT;
 }
 
 /* TCP packets with SYN (7.1.2.6). */
@@ -280,7 +280,7 @@ static uint32_t flow_queue(const struct nic *nic, const struct fdir_verdict *flo
 
 	if (flow->drop || apart == 0)
 		return flow->queue;
-	return (frame_pool(nic) * apart + flow->queue % apart) % NIC_QUEUES;
+	return (frame_pool(nic) * apart + flow->queue % apart) % IXGBE_RXQ_COUNT;
 }
 
 void filter_queue(struct nic *nic, const struct parsed *packet, const struct frame *frame,

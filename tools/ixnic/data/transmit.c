@@ -429,8 +429,8 @@ static bool path_runs(const struct nic *nic)
 /* The next queue after the last one served that may have something; -1: none. */
 static int next_queue(const struct data *dp)
 {
-	for (uint32_t i = 0; i < NIC_QUEUES; i++) {
-		uint32_t queue = (dp->tx_next + i) % NIC_QUEUES;
+	for (uint32_t i = 0; i < IXGBE_TXQ_COUNT; i++) {
+		uint32_t queue = (dp->tx_next + i) % IXGBE_TXQ_COUNT;
 
 		if (dp->tx_pending[queue / 64] >> queue % 64 == 0)
 			i += 63 - queue % 64; /* none in the rest of this word */
@@ -480,13 +480,13 @@ bool transmit_work(struct nic *nic, uint32_t budget)
 		queue = next_queue(dp);
 		if (queue < 0)
 			break;
-		dp->tx_next = ((uint32_t)queue + 1) % NIC_QUEUES;
+		dp->tx_next = ((uint32_t)queue + 1) % IXGBE_TXQ_COUNT;
 		if (tx_take(nic, (uint32_t)queue))
 			budget -= !dp->tx.busy;
 		else
 			dp->tx_pending[queue / 64] &= ~(1ull << queue % 64);
 	}
-	for (uint32_t queue = 0; queue < NIC_QUEUES; queue++)
+	for (uint32_t queue = 0; queue < IXGBE_TXQ_COUNT; queue++)
 		if (dp->tx_done[queue / 64] >> queue % 64 & 1)
 			write_back(nic, queue);
 	memset(dp->tx_done, 0, sizeof(dp->tx_done));

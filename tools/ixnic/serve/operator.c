@@ -104,7 +104,7 @@ static json_t *queues(void *ctx, struct control_request *request)
 	json_t *rx = json_array(), *tx = json_array();
 
 	(void)request;
-	for (uint32_t q = 0; q < NIC_QUEUES; q++) {
+	for (uint32_t q = 0; q < IXGBE_RXQ_COUNT; q++) {
 		if (reg(nic, ixgbe_rxq_reg(IXGBE_RXDCTL, q)) & IXGBE_RXDCTL_ENABLE)
 			json_array_append_new(rx, queue_json(nic, q, ixgbe_rxq_reg(IXGBE_RDH, q),
 							     ixgbe_rxq_reg(IXGBE_RDT, q),

@@ -305,7 +305,7 @@ static int handle_get_info(struct server *s, struct vu_message *m)
 }
 
 static const uint32_t region_bytes[VFIO_PCI_NUM_REGIONS] = {
-	[VFIO_PCI_BAR0_REGION_INDEX] = NIC_BAR0_BYTES,
+	[VFIO_PCI_BAR0_REGION_INDEX] = IXGBE_BAR0_SIZE,
 	[VFIO_PCI_BAR2_REGION_INDEX] = BAR2_BYTES,
 	[VFIO_PCI_BAR4_REGION_INDEX] = BAR4_BYTES,
 	[VFIO_PCI_CONFIG_REGION_INDEX] = CONFIG_BYTES,
@@ -400,7 +400,7 @@ static void io_read(struct server *s, uint32_t offset, uint8_t *data, uint32_t l
 		return;
 	if (offset == 0)
 		memcpy(data, &s->io_address, 4);
-	else if (offset == 4 && vu_within(s->io_address, 4, NIC_BAR0_BYTES))
+	else if (offset == 4 && vu_within(s->io_address, 4, IXGBE_BAR0_SIZE))
 		registers_read(s, s->io_address, data, 4);
 }
 
@@ -410,7 +410,7 @@ static void io_write(struct server *s, uint32_t offset, const uint8_t *data, uin
 		return;
 	if (offset == 0)
 		memcpy(&s->io_address, data, 4);
-	else if (offset == 4 && vu_within(s->io_address, 4, NIC_BAR0_BYTES))
+	else if (offset == 4 && vu_within(s->io_address, 4, IXGBE_BAR0_SIZE))
 		registers_write(s, s->io_address, data, 4);
 }
 
