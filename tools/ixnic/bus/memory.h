@@ -55,7 +55,7 @@ int memory_torn_fd(const struct memory *memory);
 /* Whether a file was, since the last look or since all was unmapped. */
 bool memory_torn(struct memory *memory);
 
-/* `refused` is called when a read of the data path is: server.c notes it in the PCI status. */
+/* `refused` is called at each memory_refused(): pci_function.c notes it in the PCI status. */
 void memory_refused_set(struct memory *memory, void (*refused)(void *ctx), void *ctx);
 
 /* Whether the function may master the bus (Command register, bit 2); off at first. */

@@ -2,21 +2,22 @@
 /*
  * serve: the client, which has the NIC by vfio-user, and the operator, who looks at it.
  *
- * The server is the PCI function around the NIC, offered to one client after the other: regions 0
- * (the registers), 2 (a window to them), 4 (MSI-X) and 7 (configuration space), eventfds, and the
- * client's memory. What a client sends is checked before it is used. A client that breaks the
- * protocol is dropped with one line in the log; the NIC is reset as by FLR and the next one may
- * come.
+ * The server offers the PCI function around the NIC to one client after the other. What a client
+ * sends is checked before it is used. A client that breaks the protocol is dropped with one line in
+ * the log; the NIC is reset as by FLR and the next one may come.
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
- *     operator.c  the control socket: status, link, counters, bus accesses
+ *     operator.c      the control socket: status, link, counters, bus accesses
  *       |
- *     rogue.c     bus accesses by order of the operator, past the driver
+ *     rogue.c         bus accesses by order of the operator, past the driver
  *       |
- *     server.c    the vfio-user server
+ *     server.c        the client: its connection, its messages, its deadlines
  *       |
- *     ask.c       questions of the server to its client
+ *     commands.c      what the client's commands do
+ *     ask.c           questions of the server to its client
+ *       |
+ *     pci_function.c  regions, interrupts and resets of the function
  */
 #pragma once
 
