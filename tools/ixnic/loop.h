@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The event loop: file descriptors, a few one-shot deadlines, and one work hook. It knows nothing
- * of a NIC.
- */
+/* The event loop, which knows nothing of a NIC. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,10 +13,9 @@ void loop_free(struct loop *loop);
 int loop_add(struct loop *loop, int fd, uint32_t epoll_events, loop_fn fn, void *ctx);
 int loop_modify(struct loop *loop, int fd, uint32_t epoll_events);
 void loop_remove(struct loop *loop, int fd);
-/* Called once per turn, after the events, until it returns false (then the loop may
- * sleep): the data path does a bounded piece of work per call. */
+/* `work` is called in every turn, after the events, and does a bounded piece. While it returns true
+ * the loop does not sleep. */
 void loop_work_set(struct loop *loop, bool (*work)(void *ctx), void *ctx);
-/* A one-shot deadline per `slot`, for EITR, the link and so on: monotonic nanoseconds; 0: none. */
 enum loop_timer {
 	LOOP_TIMER_ITR,
 	LOOP_TIMER_LINK,
@@ -29,6 +25,8 @@ enum loop_timer {
 	LOOP_TIMER_ASK,
 	LOOP_TIMERS
 };
+/* Calls `fn` once when loop_now_ns() has reached `at_ns`; 0: not at all. Each timer has one
+ * deadline, which replaces the last. */
 void loop_timer_set(struct loop *loop, enum loop_timer timer, uint64_t at_ns, loop_fn fn,
 		    void *ctx);
 uint64_t loop_now_ns(void);

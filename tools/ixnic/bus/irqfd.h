@@ -25,8 +25,8 @@ uint32_t irqfd_count(uint32_t index);
 uint32_t irqfd_flags(uint32_t index); /* VFIO_IRQ_INFO_* */
 
 /*
- * A SET_IRQS command: `len` bytes in `data`, descriptors in `message`, of which it takes those it
- * keeps. -EINVAL: malformed, or a descriptor that is no eventfd.
+ * Carries out a SET_IRQS command, and takes those of its descriptors that it keeps. -EINVAL:
+ * malformed, or a descriptor that is no eventfd.
  */
 int irqfd_set(struct irqfd *irqfd, struct vu_message *message);
 

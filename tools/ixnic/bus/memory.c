@@ -33,6 +33,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ixgbe/vfio_user/vfio_user.h"
 #include "tools/ixnic/chip/violations.h"
 
 #define PAGE_BYTES 4096u
@@ -272,7 +273,7 @@ static int make_room(struct memory *memory)
 	size_t room = memory->room ? 2 * memory->room : 64;
 	struct mapping *more;
 
-	if (memory->count == MEMORY_MAPPINGS_MAX)
+	if (memory->count == VU_DMA_MAPS_MAX)
 		return -ENOSPC;
 	if (memory->count < memory->room)
 		return 0;

@@ -25,10 +25,7 @@ void memory_free(struct nic *nic);
 
 /* ---- For the server ---- */
 
-/* As many mappings as a client may have at a time: the default of the protocol. */
-#define MEMORY_MAPPINGS_MAX 65535u
-
-/* And as many files behind them: each is searched for at every mapping. */
+/* Files behind the mappings (VU_DMA_MAPS_MAX): each is compared at every mapping. */
 #define MEMORY_FILES_MAX 1024u
 
 enum { MEMORY_READABLE = 1u << 0, MEMORY_WRITABLE = 1u << 1 };
@@ -49,10 +46,10 @@ int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t acc
 int memory_unmap(struct memory *memory, uint64_t iova, uint64_t size);
 void memory_unmap_all(struct memory *memory);
 
-/* Becomes readable when a file was cut short under its mappings. The device reads zeros
- * there then, and what it writes is lost; whoever watches this drops the client. */
+/* Becomes readable when a file was cut short under its mappings. The device reads zeros there then,
+ * and its writes are lost. The server watches this and drops the client. */
 int memory_torn_fd(const struct memory *memory);
-/* Whether a file was, since the last look or since all was unmapped. */
+/* Whether a file was cut short since the last call, or since memory_unmap_all(). */
 bool memory_torn(struct memory *memory);
 
 /* `refused` is called at each memory_refused(): pci_function.c notes it in the PCI status. */

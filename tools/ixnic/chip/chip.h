@@ -83,7 +83,7 @@ extern const struct reg_hook phy_hooks[]; /* behind module_hooks: both hook I2CC
 int phy_new(struct nic *nic);
 void phy_free(struct nic *nic);
 void phy_reset(struct nic *nic, enum nic_reset kind);
-/* A wire is there, and hears at once whether this end's laser is on; NULL: it is gone. */
+/* A wire is there, and hears at once of light that this end sends; NULL: the wire is gone. */
 void phy_connect(struct nic *nic, const struct connector *connector);
 /* The wire says whether light arrives from the far end (a cable with nobody there: none). */
 void phy_light_set(struct nic *nic, bool light);

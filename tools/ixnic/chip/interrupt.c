@@ -6,9 +6,9 @@
  *                           +--> cause, EIMS mask --+
  *   the rest  -- IVAR_MISC -+                       +-- MSI-X: EITR, message, EIAC, EIAM
  *
- * Queue causes are kept in `pending` and their masks in `enabled`, 64 bits each, one for
- * each MSI-X vector; the low 16 are EICR[15:0] and EIMS[15:0], the rest EIMS_EX. The
- * other causes are bits 16 to 30 of EICR and EIMS.
+ * Queue causes are kept in `pending` and their masks in `enabled`, 64 bits each, one for each MSI-X
+ * vector. EICR[15:0] and EIMS[15:0] show the low 16; EIMS_EX shows all of `enabled`. The other
+ * causes are bits 16 to 30 of EICR and EIMS.
  *
  * A vector's level is high while a cause mapped to it is pending and unmasked. A
  * message is due when a cause makes the level rise or joins a high level, when

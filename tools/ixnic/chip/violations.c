@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rules of the datasheet that the driver broke.
- *
  * Every case is counted. The first few of each rule are kept and logged with their details, which
  * is enough to find the cause. After those a case costs one addition, even a million times a
  * second.

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules of the datasheet that the driver broke: nic->violations counts them. */
 #pragma once
 
 #include "tools/ixnic/nic.h"
@@ -7,7 +6,7 @@
 int violations_new(struct nic *nic);
 void violations_free(struct nic *nic);
 
-/* A rule of the datasheet that the driver broke: R(name, "section", "what is wrong"). */
+/* The rules of the datasheet that nic->violations counts: R(name, "section", "what is wrong"). */
 #define NIC_VIOLATIONS(R)                                                                          \
 	R(UNKNOWN_REGISTER, "8.2", "access to an offset with no register")                         \
 	R(READ_ONLY_WRITE, "8.2", "write that would change a read-only register")                  \
@@ -21,7 +20,7 @@ void violations_free(struct nic *nic);
 	R(RDRXCTL_RSC, "8.2.3.8.8",                                                                \
 	  "RDRXCTL.RSCFRSTSIZE not 0, or RSCACKC or FCOE_WRFIX clear, with RXEN")                  \
 	R(FDIR_MEMORY, "7.1.2.7.4", "RXPBSIZE leaves the flow director's filters no room")         \
-	R(DTXMXSZRQ_BITS, "8.2.3.9.12", "DTXMXSZRQ over its field")                                \
+	R(DTXMXSZRQ_BITS, "8.2.3.9.1", "DTXMXSZRQ over its field")                                 \
 	R(RX_RING_BASE, "8.2.3.8.1", "receive ring base not 128-byte aligned")                     \
 	R(RX_RING_LENGTH, "8.2.3.8.3",                                                             \
 	  "receive ring length 0, over the limit or not a multiple of 128")                        \

@@ -2,9 +2,9 @@
 /*
  * data: the data path, between the wire and the rings in the client's memory.
  *
- * nic->data is its state. data_work() does a bounded turn of all of it: a few frames from
- * the wire, a few from the rings, then one flush of the wire and one interrupt for each queue that
- * had something.
+ * nic->data is its state. data_work() does a bounded turn of all of it: frames from the wire,
+ * packets from the rings with a flush of the wire behind each, then one interrupt for each queue
+ * that had something.
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *

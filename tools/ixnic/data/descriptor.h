@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors: the client's memory, which it may be writing. */
 #pragma once
 
 #include "tools/ixnic/nic.h"

@@ -33,7 +33,7 @@
 	C(tx_sent)               /* taken by the wire */                                           \
 	C(tx_looped)             /* HLREG0.LPBK */                                                 \
 	C(tx_drop_crc)           /* sent without CRC insertion, and the CRC in it was wrong */     \
-	C(tx_drop_reset)         /* under way at a reset */                                        \
+	C(tx_drop_reset)         /* under way at a reset, or when its queue was disabled */        \
 	C(wire_drop_no_peer)     /* nobody at the other end */                                     \
 	C(wire_drop_down)        /* the TAP is administratively down */                            \
 	C(wire_drop_error)       /* the kernel refused it */                                       \

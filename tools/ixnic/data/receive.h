@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The receive side: from a frame on the wire to a descriptor written back. */
 #pragma once
 
 #include "frame.h"
 #include "tools/ixnic/chip/chip.h"
 
-/* The packet buffer in front of the rings is this large, whatever RXPBSIZE says. */
+/* The packet buffer in front of the rings. RXPBSIZE and the flow director's filters may leave
+ * frames less of it. */
 #define RX_BUFFER_BYTES (512u * 1024u)
 
 struct receive_queue {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A receive ring and what is written to it, shared by those that fill rings: receive.c and rsc.c.
- */
+/* A receive ring, and a packet on its way to one: for receive.c and rsc.c, which fill rings. */
 #pragma once
 
 #include "frame.h"
@@ -9,16 +8,16 @@
 
 /* Filled by rsc.c, of frames to queues that coalesce. */
 struct rsc_frame {
-	bool tcp;       /* over IPv4: it closes the large receive of its flow, or joins it */
-	bool candidate; /* may be in one; the rest of its L3 and L4 is then known */
-	bool push;
+	bool tcp;       /* TCP over IPv4: it joins the large receive of its flow, or closes it */
+	bool candidate; /* it may join or begin a large receive; `push` and `at` are set */
+	bool push;      /* the large receive ends with it */
 	struct rsc_layout at; /* of the headers, as they reach the client */
 	uint8_t flow[RSC_FLOW_BYTES];
 };
 
 /* A frame on its way to a ring. */
 struct receive_packet {
-	struct slice part[4]; /* it, in order */
+	struct slice part[4]; /* its bytes, in order */
 	uint32_t parts;
 	uint32_t len;
 	uint32_t queue;

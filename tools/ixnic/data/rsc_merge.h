@@ -28,7 +28,8 @@ struct rsc_large {
 	uint16_t sum; /* of the payload, as csum_fold() has it */
 };
 
-/* All are pure. Segments are IPv4 and TCP, as packet_parse() found them. */
+/* These functions work on their arguments alone. The caller makes sure that packet_parse() found
+ * IPv4 and TCP in each segment. */
 
 /* Who talks to whom. */
 void rsc_merge_flow(uint8_t flow[RSC_FLOW_BYTES], const uint8_t *l3, const uint8_t *l4);
@@ -36,7 +37,7 @@ void rsc_merge_flow(uint8_t flow[RSC_FLOW_BYTES], const uint8_t *l3, const uint8
  * headers are at `head`. *push: it ends the one that it is in. */
 bool rsc_merge_fits(const uint8_t *head, const struct parsed *packet, bool *push);
 
-/* The others take headers of segments that fit. */
+/* From here on the caller makes sure that segments fit (rsc_merge_fits). */
 void rsc_merge_begin(struct rsc_large *large, const uint8_t *header, const struct rsc_layout *at,
 		     uint32_t payload);
 /* Whether the segment is the next of this large receive (section 7.11.4). `ack_change`: it may

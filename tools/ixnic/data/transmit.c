@@ -30,6 +30,8 @@
 enum {
 	CRC_BYTES = 4,
 	FRAME_MIN = 60, /* without CRC */
+	/* The datasheet says 15.5 KiB (7.2.3.2.4), but the in-kernel driver puts up to 16 KiB into
+	 * one descriptor, which the hardware sends. */
 	DESC_LENGTH_MAX = 16384,
 };
 

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/* The transmit side: from descriptors to frames on the wire. */
 #pragma once
 
 #include "frame.h"

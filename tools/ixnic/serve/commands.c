@@ -45,7 +45,7 @@ static int handle_version(struct commands *c, struct vu_message *m, uint8_t *rep
 	c->data_max = caps.max_data_xfer_size;
 	caps.max_msg_fds = VU_FDS_MAX;
 	caps.max_data_xfer_size = VU_DATA_MAX_BYTES;
-	caps.max_dma_maps = MEMORY_MAPPINGS_MAX;
+	caps.max_dma_maps = VU_DMA_MAPS_MAX;
 	caps.pgsizes = VU_PAGE_SIZES;
 	if (version.minor > VU_VERSION_MINOR)
 		version.minor = VU_VERSION_MINOR;

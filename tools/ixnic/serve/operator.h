@@ -14,7 +14,7 @@
  *
  *   dma read IOVA LENGTH a bus access past the driver (rogue.h): {"path": "off|shared|message",
  *   dma write IOVA HEX   "refused": "why", or null, and "data": "HEX" of a read that was not}. The
- *                        client that asked is not heard until its reply is there.
+ *                        next request on the same connection waits until then.
  */
 #pragma once
 

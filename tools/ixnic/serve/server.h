@@ -28,12 +28,11 @@
 struct server;
 
 /*
- * Serves `nic` on `name`: a path to listen on, or "fd:N", a connected stream socket that
- * passes to the server. nic->loop runs it; with fd:N the loop is stopped when the client has
- * gone. A socket file that nobody listens on is replaced; the file is private to the user (0600).
- * Interrupts are delivered to its client.
- * Errors, each explained in `why`: -EINVAL (name), -EADDRINUSE (a live server, or a file that is
- * no socket), -EACCES, -ENOENT, -ENAMETOOLONG, -ENOTSOCK, -ENOMEM.
+ * Serves `nic` on `name`: a path to listen on (see listen_at), or "fd:N", a connected stream socket
+ * that passes to the server. nic->loop runs the server; with fd:N the loop is stopped when the
+ * client has gone. Interrupts are delivered to the client.
+ * Errors, each explained in `why`: -EINVAL (N is no number), -EBADF, -ENOTSOCK, those of
+ * listen_at, -ENOMEM.
  */
 int server_new(struct nic *nic, const char *name, struct server **out, struct ixgbe_why *why);
 
@@ -43,12 +42,12 @@ void server_free(struct server *server);
 /*
  * Asks the client for `len` bytes at `iova`, or, with `data`, hands it those to write there, and
  * calls `done` once, maybe before the return. A read that is refused or not answered shows in the
- * function's registers, as on hardware. -ENOTCONN: no client; -EBUSY: another one is under
- * way; -EMSGSIZE: more than the client takes in one message, or than ASK_BYTES_MAX.
+ * function's registers, as on hardware. -ENOTCONN: no client; -EBUSY: another access is under way;
+ * -EMSGSIZE: more than the client takes in one message, or than ASK_BYTES_MAX.
  */
 int server_dma(struct server *server, uint64_t iova, size_t len, const void *data, ask_fn done,
 	       void *ctx);
-/* Nobody wants to know any more. */
+/* `done` is not called any more. */
 void server_dma_cancel(struct server *server);
 
 /* Whether a client is connected and past the negotiation. */
