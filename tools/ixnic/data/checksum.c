@@ -10,6 +10,8 @@
 #include <string.h>
 #include <threads.h>
 
+#include "header_fields.h"
+
 typedef uint64_t lanes __attribute__((vector_size(16)));
 
 uint64_t csum_add(uint64_t sum, const void *data, size_t len)
@@ -51,12 +53,11 @@ uint16_t csum_fold(uint64_t sum)
 	return (uint16_t)sum;
 }
 
-uint64_t csum_pseudo(const uint8_t *source, const uint8_t *destination, size_t address_len,
-		     uint8_t protocol, uint32_t len)
+uint64_t csum_pseudo(const uint8_t *ip, bool ipv4, uint8_t protocol, uint32_t len)
 {
-	uint64_t sum = csum_add(0, source, address_len);
+	uint64_t sum =
+		ipv4 ? csum_add(0, ip + IPV4_ADDRESSES, 8) : csum_add(0, ip + IPV6_ADDRESSES, 32);
 
-	sum = csum_add(sum, destination, address_len);
 	return sum + htobe32(len) + htobe16(protocol);
 }
 

@@ -102,6 +102,16 @@ static inline uint32_t txq_value(const struct nic *nic, enum ixgbe_reg_offset ro
 	return reg(nic, ixgbe_txq_reg(row, queue));
 }
 
+/* The longest frame that MAXFRS allows, with CRC and without tag. */
+static inline uint32_t frame_max(const struct nic *nic)
+{
+	uint32_t max = FRAME_MAX_STANDARD;
+
+	if (reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_JUMBOEN)
+		max = IXGBE_FIELD_GET(IXGBE_MAXFRS_MFS, reg(nic, IXGBE_MAXFRS));
+	return max < IXGBE_FRAME_MAX_BYTES ? max : IXGBE_FRAME_MAX_BYTES;
+}
+
 int data_new(struct nic *nic);
 void data_free(struct nic *nic);
 void data_reset(struct nic *nic); /* state beside the registers */

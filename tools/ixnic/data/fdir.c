@@ -535,22 +535,24 @@ static bool destination_ours(const struct nic *nic, const uint8_t *address)
 static uint32_t flow_addresses(const struct nic *nic, const struct parsed *packet,
 			       const uint8_t *ip, struct flow *flow)
 {
+	const uint8_t *source = ip + IPV6_ADDRESSES, *destination = source + 16;
 	uint32_t mask = reg(nic, IXGBE_FDIRIP6M), folded = 0;
 
 	if (packet->ip == PARSE_IPV4) {
-		flow->source[3] = le32_at(ip + 12) & ~reg(nic, IXGBE_FDIRSIP4M);
-		flow->destination = le32_at(ip + 16) & ~reg(nic, IXGBE_FDIRDIP4M);
+		flow->source[3] = le32_at(ip + IPV4_ADDRESSES) & ~reg(nic, IXGBE_FDIRSIP4M);
+		flow->destination = le32_at(ip + IPV4_ADDRESSES + 4) & ~reg(nic, IXGBE_FDIRDIP4M);
 		return flow->source[3] ^ flow->destination;
 	}
 	flow->kind |= IXGBE_FDIRCMD_IPV6;
 	for (uint32_t i = 0; i < 4; i++) {
-		flow->source[i] = le32_at(ip + 8 + i * 4) & bytes_compared(mask >> i * 4);
+		flow->source[i] = le32_at(source + i * 4) & bytes_compared(mask >> i * 4);
 		folded ^= flow->source[i];
 		if (!is_perfect(nic))
-			folded ^= le32_at(ip + 24 + i * 4) & bytes_compared(mask >> (16 + i * 4));
+			folded ^=
+				le32_at(destination + i * 4) & bytes_compared(mask >> (16 + i * 4));
 	}
 	if (is_perfect(nic) && !(reg(nic, IXGBE_FDIRM) & IXGBE_FDIRM_DIPV6) &&
-	    destination_ours(nic, ip + 24)) {
+	    destination_ours(nic, destination)) {
 		flow->kind |= IXGBE_FDIRCMD_IPV6_DMATCH;
 		folded ^= 1;
 	}

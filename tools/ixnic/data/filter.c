@@ -20,8 +20,6 @@
 #include "data.h"
 #include "tools/ixnic/chip/statistics.h"
 
-enum { TCP_FLAGS_AT = 13, TCP_SYN = 0x02 };
-
 static void filter_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index, (void)old, (void)written;
@@ -186,8 +184,9 @@ static bool five_tuple_match(const struct nic *nic, uint32_t i, const struct par
 	uint32_t ftqf = reg(nic, IXGBE_AT(FTQF, i));
 	uint32_t ports = packet->l4 ? le32_at(data + packet->l4) ^ reg(nic, IXGBE_AT(SDPQF, i))
 				    : IXGBE_SDPQF_SRC_PORT | IXGBE_SDPQF_DST_PORT;
-	uint32_t source = le32_at(data + packet->l3 + 12) ^ reg(nic, IXGBE_AT(SAQF, i));
-	uint32_t destination = le32_at(data + packet->l3 + 16) ^ reg(nic, IXGBE_AT(DAQF, i));
+	uint32_t source = le32_at(data + packet->l3 + IPV4_ADDRESSES) ^ reg(nic, IXGBE_AT(SAQF, i));
+	uint32_t destination =
+		le32_at(data + packet->l3 + IPV4_ADDRESSES + 4) ^ reg(nic, IXGBE_AT(DAQF, i));
 	uint32_t protocol = five_tuple_protocol(packet);
 
 	return ftqf & IXGBE_FTQF_QUEUE_ENABLE && (ftqf & IXGBE_FTQF_MASK_SRC_ADDR || source == 0) &&
@@ -254,7 +253,7 @@ static uint32_t mode_queue(const struct nic *nic, const struct parsed *packet, b
 static bool syn_match(const struct nic *nic, const struct parsed *packet, const uint8_t *data)
 {
 	return reg(nic, IXGBE_SYNQF) & IXGBE_SYNQF_QUEUE_EN && packet->l4 &&
-	       packet->l4_protocol == IPPROTO_TCP && data[packet->l4 + TCP_FLAGS_AT] & TCP_SYN;
+	       packet->l4_protocol == IPPROTO_TCP && data[packet->l4 + TCP_FLAGS] & TCP_FLAGS_SYN;
 }
 
 /* The queue by the SYN filter or the five-tuple filters, in the order of SYNQFP; -1: by neither. */

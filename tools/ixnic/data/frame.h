@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "header_fields.h"
 
 struct slice {
 	const uint8_t *data;
@@ -22,3 +25,18 @@ struct frame {
 };
 
 #define FRAME_CHECKED_ANY UINT32_MAX /* `checked`: wherever it is */
+
+/* Pads a frame that is too short: it moves to `to`, which has FRAME_MIN bytes and may overlap it.
+ */
+static inline void frame_pad(struct frame *frame, uint8_t *to)
+{
+	uint32_t len = frame->head_len + frame->body_len;
+
+	if (len >= FRAME_MIN)
+		return;
+	memmove(to, frame->head, frame->head_len);
+	if (frame->body_len)
+		memcpy(to + frame->head_len, frame->body, frame->body_len);
+	memset(to + len, 0, FRAME_MIN - len);
+	*frame = (struct frame){.head = to, .head_len = FRAME_MIN, .checked = frame->checked};
+}

@@ -10,16 +10,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "header_fields.h"
 #include "ixgbe/tables/desc.h"
 
 enum {
-	ETHERTYPE_AT = 12,
-	ETHER_BYTES = 14,
-	TAG_BYTES = 4,
-	IPV4_MIN = 20,
-	IPV6_BYTES = 40,
-	TYPE_IPV4 = 0x0800,
-	TYPE_IPV6 = 0x86dd,
 	IPV4_MORE_FRAGMENTS = 0x2000,
 	IPV4_FRAGMENT_OFFSET = 0x1fff,
 };
@@ -36,9 +30,9 @@ static const struct l4 {
 	uint8_t header_min;
 	uint32_t type;
 } l4_known[] = {
-	{IPPROTO_TCP, 20, IXGBE_RXD_TYPE_TCP},
-	{IPPROTO_UDP, 8, IXGBE_RXD_TYPE_UDP},
-	{IPPROTO_SCTP, 12, IXGBE_RXD_TYPE_SCTP},
+	{IPPROTO_TCP, TCP_BYTES, IXGBE_RXD_TYPE_TCP},
+	{IPPROTO_UDP, UDP_BYTES, IXGBE_RXD_TYPE_UDP},
+	{IPPROTO_SCTP, SCTP_BYTES, IXGBE_RXD_TYPE_SCTP},
 };
 
 static void parse_l4(struct parsed *packet, const struct cursor *c, uint32_t at)
@@ -52,7 +46,7 @@ static void parse_l4(struct parsed *packet, const struct cursor *c, uint32_t at)
 		if (c->end - at < header || c->len - at < header)
 			return;
 		if (known->protocol == IPPROTO_TCP) {
-			header = (c->data[at + 12] >> 4) * 4u;
+			header = (c->data[at + TCP_OFFSET] >> 4) * 4u;
 			if (header < known->header_min || header > c->end - at)
 				return;
 		}
@@ -69,19 +63,20 @@ static void parse_ipv4(struct parsed *packet, struct cursor *c, uint32_t at, uin
 	const uint8_t *ip = c->data + at;
 	uint32_t header, length;
 
-	if (c->len - at < IPV4_MIN || ip[0] >> 4 != 4)
+	if (c->len - at < IPV4_BYTES || ip[0] >> 4 != 4)
 		return;
 	header = (ip[0] & 0xf) * 4u;
-	length = be16_at(ip + 2);
-	if (header < IPV4_MIN || header > c->len - at || length < header || length > total - at)
+	length = be16_at(ip + IPV4_LENGTH);
+	if (header < IPV4_BYTES || header > c->len - at || length < header || length > total - at)
 		return;
 	c->end = at + length;
 	packet->ip = PARSE_IPV4;
 	packet->l3 = at;
 	packet->payload = at + header;
-	packet->types |= header > IPV4_MIN ? IXGBE_RXD_TYPE_IPV4E : IXGBE_RXD_TYPE_IPV4;
-	packet->l4_protocol = ip[9];
-	packet->fragment = (be16_at(ip + 6) & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET)) != 0;
+	packet->types |= header > IPV4_BYTES ? IXGBE_RXD_TYPE_IPV4E : IXGBE_RXD_TYPE_IPV4;
+	packet->l4_protocol = ip[IPV4_PROTOCOL];
+	packet->fragment =
+		(be16_at(ip + IPV4_FRAGMENT) & (IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET)) != 0;
 	if (!packet->fragment)
 		parse_l4(packet, c, at + header);
 }
@@ -94,14 +89,14 @@ static void parse_ipv6(struct parsed *packet, struct cursor *c, uint32_t at, uin
 
 	if (c->len - at < IPV6_BYTES || ip[0] >> 4 != 6)
 		return;
-	length = be16_at(ip + 4);
+	length = be16_at(ip + IPV6_LENGTH);
 	if (length > total - at - IPV6_BYTES)
 		return;
 	c->end = at + IPV6_BYTES + length;
 	packet->ip = PARSE_IPV6;
 	packet->l3 = at;
 	packet->types |= IXGBE_RXD_TYPE_IPV6;
-	next = ip[6];
+	next = ip[IPV6_NEXT];
 	at += IPV6_BYTES;
 	packet->payload = at;
 	while (next == IPPROTO_HOPOPTS || next == IPPROTO_DSTOPTS || next == IPPROTO_ROUTING) {
@@ -145,7 +140,7 @@ void packet_parse(struct parsed *packet, const struct parse_config *config, cons
 	*packet = (struct parsed){0};
 	if (len < ETHER_BYTES)
 		return;
-	packet->type = be16_at(data + ETHERTYPE_AT);
+	packet->type = be16_at(data + ETHER_TYPE);
 	parse_tag(packet, &c, &at, config->outer_type);
 	if (parse_tag(packet, &c, &at, config->vlan_type)) {
 		packet->vlan = true;
@@ -153,8 +148,8 @@ void packet_parse(struct parsed *packet, const struct parse_config *config, cons
 		packet->tag = be16_at(data + at - TAG_BYTES);
 	}
 	packet->payload = at;
-	if (packet->type == TYPE_IPV4)
+	if (packet->type == ETHERTYPE_IPV4)
 		parse_ipv4(packet, &c, at, total);
-	else if (packet->type == TYPE_IPV6)
+	else if (packet->type == ETHERTYPE_IPV6)
 		parse_ipv6(packet, &c, at, total);
 }

@@ -34,14 +34,3 @@ struct parsed {
  * frame has `total` >= len, which lengths in headers are checked against. */
 void packet_parse(struct parsed *packet, const struct parse_config *config, const uint8_t *data,
 		  uint32_t len, uint32_t total);
-
-/* Addresses and ports as the filters' registers have them: the first byte on the wire lowest. */
-static inline uint32_t le32_at(const uint8_t *p)
-{
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static inline uint16_t be16_at(const uint8_t *p)
-{
-	return (uint16_t)(p[0] << 8 | p[1]);
-}

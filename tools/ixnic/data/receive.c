@@ -29,12 +29,6 @@
 #include "tools/ixnic/chip/violations.h"
 
 enum {
-	ETHER_ADDRESSES = 12, /* bytes before the EtherType or tag */
-	ETHER_HEADER = 14,
-	CRC_BYTES = 4,
-	TAG_BYTES = 4,
-	FRAME_MIN = 60, /* without CRC */
-	FRAME_MAX_STANDARD = 1518,
 	TYPE_MIN = 0x600, /* below: a length */
 	TYPE_MAC_CONTROL = 0x8808,
 	CONTROL_PAUSE = 1,
@@ -392,22 +386,17 @@ static bool mac_accept(struct nic *nic, const struct frame *frame, const struct 
 {
 	uint32_t hlreg0 = reg(nic, IXGBE_HLREG0);
 	uint32_t len = frame->head_len + frame->body_len;
-	uint32_t tags = packet->payload > ETHER_HEADER && packet->vlan ? TAG_BYTES : 0;
-	uint32_t max = FRAME_MAX_STANDARD;
+	uint32_t tags = packet->payload > ETHER_BYTES && packet->vlan ? TAG_BYTES : 0;
 	enum nic_counter reason;
 
-	if (hlreg0 & IXGBE_HLREG0_JUMBOEN)
-		max = IXGBE_FIELD_GET(IXGBE_MAXFRS_MFS, reg(nic, IXGBE_MAXFRS));
-	if (max > IXGBE_FRAME_MAX_BYTES)
-		max = IXGBE_FRAME_MAX_BYTES;
 	if (len < FRAME_MIN) {
 		statistics_add(nic, IXGBE_RUC, 1);
 		reason = COUNTER_rx_drop_runt;
-	} else if (len + CRC_BYTES > max + tags) {
+	} else if (len + CRC_BYTES > frame_max(nic) + tags) {
 		statistics_add(nic, IXGBE_ROC, 1);
 		reason = COUNTER_rx_drop_oversize;
 	} else if (packet->type < TYPE_MIN && hlreg0 & IXGBE_HLREG0_RXLNGTHERREN) {
-		uint32_t payload = len - ETHER_HEADER - tags;
+		uint32_t payload = len - ETHER_BYTES - tags;
 
 		if (payload == packet->type || (payload >= packet->type && payload <= PAYLOAD_MIN))
 			return true;
@@ -417,7 +406,7 @@ static bool mac_accept(struct nic *nic, const struct frame *frame, const struct 
 		return true;
 	}
 	*error |= IXGBE_RXD_ERR_RXE;
-	if (reg(nic, IXGBE_FCTRL) & IXGBE_FCTRL_SBP && len >= ETHER_HEADER && len <= NIC_FRAME_MAX)
+	if (reg(nic, IXGBE_FCTRL) & IXGBE_FCTRL_SBP && len >= ETHER_BYTES && len <= NIC_FRAME_MAX)
 		return true;
 	count(nic, reason);
 	return false;
@@ -428,10 +417,10 @@ static bool control_accept(struct nic *nic, const struct frame *frame, const str
 {
 	uint32_t mflcn = reg(nic, IXGBE_MFLCN);
 
-	if (packet->type != TYPE_MAC_CONTROL || frame->head_len < ETHER_HEADER + 4)
+	if (packet->type != TYPE_MAC_CONTROL || frame->head_len < ETHER_BYTES + 4)
 		return true;
-	if (be16_at(frame->head + ETHER_HEADER) == CONTROL_PAUSE) {
-		bool on = be16_at(frame->head + ETHER_HEADER + 2) == 0;
+	if (be16_at(frame->head + ETHER_BYTES) == CONTROL_PAUSE) {
+		bool on = be16_at(frame->head + ETHER_BYTES + 2) == 0;
 
 		statistics_add(nic, on ? IXGBE_LXONRXCNT : IXGBE_LXOFFRXCNT, 1);
 		if (!(mflcn & IXGBE_MFLCN_DPF))
@@ -462,29 +451,27 @@ static bool sctp_right(const struct frame *frame, const struct parsed *packet)
 
 	if (in_head > packet->l4_len)
 		in_head = packet->l4_len;
-	crc = crc32c_add(0, sctp, 8);
+	crc = crc32c_add(0, sctp, SCTP_CSUM);
 	crc = crc32c_add(crc, zero, sizeof(zero));
-	crc = crc32c_add(crc, sctp + 12, in_head - 12);
+	crc = crc32c_add(crc, sctp + SCTP_BYTES, in_head - SCTP_BYTES);
 	crc = crc32c_add(crc, frame->body, packet->l4_len - in_head);
-	memcpy(&found, sctp + 8, sizeof(found));
+	memcpy(&found, sctp + SCTP_CSUM, sizeof(found));
 	return le32toh(found) == crc;
 }
 
 static bool l4_right(const struct frame *frame, const struct parsed *packet)
 {
 	const uint8_t *l3 = frame->head + packet->l3;
-	bool v4 = packet->ip == PARSE_IPV4;
 	uint64_t sum;
 
 	if (packet->l4_protocol == IPPROTO_SCTP)
 		return sctp_right(frame, packet);
 	/* the 82599 reports a UDP checksum of 0 as wrong, though there is none (erratum) */
-	if (packet->l4_protocol == IPPROTO_UDP && be16_at(frame->head + packet->l4 + 6) == 0)
+	if (packet->l4_protocol == IPPROTO_UDP && be16_at(frame->head + packet->l4 + UDP_CSUM) == 0)
 		return false;
 	if (frame->checked == packet->l4 || frame->checked == FRAME_CHECKED_ANY)
 		return true;
-	sum = csum_pseudo(l3 + (v4 ? 12 : 8), l3 + (v4 ? 16 : 24), v4 ? 4 : 16, packet->l4_protocol,
-			  packet->l4_len);
+	sum = csum_pseudo(l3, packet->ip == PARSE_IPV4, packet->l4_protocol, packet->l4_len);
 	return csum_fold(sum_from(frame, sum, packet->l4, packet->l4_len)) == 0xffff;
 }
 
@@ -520,9 +507,10 @@ static uint32_t fragment_sum(const struct nic *nic, const struct frame *frame,
 	if (packet->ip != PARSE_IPV4 || !packet->fragment ||
 	    !(reg(nic, IXGBE_RXCSUM) & IXGBE_RXCSUM_IPPCSE))
 		return 0;
-	return (uint32_t)csum_fold(sum_from(frame, 0, packet->payload, be16_at(l3 + 2) - header))
+	return (uint32_t)csum_fold(
+		       sum_from(frame, 0, packet->payload, be16_at(l3 + IPV4_LENGTH) - header))
 		       << 16 |
-	       be16_at(l3 + 4);
+	       be16_at(l3 + IPV4_ID);
 }
 
 /* Where the header ends that PSRTYPE of the default pool wants split off, or 0. */
@@ -538,7 +526,7 @@ static uint32_t split_at(const struct nic *nic, const struct parsed *packet)
 	if ((packet->ip == PARSE_IPV4 && psrtype & IXGBE_PSRTYPE_SPLIT_IP4) ||
 	    (packet->ip == PARSE_IPV6 && psrtype & IXGBE_PSRTYPE_SPLIT_IP6))
 		return packet->l4 ? packet->l4 : packet->payload;
-	return psrtype & IXGBE_PSRTYPE_SPLIT_L2 ? ETHER_HEADER : 0;
+	return psrtype & IXGBE_PSRTYPE_SPLIT_L2 ? ETHER_BYTES : 0;
 }
 
 static uint32_t frame_crc(const struct frame *frame)

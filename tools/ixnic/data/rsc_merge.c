@@ -11,38 +11,13 @@
 #include <string.h>
 
 #include "checksum.h"
+#include "header_fields.h"
 
 enum {
-	IPV4_BYTES = 20,
-	IPV4_TOS = 1,
-	IPV4_LENGTH = 2,
-	IPV4_CSUM = 10,
-	IPV4_ADDRESSES = 12,
 	ECN_CE = 3,
-	TCP_SEQ = 4,
-	TCP_ACK = 8,
-	TCP_OFFSET = 12, /* header length, then reserved bits and NS */
-	TCP_FLAGS = 13,
-	TCP_WINDOW = 14,
-	TCP_CSUM = 16,
-	TCP_BYTES = 20,
 	TCP_STAMPED_BYTES = 32,
 	STAMP_AT = 24, /* TSval */
-	FLAG_PSH = 0x08,
-	FLAG_ACK = 0x10,
-	PACKET_MAX = 65535, /* of IPv4 */
 };
-
-static uint32_t be32_at(const uint8_t *p)
-{
-	return (uint32_t)be16_at(p) << 16 | be16_at(p + 2);
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
 
 /* How far `b` is ahead of `a`, modulo 2^32; negative: behind. */
 static int32_t ahead(uint32_t a, uint32_t b)
@@ -67,11 +42,11 @@ bool rsc_merge_fits(const uint8_t *head, const struct parsed *packet, bool *push
 	const uint8_t *l3 = head + packet->l3, *l4 = head + packet->l4;
 	uint32_t l4_header = packet->payload - packet->l4;
 
-	*push = l4[TCP_FLAGS] & FLAG_PSH;
+	*push = l4[TCP_FLAGS] & TCP_FLAGS_PSH;
 	if (packet->payload > RSC_HEADER_MAX || packet->l4 - packet->l3 != IPV4_BYTES ||
 	    (l3[IPV4_TOS] & 3) == ECN_CE)
 		return false;
-	if (l4[TCP_OFFSET] & 0xf || (l4[TCP_FLAGS] & ~FLAG_PSH) != FLAG_ACK)
+	if (l4[TCP_OFFSET] & 0xf || (l4[TCP_FLAGS] & ~TCP_FLAGS_PSH) != TCP_FLAGS_ACK)
 		return false;
 	return l4_header == TCP_BYTES || (l4_header == TCP_STAMPED_BYTES &&
 					  memcmp(l4 + TCP_BYTES, stamp, sizeof(stamp)) == 0);
@@ -80,9 +55,8 @@ bool rsc_merge_fits(const uint8_t *head, const struct parsed *packet, bool *push
 /* The sum of a segment's payload: with pseudo header and TCP header it makes 0xffff. */
 static uint16_t payload_sum(const uint8_t *header, const struct rsc_layout *at, uint32_t payload)
 {
-	const uint8_t *addresses = header + at->l3 + IPV4_ADDRESSES;
 	uint32_t l4_header = (uint32_t)at->header - at->l4;
-	uint64_t sum = csum_pseudo(addresses, addresses + 4, 4, IPPROTO_TCP, l4_header + payload);
+	uint64_t sum = csum_pseudo(header + at->l3, true, IPPROTO_TCP, l4_header + payload);
 
 	return (uint16_t)~csum_fold(csum_add(sum, header + at->l4, l4_header));
 }
@@ -106,7 +80,7 @@ bool rsc_merge_follows(const struct rsc_large *large, const uint8_t *header,
 	if (memcmp(at, &large->at, sizeof(*at)) || memcmp(header, large->header, at->l3) ||
 	    header[at->l3 + IPV4_TOS] != large->header[at->l3 + IPV4_TOS] ||
 	    be32_at(l4 + TCP_SEQ) != large->next_seq ||
-	    (uint32_t)at->header - at->l3 + large->payload + payload > PACKET_MAX)
+	    (uint32_t)at->header - at->l3 + large->payload + payload > IP_PACKET_MAX)
 		return false;
 	acks = ahead(be32_at(last + TCP_ACK), be32_at(l4 + TCP_ACK));
 	/* Nothing new and no payload: a duplicate acknowledgement, which TCP counts. */
@@ -141,13 +115,13 @@ void rsc_merge_finish(struct rsc_large *large)
 	uint64_t sum;
 	uint16_t found;
 
-	put16(l3 + IPV4_LENGTH, IPV4_BYTES + l4_bytes);
-	put16(l3 + IPV4_CSUM, 0);
+	be16_put(l3 + IPV4_LENGTH, IPV4_BYTES + l4_bytes);
+	be16_put(l3 + IPV4_CSUM, 0);
 	found = (uint16_t)~csum_fold(csum_add(0, l3, IPV4_BYTES));
 	memcpy(l3 + IPV4_CSUM, &found, sizeof(found));
 
-	put16(l4 + TCP_CSUM, 0);
-	sum = csum_pseudo(l3 + IPV4_ADDRESSES, l3 + IPV4_ADDRESSES + 4, 4, IPPROTO_TCP, l4_bytes);
+	be16_put(l4 + TCP_CSUM, 0);
+	sum = csum_pseudo(l3, true, IPPROTO_TCP, l4_bytes);
 	found = (uint16_t)~csum_fold(csum_add(sum + large->sum, l4, l4_header));
 	memcpy(l4 + TCP_CSUM, &found, sizeof(found));
 }

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "header_fields.h"
 #include "ixgbe/tables/desc.h"
 #include "ixgbe/tables/fields.h"
 
@@ -56,7 +57,7 @@ size_t rss_input(uint8_t input[RSS_INPUT_BYTES], uint32_t *type, const struct pa
 	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		size_t at = packet->ip == PARSE_IPV4 ? 12 : 8;
+		size_t at = packet->ip == PARSE_IPV4 ? IPV4_ADDRESSES : IPV6_ADDRESSES;
 		size_t len = packet->ip == PARSE_IPV4 ? 8 : 32;
 
 		if (kinds[i].ip != packet->ip || !(mrqc & kinds[i].enable))

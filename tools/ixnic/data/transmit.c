@@ -28,8 +28,6 @@
 #include "tools/ixnic/chip/violations.h"
 
 enum {
-	CRC_BYTES = 4,
-	FRAME_MIN = 60, /* without CRC */
 	/* The datasheet says 15.5 KiB (7.2.3.2.4), but the in-kernel driver puts up to 16 KiB into
 	 * one descriptor, which the hardware sends. */
 	DESC_LENGTH_MAX = 16384,
@@ -276,23 +274,6 @@ static bool take_crc(struct frame *frame)
 	return le32toh(crc) == crc32_add(0, frame->head, frame->head_len);
 }
 
-/* Pads to the minimum, behind the frame in its buffer (cut frames are copied there). */
-static void pad(struct nic *nic, struct frame *frame)
-{
-	static_assert(TX_HEADROOM >= FRAME_MIN, "a short frame fits the headroom");
-	uint8_t *at = nic->data->tx_buffer;
-
-	if (frame->head_len + frame->body_len >= FRAME_MIN ||
-	    !(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_TXPADEN))
-		return;
-	memmove(at, frame->head, frame->head_len);
-	if (frame->body_len)
-		memcpy(at + frame->head_len, frame->body, frame->body_len);
-	memset(at + frame->head_len + frame->body_len, 0,
-	       FRAME_MIN - frame->head_len - frame->body_len);
-	*frame = (struct frame){.head = at, .head_len = FRAME_MIN, .checked = frame->checked};
-}
-
 static int to_wire(struct nic *nic, const struct frame *frame)
 {
 	if (nic->connector)
@@ -342,8 +323,8 @@ static enum progress send_frames(struct nic *nic, struct transmit_packet *tx, ui
 			count(nic, COUNTER_tx_drop_crc);
 			return SENT;
 		}
-		if (!tx->no_crc)
-			pad(nic, &tx->frame);
+		if (!tx->no_crc && reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_TXPADEN)
+			frame_pad(&tx->frame, nic->data->tx_buffer);
 		tx->no_crc = false;
 		if (!send_frame(nic, tx))
 			return WIRE_FULL;

@@ -8,7 +8,8 @@
 
 /* The largest packet that PAYLEN can describe, with its headers, and room for a tag before it. */
 #define TX_PACKET_BYTES (IXGBE_FIELD_GET(IXGBE_TXD_PAYLEN, IXGBE_TXD_PAYLEN) + IXGBE_TSO_HEADER_MAX)
-#define TX_HEADROOM     64u
+#define TX_HEADROOM     64u /* a frame is padded there, too */
+static_assert(TX_HEADROOM >= FRAME_MIN, "a short frame fits the headroom");
 
 /* A context descriptor (section 7.2.3.2.3), taken apart. */
 struct transmit_context {

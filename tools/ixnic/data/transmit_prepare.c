@@ -16,17 +16,7 @@
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/violations.h"
 
-enum {
-	ETHER_ADDRESSES = 12,
-	TAG_BYTES = 4,
-	CRC_BYTES = 4,
-	PACKET_MIN = 17,
-	FRAME_MAX_STANDARD = 1518,
-	IPV4_CSUM = 10,
-	TCP_CSUM = 16,
-	UDP_CSUM = 6,
-	SCTP_CSUM = 8,
-};
+enum { PACKET_MIN = 17 };
 
 void transmit_refuse(struct nic *nic, struct transmit_batch *batch, enum nic_violation rule,
 		     const char *what, uint32_t queue, uint32_t value)
@@ -56,13 +46,11 @@ static void insert_tag(struct nic *nic, struct transmit_packet *tx, uint16_t tag
 {
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, reg(nic, IXGBE_DMATXCTL));
 
-	memmove(tx->data - TAG_BYTES, tx->data, ETHER_ADDRESSES);
+	memmove(tx->data - TAG_BYTES, tx->data, ETHER_TYPE);
 	tx->data -= TAG_BYTES;
 	tx->len += TAG_BYTES;
-	tx->data[ETHER_ADDRESSES] = (uint8_t)(type >> 8);
-	tx->data[ETHER_ADDRESSES + 1] = (uint8_t)type;
-	tx->data[ETHER_ADDRESSES + 2] = (uint8_t)(tag >> 8);
-	tx->data[ETHER_ADDRESSES + 3] = (uint8_t)tag;
+	be16_put(tx->data + ETHER_TYPE, type);
+	be16_put(tx->data + ETHER_TYPE + 2, tag);
 }
 
 /* IC of a legacy descriptor: the sum from CSS to the end, put at CSO (section 7.2.3.2.2). */
@@ -85,9 +73,8 @@ static bool seed_right(const struct transmit_packet *tx, const struct transmit_c
 		       uint32_t l2, uint32_t len, uint16_t seed)
 {
 	const uint8_t *l3 = tx->data + l2;
-	bool tcp = context->l4_type == IXGBE_TXC_L4T_TCP, ipv4 = l3[0] >> 4 == 4;
-	uint64_t sum = csum_pseudo(l3 + (ipv4 ? 12 : 8), l3 + (ipv4 ? 16 : 24), ipv4 ? 4 : 16,
-				   tcp ? IPPROTO_TCP : IPPROTO_UDP, len);
+	bool tcp = context->l4_type == IXGBE_TXC_L4T_TCP;
+	uint64_t sum = csum_pseudo(l3, l3[0] >> 4 == 4, tcp ? IPPROTO_TCP : IPPROTO_UDP, len);
 	uint16_t right = csum_fold(sum);
 
 	/* 0 and 0xffff are the same sum */
@@ -98,7 +85,7 @@ static bool sctp_checksum(uint8_t *l4, uint32_t len)
 {
 	uint32_t crc = 0;
 
-	if (len < 12)
+	if (len < SCTP_BYTES)
 		return false;
 	memcpy(l4 + SCTP_CSUM, &crc, sizeof(crc));
 	crc = htole32(crc32c_add(0, l4, len));
@@ -115,8 +102,8 @@ static bool insert_l4(struct transmit_packet *tx, const struct transmit_context 
 	uint32_t field = context->l4_type == IXGBE_TXC_L4T_TCP ? TCP_CSUM : UDP_CSUM;
 	uint16_t seed, sum;
 
-	if (l2 >= tx->len || context->l3_bytes < (tx->data[l2] >> 4 == 4 ? 20 : 40) ||
-	    at >= tx->len)
+	if (l2 >= tx->len ||
+	    context->l3_bytes < (tx->data[l2] >> 4 == 4 ? IPV4_BYTES : IPV6_BYTES) || at >= tx->len)
 		return false;
 	if (context->l4_type == IXGBE_TXC_L4T_SCTP)
 		return sctp_checksum(tx->data + at, tx->len - at);
@@ -139,7 +126,7 @@ static bool insert_checksums(struct transmit_packet *tx, const union ixgbe_desc 
 		uint8_t *l3 = tx->data + l2;
 		uint16_t sum = 0;
 
-		if (context->l3_bytes < 20 || context->l3_bytes > tx->len ||
+		if (context->l3_bytes < IPV4_BYTES || context->l3_bytes > tx->len ||
 		    l2 > tx->len - context->l3_bytes)
 			return false;
 		memcpy(l3 + IPV4_CSUM, &sum, sizeof(sum));
@@ -182,23 +169,11 @@ static bool start_tso(struct nic *nic, struct transmit_packet *tx,
 		violation(nic, VIOLATION_TX_TSO_HEADER,
 			  "queue %u: checksum field 0x%04x is not the pseudo header's sum",
 			  tx->queue, be16toh(seed));
-	if (tcp && (tx->data[l4 + 12] >> 4) * 4u != context->l4_bytes)
+	if (tcp && (tx->data[l4 + TCP_OFFSET] >> 4) * 4u != context->l4_bytes)
 		violation(nic, VIOLATION_TX_TSO_HEADER, "queue %u: L4LEN %u, but TCP header of %u",
-			  tx->queue, context->l4_bytes, (tx->data[l4 + 12] >> 4) * 4u);
+			  tx->queue, context->l4_bytes, (tx->data[l4 + TCP_OFFSET] >> 4) * 4u);
 	tx->cut = true;
 	return true;
-}
-
-/* The length of a frame, with tags inserted and without CRC, that MAXFRS allows. */
-static uint32_t frame_max(const struct nic *nic)
-{
-	uint32_t max = FRAME_MAX_STANDARD;
-
-	if (reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_JUMBOEN)
-		max = IXGBE_FIELD_GET(IXGBE_MAXFRS_MFS, reg(nic, IXGBE_MAXFRS));
-	if (max > IXGBE_FRAME_MAX_BYTES)
-		max = IXGBE_FRAME_MAX_BYTES;
-	return max - CRC_BYTES + TAG_BYTES;
 }
 
 /* Section 7.2.3.2.4: PAYLEN is the data of the packet, without the headers if they are repeated. */
@@ -286,7 +261,8 @@ bool transmit_prepare(struct nic *nic, struct transmit_packet *tx)
 	biggest = tx->cut ? tso_head_bytes(&tx->tso.plan) + tx->tso.plan.mss : tx->len;
 	if (tx->cut && biggest > tx->len)
 		biggest = tx->len;
-	if (biggest > frame_max(nic) + (tx->no_crc ? CRC_BYTES : 0)) {
+	/* The packet has its tag by now, and its CRC unless the NIC inserts one. */
+	if (biggest + (tx->no_crc ? 0 : CRC_BYTES) > frame_max(nic) + TAG_BYTES) {
 		transmit_refuse(nic, batch, VIOLATION_TX_FRAME_LENGTH, "frame longer than MAXFRS",
 				queue, biggest);
 		count(nic, COUNTER_tx_drop_invalid);

@@ -14,35 +14,9 @@
 #include <string.h>
 
 #include "checksum.h"
-#include "packet_parse.h"
+#include "header_fields.h"
 
-enum {
-	IPV4_LENGTH = 2,
-	IPV4_ID = 4,
-	IPV4_CSUM = 10,
-	IPV4_MIN = 20,
-	IPV6_LENGTH = 4,
-	IPV6_BYTES = 40,
-	TCP_SEQ = 4,
-	TCP_FLAGS = 12, /* header length, reserved bits, flags: 16 bits */
-	TCP_FLAGS_MASK = 0x0fff,
-	TCP_CSUM = 16,
-	TCP_MIN = 20,
-	UDP_LENGTH = 4,
-	UDP_CSUM = 6,
-	UDP_BYTES = 8,
-};
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-	return (uint32_t)be16_at(at) << 16 | be16_at(at + 2);
-}
+enum { TCP_FLAGS_MASK = 0x0fff }; /* of the 16 bits at TCP_OFFSET */
 
 int tso_start(struct tso *tso, const struct tso_plan *plan, const uint8_t *data, uint32_t len)
 {
@@ -50,8 +24,9 @@ int tso_start(struct tso *tso, const struct tso_plan *plan, const uint8_t *data,
 	const uint8_t *l3 = data + plan->l2_bytes;
 	const uint8_t *l4 = l3 + plan->l3_bytes;
 
-	if (plan->l2_bytes < 14 || plan->l3_bytes < (plan->ipv4 ? IPV4_MIN : IPV6_BYTES) ||
-	    plan->l4_bytes < (plan->tcp ? TCP_MIN : UDP_BYTES) || plan->l3_bytes % 4 != 0 ||
+	if (plan->l2_bytes < ETHER_BYTES ||
+	    plan->l3_bytes < (plan->ipv4 ? IPV4_BYTES : IPV6_BYTES) ||
+	    plan->l4_bytes < (plan->tcp ? TCP_BYTES : UDP_BYTES) || plan->l3_bytes % 4 != 0 ||
 	    plan->l4_bytes % 4 != 0 || plan->mss == 0)
 		return -EINVAL;
 	if (head > sizeof(tso->head) || head > len)
@@ -61,8 +36,8 @@ int tso_start(struct tso *tso, const struct tso_plan *plan, const uint8_t *data,
 	tso->payload = data + head;
 	tso->left = len - head;
 	tso->id = be16_at(l3 + IPV4_ID);
-	tso->seq = get32(l4 + TCP_SEQ);
-	tso->flags = plan->tcp ? be16_at(l4 + TCP_FLAGS) : 0;
+	tso->seq = be32_at(l4 + TCP_SEQ);
+	tso->flags = plan->tcp ? be16_at(l4 + TCP_OFFSET) : 0;
 	tso->first = true;
 	return 0;
 }
@@ -73,12 +48,12 @@ static void ip_finish(struct tso *tso, uint8_t *l3, uint32_t l4_len)
 	uint16_t sum;
 
 	if (!tso->plan.ipv4) {
-		put16(l3 + IPV6_LENGTH, header - IPV6_BYTES + l4_len);
+		be16_put(l3 + IPV6_LENGTH, header - IPV6_BYTES + l4_len);
 		return;
 	}
-	put16(l3 + IPV4_LENGTH, header + l4_len);
-	put16(l3 + IPV4_ID, tso->id++);
-	put16(l3 + IPV4_CSUM, 0);
+	be16_put(l3 + IPV4_LENGTH, header + l4_len);
+	be16_put(l3 + IPV4_ID, tso->id++);
+	be16_put(l3 + IPV4_CSUM, 0);
 	sum = (uint16_t)~csum_fold(csum_add(0, l3, header));
 	memcpy(l3 + IPV4_CSUM, &sum, sizeof(sum));
 }
@@ -94,9 +69,8 @@ static void tcp_finish(struct tso *tso, uint8_t *l4, uint32_t payload, bool last
 		mask = plan->flags_first;
 	else if (last)
 		mask = plan->flags_last;
-	put16(l4 + TCP_SEQ, tso->seq >> 16);
-	put16(l4 + TCP_SEQ + 2, tso->seq & 0xffff);
-	put16(l4 + TCP_FLAGS, tso->flags & (mask | (uint16_t)~TCP_FLAGS_MASK));
+	be32_put(l4 + TCP_SEQ, tso->seq);
+	be16_put(l4 + TCP_OFFSET, tso->flags & (mask | (uint16_t)~TCP_FLAGS_MASK));
 	tso->seq += payload;
 }
 
@@ -118,9 +92,9 @@ bool tso_next(struct tso *tso, struct frame *frame)
 	if (plan->tcp)
 		tcp_finish(tso, l4, payload, tso->left == 0);
 	else
-		put16(l4 + UDP_LENGTH, l4_len);
+		be16_put(l4 + UDP_LENGTH, l4_len);
 
-	put16(l4 + csum_at, 0);
+	be16_put(l4 + csum_at, 0);
 	sum = csum_add(plan->pseudo + htobe16((uint16_t)l4_len), l4, plan->l4_bytes);
 	csum = (uint16_t)~csum_fold(csum_add(sum, tso->payload, payload));
 	if (csum == 0 && !plan->tcp)

@@ -50,6 +50,9 @@ struct wire {
 	struct nic *nic;
 };
 
+/* Bytes of a packet of wires that are sockets; longer ones are dropped. */
+#define WIRE_PACKET_MAX 65536u
+
 /* `name` is the part of the wire's name behind the colon. */
 int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wire **out,
 		 struct ixgbe_why *why);

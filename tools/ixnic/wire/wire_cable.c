@@ -21,8 +21,7 @@
 #include "tools/ixnic/loop.h"
 #include "wire.h"
 
-#define PACKET_MAX 65536u
-#define RETRY_NS   100000000u /* how long to wait before the other end is looked for again */
+#define RETRY_NS 100000000u /* how long to wait before the other end is looked for again */
 
 struct cable {
 	struct wire wire;
@@ -32,7 +31,7 @@ struct cable {
 	bool laser_due;  /* the peer does not know yet */
 	bool complained; /* that there is no way to find the peer */
 	char *path;
-	uint8_t buffer[PACKET_MAX];
+	uint8_t buffer[WIRE_PACKET_MAX];
 };
 
 static void meet_peer(struct cable *cable);

@@ -18,14 +18,12 @@
 #include "bridge/service/listen.h"
 #include "wire.h"
 
-#define PACKET_MAX 65536u
-
 struct seqpacket {
 	struct wire wire;
 	int listener, peer;
 	bool readable;
 	char path[108];
-	uint8_t buffer[PACKET_MAX];
+	uint8_t buffer[WIRE_PACKET_MAX];
 };
 
 static struct seqpacket *self(struct wire *wire)

@@ -43,8 +43,6 @@
 #define VIRTIO_NET_HDR_GSO_UDP_L4 5
 #endif
 
-enum { FRAME_MIN = 60, TYPE_VLAN = 0x8100, TYPE_SERVICE_VLAN = 0x88a8 };
-
 #define READ_BYTES (65536u + 64u) /* the largest packet, and its tags */
 
 struct wire_tap {
@@ -85,7 +83,7 @@ static bool finish_checksum(const struct virtio_net_hdr *vnet, struct frame *fra
 /* Begins to cut a packet that the kernel left whole. */
 static bool start_cutting(struct wire_tap *tap, uint32_t len)
 {
-	static const struct parse_config config = {TYPE_VLAN, TYPE_SERVICE_VLAN};
+	static const struct parse_config config = {ETHERTYPE_VLAN, ETHERTYPE_QINQ};
 	const struct virtio_net_hdr *vnet = &tap->vnet;
 	uint8_t type = vnet->gso_type & (uint8_t)~VIRTIO_NET_HDR_GSO_ECN;
 	bool tcp = type == VIRTIO_NET_HDR_GSO_TCPV4 || type == VIRTIO_NET_HDR_GSO_TCPV6;
@@ -104,8 +102,7 @@ static bool start_cutting(struct wire_tap *tap, uint32_t len)
 	plan.l2_bytes = packet.l3;
 	plan.l3_bytes = packet.l4 - packet.l3;
 	plan.l4_bytes = packet.payload - packet.l4;
-	plan.pseudo = csum_pseudo(l3 + (plan.ipv4 ? 12 : 8), l3 + (plan.ipv4 ? 16 : 24),
-				  plan.ipv4 ? 4 : 16, packet.l4_protocol, 0);
+	plan.pseudo = csum_pseudo(l3, plan.ipv4, packet.l4_protocol, 0);
 	/* Masks of the TCP flags, which the NIC has in DTXTCPFLG*. */
 	plan.flags_first = 0x0ff6;  /* not FIN, PSH */
 	plan.flags_middle = 0x0f76; /* nor CWR */
@@ -134,10 +131,7 @@ static void take(struct wire_tap *tap, uint32_t len)
 		count(nic, COUNTER_wire_drop_vnet);
 		return;
 	}
-	if (len < FRAME_MIN) {
-		memset(tap->buffer + len, 0, FRAME_MIN - len);
-		frame.head_len = FRAME_MIN;
-	}
+	frame_pad(&frame, tap->buffer);
 	wire_receive(&tap->wire, &frame);
 }
 
@@ -160,19 +154,6 @@ static uint32_t tap_read(struct wire_tap *tap)
 	return 0;
 }
 
-/* A piece of a cut packet that is shorter than a frame can be: padded, as its sender would. */
-static void pad(struct frame *frame, uint8_t padded[FRAME_MIN])
-{
-	uint32_t len = frame->head_len + frame->body_len;
-
-	if (len >= FRAME_MIN)
-		return;
-	memcpy(padded, frame->head, frame->head_len);
-	memcpy(padded + frame->head_len, frame->body, frame->body_len);
-	memset(padded + len, 0, FRAME_MIN - len);
-	*frame = (struct frame){.head = padded, .head_len = FRAME_MIN, .checked = frame->checked};
-}
-
 static bool tap_poll(struct wire *wire, uint32_t budget)
 {
 	struct wire_tap *tap = self(wire);
@@ -185,7 +166,7 @@ static bool tap_poll(struct wire *wire, uint32_t budget)
 		if (tap->cutting) {
 			tap->cutting = tso_next(&tap->tso, &frame);
 			if (tap->cutting) {
-				pad(&frame, padded);
+				frame_pad(&frame, padded);
 				wire_receive(wire, &frame);
 				budget--;
 			}

@@ -16,35 +16,10 @@
 #include "tools/ixnic/data/checksum.h"
 #include "wire_tap_merge.h"
 
-enum {
-	IPV4_LENGTH = 2,
-	IPV4_CSUM = 10,
-	IPV6_LENGTH = 4,
-	IPV6_BYTES = 40,
-	TCP_SEQ = 4,
-	TCP_FLAGS = 13,
-	TCP_CSUM = 16,
-	FLAG_FIN = 0x01,
-	FLAG_PSH = 0x08,
-	FLAG_ACK = 0x10,
-	PACKET_MAX = 65535, /* IP packet */
-};
-
-static uint32_t tcp_seq(const uint8_t *tcp)
-{
-	return (uint32_t)be16_at(tcp + TCP_SEQ) << 16 | be16_at(tcp + TCP_SEQ + 2);
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
 /* Whether a run can begin with the frame; notes where its headers are. */
 static bool begins(struct wire_tap_merge *merge, const struct frame *frame)
 {
-	static const struct parse_config config = {.vlan_type = 0x8100, .outer_type = 0x88a8};
+	static const struct parse_config config = {ETHERTYPE_VLAN, ETHERTYPE_QINQ};
 	struct parsed packet;
 
 	if (!frame->checked || frame->body_len == 0 || frame->head_len > sizeof(merge->head))
@@ -73,8 +48,8 @@ bool wire_tap_merge_begin(struct wire_tap_merge *merge, const struct frame *fram
 	merge->head_len = frame->head_len;
 	merge->body = (struct slice){frame->body, frame->body_len};
 	merge->mss = frame->body_len;
-	merge->next_seq = tcp_seq(tcp) + frame->body_len;
-	merge->closed = tcp[TCP_FLAGS] != FLAG_ACK;
+	merge->next_seq = be32_at(tcp + TCP_SEQ) + frame->body_len;
+	merge->closed = tcp[TCP_FLAGS] != TCP_FLAGS_ACK;
 	return true;
 }
 
@@ -85,14 +60,18 @@ static bool same_headers(const struct wire_tap_merge *merge, const struct frame 
 	uint32_t l3 = merge->l3, l4 = merge->l4;
 
 	if (merge->ipv4
-		    ? memcmp(a, b, l3 + IPV4_LENGTH) || memcmp(a + l3 + 6, b + l3 + 6, 4) ||
-			      memcmp(a + l3 + 12, b + l3 + 12, l4 - l3 - 12)
-		    : memcmp(a, b, l3 + IPV6_LENGTH) || memcmp(a + l3 + 6, b + l3 + 6, l4 - l3 - 6))
+		    ? memcmp(a, b, l3 + IPV4_LENGTH) ||
+			      memcmp(a + l3 + IPV4_FRAGMENT, b + l3 + IPV4_FRAGMENT, 4) ||
+			      memcmp(a + l3 + IPV4_ADDRESSES, b + l3 + IPV4_ADDRESSES,
+				     l4 - l3 - IPV4_ADDRESSES)
+		    : memcmp(a, b, l3 + IPV6_LENGTH) ||
+			      memcmp(a + l3 + IPV6_NEXT, b + l3 + IPV6_NEXT, l4 - l3 - IPV6_NEXT))
 		return false;
-	return memcmp(a + l4, b + l4, TCP_SEQ) == 0 &&     /* ports */
-	       memcmp(a + l4 + 8, b + l4 + 8, 5) == 0 &&   /* acknowledgement, header length */
-	       memcmp(a + l4 + 14, b + l4 + 14, 2) == 0 && /* window */
-	       memcmp(a + l4 + 18, b + l4 + 18, merge->head_len - l4 - 18) == 0;
+	return memcmp(a + l4, b + l4, TCP_SEQ) == 0 && /* ports */
+	       memcmp(a + l4 + TCP_ACK, b + l4 + TCP_ACK, TCP_FLAGS - TCP_ACK) == 0 &&
+	       memcmp(a + l4 + TCP_WINDOW, b + l4 + TCP_WINDOW, TCP_CSUM - TCP_WINDOW) == 0 &&
+	       memcmp(a + l4 + TCP_URGENT, b + l4 + TCP_URGENT,
+		      merge->head_len - l4 - TCP_URGENT) == 0;
 }
 
 static bool continues(const struct wire_tap_merge *merge, const struct frame *frame)
@@ -102,11 +81,12 @@ static bool continues(const struct wire_tap_merge *merge, const struct frame *fr
 	if (merge->frames == 0 || merge->closed || frame->checked != merge->l4 ||
 	    frame->head_len != merge->head_len ||
 	    frame->body != merge->body.data + merge->body.len || frame->body_len > merge->mss ||
-	    merge->head_len - merge->l3 + merge->body.len + frame->body_len > PACKET_MAX)
+	    merge->head_len - merge->l3 + merge->body.len + frame->body_len > IP_PACKET_MAX)
 		return false;
 	flags = frame->head[merge->l4 + TCP_FLAGS];
-	return (flags & ~(FLAG_FIN | FLAG_PSH)) == FLAG_ACK &&
-	       tcp_seq(frame->head + merge->l4) == merge->next_seq && same_headers(merge, frame);
+	return (flags & ~(TCP_FLAGS_FIN | TCP_FLAGS_PSH)) == TCP_FLAGS_ACK &&
+	       be32_at(frame->head + merge->l4 + TCP_SEQ) == merge->next_seq &&
+	       same_headers(merge, frame);
 }
 
 bool wire_tap_merge_join(struct wire_tap_merge *merge, const struct frame *frame)
@@ -120,7 +100,7 @@ bool wire_tap_merge_join(struct wire_tap_merge *merge, const struct frame *frame
 	merge->body.len += frame->body_len;
 	merge->next_seq += frame->body_len;
 	merge->head[merge->l4 + TCP_FLAGS] = flags;
-	merge->closed = frame->body_len < merge->mss || flags != FLAG_ACK;
+	merge->closed = frame->body_len < merge->mss || flags != TCP_FLAGS_ACK;
 	return true;
 }
 
@@ -133,14 +113,14 @@ static void finish_headers(struct wire_tap_merge *merge, struct virtio_net_hdr *
 	uint16_t sum = 0;
 
 	if (merge->ipv4) {
-		put16(l3 + IPV4_LENGTH, l3_bytes + tcp_len);
+		be16_put(l3 + IPV4_LENGTH, l3_bytes + tcp_len);
 		memcpy(l3 + IPV4_CSUM, &sum, sizeof(sum));
 		sum = (uint16_t)~csum_fold(csum_add(0, l3, l3_bytes));
 		memcpy(l3 + IPV4_CSUM, &sum, sizeof(sum));
-		sum = csum_fold(csum_pseudo(l3 + 12, l3 + 16, 4, IPPROTO_TCP, tcp_len));
+		sum = csum_fold(csum_pseudo(l3, true, IPPROTO_TCP, tcp_len));
 	} else {
-		put16(l3 + IPV6_LENGTH, l3_bytes - IPV6_BYTES + tcp_len);
-		sum = csum_fold(csum_pseudo(l3 + 8, l3 + 24, 16, IPPROTO_TCP, tcp_len));
+		be16_put(l3 + IPV6_LENGTH, l3_bytes - IPV6_BYTES + tcp_len);
+		sum = csum_fold(csum_pseudo(l3, false, IPPROTO_TCP, tcp_len));
 	}
 	memcpy(l4 + TCP_CSUM, &sum, sizeof(sum));
 	*vnet = (struct virtio_net_hdr){
