@@ -159,6 +159,16 @@ static union ixgbe_desc done_legacy(const union ixgbe_desc *done, uint32_t statu
 	};
 }
 
+/* A packet on its way into the descriptors of its ring. */
+struct delivery {
+	struct receive_reader from;
+	struct receive_ring ring;
+	uint32_t srrctl;
+	uint32_t split; /* bytes for the next descriptor's header buffer */
+	uint32_t room;  /* bytes of a descriptor's buffer */
+	uint32_t left;  /* bytes that are in no descriptor yet */
+};
+
 /* The header's length if it is to be split off: SRRCTL.DESCTYPE and PSRTYPE (section 7.1.10). */
 static uint32_t split_length(uint32_t srrctl, const struct receive_packet *packet)
 {
@@ -176,41 +186,40 @@ static uint32_t split_length(uint32_t srrctl, const struct receive_packet *packe
 	}
 }
 
-/* Fills the ring's next descriptor with up to `room` bytes. */
-static bool fill_descriptor(struct nic *nic, uint32_t queue, struct receive_ring *ring,
-			    struct receive_reader *from, uint32_t split, uint32_t *left,
-			    uint32_t room)
+/* Fills the ring's next descriptor. */
+static bool fill_descriptor(struct nic *nic, struct delivery *d)
 {
-	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_value(nic, IXGBE_SRRCTL, queue));
-	union ixgbe_desc given, done = from->packet->done;
-	union ixgbe_desc *slot = receive_ring_slot(nic, queue, ring, &given);
+	const struct receive_packet *packet = d->from.packet;
+	union ixgbe_desc given, done = packet->done;
+	union ixgbe_desc *slot = receive_ring_slot(nic, packet->queue, &d->ring, &given);
 	uint32_t status = IXGBE_RXD_STAT_DD;
 	uint32_t len;
 	bool ok = true;
 
 	if (!slot)
 		return false;
-	if (split) {
-		ok = receive_ring_read_to_client(nic, from, given.qword[1] & ~1ull, split);
-		*left -= split;
-		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_HDR_LEN, split) | IXGBE_RXD_SPH;
+	if (d->split) {
+		ok = receive_ring_read_to_client(nic, &d->from, given.qword[1] & ~1ull, d->split);
+		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_HDR_LEN, d->split) | IXGBE_RXD_SPH;
+		d->left -= d->split;
+		d->split = 0;
 	}
-	len = *left < room ? *left : room;
-	ok = ok && (len == 0 || receive_ring_read_to_client(nic, from, given.qword[0], len));
-	*left -= len;
+	len = d->left < d->room ? d->left : d->room;
+	ok = ok && (len == 0 || receive_ring_read_to_client(nic, &d->from, given.qword[0], len));
+	d->left -= len;
 
 	done.dword[3] |= len;
-	if (*left == 0)
+	if (d->left == 0)
 		status |= IXGBE_RXD_STAT_EOP | done.dword[2];
 	else
 		done.dword[3] &= IXGBE_RXD_LENGTH;
 	done.dword[2] = status;
-	if (type == IXGBE_SRRCTL_DESCTYPE_LEGACY) {
+	if (IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, d->srrctl) == IXGBE_SRRCTL_DESCTYPE_LEGACY) {
 		done = done_legacy(&done, status);
 		done.qword[0] = given.qword[0];
 	}
 	descriptor_store(slot, &done);
-	receive_ring_advance(ring);
+	receive_ring_advance(&d->ring);
 	return ok;
 }
 
@@ -227,36 +236,37 @@ static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *pac
 {
 	uint32_t queue = packet->queue;
 	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, queue);
-	uint32_t room = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024;
-	uint32_t split = split_length(srrctl, packet);
-	struct receive_reader from = {.packet = packet};
-	struct receive_ring ring;
-	uint32_t left = packet->len;
+	struct delivery d = {
+		.from = {.packet = packet},
+		.srrctl = srrctl,
+		.split = split_length(srrctl, packet),
+		.room = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl) * 1024,
+		.left = packet->len,
+	};
 	uint32_t need;
-	bool ok = true;
+	bool ok;
 
 	if (packet->rsc.tcp && rsc_take(nic, packet))
 		return DELIVERED;
-	ring = receive_ring_of(nic, queue);
+	d.ring = receive_ring_of(nic, queue);
 	if (!(rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE))
 		return drop(nic, packet,
 			    packet->flow_drop ? COUNTER_rx_drop_flow_director
 					      : COUNTER_rx_drop_queue_disabled);
-	if (room == 0)
+	if (d.room == 0)
 		return drop(nic, packet, COUNTER_rx_drop_too_big);
-	need = left > split ? (left - split + room - 1) / room : 1;
-	if (need >= ring.size)
+	need = d.left > d.split ? (d.left - d.split + d.room - 1) / d.room : 1;
+	if (need >= d.ring.size)
 		return drop(nic, packet, COUNTER_rx_drop_too_big);
-	if (need > ring.free) {
+	if (need > d.ring.free) {
 		if (srrctl & IXGBE_SRRCTL_DROP_EN)
 			return drop(nic, packet, COUNTER_rx_drop_no_descriptor);
 		return WAITS;
 	}
-	do {
-		ok = fill_descriptor(nic, queue, &ring, &from, split, &left, room) && ok;
-		split = 0;
-	} while (left > 0 && ok);
-	reg_store(nic, ixgbe_rxq_reg(IXGBE_RDH, queue), ring.head);
+	do
+		ok = fill_descriptor(nic, &d);
+	while (ok && d.left > 0);
+	reg_store(nic, ixgbe_rxq_reg(IXGBE_RDH, queue), d.ring.head);
 	bit_set(nic->data->rx_interrupts, queue);
 	if (!ok)
 		return drop(nic, packet, COUNTER_rx_drop_dma);

@@ -163,7 +163,7 @@ static void write_desc(const struct rsc_context *c, uint32_t i, union ixgbe_desc
 		done.dword[0] |= IXGBE_FIELD_PREP(IXGBE_RXD_RSC_COUNT, 1 + desc->begin);
 	if (last) {
 		done.dword[2] |= IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
-		done.dword[3] |= desc->bytes;
+		done.dword[3] |= c->tail.bytes;
 	} else {
 		done.dword[2] = IXGBE_RXD_STAT_DD;
 		if (c->packets > 1)
@@ -228,9 +228,12 @@ static bool take_desc(struct nic *nic, struct rsc_context *c, struct receive_rin
 {
 	if (!receive_ring_slot(nic, c->queue, ring, given))
 		return false;
+	if (c->tail.descs > 0)
+		c->desc[c->tail.descs - 1].bytes = c->tail.bytes;
 	c->desc[c->tail.descs++] = (struct rsc_desc){.index = (uint16_t)ring->head};
-	c->tail.iova = given->qword[0];
+	c->tail.bytes = 0;
 	c->tail.room = buffer_bytes(nic, c->queue);
+	c->tail.iova = given->qword[0];
 	receive_ring_advance(ring);
 	return true;
 }
@@ -250,7 +253,7 @@ static bool append(struct nic *nic, struct rsc_context *c, struct receive_ring *
 		n = len < c->tail.room ? len : c->tail.room;
 		if (!receive_ring_read_to_client(nic, from, c->tail.iova, n))
 			return false;
-		c->desc[c->tail.descs - 1].bytes += n;
+		c->tail.bytes += n;
 		c->tail.iova += n;
 		c->tail.room -= n;
 		len -= n;
@@ -281,7 +284,8 @@ static bool may_join(const struct nic *nic, const struct rsc_context *c,
 				 reg(nic, IXGBE_RDRXCTL) & IXGBE_RDRXCTL_RSCACKC);
 }
 
-/* `from` is behind the packet's header. */
+/* `from` is behind the packet's header. A large receive that cannot take the whole payload stays as
+ * it was: all that append() changed of it is behind the old tail. */
 static bool join(struct nic *nic, struct rsc_context *c, const struct receive_packet *packet,
 		 const uint8_t *header, struct receive_reader *from)
 {
@@ -289,7 +293,6 @@ static bool join(struct nic *nic, struct rsc_context *c, const struct receive_pa
 	struct receive_ring ring = receive_ring_of(nic, c->queue);
 	const struct rsc_tail before = c->tail;
 	struct rsc_desc *last = &c->desc[before.descs - 1];
-	const struct rsc_desc last_before = *last;
 	/* A segment begins in the buffer that has its first byte. */
 	struct rsc_desc *first = before.room > 0 || payload == 0 ? last : last + 1;
 
@@ -298,7 +301,6 @@ static bool join(struct nic *nic, struct rsc_context *c, const struct receive_pa
 		return false;
 	if (!append(nic, c, &ring, from, payload)) {
 		c->tail = before;
-		*last = last_before;
 		return false;
 	}
 	first->begin++;
@@ -310,38 +312,47 @@ static bool join(struct nic *nic, struct rsc_context *c, const struct receive_pa
 	return true;
 }
 
-/* Opens a large receive with its first segment, whose header goes into a buffer of its own if the
- * queue splits it off. `from` is behind the header. */
-static bool open_new(struct nic *nic, const struct receive_packet *packet, const uint8_t *header,
-		     struct receive_reader *from)
+/* Writes a large receive's first segment into the ring's next buffers; the header goes into a
+ * buffer of its own if the queue splits it off. */
+static bool write_first(struct nic *nic, struct rsc_context *c, struct receive_ring *ring,
+			const struct receive_packet *packet)
+{
+	struct receive_reader from = {.packet = packet};
+	union ixgbe_desc given;
+
+	if (!has_room(nic, c, ring, packet->len - c->split) || !take_desc(nic, c, ring, &given))
+		return false;
+	c->header_iova = c->split ? given.qword[1] & ~1ull : given.qword[0];
+	return (!c->split || receive_ring_read_to_client(nic, &from, c->header_iova, c->split)) &&
+	       append(nic, c, ring, &from, packet->len - c->split);
+}
+
+/* Opens a large receive with its first segment. False: the context stays free, and the ring's head
+ * where it was. */
+static bool open_new(struct nic *nic, const struct receive_packet *packet, const uint8_t *header)
 {
 	struct data *dp = nic->data;
-	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, packet->queue);
-	bool split = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) !=
-		     IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER;
+	uint32_t type =
+		IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_value(nic, IXGBE_SRRCTL, packet->queue));
 	struct receive_ring ring = receive_ring_of(nic, packet->queue);
 	uint32_t head = packet->rsc.at.header;
-	struct receive_reader whole = {.packet = packet};
 	struct rsc_context *c;
-	union ixgbe_desc given;
 
 	if (dp->rsc_open == RSC_CONTEXTS)
 		close_one(nic, dp->rsc[0]);
 	c = dp->rsc[dp->rsc_open];
-	*c = (struct rsc_context){.queue = packet->queue, .split = split ? head : 0};
-	if (!has_room(nic, c, &ring, packet->len - c->split) || !take_desc(nic, c, &ring, &given))
+	*c = (struct rsc_context){
+		.queue = packet->queue,
+		.split = type == IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER ? 0 : head,
+		.packets = 1,
+		.bytes = packet->len,
+		.done = packet->done,
+	};
+	if (!write_first(nic, c, &ring, packet))
 		return false;
-	c->header_iova = split ? given.qword[1] & ~1ull : given.qword[0];
-	if (split && memory_write(nic, c->header_iova, header, head) < 0)
-		return false;
-	if (!append(nic, c, &ring, split ? from : &whole, packet->len - c->split))
-		return false;
-	memcpy(c->flow, packet->rsc.flow, sizeof(c->flow));
 	c->desc[0].begin = 1;
+	memcpy(c->flow, packet->rsc.flow, sizeof(c->flow));
 	rsc_merge_begin(&c->large, header, &packet->rsc.at, packet->len - head);
-	c->packets = 1;
-	c->bytes = packet->len;
-	c->done = packet->done;
 	dp->rsc_open++;
 	reg_store(nic, ixgbe_rxq_reg(IXGBE_RDH, c->queue), ring.head);
 	return true;
@@ -378,10 +389,8 @@ bool rsc_take(struct nic *nic, const struct receive_packet *packet)
 			close_one(nic, c);
 		if (joined)
 			return true;
-		from = (struct receive_reader){.packet = packet};
-		receive_ring_read(&from, header, packet->rsc.at.header);
 	}
-	return !packet->rsc.push && open_new(nic, packet, header, &from);
+	return !packet->rsc.push && open_new(nic, packet, header);
 }
 
 void rsc_close_all(struct nic *nic)

@@ -12,13 +12,13 @@
 struct rsc_desc {
 	uint16_t index; /* in the ring */
 	uint16_t begin; /* segments */
-	uint32_t bytes;
+	uint32_t bytes; /* but for the last one, whose are in the tail */
 };
 
 /* Where the next byte goes. */
 struct rsc_tail {
 	uint32_t descs;
-	uint32_t room; /* in the last one's buffer */
+	uint32_t bytes, room; /* in the last one's buffer: written, and free */
 	uint64_t iova;
 };
 
