@@ -50,7 +50,7 @@ struct wire {
 	struct nic *nic;
 };
 
-/* Bytes of a packet of wires that are sockets; longer ones are dropped. */
+/* Wires over sockets drop a packet that is longer, and count it. */
 #define WIRE_PACKET_MAX 65536u
 
 /* `name` is the part of the wire's name behind the colon. */
