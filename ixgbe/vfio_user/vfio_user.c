@@ -2,8 +2,10 @@
 #include "vfio_user.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -252,6 +254,23 @@ int vu_message_take(struct vu_message *message, uint32_t i)
 
 	message->fd[i] = -1;
 	return fd;
+}
+
+int vu_socket_take(const char *text)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	if (end == text || *end || fd < 0 || fd > INT32_MAX)
+		return -EINVAL;
+	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len))
+		return -errno;
+	if (type != SOCK_STREAM)
+		return -ENOTSOCK;
+	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+	return (int)fd;
 }
 
 void vu_stream_init(struct vu_stream *stream, int sock)

@@ -274,6 +274,10 @@ struct vu_stream {
 	uint8_t buf[2 * VU_MESSAGE_MAX];
 };
 
+/* The number of a connected stream socket, which is closed at an exec from now on. -EINVAL: `text`
+ * is no number; -EBADF; -ENOTSOCK: anything else, sockets of other types too. */
+int vu_socket_take(const char *text);
+
 /* `sock` passes to the stream. */
 void vu_stream_init(struct vu_stream *stream, int sock);
 void vu_stream_close(struct vu_stream *stream);

@@ -20,7 +20,6 @@
 #include "server.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -333,25 +332,17 @@ static void on_client(void *ctx, uint32_t events)
 
 /* ---- The socket ---- */
 
-/* The number N of "fd:N", which is a connected stream socket. */
-static int socket_take(const char *name, int *out, struct ixgbe_why *why)
+/* The socket of "fd:N", or -errno. */
+static int socket_take(const char *name, struct ixgbe_why *why)
 {
-	char *end;
-	long fd = strtol(name + 3, &end, 10);
-	int type = 0;
-	socklen_t len = sizeof(type);
+	int sock = vu_socket_take(name + 3);
 
-	if (end == name + 3 || *end || fd < 0 || fd > INT32_MAX)
-		return ixgbe_why_fill(why, -EINVAL, "--socket %s: fd:N wants a number", name);
-	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len))
-		return ixgbe_why_fill(why, -errno,
-				      "--socket %s: %s; N is a connected stream socket", name,
-				      strerror(errno));
-	if (type != SOCK_STREAM)
-		return ixgbe_why_fill(why, -ENOTSOCK, "--socket %s: not a stream socket", name);
-	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
-	*out = (int)fd;
-	return 0;
+	if (sock == -EINVAL)
+		return ixgbe_why_fill(why, sock, "--socket %s: fd:N wants a number", name);
+	if (sock < 0)
+		return ixgbe_why_fill(why, sock, "--socket %s: %s; N is a connected stream socket",
+				      name, strerror(-sock));
+	return sock;
 }
 
 static int socket_listen(struct server *s, const char *path, struct ixgbe_why *why)
@@ -369,7 +360,7 @@ static int socket_listen(struct server *s, const char *path, struct ixgbe_why *w
 int server_new(struct nic *nic, const char *name, struct server **out, struct ixgbe_why *why)
 {
 	struct server *s = calloc(1, sizeof(*s));
-	int err, sock = -1;
+	int err, sock;
 
 	if (!s)
 		return ixgbe_why_fill(why, -ENOMEM, "--socket: out of memory");
@@ -385,8 +376,9 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ix
 		goto fail;
 	}
 	if (strncmp(name, "fd:", 3) == 0) {
-		err = socket_take(name, &sock, why);
-		if (!err && (err = client_new(s, sock)))
+		sock = socket_take(name, why);
+		err = sock < 0 ? sock : client_new(s, sock);
+		if (sock >= 0 && err)
 			ixgbe_why_fill(why, err, "--socket %s: %s", name, strerror(-err));
 	} else {
 		err = socket_listen(s, name, why);
