@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The socket to a vfio-user server: connected here, or by whoever started us. */
+#include "ixgbe/vfio_user/vfio_user.h"
 #include "vfio_user_client.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -86,18 +86,14 @@ int vfio_user_connect(const char *path, struct ixgbe_why *why)
 
 int vfio_user_inherit(const char *text, struct ixgbe_why *why)
 {
-	char *end;
-	long fd = strtol(text, &end, 10);
-	int type = 0;
-	socklen_t len = sizeof(type);
+	int sock = vu_socket_take(text);
 
-	if (end == text || *end || fd < 0 || fd > INT32_MAX)
+	if (sock == -EINVAL)
 		return ixgbe_why_fill(
 			why, -EINVAL,
 			"vfio-user-fd:%.32s: the number of a connected socket is wanted", text);
-	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM)
+	if (sock < 0)
 		return ixgbe_why_fill(why, -EINVAL, "vfio-user-fd:%.32s: not a stream socket",
 				      text);
-	fcntl((int)fd, F_SETFD, FD_CLOEXEC);
-	return (int)fd;
+	return sock;
 }
