@@ -10,6 +10,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,6 +36,7 @@ struct client {
 
 struct control {
 	int epoll, listener;
+	int spare; /* makes room for a client that has to be refused */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": nothing to remove */
 	const struct control_command *commands;
 	void *ctx;
@@ -208,12 +210,15 @@ static void client_read(struct control *control, struct client *client)
 	if (!json)
 		json = answer(control, &request);
 	client->monitor = request.monitor;
-	if (json) {
-		client->waiting = false;
-		reply(client, json);
-	} else if (client->waiting) { /* else control_reply has come already */
-		client_listen(control, client, false);
+	if (request.late) {
+		if (client->waiting) /* else control_reply has come already */
+			client_listen(control, client, false);
+		return;
 	}
+	client->waiting = false;
+	if (!json)
+		json = control_error("the answer cannot be told: out of memory, or not UTF-8");
+	reply(client, json);
 }
 
 void control_reply(struct control *control, uint64_t client, json_t *answer)
@@ -258,6 +263,11 @@ static void refuse(int fd)
 	close(fd);
 }
 
+static int spare_open(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void client_accept(struct control *control)
 {
 	int fd = accept4(control->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -265,6 +275,15 @@ static void client_accept(struct control *control)
 	int room = CONTROL_REPLY_MAX;
 	struct client *client;
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+		/* A client that nobody takes would wake the loop for ever. */
+		close(control->spare);
+		fd = accept4(control->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0)
+			close(fd);
+		control->spare = spare_open();
+		return;
+	}
 	if (fd < 0)
 		return;
 	client = place(control);
@@ -329,6 +348,7 @@ int control_open(const char *path, const struct control_command *commands, void 
 	if (!control)
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	control->epoll = control->listener = -1;
+	control->spare = spare_open();
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		control->client[i].fd = -1;
 	control->commands = commands;
@@ -355,12 +375,50 @@ void control_close(struct control *control)
 		unlink(control->path);
 	if (control->epoll >= 0)
 		close(control->epoll);
+	if (control->spare >= 0)
+		close(control->spare);
 	free(control);
 }
 
 int control_fd(const struct control *control)
 {
 	return control->epoll;
+}
+
+/* Tells a monitor how many events it missed, if there is room now. */
+static int missed_tell(struct client *client)
+{
+	json_t *missed;
+	int err;
+
+	if (!client->missed)
+		return 0;
+	missed = json_pack("{s:o,s:s,s:I}", "time", control_time(), "event", "missed", "count",
+			   (json_int_t)client->missed);
+	err = send_json(client->fd, missed);
+	json_decref(missed);
+	if (!err)
+		client->missed = 0;
+	return err;
+}
+
+/* Events of a monitor: its end, and room for what it missed. */
+static void monitor_watch(const struct control *control, struct client *client)
+{
+	struct epoll_event event = {.events = EPOLLIN | (client->missed ? EPOLLOUT : 0),
+				    .data.ptr = client};
+
+	epoll_ctl(control->epoll, EPOLL_CTL_MOD, client->fd, &event);
+}
+
+static void monitor_room(const struct control *control, struct client *client)
+{
+	int err = missed_tell(client);
+
+	if (err && err != -EAGAIN)
+		client_close(client);
+	else if (!err)
+		monitor_watch(control, client);
 }
 
 void control_dispatch(struct control *control)
@@ -371,33 +429,28 @@ void control_dispatch(struct control *control)
 
 	/* The listener last: accepting may close a client that has an event in this set. */
 	for (int i = 0; i < count; i++) {
-		if (event[i].data.ptr)
-			client_read(control, event[i].data.ptr);
-		else
+		struct client *client = event[i].data.ptr;
+
+		if (!client)
 			accept = true;
+		else if (event[i].events == EPOLLOUT)
+			monitor_room(control, client);
+		else
+			client_read(control, client);
 	}
 	if (accept)
 		client_accept(control);
 }
 
-static void publish_to(struct client *client, const json_t *event)
+static void publish_to(const struct control *control, struct client *client, const json_t *event)
 {
-	int err = 0;
+	int err = missed_tell(client);
 
-	if (client->missed) {
-		json_t *missed = json_pack("{s:o,s:s,s:I}", "time", control_time(), "event",
-					   "missed", "count", (json_int_t)client->missed);
-
-		err = send_json(client->fd, missed);
-		json_decref(missed);
-		if (!err)
-			client->missed = 0;
-	}
 	if (!err)
 		err = send_json(client->fd, event);
-	if (err == -EAGAIN)
-		client->missed++;
-	else if (err)
+	if (err == -EAGAIN && client->missed++ == 0)
+		monitor_watch(control, client);
+	else if (err && err != -EAGAIN)
 		client_close(client);
 }
 
@@ -406,6 +459,6 @@ void control_publish(struct control *control, json_t *event)
 	json_object_set_new(event, "time", control_time());
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->client[i].monitor)
-			publish_to(&control->client[i], event);
+			publish_to(control, &control->client[i], event);
 	json_decref(event);
 }

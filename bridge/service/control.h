@@ -55,6 +55,7 @@ struct control_request {
 	size_t count;                       /* words, at least 1 */
 	char *words[CONTROL_WORDS_MAX + 1]; /* NULL behind the last */
 	uint64_t client;                    /* who asks, for control_reply */
+	bool late;                          /* set by the answer: it comes by control_reply */
 	bool monitor;                       /* set by the answer: its client monitors from now on */
 };
 
@@ -62,8 +63,9 @@ struct control_request {
 struct control_command {
 	const char *name;
 	size_t args_max; /* words behind the name */
-	/* A new reference to an object, or NULL when the answer comes later by control_reply. The
-	 * client of a later answer is not heard until then. */
+	/* A new reference to an object. NULL with request->late: the answer comes by control_reply,
+	 * and the client is not heard until then. NULL else: no memory, or text that JSON cannot
+	 * hold; the client gets an error. */
 	json_t *(*answer)(void *ctx, struct control_request *request);
 };
 

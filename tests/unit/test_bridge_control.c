@@ -72,12 +72,26 @@ static json_t *late(void *ctx, struct control_request *request)
 {
 	(void)ctx;
 	late_client = request->client;
+	request->late = true;
 	return NULL;
 }
 
+/* Text that JSON cannot hold. */
+static json_t *latin1(void *ctx, struct control_request *request)
+{
+	(void)ctx;
+	(void)request;
+	return json_pack("{s:s}", "text", "b\xfcro");
+}
+
 static const struct control_command commands[] = {
-	{"echo", 2, echo}, {"monitor", 0, monitor}, {"big", 0, big},
-	{"huge", 0, huge}, {"late", 0, late},       {0},
+	{"echo", 2, echo},
+	{"monitor", 0, monitor},
+	{"big", 0, big},
+	{"huge", 0, huge},
+	{"late", 0, late},
+	{"latin1", 0, latin1},
+	{0},
 };
 
 static int setup(void **state)
@@ -203,6 +217,7 @@ static void bad_requests_get_an_error(void **state)
 		{"echo \xff", 6, "printable"},
 		{long_request, sizeof(long_request), "longer"},
 		{"huge", 4, "does not fit"},
+		{"latin1", 6, "cannot be told"},
 	};
 	struct rig *rig = *state;
 	int fd = dial(rig);
@@ -318,6 +333,32 @@ static void a_slow_monitor_is_told_what_it_missed(void **state)
 	}
 	assert_true(missed > 0);
 	assert_int_equal(got + missed, published + 1);
+	close(fd);
+}
+
+/* Without another event, too: a monitor of a quiet interface would have a wrong picture for ever.
+ */
+static void what_was_missed_is_told_when_there_is_room(void **state)
+{
+	struct rig *rig = *state;
+	int fd = dial(rig), got = 0, missed = 0, published = 20000;
+	json_t *json = ask(rig, fd, "monitor", 7);
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+	json_decref(json);
+	for (int i = 0; i < published; i++)
+		publish(rig, i);
+	while (poll(&readable, 1, 0) == 1) {
+		json = receive(fd);
+		if (!strcmp(text(json, "event"), "missed"))
+			missed += (int)json_integer_value(json_object_get(json, "count"));
+		else
+			got++;
+		json_decref(json);
+		settle(rig);
+	}
+	assert_true(got < published);
+	assert_int_equal(got + missed, published);
 	close(fd);
 }
 
@@ -467,6 +508,7 @@ int main(void)
 		TEST(a_client_that_reads_nothing_is_closed),
 		TEST(monitors_get_events),
 		TEST(a_slow_monitor_is_told_what_it_missed),
+		TEST(what_was_missed_is_told_when_there_is_room),
 		TEST(a_late_answer_reaches_who_asked),
 		TEST(the_silent_make_room),
 		TEST(monitors_keep_their_place),

@@ -242,6 +242,7 @@ static json_t *dma_command(void *ctx, struct control_request *request)
 	op->rogue_busy = true;
 	op->asking = request->client;
 	err = op->server ? rogue_start(op->nic, op->server, &op->rogue) : -ENOTCONN;
+	request->late = !err;
 	if (!err)
 		return NULL; /* on_rogue answers */
 	op->rogue_busy = false;
