@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RAR_COUNT  ((uint32_t)IXGBE_RAL_COUNT)
 #define MTA_WORDS  ((uint32_t)IXGBE_MTA_COUNT)
 #define VFTA_WORDS ((uint32_t)IXGBE_VFTA_COUNT)
 #define VID_MAX    4094u
@@ -25,11 +24,12 @@
 
 static_assert(IXGBE_MTU_MAX == IXGBE_FRAME_MAX_BYTES - ETH_OVERHEAD, "ixgbe.h has the difference");
 
+static_assert(IXGBE_UNICAST_MAX == IXGBE_RAL_COUNT - 1, "RAR 0 has the port's own address");
+
 struct ixgbe_filters {
 	bool promiscuous, allmulticast, vlan_filter;
-	uint32_t fctrl; /* as in the device */
-	uint32_t unicast_count;
-	uint8_t unicast[IXGBE_RAL_COUNT - 1][IXGBE_MAC_BYTES];
+	uint32_t fctrl;                                      /* as in the device */
+	uint8_t unicast[IXGBE_UNICAST_MAX][IXGBE_MAC_BYTES]; /* from RAR 1 on; zero: free */
 	uint32_t mta[IXGBE_MTA_COUNT];
 	uint32_t vfta[IXGBE_VFTA_COUNT];
 };
@@ -123,12 +123,11 @@ static void mtu_write(struct ixgbe *nic)
 		reg_clear(nic, IXGBE_HLREG0, IXGBE_HLREG0_JUMBOEN);
 }
 
-static void unicast_write(struct ixgbe *nic)
+static void unicast_write(struct ixgbe *nic, uint32_t slot)
 {
-	const struct ixgbe_filters *f = nic->filters;
+	const uint8_t *mac = nic->filters->unicast[slot];
 
-	for (uint32_t i = 0; i < RAR_COUNT - 1; i++)
-		rar_write(nic, i + 1, i < f->unicast_count ? f->unicast[i] : NULL);
+	rar_write(nic, slot + 1, mac_check(mac) ? NULL : mac);
 }
 
 void filters_apply(struct ixgbe *nic)
@@ -136,7 +135,8 @@ void filters_apply(struct ixgbe *nic)
 	struct ixgbe_filters *f = nic->filters;
 
 	rar_write(nic, 0, nic->mac);
-	unicast_write(nic);
+	for (uint32_t i = 0; i < IXGBE_UNICAST_MAX; i++)
+		unicast_write(nic, i);
 	for (uint32_t i = 0; i < MTA_WORDS; i++)
 		reg_write(nic, IXGBE_AT(MTA, i), f->mta[i]);
 	for (uint32_t i = 0; i < VFTA_WORDS; i++)
@@ -205,19 +205,39 @@ int ixgbe_multicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES]
 	return 0;
 }
 
+/* The place of an address in a list; `count`: it is not there. */
+static size_t find(const uint8_t (*list)[IXGBE_MAC_BYTES], size_t count, const uint8_t *mac)
+{
+	size_t i = 0;
+
+	while (i < count && memcmp(list[i], mac, IXGBE_MAC_BYTES) != 0)
+		i++;
+	return i;
+}
+
+static void unicast_replace(struct ixgbe *nic, size_t slot, const uint8_t mac[IXGBE_MAC_BYTES])
+{
+	memcpy(nic->filters->unicast[slot], mac, IXGBE_MAC_BYTES);
+	unicast_write(nic, (uint32_t)slot);
+}
+
+/* An address of both lists keeps its entry, which is never invalid meanwhile. */
 int ixgbe_unicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES], size_t count)
 {
-	struct ixgbe_filters *f = nic->filters;
+	static const uint8_t none[IXGBE_MAC_BYTES];
+	const uint8_t(*slots)[IXGBE_MAC_BYTES] = nic->filters->unicast;
 
-	if (count > RAR_COUNT - 1)
+	if (count > IXGBE_UNICAST_MAX)
 		return -ENOSPC;
 	for (size_t i = 0; i < count; i++)
 		if (mac_check(mac[i]))
 			return -EADDRNOTAVAIL;
-	if (count)
-		memcpy(f->unicast, mac, count * IXGBE_MAC_BYTES);
-	f->unicast_count = (uint32_t)count;
-	unicast_write(nic);
+	for (size_t slot = 0; slot < IXGBE_UNICAST_MAX; slot++)
+		if (!mac_check(slots[slot]) && find(mac, count, slots[slot]) == count)
+			unicast_replace(nic, slot, none);
+	for (size_t i = 0; i < count; i++)
+		if (find(slots, IXGBE_UNICAST_MAX, mac[i]) == IXGBE_UNICAST_MAX)
+			unicast_replace(nic, find(slots, IXGBE_UNICAST_MAX, none), mac[i]);
 	return 0;
 }
 

@@ -176,8 +176,10 @@ IXGBE_API int ixgbe_allmulticast_set(struct ixgbe *nic, bool on);
 /* Replaces the list of multicast groups (MTA hash, section 7.1.1.2). */
 IXGBE_API int ixgbe_multicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES],
 				  size_t count);
-/* Replaces the list of further unicast addresses (RAR 1..127); more than fit:
- * -ENOSPC, nothing is changed. */
+/* Replaces the list of further unicast addresses (RAR 1..127). Frames to an address of both lists
+ * go on. -ENOSPC: more than IXGBE_UNICAST_MAX, nothing is changed; -EADDRNOTAVAIL, the same: a
+ * multicast or zero address. */
+#define IXGBE_UNICAST_MAX 127u
 IXGBE_API int ixgbe_unicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES],
 				size_t count);
 /* Off (as after open): every tag passes. On: only the VIDs set in the VFTA. */

@@ -262,6 +262,31 @@ static void filters_refuse_bad_input(void **state)
 
 /* ---- Link ---- */
 
+/* Frames to an address that stays must not be lost while another comes or goes. */
+static void unicast_addresses_keep_their_entries(void **state)
+{
+	static const uint8_t list[][IXGBE_MAC_BYTES] = {
+		{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 0, 2}, {2, 0, 0, 0, 0, 3}, {2, 0, 0, 0, 0, 4}};
+	struct rig *rig = *state;
+	size_t before;
+
+	open_with(rig, &options);
+	assert_int_equal(ixgbe_unicast_set(rig->nic, list, 3), 0);
+	assert_int_equal(reg(rig, IXGBE_AT(RAH, 3)), 0x0300 | IXGBE_RAH_AV);
+	before = rig->fake->log_count;
+	assert_int_equal(ixgbe_unicast_set(rig->nic, list + 1, 3), 0);
+	assert_int_equal(reg(rig, IXGBE_AT(RAH, 1)), 0x0400 | IXGBE_RAH_AV);
+	for (uint32_t i = 2; i <= 3; i++) {
+		assert_int_equal(reg(rig, IXGBE_AT(RAH, i)), i << 8 | IXGBE_RAH_AV);
+		assert_true(fake_find_write(rig->fake, before, IXGBE_AT(RAH, i), 0, 0) < 0);
+		assert_true(fake_find_write(rig->fake, before, IXGBE_AT(RAL, i), 0, 0) < 0);
+	}
+	assert_int_equal(ixgbe_unicast_set(rig->nic, list + 1, 1), 0);
+	assert_false(reg(rig, IXGBE_AT(RAH, 1)) & IXGBE_RAH_AV);
+	assert_false(reg(rig, IXGBE_AT(RAH, 3)) & IXGBE_RAH_AV);
+	assert_true(reg(rig, IXGBE_AT(RAH, 2)) & IXGBE_RAH_AV);
+}
+
 static void link_follows_the_administrator(void **state)
 {
 	struct rig *rig = *state;
@@ -664,6 +689,7 @@ int main(void)
 		TEST(settings_survive_stop_and_start),
 		TEST(fctrl_changes_only_while_the_receiver_is_off),
 		TEST(filters_refuse_bad_input),
+		TEST(unicast_addresses_keep_their_entries),
 		TEST(link_follows_the_administrator),
 		TEST(autoc_changes_under_the_semaphore),
 		TEST(a_dead_owner_loses_its_semaphore),
