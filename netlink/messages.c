@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,11 @@ static int parse_info_attr(const struct nlattr *attr, void *ctx)
 			return MNL_CB_ERROR;
 		link->tun = !strcmp(mnl_attr_get_str(attr), "tun");
 	}
+	if (mnl_attr_get_type(attr) == IFLA_INFO_SLAVE_KIND) {
+		if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+			return MNL_CB_ERROR;
+		link->bridge_port = !strcmp(mnl_attr_get_str(attr), "bridge");
+	}
 	if (mnl_attr_get_type(attr) == IFLA_INFO_DATA && link->tun)
 		return mnl_attr_parse_nested(attr, parse_tun_attr, link);
 	return MNL_CB_OK;
@@ -68,6 +74,11 @@ static int parse_link_attr(const struct nlattr *attr, void *ctx)
 		return attr_u32(attr, &link->promiscuity);
 	case IFLA_ALLMULTI:
 		return attr_u32(attr, &link->allmulti);
+	case IFLA_CARRIER:
+		if (mnl_attr_validate(attr, MNL_TYPE_U8) < 0)
+			return MNL_CB_ERROR;
+		link->carrier = mnl_attr_get_u8(attr);
+		break;
 	case IFLA_LINKINFO:
 		return mnl_attr_parse_nested(attr, parse_info_attr, link);
 	default:
@@ -171,6 +182,34 @@ void netlink_prefix_format(const struct netlink_prefix *prefix, char text[NETLIN
 
 	inet_ntop(prefix->family, prefix->address, address, sizeof(address));
 	snprintf(text, NETLINK_PREFIX_TEXT, "%s/%u", address, prefix->length);
+}
+
+static int parse_neighbour_attr(const struct nlattr *attr, void *ctx)
+{
+	const uint8_t **address = ctx;
+
+	if (mnl_attr_get_type(attr) == NDA_LLADDR &&
+	    mnl_attr_get_payload_len(attr) == NETLINK_MAC_BYTES)
+		*address = mnl_attr_get_payload(attr);
+	return MNL_CB_OK;
+}
+
+bool netlink_parse_unicast(const struct nlmsghdr *message, int ifindex,
+			   uint8_t mac[NETLINK_MAC_BYTES])
+{
+	static const uint8_t zero[NETLINK_MAC_BYTES];
+	const struct ndmsg *info = mnl_nlmsg_get_payload(message);
+	const uint8_t *address = NULL;
+
+	if (message->nlmsg_type != RTM_NEWNEIGH ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*info) || info->ndm_ifindex != ifindex ||
+	    !(info->ndm_flags & NTF_SELF))
+		return false;
+	if (mnl_attr_parse(message, sizeof(*info), parse_neighbour_attr, &address) < 0 ||
+	    !address || address[0] & 1 || !memcmp(address, zero, sizeof(zero)))
+		return false;
+	memcpy(mac, address, NETLINK_MAC_BYTES);
+	return true;
 }
 
 bool netlink_parse_multicast(const char *line, const char *ifname, uint8_t mac[NETLINK_MAC_BYTES])

@@ -4,7 +4,7 @@
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
- *     objects.c    links and addresses are read and changed, multicast groups are read
+ *     objects.c    links and addresses are read and changed, link-layer addresses are read
  *     monitor.c    changes by others are heard
  *       |
  *     messages.c   the kernel's messages become structs, addresses become text
@@ -14,7 +14,8 @@
  * asks for a full dump when events were lost (ENOBUFS).
  *
  * Both act in the network namespace of the thread that opened them. All functions return 0 or a
- * negative errno. Outputs stay untouched on failure, but for those of netlink_multicast_groups.
+ * negative errno. Outputs stay untouched on failure, but for those of netlink_multicast_groups and
+ * netlink_unicast_addresses.
  */
 #pragma once
 
@@ -38,6 +39,8 @@ struct netlink_link {
 	uint32_t flags;       /* IFF_UP, IFF_RUNNING, ... */
 	uint32_t promiscuity; /* how many ask for it: tcpdump shows only here */
 	uint32_t allmulti;
+	bool carrier;
+	bool bridge_port;
 	bool tun;            /* a TUN or a TAP */
 	uint32_t tun_queues; /* attached to it, by anybody; 0 if it has one queue only */
 };
@@ -71,6 +74,14 @@ int netlink_address_add(struct netlink *nl, int ifindex, const struct netlink_pr
  */
 int netlink_multicast_groups(struct netlink *nl, const char *ifname,
 			     uint8_t (*mac)[NETLINK_MAC_BYTES], size_t *count);
+
+/*
+ * The link-layer unicast addresses of an interface besides its own, those that macvlans, VLANs,
+ * packet sockets and 'bridge fdb add ... self' put there. `*count` and -ENOSPC are as above. The
+ * zero address is left out. A change of them is no event.
+ */
+int netlink_unicast_addresses(struct netlink *nl, int ifindex, uint8_t (*mac)[NETLINK_MAC_BYTES],
+			      size_t *count);
 
 /* ---- The monitor ---- */
 

@@ -233,16 +233,66 @@ int netlink_address_add(struct netlink *nl, int ifindex, const struct netlink_pr
 	return error == -EEXIST ? 0 : error;
 }
 
-/* ---- Multicast groups ---- */
+/* ---- Link-layer addresses ---- */
 
-/* The groups that were found. */
-struct groups {
+/* Those that were found. */
+struct macs {
 	uint8_t (*mac)[NETLINK_MAC_BYTES];
 	size_t room, found;
 };
 
+static void macs_add(struct macs *macs, const uint8_t mac[NETLINK_MAC_BYTES])
+{
+	if (macs->found < macs->room)
+		memcpy(macs->mac[macs->found], mac, NETLINK_MAC_BYTES);
+	macs->found++;
+}
+
+static int macs_count(const struct macs *macs, size_t *count)
+{
+	*count = macs->found;
+	return macs->found > macs->room ? -ENOSPC : 0;
+}
+
+/* What the answer to a dump is gathered into. */
+struct unicast_dump {
+	int ifindex;
+	struct macs macs;
+};
+
+static int on_neighbour(struct nl_msg *msg, void *ctx)
+{
+	struct unicast_dump *dump = ctx;
+	uint8_t mac[NETLINK_MAC_BYTES];
+
+	if (netlink_parse_unicast(nlmsg_hdr(msg), dump->ifindex, mac))
+		macs_add(&dump->macs, mac);
+	return NL_OK;
+}
+
+int netlink_unicast_addresses(struct netlink *nl, int ifindex, uint8_t (*mac)[NETLINK_MAC_BYTES],
+			      size_t *count)
+{
+	/* With this header, not struct ndmsg, every kernel looks at that interface alone. */
+	struct ifinfomsg info = {.ifi_family = PF_BRIDGE, .ifi_index = ifindex};
+	struct unicast_dump dump = {ifindex, {.mac = mac, .room = *count}};
+	struct nl_cb *defaults = nl_socket_get_cb(nl->socket); /* takes a reference */
+	struct nl_cb *cb = nl_cb_clone(defaults);
+	int error = -NLE_NOMEM;
+
+	if (cb) {
+		nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_neighbour, &dump);
+		error = nl_send_simple(nl->socket, RTM_GETNEIGH, NLM_F_DUMP, &info, sizeof(info));
+		if (error >= 0)
+			error = nl_recvmsgs(nl->socket, cb);
+	}
+	nl_cb_put(cb);
+	nl_cb_put(defaults);
+	return error < 0 ? to_errno(error) : macs_count(&dump.macs, count);
+}
+
 /* Takes the whole lines of `text`; returns the bytes of them. */
-static size_t take_lines(char *text, const char *ifname, struct groups *groups)
+static size_t take_lines(char *text, const char *ifname, struct macs *groups)
 {
 	char *line = text, *end;
 
@@ -250,11 +300,8 @@ static size_t take_lines(char *text, const char *ifname, struct groups *groups)
 		uint8_t address[NETLINK_MAC_BYTES];
 
 		*end = '\0';
-		if (!netlink_parse_multicast(line, ifname, address))
-			continue;
-		if (groups->found < groups->room)
-			memcpy(groups->mac[groups->found], address, sizeof(address));
-		groups->found++;
+		if (netlink_parse_multicast(line, ifname, address))
+			macs_add(groups, address);
 	}
 	return (size_t)(line - text);
 }
@@ -262,7 +309,7 @@ static size_t take_lines(char *text, const char *ifname, struct groups *groups)
 int netlink_multicast_groups(struct netlink *nl, const char *ifname,
 			     uint8_t (*mac)[NETLINK_MAC_BYTES], size_t *count)
 {
-	struct groups groups = {.mac = mac, .room = *count};
+	struct macs groups = {.mac = mac, .room = *count};
 	char text[4096]; /* whole lines, and the beginning of the next */
 	size_t have = 0, taken;
 	off_t offset = 0;
@@ -282,6 +329,5 @@ int netlink_multicast_groups(struct netlink *nl, const char *ifname,
 	}
 	if (got < 0)
 		return -errno;
-	*count = groups.found;
-	return groups.found > groups.room ? -ENOSPC : 0;
+	return macs_count(&groups, count);
 }

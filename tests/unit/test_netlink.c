@@ -402,6 +402,62 @@ static void test_multicast_groups(void **state)
 	assert_int_equal(ours_of(f->nl), 0);
 }
 
+/* What the bridge relies on: a TAP's further addresses make it promiscuous, once and silently. */
+static void test_unicast_addresses(void **state)
+{
+	struct fixture *f = *state;
+	struct netlink_link link;
+	uint8_t macs[4][NETLINK_MAC_BYTES];
+	size_t count = 4;
+
+	assert_int_equal(netlink_link_set_up(f->nl, f->link.ifindex, true), 0);
+	assert_int_equal(netlink_unicast_addresses(f->nl, f->link.ifindex, macs, &count), 0);
+	assert_int_equal(count, 0);
+
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	for (uint8_t i = 0; i < 4; i++) { /* the zero address is one of them */
+		const struct packet_mreq address = {
+			.mr_ifindex = f->link.ifindex,
+			.mr_type = PACKET_MR_UNICAST,
+			.mr_alen = NETLINK_MAC_BYTES,
+			.mr_address = {(uint8_t)(i ? 2 : 0), 0, 0, 0, 0, i},
+		};
+		assert_int_equal(setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &address,
+					    sizeof(address)),
+				 0);
+	}
+	count = 4;
+	assert_int_equal(netlink_unicast_addresses(f->nl, f->link.ifindex, macs, &count), 0);
+	assert_int_equal(count, 3);
+	for (uint8_t i = 0; i < 3; i++)
+		assert_memory_equal(macs[i], ((uint8_t[]){2, 0, 0, 0, 0, (uint8_t)(i + 1)}), 6);
+	count = 2;
+	assert_int_equal(netlink_unicast_addresses(f->nl, f->link.ifindex, macs, &count), -ENOSPC);
+	assert_int_equal(count, 3);
+	count = 2;
+	assert_int_equal(netlink_unicast_addresses(f->nl, f->link.ifindex + 1, macs, &count), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(netlink_link_get(f->nl, f->link.ifindex, &link), 0);
+	assert_int_equal(link.promiscuity, 1);
+	close(fd);
+	assert_int_equal(netlink_link_get(f->nl, f->link.ifindex, &link), 0);
+	assert_int_equal(link.promiscuity, 0);
+}
+
+static void test_carrier(void **state)
+{
+	struct fixture *f = *state;
+	struct netlink_link link;
+
+	for (int on = 0; on < 2; on++) {
+		assert_int_equal(ioctl(f->tap, TUNSETCARRIER, &on), 0);
+		assert_int_equal(netlink_link_get(f->nl, f->link.ifindex, &link), 0);
+		assert_int_equal(link.carrier, on);
+		assert_false(link.bridge_port);
+	}
+}
+
 /* More changes than any socket buffer holds, unread: the state must be right afterwards. */
 static void test_monitor_recovers_from_lost_events(void **state)
 {
@@ -430,6 +486,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_monitor_hears_only_its_link, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_promiscuity_of_a_capture, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_multicast_groups, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unicast_addresses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_carrier, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_monitor_recovers_from_lost_events, setup,
 						teardown),
 	};
