@@ -78,9 +78,8 @@ static json_t *tap_json(const struct daemon *daemon)
 			 "ifindex", iface->tap.ifindex, "netns", netns, "reachable",
 			 iface->reachable, "mtu", (int)iface->link.mtu, "mac",
 			 mac_json(iface->link.mac), "up", daemon->facts.admin_up, "carrier",
-			 daemon->state == STATE_RUNNING, "promiscuity",
-			 (int)iface->link.promiscuity, "allmulti", (int)iface->link.allmulti,
-			 "persist", iface->tap.persist);
+			 iface->link.carrier, "promiscuity", (int)iface->link.promiscuity,
+			 "allmulti", (int)iface->link.allmulti, "persist", iface->tap.persist);
 }
 
 static json_t *queues_json(const struct daemon *daemon)
@@ -99,8 +98,9 @@ static json_t *queues_json(const struct daemon *daemon)
 
 static json_t *filters_json(const struct mirror *applied)
 {
-	return json_pack("{s:b,s:b,s:i,s:b}", "promiscuous", applied->promiscuous, "allmulticast",
-			 applied->allmulticast, "multicast_groups", applied->groups, "vlan", 0);
+	return json_pack("{s:b,s:b,s:i,s:i,s:b}", "promiscuous", applied->promiscuous,
+			 "allmulticast", applied->allmulticast, "multicast_groups", applied->groups,
+			 "unicast_addresses", applied->others, "vlan", 0);
 }
 
 static json_t *offloads_json(uint32_t offloads)

@@ -19,14 +19,16 @@
  *                  "reachable": true,        false: it was moved to where ixtapd may not follow
  *                  "mtu": 1500, "mac": "02:...",
  *                  "up": true,               the administrator's
- *                  "carrier": true,          what the kernel was told of the link
+ *                  "carrier": true,          what the kernel has
  *                  "promiscuity": 0, "allmulti": 0, "persist": false},
  *          "link": {"up": true, "speed_mbps": 10000},
  *          "poll": "adaptive",
  *          "queues": [{"queue": 0, "state": "idle|busy|stopped",
  *                      "cpu": 1}],           -1: the worker is not pinned
  *          "filters": {"promiscuous": false, "allmulticast": false,
- *                      "multicast_groups": 4, "vlan": false},
+ *                      "multicast_groups": 4,
+ *                      "unicast_addresses": 0,   besides the MAC address
+ *                      "vlan": false},
  *          "offloads": ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"]}
  *         The states are those of state.h. While recovering, nic has only name, soft and the
  * counts.
@@ -56,6 +58,7 @@
  *             {"event": "promiscuous", "on": true}
  *             {"event": "allmulticast", "on": true}
  *             {"event": "multicast", "groups": 5}
+ *             {"event": "unicast", "addresses": 1}    besides the MAC address
  *             {"event": "address", "address": "192.0.2.1/24", "added": true}
  *             {"event": "name", "name": "uplink0"}    the interface was renamed
  *             {"event": "netns", "reachable": true}   it moved to another namespace

@@ -17,7 +17,8 @@
  *     ip link set down               laser off; the workers run on         down
  *     NIC's link up, down            carrier on, off                       running, waiting
  *     NIC's module changed           logs                                  the same
- *     ip link set mtu, address; promiscuous, multicast: to the NIC         the same
+ *     ip link set mtu, address; promiscuous, multicast, unicast: to the NIC  the same
+ *     carrier, ethtool's settings are set by others: put back              the same
  *     interface renamed or moved     follows it                            the same
  *     interface deleted              logs, exits 1                         stopping
  *     NIC was refused memory         logs, counts                          the same
@@ -26,8 +27,15 @@
  *     attempts used up               logs, exits 1                         stopping
  *     SIGTERM, SIGINT, SIGHUP        closes all in order, exits 0          stopping
  *
- * Time. The timer ticks each 250 ms. Each tick reads the multicast table, since memberships of
- * packet sockets and bridges raise no event; that is cheap. Each tick also reads one of the NIC's
+ * Time. The timer ticks each 250 ms. What changes without an event is read at each tick, and
+ * whenever netlink tells of any interface (a macvlan of ours is one); that is cheap:
+ *
+ *     multicast groups of packet sockets and bridges     the table dev_mcast
+ *     unicast addresses of macvlans, VLANs, ...          the promiscuity that they raise; then a
+ * list link settings that ethtool shows                   ethtool carrier, and all that netlink may
+ * have lost        the link
+ *
+ * Each tick also reads one of the NIC's
  * counters: each has its turn within 5 s, and a NIC that is gone is noticed. All counters are read
  * only when somebody asks: where each read is a message to a software NIC, forty of them keep the
  * processor for milliseconds.
@@ -67,25 +75,17 @@ static void on_interface_event(void *ctx, const struct netlink_event *event)
 
 static void on_netlink(struct daemon *daemon)
 {
-	char name[IFNAMSIZ];
-	int err;
+	int err = interface_dispatch(&daemon->iface);
 
-	memcpy(name, daemon->iface.tap.name, sizeof(name));
-	err = interface_dispatch(&daemon->iface);
 	if (err) {
-		log_warning("%s: netlink: %s: reading everything again", name, strerror(-err));
+		log_warning("%s: netlink: %s: reading everything again", daemon->iface.tap.name,
+			    strerror(-err));
 		netlink_monitor_resync(daemon->iface.monitor);
 	}
 	if (daemon->iface.gone_heard)
 		interface_gone_find(daemon);
-	if (daemon->facts.stopping)
-		return;
-	if (strcmp(name, daemon->iface.tap.name)) {
-		log_info("%s: renamed to %s", name, daemon->iface.tap.name);
-		publish_event(daemon, json_pack("{s:s,s:s}", "event", "name", "name",
-						daemon->iface.tap.name));
-	}
-	interface_settings_follow(daemon);
+	if (!daemon->facts.stopping)
+		interface_settings_follow(daemon);
 }
 
 static void on_signals(struct daemon *daemon)
@@ -110,14 +110,14 @@ static void on_timer(struct daemon *daemon)
 		sd_notify(0, "WATCHDOG=1");
 	if (!daemon->iface.reachable && second)
 		interface_gone_find(daemon);
+	if (daemon->facts.stopping)
+		return;
+	interface_settings_follow(daemon);
 	if (!daemon->facts.nic_open) {
-		if (!daemon->facts.stopping && clock_ms() >= daemon->retry_at_ms)
+		if (clock_ms() >= daemon->retry_at_ms)
 			nic_life_retry(daemon);
 		return;
 	}
-	interface_settings_follow(daemon);
-	if (!daemon->facts.nic_open)
-		return;
 	err = engine_stats_step(&daemon->engine);
 	if (err)
 		nic_life_failed_errno(daemon, "cannot read the NIC's counters", err);
@@ -130,6 +130,12 @@ static void on_control(struct daemon *daemon)
 	control_dispatch(daemon->control);
 }
 
+static void on_module(struct daemon *daemon)
+{
+	nic_life_module_read(daemon);
+	publish_module(daemon, daemon->sfp);
+}
+
 static void on_nic(struct daemon *daemon)
 {
 	uint64_t fired;
@@ -140,7 +146,7 @@ static void on_nic(struct daemon *daemon)
 		return;
 	events = ixgbe_irq_other_handle(daemon->engine.nic);
 	if (events > 0 && events & IXGBE_EVENT_SFP)
-		publish_module(daemon, ixgbe_sfp_type(daemon->engine.nic));
+		on_module(daemon);
 	if (events < 0)
 		nic_life_failed_errno(daemon, "cannot read the NIC's interrupt causes", events);
 	else if (events & IXGBE_EVENT_FAULT)
@@ -235,6 +241,7 @@ static void tell_ready(struct daemon *daemon)
 
 	daemon->watchdog = sd_watchdog_enabled(0, &watchdog_us) > 0;
 	daemon->facts.started = true;
+	memcpy(daemon->name, daemon->iface.tap.name, sizeof(daemon->name));
 	publish_state(daemon);
 	nic_life_link_read(daemon);
 	process_ready();

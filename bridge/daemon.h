@@ -12,6 +12,7 @@
  *     interface_gone.c       the TAP was deleted, or moved to another namespace
  *     interface_settings.c   MTU, MAC address, filters, up: from the TAP to the NIC
  *       |
+ *     interface_kept.c       what the TAP shows of the NIC stays true
  *     nic_life.c             the NIC starts, its link changes, it fails and is brought back
  *       |
  *     publish.c              a change is told: log, monitors, service manager
@@ -51,6 +52,7 @@ struct daemon {
 	enum state state;
 	struct ixgbe_why reason; /* why the NIC is not open, or "" */
 	struct ixgbe_link link;
+	enum ixgbe_sfp sfp;
 	struct mirror applied; /* what the NIC has */
 
 	/* Recovery. */
@@ -59,6 +61,9 @@ struct daemon {
 	int64_t retry_at_ms;
 	int64_t opened_at_ms;
 	struct notice dma_refused, dma_timeout; /* what the bus did to the NIC's accesses */
+
+	char name[IFNAMSIZ];                             /* of the interface, as told last */
+	struct notice carrier_changed, settings_changed; /* by others */
 
 	int64_t started_at_ms;
 	unsigned int ticks;

@@ -147,9 +147,6 @@ static void on_event(void *ctx, const struct netlink_event *event)
 	struct interface *iface = ctx;
 
 	if (event->type == NETLINK_EVENT_LINK) {
-		iface->link = event->link;
-		/* The index tells which interface this is: its name may have changed. */
-		memcpy(iface->tap.name, event->link.name, sizeof(iface->tap.name));
 		iface->gone_heard = false;
 	} else if (event->type == NETLINK_EVENT_LINK_GONE) {
 		iface->gone_heard = true;
@@ -167,6 +164,17 @@ int interface_watch(struct interface *iface, netlink_event_fn fn, void *ctx)
 int interface_dispatch(struct interface *iface)
 {
 	return netlink_monitor_dispatch(iface->monitor);
+}
+
+int interface_read(struct interface *iface)
+{
+	int err = iface->reachable ? netlink_link_get(iface->nl, iface->tap.ifindex, &iface->link)
+				   : 0;
+
+	/* The index tells which interface this is: its name may have changed. */
+	if (!err)
+		memcpy(iface->tap.name, iface->link.name, sizeof(iface->tap.name));
+	return err;
 }
 
 static bool same_namespace(int fd)
@@ -229,23 +237,54 @@ enum interface_fate interface_find(struct interface *iface)
 
 /* ---- Telling ---- */
 
-void interface_link_set(struct interface *iface, const struct ixgbe_link *link)
+static void ethtool_set(struct interface *iface, const struct ixgbe_link *link, enum ixgbe_sfp sfp)
 {
-	int err = tap_carrier_set(&iface->tap, link->up);
+	int err = tap_link_set(&iface->tap, link->speed_mbps, sfp);
 
-	if (err == -EBADFD)
-		return; /* deleted just now: netlink reports it */
-	if (err)
+	if (err == -ENODEV || err == -EBADFD)
+		return; /* moved or deleted just now */
+	if (err && !iface->link_set_warned)
+		log_warning("cannot set speed, port and modes that ethtool shows for %s: %s",
+			    iface->tap.name, strerror(-err));
+	iface->link_set_warned |= err;
+}
+
+void interface_link_set(struct interface *iface, const struct ixgbe_link *link, enum ixgbe_sfp sfp)
+{
+	int err;
+
+	/* The speed first: who hears of the carrier reads it at once. */
+	if (iface->reachable)
+		ethtool_set(iface, link, sfp);
+	err = tap_carrier_set(&iface->tap, link->up);
+	if (!err)
+		iface->link.carrier = link->up;
+	else if (err != -EBADFD) /* deleted just now: netlink reports it */
 		log_warning("cannot set the carrier of %s: %s", iface->tap.name, strerror(-err));
-	if (!iface->reachable)
-		return;
-	err = tap_speed_set(&iface->tap, link->speed_mbps);
-	if (err == -ENODEV)
-		return; /* moved just now */
-	if (err && !iface->speed_warned)
-		log_warning("cannot set the speed that ethtool shows for %s: %s", iface->tap.name,
-			    strerror(-err));
-	iface->speed_warned |= err;
+}
+
+/*
+ * A TAP has no unicast filter: while it has addresses besides its own the kernel makes it
+ * promiscuous, as if one more program had asked for that. The NIC has entries for such addresses;
+ * it is promiscuous only where somebody else asks, or where they do not fit.
+ */
+static void unicast_wanted(const struct interface *iface, struct mirror *wanted)
+{
+	const struct netlink_link *link = &iface->link;
+	size_t others = IXGBE_UNICAST_MAX;
+	int err = -ENODEV;
+
+	/* A bridge wants all frames. For its port the kernel would list all that are behind it. */
+	if (link->promiscuity && !link->bridge_port && iface->reachable)
+		err = netlink_unicast_addresses(iface->nl, iface->tap.ifindex, wanted->other,
+						&others);
+	if (err == -ENOSPC)
+		others = IXGBE_UNICAST_MAX;
+	else if (err)
+		others = 0;
+	wanted->others = (uint16_t)others;
+	wanted->promiscuous =
+		link->promiscuity > (others > 0) || err == -ENOSPC || link->flags & IFF_PROMISC;
 }
 
 void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted)
@@ -259,7 +298,7 @@ void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror
 	memcpy(wanted->mac, link->mac, sizeof(wanted->mac));
 	wanted->mtu = link->mtu <= IXGBE_MTU_MAX ? (uint16_t)link->mtu : mtu;
 	wanted->admin_up = link->flags & IFF_UP;
-	wanted->promiscuous = link->promiscuity || link->flags & IFF_PROMISC;
+	unicast_wanted(iface, wanted);
 	/* With a table that cannot be read, or is too long, all multicast is better than some. */
 	wanted->allmulticast = err || link->allmulti || link->flags & IFF_ALLMULTI;
 	wanted->groups = err ? 0 : (uint16_t)groups;

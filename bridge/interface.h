@@ -21,11 +21,11 @@ struct interface {
 	int start_netns; /* where ixtapd was started */
 	struct netlink *nl;
 	struct netlink_monitor *monitor;
-	struct netlink_link link; /* as last heard */
+	struct netlink_link link; /* as last read */
 	bool reachable;           /* the thread is in its namespace */
 	bool moved;               /* from the namespace it was made in */
 	bool gone_heard;          /* it left its namespace: moved or deleted */
-	bool speed_warned;
+	bool link_set_warned;
 	uint32_t mtu_refused; /* the last: a refusal is logged once */
 	netlink_event_fn fn;
 	void *ctx;
@@ -43,9 +43,12 @@ void interface_mtu_refuse(const struct interface *iface, uint16_t mtu);
 /* MAC, MTU and addresses; then up, if asked for. */
 int interface_configure(struct interface *iface, const struct options *options,
 			const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why);
-/* Opens the monitor. interface_dispatch gives its events to `fn`, and updates `link` before. */
+/* Opens the monitor. interface_dispatch gives its events to `fn`. They tell that something changed;
+ * interface_read tells what is now. */
 int interface_watch(struct interface *iface, netlink_event_fn fn, void *ctx);
 int interface_dispatch(struct interface *iface);
+/* Reads `link` and the name. Does nothing while the interface is out of reach. */
+int interface_read(struct interface *iface);
 
 enum interface_fate {
 	INTERFACE_HERE,         /* where it was */
@@ -56,10 +59,10 @@ enum interface_fate {
 /* Finds an interface whose link is gone, or that was out of reach. */
 enum interface_fate interface_find(struct interface *iface);
 
-/* Sets carrier and speed to those of the NIC's link. */
-void interface_link_set(struct interface *iface, const struct ixgbe_link *link);
+/* Sets carrier and what ethtool shows to those of the NIC's link and module. */
+void interface_link_set(struct interface *iface, const struct ixgbe_link *link, enum ixgbe_sfp sfp);
 /* Fills in the administrator's settings, with `mtu` in place of an MTU that no 82599 can have.
- * Reads the multicast groups. */
+ * Reads the multicast groups, and the unicast addresses. */
 void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted);
 
 /* Removes the TAP unless it persists. */

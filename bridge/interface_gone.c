@@ -21,7 +21,7 @@ void interface_gone_find(struct daemon *daemon)
 		break;
 	case INTERFACE_MOVED:
 		log_info("%s: moved to another network namespace: following it", name);
-		interface_link_set(&daemon->iface, &daemon->link);
+		interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
 		watch_add(daemon, netlink_monitor_fd(daemon->iface.monitor), WATCH_NETLINK);
 		publish_event(daemon, json_pack("{s:s,s:b}", "event", "netns", "reachable", 1));
 		break;

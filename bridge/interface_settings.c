@@ -1,33 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The NIC follows what the administrator sets on the interface: MTU, MAC address, promiscuous and
- * multicast filters, up and down.
+ * The NIC follows what the administrator sets on the interface: MTU, MAC address, promiscuous,
+ * multicast and unicast filters, up and down.
  *
  * It follows by comparison, not by event: whenever something may have changed, what the interface
- * has is compared with what the NIC has (mirror.h).
+ * has is read and compared with what the NIC has (mirror.h).
  */
 #include <string.h>
 
 #include "bridge/service/log.h"
+#include "interface_kept.h"
 #include "interface_settings.h"
 #include "nic_life.h"
 #include "publish.h"
 
-/* An MTU that the NIC cannot have goes back to `mtu`. */
-static void mtu_check(struct interface *iface, uint16_t mtu)
+/* Tells of a new name; `name` has the last that was told. */
+static void name_follow(struct daemon *daemon)
 {
-	bool refused = iface->link.mtu > IXGBE_MTU_MAX;
-	bool said = iface->mtu_refused == iface->link.mtu;
-	int err;
+	struct interface *iface = &daemon->iface;
 
-	iface->mtu_refused = refused ? iface->link.mtu : 0;
-	if (!refused || said || !iface->reachable)
+	if (!strcmp(daemon->name, iface->tap.name))
 		return;
-	interface_mtu_refuse(iface, mtu);
-	err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
-	if (err)
-		log_warning("cannot set the MTU of %s back: %s; frames over %u bytes get lost",
-			    iface->tap.name, strerror(-err), mtu);
+	log_info("%s: renamed to %s", daemon->name, iface->tap.name);
+	publish_event(daemon, json_pack("{s:s,s:s}", "event", "name", "name", iface->tap.name));
+	memcpy(daemon->name, iface->tap.name, sizeof(daemon->name));
 }
 
 void interface_settings_follow(struct daemon *daemon)
@@ -36,9 +32,13 @@ void interface_settings_follow(struct daemon *daemon)
 	uint32_t parts;
 	int err;
 
+	/* Just gone: the monitor tells what became of it. */
+	if (interface_read(&daemon->iface))
+		return;
+	name_follow(daemon);
+	interface_kept_check(daemon);
 	if (!daemon->facts.nic_open)
 		return;
-	mtu_check(&daemon->iface, daemon->applied.mtu);
 	interface_wanted(&daemon->iface, daemon->applied.mtu, &wanted);
 	parts = mirror_difference(&wanted, &daemon->applied);
 	if (!parts)

@@ -14,6 +14,12 @@ static bool same_groups(const struct mirror *a, const struct mirror *b)
 	       !memcmp(a->group, b->group, a->groups * sizeof(a->group[0]));
 }
 
+static bool same_others(const struct mirror *a, const struct mirror *b)
+{
+	return a->others == b->others &&
+	       !memcmp(a->other, b->other, a->others * sizeof(a->other[0]));
+}
+
 uint32_t mirror_difference(const struct mirror *a, const struct mirror *b)
 {
 	uint32_t parts = 0;
@@ -28,6 +34,8 @@ uint32_t mirror_difference(const struct mirror *a, const struct mirror *b)
 		parts |= MIRROR_ALLMULTICAST;
 	if (!same_groups(a, b))
 		parts |= MIRROR_GROUPS;
+	if (!same_others(a, b))
+		parts |= MIRROR_OTHERS;
 	if (a->admin_up != b->admin_up)
 		parts |= MIRROR_ADMIN;
 	return parts;
@@ -80,6 +88,17 @@ static int apply_groups(struct ixgbe *nic, const struct mirror *to, struct mirro
 	return err;
 }
 
+static int apply_others(struct ixgbe *nic, const struct mirror *to, struct mirror *applied)
+{
+	int err = ixgbe_unicast_set(nic, to->other, to->others);
+
+	if (!err) {
+		memcpy(applied->other, to->other, to->others * sizeof(to->other[0]));
+		applied->others = to->others;
+	}
+	return err;
+}
+
 static int apply_admin(struct ixgbe *nic, const struct mirror *to, struct mirror *applied)
 {
 	int err = ixgbe_link_set_admin(nic, to->admin_up);
@@ -89,13 +108,15 @@ static int apply_admin(struct ixgbe *nic, const struct mirror *to, struct mirror
 	return err;
 }
 
-/* The laser is last: frames come with the link, and the filters must be right by then. */
+/* The laser is last: frames come with the link, and the filters must be right by then. Unicast
+ * addresses are there before promiscuous mode goes. */
 static const struct {
 	enum mirror_part part;
 	int (*apply)(struct ixgbe *nic, const struct mirror *to, struct mirror *applied);
 } steps[] = {
 	{MIRROR_MAC, apply_mac},
 	{MIRROR_MTU, apply_mtu},
+	{MIRROR_OTHERS, apply_others},
 	{MIRROR_PROMISCUOUS, apply_promiscuous},
 	{MIRROR_ALLMULTICAST, apply_allmulticast},
 	{MIRROR_GROUPS, apply_groups},

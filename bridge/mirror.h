@@ -26,6 +26,8 @@ struct mirror {
 	bool allmulticast;
 	uint16_t groups;
 	uint8_t group[MIRROR_GROUPS_MAX][IXGBE_MAC_BYTES];
+	uint16_t others; /* further unicast addresses */
+	uint8_t other[IXGBE_UNICAST_MAX][IXGBE_MAC_BYTES];
 };
 
 enum mirror_part {
@@ -35,7 +37,8 @@ enum mirror_part {
 	MIRROR_ALLMULTICAST = 1u << 3,
 	MIRROR_GROUPS = 1u << 4,
 	MIRROR_ADMIN = 1u << 5,
-	MIRROR_ALL = (1u << 6) - 1,
+	MIRROR_OTHERS = 1u << 6,
+	MIRROR_ALL = (1u << 7) - 1,
 };
 
 /* The parts (a set of enum mirror_part) in which the two differ. */

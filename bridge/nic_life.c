@@ -33,7 +33,7 @@ static void link_set(struct daemon *daemon, const struct ixgbe_link *link)
 	engine_link_set(&daemon->engine, link->up);
 	if (was.up == link->up && was.speed_mbps == link->speed_mbps)
 		return;
-	interface_link_set(&daemon->iface, link);
+	interface_link_set(&daemon->iface, link, daemon->sfp);
 	if (link->up)
 		log_info("%s: link up, %u Mbit/s", daemon->iface.tap.name, link->speed_mbps);
 	else
@@ -112,6 +112,12 @@ bool nic_life_link_read(struct daemon *daemon)
 	return true;
 }
 
+void nic_life_module_read(struct daemon *daemon)
+{
+	daemon->sfp = ixgbe_sfp_type(daemon->engine.nic);
+	interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
+}
+
 static void bus_refused(struct daemon *daemon)
 {
 	if (notice_add(&daemon->dma_refused, clock_ms()))
@@ -180,6 +186,7 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 		return ixgbe_why_fill(why, err, "cannot watch the NIC: %s", strerror(-err));
 	daemon->opened_at_ms = clock_ms();
 	daemon->facts.nic_open = true;
+	nic_life_module_read(daemon);
 	return 0;
 }
 

@@ -12,5 +12,7 @@ void nic_life_failed_errno(struct daemon *daemon, const char *what, int err);
 void nic_life_retry(struct daemon *daemon);
 /* Reads the link. False: the NIC failed. */
 bool nic_life_link_read(struct daemon *daemon);
+/* Reads the kind of the NIC's module, and has the interface show it. */
+void nic_life_module_read(struct daemon *daemon);
 /* Looks for accesses to memory that the bus refused or did not answer. False: the NIC failed. */
 bool nic_life_bus_check(struct daemon *daemon);

@@ -83,6 +83,9 @@ void publish_parts(struct daemon *daemon, uint32_t parts)
 	if (parts & MIRROR_GROUPS)
 		publish_event(daemon, json_pack("{s:s,s:i}", "event", "multicast", "groups",
 						applied->groups));
+	if (parts & MIRROR_OTHERS)
+		publish_event(daemon, json_pack("{s:s,s:i}", "event", "unicast", "addresses",
+						applied->others));
 	if (parts & MIRROR_ADMIN)
 		publish_flag(daemon, "admin", "up", applied->admin_up);
 }

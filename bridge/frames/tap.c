@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/ethtool.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if_arp.h>
@@ -268,46 +267,4 @@ int tap_mac_set(struct tap *tap, const uint8_t mac[IXGBE_MAC_BYTES])
 
 	memcpy(ifr.ifr_hwaddr.sa_data, mac, IXGBE_MAC_BYTES);
 	return ioctl(tap->fd[0], SIOCSIFHWADDR, &ifr) < 0 ? -errno : 0;
-}
-
-static int ethtool(int fd, struct ifreq *ifr, void *request)
-{
-	ifr->ifr_data = request;
-	return ioctl(fd, SIOCETHTOOL, ifr) < 0 ? -errno : 0;
-}
-
-int tap_speed_set(struct tap *tap, uint32_t speed_mbps)
-{
-	/* Three masks follow the settings, of at most 127 words each: an int8_t counts them. */
-	union {
-		struct ethtool_link_settings settings;
-		uint8_t room[sizeof(struct ethtool_link_settings) + 3 * 127 * sizeof(uint32_t)];
-	} request = {.settings.cmd = ETHTOOL_GLINKSETTINGS};
-	struct ifreq ifr = {0}, current = {0};
-	int fd, err;
-
-	/* By its present name: it may have been renamed. */
-	if (ioctl(tap->fd[0], TUNGETIFF, &current) < 0)
-		return -errno;
-	memcpy(ifr.ifr_name, current.ifr_name, IFNAMSIZ);
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-
-	/* The kernel's first answer is the number of mask words alone, negated. */
-	err = ethtool(fd, &ifr, &request);
-	if (!err && request.settings.link_mode_masks_nwords < 0) {
-		request.settings.cmd = ETHTOOL_GLINKSETTINGS;
-		request.settings.link_mode_masks_nwords =
-			(int8_t)-request.settings.link_mode_masks_nwords;
-		err = ethtool(fd, &ifr, &request);
-	}
-	if (!err) {
-		request.settings.cmd = ETHTOOL_SLINKSETTINGS;
-		request.settings.speed = speed_mbps ? speed_mbps : (uint32_t)SPEED_UNKNOWN;
-		request.settings.duplex = speed_mbps ? DUPLEX_FULL : DUPLEX_UNKNOWN;
-		err = ethtool(fd, &ifr, &request);
-	}
-	close(fd);
-	return err;
 }

@@ -15,6 +15,7 @@
 #include "ixgbe/ixgbe.h"
 
 #define TAP_VNET_HDR_BYTES 12u
+#define TAP_LINK_MASKS     (3u * 127u)    /* words, at most */
 #define TAP_FRAME_MAX      (65535u + 18u) /* the longest frame that a read returns */
 
 struct tap {
@@ -23,8 +24,10 @@ struct tap {
 	uint16_t queues;
 	int fd[IXGBE_QUEUES_MAX]; /* -1 from `queues` on */
 	bool persist;
-	bool was_persistent; /* before tap_open */
-	uint32_t offloads;   /* TUN_F_* that the kernel took */
+	bool was_persistent;                /* before tap_open */
+	uint32_t offloads;                  /* TUN_F_* that the kernel took */
+	bool link_set;                      /* tap_link_set has succeeded */
+	uint32_t link[12 + TAP_LINK_MASKS]; /* the kernel's answer after it */
 };
 
 /*
@@ -38,5 +41,10 @@ int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
 void tap_close(struct tap *tap);
 int tap_carrier_set(struct tap *tap, bool on);
 int tap_mac_set(struct tap *tap, const uint8_t mac[IXGBE_MAC_BYTES]);
-/* What ethtool shows: speed in Mbit/s (0: unknown) and full duplex. Needs CAP_NET_ADMIN. */
-int tap_speed_set(struct tap *tap, uint32_t speed_mbps);
+
+/* What ethtool shows (tap_ethtool.c): speed in Mbit/s (0: unknown) and full duplex; port and modes
+ * of the module. Needs CAP_NET_ADMIN. */
+int tap_link_set(struct tap *tap, uint32_t speed_mbps, enum ixgbe_sfp sfp);
+/* Whether somebody else has set what ethtool shows since tap_link_set; `*speed_mbps` is the speed
+ * shown then. */
+bool tap_link_changed(const struct tap *tap, uint32_t *speed_mbps);

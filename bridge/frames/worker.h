@@ -13,6 +13,7 @@
  *     uring.c       an io_uring and its files
  *     tap.c         the TAP is opened and set
  *       |
+ *     tap_ethtool.c the TAP's link and features, as ethtool has them
  *     offload.c     checksums and segmentation: vnet headers to descriptors and back
  *
  * worker_start is called when the NIC's rings run, worker_stop before they stop. In between nothing

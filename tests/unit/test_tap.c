@@ -230,16 +230,98 @@ static void mac_and_speed_show(void **state)
 	assert_int_equal(ioctl(fd, SIOCGIFHWADDR, &ifr), 0);
 	assert_memory_equal(ifr.ifr_hwaddr.sa_data, mac, 6);
 
-	assert_int_equal(tap_speed_set(tap, 10000), 0);
+	assert_int_equal(tap_link_set(tap, 10000, IXGBE_SFP_SR), 0);
 	ifr.ifr_data = (void *)&cmd;
 	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
 	assert_int_equal(speed_of(&cmd), 10000);
 	assert_int_equal(cmd.duplex, DUPLEX_FULL);
 
-	assert_int_equal(tap_speed_set(tap, 0), 0);
+	assert_int_equal(tap_link_set(tap, 0, IXGBE_SFP_SR), 0);
 	cmd.cmd = ETHTOOL_GSET;
 	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
 	assert_int_equal(speed_of(&cmd), (uint32_t)SPEED_UNKNOWN);
+	close(fd);
+}
+
+static void link_get(struct ethtool_link_settings *settings, size_t size)
+{
+	struct ifreq ifr = {.ifr_name = NAME, .ifr_data = (void *)settings};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	for (int i = 0; i < 2; i++) {
+		int8_t words = settings->link_mode_masks_nwords;
+
+		memset(settings, 0, size);
+		settings->cmd = ETHTOOL_GLINKSETTINGS;
+		settings->link_mode_masks_nwords = (int8_t)-words;
+		assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
+	}
+	close(fd);
+}
+
+static void module_shows(void **state)
+{
+	static const struct {
+		enum ixgbe_sfp sfp;
+		uint8_t port;
+		int mode;
+	} rows[] = {
+		{IXGBE_SFP_SR, PORT_FIBRE, ETHTOOL_LINK_MODE_10000baseSR_Full_BIT},
+		{IXGBE_SFP_LR, PORT_FIBRE, ETHTOOL_LINK_MODE_10000baseLR_Full_BIT},
+		{IXGBE_SFP_DA, PORT_DA, ETHTOOL_LINK_MODE_10000baseCR_Full_BIT},
+		{IXGBE_SFP_OTHER, PORT_FIBRE, -1},
+		{IXGBE_SFP_NONE, PORT_NONE, -1},
+	};
+	union {
+		struct ethtool_link_settings settings;
+		struct {
+			struct ethtool_link_settings head;
+			uint32_t mask[TAP_LINK_MASKS];
+		} whole;
+	} got;
+	struct tap *tap = *state;
+	uint32_t speed;
+
+	assert_false(tap_link_changed(tap, &speed));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int words, bits = 0;
+
+		assert_int_equal(tap_link_set(tap, 10000, rows[i].sfp), 0);
+		assert_false(tap_link_changed(tap, &speed));
+		memset(&got, 0, sizeof(got));
+		link_get(&got.settings, sizeof(got));
+		words = (uint8_t)got.settings.link_mode_masks_nwords;
+		assert_int_equal(got.settings.port, rows[i].port);
+		assert_int_equal(got.settings.speed, 10000);
+		for (int w = 0; w < 2 * words; w++)
+			bits += __builtin_popcount(got.whole.mask[w]);
+		assert_int_equal(bits, rows[i].mode < 0 ? 2 : 4); /* supported and advertised */
+		if (rows[i].mode >= 0) {
+			assert_true(got.whole.mask[rows[i].mode / 32] & 1u << rows[i].mode % 32);
+			assert_true(got.whole.mask[words + rows[i].mode / 32] &
+				    1u << rows[i].mode % 32);
+		}
+		assert_true(got.whole.mask[0] & 1u << ETHTOOL_LINK_MODE_FIBRE_BIT);
+	}
+}
+
+static void link_settings_of_others_are_seen(void **state)
+{
+	struct ethtool_cmd cmd = {.cmd = ETHTOOL_GSET};
+	struct ifreq ifr = {.ifr_name = NAME, .ifr_data = (void *)&cmd};
+	struct tap *tap = *state;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	uint32_t speed = 0;
+
+	assert_int_equal(tap_link_set(tap, 10000, IXGBE_SFP_LR), 0);
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
+	cmd.cmd = ETHTOOL_SSET;
+	ethtool_cmd_speed_set(&cmd, 2500);
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
+	assert_true(tap_link_changed(tap, &speed));
+	assert_int_equal(speed, 2500);
+	assert_int_equal(tap_link_set(tap, 10000, IXGBE_SFP_LR), 0);
+	assert_false(tap_link_changed(tap, &speed));
 	close(fd);
 }
 
@@ -371,6 +453,9 @@ int main(void)
 		cmocka_unit_test(refuses_bad_names),
 		cmocka_unit_test_setup_teardown(carrier_is_off_until_set, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(mac_and_speed_show, open_tap, close_tap),
+		cmocka_unit_test_setup_teardown(module_shows, open_tap, close_tap),
+		cmocka_unit_test_setup_teardown(link_settings_of_others_are_seen, open_tap,
+						close_tap),
 		cmocka_unit_test_setup_teardown(write_while_down_is_eio, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(read_of_an_empty_queue_is_eagain, open_tap,
 						close_tap),

@@ -84,6 +84,11 @@ static void show_multicast(const json_t *event)
 	put(COLOUR_NONE, "%" PRId64 " multicast groups", member_int(event, "groups"));
 }
 
+static void show_unicast(const json_t *event)
+{
+	put(COLOUR_NONE, "%" PRId64 " further unicast addresses", member_int(event, "addresses"));
+}
+
 static void show_address(const json_t *event)
 {
 	put(COLOUR_NONE, "address %s %s", member_text(event, "address"),
@@ -135,6 +140,7 @@ static const struct {
 	{"promiscuous", show_promiscuous},
 	{"allmulticast", show_allmulticast},
 	{"multicast", show_multicast},
+	{"unicast", show_unicast},
 	{"address", show_address},
 	{"name", show_name},
 	{"netns", show_netns},

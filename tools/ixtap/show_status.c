@@ -83,8 +83,12 @@ static void put_filters(const json_t *status)
 		{"filters.vlan", "VLAN filter"},
 	};
 
+	int64_t others = member_int(status, "filters.unicast_addresses");
+
 	put(COLOUR_NONE, LABEL "%" PRId64 " multicast groups", "filters",
 	    member_int(status, "filters.multicast_groups"));
+	if (others)
+		put(COLOUR_NONE, ", %" PRId64 " further unicast addresses", others);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (member_true(status, names[i][0]))
 			put(COLOUR_NONE, ", %s", names[i][1]);

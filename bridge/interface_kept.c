@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the interface shows of the NIC stays true: carrier, the link settings that ethtool shows,
+ * and an MTU that the NIC can have. A TAP lets the administrator set all three to anything; a
+ * kernel driver's interface refuses that. Here the old value comes back, and the log says why.
+ */
+#include "interface_kept.h"
+
+#include <string.h>
+
+#include "bridge/service/clock.h"
+#include "bridge/service/log.h"
+
+static void carrier_check(struct daemon *daemon)
+{
+	struct interface *iface = &daemon->iface;
+	bool up = daemon->link.up;
+
+	if (iface->link.carrier == up)
+		return;
+	if (notice_add(&daemon->carrier_changed, clock_ms()))
+		log_warning(
+			"%s: another program set the carrier %s: it is set back, since it tells "
+			"the NIC's link; use 'ip link set %s up' or 'down' instead",
+			iface->tap.name, up ? "off" : "on", iface->tap.name);
+	interface_link_set(iface, &daemon->link, daemon->sfp);
+}
+
+static void link_settings_check(struct daemon *daemon)
+{
+	struct interface *iface = &daemon->iface;
+	uint32_t speed_mbps;
+
+	if (!tap_link_changed(&iface->tap, &speed_mbps))
+		return;
+	if (notice_add(&daemon->settings_changed, clock_ms()))
+		log_warning("%s: another program set the link settings (speed %d Mbit/s): they are "
+			    "set back, since they tell the NIC's link and module",
+			    iface->tap.name, (int)speed_mbps);
+	interface_link_set(iface, &daemon->link, daemon->sfp);
+}
+
+/* An MTU that the NIC cannot have goes back to `mtu`. */
+static void mtu_check(struct interface *iface, uint16_t mtu)
+{
+	bool refused = iface->link.mtu > IXGBE_MTU_MAX;
+	bool said = iface->mtu_refused == iface->link.mtu;
+	int err;
+
+	iface->mtu_refused = refused ? iface->link.mtu : 0;
+	if (!refused || said)
+		return;
+	interface_mtu_refuse(iface, mtu);
+	err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
+	if (err)
+		log_warning("cannot set the MTU of %s back: %s; frames over %u bytes get lost",
+			    iface->tap.name, strerror(-err), mtu);
+	else
+		iface->link.mtu = mtu;
+}
+
+void interface_kept_check(struct daemon *daemon)
+{
+	if (!daemon->iface.reachable)
+		return;
+	carrier_check(daemon);
+	link_settings_check(daemon);
+	mtu_check(&daemon->iface, daemon->applied.mtu);
+}

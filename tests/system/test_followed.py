@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: MIT
+"""State of the interface that changes without an event: it is followed, or put back."""
+import array
+import contextlib
+import fcntl
+import re
+import socket
+import struct
+import subprocess
+import threading
+
+import rig as r
+
+FCTRL_UPE = 1 << 9
+RAH_AV = 1 << 31
+ENTRIES = 128  # receive addresses of an 82599, the first of them the interface's own
+MACVLAN_V4 = "192.0.2.3"
+SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_UNICAST = 263, 1, 3
+SIOCETHTOOL, ETHTOOL_GLINKSETTINGS, ETHTOOL_GLINK = 0x8946, 0x4c, 0xa
+SPEED_UNKNOWN = 0xffffffff
+
+
+def others(bridge):
+    """The addresses that the NIC receives besides the interface's own."""
+    registers = bridge.nic("registers RA")["registers"]
+    found = set()
+    for low, high in list(zip(registers["RAL"], registers["RAH"]))[1:]:
+        if high & RAH_AV:
+            found.add(struct.pack("<IH", low, high & 0xffff).hex(":"))
+    return found
+
+
+def promiscuous(bridge):
+    return bool(bridge.register("FCTRL") & FCTRL_UPE)
+
+
+def receives(bridge, *addresses):
+    r.wait_for(lambda: others(bridge) == set(addresses), f"{addresses}, not {others(bridge)}", 3)
+
+
+def send(bridge, *addresses):
+    """Frames from the wire to these addresses."""
+    with bridge.right.packet_socket(bridge.wire) as wire:
+        for address in addresses:
+            wire.send(bytes.fromhex(address.replace(":", "")) + bytes.fromhex("02deadbeef02" "88b5") + bytes(60))
+
+
+def logged(bridge, text):
+    return [line for line in bridge.errors().splitlines() if text in line]
+
+
+# ---- Further addresses ----
+
+def macvlan(rig, bridge, name="mv0", mode="bridge"):
+    """A macvlan in a namespace of its own, as a container has it."""
+    container = rig.namespace("container")
+    bridge.left.run("ip", "link", "add", "link", bridge.tap, "name", name, "type", "macvlan", "mode", mode)
+    bridge.left.run("ip", "link", "set", name, "netns", container.name)
+    container.run("ip", "address", "add", f"{MACVLAN_V4}/24", "dev", name)
+    container.run("ip", "link", "set", name, "up")
+    return container
+
+
+def test_macvlan_is_reached_at_once(rig):
+    bridge = rig.bridge()
+    container = macvlan(rig, bridge)
+    done = container.run("ping", "-n", "-q", "-c", 5, "-i", "0.3", "-W", 1, r.RIGHT_V4, check=False)
+    assert int(re.search(r"(\d+) received", done.stdout)[1]) >= 4, done.stdout
+    receives(bridge, container.link("mv0")["address"])
+    assert not promiscuous(bridge)
+    assert bridge.ask("status")["filters"]["unicast_addresses"] == 1
+    container.run("ip", "link", "delete", "mv0")
+    receives(bridge)
+    assert bridge.ask("status")["filters"]["unicast_addresses"] == 0
+
+
+def test_macvlan_with_another_address(rig):
+    """As keepalived changes it, and once more while the interface is down."""
+    bridge = rig.bridge()
+    container = macvlan(rig, bridge)
+    for mac in "00:00:5e:00:01:33", "02:51:52:53:54:55":
+        container.run("ip", "link", "set", "mv0", "address", mac)
+        receives(bridge, mac)
+    bridge.left.run("ip", "link", "set", bridge.tap, "down")
+    container.run("ip", "link", "set", "mv0", "address", "02:51:52:53:54:66")
+    bridge.left.run("ip", "link", "set", bridge.tap, "up")
+    receives(bridge, "02:51:52:53:54:66")
+    container.run("ip", "link", "set", "mv0", "up")
+    r.wait_for(lambda: container.run("ping", "-n", "-q", "-c", 1, "-W", 1, r.RIGHT_V4,
+                                     check=False).returncode == 0, "an answer")
+
+
+def test_address_in_the_forwarding_database(bridge):
+    macs = ["02:31:32:33:34:35", "02:31:32:33:34:36"]
+    for mac in macs:
+        bridge.left.run("bridge", "fdb", "add", mac, "dev", bridge.tap, "self")
+    receives(bridge, *macs)
+    with bridge.left.packet_socket(bridge.tap) as tap:
+        send(bridge, *macs)
+        got = set()
+        while len(got) < len(macs):
+            frame = tap.recv(2048)
+            if frame[12:14] == b"\x88\xb5":
+                got.add(frame[:6].hex(":"))
+        assert got == set(macs)
+    bridge.left.run("bridge", "fdb", "delete", macs[0], "dev", bridge.tap, "self")
+    receives(bridge, macs[1])
+    assert not promiscuous(bridge)
+
+
+def test_address_of_a_packet_socket(bridge):
+    """It is received while the socket is open. A program that is promiscuous meanwhile is still seen."""
+    mac = "02:41:42:43:44:45"
+    with bridge.left.packet_socket(bridge.tap) as member:
+        member.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP,
+                          struct.pack("iHH8s", bridge.left.link(bridge.tap)["ifindex"], PACKET_MR_UNICAST,
+                                      6, bytes.fromhex(mac.replace(":", ""))))
+        receives(bridge, mac)
+        assert not promiscuous(bridge)
+        with bridge.left.popen("tcpdump", "-ni", bridge.tap, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL) as tcpdump:
+            r.wait_for(lambda: promiscuous(bridge), "promiscuous for tcpdump")
+            tcpdump.terminate()
+        r.wait_for(lambda: not promiscuous(bridge), "not promiscuous without tcpdump")
+        assert others(bridge) == {mac}
+    receives(bridge)
+
+
+def test_more_addresses_than_the_nic_has_entries(bridge):
+    macs = [f"02:61:00:00:00:{i:02x}" for i in range(ENTRIES)]
+
+    def change(what, which):
+        bridge.left.run("bridge", "-batch", "-", input="".join(
+            f"fdb {what} {mac} dev {bridge.tap} self\n" for mac in which))
+
+    change("add", macs)
+    r.wait_for(lambda: promiscuous(bridge), "promiscuous")
+    change("delete", macs[:1])
+    r.wait_for(lambda: not promiscuous(bridge), "as many as fit")
+    receives(bridge, *macs[1:])
+    change("delete", macs[1:])
+    receives(bridge)
+
+
+def test_macvlan_passthru_is_promiscuous(rig):
+    bridge = rig.bridge()
+    container = macvlan(rig, bridge, mode="passthru")
+    r.wait_for(lambda: promiscuous(bridge), "promiscuous", 3)
+    container.run("ip", "link", "delete", "mv0")
+    r.wait_for(lambda: not promiscuous(bridge), "not promiscuous", 3)
+
+
+def test_port_of_a_bridge_is_promiscuous(bridge):
+    """The kernel's answer about such a port has all that is behind it, besides its own addresses."""
+    bridge.left.run("ip", "link", "add", "br0", "type", "bridge")
+    bridge.left.run("ip", "link", "set", bridge.tap, "master", "br0")
+    bridge.left.run("bridge", "fdb", "add", "02:81:82:83:84:85", "dev", bridge.tap, "master", "static")
+    r.wait_for(lambda: promiscuous(bridge), "promiscuous", 3)
+    bridge.left.run("ip", "link", "set", bridge.tap, "nomaster")
+    r.wait_for(lambda: not promiscuous(bridge), "not promiscuous", 3)
+    receives(bridge)
+
+
+def test_addresses_outlive_the_nic(bridge):
+    mac = "02:71:72:73:74:75"
+    bridge.left.run("bridge", "fdb", "add", mac, "dev", bridge.tap, "self")
+    receives(bridge, mac)
+    r.run("kill", "-9", bridge.ask("status")["nic"]["soft"]["pid"])
+    r.wait_for(lambda: bridge.ask("status")["recoveries"] == 1, "another NIC")
+    receives(bridge, mac)
+
+
+# ---- Carrier, and what ethtool shows ----
+
+def test_carrier_set_off_comes_back(bridge):
+    for _ in range(2):
+        bridge.left.run("ip", "link", "set", bridge.tap, "carrier", "off")
+        r.wait_for(lambda: bridge.left.carrier(bridge.tap), "carrier", 5)
+        bridge.ping(count=2)
+    assert bridge.ask("status")["tap"]["carrier"] is True
+    assert len(logged(bridge, "carrier")) == 1, bridge.errors()
+
+
+def test_carrier_set_on_without_a_link_goes(bridge):
+    bridge.nic("link down")
+    r.wait_for(lambda: not bridge.left.carrier(bridge.tap), "no carrier")
+    bridge.left.run("ip", "link", "set", bridge.tap, "carrier", "on")
+    r.wait_for(lambda: bridge.left.link(bridge.tap)["operstate"] == "DOWN", "no carrier", 5)
+    assert bridge.ask("status")["tap"]["carrier"] is False
+    assert logged(bridge, "carrier")
+
+
+def ethtool(bridge, *more):
+    return bridge.left.run("ethtool", *more, bridge.tap).stdout
+
+
+def test_ethtool_shows_the_module(bridge):
+    shown = ethtool(bridge)
+    assert "Supported ports: [ FIBRE ]" in shown
+    assert re.search(r"Supported link modes: +10000baseSR/Full\n", shown), shown
+    assert re.search(r"Advertised link modes: +10000baseSR/Full\n", shown), shown
+    assert "Port: FIBRE" in shown
+    bridge.nic("link down")
+    r.wait_for(lambda: "Speed: Unknown" in ethtool(bridge), "an unknown speed")
+    assert "Port: FIBRE" in ethtool(bridge)
+
+
+def test_link_settings_are_put_back(bridge):
+    before = ethtool(bridge)
+    for words in ("speed", 1000), ("duplex", "half"), ("port", "tp"), ("speed", 100, "duplex", "half"):
+        bridge.left.run("ethtool", "-s", bridge.tap, *words)
+        assert ethtool(bridge) != before, words
+        r.wait_for(lambda: ethtool(bridge) == before, f"the settings as before {words}", 3)
+    lines = logged(bridge, "link settings")
+    assert len(lines) == 1 and "1000" in lines[0], bridge.errors()
+
+
+def test_mtu_over_the_nics_is_put_back(bridge):
+    for mtu in 9711, 9711, 20000:
+        bridge.left.run("ip", "link", "set", bridge.tap, "mtu", mtu)
+        r.wait_for(lambda: bridge.left.link(bridge.tap)["mtu"] == 1500, "the MTU as before", 3)
+    assert len(logged(bridge, "MTU 9711")) == 2, bridge.errors()
+    bridge.left.run("ip", "link", "set", bridge.tap, "mtu", 9710)
+    r.wait_for(lambda: bridge.ask("status")["tap"]["mtu"] == 9710, "the largest MTU")
+    assert bridge.left.link(bridge.tap)["mtu"] == 9710
+
+
+class Spectator:
+    """Asks for carrier and speed all the time, and notes a carrier without a speed."""
+
+    def __init__(self, bridge):
+        self.name = bridge.tap.encode()
+        with bridge.left.entered():
+            self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.carriers = self.without_speed = 0
+        self.over = threading.Event()
+        # The more ask the longer the daemon waits for the kernel's lock between carrier and speed.
+        self.threads = [threading.Thread(target=self.look) for _ in range(4)]
+
+    def ask(self, request):
+        buffer = array.array("B", request)
+        address, _ = buffer.buffer_info()
+        fcntl.ioctl(self.socket, SIOCETHTOOL, struct.pack("16sP16x", self.name, address))
+        return buffer.tobytes()
+
+    def look(self):
+        words = -struct.unpack_from("b", self.ask(struct.pack("=I508x", ETHTOOL_GLINKSETTINGS)), 15)[0]
+        settings = struct.pack("=I11xb496x", ETHTOOL_GLINKSETTINGS, words)
+        while not self.over.is_set():
+            # The carrier first: the speed is never older than it.
+            carrier = struct.unpack("=II", self.ask(struct.pack("=II", ETHTOOL_GLINK, 0)))[1]
+            speed = struct.unpack_from("=I", self.ask(settings), 4)[0]
+            self.carriers += carrier
+            self.without_speed += carrier and speed in (0, SPEED_UNKNOWN)
+
+    @contextlib.contextmanager
+    def looking(self):
+        for thread in self.threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.over.set()
+            for thread in self.threads:
+                thread.join()
+            self.socket.close()
+
+
+def test_speed_is_there_when_carrier_comes(bridge):
+    bridge.nic("link down")
+    r.wait_for(lambda: not bridge.left.carrier(bridge.tap), "no carrier")
+    for _ in range(15):
+        spectator = Spectator(bridge)
+        with spectator.looking():
+            bridge.nic("link up")
+            r.wait_for(lambda: spectator.carriers > 5, "carrier")
+        assert spectator.without_speed == 0
+        bridge.nic("link down")
+        r.wait_for(lambda: not bridge.ask("status")["tap"]["carrier"], "no carrier")
+
+
+def test_what_is_shown_is_kept_without_a_nic(rig):
+    """While the NIC is away, too, carrier and MTU are what they can be."""
+    left, right = rig.namespace("left"), rig.namespace("right")
+    nic = rig.daemon(r.IXNIC, "--socket", rig.path("nic"), "--wire", "tap:wire0", "--netns", right.name)
+    nic.wait_ready()
+    bridge = rig.daemon(*left.words(r.IXTAPD, "--nic", f"vfio-user:{rig.path('nic')}", "--tap", "tap0",
+                                    "--up", "--control", rig.path("control"))).wait_ready()
+    right.run("ip", "link", "set", "wire0", "up")
+    r.wait_for(lambda: left.carrier("tap0"), "carrier")
+    nic.kill()
+    r.wait_for(lambda: not left.carrier("tap0"), "no carrier without a NIC")
+    left.run("ip", "link", "set", "tap0", "carrier", "on")
+    left.run("ip", "link", "set", "tap0", "mtu", 9711)
+    r.wait_for(lambda: left.link("tap0")["operstate"] == "DOWN", "no carrier", 2)
+    r.wait_for(lambda: left.link("tap0")["mtu"] == 1500, "the MTU as before", 2)
+    assert bridge.stop() == 0, bridge.errors()
