@@ -53,6 +53,7 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "bridge/service/process.h"
+#include "interface_before.h"
 #include "interface_gone.h"
 #include "interface_settings.h"
 #include "nic_life.h"
@@ -206,10 +207,8 @@ static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 	if (err)
 		return err;
 	daemon->applied.mtu = mtu;
-	if (options->mac_given)
-		memcpy(mac, options->mac, sizeof(mac));
-	else
-		ixgbe_mac_get(daemon->engine.nic, mac);
+	ixgbe_mac_get(daemon->engine.nic, mac);
+	interface_before_mac(&daemon->iface, options, mac);
 	err = interface_configure(&daemon->iface, options, mac, mtu, why);
 	if (!err)
 		err = nic_life_start(daemon, why);

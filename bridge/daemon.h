@@ -11,6 +11,7 @@
  *     answers.c              what the control socket answers
  *     interface_gone.c       the TAP was deleted, or moved to another namespace
  *     interface_settings.c   MTU, MAC address, filters, up: from the TAP to the NIC
+ *     interface_before.c     what a persistent TAP has from before
  *       |
  *     interface_kept.c       what the TAP shows of the NIC stays true
  *     nic_life.c             the NIC starts, its link changes, it fails and is brought back

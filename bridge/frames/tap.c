@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bridge/service/log.h"
 #include "bridge/service/names.h"
 #include "netlink/netlink.h"
 
@@ -166,6 +167,21 @@ static uint32_t offloads_set(int fd)
 	return 0;
 }
 
+/* What an interface from before has turned off stays off, although the kernel turns on all that it
+ * is told of. */
+static void offloads_keep(struct tap *tap)
+{
+	uint8_t off = 0;
+	int err = tap->was_persistent ? tap_features_get(tap, &off) : 0;
+
+	tap->offloads = offloads_set(tap->fd[0]);
+	if (!err)
+		err = tap_features_off(tap, off);
+	if (err)
+		log_warning("%s: offloads that were turned off by 'ethtool -K' are on again: %s",
+			    tap->name, strerror(-err));
+}
+
 static bool persists(int fd)
 {
 	struct ifreq ifr = {0};
@@ -207,7 +223,7 @@ static int configure(struct tap *tap, struct ixgbe_why *why)
 {
 	int err;
 
-	tap->offloads = offloads_set(tap->fd[0]);
+	offloads_keep(tap);
 	err = tap_carrier_set(tap, false);
 	if (!err && ioctl(tap->fd[0], TUNSETPERSIST, (unsigned long)tap->persist) < 0)
 		err = -errno;

@@ -48,3 +48,8 @@ int tap_link_set(struct tap *tap, uint32_t speed_mbps, enum ixgbe_sfp sfp);
 /* Whether somebody else has set what ethtool shows since tap_link_set; `*speed_mbps` is the speed
  * shown then. */
 bool tap_link_changed(const struct tap *tap, uint32_t *speed_mbps);
+
+/* For tap_open: which offloads ('ethtool -K') the administrator has turned off, a bit for each; and
+ * to turn them off again. The second needs CAP_NET_ADMIN. */
+int tap_features_get(const struct tap *tap, uint8_t *off);
+int tap_features_off(const struct tap *tap, uint8_t off);

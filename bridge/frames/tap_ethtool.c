@@ -143,3 +143,116 @@ bool tap_link_changed(const struct tap *tap, uint32_t *speed_mbps)
 	*speed_mbps = request.settings.speed;
 	return true;
 }
+
+/* ---- Features ---- */
+
+/* Those that TUNSETOFFLOAD turns on, whatever the administrator had asked for. */
+static const char *const offload_features[] = {
+	"tx-checksum-ip-generic",  "tx-tcp-segmentation", "tx-tcp6-segmentation",
+	"tx-tcp-ecn-segmentation", "tx-udp-segmentation",
+};
+
+#define OFFLOAD_FEATURES (sizeof(offload_features) / sizeof(offload_features[0]))
+#define FEATURES_MAX     512u
+
+static_assert(OFFLOAD_FEATURES <= 8, "tap_features_off has a bit for each");
+
+/* The kernel numbers features as it likes. Fills in the number of each of ours, -1: none. Returns
+ * how many features there are. */
+static int feature_numbers(int fd, struct ifreq *ifr, int number[OFFLOAD_FEATURES])
+{
+	union {
+		struct ethtool_gstrings strings;
+		uint8_t room[sizeof(struct ethtool_gstrings) + FEATURES_MAX * ETH_GSTRING_LEN];
+	} names = {.strings = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
+	union {
+		struct ethtool_sset_info info;
+		uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
+	} size = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES}};
+	uint32_t count;
+	int err = ethtool(fd, ifr, &size);
+
+	for (size_t f = 0; f < OFFLOAD_FEATURES; f++)
+		number[f] = -1;
+	if (err)
+		return err;
+	memcpy(&count, size.room + sizeof(size.info), sizeof(count));
+	if (!size.info.sset_mask || count > FEATURES_MAX)
+		return -ENOTSUP;
+	names.strings.len = count;
+	err = ethtool(fd, ifr, &names);
+	if (err)
+		return err;
+	for (size_t f = 0; f < OFFLOAD_FEATURES; f++)
+		for (uint32_t i = 0; i < count; i++)
+			if (!strncmp((char *)names.room + sizeof(names.strings) +
+					     (size_t)i * ETH_GSTRING_LEN,
+				     offload_features[f], ETH_GSTRING_LEN))
+				number[f] = (int)i;
+	return (int)count;
+}
+
+static int features_get(int fd, struct ifreq *ifr, const int number[OFFLOAD_FEATURES], int count,
+			uint8_t *off)
+{
+	union {
+		struct ethtool_gfeatures features;
+		uint8_t room[sizeof(struct ethtool_gfeatures) +
+			     FEATURES_MAX / 32 * sizeof(struct ethtool_get_features_block)];
+	} got = {.features = {.cmd = ETHTOOL_GFEATURES, .size = ((uint32_t)count + 31) / 32}};
+	struct ethtool_get_features_block block[FEATURES_MAX / 32];
+	int err = ethtool(fd, ifr, &got);
+
+	if (err)
+		return err;
+	memcpy(block, got.room + sizeof(got.features), sizeof(block));
+	*off = 0;
+	for (size_t f = 0; f < OFFLOAD_FEATURES; f++)
+		if (number[f] >= 0 && !(block[number[f] / 32].requested & 1u << number[f] % 32))
+			*off |= (uint8_t)(1u << f);
+	return 0;
+}
+
+static int features_set(int fd, struct ifreq *ifr, const int number[OFFLOAD_FEATURES], int count,
+			uint8_t off)
+{
+	union {
+		struct ethtool_sfeatures features;
+		uint8_t room[sizeof(struct ethtool_sfeatures) +
+			     FEATURES_MAX / 32 * sizeof(struct ethtool_set_features_block)];
+	} set = {.features = {.cmd = ETHTOOL_SFEATURES, .size = ((uint32_t)count + 31) / 32}};
+	struct ethtool_set_features_block block[FEATURES_MAX / 32] = {0};
+
+	for (size_t f = 0; f < OFFLOAD_FEATURES; f++)
+		if (number[f] >= 0 && off & 1u << f)
+			block[number[f] / 32].valid |= 1u << number[f] % 32;
+	memcpy(set.room + sizeof(set.features), block, sizeof(block));
+	return ethtool(fd, ifr, &set);
+}
+
+/* Asks which are off; or turns those off that `off` has. */
+static int features(const struct tap *tap, bool set, uint8_t *off)
+{
+	struct ifreq ifr = {0};
+	int number[OFFLOAD_FEATURES];
+	int count, err, fd = ethtool_open(tap, &ifr);
+
+	if (fd < 0)
+		return fd;
+	count = feature_numbers(fd, &ifr, number);
+	err = count < 0 ? count
+	      : set     ? features_set(fd, &ifr, number, count, *off)
+			: features_get(fd, &ifr, number, count, off);
+	close(fd);
+	return err;
+}
+
+int tap_features_get(const struct tap *tap, uint8_t *off)
+{
+	return features(tap, false, off);
+}
+
+int tap_features_off(const struct tap *tap, uint8_t off)
+{
+	return off ? features(tap, true, &off) : 0;
+}

@@ -295,3 +295,58 @@ def test_what_is_shown_is_kept_without_a_nic(rig):
     r.wait_for(lambda: left.link("tap0")["operstate"] == "DOWN", "no carrier", 2)
     r.wait_for(lambda: left.link("tap0")["mtu"] == 1500, "the MTU as before", 2)
     assert bridge.stop() == 0, bridge.errors()
+
+
+# ---- What an interface has from before ----
+
+def again(rig, bridge, *options):
+    """The bridge is stopped; another one takes its interface over, with the NIC's own address."""
+    assert bridge.stop() == 0, bridge.errors()
+    daemon = rig.daemon(*bridge.left.words(r.IXTAPD, "--nic", "soft:tap:wire1", "--tap", bridge.tap,
+                                           "--control", bridge.control, "--persist", *options))
+    return daemon.wait_ready()
+
+
+def test_surviving_address_is_kept(rig):
+    bridge = rig.bridge("--persist")
+    left = bridge.left
+    left.run("ip", "link", "set", bridge.tap, "address", "02:11:22:33:44:66")
+    second = again(rig, bridge)
+    assert left.link(bridge.tap)["address"] == "02:11:22:33:44:66"
+    assert r.ask(bridge.control, "status")["nic"]["mac"] == "02:11:22:33:44:66"
+    assert second.stop() == 0
+    third = again(rig, bridge, "--mac", "02:11:22:33:44:77")
+    assert left.link(bridge.tap)["address"] == "02:11:22:33:44:77", "an option names another"
+    assert third.stop() == 0
+    left.run("ip", "link", "delete", bridge.tap)
+
+
+def test_surviving_settings_are_kept(rig):
+    bridge = rig.bridge("--persist")
+    left, tap = bridge.left, bridge.tap
+    left.run("ethtool", "-K", tap, "tx", "off")
+    left.run("ip", "link", "set", tap, "mtu", 1400, "txqueuelen", 77, "promisc", "on", "down")
+    features = left.run("ethtool", "-k", tap).stdout
+    second = again(rig, bridge)
+    link = left.link(tap)
+    assert (link["mtu"], link["txqlen"]) == (1400, 77)
+    assert "PROMISC" in link["flags"] and "UP" not in link["flags"]
+    assert left.run("ethtool", "-k", tap).stdout == features
+    assert second.stop() == 0
+    left.run("ip", "link", "delete", tap)
+
+
+def test_address_that_the_kernel_made_up_is_replaced(rig):
+    """A TAP that was made beforehand has an address at random, unless somebody set one."""
+    left = rig.namespace("left")
+    for chosen in None, "02:21:22:23:24:25":
+        left.run("ip", "tuntap", "add", "tap0", "mode", "tap", "multi_queue", "vnet_hdr")
+        if chosen:
+            left.run("ip", "link", "set", "tap0", "address", chosen)
+        daemon = rig.daemon(r.IXTAPD, "--netns", left.name, "--nic", "soft:tap:ixtfollow-w", "--tap", "tap0",
+                            "--persist", "--control", rig.path("control")).wait_ready()
+        status = r.ask(rig.path("control"), "status")["nic"]
+        assert left.link("tap0")["address"] == (chosen or status["mac_permanent"])
+        assert status["mac"] == left.link("tap0")["address"]
+        assert daemon.stop() == 0
+        left.run("ip", "link", "delete", "tap0")

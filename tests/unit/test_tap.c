@@ -325,6 +325,38 @@ static void link_settings_of_others_are_seen(void **state)
 	close(fd);
 }
 
+/* Returns whether the offload was on. */
+static bool tso_set(const char *name, bool on)
+{
+	struct ethtool_value value = {.cmd = ETHTOOL_GTSO};
+	struct ifreq ifr = {.ifr_data = (void *)&value};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	bool was;
+
+	strcpy(ifr.ifr_name, name);
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
+	was = value.data;
+	value = (struct ethtool_value){ETHTOOL_STSO, on};
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
+	close(fd);
+	return was;
+}
+
+static void offloads_of_a_persistent_one_stay_off(void **state)
+{
+	struct ixgbe_why why;
+	struct tap tap;
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(tap_open(&tap, NAME "p", 1, round < 2, &why), 0);
+		/* On at first, off in the next round, then on again. */
+		assert_int_equal(tso_set(NAME "p", round > 0), round != 1);
+		tap_close(&tap);
+	}
+	assert_int_equal(if_nametoindex(NAME "p"), 0);
+}
+
 /* ---- What the worker relies on ---- */
 
 static void write_while_down_is_eio(void **state)
@@ -456,6 +488,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(module_shows, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(link_settings_of_others_are_seen, open_tap,
 						close_tap),
+		cmocka_unit_test(offloads_of_a_persistent_one_stay_off),
 		cmocka_unit_test_setup_teardown(write_while_down_is_eio, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(read_of_an_empty_queue_is_eagain, open_tap,
 						close_tap),
