@@ -44,12 +44,15 @@
 #endif
 
 #define READ_BYTES (65536u + 64u) /* the largest packet, and its tags */
+/* Somebody may set the TAP's carrier, and the descriptor cannot tell: it is set again so often. */
+#define CARRIER_NS 250000000ull
 
 struct wire_tap {
 	struct wire wire;
 	int fd;
 	bool readable;
 	bool gone;    /* somebody deleted the interface */
+	bool carrier; /* as told last */
 	bool cutting; /* tso has the rest of the last packet read */
 	struct tso tso;
 	struct wire_tap_merge merge;
@@ -240,11 +243,27 @@ static int tap_send(struct wire *wire, const struct frame *frame)
 	return 0;
 }
 
+static int carrier_set(const struct wire_tap *tap)
+{
+	int carrier = tap->carrier;
+
+	return ioctl(tap->fd, TUNSETCARRIER, &carrier);
+}
+
+static void carrier_keep(void *ctx, uint32_t events)
+{
+	struct wire_tap *tap = ctx;
+
+	(void)events;
+	if (!carrier_set(tap))
+		loop_timer_set(tap->wire.nic->loop, LOOP_TIMER_WIRE, loop_now_ns() + CARRIER_NS,
+			       carrier_keep, tap);
+}
+
 static void tap_carrier(struct wire *wire, bool up)
 {
-	int carrier = up;
-
-	if (ioctl(self(wire)->fd, TUNSETCARRIER, &carrier) < 0)
+	self(wire)->carrier = up;
+	if (carrier_set(self(wire)))
 		log_warning("cannot set the carrier of the TAP: %s", strerror(errno));
 }
 
@@ -252,6 +271,7 @@ static void tap_free(struct wire *wire)
 {
 	struct wire_tap *tap = self(wire);
 
+	loop_timer_set(wire->nic->loop, LOOP_TIMER_WIRE, 0, NULL, NULL);
 	loop_remove(wire->nic->loop, tap->fd);
 	close(tap->fd);
 	free(tap);
@@ -396,6 +416,7 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 	}
 	address_set(tap->fd, nic->mac);
 	tap_carrier(&tap->wire, false);
+	carrier_keep(tap, 0);
 	*out = &tap->wire;
 	phy_light_set(nic, true);
 	return 0;
