@@ -170,10 +170,15 @@ int interface_read(struct interface *iface)
 {
 	int err = iface->reachable ? netlink_link_get(iface->nl, iface->tap.ifindex, &iface->link)
 				   : 0;
+	bool strange = err && err != -ENODEV; /* moved or deleted just now */
 
 	/* The index tells which interface this is: its name may have changed. */
 	if (!err)
 		memcpy(iface->tap.name, iface->link.name, sizeof(iface->tap.name));
+	if (strange && !iface->read_warned)
+		log_warning("%s: cannot read the interface's settings: %s: trying again",
+			    iface->tap.name, strerror(-err));
+	iface->read_warned = strange;
 	return err;
 }
 
@@ -259,8 +264,11 @@ void interface_link_set(struct interface *iface, const struct ixgbe_link *link, 
 	err = tap_carrier_set(&iface->tap, link->up);
 	if (!err)
 		iface->link.carrier = link->up;
-	else if (err != -EBADFD) /* deleted just now: netlink reports it */
+	if (err == -EBADFD)
+		return; /* deleted just now: netlink reports it */
+	if (err && !iface->carrier_warned)
 		log_warning("cannot set the carrier of %s: %s", iface->tap.name, strerror(-err));
+	iface->carrier_warned = err;
 }
 
 /*

@@ -25,7 +25,7 @@ struct interface {
 	bool reachable;           /* the thread is in its namespace */
 	bool moved;               /* from the namespace it was made in */
 	bool gone_heard;          /* it left its namespace: moved or deleted */
-	bool link_set_warned;
+	bool link_set_warned, carrier_warned, read_warned;
 	uint32_t mtu_refused; /* the last: a refusal is logged once */
 	netlink_event_fn fn;
 	void *ctx;

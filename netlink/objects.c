@@ -57,6 +57,15 @@ static int to_errno(int nle)
 	return -EIO;
 }
 
+/* After a failure answers may be left, which the next question must not take for its own. */
+static void drop_answers(struct netlink *nl)
+{
+	char byte;
+
+	while (recv(nl_socket_get_fd(nl->socket), &byte, sizeof(byte), MSG_DONTWAIT) >= 0)
+		;
+}
+
 int netlink_open(struct netlink **out)
 {
 	const struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
@@ -142,6 +151,8 @@ static int link_request(struct netlink *nl, int ifindex, const char *name, struc
 	nlmsg_free(msg);
 	if (error >= 0)
 		*out = link;
+	else
+		drop_answers(nl);
 	return to_errno(error);
 }
 
@@ -288,7 +299,10 @@ int netlink_unicast_addresses(struct netlink *nl, int ifindex, uint8_t (*mac)[NE
 	}
 	nl_cb_put(cb);
 	nl_cb_put(defaults);
-	return error < 0 ? to_errno(error) : macs_count(&dump.macs, count);
+	if (error >= 0)
+		return macs_count(&dump.macs, count);
+	drop_answers(nl);
+	return to_errno(error);
 }
 
 /* Takes the whole lines of `text`; returns the bytes of them. */
