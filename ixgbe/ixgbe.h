@@ -335,8 +335,8 @@ IXGBE_API struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue);
  *     -EAGAIN     the ring has no room for the frame at seg[returned]
  *     -EINVAL     that frame can never be sent: it has no end, a segment reaches out of its buffer,
  *                 or a field is out of range
- *     -EMSGSIZE   that frame can never be sent: it needs too many descriptors, or is longer than
- *                 the MTU allows
+ *     -EMSGSIZE   that frame can never be sent: it needs too many descriptors, or has more than
+ *                 the MTU behind its Ethernet header and VLAN tags (two at most), whole or cut
  */
 IXGBE_API uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
 				  uint32_t count, int *stopped);

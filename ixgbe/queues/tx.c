@@ -34,8 +34,6 @@
 #define TX_REPORT_BATCH 32u
 /* The shortest frame that the NIC pads to 60 bytes by itself. */
 #define TX_FRAME_MIN_BYTES 17u
-/* What a frame may have besides the MTU: the NIC adds the FCS. */
-#define TX_FRAME_OVER_MTU_BYTES (IXGBE_ETH_HEADER_BYTES + IXGBE_VLAN_TAGS_BYTES)
 #define TX_CMD                                                                                     \
 	(IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_DATA) | IXGBE_TXD_DEXT | IXGBE_TXD_IFCS)
 
@@ -118,9 +116,10 @@ struct tx_plan {
 	uint32_t header_bytes; /* with TSO */
 };
 
-static uint32_t tx_max_frame(const struct ixgbe_txq *txq)
+/* The longest frame without tags. The NIC adds the FCS. */
+static uint32_t tx_max_untagged(const struct ixgbe_txq *txq)
 {
-	return __atomic_load_n(txq->mtu, __ATOMIC_RELAXED) + TX_FRAME_OVER_MTU_BYTES;
+	return __atomic_load_n(txq->mtu, __ATOMIC_RELAXED) + IXGBE_ETH_HEADER_BYTES;
 }
 
 static bool tx_within_buffer(const struct ixgbe_tx_seg *seg)
@@ -129,11 +128,36 @@ static bool tx_within_buffer(const struct ixgbe_tx_seg *seg)
 	       seg->len <= seg->buf->size - seg->offset;
 }
 
+/* The VLAN tags in a frame that is in its buffer, in bytes; one less counts if the NIC inserts one.
+ */
+static uint32_t tx_tag_bytes(const struct ixgbe_tx_seg *first)
+{
+	const uint8_t *type = first->buf->data + first->offset + IXGBE_ETH_HEADER_BYTES - 2;
+	const uint32_t most = IXGBE_VLAN_TAGS_BYTES - (first->flags & IXGBE_TX_VLAN ? 4 : 0);
+	uint32_t tags = 0;
+
+	while (tags < most && first->len >= IXGBE_ETH_HEADER_BYTES + tags + 4 &&
+	       ((type[tags] == 0x81 && type[tags + 1] == 0x00) ||
+		(type[tags] == 0x88 && type[tags + 1] == 0xa8)))
+		tags += 4;
+	return tags;
+}
+
+/* Whether a frame, or one to be cut off the frame that begins at `first`, has more behind its own
+ * framing than the MTU. The NIC loses such frames and says nothing. Tags are looked for only where
+ * they decide. */
+static inline bool tx_too_long(const struct ixgbe_tx_seg *first, uint32_t bytes,
+			       uint32_t max_untagged)
+{
+	return bytes > max_untagged && bytes - max_untagged > tx_tag_bytes(first);
+}
+
 /* The header lengths and mss of a frame to be cut, whose L4 header is at `l4_offset`. */
 static int tx_check_tso(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *first,
 			uint32_t l4_offset, struct tx_plan *plan)
 {
 	const uint32_t l4 = first->flags & TX_L4_CSUM;
+	uint32_t payload;
 
 	plan->header_bytes = l4_offset + first->l4_len;
 	if (l4 == IXGBE_TX_UDP_CSUM
@@ -143,9 +167,10 @@ static int tx_check_tso(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *
 	if (first->mss == 0 || plan->header_bytes > IXGBE_TSO_HEADER_MAX ||
 	    plan->header_bytes > first->len || plan->header_bytes >= plan->bytes)
 		return -EINVAL;
-	if (plan->header_bytes - first->l2_len + first->mss >
-		    tx_max_frame(txq) - TX_FRAME_OVER_MTU_BYTES ||
-	    plan->bytes - plan->header_bytes > IXGBE_TXD_PAYLEN >> 14)
+	payload = plan->bytes - plan->header_bytes;
+	if (tx_too_long(first, plan->header_bytes + min_u32(payload, first->mss),
+			tx_max_untagged(txq)) ||
+	    payload > IXGBE_TXD_PAYLEN >> 14)
 		return -EMSGSIZE;
 	return 0;
 }
@@ -174,7 +199,7 @@ static int tx_check_offload(const struct ixgbe_txq *txq, const struct ixgbe_tx_s
 	if (l4_offset + l4_min > plan->bytes)
 		return -EINVAL;
 	if (!(flags & IXGBE_TX_TSO))
-		return plan->bytes > tx_max_frame(txq) ? -EMSGSIZE : 0;
+		return tx_too_long(first, plan->bytes, tx_max_untagged(txq)) ? -EMSGSIZE : 0;
 	return tx_check_tso(txq, first, l4_offset, plan);
 }
 
@@ -202,7 +227,7 @@ static int tx_plan(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, 
 
 		if (err)
 			return err;
-	} else if (plan.bytes > tx_max_frame(txq)) {
+	} else if (tx_too_long(seg, plan.bytes, tx_max_untagged(txq))) {
 		return -EMSGSIZE;
 	}
 	/* Shorter frames are padded below, in the buffer. */
@@ -328,7 +353,7 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
  * `max`: so many descriptors are free before the ring's end. Adds to *bytes.
  */
 static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
-				 uint32_t max, uint32_t max_frame, uint64_t *bytes)
+				 uint32_t max, uint32_t max_untagged, uint64_t *bytes)
 {
 	/* The length stands in DTALEN and in PAYLEN. */
 	const uint64_t command = TX_CMD | IXGBE_TXD_EOP, length_unit = 1 | UINT64_C(1) << (32 + 14);
@@ -343,9 +368,9 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 
 		/* One comparison for both limits of the length: below the minimum, the difference
 		 * wraps around to a number above every maximum. */
-		if (seg->flags != IXGBE_TX_EOP ||
-		    seg->len - TX_FRAME_MIN_BYTES > max_frame - TX_FRAME_MIN_BYTES ||
-		    offset + len > buf->size)
+		if (seg->flags != IXGBE_TX_EOP || offset + len > buf->size ||
+		    (seg->len - TX_FRAME_MIN_BYTES > max_untagged - TX_FRAME_MIN_BYTES &&
+		     (seg->len < TX_FRAME_MIN_BYTES || tx_too_long(seg, seg->len, max_untagged))))
 			break;
 		desc_store(desc, buf->iova + offset, command + len * length_unit);
 		*slot = buf;
@@ -374,7 +399,7 @@ static void tx_report(struct ixgbe_txq *txq)
 uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t count,
 			int *stopped)
 {
-	const uint32_t max_frame = tx_max_frame(txq);
+	const uint32_t max_untagged = tx_max_untagged(txq);
 	uint32_t taken = 0, packets = 0, unreported;
 	uint64_t bytes = 0;
 
@@ -386,7 +411,7 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 		const uint32_t room = min_u32(txq->free, txq->size - txq->next);
 		const uint32_t batch = TX_REPORT_BATCH - (unreported - txq->free);
 		uint32_t n = tx_simple(txq, seg + taken, min_u32(min_u32(left, room), batch),
-				       max_frame, &bytes);
+				       max_untagged, &bytes);
 
 		packets += n;
 		if (n == 0) {

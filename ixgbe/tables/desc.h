@@ -169,7 +169,7 @@ static_assert(sizeof(union ixgbe_desc) == IXGBE_DESC_BYTES, "one descriptor is 1
 /* ---- Frames ---- */
 
 #define IXGBE_ETH_HEADER_BYTES  14u
-#define IXGBE_VLAN_TAGS_BYTES   8u /* two tags: as many as the NIC lets through over its limit */
+#define IXGBE_VLAN_TAGS_BYTES   8u /* two tags: more do not count as framing */
 #define IXGBE_FCS_BYTES         4u
 #define IXGBE_FRAME_MAX_BYTES   9728u  /* with FCS, without VLAN (4.6.11.4, MAXFRS) */
 #define IXGBE_TX_DESC_MAX_BYTES 15872u /* 15.5 KiB in one buffer (7.2.3.2.4) */

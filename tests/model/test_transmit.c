@@ -321,6 +321,35 @@ static void sends_jumbo_frames(void **state)
 	rings_end(*state, 1);
 }
 
+/* Two tags of a frame come on top of the longest frame, and nothing else does. */
+static void tags_do_not_count_against_maxfrs(void **state)
+{
+	static const char *const types[] = {"\x08\x00", "\x81\x00\0\0\x08\x00",
+					    "\x88\xa8\0\0\x81\x00\0\0\x08\x00",
+					    "\x88\xa8\0\0\x81\x00\0\0\x81\x00"};
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(*state, &rx, &tx);
+	for (uint32_t i = 0; i < 4; i++) {
+		const uint32_t longest = 1514 + 4 * (i < 2 ? i : 2);
+		uint32_t index;
+
+		for (uint32_t more = 0; more < 2; more++) {
+			frame_raw(&f, NULL, longest + more);
+			memcpy(f.data + 12, types[i], i < 2 ? 2 + 4 * i : 10);
+			index = tx_frame(&tx, f.data, f.len, 0, 0);
+			tx_kick(&tx);
+			if (more == 0)
+				expect(*state, f.data, f.len);
+			tx_wait(&tx, index);
+		}
+		assert_int_equal(counter(*state, "tx_drop_invalid"), i + 1);
+	}
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_FRAME_LENGTH"), 4);
+	rings_end(*state, 4);
+}
+
 /* The queues take turns, so that a long one starves none. */
 static void serves_several_queues(void **state)
 {
@@ -534,6 +563,7 @@ int main(void)
 		T(interrupts_once_for_a_batch),
 		T(stands_still_without_link),
 		T(sends_jumbo_frames),
+		T(tags_do_not_count_against_maxfrs),
 		T(serves_several_queues),
 		T(loops_back),
 		T(checks_a_crc_that_software_brings),

@@ -453,8 +453,8 @@ static void malformed_frames_stop_the_burst(void **state)
 		{EOP, SET(offset, UINT32_MAX), -EINVAL},
 		{0, SET(len, 60), -EINVAL},
 		{EOP | 1u << 9, SET(len, 60), -EINVAL},
-		{EOP, SET(len, 1522), 0},
-		{EOP, SET(len, 1523), -EMSGSIZE},
+		{EOP, SET(len, 1514), 0},
+		{EOP, SET(len, 1515), -EMSGSIZE},
 		{tso4, SET(len, 3000), 0},
 		{tso4, SET(l2_len, 13), -EINVAL},
 		{tso4, SET(l2_len, 128), -EINVAL},
@@ -471,6 +471,7 @@ static void malformed_frames_stop_the_burst(void **state)
 		{tso4, SET(mss, 1), 0},
 		{tso4, SET(mss, 1500 - 20 - 20), 0},
 		{tso4, SET(mss, 1500 - 20 - 20 + 1), -EMSGSIZE},
+		{tso4, SET(mss, UINT16_MAX), -EMSGSIZE},
 		{tso4, SET(len, 54), -EINVAL}, /* nothing to cut */
 		{tso4, SET(len, 55), 0},
 		{EOP | IXGBE_TX_TSO | IXGBE_TX_IPV4, SET(len, 3000), -EINVAL},
@@ -481,7 +482,8 @@ static void malformed_frames_stop_the_burst(void **state)
 		{tcp4 | IXGBE_TX_SCTP_CSUM, SET(len, 60), -EINVAL},
 		{tcp4, SET(len, 53), -EINVAL}, /* no place for a TCP header */
 		{tcp4, SET(len, 54), 0},
-		{tcp4, SET(len, 1523), -EMSGSIZE},
+		{tcp4, SET(len, 1514), 0},
+		{tcp4, SET(len, 1515), -EMSGSIZE},
 		{EOP | IXGBE_TX_SCTP_CSUM | IXGBE_TX_IPV4 | IXGBE_TX_TSO, SET(len, 3000), -EINVAL},
 	};
 	struct bed *bed = *state;
@@ -511,6 +513,76 @@ static void malformed_frames_stop_the_burst(void **state)
 		drain(bed);
 	}
 	assert_int_equal(txq_counters(bed->txq)->restarts, 0);
+}
+
+/* Ethernet header and tags of a frame are its own, at most two tags: what follows may be as long as
+ * the MTU, in one segment or several, whole or cut. */
+static void tags_do_not_count_against_the_mtu(void **state)
+{
+	static const struct {
+		const char *types;
+		uint32_t tag_bytes;
+		uint32_t flags;
+	} row[] = {
+		{"\x08\x00", 0, 0},
+		{"\x81\x00\0\0\x08\x00", 4, 0},
+		{"\x88\xa8\0\0\x08\x00", 4, 0},
+		{"\x81\x00\0\0\x81\x00\0\0\x08\x00", 8, 0},
+		{"\x88\xa8\0\0\x81\x00\0\0\x08\x00", 8, 0},
+		{"\x81\x00\0\0\x81\x00\0\0\x81\x00", 8, 0},
+		{"\x91\x00\0\0\x81\x00\0\0\x81\x00", 0, 0},
+		{"\x81\x00\0\0\x81\x00\0\0\x08\x00", 4, IXGBE_TX_VLAN},
+	};
+	const uint32_t tcp4 = IXGBE_TX_IPV4 | IXGBE_TX_TCP_CSUM;
+	struct bed *bed = *state;
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]) * 8; i++) {
+		const uint32_t flags = row[i / 8].flags | EOP | (i & 1 ? tcp4 : 0);
+		const uint32_t longest = 1514 + row[i / 8].tag_bytes, len = longest + (i >> 1 & 1);
+		struct ixgbe_tx_seg seg[2] = {segment(bed, len, flags), segment(bed, 100, EOP)};
+		const uint32_t segs = i & 4 ? 2 : 1;
+
+		seg[0].l2_len = (uint8_t)(14 + row[i / 8].tag_bytes);
+		seg[0].l3_len = 20;
+		memcpy(seg[0].buf->data + 12, row[i / 8].types, 10);
+		if (segs == 2) {
+			seg[0].flags &= ~EOP;
+			seg[0].len -= 100;
+		} else {
+			ixgbe_buf_put(seg[1].buf);
+		}
+		if (len == longest) {
+			send_all(bed, seg, segs);
+		} else {
+			send_stops(bed, seg, segs, 0, -EMSGSIZE);
+			for (uint32_t j = 0; j < segs; j++)
+				ixgbe_buf_put(seg[j].buf);
+		}
+		drain(bed);
+	}
+}
+
+/* Segments are limited as frames are: by what is in them, not by what MSS allows. */
+static void segments_have_the_limit_of_their_framing(void **state)
+{
+	struct bed *bed = *state;
+
+	for (uint32_t i = 0; i < 6; i++) {
+		const uint32_t tags = i / 2 * 4, l2 = 14 + tags;
+		struct ixgbe_tx_seg seg = tso(bed, l2 + 52 + 3000);
+
+		memcpy(seg.buf->data + 12, "\x81\x00\0\0\x81\x00\0\0\x08\x00", 10);
+		seg.buf->data[12 + tags] = 8;
+		seg.l2_len = (uint8_t)l2;
+		seg.mss = (uint16_t)(1448 + (i & 1));
+		if (i & 1) {
+			send_stops(bed, &seg, 1, 0, -EMSGSIZE);
+			/* The same MSS, but all in one segment that fits. */
+			seg.len = l2 + 52 + 1448;
+		}
+		send_all(bed, &seg, 1);
+		drain(bed);
+	}
 }
 
 static void the_mtu_is_the_limit_while_running_too(void **state)
@@ -611,6 +683,8 @@ int main(void)
 		TEST(contexts_are_written_only_when_they_change),
 		TEST(a_context_needs_room_too),
 		TEST(malformed_frames_stop_the_burst),
+		TEST(tags_do_not_count_against_the_mtu),
+		TEST(segments_have_the_limit_of_their_framing),
 		TEST(the_mtu_is_the_limit_while_running_too),
 		TEST(tso_headers_are_in_the_first_segment),
 		TEST(random_write_backs_lose_no_buffer),

@@ -233,6 +233,18 @@ static bool prepare_legacy(struct nic *nic, struct transmit_packet *tx,
 	return false;
 }
 
+/* The bytes of the packet's tags, of which two do not count against MAXFRS (8.2.3.22.13). */
+static uint32_t tag_bytes(const struct transmit_packet *tx)
+{
+	uint32_t at = ETHER_TYPE;
+
+	while (at < ETHER_TYPE + 2 * TAG_BYTES && at + TAG_BYTES + 2 <= tx->len &&
+	       (be16_at(tx->data + at) == ETHERTYPE_VLAN ||
+		be16_at(tx->data + at) == ETHERTYPE_QINQ))
+		at += TAG_BYTES;
+	return at - ETHER_TYPE;
+}
+
 bool transmit_prepare(struct nic *nic, struct transmit_packet *tx)
 {
 	struct transmit_batch *batch = &tx->batch;
@@ -262,7 +274,7 @@ bool transmit_prepare(struct nic *nic, struct transmit_packet *tx)
 	if (tx->cut && biggest > tx->len)
 		biggest = tx->len;
 	/* The packet has its tag by now, and its CRC unless the NIC inserts one. */
-	if (biggest + (tx->no_crc ? 0 : CRC_BYTES) > frame_max(nic) + TAG_BYTES) {
+	if (biggest + (tx->no_crc ? 0 : CRC_BYTES) > frame_max(nic) + tag_bytes(tx)) {
 		transmit_refuse(nic, batch, VIOLATION_TX_FRAME_LENGTH, "frame longer than MAXFRS",
 				queue, biggest);
 		count(nic, COUNTER_tx_drop_invalid);
