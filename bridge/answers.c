@@ -12,6 +12,7 @@
 #include "bridge/service/names.h"
 #include "daemon.h"
 #include "publish.h"
+#include "rx_features.h"
 
 /* Linux 6.2 */
 #ifndef TUN_F_USO4
@@ -204,6 +205,33 @@ static json_t *registers_json(struct daemon *daemon, const char *prefix)
 	return control_error("cannot read the registers: %s", strerror(-err));
 }
 
+/* ---- features ---- */
+
+static json_t *features_json(const struct daemon *daemon)
+{
+	return json_pack("{s:s,s:b,s:b,s:b}", "rx", options_rx_checksum_name(daemon->rx_checksum),
+			 "gro", daemon->gro, "coalesce", daemon->options->coalesce, "merging",
+			 rx_features_merging(daemon));
+}
+
+/* `words` are those behind "features". */
+static json_t *features_set(struct daemon *daemon, size_t count, char *const words[])
+{
+	enum options_rx_checksum rx;
+	struct ixgbe_why why;
+
+	if (strcmp(words[0], "rx"))
+		return control_error("'%.100s' can't be set here, only rx; see ethtool -K for the "
+				     "others",
+				     words[0]);
+	if (count < 2)
+		return control_error("rx is set to on, off or all: say which");
+	if (options_rx_checksum_parse(words[1], &rx, &why))
+		return control_error("%s", why.text);
+	rx_features_set(daemon, rx);
+	return features_json(daemon);
+}
+
 /* ---- Requests ---- */
 
 static json_t *answer_status(void *ctx, struct control_request *request)
@@ -223,6 +251,15 @@ static json_t *answer_registers(void *ctx, struct control_request *request)
 	return registers_json(ctx, request->words[1] ? request->words[1] : "");
 }
 
+static json_t *answer_features(void *ctx, struct control_request *request)
+{
+	if (request->count > 1)
+		return features_set(ctx, request->count - 1, &request->words[1]);
+	/* What was set a moment ago is to be seen. */
+	rx_features_follow(ctx);
+	return features_json(ctx);
+}
+
 static json_t *answer_monitor(void *ctx, struct control_request *request)
 {
 	request->monitor = true;
@@ -231,9 +268,7 @@ static json_t *answer_monitor(void *ctx, struct control_request *request)
 }
 
 const struct control_command answers_commands[] = {
-	{"status", 0, answer_status},
-	{"stats", 0, answer_stats},
-	{"registers", 1, answer_registers},
-	{"monitor", 0, answer_monitor},
-	{0},
+	{"status", 0, answer_status},       {"stats", 0, answer_stats},
+	{"registers", 1, answer_registers}, {"features", 2, answer_features},
+	{"monitor", 0, answer_monitor},     {0},
 };

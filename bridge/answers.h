@@ -47,6 +47,13 @@
  *         Those whose name begins with PREFIX, in any case, without those whose reading changes
  *         something.
  *
+ *     features [rx on|off|all]
+ *         {"rx": "on",         how far the NIC's verdict on checksums is used: see --rx-checksum
+ *          "gro": true,        of 'ethtool -K'
+ *          "coalesce": true,   of --coalesce
+ *          "merging": true}    received TCP frames are merged: both of these, and rx not "off"
+ *         With words behind it, sets that first.
+ *
  *     monitor
  *             {"event": "start", "status": {...}}     first: what `status` answers
  *             {"event": "state", "state": "running", "previous": "waiting", "reason": ""}
@@ -59,6 +66,7 @@
  *             {"event": "allmulticast", "on": true}
  *             {"event": "multicast", "groups": 5}
  *             {"event": "unicast", "addresses": 1}    besides the MAC address
+ *             {"event": "features", "rx": "on", "gro": false, "merging": false}
  *             {"event": "address", "address": "192.0.2.1/24", "added": true}
  *             {"event": "name", "name": "uplink0"}    the interface was renamed
  *             {"event": "netns", "reachable": true}   it moved to another namespace

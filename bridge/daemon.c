@@ -19,6 +19,7 @@
  *     NIC's module changed           logs                                  the same
  *     ip link set mtu, address; promiscuous, multicast, unicast: to the NIC  the same
  *     carrier, ethtool's settings are set by others: put back              the same
+ *     ethtool -K gro                 merges or not                         the same
  *     interface renamed or moved     follows it                            the same
  *     interface deleted              logs, exits 1                         stopping
  *     NIC was refused memory         logs, counts                          the same
@@ -58,6 +59,7 @@
 #include "interface_settings.h"
 #include "nic_life.h"
 #include "publish.h"
+#include "rx_features.h"
 #include "watch.h"
 
 /* ---- Events ---- */
@@ -210,9 +212,10 @@ static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 	ixgbe_mac_get(daemon->engine.nic, mac);
 	interface_before_mac(&daemon->iface, options, mac);
 	err = interface_configure(&daemon->iface, options, mac, mtu, why);
-	if (!err)
-		err = nic_life_start(daemon, why);
-	return err;
+	if (err)
+		return err;
+	rx_features_start(daemon);
+	return nic_life_start(daemon, why);
 }
 
 static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)

@@ -15,6 +15,7 @@
  *       |
  *     interface_kept.c       what the TAP shows of the NIC stays true
  *     nic_life.c             the NIC starts, its link changes, it fails and is brought back
+ *     rx_features.c          checksums and merging of received frames
  *       |
  *     publish.c              a change is told: log, monitors, service manager
  *     watch.c                the event loop's descriptors
@@ -55,6 +56,8 @@ struct daemon {
 	struct ixgbe_link link;
 	enum ixgbe_sfp sfp;
 	struct mirror applied; /* what the NIC has */
+	bool gro;              /* of the interface, as last read */
+	enum options_rx_checksum rx_checksum;
 
 	/* Recovery. */
 	unsigned int attempt;    /* of this run of failures */

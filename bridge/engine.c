@@ -141,7 +141,8 @@ int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *wh
 			.rx_pool = engine->rx_pool[q],
 			.tx_pool = engine->tx_pool[q],
 			.poll = engine->options->poll,
-			.coalesce = engine->options->coalesce,
+			.coalesce = engine->coalesce,
+			.csum_replace = engine->csum_replace,
 			.cpu = engine->cpu[q],
 		};
 
@@ -157,6 +158,15 @@ void engine_link_set(struct engine *engine, bool up)
 	for (uint16_t q = 0; q < engine->options->queues; q++)
 		if (engine->worker[q])
 			worker_link_set(engine->worker[q], up);
+}
+
+void engine_receive_set(struct engine *engine, bool coalesce, bool csum_replace)
+{
+	engine->coalesce = coalesce;
+	engine->csum_replace = csum_replace;
+	for (uint16_t q = 0; q < engine->options->queues; q++)
+		if (engine->worker[q])
+			worker_receive_set(engine->worker[q], coalesce, csum_replace);
 }
 
 static void stop_workers(struct engine *engine)

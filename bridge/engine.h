@@ -19,7 +19,8 @@ struct engine {
 	bool started;      /* the rings run */
 	struct ixgbe_pool *rx_pool[IXGBE_QUEUES_MAX], *tx_pool[IXGBE_QUEUES_MAX];
 	struct worker *worker[IXGBE_QUEUES_MAX];
-	int cpu[IXGBE_QUEUES_MAX]; /* -1: not pinned */
+	int cpu[IXGBE_QUEUES_MAX];   /* -1: not pinned */
+	bool coalesce, csum_replace; /* of all workers, see struct worker_config */
 	/* The counts of ports and workers that were closed. */
 	struct bridge_counters worker_before[IXGBE_QUEUES_MAX];
 	size_t stats;
@@ -38,6 +39,8 @@ int engine_open(struct engine *engine, int netns_fd, uint16_t mtu, struct ixgbe_
 int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *why);
 /* Without a link the workers drop what the kernel sends. It is up after engine_start. */
 void engine_link_set(struct engine *engine, bool up);
+/* What the workers do to received frames, those that run and those to come. */
+void engine_receive_set(struct engine *engine, bool coalesce, bool csum_replace);
 /* Stops the workers, quiesces DMA, resets the NIC, ends a software NIC of ours. Does nothing to an
  * engine that is closed. */
 void engine_close(struct engine *engine);

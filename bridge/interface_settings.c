@@ -13,6 +13,7 @@
 #include "interface_settings.h"
 #include "nic_life.h"
 #include "publish.h"
+#include "rx_features.h"
 
 /* Tells of a new name; `name` has the last that was told. */
 static void name_follow(struct daemon *daemon)
@@ -37,6 +38,7 @@ void interface_settings_follow(struct daemon *daemon)
 		return;
 	name_follow(daemon);
 	interface_kept_check(daemon);
+	rx_features_follow(daemon);
 	if (!daemon->facts.nic_open)
 		return;
 	interface_wanted(&daemon->iface, daemon->applied.mtu, &wanted);

@@ -33,7 +33,7 @@
 	C(rx_delivered, "frames written to the TAP, alone or merged")                              \
 	C(rx_bytes, "bytes of the frames written to the TAP")                                      \
 	C(rx_coalesced, "frames that were merged into an earlier one")                             \
-	C(rx_csum_verified, "frames handed over with a checksum the NIC verified")                 \
+	C(rx_csum_verified, "frames whose TCP or UDP checksum the NIC found right")                \
 	C(rx_csum_bad,                                                                             \
 	  "frames in which the NIC found a wrong IPv4 or TCP checksum; the kernel judges them")    \
 	BRIDGE_RX_DROPS(C)                                                                         \

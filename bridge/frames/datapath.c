@@ -94,9 +94,12 @@ static void rx_prepare(struct datapath *dp, const struct coalesce_write *w)
 	}
 	if (flags & (IXGBE_RX_L4_BAD | IXGBE_RX_IP_BAD))
 		bridge_count(&counters->rx_csum_bad, 1);
-	if (offload_rx(vnet, frame, first->len, w->bytes, flags, &w->headers) ==
-	    OFFLOAD_RX_VERIFIED)
+	if (flags & IXGBE_RX_L4_GOOD)
 		bridge_count(&counters->rx_csum_verified, 1);
+	if (atomic_load_explicit(&dp->csum_replace, memory_order_relaxed))
+		offload_rx(vnet, frame, first->len, w->bytes, flags, &w->headers);
+	else
+		memset(vnet, 0, TAP_VNET_HDR_BYTES);
 }
 
 static void rx_write(struct datapath *dp, uint32_t index)
@@ -130,7 +133,8 @@ static uint32_t rx_post(struct datapath *dp)
 	if (dp->writes_in_flight > 0)
 		return 0;
 	got = ixgbe_rx_burst(dp->rxq, dp->rx_seg, DATAPATH_RX_BURST);
-	coalesce_begin(coalesce, dp->rx_seg, dp->coalesce_on);
+	coalesce_begin(coalesce, dp->rx_seg,
+		       atomic_load_explicit(&dp->coalesce_on, memory_order_relaxed));
 	for (at = 0; at < got; at = end) {
 		uint32_t bytes = 0;
 
@@ -436,7 +440,8 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	dp->rxq = ixgbe_rxq(config->nic, config->queue);
 	dp->txq = ixgbe_txq(config->nic, config->queue);
 	dp->tx_pool = config->tx_pool;
-	dp->coalesce_on = config->coalesce;
+	atomic_init(&dp->coalesce_on, config->coalesce);
+	atomic_init(&dp->csum_replace, config->csum_replace);
 	dp->read_depth = 1;
 	atomic_init(&dp->link_up, true);
 	return uring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);

@@ -51,8 +51,8 @@ struct datapath {
 
 	/* From the NIC to the TAP. */
 	uint32_t writes_in_flight;
-	bool coalesce_on;
-	uint32_t rx_iovs; /* of the burst, so far */
+	atomic_bool coalesce_on, csum_replace; /* set by any thread; see struct worker_config */
+	uint32_t rx_iovs;                      /* of the burst, so far */
 	struct ixgbe_rx_seg rx_seg[DATAPATH_RX_BURST];
 	struct iovec rx_iov[DATAPATH_RX_BURST];
 	struct coalesce coalesce;

@@ -22,11 +22,13 @@
  *
  * To the kernel. tun ignores DATA_VALID. The one way to say "the checksum is good" is NEEDS_CSUM
  * with the pseudo-header's sum in place: the kernel takes the frame as one of its own that has no
- * checksum yet. From write() to recv() of a UDP socket that saves 4 % for 1,514 bytes (1,932 to
- * 1,850 ns, our work included). The price: tcpdump calls the checksum of such frames incorrect, and
- * programs that verify raw frames themselves (old DHCP clients) take them for broken. So frames
- * under OFFLOAD_RX_CSUM_MIN_BYTES arrive as they were on the wire: pings, DNS, acknowledgements,
- * which people look at. Longer frames, which carry the bulk of the bytes, are spared the sum.
+ * checksum yet. The price: tcpdump calls the checksum of such frames incorrect, sensors discard
+ * them, and so do programs that verify raw frames themselves (old DHCP clients). Merged frames have
+ * to be such frames. Others are only where somebody asked for it (--rx-checksum all), from
+ * OFFLOAD_RX_CSUM_MIN_BYTES on: below, the sum costs little. That spares the kernel, from write()
+ * to recv() of a UDP socket, 43 ns of 969 for 300 bytes, 91 of 1,053 for 1,514 and 250 of 1,741 for
+ * 9,014. Our work, some 20 ns, is not in these numbers. For 1,514 bytes 'tests/bench tap' has 464
+ * ns with it and 479 without, since the kernel looks for the transport header where we name none.
  *
  * A frame that the NIC could not verify, or found bad, is handed over unchanged: the kernel judges
  * and counts.

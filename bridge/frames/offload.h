@@ -43,7 +43,7 @@ enum offload_tx {
 enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
 			   struct ixgbe_tx_seg *seg);
 
-/* What the kernel is told of a received frame's checksum. */
+/* What the kernel is told of the checksum of a received frame that is not merged. */
 enum offload_rx {
 	OFFLOAD_RX_PLAIN,    /* nothing: the kernel verifies it */
 	OFFLOAD_RX_VERIFIED, /* it is good: the kernel does not look again */

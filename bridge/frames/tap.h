@@ -53,3 +53,5 @@ bool tap_link_changed(const struct tap *tap, uint32_t *speed_mbps);
  * to turn them off again. The second needs CAP_NET_ADMIN. */
 int tap_features_get(const struct tap *tap, uint8_t *off);
 int tap_features_off(const struct tap *tap, uint8_t off);
+/* What 'ethtool -K NAME gro' is set to. Needs no right. */
+int tap_gro_get(const struct tap *tap, bool *on);

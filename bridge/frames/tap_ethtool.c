@@ -256,3 +256,18 @@ int tap_features_off(const struct tap *tap, uint8_t off)
 {
 	return off ? features(tap, true, &off) : 0;
 }
+
+int tap_gro_get(const struct tap *tap, bool *on)
+{
+	struct ethtool_value request = {.cmd = ETHTOOL_GGRO};
+	struct ifreq ifr = {0};
+	int err, fd = ethtool_open(tap, &ifr);
+
+	if (fd < 0)
+		return fd;
+	err = ethtool(fd, &ifr, &request);
+	close(fd);
+	if (!err)
+		*on = request.data;
+	return err;
+}

@@ -337,6 +337,12 @@ void worker_link_set(struct worker *worker, bool up)
 	wake(worker); /* it may be asleep and hold frames that are to be dropped now */
 }
 
+void worker_receive_set(struct worker *worker, bool coalesce, bool csum_replace)
+{
+	atomic_store_explicit(&worker->dp.coalesce_on, coalesce, memory_order_relaxed);
+	atomic_store_explicit(&worker->dp.csum_replace, csum_replace, memory_order_relaxed);
+}
+
 void worker_counters(const struct worker *worker, struct bridge_counters *out)
 {
 	const uint64_t *from = (const uint64_t *)&worker->dp.counters;

@@ -39,9 +39,10 @@ struct worker_config {
 	struct ixgbe_pool *rx_pool; /* headroom 64 */
 	struct ixgbe_pool *tx_pool; /* buffers that hold a vnet header and TAP_FRAME_MAX */
 	enum worker_poll poll;
-	bool coalesce;  /* merge received TCP frames, see coalesce.h */
-	bool no_nowait; /* for tests: as if the TAP did not know RWF_NOWAIT */
-	int cpu;        /* -1: not pinned */
+	bool coalesce;     /* merge received TCP frames, see coalesce.h */
+	bool csum_replace; /* of single frames too, what offload_rx does */
+	bool no_nowait;    /* for tests: as if the TAP did not know RWF_NOWAIT */
+	int cpu;           /* -1: not pinned */
 };
 
 /* Sizes of the pools a worker needs for rings of that many descriptors. */
@@ -65,4 +66,6 @@ void worker_counters(const struct worker *worker, struct bridge_counters *out);
 /* Any thread. The link is up after start. While it is down, frames from the TAP are dropped and
  * counted: the NIC would keep them until it returns. */
 void worker_link_set(struct worker *worker, bool up);
+/* Any thread. Both are as in the configuration; they hold from the next burst on. */
+void worker_receive_set(struct worker *worker, bool coalesce, bool csum_replace);
 bool worker_idle(const struct worker *worker); /* asleep, waiting for interrupts */

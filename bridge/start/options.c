@@ -22,6 +22,12 @@ static const struct option_word poll_words[] = {
 	{"interrupt", WORKER_POLL_INTERRUPT},
 	{NULL, 0},
 };
+static const struct option_word rx_checksum_words[] = {
+	{"off", OPTIONS_RX_CHECKSUM_OFF},
+	{"on", OPTIONS_RX_CHECKSUM_ON},
+	{"all", OPTIONS_RX_CHECKSUM_ALL},
+	{NULL, 0},
+};
 static const struct option_word flag_words[] = {
 	{"yes", true},    {"true", true}, {"on", true}, {"1", true}, {"no", false},
 	{"false", false}, {"off", false}, {"0", false}, {NULL, 0},
@@ -240,6 +246,24 @@ static int set_coalesce(void *ctx, const char *value, struct ixgbe_why *why)
 	return set_flag(&options->coalesce, value, why);
 }
 
+int options_rx_checksum_parse(const char *word, enum options_rx_checksum *out,
+			      struct ixgbe_why *why)
+{
+	int value;
+
+	if (option_word(rx_checksum_words, word, &value))
+		return REFUSE(why, "'%.100s' is no use of received checksums: use on, off or all",
+			      word);
+	*out = (enum options_rx_checksum)value;
+	return 0;
+}
+
+static int set_rx_checksum(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	struct options *options = ctx;
+	return options_rx_checksum_parse(value, &options->rx_checksum, why);
+}
+
 static int set_config(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct options *options = ctx;
@@ -284,6 +308,9 @@ static const struct option_row rows[] = {
 	{"poll", set_poll, 0, "HOW", "busy, adaptive (the default) or interrupt"},
 	{"coalesce", set_coalesce, 0, "on|off",
 	 "Merge received TCP frames before the kernel takes them: on (the default) or off"},
+	{"rx-checksum", set_rx_checksum, 0, "on|off|all",
+	 "Use what the NIC says of received checksums: for merged frames (on, the default), for no "
+	 "frame, so that all are as on the wire (off), or for all"},
 	{"persist", set_persist, 0, NULL, "Leave the TAP with its addresses and routes"},
 	{"config", set_config, 0, "FILE", "Read options from FILE: name = value lines"},
 	{"control", set_control, 0, "PATH", "The control socket; default /run/ixtap/TAP.sock"},
@@ -301,6 +328,7 @@ void options_init(struct options *options)
 		.queues = 1,
 		.poll = WORKER_POLL_ADAPTIVE,
 		.coalesce = true,
+		.rx_checksum = OPTIONS_RX_CHECKSUM_ON,
 		.log_level = IXGBE_LOG_INFO,
 	};
 }
@@ -361,6 +389,11 @@ int options_finish(struct options *options, struct ixgbe_why *why)
 		return REFUSE(why, "the control socket's path leaves no room for '.nic' at its "
 				   "end: use a shorter one");
 	return 0;
+}
+
+const char *options_rx_checksum_name(enum options_rx_checksum rx_checksum)
+{
+	return option_word_name(rx_checksum_words, (int)rx_checksum);
 }
 
 const char *options_poll_name(enum worker_poll poll)

@@ -31,6 +31,13 @@
 
 enum options_nic_kind { OPTIONS_NIC_SOFT, OPTIONS_NIC_VFIO, OPTIONS_NIC_VFIO_USER };
 
+/* How far what the NIC says of received checksums is used, see ixtapd(8). */
+enum options_rx_checksum {
+	OPTIONS_RX_CHECKSUM_OFF, /* not at all: every frame is as on the wire, none is merged */
+	OPTIONS_RX_CHECKSUM_ON,  /* for frames that are merged */
+	OPTIONS_RX_CHECKSUM_ALL, /* for single frames too: their checksum is replaced */
+};
+
 struct options {
 	enum options_nic_kind nic_kind;
 	/* The whole name, defaults filled in: "soft:tap:tap0-wire", "vfio:0000:03:00.0". */
@@ -46,6 +53,7 @@ struct options {
 	uint16_t queues;
 	enum worker_poll poll;
 	bool coalesce;
+	enum options_rx_checksum rx_checksum;
 	bool persist;
 	char config[PATH_MAX]; /* "": none */
 	char control[OPTIONS_PATH_BYTES];
@@ -70,5 +78,9 @@ int options_set(struct options *options, const char *name, const char *value,
 /* Fills in the defaults that depend on other options; -EINVAL: a required one is missing. */
 int options_finish(struct options *options, struct ixgbe_why *why);
 
+/* -EINVAL: no word of --rx-checksum; `why` is filled. */
+int options_rx_checksum_parse(const char *word, enum options_rx_checksum *out,
+			      struct ixgbe_why *why);
+const char *options_rx_checksum_name(enum options_rx_checksum rx_checksum);
 /* The word of --poll. */
 const char *options_poll_name(enum worker_poll poll);

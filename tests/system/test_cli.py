@@ -99,6 +99,9 @@ def test_names(rig):
     (["status", "-i", "1"], "-i"),
     (["status", "a", "b"], "b"),
     (["status", "a", "--control", "b"], "--control"),
+    (["features", "a", "rx", "on", "b"], "b"),
+    (["features", "gro", "off"], "ethtool -K"),
+    (["features", "a", "--control", "b"], "--control"),
 ])
 def test_usage(words, part):
     status, line = refused(*words)

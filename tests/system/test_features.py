@@ -4,10 +4,19 @@ counts of frames that neither ixtapd nor the NIC lost.
 
     kernel (namespace left)-- TAP -- ixtapd ==vfio-user== ixnic --seqpacket-- test
 """
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Dot1AD, Dot1Q
+from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 
 import rig as r
 from test_kernel_frames import (ETHER, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4, NEEDS_CSUM, TCP4, TCP6, UDP4,
@@ -80,3 +89,168 @@ def test_the_longest_frame_is_that_of_its_own_framing(wire, tap, mtu, tags):
     assert sorted(got) == [limit - 1] * 3 + [limit] * 3
     r.wait_for(lambda: bridge.counter("tx_drop_oversize") == before["tx_drop_oversize"] +
                3 * (len(lengths) - 2), f"the others are dropped by name: {bridge.counters()}")
+
+
+# ---- ethtool -K, and `ixtap features` ----
+
+def ixtap(bridge, *words, **more):
+    return r.run(r.IXTAP, "-c", bridge.control, *words, **more)
+
+
+def longest_received(bridge):
+    """The longest frame that a raw reader sees while TCP comes in."""
+    with bridge.left.packet_socket(bridge.tap) as raw:
+        assert bridge.iperf("-R")["sum_received"]["bytes"] > 1 << 20
+        raw.setblocking(False)
+        longest = 0
+        while True:
+            try:
+                longest = max(longest, raw.recv_into(bytearray(1), 1, socket.MSG_TRUNC))
+            except BlockingIOError:
+                return longest
+
+
+def test_gro_off_means_no_merging(bridge):
+    assert longest_received(bridge) > 1514, "nothing is merged in this test's own way"
+    bridge.left.run("ethtool", "-K", bridge.tap, "gro", "off")
+    r.wait_for(lambda: "gro off" in bridge.errors(), "followed without a question")
+    assert bridge.ask("features") == {"rx": "on", "gro": False, "coalesce": True, "merging": False}
+    before = bridge.counter("rx_coalesced")
+    assert longest_received(bridge) <= 1514
+    assert bridge.counter("rx_coalesced") == before
+    os.kill(bridge.ask("status")["nic"]["soft"]["pid"], signal.SIGKILL)
+    r.wait_for(lambda: bridge.ask("status")["recoveries"] == 1, "the NIC is back")
+    assert bridge.ask("features")["merging"] is False
+    bridge.left.run("ethtool", "-K", bridge.tap, "gro", "on")
+    r.wait_for(lambda: "gro on" in bridge.errors(), "followed")
+    assert bridge.ask("features")["merging"] is True
+
+
+def test_gro_is_followed_elsewhere_and_by_another_name(rig):
+    bridge = rig.bridge(connected=False)
+    elsewhere = rig.namespace("elsewhere")
+    bridge.left.run("ip", "link", "set", bridge.tap, "netns", elsewhere.name, "name", "uplink0")
+    bridge.left, bridge.tap = elsewhere, "uplink0"
+    r.wait_for(lambda: bridge.ask("status")["tap"]["name"] == "uplink0", "moved")
+    bridge.left.run("ethtool", "-K", bridge.tap, "gro", "off")
+    r.wait_for(lambda: "uplink0: rx on, gro off" in bridge.errors(), "followed")
+
+
+def test_what_a_persistent_interface_has_is_followed_from_the_start(rig):
+    left = rig.namespace("left")
+    left.run("ip", "tuntap", "add", "tap0", "mode", "tap", "multi_queue", "vnet_hdr")
+    left.run("ethtool", "-K", "tap0", "gro", "off")
+    daemon = rig.daemon(*left.words(r.IXTAPD, "--tap", "tap0", "--nic", f"soft:seqpacket:{rig.path('wire')}",
+                                    "--control", rig.path("control"))).wait_ready()
+    assert r.ask(rig.path("control"), "features")["gro"] is False
+    assert daemon.stop() == 0
+
+
+def test_rx_off_means_frames_as_on_the_wire(bridge):
+    """tcpdump finds no wrong checksum in what has come in, and no frame longer than the wire's."""
+    shown = ixtap(bridge, "features", "rx", "off").stdout
+    assert re.search(r"rx +off", shown) and re.search(r"merging +off", shown)
+    with bridge.left.popen("tcpdump", "-nvvi", bridge.tap, "-Q", "in", "-c", "200", "tcp",
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tcpdump:
+        try:
+            while "listening" not in tcpdump.stderr.readline():
+                assert tcpdump.poll() is None
+            bridge.iperf("-R")
+            output, _ = tcpdump.communicate(timeout=r.DEADLINE_S)
+        finally:
+            tcpdump.kill()
+    assert output.count("(correct)") >= 200
+    assert "incorrect" not in output
+    assert max(map(int, re.findall(r", length (\d+)\)", output))) <= 1500
+    shown = ixtap(bridge, "features", "rx", "on").stdout
+    assert re.search(r"rx +on", shown) and re.search(r"merging +on", shown)
+    assert longest_received(bridge) > 1514
+
+
+def single_frames():
+    """Frames that all differ, of many lengths, with right checksums."""
+    ends = {IP: (r.RIGHT_V4, r.LEFT_V4), IPv6: (r.RIGHT_V6, r.LEFT_V6)}
+    for network, (source, destination) in ends.items():
+        for layer in (TCP, UDP):
+            for tags in ([], [Dot1Q(vlan=5)]):
+                frame = FOREIGN.copy()
+                for tag in tags:
+                    frame = frame / tag
+                frame = frame / network(src=source, dst=destination) / layer(sport=1000, dport=9)
+                head = len(bytes(frame))
+                for length in (100, 255, 256, 257, 700, 1001, 1514):
+                    yield bytes(frame / (bytes(range(251)) * 6)[:length - head])
+
+
+FOREIGN = Ether(dst=r.NIC_MAC, src="02:00:00:00:00:77")
+
+
+def received_as(wire, frames):
+    """What a raw reader sees of these frames, with their tag put back."""
+    with wire.bridge.left.packet_socket(wire.bridge.tap) as raw:
+        raw.setsockopt(SOL_PACKET, 8, 1)  # PACKET_AUXDATA: the kernel moves the tag there
+        for frame in frames:
+            wire.send(frame)
+        got = []
+        while len(got) < len(frames):
+            data, extra, _, _ = raw.recvmsg(65536, 256)
+            if data[6:12] != frames[0][6:12]:
+                continue
+            aux = next(value for level, kind, value in extra if (level, kind) == (SOL_PACKET, 8))
+            status, _, _, _, _, tci, _ = struct.unpack("<IIIHHHH", aux)
+            got.append(data[:12] + struct.pack(">HH", 0x8100, tci) + data[12:] if status & 0x10 else data)
+        return got
+
+
+def test_single_frames_keep_the_bytes_of_the_wire(wire):
+    """Unless somebody asks for frames without checksums, of 256 bytes and more."""
+    frames = [frame for frame in single_frames() if len(frame) >= 60]
+    for rx in ("on", "off"):
+        ixtap(wire.bridge, "features", "rx", rx)
+        assert received_as(wire, frames) == frames, rx
+    ixtap(wire.bridge, "features", "rx", "all")
+    for sent, got in zip(frames, received_as(wire, frames)):
+        assert (sent == got) == (len(sent) < 256), len(sent)
+    assert wire.bridge.counter("rx_csum_verified") == 3 * len(frames)
+
+
+def test_rx_checksum_at_the_start(rig):
+    with open(rig.path("conf"), "w", encoding="ascii") as conf:
+        conf.write("rx-checksum = off\n")
+    for words, rx in ((["--rx-checksum", "all"], "all"), (["--config", rig.path("conf")], "off"),
+                      (["--config", rig.path("conf"), "--rx-checksum", "on"], "on")):
+        bridge = rig.bridge(*words, connected=False)
+        features = bridge.ask("features")
+        assert (features["rx"], features["merging"]) == (rx, rx != "off")
+        assert bridge.stop() == 0
+
+
+@pytest.mark.parametrize("words, part", [
+    (["features", "rx", "maybe"], "on, off or all"),
+    (["features", "rx"], "say which"),
+    (["features", "gro", "off"], "ethtool -K"),
+])
+def test_features_that_cannot_be(bridge, words, part):
+    assert part in r.ask(bridge.control, " ".join(words))["error"]
+
+
+def test_the_monitor_tells_of_features(bridge):
+    with subprocess.Popen([r.IXTAP, "-j", "-c", bridge.control, "monitor"], text=True,
+                          stdout=subprocess.PIPE, env=r.environment()) as monitor:
+        try:
+            monitor.stdout.readline()
+            bridge.left.run("ethtool", "-K", bridge.tap, "gro", "off")
+            event = next(event for event in map(json.loads, monitor.stdout)
+                         if event["event"] == "features")
+            assert (event["rx"], event["gro"], event["merging"]) == ("on", False, False)
+        finally:
+            monitor.kill()
+
+
+@pytest.mark.parametrize("feature, counter", [("tso", "tx_tso"), ("tx", "tx_csum_offload")])
+def test_what_the_kernel_does_itself(bridge, feature, counter):
+    bridge.left.run("ethtool", "-K", bridge.tap, feature, "off")
+    before = bridge.counters()
+    assert bridge.iperf()["sum_received"]["bytes"] > 1 << 20
+    assert bridge.counter(counter) == before[counter]
+    assert bridge.counter("tx_tso") == before["tx_tso"], "segments need checksums"

@@ -243,6 +243,22 @@ static void mac_and_speed_show(void **state)
 	close(fd);
 }
 
+static void gro_is_read(void **state)
+{
+	struct ethtool_value value = {.cmd = ETHTOOL_SGRO};
+	struct ifreq ifr = {.ifr_name = NAME, .ifr_data = (void *)&value};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	for (value.data = 0; value.data < 2; value.data++) {
+		bool on = !value.data;
+
+		assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
+		assert_int_equal(tap_gro_get(*state, &on), 0);
+		assert_int_equal(on, value.data);
+	}
+	close(fd);
+}
+
 static void link_get(struct ethtool_link_settings *settings, size_t size)
 {
 	struct ifreq ifr = {.ifr_name = NAME, .ifr_data = (void *)settings};
@@ -489,6 +505,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(link_settings_of_others_are_seen, open_tap,
 						close_tap),
 		cmocka_unit_test(offloads_of_a_persistent_one_stay_off),
+		cmocka_unit_test_setup_teardown(gro_is_read, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(write_while_down_is_eio, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(read_of_an_empty_queue_is_eagain, open_tap,
 						close_tap),

@@ -16,14 +16,18 @@ static const struct object objects[] = {
 	{"status", ixtap_status},
 	{"stats", ixtap_stats},
 	{"monitor", ixtap_monitor},
+	{"features", ixtap_features},
 };
 
 #define OBJECTS        (sizeof(objects) / sizeof(objects[0]))
 #define INTERVAL_MAX_S 86400.0
+#define WORDS_MAX      3u /* behind the object: NAME FEATURE VALUE */
 
 struct arguments {
 	struct ixtap cli;
 	const struct object *object;
+	const char *word[WORDS_MAX];
+	unsigned int words;
 };
 
 /* ---- Words ---- */
@@ -47,9 +51,9 @@ static int find_object(const char *word, const struct object **out, struct ixgbe
 		}
 	}
 	if (!word[0] || fits == 0)
-		return ixgbe_why_fill(why, -EINVAL,
-				      "unknown object '%s': it is one of status, stats, monitor",
-				      word);
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"unknown object '%s': it is one of status, stats, monitor, features", word);
 	if (fits > 1)
 		return ixgbe_why_fill(why, -EINVAL, "'%s' could be any of: %s", word, choices);
 	*out = found;
@@ -62,10 +66,23 @@ static int set_word(void *ctx, unsigned int index, const char *word, struct ixgb
 
 	if (index == 0)
 		return find_object(word, &args->object, why);
-	if (index > 1)
+	if (args->words == (args->object->run == ixtap_features ? WORDS_MAX : 1))
 		return ixgbe_why_fill(why, -EINVAL, "'%s' is one word too many", word);
-	args->cli.name = word;
+	args->word[args->words++] = word;
 	return 0;
+}
+
+/* Of one or three words the first is a name; a feature and its value are two. */
+static void share_words(struct arguments *args)
+{
+	unsigned int at = 0;
+
+	if (args->words % 2 == 1)
+		args->cli.name = args->word[at++];
+	if (args->words < 2)
+		return;
+	args->cli.feature = args->word[at++];
+	args->cli.value = args->word[at];
 }
 
 /* ---- Options ---- */
@@ -114,22 +131,30 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = {
 	.row = rows,
-	.words = "OBJECT [NAME]",
+	.words = "OBJECT [NAME] [FEATURE VALUE]",
 	.word = set_word,
-	.doc = "Show what a running ixtapd does."
+	.doc = "Show what a running ixtapd does, and set it."
 	       "\vOBJECT is one of these, or as much of it as tells it apart:\n"
-	       "  status   state, link, interface, NIC\n"
-	       "  stats    counters that are not zero; with -i, rates\n"
-	       "  monitor  events as they happen, until interrupted\n\n"
+	       "  status    state, link, interface, NIC\n"
+	       "  stats     counters that are not zero; with -i, rates\n"
+	       "  monitor   events as they happen, until interrupted\n"
+	       "  features  what is done to received frames; 'rx on|off|all' behind it sets that\n\n"
 	       "NAME is the --tap that ixtapd was started with; it may be left out while only "
 	       "one runs.\n\nExit status: 0, 1 (failed), 2 (usage).",
 };
 
 /* What one option or word cannot know of the others. */
-static int check(const struct arguments *args, struct ixgbe_why *why)
+static int check(struct arguments *args, struct ixgbe_why *why)
 {
+	share_words(args);
+	if (args->cli.feature && strcmp(args->cli.feature, "rx") != 0)
+		return ixgbe_why_fill(why, -EINVAL,
+				      "'%s' can't be set here: only rx can, to on, off or all; "
+				      "see ethtool -K for the others",
+				      args->cli.feature);
 	if (!args->object)
-		return ixgbe_why_fill(why, -EINVAL, "say what to show: status, stats or monitor");
+		return ixgbe_why_fill(why, -EINVAL,
+				      "say what to show: status, stats or monitor; or features");
 	if (args->cli.interval_s > 0 && args->object->run != ixtap_stats)
 		return ixgbe_why_fill(why, -EINVAL, "-i goes with stats only");
 	if (args->cli.name && args->cli.control)

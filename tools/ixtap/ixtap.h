@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ixtap: asks a running ixtapd and shows the answer.
+ * ixtap: asks a running ixtapd, and shows the answer.
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
@@ -8,6 +8,7 @@
  *       |
  *     show_status.c    ixtap status
  *     show_stats.c     ixtap stats
+ *     show_features.c  ixtap features
  *     show_monitor.c   ixtap monitor
  *       |
  *     client.c         the control socket
@@ -33,11 +34,14 @@ struct ixtap {
 	bool json;
 	bool all;          /* show counters that are zero too */
 	double interval_s; /* 0: show once */
+	/* What to set, and to what; both NULL: nothing. */
+	const char *feature, *value;
 };
 
 /* The commands. They return the exit status: 0, or 1 after one line on standard error. */
 int ixtap_status(const struct ixtap *cli);
 int ixtap_stats(const struct ixtap *cli);
+int ixtap_features(const struct ixtap *cli);
 int ixtap_monitor(const struct ixtap *cli);
 
 /* ---- client.c ---- */

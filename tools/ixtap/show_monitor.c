@@ -79,6 +79,13 @@ static void show_allmulticast(const json_t *event)
 	put(COLOUR_NONE, "all multicast %s", member_true(event, "on") ? "on" : "off");
 }
 
+static void show_features(const json_t *event)
+{
+	put(COLOUR_NONE, "rx %s, gro %s: received TCP frames are %smerged",
+	    member_text(event, "rx"), member_true(event, "gro") ? "on" : "off",
+	    member_true(event, "merging") ? "" : "not ");
+}
+
 static void show_multicast(const json_t *event)
 {
 	put(COLOUR_NONE, "%" PRId64 " multicast groups", member_int(event, "groups"));
@@ -141,6 +148,7 @@ static const struct {
 	{"allmulticast", show_allmulticast},
 	{"multicast", show_multicast},
 	{"unicast", show_unicast},
+	{"features", show_features},
 	{"address", show_address},
 	{"name", show_name},
 	{"netns", show_netns},
