@@ -167,6 +167,8 @@ static json_t *stats_json(struct daemon *daemon)
 		bridge_counters_add(&sum, &one);
 	}
 	set_counters(bridge, &sum);
+	json_object_set_new(bridge, "kernel_drop",
+			    json_integer((json_int_t)interface_kernel_drop(&daemon->iface)));
 	return json_pack("{s:o,s:f,s:o,s:o,s:o}", "time", control_time(), "uptime_s",
 			 uptime_s(daemon), "nic", nic, "bridge", bridge, "queues", queues);
 }

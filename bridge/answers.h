@@ -38,7 +38,8 @@
  *          "uptime_s": 12.345,
  *          "nic": {"rx_packets": 0, ...},    the names of `ethtool -S` on the in-kernel driver,
  *                                            and dma_refused, dma_timeout as in status
- *          "bridge": {"rx_received": 0, ...},   sums over the queues, names of counters.h
+ *          "bridge": {"rx_received": 0, ...,    sums over the queues, names of counters.h
+ *                     "kernel_drop": 0},        tx_dropped of the interface
  *          "queues": [{"queue": 0, "rx_received": 0, ...}]}
  *         All values are 64-bit counts since start; they survive a recovery of the NIC.
  *

@@ -71,7 +71,9 @@ int interface_open(struct interface *iface, const struct options *options, struc
 	err = netlink_open(&iface->nl);
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot open netlink: %s", strerror(-err));
-	return link_get(iface, why);
+	err = link_get(iface, why);
+	iface->tx_dropped_before = iface->link.tx_dropped;
+	return err;
 }
 
 static int add_addresses(struct interface *iface, const struct options *options, uint16_t mtu,
@@ -293,6 +295,15 @@ static void unicast_wanted(const struct interface *iface, struct mirror *wanted)
 	wanted->others = (uint16_t)others;
 	wanted->promiscuous =
 		link->promiscuity > (others > 0) || err == -ENOSPC || link->flags & IFF_PROMISC;
+}
+
+uint64_t interface_kernel_drop(struct interface *iface)
+{
+	struct netlink_link now;
+
+	if (iface->reachable && !netlink_link_get(iface->nl, iface->tap.ifindex, &now))
+		iface->link.tx_dropped = now.tx_dropped;
+	return iface->link.tx_dropped - iface->tx_dropped_before;
 }
 
 void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted)

@@ -21,10 +21,11 @@ struct interface {
 	int start_netns; /* where ixtapd was started */
 	struct netlink *nl;
 	struct netlink_monitor *monitor;
-	struct netlink_link link; /* as last read */
-	bool reachable;           /* the thread is in its namespace */
-	bool moved;               /* from the namespace it was made in */
-	bool gone_heard;          /* it left its namespace: moved or deleted */
+	struct netlink_link link;   /* as last read */
+	uint64_t tx_dropped_before; /* our start */
+	bool reachable;             /* the thread is in its namespace */
+	bool moved;                 /* from the namespace it was made in */
+	bool gone_heard;            /* it left its namespace: moved or deleted */
 	bool link_set_warned, carrier_warned, read_warned;
 	uint32_t mtu_refused; /* the last: a refusal is logged once */
 	netlink_event_fn fn;
@@ -61,6 +62,9 @@ enum interface_fate interface_find(struct interface *iface);
 
 /* Sets carrier and what ethtool shows to those of the NIC's link and module. */
 void interface_link_set(struct interface *iface, const struct ixgbe_link *link, enum ixgbe_sfp sfp);
+/* Frames that the kernel has dropped in the TAP's own queue since the start; of an interface out of
+ * reach, those that were last heard of. */
+uint64_t interface_kernel_drop(struct interface *iface);
 /* Fills in the administrator's settings, with `mtu` in place of an MTU that no 82599 can have.
  * Reads the multicast groups, and the unicast addresses. */
 void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted);

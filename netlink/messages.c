@@ -79,6 +79,14 @@ static int parse_link_attr(const struct nlattr *attr, void *ctx)
 			return MNL_CB_ERROR;
 		link->carrier = mnl_attr_get_u8(attr);
 		break;
+	case IFLA_STATS64: /* grows with the kernel's version */
+		if (mnl_attr_get_payload_len(attr) >=
+		    offsetof(struct rtnl_link_stats64, tx_dropped) + sizeof(link->tx_dropped))
+			memcpy(&link->tx_dropped,
+			       (const char *)mnl_attr_get_payload(attr) +
+				       offsetof(struct rtnl_link_stats64, tx_dropped),
+			       sizeof(link->tx_dropped));
+		break;
 	case IFLA_LINKINFO:
 		return mnl_attr_parse_nested(attr, parse_info_attr, link);
 	default:

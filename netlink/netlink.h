@@ -41,6 +41,7 @@ struct netlink_link {
 	uint32_t allmulti;
 	bool carrier;
 	bool bridge_port;
+	uint64_t tx_dropped; /* by the kernel, since the interface was made */
 	bool tun;            /* a TUN or a TAP */
 	uint32_t tun_queues; /* attached to it, by anybody; 0 if it has one queue only */
 };

@@ -6,6 +6,9 @@
  *
  * Invariant when at rest, in both directions:
  *     received = delivered + the sum of the drops
+ *
+ * What the kernel loses before a read of the TAP is not among these, but told beside them:
+ *     frames that the kernel gave the interface = tx_received + kernel_drop
  */
 #pragma once
 
@@ -48,6 +51,10 @@
 	C(wakeups, "times the worker slept and was woken")                                         \
 	C(turns, "turns of the loop")                                                              \
 	C(irqs, "interrupts of the NIC")
+
+/* Of the whole interface, by the kernel's account. */
+#define BRIDGE_KERNEL_COUNTERS(C)                                                                  \
+	C(kernel_drop, "frames the kernel dropped: the TAP's own queue (txqueuelen) was full")
 
 struct bridge_counters {
 #define C(name, text) uint64_t name;

@@ -254,3 +254,97 @@ def test_what_the_kernel_does_itself(bridge, feature, counter):
     assert bridge.iperf()["sum_received"]["bytes"] > 1 << 20
     assert bridge.counter(counter) == before[counter]
     assert bridge.counter("tx_tso") == before["tx_tso"], "segments need checksums"
+
+
+# ---- What is lost, or counted, outside of ixtapd ----
+
+def link_stats(bridge):
+    shown = bridge.left.run("ip", "-s", "-j", "link", "show", "dev", bridge.tap).stdout
+    return json.loads(shown)[0]["stats64"]
+
+
+@contextlib.contextmanager
+def asleep(bridge):
+    """ixtapd does nothing meanwhile."""
+    os.kill(bridge.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(bridge.pid, signal.SIGCONT)
+
+
+def test_what_the_kernel_drops_is_told(bridge):
+    """The TAP's own queue is full: every frame that was sent is received by ixtapd or counted."""
+    bridge.left.run("ip", "link", "set", bridge.tap, "txqueuelen", "10")
+    before, sent = bridge.counters(), 2000
+    assert before["kernel_drop"] == link_stats(bridge)["tx"]["dropped"]
+    with bridge.left.packet_socket(bridge.tap) as raw, asleep(bridge):
+        raw.setsockopt(SOL_PACKET, 20, 1)  # PACKET_QDISC_BYPASS
+        for _ in range(sent):
+            with contextlib.suppress(OSError):
+                raw.send(bytes(ETHER)[:12] + b"\x88\xb5" + bytes(100))
+    bridge.ping()
+
+    def counted():
+        now, link = bridge.counters(), link_stats(bridge)["tx"]
+        grown = {name: now[name] - before[name] for name in ("kernel_drop", "tx_received")}
+        return (now["kernel_drop"], now["tx_received"]) == (link["dropped"], link["packets"]) and \
+            grown["kernel_drop"] > sent / 2 and sum(grown.values()) >= sent
+
+    r.wait_for(counted, f"tx_dropped is kernel_drop: {bridge.counters()}, {link_stats(bridge)}")
+    assert re.search(r"kernel_drop +[\d,]+  frames the kernel dropped", ixtap(bridge, "stats").stdout)
+
+
+def test_what_the_kernel_dropped_before_the_start_does_not_count(rig):
+    """A persistent interface keeps its count."""
+    left = rig.namespace("left")
+    left.run("ip", "tuntap", "add", "tap0", "mode", "tap", "multi_queue", "vnet_hdr")
+    words = left.words(r.IXTAPD, "--tap", "tap0", "--nic", f"soft:seqpacket:{rig.path('wire')}", "--up",
+                       "--persist", "--control", rig.path("control"))
+    bridge = rig.daemon(*words).wait_ready()
+    bridge.left, bridge.tap = left, "tap0"
+    left.run("ip", "link", "set", "tap0", "txqueuelen", "10")
+    with left.packet_socket("tap0") as raw, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as wire:
+        wire.connect(rig.path("wire"))
+        r.wait_for(lambda: left.carrier("tap0"), "carrier")
+        raw.setsockopt(SOL_PACKET, 20, 1)
+        with asleep(bridge):
+            for _ in range(200):
+                with contextlib.suppress(OSError):
+                    raw.send(bytes(ETHER)[:12] + b"\x88\xb5" + bytes(100))
+        dropped = r.wait_for(lambda: r.ask(rig.path("control"), "stats")["bridge"]["kernel_drop"], "counted")
+        assert dropped == link_stats(bridge)["tx"]["dropped"] > 100
+        assert bridge.stop() == 0
+    again = rig.daemon(*words).wait_ready()
+    assert r.ask(rig.path("control"), "stats")["bridge"]["kernel_drop"] < dropped
+    assert again.stop() == 0
+
+
+def test_merged_frames_are_counted_as_they_came_elsewhere(bridge):
+    """`ip -s link` counts what the kernel gets. `ixtap stats` has the frames of the wire."""
+    bridge.iperf("-R")
+
+    def told():
+        counters, link = bridge.counters(), link_stats(bridge)["rx"]
+        return counters["rx_coalesced"] > 100 and \
+            link["packets"] == counters["rx_delivered"] - counters["rx_coalesced"]
+
+    r.wait_for(told, "merged frames are one packet each")
+    assert bridge.ask("stats")["nic"]["rx_packets"] == bridge.counter("rx_received")
+
+
+def test_what_the_nic_loses_is_shown_by_ethtools_names(wire):
+    """More frames than the NIC has room for while ixtapd sleeps, and some that are no frames."""
+    frame = bytes(ETHER)[6:12] + bytes(ETHER)[:6] + b"\x88\xb5" + bytes(1000)
+    for _ in range(3):
+        wire.send(frame[:30])
+    with asleep(wire.bridge):
+        for _ in range(3000):
+            wire.send(frame)
+    stats = r.wait_for(lambda: (now := wire.bridge.ask("stats")["nic"])["rx_missed_errors"] and now, "missed")
+    assert stats["rx_short_length_errors"] == 3
+    shown = ixtap(wire.bridge, "stats").stdout
+    for name in ("rx_missed_errors", "rx_short_length_errors"):
+        assert re.search(rf"^  {name} +[\d,]+$", shown, re.M), shown
+    for name in ("rx_errors", "rx_crc_errors", "rx_long_length_errors", "rx_no_dma_resources", "rx_dropped"):
+        assert name in ixtap(wire.bridge, "-s", "stats").stdout

@@ -21,11 +21,21 @@ static const struct bridge_counter_info described[] = {
 #undef C
 };
 
+static const struct bridge_counter_info of_kernel[] = {
+#define C(name, text) {#name, text},
+	BRIDGE_KERNEL_COUNTERS(C)
+#undef C
+};
+
 static const char *describe(const char *name)
 {
 	for (size_t i = 0; i < sizeof(described) / sizeof(described[0]); i++) {
 		if (strcmp(described[i].name, name) == 0)
 			return described[i].text;
+	}
+	for (size_t i = 0; i < sizeof(of_kernel) / sizeof(of_kernel[0]); i++) {
+		if (strcmp(of_kernel[i].name, name) == 0)
+			return of_kernel[i].text;
 	}
 	return "";
 }
@@ -44,7 +54,7 @@ static bool is_loss(const char *name)
 	return false;
 }
 
-/* The frames that the NIC could not take or the bridge dropped. */
+/* The frames that the NIC could not take, or the bridge or the kernel at the TAP dropped. */
 static int64_t losses(const json_t *stats)
 {
 	static const char *const nic[] = {"rx_missed_errors", "rx_no_dma_resources"};
@@ -56,7 +66,7 @@ static int64_t losses(const json_t *stats)
 		sum += json_integer_value(json_object_get(json_object_get(stats, "nic"), nic[i]));
 	json_object_foreach(json_object_get(stats, "bridge"), name, value)
 	{
-		if (strstr(name, "_drop_"))
+		if (strstr(name, "_drop"))
 			sum += json_integer_value(value);
 	}
 	return sum;
