@@ -367,10 +367,11 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 		const uint64_t len = seg->len, offset = seg->offset;
 
 		/* One comparison for both limits of the length: below the minimum, the difference
-		 * wraps around to a number above every maximum. */
-		if (seg->flags != IXGBE_TX_EOP || offset + len > buf->size ||
-		    (seg->len - TX_FRAME_MIN_BYTES > max_untagged - TX_FRAME_MIN_BYTES &&
-		     (seg->len < TX_FRAME_MIN_BYTES || tx_too_long(seg, seg->len, max_untagged))))
+		 * wraps around to a number above every maximum. A frame that only its tags make
+		 * longer is left to tx_frame(). */
+		if (seg->flags != IXGBE_TX_EOP ||
+		    seg->len - TX_FRAME_MIN_BYTES > max_untagged - TX_FRAME_MIN_BYTES ||
+		    offset + len > buf->size)
 			break;
 		desc_store(desc, buf->iova + offset, command + len * length_unit);
 		*slot = buf;
