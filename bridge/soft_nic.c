@@ -85,7 +85,7 @@ int soft_nic_output(struct soft_nic *soft)
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	for (ssize_t i = 0; i < got; i++) {
-		/* A line that is too long becomes several. */
+		/* A line that is too long becomes several: no line of ixnic is. */
 		if (bytes[i] == '\n' || soft->line_len == sizeof(soft->line) - 1)
 			line_end(soft);
 		if (bytes[i] != '\n')

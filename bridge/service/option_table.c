@@ -91,14 +91,16 @@ int option_table_parse(const struct option_table *table, void *ctx, int argc, ch
 	argv[0] = program_invocation_short_name; /* getopt's line begins with argv[0] */
 	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &parse);
 	*given = parse.given;
-	printable(why->text, false);
 	return err ? -EINVAL : 0;
 }
 
 void option_usage_exit(const struct ixgbe_why *why)
 {
-	if (*why->text)
-		fprintf(stderr, "%s: %s\n", program_invocation_short_name, why->text);
+	struct ixgbe_why shown = *why;
+
+	printable(shown.text, false); /* it may quote a file */
+	if (*shown.text)
+		fprintf(stderr, "%s: %s\n", program_invocation_short_name, shown.text);
 	exit(EXIT_STATUS_USAGE);
 }
 

@@ -1,82 +1,196 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The reader is our own. The libraries that Debian has read a line in pieces of a fixed size and
+ * take the rest for another line (inih 55: 200 bytes, libeconf 0.5.1: 8192), or keep one value of a
+ * name that is repeated, as `address` may be (libeconf, libconfuse 3.3).
+ */
 #include "config.h"
 
+#include <assert.h>
+#include <dirent.h>
 #include <errno.h>
-#include <ini.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-struct load {
-	struct options *options;
-	struct ixgbe_why why; /* of the first error, whose line inih returns */
-	int err;
-};
+#define BLANKS  " \t"
+#define BOM     "\xef\xbb\xbf"
+#define DROP_IN ".conf"
 
-/* An ini_handler: 0 is failure. inih goes on after one. */
-static int line(void *ctx, const char *section, const char *name, const char *value)
+/* Nobody writes so much by hand. Bounds the memory for one line. */
+#define FILE_BYTES_MAX (1 << 20)
+
+/* ---- One line ---- */
+
+/* Without blanks at both ends. */
+static char *trim(char *text)
 {
-	struct load *load = ctx;
+	size_t len;
 
-	if (load->err)
-		return 0;
-	if (*section) {
-		load->err = ixgbe_why_fill(&load->why, -EINVAL,
-					   "there are no sections: remove [%s]", section);
-	} else {
-		load->err = options_set(load->options, name, value, &load->why);
-	}
-	return !load->err;
+	text += strspn(text, BLANKS);
+	len = strlen(text);
+	while (len && strchr(BLANKS, text[len - 1]))
+		len--;
+	text[len] = '\0';
+	return text;
 }
 
+static void cut_comment(char *text)
+{
+	for (char *c = text; *c; c++) {
+		if (strchr("#;", *c) && (c == text || strchr(BLANKS, c[-1]))) {
+			*c = '\0';
+			return;
+		}
+	}
+}
+
+static bool has_control_character(const char *text)
+{
+	for (; *text; text++)
+		if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7f)
+			return true;
+	return false;
+}
+
+static int take_line(struct options *options, char *text, struct ixgbe_why *why)
+{
+	char *value;
+
+	cut_comment(text);
+	text = trim(text);
+	if (!*text)
+		return 0;
+	if (has_control_character(text))
+		return ixgbe_why_fill(why, -EINVAL, "a control character is in this line");
+	if (*text == '[')
+		return ixgbe_why_fill(why, -EINVAL, "there are no sections: remove %.100s", text);
+	value = strchr(text, '=');
+	if (!value || value == text)
+		return ixgbe_why_fill(why, -EINVAL,
+				      "this is not a line of the form 'name = value'");
+	*value++ = '\0';
+	return options_set(options, trim(text), trim(value), why);
+}
+
+/* ---- One file ---- */
+
+static int cannot_read(const char *path, struct ixgbe_why *why)
+{
+	return ixgbe_why_fill(why, -errno, "cannot read the configuration %.150s: %s", path,
+			      strerror(errno));
+}
+
+/* NULL, with errno: no such file, or none to read options from. */
 static FILE *open_regular(const char *path)
 {
 	FILE *file = fopen(path, "re");
 	struct stat st;
+	int fault = 0;
 
-	if (!file || fstat(fileno(file), &st))
-		return file;
+	if (!file)
+		return NULL;
 	/* A directory would read as empty, a terminal would wait. */
-	if (S_ISREG(st.st_mode))
+	if (fstat(fileno(file), &st))
+		fault = errno;
+	else if (!S_ISREG(st.st_mode))
+		fault = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	else if (st.st_size > FILE_BYTES_MAX)
+		fault = EFBIG;
+	if (!fault)
 		return file;
 	fclose(file);
-	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	errno = fault;
 	return NULL;
 }
 
-/* inih would take it for the end of its line. */
-static bool has_nul(FILE *file)
+/* Takes a line of `len` bytes as getline(3) has it. */
+static int take_read(struct options *options, char *line, size_t len, struct ixgbe_why *why)
 {
-	int c;
+	if (strlen(line) != len)
+		return ixgbe_why_fill(why, -EINVAL, "a zero byte: this is no text file");
+	if (line[len - 1] == '\n')
+		line[--len] = '\0';
+	if (len && line[len - 1] == '\r')
+		line[--len] = '\0';
+	return take_line(options, line, why);
+}
 
-	do
-		c = getc(file);
-	while (c != EOF && c != '\0');
-	rewind(file);
-	return c == '\0';
+static int take_lines(struct options *options, FILE *file, const char *path, struct ixgbe_why *why)
+{
+	struct ixgbe_why fault;
+	unsigned int number = 0;
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t len;
+	int err = 0;
+
+	while (!err && (len = getline(&line, &room, file)) > 0) {
+		size_t skip = !number && !strncmp(line, BOM, strlen(BOM)) ? strlen(BOM) : 0;
+
+		number++;
+		if ((size_t)len > skip)
+			err = take_read(options, line + skip, (size_t)len - skip, &fault);
+	}
+	if (err)
+		ixgbe_why_fill(why, err, "%.100s:%u: %.190s", path, number, fault.text);
+	else if (!feof(file))
+		err = cannot_read(path, why);
+	free(line);
+	return err;
+}
+
+static int load_file(struct options *options, const char *path, struct ixgbe_why *why)
+{
+	FILE *file = open_regular(path);
+	int err;
+
+	if (!file)
+		return cannot_read(path, why);
+	options_set_begin(options);
+	err = take_lines(options, file, path, why);
+	fclose(file);
+	return err;
+}
+
+/* ---- The folder beside it ---- */
+
+static int is_drop_in(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name), suffix = strlen(DROP_IN);
+
+	return *entry->d_name != '.' && len > suffix &&
+	       !strcmp(entry->d_name + len - suffix, DROP_IN);
+}
+
+/* From the last file to the first: each file yields to those before it. */
+static int load_folder(struct options *options, const char *folder, struct ixgbe_why *why)
+{
+	struct dirent **entries = NULL;
+	int count = scandir(folder, &entries, is_drop_in, alphasort), err = 0;
+
+	if (count < 0 && errno != ENOENT)
+		return cannot_read(folder, why);
+	while (count > 0) {
+		char path[PATH_MAX + sizeof(entries[0]->d_name) + 4];
+
+		snprintf(path, sizeof(path), "%s/%s", folder, entries[--count]->d_name);
+		if (!err)
+			err = load_file(options, path, why);
+		free(entries[count]);
+	}
+	free(entries);
+	return err;
 }
 
 int config_load(struct options *options, const char *path, struct ixgbe_why *why)
 {
-	struct load load = {.options = options};
-	FILE *file = open_regular(path);
-	int at;
+	char folder[PATH_MAX + 2];
+	int err;
 
-	if (!file)
-		return ixgbe_why_fill(why, -errno, "cannot read the configuration file %.150s: %s",
-				      path, strerror(errno));
-	if (has_nul(file)) {
-		fclose(file);
-		return ixgbe_why_fill(why, -EINVAL, "%.150s is no text file: it has a zero byte",
-				      path);
-	}
-	at = ini_parse_file(file, line, &load);
-	fclose(file);
-	if (!at)
-		return 0;
-	if (at < 0)
-		return ixgbe_why_fill(why, -ENOMEM, "%.150s: out of memory", path);
-	return ixgbe_why_fill(why, load.err ? load.err : -EINVAL, "%.100s:%d: %.190s", path, at,
-			      load.err ? load.why.text
-				       : "this is not a line of the form 'name = value'");
+	assert(strlen(path) < PATH_MAX);
+	snprintf(folder, sizeof(folder), "%s.d", path);
+	err = load_folder(options, folder, why);
+	return err ? err : load_file(options, path, why);
 }

@@ -82,13 +82,14 @@ static int check_wire(const char *wire, struct ixgbe_why *why)
 
 	if (rest) {
 		fault = names_interface_fault(rest);
-		return fault ? REFUSE(why, "the wire's TAP name '%s' %s", rest, fault) : 0;
+		return fault ? REFUSE(why, "the wire's TAP name '%.100s' %s", rest, fault) : 0;
 	}
 	rest = after(wire, "cable:");
 	if (!rest)
 		rest = after(wire, "seqpacket:");
 	if (!rest)
-		return REFUSE(why, "'%s' is no wire: use tap:NAME, cable:PATH or seqpacket:PATH",
+		return REFUSE(why,
+			      "'%.100s' is no wire: use tap:NAME, cable:PATH or seqpacket:PATH",
 			      wire);
 	return check_path("the wire's path", rest, why);
 }
@@ -107,7 +108,7 @@ static int set_nic(void *ctx, const char *value, struct ixgbe_why *why)
 	} else if ((rest = after(value, "vfio:"))) {
 		options->nic_kind = OPTIONS_NIC_VFIO;
 		if (parse_bdf(rest))
-			err = REFUSE(why, "'%s' is no PCI address: write it like 0000:03:00.0",
+			err = REFUSE(why, "'%.100s' is no PCI address: write it like 0000:03:00.0",
 				     rest);
 	} else if ((rest = after(value, "vfio-user:"))) {
 		options->nic_kind = OPTIONS_NIC_VFIO_USER;
@@ -312,7 +313,8 @@ static const struct option_row rows[] = {
 	 "Use what the NIC says of received checksums: for merged frames (on, the default), for no "
 	 "frame, so that all are as on the wire (off), or for all"},
 	{"persist", set_persist, 0, NULL, "Leave the TAP with its addresses and routes"},
-	{"config", set_config, 0, "FILE", "Read options from FILE: name = value lines"},
+	{"config", set_config, 0, "FILE",
+	 "Read options from FILE and from FILE.d/*.conf: name = value lines"},
 	{"control", set_control, 0, "PATH", "The control socket; default /run/ixtap/TAP.sock"},
 	{"log-level", set_log_level, 0, "L", "error, warning, info (the default) or debug"},
 	{0},
@@ -342,10 +344,16 @@ int options_parse(struct options *options, int argc, char *argv[], struct ixgbe_
 		       "\vStays in the foreground and prints 'ready' when usable. See ixtapd(8).",
 	};
 
-	return option_table_parse(&table, options, argc, argv, &options->from_command_line, why);
+	return option_table_parse(&table, options, argc, argv, &options->decided, why);
 }
 
-/* ---- The file ---- */
+/* ---- A file ---- */
+
+void options_set_begin(struct options *options)
+{
+	options->decided |= options->from_file;
+	options->from_file = 0;
+}
 
 static int set_from_file(struct options *options, size_t i, const char *value,
 			 struct ixgbe_why *why)
@@ -359,9 +367,9 @@ static int set_from_file(struct options *options, size_t i, const char *value,
 	if (options->from_file & bit && row->set != set_address)
 		return ixgbe_why_fill(why, -EEXIST, "'%s' is given twice", row->name);
 	options->from_file |= bit;
-	/* What the command line gave stays. The file's value is checked all the same: a fault in a
+	/* What was given before stays. The file's value is checked all the same: a fault in a
 	 * file should not hide. */
-	return row->set(options->from_command_line & bit ? &unused : options, value, why);
+	return row->set(options->decided & bit ? &unused : options, value, why);
 }
 
 int options_set(struct options *options, const char *name, const char *value, struct ixgbe_why *why)

@@ -10,8 +10,9 @@
  *
  * This file: one table of options is for both.
  *
- * Precedence: an option on the command line replaces what the file says about it (all
- * of the file's addresses, if one is given).
+ * Precedence: an option on the command line replaces what files say about it (all
+ * of their addresses, if one is given). So the command line is read first, and what has been given
+ * stays.
  */
 #pragma once
 
@@ -58,8 +59,9 @@ struct options {
 	char config[PATH_MAX]; /* "": none */
 	char control[OPTIONS_PATH_BYTES];
 	enum ixgbe_log_level log_level;
-	/* Which options were given, by their place in the table. */
-	uint32_t from_command_line, from_file;
+	/* Which options were given, by their place in the table: where it counts more (on the
+	 * command line, in a later file), and in the file that is read now. */
+	uint32_t decided, from_file;
 };
 
 void options_init(struct options *options);
@@ -67,10 +69,11 @@ void options_init(struct options *options);
 /* Reads the command line, see option_table_parse. */
 int options_parse(struct options *options, int argc, char *argv[], struct ixgbe_why *why);
 
+/* A file begins: what was given until now stays. */
+void options_set_begin(struct options *options);
 /*
- * Sets the option `name` from a `value` of the configuration file, where what the command line gave
- * stays. Errors, with `why` filled: -ENOENT (no such option), -EINVAL (the value), -EEXIST (twice
- * in the file).
+ * Sets the option `name` from a `value` of that file. Errors, with `why` filled: -ENOENT (no such
+ * option), -EINVAL (the value), -EEXIST (twice in the file).
  */
 int options_set(struct options *options, const char *name, const char *value,
 		struct ixgbe_why *why);
