@@ -22,7 +22,9 @@
 
 static double uptime_s(const struct daemon *daemon)
 {
-	return (double)(clock_ms() - daemon->started_at_ms) / 1000;
+	int64_t us = clock_ns() / 1000 - daemon->started_at_ms * 1000;
+
+	return (double)us / 1e6;
 }
 
 static json_t *mac_json(const uint8_t mac[IXGBE_MAC_BYTES])

@@ -5,7 +5,7 @@
  * below stay.
  *
  *     status
- *         {"version": "0.1.0", "pid": 4711, "uptime_s": 12.345,
+ *         {"version": "0.1.0", "pid": 4711, "uptime_s": 12.345678,
  *          "state": "running",
  *          "reason": "",                     why it is not running, for people
  *          "recoveries": 0,                  times the NIC was brought back
@@ -35,7 +35,7 @@
  *
  *     stats
  *         {"time": 1700000000.123456,        CLOCK_REALTIME, in seconds
- *          "uptime_s": 12.345,
+ *          "uptime_s": 12.345678,            CLOCK_MONOTONIC: divide by the difference of two
  *          "nic": {"rx_packets": 0, ...},    the names of `ethtool -S` on the in-kernel driver,
  *                                            and dma_refused, dma_timeout as in status
  *          "bridge": {"rx_received": 0, ...,    sums over the queues, names of counters.h

@@ -72,9 +72,10 @@ static int64_t losses(const json_t *stats)
 	return sum;
 }
 
+/* By the daemon's uptime: "time" is the wall clock, which people and NTP set. */
 static double per_second(const json_t *now, const json_t *before, const char *path)
 {
-	double seconds = member_number(now, "time") - member_number(before, "time");
+	double seconds = member_number(now, "uptime_s") - member_number(before, "uptime_s");
 	int64_t counted = member_int(now, path) - member_int(before, path);
 
 	return seconds > 0 ? (double)counted / seconds : 0;

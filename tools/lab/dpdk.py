@@ -114,8 +114,10 @@ class Testpmd:
         for command in commands:
             text = self.guest.sh(
                 f"start=$(($(stat -c %s {OUT}) + 1)); echo '{command}' 1<>{COMMANDS}; "
-                f"said() {{ tail -c +$start {OUT} | {PLAIN}; }}; end=$((SECONDS + {timeout})); "
-                f"until said | grep -q '{PROMPT}' || test -e {CODE} -o $SECONDS -gt $end; do "
+                f"said() {{ tail -c +$start {OUT} | {PLAIN}; }}; "
+                # Not $SECONDS, which is of the wall clock.
+                f"up() {{ read up _ </proc/uptime; up=${{up%.*}}; }}; up; end=$((up + {timeout})); "
+                f"until said | grep -q '{PROMPT}' || test -e {CODE} -o $up -gt $end; do up; "
                 f"sleep 0.$((tries++ < 20 ? 1 : 9)); done; said", timeout + 10)
             answer, prompt, _ = text.partition(PROMPT)
             if not prompt:
