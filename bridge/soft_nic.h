@@ -19,9 +19,9 @@
 
 struct soft_nic {
 	pid_t pid;
-	int pidfd;      /* readable when it has ended */
-	int output;     /* its standard error: non-blocking */
-	int socket;     /* of vfio-user, connected; its taker sets it to -1 */
+	int pidfd;       /* readable when it has ended */
+	int output;      /* its standard error: non-blocking */
+	int socket;      /* of vfio-user, connected; its taker sets it to -1 */
 	char line[2048]; /* of its output, not whole yet; log.c writes shorter ones */
 	size_t line_len;
 };

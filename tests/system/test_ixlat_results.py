@@ -196,6 +196,21 @@ def test_plot_that_fails(pair, runs):
             assert file.read() == "before"
 
 
+@pytest.mark.parametrize("words", [["--plot", "plot.svg"], ["--plot", "no/such/folder.svg"],
+                                   ["--json", "no/such/folder.json"],
+                                   ["--json", "new.json", "--plot", "plot.svg"]])
+def test_comparison_without_its_extras(pair, runs, words):
+    """The table and the other file are there, although gnuplot or a folder is not."""
+    words = [word if word.startswith("--") else pair.rig.path(word) for word in words]
+    plain = pair.ixlat("compare", *runs).stdout
+    done = pair.left.run("/usr/bin/env", f"PATH={pair.rig.scratch}", r.IXLAT, "compare", *runs, *words,
+                         check=False)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stdout == plain
+    assert os.path.exists(pair.rig.path("new.json")) == (pair.rig.path("new.json") in words)
+    assert not os.path.exists(pair.rig.path("plot.svg"))
+
+
 def on_terminal(*words):
     """Runs a command on a terminal, and returns what it writes."""
     master, slave = pty.openpty()

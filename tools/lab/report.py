@@ -315,15 +315,16 @@ def percentiles(path, ixlat, folder, comparison, case):
 def write(folder, comparison, kernel, *, cases, streams, packets, quiet, ixlat):
     """Writes the page and its plots to `folder`."""
     os.makedirs(folder, exist_ok=True)
-    plots = {"throughput": "throughput.svg", "cpu": "cpu.svg"}
-    bars(os.path.join(folder, plots["throughput"]), "Throughput, Mbit/s", comparison, streams, "mbps")
-    bars(os.path.join(folder, plots["cpu"]), "CPU of the guest, seconds for a gigabyte", comparison,
-         streams, "cpu_s_per_gb")
-    for number, case in enumerate(cases):
-        plots[case] = f"latency-{number + 1}.svg"
-        percentiles(os.path.join(folder, plots[case]), ixlat, folder, comparison.of(case), case)
+    latency = {case: f"latency-{number}.svg" for number, case in enumerate(cases, 1)}
+    plots = {"throughput": "throughput.svg", "cpu": "cpu.svg", **latency}
+    # The figures first: pictures need gnuplot, and hours of measuring should not hang on that.
     path = os.path.join(folder, "README.md")
     with open(path, "w", encoding="utf-8") as file:
         for line in page(comparison, kernel, cases, streams, packets, quiet, plots):
             print(line, file=file)
+    bars(os.path.join(folder, plots["throughput"]), "Throughput, Mbit/s", comparison, streams, "mbps")
+    bars(os.path.join(folder, plots["cpu"]), "CPU of the guest, seconds for a gigabyte", comparison,
+         streams, "cpu_s_per_gb")
+    for case, name in latency.items():
+        percentiles(os.path.join(folder, name), ixlat, folder, comparison.of(case), case)
     return path

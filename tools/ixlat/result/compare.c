@@ -235,23 +235,24 @@ static int draw(const struct comparison *comparison, struct outfile *outfile)
 	return outfile_commit(outfile);
 }
 
+/* When one output fails the others are still written. */
 static int show(const struct comparison *comparison, const struct ixlat_options *options)
 {
 	struct outfile json = {0}, plot = {0};
+	bool as_json = options->json && strcmp(options->json, "-") == 0;
 	int err = 0;
 
-	if ((options->plot && plot_check()) || outfile_open(&json, options->json) ||
-	    outfile_open(&plot, options->plot))
-		err = -1;
-	if (!err && json.file != stdout) {
+	if (!as_json) {
 		put_legend(comparison);
 		put_table(comparison);
 		put_differences(comparison);
 	}
-	if (!err && json.path)
-		err = outfile_json(&json, comparison_json(comparison));
-	if (!err && plot.path)
-		err = draw(comparison, &plot);
+	if (options->json && (outfile_open(&json, options->json) ||
+			      outfile_json(&json, comparison_json(comparison))))
+		err = -1;
+	if (options->plot &&
+	    (plot_check() || outfile_open(&plot, options->plot) || draw(comparison, &plot)))
+		err = -1;
 	outfile_abandon(&json);
 	outfile_abandon(&plot);
 	return err;
