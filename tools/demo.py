@@ -40,6 +40,23 @@ UDP_MBPS = 500
 UDP_BUFFER_MAX = 4 << 20
 DEADLINE_S = 15.0
 REFRESH_S = 0.25
+SETTLE_S = 2.0
+
+# ---- What counts as "ok" ----
+
+PING_AVG_MOST_US = 50_000
+LEAST_GBPS = 0.05  # a slow machine is no fault
+AGAIN_MOST = 0.01  # of the TCP segments
+LOST_MOST = 0.01  # of the UDP datagrams
+UDP_TRIES = 3  # datagrams do not wait for a receiver whose processor is busy elsewhere
+DROPPED_MOST = 0.001  # of all frames: a few are sent before the link is up
+MSS = 1448
+LIMITS = f"""A row is ok if
+  ping             all are answered, on average within {PING_AVG_MOST_US // 1000} ms
+  TCP              at least {LEAST_GBPS} Gbit/s, at most {AGAIN_MOST:.0%} is retransmitted
+  UDP              at least {LEAST_GBPS} Gbit/s, at most {LOST_MOST:.0%} is lost, in one of {UDP_TRIES} tries
+  frames           at most {DROPPED_MOST:.1%} is dropped, none unaccounted
+  datasheet rules  none is broken"""
 
 
 class Failure(Exception):
@@ -69,9 +86,14 @@ class Screen:
             width = shutil.get_terminal_size().columns - 1
             print("\r\033[K" + f"  {label:<{LABEL}} {text}"[:width], end="", flush=True)
 
-    def row(self, label, value, note="", good=True):
-        mark = self.colour("32", "ok") if good else self.colour("1;31", "FAILED")
-        self.line(f"  {label:<{LABEL}} {value:>13}  {note:<38}  {mark}".rstrip())
+    def row(self, label, value, note, *limits):
+        """`limits` are (whether it is kept, how the text goes on when it is not). True if all are kept."""
+        broken = [text for kept, text in limits if not kept]
+        mark = self.colour("1;31", "FAILED") if broken else self.colour("32", "ok")
+        self.line(f"  {label:<{LABEL}} {value:>13}  {note:<38}  {mark}")
+        for text in broken:
+            self.line(f"  {'':<{LABEL}} {'':>13}  {text}")
+        return not broken
 
 
 if sys.stdout is None:  # our caller has closed it
@@ -201,7 +223,7 @@ def ask(path, request):
         connection.settimeout(DEADLINE_S)
         connection.connect(path)
         connection.send(request.encode())
-        reply = json.loads(connection.recv(1 << 18))
+        reply = json.loads(connection.recv(1 << 20))
     if "error" in reply:
         raise Failure(f"{request}: {reply['error']}")
     return reply
@@ -246,9 +268,12 @@ def ping():
     rtt = [round(float(value) * 1000) for value in times.groups()] if times else [None] * 3
     sent, received = map(int, counts.groups())
     note = "{} / {} / {} us min/avg/max".format(*rtt) if times else "no answer"
-    screen.row("ping", f"{received} of {sent}", note, received == sent)
+    good = screen.row("ping", f"{received} of {sent}", note,
+                      (received == sent, "all must be answered"),
+                      (not times or rtt[1] <= PING_AVG_MOST_US,
+                       f"on average at most {PING_AVG_MOST_US:,} us"))
     return {"ping_sent": sent, "ping_received": received,
-            "ping_rtt_us": dict(zip(("min", "avg", "max"), rtt))}
+            "ping_rtt_us": dict(zip(("min", "avg", "max"), rtt))}, good
 
 
 @contextlib.contextmanager
@@ -292,10 +317,14 @@ def iperf(label, seconds, *options):
 
 def tcp(key, label, note, seconds, *options):
     end = iperf(label, seconds, *options)
-    gbps = round(end["sum_received"]["bits_per_second"] / 1e9, 3)
-    again = end["sum_sent"].get("retransmits", 0)
-    screen.row(label, f"{gbps:.2f} Gbit/s", f"{note}, {again} retransmitted", gbps > 0)
-    return {key: gbps}
+    received, sent = end["sum_received"], end["sum_sent"]
+    gbps = round(received["bits_per_second"] / 1e9, 3)
+    again = sent.get("retransmits", 0)
+    good = screen.row(label, f"{gbps:.2f} Gbit/s", f"{note}, {again} retransmitted",
+                      (gbps >= LEAST_GBPS, f"at least {LEAST_GBPS} Gbit/s"),
+                      (again * MSS <= AGAIN_MOST * sent["bytes"],
+                       f"at most {AGAIN_MOST:.0%} of {sent['bytes'] // MSS:,} segments"))
+    return {key: gbps}, good
 
 
 def udp_buffer():
@@ -308,13 +337,20 @@ def udp_buffer():
 
 
 def udp(seconds):
-    end = iperf("UDP", seconds, "-u", "-b", f"{UDP_MBPS}M", "-w", str(udp_buffer()))
-    total = end["sum"]
-    lost, sent = total["lost_packets"], total["packets"]
-    gbps = round(total["bits_per_second"] * (1 - lost / sent if sent else 0) / 1e9, 3)
-    screen.row("UDP", f"{gbps:.2f} Gbit/s", f"sent at {UDP_MBPS / 1000}: {lost} of {sent:,} lost",
-               gbps > 0)
-    return {"udp_tx_gbps": gbps, "udp_lost": lost}
+    for count in range(1, UDP_TRIES + 1):
+        end = iperf("UDP", seconds, "-u", "-b", f"{UDP_MBPS}M", "-w", str(udp_buffer()))
+        total = end["sum"]
+        lost, sent = total["lost_packets"], total["packets"]
+        share = lost / sent if sent else 1
+        gbps = round(total["bits_per_second"] * (1 - share) / 1e9, 3)
+        if share <= LOST_MOST:
+            break
+    rate = f"sent at {UDP_MBPS / 1000}" if count == 1 else f"try {count}"
+    good = screen.row("UDP", f"{gbps:.2f} Gbit/s", f"{rate}: {lost:,} of {sent:,} lost",
+                      (gbps >= LEAST_GBPS, f"at least {LEAST_GBPS} Gbit/s"),
+                      (share <= LOST_MOST,
+                       f"{share:.1%} is lost, at most {LOST_MOST:.0%} may be"))
+    return {"udp_tx_gbps": gbps, "udp_lost": lost}, good
 
 
 def unaccounted(bridge):
@@ -327,7 +363,7 @@ def unaccounted(bridge):
 
 
 def accounts():
-    deadline = time.monotonic() + 2
+    deadline = time.monotonic() + SETTLE_S
     counters = stats()
     while unaccounted(counters["bridge"]) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -336,26 +372,29 @@ def accounts():
     frames = bridge["rx_received"] + bridge["tx_received"]
     drops = sum(value for name, value in bridge.items() if "_drop_" in name)
     missing = unaccounted(bridge)
-    screen.row("frames", f"{frames:,}", f"both ways, {drops} dropped, {missing} unaccounted",
-               missing == 0)
+    good = screen.row("frames", f"{frames:,}", f"both ways, {drops:,} dropped, {missing} unaccounted",
+                      (drops <= DROPPED_MOST * frames, f"at most {DROPPED_MOST:.1%} may be dropped"),
+                      (missing == 0, "none may be unaccounted"))
+    return {"counters": {key: counters[key] for key in ("nic", "bridge", "queues")}}, good
+
+
+def rules():
     broken = ask(f"{CONTROL}.nic", "violations")["total"]
-    screen.row("datasheet rules", f"{broken} broken", "by the driver, as its NIC saw it",
-               broken == 0)
-    return {"counters": {key: counters[key] for key in ("nic", "bridge", "queues")},
-            "contract_violations": broken}, missing
+    good = screen.row("datasheet rules", f"{broken} broken", "by the driver, as its NIC saw it",
+                      (broken == 0, "none may be broken"))
+    return {"contract_violations": broken}, good
 
 
 def measure(seconds):
-    result = ping()
-    result |= tcp("tcp_tx_gbps", "TCP out", "left to right", seconds)
-    result |= tcp("tcp_rx_gbps", "TCP in", "right to left", seconds, "-R")
-    result |= udp(seconds)
-    counted, missing = accounts()
-    result |= counted
-    good = (result["ping_received"] == result["ping_sent"] and missing == 0 and
-            result["contract_violations"] == 0 and
-            all(result[key] > 0 for key in ("tcp_tx_gbps", "tcp_rx_gbps", "udp_tx_gbps")))
-    return result, good
+    """(the results, whether all keep their limits)"""
+    result, all_good = {}, True
+    for row in (ping, lambda: tcp("tcp_tx_gbps", "TCP out", "left to right", seconds),
+                lambda: tcp("tcp_rx_gbps", "TCP in", "right to left", seconds, "-R"),
+                lambda: udp(seconds), accounts, rules):
+        measured, good = row()
+        result |= measured
+        all_good = all_good and good
+    return result, all_good
 
 
 # ---- The three ways to run it ----
@@ -505,7 +544,8 @@ def seconds_argument(text):
 def main():
     seconds_argument.__name__ = "number of seconds (1 to 3600)"
     parser = argparse.ArgumentParser(
-        prog="demo", description="Ping and iperf3 across a software 82599, the driver and the bridge.")
+        prog="demo", description="Ping and iperf3 across a software 82599, the driver and the bridge.",
+        epilog=LIMITS, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", metavar="FILE", type=argparse.FileType("w", encoding="utf-8"),
                         help="write the results there")
     parser.add_argument("--seconds", type=seconds_argument, default=5, metavar="N",

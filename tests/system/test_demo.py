@@ -4,12 +4,16 @@ import json
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
 import rig as r
 
 DEMO = os.path.join(r.TOP, "tools", "demo")
+sys.path.insert(0, os.path.join(r.TOP, "tools"))
+
+import demo  # noqa: E402
 
 
 def world():
@@ -19,16 +23,16 @@ def world():
     return sorted(os.listdir("/sys/class/net")), files
 
 
-def start(*words, wrapper=()):
+def start(*words, wrapper=(), **environ):
     return subprocess.Popen([*wrapper, DEMO, *words], text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, env=r.environment(IXTAP_BUILD=r.BUILD))
+                            stderr=subprocess.PIPE, env=r.environment(IXTAP_BUILD=r.BUILD, **environ))
 
 
 def test_results(rig):
     before = world()
-    with start("--json", rig.path("json"), "--seconds", "1") as demo:
-        output, errors = demo.communicate(timeout=120)
-    assert demo.returncode == 0, output + errors
+    with start("--json", rig.path("json"), "--seconds", "1") as run:
+        output, errors = run.communicate(timeout=120)
+    assert run.returncode == 0, output + errors
     assert errors == ""
     assert "It works." in output
     with open(rig.path("json"), encoding="utf-8") as file:
@@ -48,34 +52,34 @@ def test_results(rig):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_is_left_behind(number):
     before = world()
-    with start("--seconds", "60") as demo:
-        for line in demo.stdout:
+    with start("--seconds", "60") as run:
+        for line in run.stdout:
             if "ping" in line:  # iperf3 is running now
                 break
-        demo.send_signal(number)
-        demo.wait(r.DEADLINE_S)
-        assert demo.returncode == (-number if number == signal.SIGKILL else 128 + number)
+        run.send_signal(number)
+        run.wait(r.DEADLINE_S)
+        assert run.returncode == (-number if number == signal.SIGKILL else 128 + number)
     r.wait_for(lambda: not r.our_processes(), "all processes have ended")
     assert world() == before
 
 
 def test_nohup(rig):
     """The terminal ends; the demo goes on and its results are there."""
-    with start("--json", rig.path("json"), "--seconds", "1", wrapper=["nohup"]) as demo:
-        for line in demo.stdout:
+    with start("--json", rig.path("json"), "--seconds", "1", wrapper=["nohup"]) as run:
+        for line in run.stdout:
             if "ping" in line:
                 break
-        demo.send_signal(signal.SIGHUP)
-        output, errors = demo.communicate(timeout=120)
-    assert demo.returncode == 0, output + errors
+        run.send_signal(signal.SIGHUP)
+        output, errors = run.communicate(timeout=120)
+    assert run.returncode == 0, output + errors
     assert os.path.getsize(rig.path("json"))
 
 
 def test_shell_and_down():
     before = world()
-    with start("--shell") as demo:
-        output, errors = demo.communicate(timeout=120)
-    assert demo.returncode == 0, output + errors
+    with start("--shell") as run:
+        output, errors = run.communicate(timeout=120)
+    assert run.returncode == 0, output + errors
     try:
         assert "ip netns exec ixtap-left ping" in output
         r.run("ip", "netns", "exec", "ixtap-left", "ping", "-n", "-q", "-c", "3", "-i", "0.05",
@@ -95,7 +99,86 @@ def test_shell_and_down():
 @pytest.mark.parametrize("words", [["--frobnicate"], ["--seconds", "0"], ["--seconds", "x"],
                                    ["--json", "/no/such/folder/file"]])
 def test_usage(words):
-    with start(*words) as demo:
-        _, errors = demo.communicate(timeout=60)
-    assert demo.returncode == 2
+    with start(*words) as run:
+        _, errors = run.communicate(timeout=60)
+    assert run.returncode == 2
     assert words[-1] in errors
+
+
+# ---- What counts as "ok" ----
+
+LOSSY = """#!/usr/bin/python3
+import json, os, subprocess, sys
+if "-u" not in sys.argv:
+    os.execv("/usr/bin/iperf3", sys.argv)
+done = subprocess.run(["/usr/bin/iperf3", *sys.argv[1:]], capture_output=True, text=True)
+result = json.loads(done.stdout)
+total = result["end"]["sum"]
+total["lost_packets"] = total["packets"] // 10
+print(json.dumps(result))
+"""
+
+
+def test_loss_is_no_success(rig):
+    """A tenth of the datagrams is lost: the row says so and what its limit is."""
+    with open(rig.path("iperf3"), "w", encoding="ascii") as fake:
+        fake.write(LOSSY)
+    os.chmod(rig.path("iperf3"), 0o755)
+    with start("--seconds", "1", "--json", rig.path("json"),
+               PATH=f"{rig.scratch}:{os.environ['PATH']}") as run:
+        output, errors = run.communicate(timeout=120)
+    assert run.returncode == 1 and errors == "", output + errors
+    rows = [line for line in output.splitlines() if line.endswith(("ok", "FAILED"))]
+    assert [row.split()[0] for row in rows if row.endswith("FAILED")] == ["UDP"], output
+    assert "10.0% is lost, at most 1% may be" in output
+    assert "It does not work" in output
+    assert all(len(line) <= 80 for line in output.splitlines())
+    with open(rig.path("json"), encoding="utf-8") as file:
+        assert json.load(file)["udp_lost"] > 0
+
+
+def udp_end(lost, gbps=0.5):
+    return {"sum": {"bits_per_second": gbps * 1e9, "packets": 100_000, "lost_packets": lost}}
+
+
+def tcp_end(gbps, again):
+    return {"sum_received": {"bits_per_second": gbps * 1e9},
+            "sum_sent": {"bytes": 100_000 * 1448, "retransmits": again}}
+
+
+def counted(**bridge):
+    every = dict.fromkeys(("rx_received", "rx_delivered", "tx_received", "tx_delivered"), 0)
+    return {"bridge": every | bridge, "nic": {}, "queues": []}
+
+
+@pytest.mark.parametrize("row, what, good", [
+    ("udp", udp_end(1_000), True),
+    ("udp", udp_end(1_001), False),
+    ("udp", udp_end(100_000), False),
+    ("udp", udp_end(0, 0.04), False),
+    ("tcp", tcp_end(0.05, 1_000), True),
+    ("tcp", tcp_end(0.04, 0), False),
+    ("tcp", tcp_end(9, 1_001), False),
+    ("accounts", counted(rx_received=10_000, rx_delivered=9_990, rx_drop_runt=10), True),
+    ("accounts", counted(rx_received=10_000, rx_delivered=9_989, rx_drop_runt=11), False),
+    ("accounts", counted(tx_received=10_000, tx_delivered=9_999), False),
+    ("accounts", counted(tx_received=9_999, tx_delivered=10_000), False),
+    ("rules", 0, True),
+    ("rules", 1, False),
+    ("ping", "20 packets transmitted, 20 received\nrtt = 0.1/50.0/99.0/1.0 ms", True),
+    ("ping", "20 packets transmitted, 20 received\nrtt = 0.1/50.1/99.0/1.0 ms", False),
+    ("ping", "20 packets transmitted, 19 received\nrtt = 0.1/0.2/0.3/0.1 ms", False),
+    ("ping", "20 packets transmitted, 0 received", False),
+])
+def test_limits(monkeypatch, capsys, row, what, good):
+    """A row is ok at its limit, and not beyond."""
+    monkeypatch.setattr(demo, "iperf", lambda *_: what)
+    monkeypatch.setattr(demo, "stats", lambda: what)
+    monkeypatch.setattr(demo, "ask", lambda *_: {"total": what})
+    monkeypatch.setattr(demo, "run_with_progress", lambda *_: (0, what, ""))
+    monkeypatch.setattr(demo, "SETTLE_S", 0.01)
+    call = {"udp": lambda: demo.udp(1), "tcp": lambda: demo.tcp("key", "TCP out", "there", 1),
+            "accounts": demo.accounts, "rules": demo.rules, "ping": demo.ping}[row]
+    assert call()[1] == good
+    shown = capsys.readouterr().out
+    assert ("FAILED" in shown) != good and (len(shown.splitlines()) > 1) != good, shown

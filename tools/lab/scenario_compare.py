@@ -164,6 +164,8 @@ def iperf(lab, *options):
         return out
 
     end = traffic.iperf_end(lab, TRAFFIC_S, options, run)
+    if "-u" not in options:
+        traffic.tcp_mbps(end)
     total = end["sum" if "-u" in options else "sum_received"]
     received = total["bytes"] * (1 - total.get("lost_percent", 0) / 100)
     expect(received > 0, f"iperf3 {' '.join(options)}: nothing got through")
@@ -185,6 +187,7 @@ def packets(lab, port, way):
     before = count()
     result = iperf(lab, offered, options)
     received = count() - before
+    expect(received > 0, f"no small frame came {way}")
     return {"kpps": received / result["seconds"] / 1e3,
             "cpu_us_per_packet": result["cpu_s"] / received * 1e6}
 

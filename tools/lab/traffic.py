@@ -15,6 +15,9 @@ from store import Failure
 PINGS = 10
 SETTLE_S = 10
 IPERF_S, IPERF_SHORT_S = 2, 1
+# An emulated processor is slow: the slowest case is near 25 Mbit/s.
+TCP_LEAST_MBPS = 5
+UDP_LOST_MOST_PERCENT = 5  # at 50 Mbit/s; near 0 otherwise
 ETH_VLAN, ETH_ARP, ETH_IP = 0x8100, 0x0806, 0x0800
 PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 8, 1 << 4
 SOL_PACKET = 263
@@ -61,6 +64,12 @@ def iperf_end(lab, seconds, options, run):
     return result["end"]
 
 
+def tcp_mbps(end):
+    mbps = end["sum_received"]["bits_per_second"] / 1e6
+    expect(mbps >= TCP_LEAST_MBPS, f"TCP: {mbps:.1f} Mbit/s, not {TCP_LEAST_MBPS} at least")
+    return mbps
+
+
 def iperf(lab, *options):
     def run(command, timeout):
         code, out, err = lab.guest.try_sh(command, timeout)
@@ -70,12 +79,11 @@ def iperf(lab, *options):
     if "-u" in options:
         total = end["sum"]
         lost = total["lost_percent"]
-        expect(lost < 50, f"{lost:.0f} % of the datagrams are lost")
+        expect(lost <= UDP_LOST_MOST_PERCENT, f"{lost:.1f} % of the datagrams are lost, at most "
+                                              f"{UDP_LOST_MOST_PERCENT} % may be")
         return {"mbps": round(total["bits_per_second"] / 1e6), "sent": total["packets"],
                 "lost": total["lost_packets"]}
-    received = end["sum_received"]["bits_per_second"]
-    expect(received > 1e6, "nothing got through")
-    return {"mbps": round(received / 1e6), "retransmits": end["sum_sent"].get("retransmits", 0)}
+    return {"mbps": round(tcp_mbps(end)), "retransmits": end["sum_sent"].get("retransmits", 0)}
 
 
 def settled(read):
