@@ -125,14 +125,15 @@ static json_t *offloads_json(uint32_t offloads)
 
 static json_t *status_json(const struct daemon *daemon)
 {
-	return json_pack("{s:s,s:i,s:f,s:s,s:s,s:i,s:o,s:o,s:{s:b,s:i},s:s,s:o,s:o,s:o}", "version",
-			 IXTAP_VERSION, "pid", (int)getpid(), "uptime_s", uptime_s(daemon), "state",
-			 state_name(daemon->state), "reason", daemon->reason.text, "recoveries",
-			 (int)daemon->recoveries, "nic", nic_json(daemon), "tap", tap_json(daemon),
-			 "link", "up", daemon->link.up, "speed_mbps", (int)daemon->link.speed_mbps,
-			 "poll", options_poll_name(daemon->options->poll), "queues",
-			 queues_json(daemon), "filters", filters_json(&daemon->applied), "offloads",
-			 offloads_json(daemon->iface.tap.offloads));
+	return json_pack(
+		"{s:s,s:i,s:f,s:s,s:s,s:i,s:o,s:o,s:{s:b,s:i},s:s,s:o,s:{s:i,s:i},s:o,s:o}",
+		"version", IXTAP_VERSION, "pid", (int)getpid(), "uptime_s", uptime_s(daemon),
+		"state", state_name(daemon->state), "reason", daemon->reason.text, "recoveries",
+		(int)daemon->recoveries, "nic", nic_json(daemon), "tap", tap_json(daemon), "link",
+		"up", daemon->link.up, "speed_mbps", (int)daemon->link.speed_mbps, "poll",
+		options_poll_name(daemon->options->poll), "queues", queues_json(daemon), "rings",
+		"rx", ENGINE_RING, "tx", ENGINE_RING, "filters", filters_json(&daemon->applied),
+		"offloads", offloads_json(daemon->iface.tap.offloads));
 }
 
 /* ---- stats ---- */

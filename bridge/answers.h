@@ -25,6 +25,7 @@
  *          "poll": "adaptive",
  *          "queues": [{"queue": 0, "state": "idle|busy|stopped",
  *                      "cpu": 1}],           -1: the worker is not pinned
+ *          "rings": {"rx": 512, "tx": 512},   descriptors, of each queue
  *          "filters": {"promiscuous": false, "allmulticast": false,
  *                      "multicast_groups": 4,
  *                      "unicast_addresses": 0,   besides the MAC address

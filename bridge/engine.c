@@ -9,11 +9,6 @@
 
 #include "bridge/service/log.h"
 
-/* Descriptors of a ring. A receive burst (128 segments) takes a quarter of them. A transmit burst
- * (64 frames) takes three quarters at most, if all are of 64 KiB: five data descriptors and a
- * context. */
-enum { RING = 512 };
-
 void engine_init(struct engine *engine, const struct options *options)
 {
 	*engine = (struct engine){.options = options};
@@ -47,8 +42,8 @@ static int open_port(struct engine *engine, int netns_fd, uint16_t mtu, struct i
 {
 	const struct ixgbe_options port = {
 		.queues = engine->options->queues,
-		.rx_ring = RING,
-		.tx_ring = RING,
+		.rx_ring = ENGINE_RING,
+		.tx_ring = ENGINE_RING,
 		.mtu = mtu,
 		.log = log_library,
 	};
@@ -73,7 +68,7 @@ static int open_pools(struct engine *engine, struct ixgbe_why *why)
 	struct worker_pools size;
 	int err = 0;
 
-	worker_pools(RING, RING, &size);
+	worker_pools(ENGINE_RING, ENGINE_RING, &size);
 	for (uint16_t q = 0; q < engine->options->queues && !err; q++) {
 		err = ixgbe_pool_new(engine->nic, size.rx_count, size.rx_size, size.rx_headroom,
 				     &engine->rx_pool[q]);

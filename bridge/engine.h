@@ -11,6 +11,11 @@
 #include "ixgbe/ixgbe.h"
 #include "soft_nic.h"
 
+/* Descriptors of a ring. A receive burst (128 segments) takes a quarter of them. A transmit burst
+ * (64 frames) takes three quarters at most, if all are of 64 KiB: five data descriptors and a
+ * context. */
+#define ENGINE_RING 512
+
 struct engine {
 	const struct options *options;
 	struct soft_nic soft;

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What programs read and print as text: configuration files, tables, lists, and what the manual pages say of
 them."""
+import fcntl
 import json
 import os
+import pty
+import re
+import select
 import socket
+import struct
+import subprocess
+import termios
 import threading
 
 import pytest
@@ -100,3 +107,140 @@ def test_rates_while_the_clock_is_set(rig):
 def test_uptime_measures_short_intervals(bridge):
     """Rates of 10 ms are worth something: the uptime has microseconds."""
     assert any(round(bridge.ask("stats")["uptime_s"] * 1e6) % 1000 for _ in range(5))
+
+
+# ---- Terminals ----
+
+def on_terminal(columns, *words):
+    """The lines that a command writes to a terminal of so many columns, without colours."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=slave,
+                          stderr=subprocess.PIPE, env=r.environment(TERM="xterm")) as process:
+        os.close(slave)
+        shown = b""
+        try:
+            while select.select([master], [], [], r.DEADLINE_S)[0]:
+                part = os.read(master, 65536)
+                shown += part
+                if not part:
+                    break
+        except OSError:  # EIO: the other end is closed
+            pass
+        finally:
+            os.close(master)
+        process.wait(r.DEADLINE_S)
+    return re.sub("\033\\[[0-9;]*m", "", shown.decode()).replace("\r", "").splitlines()
+
+
+def large_stats(i):
+    """The widest of each: counts and rates of a busy port with 16 queues."""
+    counters = {name: i * (10 ** 10 - 1) for name in
+                ("rx_received", "rx_delivered", "tx_drop_bad_vnet_header", "wakeups", "rx_csum_bad",
+                 "tx_csum_software", "tx_ring_full")}
+    answer = stats(10 + i, 1e9 + i, {"rx_bytes": i * 1_249_999_999, "tx_bytes": i * 1_249_999_999,
+                                     "rx_packets": i * 14_880_000, "tx_packets": i * 14_880_000,
+                                     "rx_csum_offload_errors": i * 10 ** 9}, **counters)
+    answer["queues"] = [{"queue": queue, **counters} for queue in range(16)]
+    return answer
+
+
+@pytest.mark.parametrize("columns, hidden", [(200, []), (80, []), (77, ["wake-ups"]),
+                                             (44, ["wake-ups", "rx frames", "tx frames", "lost"])])
+def test_rates_fit_the_terminal(rig, columns, hidden):
+    with Impostor(rig.path("busy"), [large_stats(i) for i in range(1, 4)]):
+        lines = on_terminal(columns, r.IXTAP, "-c", rig.path("busy"), "stats", "-i", "0.01")
+    assert len(lines) == 3 and max(map(len, lines)) <= columns
+    for head in ("time", "rx", "rx frames", "tx", "tx frames", "lost", "wake-ups"):
+        assert bool(re.search(rf"  {head}(  |$)", f"  {lines[0]}")) == (head not in hidden), lines[0]
+    assert lines[1].count("10.0 Gbit/s") == 2
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+@pytest.mark.parametrize("words", [["stats"], ["-s", "stats"], ["-s", "stats", "-i", "0.01"]],
+                         ids=" ".join)
+def test_tables_fit_the_terminal(rig, columns, words):
+    count = 2 if "-i" in words else 1
+    with Impostor(rig.path("busy"), [large_stats(i + 1) for i in range(count)]):
+        lines = on_terminal(columns, r.IXTAP, "-c", rig.path("busy"), *words)
+    assert [line for line in lines if len(line) > columns or line != line.rstrip()] == []
+    queues = " ".join(line for line in lines if line.startswith("queues")).replace("queues", "")
+    assert queues.split() == [str(queue) for queue in range(16)], "every queue has a column"
+    text = " ".join(" ".join(lines).split())
+    whole = "in which the NIC found a wrong IPv4 or TCP checksum; the kernel judges them" in text
+    assert whole == (columns == 80 and count == 1), "no room for words: none, not half of them"
+
+
+def test_a_pipe_has_no_width(rig):
+    """Programs read a counter a line."""
+    with Impostor(rig.path("busy"), [large_stats(1)]):
+        shown = r.run(r.IXTAP, "-c", rig.path("busy"), "stats").stdout
+    assert "frames in which the NIC found a wrong IPv4 or TCP checksum; the kernel judges them\n" in shown
+    assert len(re.findall("^queues", shown, re.M)) == 1
+
+
+def test_status_fits_the_terminal(bridge):
+    lines = on_terminal(80, r.IXTAP, "-c", bridge.control, "status")
+    assert lines[0].startswith("tap0: running") and max(map(len, lines)) <= 80
+
+
+def test_comparison_fits_the_terminal(rig):
+    place, path = rig.namespace("left"), rig.path("run.json")
+    rig.daemon(*place.words(r.IXLAT, "reflect", "udp", "--listen", "127.0.0.1")).wait_ready()
+    place.run(r.IXLAT, "udp", "127.0.0.1", "--count", "20", "--json", path)
+    for columns in (80, 50):
+        lines = on_terminal(columns, r.IXLAT, "compare", *[path] * 8)
+        heads = [line for line in lines if line.split()[:2] == ["us", "A"]]
+        assert re.findall("([B-H]) / A", " ".join(heads)) == list("BCDEFGH")
+        assert max(len(line) for line in lines[8:]) <= columns
+    assert max(map(len, r.run(r.IXLAT, "compare", *[path] * 8).stdout.splitlines())) > 160
+
+
+@pytest.mark.parametrize("program", [r.IXTAPD, r.IXNIC, r.IXTAP, r.IXLAT], ids=os.path.basename)
+def test_help_fits_the_terminal(program):
+    lines = on_terminal(80, program, "-h")
+    assert len(lines) > 10 and max(map(len, lines)) <= 80
+
+
+# ---- Rings, and who runs ----
+
+def test_rings(bridge):
+    """ethtool -g has no rings of a TAP."""
+    rings = bridge.ask("status")["rings"]
+    for name, register in (("rx", "RDLEN"), ("tx", "TDLEN")):
+        assert bridge.register(register, 0) == rings[name] * 16
+    shown = r.run(r.IXTAP, "-c", bridge.control, "status").stdout
+    assert f"receive {rings['rx']}, transmit {rings['tx']} descriptors" in shown
+
+
+def listed(*words):
+    return r.run(r.IXTAP, *words, "list")
+
+
+def test_list(rig):
+    """A row for each ixtapd in /run/ixtap: not for what a killed one left, nor for another's socket."""
+    names = [f"l{os.getpid()}{letter}" for letter in "ab"]
+    place = rig.namespace("left")
+    daemons = [rig.daemon(r.IXTAPD, "--netns", place.name, "--tap", name, "--nic",
+                          f"soft:seqpacket:{rig.path(name)}").wait_ready() for name in names]
+    place.run("ip", "link", "set", names[1], "name", f"{names[1]}x")
+    r.wait_for(lambda: f"renamed to {names[1]}x" in listed().stdout, "the list has the new name")
+    rows = {row.split()[0]: row.split() for row in listed().stdout.splitlines()}
+    for name, daemon in zip(names, daemons, strict=True):
+        assert rows[name][1] == "down" and rows[name][2] == str(daemon.pid)
+        assert rows[name][3].startswith(f"soft:seqpacket:{rig.path(name)}")
+    assert rows["name"] == ["name", "state", "pid", "NIC"]
+    objects = {row["name"]: row["status"] for row in map(json.loads, listed("-j").stdout.splitlines())}
+    assert [objects[name]["pid"] for name in names] == [daemon.pid for daemon in daemons]
+    daemons[0].kill()
+    assert names[0] not in listed().stdout and names[1] in listed().stdout
+    assert daemons[1].stop() == 0
+    for name in ("", ".nic"):
+        os.unlink(f"/run/ixtap/{names[0]}.sock{name}")
+    assert not any(name in listed().stdout + listed("-j").stdout for name in names)
+
+
+@pytest.mark.parametrize("words", [["list", "tap0"], ["-c", "/tmp/x", "list"], ["-i", "1", "list"]])
+def test_list_usage(words):
+    done = r.run(r.IXTAP, *words, check=False)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and not done.stdout

@@ -83,41 +83,58 @@ static int is_socket(const struct dirent *entry)
 	return len > suffix && strcmp(entry->d_name + len - suffix, SUFFIX) == 0;
 }
 
-/* Connects to the only daemon that answers in IXTAP_RUN_DIR. */
-static int connect_only(void)
+int client_each(void (*found)(void *ctx, const char *name, int fd), void *ctx)
 {
 	struct dirent **entries = NULL;
 	int count = scandir(IXTAP_RUN_DIR, &entries, is_socket, alphasort);
-	int alive = 0, found = -1, refused = 0;
-	char names[512] = "";
 
+	if (count < 0)
+		return errno == ENOENT ? 0 : -errno;
 	for (int i = 0; i < count; i++) {
 		char path[sizeof(IXTAP_RUN_DIR) + 1 + sizeof(entries[i]->d_name)];
-		size_t used = strlen(names);
-		int fd;
 
 		snprintf(path, sizeof(path), IXTAP_RUN_DIR "/%s", entries[i]->d_name);
-		fd = connect_path(path);
-		if (fd == -EACCES || fd == -EPERM)
-			refused++;
-		if (fd >= 0) {
-			snprintf(names + used, sizeof(names) - used, "%s%.*s", alive ? ", " : "",
-				 (int)(strlen(entries[i]->d_name) - strlen(SUFFIX)),
-				 entries[i]->d_name);
-			if (alive++ == 0)
-				found = fd;
-			else
-				close(fd);
-		}
+		entries[i]->d_name[strlen(entries[i]->d_name) - strlen(SUFFIX)] = '\0';
+		found(ctx, entries[i]->d_name, connect_path(path));
 		free(entries[i]);
 	}
 	free(entries);
-	if (alive == 1)
-		return found;
-	if (alive > 1) {
-		close(found);
-		fail("several ixtapd run: %s; say which", names);
-	} else if (refused || (count < 0 && errno == EACCES)) {
+	return 0;
+}
+
+struct only {
+	int fd, alive, refused;
+	char names[512];
+};
+
+static void take_only(void *ctx, const char *name, int fd)
+{
+	struct only *only = ctx;
+	size_t used = strlen(only->names);
+
+	if (fd == -EACCES || fd == -EPERM)
+		only->refused++;
+	if (fd < 0)
+		return;
+	snprintf(only->names + used, sizeof(only->names) - used, "%s%s", used ? ", " : "", name);
+	if (only->alive++)
+		close(fd);
+	else
+		only->fd = fd;
+}
+
+/* Connects to the only daemon that answers in IXTAP_RUN_DIR. */
+static int connect_only(void)
+{
+	struct only only = {.fd = -1};
+	int err = client_each(take_only, &only);
+
+	if (only.alive == 1)
+		return only.fd;
+	if (only.alive > 1) {
+		close(only.fd);
+		fail("several ixtapd run: %s; say which", only.names);
+	} else if (only.refused || err == -EACCES) {
 		fail("the sockets in " IXTAP_RUN_DIR " belong to another user: try as root");
 	} else {
 		fail("no ixtapd answers in " IXTAP_RUN_DIR "; start one, or give --control PATH");

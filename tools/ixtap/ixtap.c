@@ -13,10 +13,8 @@ struct object {
 };
 
 static const struct object objects[] = {
-	{"status", ixtap_status},
-	{"stats", ixtap_stats},
-	{"monitor", ixtap_monitor},
-	{"features", ixtap_features},
+	{"list", ixtap_list},       {"status", ixtap_status},     {"stats", ixtap_stats},
+	{"monitor", ixtap_monitor}, {"features", ixtap_features},
 };
 
 #define OBJECTS        (sizeof(objects) / sizeof(objects[0]))
@@ -53,7 +51,8 @@ static int find_object(const char *word, const struct object **out, struct ixgbe
 	if (!word[0] || fits == 0)
 		return ixgbe_why_fill(
 			why, -EINVAL,
-			"unknown object '%s': it is one of status, stats, monitor, features", word);
+			"unknown object '%s': it is one of list, status, stats, monitor, features",
+			word);
 	if (fits > 1)
 		return ixgbe_why_fill(why, -EINVAL, "'%s' could be any of: %s", word, choices);
 	*out = found;
@@ -135,6 +134,7 @@ static const struct option_table table = {
 	.word = set_word,
 	.doc = "Show what a running ixtapd does, and set it."
 	       "\vOBJECT is one of these, or as much of it as tells it apart:\n"
+	       "  list      every ixtapd that runs\n"
 	       "  status    state, link, interface, NIC\n"
 	       "  stats     counters that are not zero; with -i, rates\n"
 	       "  monitor   events as they happen, until interrupted\n"
@@ -154,9 +154,11 @@ static int check(struct arguments *args, struct ixgbe_why *why)
 				      args->cli.feature);
 	if (!args->object)
 		return ixgbe_why_fill(why, -EINVAL,
-				      "say what to show: status, stats or monitor; or features");
+				      "say what to show: list, status, stats, monitor or features");
 	if (args->cli.interval_s > 0 && args->object->run != ixtap_stats)
 		return ixgbe_why_fill(why, -EINVAL, "-i goes with stats only");
+	if (args->object->run == ixtap_list && (args->cli.name || args->cli.control))
+		return ixgbe_why_fill(why, -EINVAL, "list takes neither a name nor --control");
 	if (args->cli.name && args->cli.control)
 		return ixgbe_why_fill(why, -EINVAL, "give a name or --control, not both");
 	return 0;

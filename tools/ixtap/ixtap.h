@@ -6,6 +6,7 @@
  *
  *     ixtap.c          the command line
  *       |
+ *     show_list.c      ixtap list
  *     show_status.c    ixtap status
  *     show_stats.c     ixtap stats
  *     show_features.c  ixtap features
@@ -39,6 +40,7 @@ struct ixtap {
 };
 
 /* The commands. They return the exit status: 0, or 1 after one line on standard error. */
+int ixtap_list(const struct ixtap *cli);
 int ixtap_status(const struct ixtap *cli);
 int ixtap_stats(const struct ixtap *cli);
 int ixtap_features(const struct ixtap *cli);
@@ -48,6 +50,12 @@ int ixtap_monitor(const struct ixtap *cli);
 
 /* A socket connected to the daemon, or -1 after a line on standard error. */
 int client_connect(const struct ixtap *cli);
+/*
+ * Calls found() for each control socket in IXTAP_RUN_DIR, in the order of their names: the name of
+ * the TAP, and a connected socket, which found() closes, or -errno. 0, or -errno of the folder; it
+ * is no error if that is missing.
+ */
+int client_each(void (*found)(void *ctx, const char *name, int fd), void *ctx);
 /* Sends one request: 0, or -1 after a line on standard error. */
 int client_send(int fd, const char *request);
 /*

@@ -5,15 +5,19 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "bridge/service/printable.h"
 #include "output.h"
+
+#define BESIDE_LEAST 24 /* columns in which text can be read */
 
 static bool colours;
 
@@ -54,6 +58,46 @@ void put(enum colour colour, const char *format, ...)
 	va_end(ap);
 	printable(text, true);
 	printf("%s%s%s", coloured ? start[colour] : "", text, coloured ? "\033[0m" : "");
+}
+
+int output_columns(void)
+{
+	struct winsize size;
+
+	/* A terminal may not know its size. */
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
+		return INT_MAX;
+	return size.ws_col;
+}
+
+/* How much of the text goes into so many columns: whole words, or as much as there is. */
+static size_t line_bytes(const char *text, size_t columns)
+{
+	size_t end = columns;
+
+	if (strlen(text) <= columns)
+		return strlen(text);
+	while (end && text[end] != ' ')
+		end--;
+	return end ? end : columns;
+}
+
+void put_beside(enum colour colour, int at, const char *text)
+{
+	int columns = output_columns();
+
+	if (columns - at < BESIDE_LEAST)
+		return;
+	put(COLOUR_NONE, "  ");
+	for (;;) {
+		size_t bytes = line_bytes(text, (size_t)(columns - at));
+
+		put(colour, "%.*s", (int)bytes, text);
+		text += bytes + strspn(text + bytes, " ");
+		if (!*text)
+			return;
+		put(COLOUR_NONE, "\n%*s", at, "");
+	}
 }
 
 void put_json(const json_t *object)

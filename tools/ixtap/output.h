@@ -17,6 +17,13 @@ void output_init(void);
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints formatted text in a colour. Control characters are shown as '?'. */
 void put(enum colour colour, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The columns of the terminal on standard output; INT_MAX if it is none. */
+int output_columns(void);
+/*
+ * Prints two blanks, and `text` from column `at` on, where it is then. On a terminal it continues
+ * below itself; one that has hardly any columns left gets nothing.
+ */
+void put_beside(enum colour colour, int at, const char *text);
 /* Prints the object on one line, its members in their order. */
 void put_json(const json_t *object);
 

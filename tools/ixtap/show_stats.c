@@ -13,7 +13,10 @@
 #include "bridge/frames/counters.h"
 #include "ixtap.h"
 
-#define HEADER_EVERY 20
+#define HEADER_EVERY  20
+#define NAME_COLUMNS  28 /* with the two before it */
+#define COUNT_COLUMNS 18
+#define RATE_COLUMNS  12
 
 static const struct bridge_counter_info described[] = {
 #define C(name, text) {#name, text},
@@ -81,14 +84,31 @@ static double per_second(const json_t *now, const json_t *before, const char *pa
 	return seconds > 0 ? (double)counted / seconds : 0;
 }
 
-static void put_counter(const char *name, uint64_t value, const char *rate, const char *text)
+static void put_name(const char *name, bool loss)
+{
+	put(loss ? COLOUR_BAD : COLOUR_NONE, "  %-*s", NAME_COLUMNS - 2, name);
+}
+
+static void put_value(uint64_t value, bool loss)
 {
 	char count[FORMAT_BYTES];
 
-	put(value && is_loss(name) ? COLOUR_BAD : COLOUR_NONE, "  %-28s %20s%s", name,
-	    format_count(count, value), rate);
-	if (text[0])
-		put(COLOUR_DIM, "  %s", text);
+	put(loss ? COLOUR_BAD : COLOUR_NONE, "%*s", COUNT_COLUMNS, format_count(count, value));
+}
+
+static void put_counter(const char *name, uint64_t value, const char *rate, const char *text)
+{
+	bool loss = value && is_loss(name);
+	int at = NAME_COLUMNS + COUNT_COLUMNS + 2;
+
+	put_name(name, loss);
+	put_value(value, loss);
+	if (rate) {
+		put(COLOUR_NONE, "%*s", RATE_COLUMNS, rate);
+		at += RATE_COLUMNS;
+	}
+	if (*text)
+		put_beside(COLOUR_DIM, at, text);
 	put(COLOUR_NONE, "\n");
 }
 
@@ -105,60 +125,64 @@ static void put_group(const struct ixtap *cli, const char *group, const json_t *
 	json_object_foreach(json_object_get(now, group), name, value)
 	{
 		uint64_t count = (uint64_t)json_integer_value(value);
-		char path[64], rate[FORMAT_BYTES + 2] = "", text[FORMAT_BYTES];
+		char path[64], rate[FORMAT_BYTES];
 
 		if (count == 0 && !cli->all)
 			continue;
 		if (before) {
 			snprintf(path, sizeof(path), "%s.%s", group, name);
-			format_rate(text, per_second(now, before, path), "/s");
-			snprintf(rate, sizeof(rate), "%14s", text);
+			format_rate(rate, per_second(now, before, path), "/s");
 		}
-		put_counter(name, count, rate, bridge ? describe(name) : "");
+		put_counter(name, count, before ? rate : NULL, bridge ? describe(name) : "");
 		any = true;
 	}
 	if (!any)
 		put(COLOUR_DIM, "  nothing counted yet\n");
 }
 
-/* Shows a column for each queue. With one queue, group "bridge" says the same. */
-static void put_queues(const struct ixtap *cli, const json_t *stats)
+/* A column for each of the queues [first, end). */
+static void put_some_queues(const struct ixtap *cli, const json_t *queues, size_t first, size_t end)
 {
-	json_t *queues = json_object_get(stats, "queues"), *queue;
-	size_t q;
-
-	if (json_array_size(queues) < 2)
-		return;
-	put(COLOUR_HEAD, "%-30s", "queues");
-	json_array_foreach(queues, q, queue)
-		put(COLOUR_HEAD, " %20" PRId64, member_int(queue, "queue"));
+	put(COLOUR_HEAD, "%-*s", NAME_COLUMNS, "queues");
+	for (size_t q = first; q < end; q++)
+		put(COLOUR_HEAD, "%*" PRId64, COUNT_COLUMNS,
+		    member_int(json_array_get(queues, q), "queue"));
 	put(COLOUR_NONE, "\n");
 	for (size_t i = 0; i < sizeof(described) / sizeof(described[0]); i++) {
 		const char *name = described[i].name;
 		int64_t sum = 0;
+		json_t *queue;
+		size_t q;
 
 		json_array_foreach(queues, q, queue) sum += member_int(queue, name);
 		if (sum == 0 && !cli->all)
 			continue;
-		put(COLOUR_NONE, "  %-28s", name);
-		json_array_foreach(queues, q, queue)
-		{
-			uint64_t value = (uint64_t)member_int(queue, name);
-			char count[FORMAT_BYTES];
+		put_name(name, false);
+		for (q = first; q < end; q++) {
+			uint64_t value = (uint64_t)member_int(json_array_get(queues, q), name);
 
-			put(value && is_loss(name) ? COLOUR_BAD : COLOUR_NONE, " %20s",
-			    format_count(count, value));
+			put_value(value, value && is_loss(name));
 		}
 		put(COLOUR_NONE, "\n");
 	}
 }
 
-static void put_rates_header(void)
+/* With one queue, group "bridge" says the same. */
+static void put_queues(const struct ixtap *cli, const json_t *stats)
 {
-	put(COLOUR_HEAD, "%-10s%14s%14s%14s%14s%12s%12s", "time", "rx", "rx frames", "tx",
-	    "tx frames", "lost", "wake-ups");
-	put(COLOUR_NONE, "\n");
+	const json_t *queues = json_object_get(stats, "queues");
+	size_t count = json_array_size(queues), end;
+	int room = (output_columns() - NAME_COLUMNS) / COUNT_COLUMNS;
+
+	for (size_t first = 0; count > 1 && first < count; first = end) {
+		end = first + (room > 1 ? (size_t)room : 1);
+		if (end > count)
+			end = count;
+		put_some_queues(cli, queues, first, end);
+	}
 }
+
+/* ---- Rates, a line each time ---- */
 
 static void put_time(const json_t *stats)
 {
@@ -168,32 +192,74 @@ static void put_time(const json_t *stats)
 
 	localtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	put(COLOUR_DIM, "%-10s", text);
+	put(COLOUR_DIM, "%s", text);
+}
+
+static const struct {
+	const char *head;
+	int width;               /* of all together with the time: 78 */
+	const char *path, *unit; /* no path: what was lost */
+	double scale;
+} columns[] = {
+	{"rx", 13, "nic.rx_bytes", "bit/s", 8},
+	{"rx frames", 11, "nic.rx_packets", "/s", 1},
+	{"tx", 13, "nic.tx_bytes", "bit/s", 8},
+	{"tx frames", 11, "nic.tx_packets", "/s", 1},
+	{"lost", 12, NULL, "", 1},
+	{"wake-ups", 10, "bridge.wakeups", "/s", 1},
+};
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+/* A bit for each column that the terminal has no room for: the least important ones first. */
+static unsigned int columns_hidden(void)
+{
+	static const uint8_t order[] = {5, 3, 1, 4, 2}; /* wake-ups, frames, lost, tx */
+	int width = (int)strlen("12:34:56"), room = output_columns();
+	unsigned int hidden = 0;
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		width += columns[i].width;
+	for (size_t i = 0; i < sizeof(order) && width > room; i++) {
+		width -= columns[order[i]].width;
+		hidden |= 1u << order[i];
+	}
+	return hidden;
+}
+
+static void put_rates_header(void)
+{
+	unsigned int hidden = columns_hidden();
+
+	put(COLOUR_HEAD, "%-8s", "time");
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (!(hidden & 1u << i))
+			put(COLOUR_HEAD, "%*s", columns[i].width, columns[i].head);
+	put(COLOUR_NONE, "\n");
+}
+
+static void put_rate(size_t i, const json_t *now, const json_t *before)
+{
+	int64_t lost = losses(now) - losses(before);
+	char text[FORMAT_BYTES];
+
+	if (columns[i].path)
+		put(COLOUR_NONE, "%*s", columns[i].width,
+		    format_rate(text, per_second(now, before, columns[i].path) * columns[i].scale,
+				columns[i].unit));
+	else
+		put(lost ? COLOUR_BAD : COLOUR_NONE, "%*s", columns[i].width,
+		    format_count(text, (uint64_t)lost));
 }
 
 static void put_rates(const json_t *now, const json_t *before)
 {
-	static const struct {
-		const char *path, *unit;
-		double scale;
-	} columns[] = {
-		{"nic.rx_bytes", "bit/s", 8},
-		{"nic.rx_packets", "/s", 1},
-		{"nic.tx_bytes", "bit/s", 8},
-		{"nic.tx_packets", "/s", 1},
-	};
-	int64_t lost = losses(now) - losses(before);
-	char text[FORMAT_BYTES];
+	unsigned int hidden = columns_hidden();
 
 	put_time(now);
-	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++) {
-		double rate = per_second(now, before, columns[i].path) * columns[i].scale;
-
-		put(COLOUR_NONE, "%14s", format_rate(text, rate, columns[i].unit));
-	}
-	put(lost ? COLOUR_BAD : COLOUR_NONE, "%12s", format_count(text, (uint64_t)lost));
-	put(COLOUR_NONE, "%12s\n",
-	    format_rate(text, per_second(now, before, "bridge.wakeups"), "/s"));
+	for (size_t i = 0; i < COLUMNS; i++)
+		if (!(hidden & 1u << i))
+			put_rate(i, now, before);
+	put(COLOUR_NONE, "\n");
 }
 
 static void put_totals(const struct ixtap *cli, const json_t *now, const json_t *before)

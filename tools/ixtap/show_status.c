@@ -124,6 +124,13 @@ static void put_queues(const json_t *status)
 	}
 }
 
+static void put_rings(const json_t *status)
+{
+	put(COLOUR_NONE,
+	    LABEL "receive %" PRId64 ", transmit %" PRId64 " descriptors in each queue\n", "rings",
+	    member_int(status, "rings.rx"), member_int(status, "rings.tx"));
+}
+
 static void put_daemon(const json_t *status)
 {
 	int64_t recoveries = member_int(status, "recoveries");
@@ -159,6 +166,7 @@ int ixtap_status(const struct ixtap *cli)
 		put_filters(status);
 		put_offloads(status);
 		put_queues(status);
+		put_rings(status);
 		put_daemon(status);
 	}
 	json_decref(status);

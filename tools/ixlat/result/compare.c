@@ -135,45 +135,71 @@ static void put_value(double value, double base, bool is_base, enum colour colou
 		put(COLOUR_NONE, "  x -     ");
 }
 
-static void put_heads(const struct comparison *comparison, const char *what)
+#define NAME_COLUMNS  12 /* with the two before it */
+#define VALUE_COLUMNS 12
+#define RATIO_COLUMNS 10
+
+static void put_heads(const char *what, size_t first, size_t end)
 {
-	put(COLOUR_HEAD, "\n  %-10s", what);
-	for (size_t i = 0; i < comparison->count; i++) {
-		put(COLOUR_HEAD, "%12c", (char)('A' + i));
-		if (i > 0)
-			put(COLOUR_HEAD, "  %c / A   ", (char)('A' + i));
-	}
+	put(COLOUR_HEAD, "\n  %-*s%*c", NAME_COLUMNS - 2, what, VALUE_COLUMNS, 'A');
+	for (size_t i = first; i < end; i++)
+		put(COLOUR_HEAD, "%*c  %c / A   ", VALUE_COLUMNS, (char)('A' + i), (char)('A' + i));
 	put(COLOUR_NONE, "\n");
 }
 
-static void put_table(const struct comparison *comparison)
+/* The base, and the runs [first, end). */
+static void put_runs(const struct comparison *comparison, size_t first, size_t end)
 {
 	const struct compared *base = &comparison->runs[0];
 
-	put_heads(comparison, "us");
+	put_heads("us", first, end);
 	for (size_t row = 0; row < ROWS; row++) {
-		put(COLOUR_NONE, "  %-10s", result_row_name(row));
-		for (size_t i = 0; i < comparison->count; i++) {
-			double value = result_row_value(&comparison->runs[i].rtt, row);
-			double base_value = result_row_value(&base->rtt, row);
+		double base_value = result_row_value(&base->rtt, row);
 
-			put_value(value / 1000, base_value / 1000, i == 0,
+		put(COLOUR_NONE, "  %-10s", result_row_name(row));
+		put_value(base_value / 1000, base_value / 1000, true, COLOUR_NONE);
+		for (size_t i = first; i < end; i++) {
+			double value = result_row_value(&comparison->runs[i].rtt, row);
+
+			put_value(value / 1000, base_value / 1000, false,
 				  value > base_value ? COLOUR_BAD : COLOUR_GOOD);
 		}
 		put(COLOUR_NONE, "\n");
 	}
-	put(COLOUR_NONE, "  %-10s", "per second");
-	for (size_t i = 0; i < comparison->count; i++) {
-		double value = member_number(comparison->runs[i].run, "transactions_per_s");
-		double base_value = member_number(base->run, "transactions_per_s");
+}
 
-		put_value(value, base_value, i == 0, value < base_value ? COLOUR_BAD : COLOUR_GOOD);
+static void put_rates(const struct comparison *comparison, size_t first, size_t end)
+{
+	const struct compared *base = &comparison->runs[0];
+	double base_value = member_number(base->run, "transactions_per_s");
+
+	put(COLOUR_NONE, "  %-10s", "per second");
+	put_value(base_value, base_value, true, COLOUR_NONE);
+	for (size_t i = first; i < end; i++) {
+		double value = member_number(comparison->runs[i].run, "transactions_per_s");
+
+		put_value(value, base_value, false, value < base_value ? COLOUR_BAD : COLOUR_GOOD);
 	}
-	put(COLOUR_NONE, "\n  %-10s", "lost");
-	for (size_t i = 0; i < comparison->count; i++)
-		put(COLOUR_NONE, i ? "%12lld          " : "%12lld",
+	put(COLOUR_NONE, "\n  %-10s%12lld", "lost", (long long)member_int(base->run, "lost"));
+	for (size_t i = first; i < end; i++)
+		put(COLOUR_NONE, "%12lld          ",
 		    (long long)member_int(comparison->runs[i].run, "lost"));
 	put(COLOUR_NONE, "\n");
+}
+
+/* One table, or several below each other on a terminal that has no room for all runs. */
+static void put_tables(const struct comparison *comparison)
+{
+	int room =
+		(output_columns() - NAME_COLUMNS - VALUE_COLUMNS) / (VALUE_COLUMNS + RATIO_COLUMNS);
+
+	for (size_t first = 1, end; first < comparison->count; first = end) {
+		end = first + (room > 1 ? (size_t)room : 1);
+		if (end > comparison->count)
+			end = comparison->count;
+		put_runs(comparison, first, end);
+		put_rates(comparison, first, end);
+	}
 }
 
 /* Warns of runs with different options: they can be compared, but the reader should know. */
@@ -244,7 +270,7 @@ static int show(const struct comparison *comparison, const struct ixlat_options 
 
 	if (!as_json) {
 		put_legend(comparison);
-		put_table(comparison);
+		put_tables(comparison);
 		put_differences(comparison);
 	}
 	if (options->json && (outfile_open(&json, options->json) ||

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* ixtap list: every ixtapd that runs, a line each. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ixtap.h"
+
+struct list {
+	const struct ixtap *cli;
+	int shown, failed, refused;
+};
+
+static void put_head(struct list *list)
+{
+	if (!list->shown++)
+		put(COLOUR_HEAD, "%-15s  %-10s  %8s  %s\n", "name", "state", "pid", "NIC");
+}
+
+static void put_one(const char *name, const json_t *status)
+{
+	const char *state = member_text(status, "state");
+	const char *interface = member_text(status, "tap.name");
+	bool running = strcmp(state, "running") == 0;
+
+	put(COLOUR_NONE, "%-15s  ", name);
+	put(running ? COLOUR_GOOD : COLOUR_WARN, "%-10s", state);
+	put(COLOUR_NONE, "  %8" PRId64 "  %s", member_int(status, "pid"),
+	    member_text(status, "nic.name"));
+	if (strcmp(interface, name) != 0)
+		put(COLOUR_NONE, ", renamed to %s", interface);
+	put(COLOUR_NONE, "\n");
+}
+
+static void show(void *ctx, const char *name, int fd)
+{
+	struct list *list = ctx;
+	json_t *status;
+
+	/* A socket without a daemon is what a killed one left. */
+	if (fd < 0) {
+		list->refused += fd == -EACCES || fd == -EPERM;
+		return;
+	}
+	status = client_request(fd, "status");
+	close(fd);
+	if (!list->cli->json)
+		put_head(list);
+	if (!status) {
+		list->failed++;
+		if (!list->cli->json)
+			put(COLOUR_BAD, "%-15s  no answer\n", name);
+	} else if (list->cli->json) {
+		json_t *row = json_pack("{s:s,s:O}", "name", name, "status", status);
+
+		put_json(row);
+		json_decref(row);
+	} else {
+		put_one(name, status);
+	}
+	json_decref(status);
+}
+
+int ixtap_list(const struct ixtap *cli)
+{
+	struct list list = {.cli = cli};
+	int err = client_each(show, &list);
+
+	if (err)
+		fail("cannot read " IXTAP_RUN_DIR ": %s", strerror(-err));
+	else if (list.refused)
+		fail("%d more in " IXTAP_RUN_DIR " belong to another user: try as root",
+		     list.refused);
+	return err || list.refused || list.failed ? 1 : 0;
+}
