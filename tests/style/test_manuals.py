@@ -36,6 +36,15 @@ def test_every_option_has_an_entry(program):
     assert entries - options - {"help", "usage", "version"} == set(), "not in the program"
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_letter_stands_at_its_option(program):
+    _, said = run(os.path.join(BUILD, PROGRAMS[program]), "--help")
+    letters = re.findall(r"^ +-(\w), --([a-z][a-z-]+)", said, re.M)
+    assert {("h", "help"), ("V", "version")} <= set(letters)
+    for letter, option in letters:
+        assert f"\n.It Fl {letter} , Fl -{option}" in page(program)
+
+
 @pytest.mark.parametrize("name", re.findall(r"\bC\((\w+), \"", text_of("bridge/frames/counters.h")))
 def test_every_counter_is_explained(name):
     assert f"\n.It Cm {name}\n" in page("ixtapd")
