@@ -87,7 +87,7 @@ def test_names(rig):
 
 
 @pytest.mark.parametrize("words, part", [
-    ([], "status, stats or monitor"),
+    ([], "list, status, stats, monitor or features"),
     (["stat"], "status, stats"),
     (["st"], "status, stats"),
     (["frobnicate"], "frobnicate"),
