@@ -10,6 +10,7 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/names.h"
+#include "bridge/service/text_json.h"
 #include "daemon.h"
 #include "publish.h"
 #include "rx_features.h"
@@ -40,14 +41,14 @@ static json_t *soft_json(const struct engine *engine)
 {
 	if (engine->soft.pid < 0)
 		return json_null();
-	return json_pack("{s:i,s:s,s:s}", "pid", (int)engine->soft.pid, "wire", engine->soft_wire,
-			 "control", engine->soft_control);
+	return json_pack("{s:i,s:o,s:o}", "pid", (int)engine->soft.pid, "wire",
+			 text_json(engine->soft_wire), "control", text_json(engine->soft_control));
 }
 
 static json_t *nic_json(const struct daemon *daemon)
 {
 	const struct ixgbe *nic = daemon->engine.nic;
-	json_t *json = json_pack("{s:s}", "name", daemon->options->nic);
+	json_t *json = json_pack("{s:o}", "name", text_json(daemon->options->nic));
 	uint8_t mac[IXGBE_MAC_BYTES];
 
 	/* Present only while the NIC is. */
@@ -77,12 +78,13 @@ static json_t *tap_json(const struct daemon *daemon)
 	const char *netns =
 		*daemon->options->netns && !iface->moved ? daemon->options->netns : NULL;
 
-	return json_pack("{s:s,s:i,s:s?,s:b,s:i,s:o,s:b,s:b,s:i,s:i,s:b}", "name", iface->tap.name,
-			 "ifindex", iface->tap.ifindex, "netns", netns, "reachable",
-			 iface->reachable, "mtu", (int)iface->link.mtu, "mac",
-			 mac_json(iface->link.mac), "up", daemon->facts.admin_up, "carrier",
-			 iface->link.carrier, "promiscuity", (int)iface->link.promiscuity,
-			 "allmulti", (int)iface->link.allmulti, "persist", iface->tap.persist);
+	return json_pack("{s:o,s:i,s:o,s:b,s:i,s:o,s:b,s:b,s:i,s:i,s:b}", "name",
+			 text_json(iface->tap.name), "ifindex", iface->tap.ifindex, "netns",
+			 netns ? text_json(netns) : json_null(), "reachable", iface->reachable,
+			 "mtu", (int)iface->link.mtu, "mac", mac_json(iface->link.mac), "up",
+			 daemon->facts.admin_up, "carrier", iface->link.carrier, "promiscuity",
+			 (int)iface->link.promiscuity, "allmulti", (int)iface->link.allmulti,
+			 "persist", iface->tap.persist);
 }
 
 static json_t *queues_json(const struct daemon *daemon)
@@ -126,14 +128,15 @@ static json_t *offloads_json(uint32_t offloads)
 static json_t *status_json(const struct daemon *daemon)
 {
 	return json_pack(
-		"{s:s,s:i,s:f,s:s,s:s,s:i,s:o,s:o,s:{s:b,s:i},s:s,s:o,s:{s:i,s:i},s:o,s:o}",
+		"{s:s,s:i,s:f,s:s,s:o,s:i,s:o,s:o,s:{s:b,s:i},s:s,s:o,s:{s:i,s:i},s:o,s:o}",
 		"version", IXTAP_VERSION, "pid", (int)getpid(), "uptime_s", uptime_s(daemon),
-		"state", state_name(daemon->state), "reason", daemon->reason.text, "recoveries",
-		(int)daemon->recoveries, "nic", nic_json(daemon), "tap", tap_json(daemon), "link",
-		"up", daemon->link.up, "speed_mbps", (int)daemon->link.speed_mbps, "poll",
-		options_poll_name(daemon->options->poll), "queues", queues_json(daemon), "rings",
-		"rx", ENGINE_RING, "tx", ENGINE_RING, "filters", filters_json(&daemon->applied),
-		"offloads", offloads_json(daemon->iface.tap.offloads));
+		"state", state_name(daemon->state), "reason", text_json(daemon->reason.text),
+		"recoveries", (int)daemon->recoveries, "nic", nic_json(daemon), "tap",
+		tap_json(daemon), "link", "up", daemon->link.up, "speed_mbps",
+		(int)daemon->link.speed_mbps, "poll", options_poll_name(daemon->options->poll),
+		"queues", queues_json(daemon), "rings", "rx", ENGINE_RING, "tx", ENGINE_RING,
+		"filters", filters_json(&daemon->applied), "offloads",
+		offloads_json(daemon->iface.tap.offloads));
 }
 
 /* ---- stats ---- */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bridge/service/log.h"
+#include "bridge/service/text_json.h"
 #include "interface_kept.h"
 #include "interface_settings.h"
 #include "nic_life.h"
@@ -23,7 +24,8 @@ static void name_follow(struct daemon *daemon)
 	if (!strcmp(daemon->name, iface->tap.name))
 		return;
 	log_info("%s: renamed to %s", daemon->name, iface->tap.name);
-	publish_event(daemon, json_pack("{s:s,s:s}", "event", "name", "name", iface->tap.name));
+	publish_event(daemon,
+		      json_pack("{s:s,s:o}", "event", "name", "name", text_json(iface->tap.name)));
 	memcpy(daemon->name, iface->tap.name, sizeof(daemon->name));
 }
 

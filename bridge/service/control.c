@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "listen.h"
+#include "printable.h"
 
 struct client {
 	int fd; /* -1: the place is free */
@@ -58,12 +59,13 @@ json_t *control_time(void)
 
 json_t *control_error(const char *format, ...)
 {
-	char text[512];
+	char text[1024]; /* half of it for what printable() makes longer */
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(text, sizeof(text) / 2, format, args);
 	va_end(args);
+	printable(text, sizeof(text), false);
 	return json_pack("{s:s}", "error", text);
 }
 
@@ -131,7 +133,7 @@ static size_t split(char *text, char *words[CONTROL_WORDS_MAX + 1])
 	return count;
 }
 
-static bool printable(const char *text, size_t len)
+static bool is_ascii(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		if (text[i] < ' ' || text[i] > '~')
@@ -146,7 +148,7 @@ static json_t *request_parse(char *text, size_t len, struct control_request *req
 		return control_error("the request is longer than %u bytes", CONTROL_REQUEST_MAX);
 	if (len && text[len - 1] == '\n')
 		len--;
-	if (!printable(text, len))
+	if (!is_ascii(text, len))
 		return control_error("the request has bytes that are not printable ASCII");
 	text[len] = '\0';
 	request->count = split(text, request->words);

@@ -11,6 +11,7 @@
  *     names.c          names of interfaces and namespaces, MAC addresses
  *     netns.c          into a network namespace, and back
  *     process.c        signals, "ready", the service manager
+ *     text_json.c      text of others, in JSON
  *       |
  *     listen.c         a socket in the file system, and what a killed program left there
  *     printable.c      text of others, before people see it
@@ -90,5 +91,5 @@ void control_publish(struct control *control, json_t *event);
 
 /* CLOCK_REALTIME in seconds, to the microsecond. */
 json_t *control_time(void);
-/* {"error": text}, formatted. */
+/* {"error": text}, formatted. Its bytes that are not UTF-8 are \xHH, for people. */
 json_t *control_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -57,16 +57,16 @@ static void find_journal(void)
 
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 {
-	char text[1024];
+	char text[1280]; /* with room for what printable() makes longer */
 	va_list args;
 
 	if ((int)level > threshold)
 		return;
 	pthread_once(&once, find_journal);
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(text, 1024, format, args);
 	va_end(args);
-	printable(text, false);
+	printable(text, sizeof(text), false);
 	/* One call: lines of several threads or programs do not mix. */
 	fprintf(stderr, "%s%s: %s: %s\n", to_journal ? levels[level].priority : "",
 		program_invocation_short_name, levels[level].name, text);

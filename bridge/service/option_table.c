@@ -98,7 +98,7 @@ void option_usage_exit(const struct ixgbe_why *why)
 {
 	struct ixgbe_why shown = *why;
 
-	printable(shown.text, false); /* it may quote a file */
+	printable(shown.text, sizeof(shown.text), false); /* it may quote a file */
 	if (*shown.text)
 		fprintf(stderr, "%s: %s\n", program_invocation_short_name, shown.text);
 	exit(EXIT_STATUS_USAGE);

@@ -39,7 +39,7 @@ void fail(const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(line, sizeof(line), format, ap);
 	va_end(ap);
-	printable(line, false);
+	printable(line, sizeof(line), false);
 	fprintf(stderr, "%s: %s\n", program_invocation_short_name, line);
 }
 
@@ -56,7 +56,7 @@ void put(enum colour colour, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	printable(text, true);
+	printable(text, sizeof(text), true);
 	printf("%s%s%s", coloured ? start[colour] : "", text, coloured ? "\033[0m" : "");
 }
 
