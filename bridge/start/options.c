@@ -382,21 +382,79 @@ int options_set(struct options *options, const char *name, const char *value, st
 
 /* ---- The whole ---- */
 
+/* FNV-1a, folded to 25 bits. */
+static uint32_t name_hash(const char *name)
+{
+	uint32_t hash = 0x811c9dc5u;
+
+	for (; *name; name++)
+		hash = (hash ^ (uint8_t)*name) * 0x01000193u;
+	return (hash ^ hash >> 25) & 0x1ffffffu;
+}
+
+/*
+ * The name of a wire's TAP: that of ours with "-wire" behind. Ten bytes of it have room; of a
+ * longer name the first five, without a part of a character, and five digits of a hash make the
+ * difference.
+ */
+static void wire_name(const char *tap, char out[IFNAMSIZ])
+{
+	static const char digit[] = "abcdefghijklmnopqrstuvwxyz234567";
+	uint32_t hash = name_hash(tap);
+	char difference[6] = "";
+	int keep = 10;
+
+	if (strlen(tap) > 10) {
+		for (keep = 5; keep > 0 && ((uint8_t)tap[keep] & 0xc0) == 0x80; keep--)
+			;
+		for (size_t i = 0; i < 5; i++, hash >>= 5)
+			difference[i] = digit[hash & 31];
+	}
+	snprintf(out, IFNAMSIZ, "%.*s%s-wire", keep, tap, difference);
+}
+
+/* What of a soft NIC's wire would be two things at once. */
+static int check_soft(const struct options *options, struct ixgbe_why *why)
+{
+	const char *tap = after(options->nic, "soft:tap:");
+	const char *path = after(options->nic, "soft:cable:");
+	const size_t len = strlen(options->control);
+
+	if (len + strlen(".nic") >= OPTIONS_PATH_BYTES)
+		return REFUSE(why, "the control socket's path leaves no room for '.nic' at its "
+				   "end: use a shorter one");
+	if (tap && !strcmp(tap, options->tap) && !*options->netns)
+		return REFUSE(why,
+			      "--tap and the wire of --nic are both named '%s': choose "
+			      "another name for one of them",
+			      tap);
+	if (!path)
+		path = after(options->nic, "soft:seqpacket:");
+	if (path && !strncmp(path, options->control, len) &&
+	    (!path[len] || !strcmp(path + len, ".nic")))
+		return REFUSE(why,
+			      "the wire's path '%s' is that of a control socket: choose "
+			      "another path",
+			      path);
+	return 0;
+}
+
 int options_finish(struct options *options, struct ixgbe_why *why)
 {
+	char wire[IFNAMSIZ];
+
 	if (!*options->tap)
 		return REFUSE(why, "--tap is missing: name the interface, e.g. --tap tap0");
 	if (!*options->control)
 		snprintf(options->control, sizeof(options->control), "/run/ixtap/%s.sock",
 			 options->tap);
-	/* Ten characters and "-wire" make the 15 that a name may have. */
-	if (!strcmp(options->nic, "soft"))
-		snprintf(options->nic, sizeof(options->nic), "soft:tap:%.10s-wire", options->tap);
-	if (options->nic_kind == OPTIONS_NIC_SOFT &&
-	    strlen(options->control) + strlen(".nic") >= OPTIONS_PATH_BYTES)
-		return REFUSE(why, "the control socket's path leaves no room for '.nic' at its "
-				   "end: use a shorter one");
-	return 0;
+	if (options->nic_kind != OPTIONS_NIC_SOFT)
+		return 0;
+	if (!strcmp(options->nic, "soft")) {
+		wire_name(options->tap, wire);
+		snprintf(options->nic, sizeof(options->nic), "soft:tap:%s", wire);
+	}
+	return check_soft(options, why);
 }
 
 const char *options_rx_checksum_name(enum options_rx_checksum rx_checksum)

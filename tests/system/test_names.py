@@ -70,6 +70,32 @@ def test_started_with_any_bytes(rig, name):
     assert status["nic"]["soft"]["wire"] == f"tap:{shown}-wire"
 
 
+def test_wires_of_long_names(rig):
+    """Each has its own by default."""
+    home = rig.namespace("home")
+    wires = set()
+    for tap in ("uplink-port-a1", "uplink-port-a2", "uplink-por", "fifteen-bytes-x"):
+        rig.daemon(*home.words(r.IXTAPD, "--tap", tap, "--control", rig.path(tap))).wait_ready()
+        wires.add(r.ask(rig.path(tap), "status")["nic"]["soft"]["wire"])
+    assert len(wires) == 4 and all(len(wire) <= 4 + 15 for wire in wires), wires
+
+
+@pytest.mark.parametrize("program, words", [
+    ("IXTAPD", ["--tap", "same", "--nic", "soft:tap:same"]),
+    ("IXTAPD", ["--tap", "tap0", "--nic", "soft:seqpacket:P", "--control", "P"]),
+    ("IXTAPD", ["--tap", "tap0", "--nic", "soft:cable:P.nic", "--control", "P"]),
+    ("IXNIC", ["--socket", "P", "--wire", "seqpacket:Q", "--control", "P"]),
+    ("IXNIC", ["--socket", "P", "--wire", "cable:P"]),
+    ("IXNIC", ["--socket", "Q", "--wire", "seqpacket:P", "--control", "P"]),
+])
+def test_one_name_for_two_things_of_ours(rig, program, words):
+    """It is a fault of the words, and no other program's."""
+    words = [word.replace("P", rig.path("p")).replace("Q", rig.path("q")) for word in words]
+    done = rig.namespace("home").run(getattr(r, program), *words, check=False)
+    assert done.returncode == 2
+    assert "other program" not in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
 # ---- The software NIC's start ----
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bridge/service/names.h"
 #include "bridge/start/options.h"
 
 /* One option on a command line; a flag has a value in a file only. */
@@ -240,12 +241,58 @@ static void defaults_follow_the_tap(void **state)
 	assert_int_equal(options.queues, 1);
 	assert_int_equal(options.poll, WORKER_POLL_ADAPTIVE);
 	assert_int_equal(options.log_level, IXGBE_LOG_INFO);
+}
 
-	/* The wire's name is an interface's too. */
-	options_init(&options);
-	assert_int_equal(set(&options, "tap", "fifteen-letters"), 0);
+/* The wire's name is an interface's too, and no two interfaces have the same by default. */
+static void each_tap_has_a_wire_of_its_own(void **state)
+{
+	static const char *const taps[] = {
+		"uplink-por",      "uplink-port",         "uplink-port-a1",
+		"uplink-port-a2",  "fifteen-letters",     "fifteen-lettert",
+		"gifteen-letters", "abcd\xc3\xbc-umlaut", "abcde",
+	};
+	enum { TAPS = sizeof(taps) / sizeof(taps[0]) };
+	struct options options[TAPS];
+	struct ixgbe_why why;
+
+	(void)state;
+	for (size_t i = 0; i < TAPS; i++) {
+		const char *wire = options[i].nic + strlen("soft:tap:");
+
+		options_init(&options[i]);
+		assert_int_equal(set(&options[i], "tap", taps[i]), 0);
+		assert_int_equal(options_finish(&options[i], &why), 0);
+		assert_null(names_interface_fault(wire));
+		assert_int_equal(strncmp(wire, taps[i], 4), 0);
+		assert_string_equal(wire + strlen(wire) - 5, "-wire");
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(options[i].nic, options[k].nic);
+	}
+	assert_string_equal(options[0].nic, "soft:tap:uplink-por-wire");
+	/* No part of a character is left. */
+	assert_null(strchr(options[7].nic, '\xc3'));
+}
+
+/* A name that would be two things is a fault of the words. */
+static void one_name_is_one_thing(void **state)
+{
+	static const char *const nics[] = {"soft:tap:tap0", "soft:cable:/tmp/c",
+					   "soft:seqpacket:/tmp/c.nic"};
+	struct options options;
+	struct ixgbe_why why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(nics) / sizeof(nics[0]); i++) {
+		options_init(&options);
+		assert_int_equal(set(&options, "tap", "tap0"), 0);
+		assert_int_equal(set(&options, "control", "/tmp/c"), 0);
+		assert_int_equal(set(&options, "nic", nics[i]), 0);
+		assert_int_equal(options_finish(&options, &why), -EINVAL);
+	}
+	/* The wire is where ixtapd is. */
+	assert_int_equal(set(&options, "netns", "blue"), 0);
+	assert_int_equal(set(&options, "nic", "soft:tap:tap0"), 0);
 	assert_int_equal(options_finish(&options, &why), 0);
-	assert_string_equal(options.nic, "soft:tap:fifteen-le-wire");
 }
 
 /* Parses a command line, with getopt's words on a stderr that goes nowhere. */
@@ -326,6 +373,8 @@ int main(void)
 		cmocka_unit_test(values_are_stored),
 		cmocka_unit_test(too_many_addresses_are_refused),
 		cmocka_unit_test(defaults_follow_the_tap),
+		cmocka_unit_test(each_tap_has_a_wire_of_its_own),
+		cmocka_unit_test(one_name_is_one_thing),
 		cmocka_unit_test(file_yields_to_command_line),
 		cmocka_unit_test(command_line_is_parsed),
 	};

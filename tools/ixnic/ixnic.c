@@ -132,6 +132,23 @@ static void mac_derive(const struct ixnic_options *options, uint8_t mac[6])
 	mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02);
 }
 
+/* Sockets of one program at one path: the second would find the first one in use. */
+static int check_paths(const struct ixnic_options *options, struct ixgbe_why *why)
+{
+	const char *colon = strchr(options->wire, ':');
+	const char *wire = colon && strncmp(options->wire, "tap:", 4) ? colon + 1 : NULL;
+	const char *control = options->control;
+
+	if (control && !strcmp(control, options->socket))
+		return REFUSE(why, "--socket and --control are both '%s'; choose two paths",
+			      control);
+	if (wire && !strcmp(wire, options->socket))
+		return REFUSE(why, "--socket and --wire are both '%s'; choose two paths", wire);
+	if (wire && control && !strcmp(wire, control))
+		return REFUSE(why, "--control and --wire are both '%s'; choose two paths", wire);
+	return 0;
+}
+
 static int read_options(struct ixnic_options *options, int argc, char *argv[],
 			struct ixgbe_why *why)
 {
@@ -151,7 +168,7 @@ static int read_options(struct ixnic_options *options, int argc, char *argv[],
 			      options->wire);
 	if (!options->mac_given)
 		mac_derive(options, options->mac);
-	return 0;
+	return check_paths(options, why);
 }
 
 /* ---- Running ---- */
