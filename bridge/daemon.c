@@ -48,6 +48,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/uio.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -139,13 +140,23 @@ static void on_module(struct daemon *daemon)
 	publish_module(daemon, daemon->sfp);
 }
 
+/* A vfio-user server has the eventfd too: it may take the count back before us, and clear
+ * O_NONBLOCK, which is the file description's. So each read says for itself that it does not wait.
+ */
+static bool count_take(int eventfd)
+{
+	uint64_t count;
+	const struct iovec iov = {&count, sizeof(count)};
+
+	return preadv2(eventfd, &iov, 1, -1, RWF_NOWAIT) == (ssize_t)sizeof(count);
+}
+
 static void on_nic(struct daemon *daemon)
 {
-	uint64_t fired;
 	int events;
 
 	/* The read comes first: a cause behind it fires again. */
-	if (read(ixgbe_irq_other_fd(daemon->engine.nic), &fired, sizeof(fired)) < 0)
+	if (!count_take(ixgbe_irq_other_fd(daemon->engine.nic)))
 		return;
 	events = ixgbe_irq_other_handle(daemon->engine.nic);
 	if (events > 0 && events & IXGBE_EVENT_SFP)

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/vfio.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "backend.h"
@@ -383,10 +385,12 @@ static int negotiate(struct client *c, const char *name, struct ixgbe_why *why)
 
 /*
  * Maps one area of BAR 0. An area that cannot be mapped is reached by messages. So is an area of a
- * file without a seal against shrinking: the server could take its pages away under us.
+ * file without a seal against shrinking: the server could take its pages away under us. So is one
+ * of huge pages: the server can punch a hole into it, and no page may be left to fill the hole.
  */
 static void window_add(struct client *c, int fd, uint64_t base, const struct vu_area *area)
 {
+	struct statfs fs;
 	struct stat st;
 	void *at;
 	int seals;
@@ -397,7 +401,8 @@ static void window_add(struct client *c, int fd, uint64_t base, const struct vu_
 		return;
 	(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	seals = fcntl(fd, F_GET_SEALS); /* the server may have sealed it */
-	if (seals < 0 || !(seals & F_SEAL_SHRINK))
+	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstatfs(fd, &fs) ||
+	    fs.f_type == HUGETLBFS_MAGIC)
 		return;
 	if (fstat(fd, &st) || st.st_size < 0 || area->offset > UINT64_MAX - base ||
 	    !vu_within(base + area->offset, area->size, (uint64_t)st.st_size))

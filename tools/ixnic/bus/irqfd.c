@@ -3,11 +3,12 @@
 
 #include <errno.h>
 #include <linux/vfio.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "notifier.h"
 
 #define ACTIONS 3 /* uses of an eventfd: trigger, or to hear of masking and unmasking */
 enum { ON_TRIGGER, ON_MASK, ON_UNMASK };
@@ -40,6 +41,7 @@ static const struct {
 struct irqfd {
 	struct nic *nic;
 	const struct config_space *config;
+	struct notifier *notifier;
 	struct vector vector[ALL];
 	uint32_t msix_fds; /* MSI-X is in use while there are any */
 	uint32_t table[NIC_VECTORS][4];
@@ -58,14 +60,10 @@ uint32_t irqfd_flags(uint32_t index)
 	return index < VFIO_PCI_NUM_IRQS ? indices[index].flags : 0;
 }
 
-/* The client may clear O_NONBLOCK of its eventfd and fill the counter: a write would wait then.
- * poll() tells, and nothing is lost without the write: an interrupt is there to be read. */
-static void signal_fd(int fd)
+static void signal_fd(const struct irqfd *irqfd, int fd)
 {
-	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
-
-	if (fd >= 0 && poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLOUT))
-		(void)!write(fd, &(uint64_t){1}, sizeof(uint64_t));
+	if (fd >= 0)
+		notifier_signal(irqfd->notifier, fd);
 }
 
 static bool is_eventfd(int fd)
@@ -105,7 +103,7 @@ static void fire(struct irqfd *irqfd, uint32_t i)
 		return;
 	if (i == INTX)
 		v->masked = true; /* automasked until the client unmasks it */
-	signal_fd(v->fd[ON_TRIGGER]);
+	signal_fd(irqfd, v->fd[ON_TRIGGER]);
 }
 
 /* A line that was deasserted meanwhile is not pending any more. */
@@ -122,7 +120,7 @@ static void mask_set(struct irqfd *irqfd, uint32_t i, bool masked)
 	struct vector *v = &irqfd->vector[i];
 
 	if (v->masked != masked)
-		signal_fd(v->fd[masked ? ON_MASK : ON_UNMASK]);
+		signal_fd(irqfd, v->fd[masked ? ON_MASK : ON_UNMASK]);
 	v->masked = masked;
 	if (!masked)
 		fire_pending(irqfd, i);
@@ -293,9 +291,15 @@ void irqfd_release(struct irqfd *irqfd)
 int irqfd_new(struct nic *nic, const struct config_space *config, struct irqfd **out)
 {
 	struct irqfd *irqfd = calloc(1, sizeof(*irqfd));
+	int err;
 
 	if (!irqfd)
 		return -ENOMEM;
+	err = notifier_new(&irqfd->notifier);
+	if (err) {
+		free(irqfd);
+		return err;
+	}
 	irqfd->nic = nic;
 	irqfd->config = config;
 	for (uint32_t i = 0; i < ALL; i++) {
@@ -312,5 +316,6 @@ void irqfd_free(struct irqfd *irqfd)
 	if (!irqfd)
 		return;
 	irqfd_release(irqfd);
+	notifier_free(irqfd->notifier);
 	free(irqfd);
 }

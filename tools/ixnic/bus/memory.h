@@ -10,6 +10,7 @@
  *       |
  *     config_space.c  the configuration space
  *     memory.c        the client's memory
+ *     notifier.c      an eventfd is signalled without waiting
  */
 #pragma once
 

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""Waits have an end, whoever is at the other side: a server that takes interrupts back or answers late, a
+client that fills eventfds, standard error that nobody reads, pipes in place of files. And files are not
+what others make of them."""
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+
+import rig as r
+from test_bad_input import FAILED, USAGE, ixnic, ixtapd, left, refuse  # noqa: F401 (a fixture)
+from test_chaos import message
+
+SET_IRQS, REGION_READ, REGION_WRITE = 8, 9, 10
+COMMAND, REPLY, NO_REPLY = 0, 1, 0x10
+BAR0, CONFIG, MSIX = 0, 7, 2
+STOP_S = 10.0  # from a signal to the end, whatever the other side does
+
+
+def clear_nonblock(fd):
+    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) & ~os.O_NONBLOCK)
+
+
+class Between:
+    """Stands between ixtapd and ixnic: keeps the eventfds of interrupts, and may answer late."""
+
+    def __init__(self, rig, space):
+        self.delay_s, self.eventfds = 0.0, []
+        self.stopped = threading.Event()
+        self.nic = rig.daemon(*space.words(*ixnic(rig, wire=f"seqpacket:{rig.path('wire')}")))
+        self.nic.wait_ready()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(rig.path("mine"))
+        self.listener.listen()
+        self.ends, self.threads = [], [threading.Thread(target=self.accept, args=(rig.path("nic"),))]
+        self.threads[0].start()
+        self.name = f"vfio-user:{rig.path('mine')}"
+
+    def accept(self, path):
+        with contextlib.suppress(OSError):
+            while True:
+                front, _ = self.listener.accept()
+                back = socket.socket(socket.AF_UNIX)
+                back.connect(path)
+                self.ends += [front, back]
+                for source, sink, late in ((front, back, False), (back, front, True)):
+                    self.threads.append(threading.Thread(target=self.forward,
+                                                         args=(source, sink, late)))
+                    self.threads[-1].start()
+
+    def forward(self, source, sink, late):
+        with contextlib.suppress(OSError):
+            while True:
+                data, fds = message(source)
+                if data is None or (late and self.delay_s and self.stopped.wait(self.delay_s)):
+                    break
+                sink.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
+                if struct.unpack_from("<H", data, 2)[0] == SET_IRQS:
+                    self.eventfds += fds
+                else:
+                    for fd in fds:
+                        os.close(fd)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.stopped.set()
+        for end in (self.listener, *self.ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        for thread in self.threads:
+            thread.join()
+        for end in (self.listener, *self.ends):
+            end.close()
+        for fd in self.eventfds:
+            os.close(fd)
+        self.eventfds = []
+
+
+@pytest.fixture
+def between(rig, left):  # noqa: F811
+    made = Between(rig, left)
+    yield made
+    made.close()
+
+
+def asks(path, deadline_s=5.0):
+    """Asks for the status. Fails if no answer comes."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.connect(path)
+        connection.settimeout(deadline_s)
+        connection.send(b"status")
+        try:
+            return json.loads(connection.recv(1 << 20))
+        except socket.timeout:
+            raise AssertionError(f"{path}: no answer within {deadline_s} s") from None
+
+
+# ---- Eventfds are shared ----
+
+def test_the_count_is_taken_back(rig, left, between):  # noqa: F811
+    """The server signals the link's interrupt and takes the count back before ixtapd has read it."""
+    daemon = rig.daemon(*left.words(*ixtapd(rig, "--up", nic=between.name))).wait_ready()
+    other = between.eventfds[1]  # queue 0, then the rest
+    clear_nonblock(other)
+    buffer = [bytearray(8)]
+    taken, end = 0, time.monotonic() + 6
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as control:
+        control.connect(rig.path("control"))
+        control.settimeout(5.0)
+        turn = 0
+        while time.monotonic() < end and taken < 3000:
+            turn += 1
+            os.write(other, (1).to_bytes(8, "little"))
+            for _ in range(turn % 120):
+                pass
+            try:
+                os.preadv(other, buffer, -1, os.RWF_NOWAIT)
+                taken += 1
+            except BlockingIOError:
+                continue
+            control.send(b"status")
+            try:
+                control.recv(1 << 20)
+            except socket.timeout:
+                raise AssertionError(f"no answer after {taken} counts taken back") from None
+    assert taken > 100
+    sent = time.monotonic()
+    assert daemon.stop() == 0, daemon.errors()
+    assert time.monotonic() - sent < STOP_S
+
+
+def vfio_user(sock, number, payload, flags=COMMAND, fds=()):
+    control = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack(f"{len(fds)}i", *fds))] if fds else []
+    sock.sendmsg([struct.pack("<HHIII", 7, number, 16 + len(payload), flags, 0) + payload], control)
+    if flags & NO_REPLY:
+        return None
+    data, _ = message(sock)
+    assert data and not struct.unpack_from("<I", data, 12)[0], f"command {number}: {data}"
+    return data[16:]
+
+
+class TooLate(Exception):
+    """The count was no longer 0."""
+
+
+def fill(eventfd):
+    """Fills the count, unless the other side was faster: then the write waits, until the timer ends it."""
+    def late(*_):
+        raise TooLate
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, 0.002)
+    with contextlib.suppress(TooLate):
+        os.write(eventfd, (2 ** 64 - 2).to_bytes(8, "little"))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_client_fills_an_eventfd(rig, left):  # noqa: F811
+    """The client fills the count of an interrupt's eventfd, which it has made blocking, at the moment when
+    ixnic signals it."""
+    nic = rig.daemon(*left.words(*ixnic(rig, wire=f"seqpacket:{rig.path('wire')}"))).wait_ready()
+    eventfd = r.libc.eventfd(0, 0)
+    assert eventfd >= 0
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(rig.path("nic"))
+        client.settimeout(5.0)
+        vfio_user(client, 1, struct.pack("<HH", 0, 1) + b"{}\0")
+        vfio_user(client, REGION_WRITE, struct.pack("<QII", 4, CONFIG, 2) + struct.pack("<H", 6))
+        vfio_user(client, SET_IRQS, struct.pack("<IIIII", 20, 0x4 | 0x20, MSIX, 0, 1), fds=[eventfd])
+        config = vfio_user(client, REGION_READ, struct.pack("<QII", 0, CONFIG, 256))[16:]
+        at = config[0x34]
+        while config[at] != 0x11:
+            at = config[at + 1]
+        vfio_user(client, REGION_WRITE, struct.pack("<QII", at + 2, CONFIG, 2) + struct.pack("<H", 0x8000))
+        # SET_IRQS without data fires the vector.
+        fire = struct.pack("<IIIII", 20, 0x1 | 0x20, MSIX, 0, 1)
+        end, turn = time.monotonic() + 4, 0
+        while time.monotonic() < end and turn < 10000:
+            turn += 1
+            vfio_user(client, SET_IRQS, fire, NO_REPLY)
+            for _ in range(turn % 200):
+                pass
+            fill(eventfd)
+            try:
+                vfio_user(client, REGION_READ, struct.pack("<QII", 8, BAR0, 4))
+            except socket.timeout:
+                raise AssertionError(f"no answer after {turn} turns") from None
+            os.read(eventfd, 8)
+    os.close(eventfd)
+    assert nic.stop() == 0, nic.errors()
