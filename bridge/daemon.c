@@ -111,7 +111,7 @@ static void on_timer(struct daemon *daemon)
 	if (read(daemon->timer, &expirations, sizeof(expirations)) < 0)
 		return;
 	if (daemon->watchdog)
-		sd_notify(0, "WATCHDOG=1");
+		process_alive();
 	if (!daemon->iface.reachable && second)
 		interface_gone_find(daemon);
 	if (daemon->facts.stopping)

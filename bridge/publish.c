@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Who hears of a change: the log, the control socket's monitors, the service manager. */
 #include <stdio.h>
-#include <systemd/sd-daemon.h>
 
 #include "bridge/service/log.h"
 #include "bridge/service/names.h"
 #include "bridge/service/printable.h"
+#include "bridge/service/process.h"
 #include "bridge/service/text_json.h"
 #include "publish.h"
 
@@ -18,15 +18,17 @@ void publish_event(struct daemon *daemon, json_t *event)
 void publish_state(struct daemon *daemon)
 {
 	enum state previous = daemon->state;
-	char name[4 * IFNAMSIZ]; /* systemd takes UTF-8 only */
+	char name[4 * IFNAMSIZ], status[128];
 
 	daemon->state = state_of(&daemon->facts);
 	if (daemon->state == previous)
 		return;
 	log_debug("%s: %s", daemon->iface.tap.name, state_text(daemon->state));
+	/* systemd takes UTF-8 only. */
 	snprintf(name, sizeof(name), "%s", daemon->iface.tap.name);
 	printable(name, sizeof(name), false);
-	sd_notifyf(0, "STATUS=%s: %s", name, state_text(daemon->state));
+	snprintf(status, sizeof(status), "%s: %s", name, state_text(daemon->state));
+	process_status(status);
 	publish_event(daemon, json_pack("{s:s,s:s,s:s,s:o}", "event", "state", "state",
 					state_name(daemon->state), "previous", state_name(previous),
 					"reason", text_json(daemon->reason.text)));

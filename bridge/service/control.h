@@ -7,13 +7,15 @@
  *
  *     control.c        the control socket of a daemon
  *     option_table.c   the command line of a program, as a table
- *     log.c            lines on standard error
  *     names.c          names of interfaces and namespaces, MAC addresses
  *     netns.c          into a network namespace, and back
  *     process.c        signals, "ready", the service manager
  *     text_json.c      text of others, in JSON
  *       |
+ *     log.c            lines on standard error
+ *       |
  *     listen.c         a socket in the file system, and what a killed program left there
+ *     outlet.c         standard output and standard error, without waiting
  *     printable.c      text of others, before people see it
  *
  * This file: programs ask on a control socket, and the daemon answers in JSON.

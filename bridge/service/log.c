@@ -2,6 +2,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "outlet.h"
 #include "printable.h"
 
 /* In the order of enum ixgbe_log_level; the priorities are syslog's. */
@@ -55,6 +57,35 @@ static void find_journal(void)
 		     !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
 }
 
+/* One line, with its end: its length. */
+static size_t line_format(char *line, size_t size, enum ixgbe_log_level level, const char *text)
+{
+	int len = snprintf(line, size, "%s%s: %s: %s\n", to_journal ? levels[level].priority : "",
+			   program_invocation_short_name, levels[level].name, text);
+
+	if (len < (int)size)
+		return (size_t)len;
+	line[size - 2] = '\n';
+	return size - 1;
+}
+
+static size_t lost_line(char *line, size_t size, uint64_t lost)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text),
+		 "%" PRIu64 " lines of the log were lost here: standard error was not read", lost);
+	return line_format(line, size, IXGBE_LOG_WARNING, text);
+}
+
+static void put(enum ixgbe_log_level level, const char *text)
+{
+	static struct outlet outlet = OUTLET(STDERR_FILENO, lost_line);
+	char line[OUTLET_LINE_MAX];
+
+	outlet_put(&outlet, line, line_format(line, sizeof(line), level, text));
+}
+
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 {
 	char text[1280]; /* with room for what printable() makes longer */
@@ -67,9 +98,7 @@ void log_line(enum ixgbe_log_level level, const char *format, ...)
 	vsnprintf(text, 1024, format, args);
 	va_end(args);
 	printable(text, sizeof(text), false);
-	/* One call: lines of several threads or programs do not mix. */
-	fprintf(stderr, "%s%s: %s: %s\n", to_journal ? levels[level].priority : "",
-		program_invocation_short_name, levels[level].name, text);
+	put(level, text);
 }
 
 void log_library(void *ctx, enum ixgbe_log_level level, const char *message)

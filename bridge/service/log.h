@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a daemon tells people: lines "PROGRAM: LEVEL: TEXT" on standard error, with the journal's
- * priority in front when standard error is the journal's. Any thread may call.
+ * priority in front when standard error is the journal's. Any thread may call, and none waits for
+ * whoever reads there: lines that have no room are lost, and a line says how many (outlet.h).
  */
 #pragma once
 

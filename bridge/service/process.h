@@ -9,6 +9,11 @@
  */
 int process_signals(void);
 
-/* "ready" on standard output, and to the service manager (sd_notify(3)). */
+/* "ready" on standard output, and to the service manager, as sd_notify(3) does. Nothing here waits
+ * for a manager that does not read, but READY for a second. */
 void process_ready(void);
 void process_stopping(void);
+/* The manager's watchdog hears that the process lives. */
+void process_alive(void);
+/* A line for people, of less than 240 bytes. */
+void process_status(const char *text);

@@ -201,3 +201,103 @@ def test_a_client_fills_an_eventfd(rig, left):  # noqa: F811
             os.read(eventfd, 8)
     os.close(eventfd)
     assert nic.stop() == 0, nic.errors()
+
+
+# ---- Nobody reads what is said ----
+
+@contextlib.contextmanager
+def unread_pipe():
+    """A full pipe that nobody reads: the end to read from, and the one to write to."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, bytes(4096))
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"\n")
+    os.set_blocking(writer, True)
+    try:
+        yield reader, writer
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def drained(reader):
+    """What the pipe held, without the filling."""
+    found = b""
+    while select.select([reader], [], [], 0.5)[0]:
+        data = os.read(reader, 1 << 20)
+        if not data:
+            break
+        found += data
+    return found.strip(b"\0\n").decode()
+
+
+class Silent:
+    """A program with standard output and error of its own choice."""
+
+    def __init__(self, words, stdout, stderr, **environ):
+        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+                                        env=r.environment(**environ), start_new_session=True)
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.process.wait(STOP_S)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def live(path):
+    """Whether a daemon answers there."""
+    with contextlib.suppress(OSError):
+        return asks(path)
+    return None
+
+
+def test_standard_error_is_not_read(rig, left):  # noqa: F811
+    """Status, MTU and SIGTERM work all the same, and what was said is there when somebody reads."""
+    with unread_pipe() as (reader, writer), \
+            Silent(left.words(*ixtapd(rig, "--up", "--log-level", "debug",
+                                      nic=f"soft:seqpacket:{rig.path('wire')}")),
+                   writer, writer) as daemon:
+        r.wait_for(lambda: live(rig.path("control")), "an answer")
+        for mtu in (1400, 1300):
+            left.run("ip", "link", "set", "tap0", "mtu", mtu)
+            r.wait_for(lambda: asks(rig.path("control"))["tap"]["mtu"] == mtu, "the MTU")
+        assert os.get_blocking(writer), "the file description is not ours"
+        text = drained(reader)
+        assert "ready" in text and "MTU 1300" in text, text
+        assert daemon.stop() == 0
+        assert not left.has("tap0")
+
+
+def test_end_with_standard_error_unread(rig, left):  # noqa: F811
+    with unread_pipe() as (_, writer), \
+            Silent(left.words(*ixnic(rig, "--control", rig.path("control"),
+                                     wire=f"seqpacket:{rig.path('wire')}")),
+                   writer, writer) as nic:
+        r.wait_for(lambda: live(rig.path("control")), "an answer")
+        assert nic.stop() == 0
+    assert not os.path.exists(rig.path("nic"))
+
+
+def test_the_service_manager_does_not_read(rig, left):  # noqa: F811
+    """Its socket is full from the start."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, \
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        manager.bind(rig.path("mine"))
+        other.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other.sendto(b"X=1", rig.path("mine"))
+        daemon = rig.daemon(*left.words(*ixtapd(rig, nic=f"soft:seqpacket:{rig.path('wire')}")),
+                            NOTIFY_SOCKET=rig.path("mine")).wait_ready()
+        assert asks(rig.path("control"))
+        assert daemon.stop() == 0, daemon.errors()

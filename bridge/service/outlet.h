@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text to standard output or standard error, by which no program waits for whoever reads there. Any
+ * thread may call.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OUTLET_BYTES  65536u /* what waits to be written; the rest is lost, and counted */
+#define OUTLET_END_MS 1000   /* at most, at the end of the process, for what waits still */
+
+/* One line that says how many were lost, with its end: its length. */
+typedef size_t (*outlet_lost_fn)(char *line, size_t size, uint64_t lost);
+
+struct outlet {
+	int fd;
+	outlet_lost_fn lost_line; /* NULL: nothing is said */
+	/* The rest is the outlet's own. */
+	pthread_mutex_t lock;
+	pthread_cond_t more, empty;
+	bool started;
+	uint64_t put, written; /* bytes, since the start */
+	uint64_t lost;         /* lines, since the last line about that */
+	struct outlet *next;
+	char ring[OUTLET_BYTES];
+};
+
+#define OUTLET(fd, lost_line)                                                                      \
+	{                                                                                          \
+		fd, lost_line, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER,                \
+			PTHREAD_COND_INITIALIZER                                                   \
+	}
+
+/* Puts a line, with its end, of less than OUTLET_LINE_MAX bytes. */
+#define OUTLET_LINE_MAX 2048u
+void outlet_put(struct outlet *outlet, const char *line, size_t len);
