@@ -199,9 +199,13 @@ static void loop(struct daemon *daemon)
 {
 	struct epoll_event event;
 
-	while (!daemon->facts.stopping)
-		if (epoll_wait(daemon->epoll, &event, 1, -1) == 1)
-			watches[event.data.u32](daemon);
+	while (!daemon->facts.stopping) {
+		if (epoll_wait(daemon->epoll, &event, 1, -1) != 1)
+			continue;
+		patience_begin(&daemon->patience, PATIENCE_FOLLOW_MS);
+		watches[event.data.u32](daemon);
+		patience_end(&daemon->patience);
+	}
 }
 
 static int open_all(struct daemon *daemon, struct ixgbe_why *why)
@@ -233,6 +237,8 @@ static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
 {
 	int err = watch_open(daemon);
 
+	patience_init(&daemon->patience, daemon->signals);
+	patience_begin(&daemon->patience, PATIENCE_START_MS);
 	if (!err) {
 		err = open_all(daemon, why);
 		if (err)
@@ -262,10 +268,28 @@ static void tell_ready(struct daemon *daemon)
 
 static void close_daemon(struct daemon *daemon)
 {
+	patience_begin(&daemon->patience, PATIENCE_STOP_MS);
 	engine_free(&daemon->engine);
 	interface_close(&daemon->iface);
 	control_close(daemon->control);
 	watch_close(daemon);
+}
+
+/* Returns the status to exit with. A start that a signal ends is no failure. */
+static int not_started(struct daemon *daemon, struct ixgbe_why *why)
+{
+	bool signalled = patience_over(&daemon->patience) && patience_signalled(&daemon->patience);
+
+	if (signalled) {
+		log_info("%s: told to stop during the start: %s", daemon->options->tap, why->text);
+	} else {
+		patience_explain(&daemon->patience, why);
+		log_error("%s", why->text);
+	}
+	/* An interface that was there before stays, a new one goes. */
+	daemon->iface.tap.persist = daemon->iface.tap.was_persistent;
+	close_daemon(daemon);
+	return !signalled;
 }
 
 int daemon_run(const struct options *options)
@@ -277,15 +301,11 @@ int daemon_run(const struct options *options)
 	daemon = (struct daemon){.options = options, .epoll = -1, .signals = -1, .timer = -1};
 	daemon.started_at_ms = clock_ms();
 	interface_init(&daemon.iface);
-	engine_init(&daemon.engine, options);
-	if (open_daemon(&daemon, &why)) {
-		log_error("%s", why.text);
-		/* An interface that was there before stays, a new one goes. */
-		daemon.iface.tap.persist = daemon.iface.tap.was_persistent;
-		close_daemon(&daemon);
-		return 1;
-	}
+	engine_init(&daemon.engine, options, &daemon.patience);
+	if (open_daemon(&daemon, &why))
+		return not_started(&daemon, &why);
 	tell_ready(&daemon);
+	patience_end(&daemon.patience);
 	loop(&daemon);
 	process_stopping();
 	close_daemon(&daemon);

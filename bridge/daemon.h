@@ -28,6 +28,8 @@
  *     notice.c               what happens often is logged once
  *     start/                 options: command line and file
  *       |
+ *     patience.c             how long an operation on the NIC may take
+ *       |
  *     frames/                frames between the TAP and the NIC's rings
  *       |
  *     service/               log, control socket, clock
@@ -40,6 +42,7 @@
 #include "interface.h"
 #include "mirror.h"
 #include "notice.h"
+#include "patience.h"
 #include "state.h"
 
 #define DAEMON_TICKS_PER_SECOND 4
@@ -48,6 +51,7 @@ struct daemon {
 	const struct options *options;
 	struct interface iface;
 	struct engine engine;
+	struct patience patience;
 	struct control *control;
 
 	struct state_facts facts;

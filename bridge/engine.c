@@ -9,9 +9,9 @@
 
 #include "bridge/service/log.h"
 
-void engine_init(struct engine *engine, const struct options *options)
+void engine_init(struct engine *engine, const struct options *options, struct patience *patience)
 {
-	*engine = (struct engine){.options = options};
+	*engine = (struct engine){.options = options, .patience = patience};
 	soft_nic_init(&engine->soft);
 	if (options->nic_kind == OPTIONS_NIC_SOFT) {
 		snprintf(engine->soft_wire, sizeof(engine->soft_wire), "%s",
@@ -46,6 +46,8 @@ static int open_port(struct engine *engine, int netns_fd, uint16_t mtu, struct i
 		.tx_ring = ENGINE_RING,
 		.mtu = mtu,
 		.log = log_library,
+		.give_up = patience_over,
+		.give_up_ctx = engine->patience,
 	};
 	const char *name = engine->options->nic;
 	char soft_name[32];
@@ -53,7 +55,8 @@ static int open_port(struct engine *engine, int netns_fd, uint16_t mtu, struct i
 
 	if (engine->options->nic_kind == OPTIONS_NIC_SOFT) {
 		err = soft_nic_start(&engine->soft, engine->soft_wire, engine->soft_control,
-				     log_level_name(engine->options->log_level), netns_fd, why);
+				     log_level_name(engine->options->log_level), netns_fd,
+				     engine->patience, why);
 		if (err)
 			return err;
 		snprintf(soft_name, sizeof(soft_name), "vfio-user-fd:%d", engine->soft.socket);

@@ -9,6 +9,7 @@
 #include "bridge/frames/worker.h"
 #include "bridge/start/options.h"
 #include "ixgbe/ixgbe.h"
+#include "patience.h"
 #include "soft_nic.h"
 
 /* Descriptors of a ring. A receive burst (128 segments) takes a quarter of them. A transmit burst
@@ -18,6 +19,7 @@
 
 struct engine {
 	const struct options *options;
+	struct patience *patience; /* of the control thread, which opens, uses and closes this */
 	struct soft_nic soft;
 	char soft_wire[OPTIONS_PATH_BYTES + 16], soft_control[OPTIONS_PATH_BYTES];
 	struct ixgbe *nic; /* NULL: closed */
@@ -33,7 +35,7 @@ struct engine {
 	uint64_t *stat_before;
 };
 
-void engine_init(struct engine *engine, const struct options *options);
+void engine_init(struct engine *engine, const struct options *options, struct patience *patience);
 
 /*
  * Opens the NIC of the options with its pools; receiver and transmitter are off. A software NIC is

@@ -65,6 +65,7 @@ static void nic_close(struct daemon *daemon)
 		watch_remove(daemon, ixgbe_irq_other_fd(daemon->engine.nic));
 	watch_remove(daemon, daemon->engine.soft.pidfd);
 	watch_remove(daemon, daemon->engine.soft.output);
+	patience_begin(&daemon->patience, PATIENCE_STOP_MS);
 	engine_close(&daemon->engine);
 }
 
@@ -78,6 +79,7 @@ void nic_life_failed(struct daemon *daemon, const char *what)
 		ixgbe_why_fill(&daemon->reason, 0, "the software NIC %s", fate);
 	} else {
 		ixgbe_why_fill(&daemon->reason, 0, "%s", what);
+		patience_explain(&daemon->patience, &daemon->reason);
 	}
 	log_error("%s: %s: carrier off, trying to bring the NIC back", daemon->iface.tap.name,
 		  daemon->reason.text);
@@ -193,12 +195,14 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 void nic_life_retry(struct daemon *daemon)
 {
 	struct ixgbe_why why = {""};
-	int err =
-		engine_open(&daemon->engine, daemon->iface.start_netns, daemon->applied.mtu, &why);
+	int err;
 
+	patience_begin(&daemon->patience, PATIENCE_START_MS);
+	err = engine_open(&daemon->engine, daemon->iface.start_netns, daemon->applied.mtu, &why);
 	if (!err)
 		err = nic_life_start(daemon, &why);
 	if (err) {
+		patience_explain(&daemon->patience, &why);
 		nic_close(daemon);
 		daemon->reason = why;
 		log_warning("%s: attempt %u to bring the NIC back failed: %s",

@@ -23,7 +23,10 @@
 #define P_PIDFD 3
 #endif
 
-enum { CHILD_SOCKET = 3 }; /* the descriptor of ixnic's socket */
+enum {
+	CHILD_SOCKET = 3, /* the descriptor of ixnic's socket */
+	ASK_MS = 50,      /* how often a wait asks whether to go on */
+};
 
 static void close_once(int *fd)
 {
@@ -211,7 +214,8 @@ static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
 			      fate);
 }
 
-static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
+static int wait_ready(struct soft_nic *soft, int ready, struct patience *patience,
+		      struct ixgbe_why *why)
 {
 	int64_t deadline = clock_ms() + SOFT_NIC_START_MS;
 	struct pollfd fds[] = {{.fd = ready, .events = POLLIN},
@@ -221,7 +225,13 @@ static int wait_ready(struct soft_nic *soft, int ready, struct ixgbe_why *why)
 	for (;;) {
 		int64_t left = deadline - clock_ms();
 
-		if (left <= 0 || !poll(fds, 2, (int)left)) {
+		if (left > 0 && !poll(fds, 2, left < ASK_MS ? (int)left : ASK_MS)) {
+			if (patience_over(patience))
+				return ixgbe_why_fill(why, -ECANCELED,
+						      "the software NIC is not ready: given up");
+			continue;
+		}
+		if (left <= 0) {
 			return ixgbe_why_fill(
 				why, -ETIMEDOUT,
 				"the software NIC was not ready within %d s: the machine is "
@@ -266,7 +276,8 @@ static int spawn(struct soft_nic *soft, struct pipes *pipes, int netns_fd, const
 }
 
 int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
-		   const char *log_level, int netns_fd, struct ixgbe_why *why)
+		   const char *log_level, int netns_fd, struct patience *patience,
+		   struct ixgbe_why *why)
 {
 	char *const args[] = {
 		(char *)"ixnic",   (char *)"--socket",
@@ -286,7 +297,7 @@ int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 	if (err)
 		ixgbe_why_fill(why, err, "cannot start %.200s: %s", path, strerror(-err));
 	else
-		err = wait_ready(soft, pipes.ready[0], why);
+		err = wait_ready(soft, pipes.ready[0], patience, why);
 	close_once(&pipes.ready[0]);
 	if (err)
 		soft_nic_stop(soft);

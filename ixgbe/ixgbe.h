@@ -109,6 +109,13 @@ struct ixgbe_options {
 	bool rx_vlan_strip; /* take the tag out of the frame into the segment */
 	ixgbe_log_fn log;   /* may be NULL */
 	void *log_ctx;
+	/*
+	 * Each wait for the device has a limit, but many waits add up. Whatever waits asks this
+	 * function, on any thread, whether to go on. True: the wait is over (-ECANCELED), and a
+	 * device over vfio-user is gone from then on. May be NULL.
+	 */
+	bool (*give_up)(void *ctx);
+	void *give_up_ctx;
 };
 
 /*
@@ -122,7 +129,7 @@ struct ixgbe_options {
  *
  * Errors: -EINVAL (name or options), -ENODEV (not there, or not an 82599),
  * -EACCES and -EPERM (no permission), -ENOMEM (memlock), -EPROTO (server
- * speaks nonsense), -ETIMEDOUT. `why` is filled on every failure.
+ * speaks nonsense), -ETIMEDOUT, -ECANCELED (options.give_up). `why` is filled on every failure.
  */
 IXGBE_API int ixgbe_open(const char *nic, const struct ixgbe_options *options, struct ixgbe **out,
 			 struct ixgbe_why *why);

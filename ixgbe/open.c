@@ -26,7 +26,7 @@ int ixgbe_open(const char *name, const struct ixgbe_options *options, struct ixg
 
 		if (strncmp(name, backends[i]->prefix, len) != 0)
 			continue;
-		err = backends[i]->open(name + len, &backend, why);
+		err = backends[i]->open(name + len, &checked, &backend, why);
 		return err ? err : ixgbe_open_backend(backend, &checked, out, why);
 	}
 	return ixgbe_why_fill(

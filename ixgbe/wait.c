@@ -57,6 +57,8 @@ int reg_wait(const struct ixgbe *nic, uint32_t offset, uint32_t mask, uint32_t v
 			return -ETIMEDOUT;
 		if (poll < POLLS_WITHOUT_SLEEP)
 			continue;
+		if (nic->options.give_up && nic->options.give_up(nic->options.give_up_ctx))
+			return -ECANCELED;
 		wait_us(sleep_us);
 		if (sleep_us < SLEEP_LONGEST_US)
 			sleep_us *= 2;

@@ -8,8 +8,9 @@
  * takes, and short enough for whoever watches the start. */
 #define WAIT_LIMIT_US 500000u
 
-/* Waits until the bits of `mask` read as `value`. 0, -ETIMEDOUT after `timeout_us`, -ENODEV
- * when the register reads all ones and `value` is something else. */
+/* Waits until the bits of `mask` read as `value`. 0, -ETIMEDOUT after `timeout_us`, -ECANCELED when
+ * options.give_up says so, -ENODEV when the register reads all ones and `value` is something else.
+ */
 int reg_wait(const struct ixgbe *nic, uint32_t offset, uint32_t mask, uint32_t value,
 	     uint32_t timeout_us);
 

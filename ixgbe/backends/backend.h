@@ -40,8 +40,9 @@ struct ixgbe_backend_ops {
 	const char *name;   /* as ixgbe_backend_name gives it */
 	const char *prefix; /* of the NIC's name, with the colon: "vfio:" */
 
-	/* `arg`: the NIC's name after the prefix. */
-	int (*open)(const char *arg, struct ixgbe_backend **out, struct ixgbe_why *why);
+	/* `arg`: the NIC's name after the prefix. Of the options, waits need give_up. */
+	int (*open)(const char *arg, const struct ixgbe_options *options,
+		    struct ixgbe_backend **out, struct ixgbe_why *why);
 	void (*close)(struct ixgbe_backend *backend); /* takes NULL */
 
 	uint32_t (*read32)(struct ixgbe_backend *backend, uint32_t offset);

@@ -484,12 +484,14 @@ static int open_all(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_
 	return err ? err : probe_memlock(vfio, why);
 }
 
-static int vfio_open(const char *name, struct ixgbe_backend **out, struct ixgbe_why *why)
+static int vfio_open(const char *name, const struct ixgbe_options *options,
+		     struct ixgbe_backend **out, struct ixgbe_why *why)
 {
 	struct vfio_pci pci;
 	struct vfio *vfio;
 	int err;
 
+	(void)options; /* the kernel answers at once */
 	err = vfio_pci_find(vfio_kernel.sysfs, name, &pci, why);
 	if (err)
 		return err;

@@ -17,9 +17,19 @@
 #define DEADLINE_NS (VFIO_USER_DEADLINE_S * 1000000000ull)
 #define ERRNO_MAX   4095u
 
-void channel_init(struct channel *channel, int sock)
+void channel_init(struct channel *channel, int sock, const struct ixgbe_options *options)
 {
 	vu_stream_init(&channel->stream, sock);
+	if (options) {
+		channel->give_up = options->give_up;
+		channel->give_up_ctx = options->give_up_ctx;
+	}
+}
+
+/* Of a wait that begins now. */
+static struct vu_limit limit(const struct channel *channel)
+{
+	return (struct vu_limit){vu_now_ns() + DEADLINE_NS, channel->give_up, channel->give_up_ctx};
 }
 
 void channel_close(struct channel *channel)
@@ -111,13 +121,14 @@ static int serve_message(struct channel *channel, const struct vu_message *asked
 	struct vu_dma_access access;
 	struct iovec part[2];
 	uint32_t parts = 0;
+	struct vu_limit wait;
 
 	header.error = serve(channel, asked, &access, part, &parts);
 	header.flags = VU_REPLY | (header.error ? VU_ERROR : 0);
 	if (asked->header.flags & VU_NO_REPLY)
 		return 0;
-	return vu_send(channel->stream.sock, &header, part, parts, NULL, 0,
-		       vu_now_ns() + DEADLINE_NS);
+	wait = limit(channel);
+	return vu_send_limit(channel->stream.sock, &header, part, parts, NULL, 0, &wait);
 }
 
 /* ---- Our commands ---- */
@@ -133,26 +144,31 @@ struct command {
 
 static int send_command(struct channel *channel, struct command *command)
 {
+	struct vu_limit wait = limit(channel);
+
 	if (channel->gone)
 		return -ENODEV;
+	/* Here too: answers that each come soon may add up. */
+	if (wait.give_up && wait.give_up(wait.ctx))
+		return -ECANCELED;
 	command->header.id = channel->id++;
-	return vu_send(channel->stream.sock, &command->header, command->part, command->parts,
-		       command->fd, command->fds, vu_now_ns() + DEADLINE_NS);
+	return vu_send_limit(channel->stream.sock, &command->header, command->part, command->parts,
+			     command->fd, command->fds, &wait);
 }
 
 /* The next reply; on the way the server's own commands are answered. */
 static int next_reply(struct channel *channel, struct vu_message *reply)
 {
-	uint64_t deadline = vu_now_ns() + DEADLINE_NS;
+	const struct vu_limit wait = limit(channel);
 
 	for (;;) {
-		int err = vu_stream_wait(&channel->stream, reply, deadline);
+		int err = vu_stream_wait_limit(&channel->stream, reply, &wait);
 
 		if (err || (reply->header.flags & VU_TYPE) == VU_REPLY)
 			return err;
 		err = serve_message(channel, reply);
 		vu_message_close(reply);
-		if (!err && vu_now_ns() >= deadline) /* a server that asks without end */
+		if (!err && vu_now_ns() >= wait.deadline_ns) /* a server that asks without end */
 			err = -ETIMEDOUT;
 		if (err)
 			return err;

@@ -6,7 +6,8 @@
  * writes are posted, and a read flushes them, as on PCI Express. Areas of BAR 0 that the server
  * lets us map are read and written there, without messages.
  *
- * The server is not trusted. Every wait has a deadline. The first thing that goes wrong on the
+ * The server is not trusted. Every wait has a deadline, and many that add up are ended by the
+ * caller's give_up. The first thing that goes wrong on the
  * connection (closed, silent, out of step) makes the device gone for good: all registers read as
  * ones, and no message is sent any more.
  */
@@ -320,6 +321,10 @@ static int explain(struct client *c, struct ixgbe_why *why, const char *name, co
 			vu_stream_partial(&c->channel.stream) ? "stopped in the middle of a message"
 							      : "does not answer",
 			what, VFIO_USER_DEADLINE_S);
+	case -ECANCELED:
+		return ixgbe_why_fill(
+			why, err, "vfio-user server at %.108s answers too slowly (%s): given up",
+			name, what);
 	case -EPROTO:
 		return ixgbe_why_fill(
 			why, err,
@@ -459,8 +464,9 @@ static int device_open(struct client *c, const char *name, struct ixgbe_why *why
 }
 
 /* `sock` passes to the client, also on failure. */
-static int client_new(int sock, const char *name, struct ixgbe_backend **out,
-		      const struct ixgbe_backend_ops *ops, struct ixgbe_why *why)
+static int client_new(int sock, const char *name, const struct ixgbe_options *options,
+		      struct ixgbe_backend **out, const struct ixgbe_backend_ops *ops,
+		      struct ixgbe_why *why)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	int err;
@@ -471,7 +477,7 @@ static int client_new(int sock, const char *name, struct ixgbe_backend **out,
 	}
 	c->backend.ops = ops;
 	pthread_mutex_init(&c->lock, NULL);
-	channel_init(&c->channel, sock);
+	channel_init(&c->channel, sock, options);
 	err = device_open(c, name, why);
 	if (err) {
 		client_free(c);
@@ -481,14 +487,17 @@ static int client_new(int sock, const char *name, struct ixgbe_backend **out,
 	return 0;
 }
 
-static int path_open(const char *path, struct ixgbe_backend **out, struct ixgbe_why *why)
+static int path_open(const char *path, const struct ixgbe_options *options,
+		     struct ixgbe_backend **out, struct ixgbe_why *why)
 {
-	int sock = vfio_user_connect(path, why);
+	int sock = vfio_user_connect(path, options, why);
 
-	return sock < 0 ? sock : client_new(sock, path, out, &ixgbe_backend_vfio_user, why);
+	return sock < 0 ? sock
+			: client_new(sock, path, options, out, &ixgbe_backend_vfio_user, why);
 }
 
-static int fd_open(const char *arg, struct ixgbe_backend **out, struct ixgbe_why *why)
+static int fd_open(const char *arg, const struct ixgbe_options *options, struct ixgbe_backend **out,
+		   struct ixgbe_why *why)
 {
 	int sock = vfio_user_inherit(arg, why);
 	char name[32];
@@ -496,7 +505,7 @@ static int fd_open(const char *arg, struct ixgbe_backend **out, struct ixgbe_why
 	if (sock < 0)
 		return sock;
 	snprintf(name, sizeof(name), "descriptor %d", sock);
-	return client_new(sock, name, out, &ixgbe_backend_vfio_user_fd, why);
+	return client_new(sock, name, options, out, &ixgbe_backend_vfio_user_fd, why);
 }
 
 #define CLIENT_OPS                                                                                 \

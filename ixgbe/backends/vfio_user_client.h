@@ -27,13 +27,15 @@ struct channel {
 	_Atomic bool gone;        /* out of use, for good */
 	_Atomic uint32_t refused; /* accesses of the server to other memory */
 	uint16_t id;              /* of the next message */
+	bool (*give_up)(void *ctx);
+	void *give_up_ctx;
 	struct channel_memory *memory;
 	size_t memories, memory_room;
 	struct vu_stream stream;
 };
 
-/* `sock` passes to the channel. */
-void channel_init(struct channel *channel, int sock);
+/* `sock` passes to the channel. The options, which may be NULL, have give_up. */
+void channel_init(struct channel *channel, int sock, const struct ixgbe_options *options);
 void channel_close(struct channel *channel);
 
 /* A command that gets no reply. An error puts the connection out of use; later ones are -ENODEV. */
@@ -60,7 +62,7 @@ void channel_memory_remove(struct channel *channel, uint64_t iova, uint64_t size
 
 /* ---- vfio_user_socket.c ---- */
 
-/* A connection to the server that listens at `path`, or -errno. */
-int vfio_user_connect(const char *path, struct ixgbe_why *why);
+/* A connection to the server that listens at `path`, or -errno. The options may be NULL. */
+int vfio_user_connect(const char *path, const struct ixgbe_options *options, struct ixgbe_why *why);
 /* The connected socket whose number is `text`, or -errno. */
 int vfio_user_inherit(const char *text, struct ixgbe_why *why);

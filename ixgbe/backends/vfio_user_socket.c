@@ -47,18 +47,38 @@ static int connect_error(int err, const char *path, struct ixgbe_why *why)
 			"vfio-user server at %.108s takes no connection (after %d s); is it "
 			"alive?",
 			path, VFIO_USER_DEADLINE_S);
+	case ECANCELED:
+		return ixgbe_why_fill(why, -err,
+				      "vfio-user server at %.108s takes no connection: given up",
+				      path);
 	default:
 		return ixgbe_why_fill(why, -err, "vfio-user socket %.108s: %s", path,
 				      strerror(err));
 	}
 }
 
-int vfio_user_connect(const char *path, struct ixgbe_why *why)
+/* connect waits for the server's queue as long as a send would: 0 or an errno. */
+static int connect_limited(int sock, const struct sockaddr_un *addr,
+			   const struct ixgbe_options *options)
+{
+	const struct timeval part = {.tv_usec = VU_ASK_MS * 1000};
+	uint64_t deadline_ns = vu_now_ns() + VFIO_USER_DEADLINE_S * 1000000000ull;
+
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &part, sizeof(part));
+	while (connect(sock, (const struct sockaddr *)addr, sizeof(*addr))) {
+		if (errno != EAGAIN || vu_now_ns() >= deadline_ns)
+			return errno;
+		if (options && options->give_up && options->give_up(options->give_up_ctx))
+			return ECANCELED;
+	}
+	return 0;
+}
+
+int vfio_user_connect(const char *path, const struct ixgbe_options *options, struct ixgbe_why *why)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = VFIO_USER_DEADLINE_S};
 	struct stat st;
-	int sock;
+	int sock, err;
 
 	if (!*path || strlen(path) >= sizeof(addr.sun_path))
 		return ixgbe_why_fill(
@@ -73,15 +93,11 @@ int vfio_user_connect(const char *path, struct ixgbe_why *why)
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return connect_error(errno, path, why);
-	/* connect waits for the server's queue as long as a send would. */
-	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr))) {
-		int err = errno;
-
-		close(sock);
-		return connect_error(err, path, why);
-	}
-	return sock;
+	err = connect_limited(sock, &addr, options);
+	if (!err)
+		return sock;
+	close(sock);
+	return connect_error(err, path, why);
 }
 
 int vfio_user_inherit(const char *text, struct ixgbe_why *why)

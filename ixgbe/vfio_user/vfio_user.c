@@ -218,22 +218,26 @@ uint64_t vu_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Waits for the socket to be ready. 0, -ETIMEDOUT or -errno. */
-static int wait_for(int sock, short events, uint64_t deadline_ns)
+/* Waits for the socket to be ready. 0, -ETIMEDOUT, -ECANCELED or -errno. */
+static int wait_for(int sock, short events, const struct vu_limit *limit)
 {
 	for (;;) {
 		struct pollfd pfd = {.fd = sock, .events = events};
 		uint64_t now = vu_now_ns();
-		uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
-		struct timespec timeout = {(time_t)(left / 1000000000u),
-					   (long)(left % 1000000000u)};
+		uint64_t left = limit->deadline_ns > now ? limit->deadline_ns - now : 0;
+		uint64_t ask = limit->give_up ? VU_ASK_MS * 1000000ull : UINT64_MAX;
+		uint64_t wait = left < ask ? left : ask;
+		struct timespec timeout = {(time_t)(wait / 1000000000u),
+					   (long)(wait % 1000000000u)};
 		int n = ppoll(&pfd, 1, &timeout, NULL);
 
 		if (n > 0)
 			return 0;
-		if (n == 0)
+		if (n == 0 && wait == left)
 			return -ETIMEDOUT;
-		if (errno != EINTR)
+		if (n == 0 && limit->give_up(limit->ctx))
+			return -ECANCELED;
+		if (n < 0 && errno != EINTR)
 			return -errno;
 	}
 }
@@ -435,12 +439,20 @@ int vu_stream_next(struct vu_stream *stream, struct vu_message *out)
 
 int vu_stream_wait(struct vu_stream *stream, struct vu_message *out, uint64_t deadline_ns)
 {
+	const struct vu_limit limit = {.deadline_ns = deadline_ns};
+
+	return vu_stream_wait_limit(stream, out, &limit);
+}
+
+int vu_stream_wait_limit(struct vu_stream *stream, struct vu_message *out,
+			 const struct vu_limit *limit)
+{
 	for (;;) {
 		int err = vu_stream_next(stream, out);
 
 		if (err != -EAGAIN)
 			return err;
-		err = wait_for(stream->sock, POLLIN, deadline_ns);
+		err = wait_for(stream->sock, POLLIN, limit);
 		if (err)
 			return err;
 	}
@@ -475,8 +487,8 @@ static void fds_attach(struct msghdr *msg, union control *control, const int *fd
 	memcpy(CMSG_DATA(c), fd, fds * sizeof(int));
 }
 
-/* Sends all of it, waiting for room until the deadline. */
-static int send_whole(int sock, struct msghdr *msg, uint64_t deadline_ns)
+/* Sends all of it, waiting for room within the limit. */
+static int send_whole(int sock, struct msghdr *msg, const struct vu_limit *limit)
 {
 	while (msg->msg_iovlen > 0) {
 		ssize_t n = sendmsg(sock, msg, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -486,7 +498,7 @@ static int send_whole(int sock, struct msghdr *msg, uint64_t deadline_ns)
 			msg->msg_control = NULL; /* the descriptors went with the first byte */
 			msg->msg_controllen = 0;
 		} else if (errno == EAGAIN) {
-			int err = wait_for(sock, POLLOUT, deadline_ns);
+			int err = wait_for(sock, POLLOUT, limit);
 
 			if (err)
 				return err;
@@ -504,6 +516,14 @@ static int send_whole(int sock, struct msghdr *msg, uint64_t deadline_ns)
 int vu_send(int sock, const struct vu_header *header, const struct iovec *part, uint32_t parts,
 	    const int *fd, uint32_t fds, uint64_t deadline_ns)
 {
+	const struct vu_limit limit = {.deadline_ns = deadline_ns};
+
+	return vu_send_limit(sock, header, part, parts, fd, fds, &limit);
+}
+
+int vu_send_limit(int sock, const struct vu_header *header, const struct iovec *part,
+		  uint32_t parts, const int *fd, uint32_t fds, const struct vu_limit *limit)
+{
 	union control control;
 	struct vu_header head = *header;
 	struct iovec iov[1 + PARTS_MAX] = {{&head, sizeof(head)}};
@@ -520,5 +540,5 @@ int vu_send(int sock, const struct vu_header *header, const struct iovec *part, 
 	head.size = (uint32_t)size;
 	if (fds > 0)
 		fds_attach(&msg, &control, fd, fds);
-	return send_whole(sock, &msg, deadline_ns);
+	return send_whole(sock, &msg, limit);
 }

@@ -295,6 +295,20 @@ int vu_stream_next(struct vu_stream *stream, struct vu_message *out);
 /* The same, waiting until `deadline_ns` (vu_now_ns): -ETIMEDOUT. */
 int vu_stream_wait(struct vu_stream *stream, struct vu_message *out, uint64_t deadline_ns);
 
+/* How long to wait: until `deadline_ns`, or until `give_up` says so, which is asked every
+ * VU_ASK_MS of the wait: -ECANCELED. */
+#define VU_ASK_MS 50u
+struct vu_limit {
+	uint64_t deadline_ns;
+	bool (*give_up)(void *ctx); /* may be NULL */
+	void *ctx;
+};
+/* vu_stream_wait and vu_send with such a limit. */
+int vu_stream_wait_limit(struct vu_stream *stream, struct vu_message *out,
+			 const struct vu_limit *limit);
+int vu_send_limit(int sock, const struct vu_header *header, const struct iovec *part,
+		  uint32_t parts, const int *fd, uint32_t fds, const struct vu_limit *limit);
+
 /*
  * Sends one message; header.size is filled in. Waits for room until the deadline. After an
  * error the stream is of no use any more: part of the message may have gone.

@@ -301,3 +301,53 @@ def test_the_service_manager_does_not_read(rig, left):  # noqa: F811
                             NOTIFY_SOCKET=rig.path("mine")).wait_ready()
         assert asks(rig.path("control"))
         assert daemon.stop() == 0, daemon.errors()
+
+
+# ---- A server that answers late ----
+
+def stops_soon(daemon):
+    sent = time.monotonic()
+    assert daemon.stop() == 0, daemon.errors()
+    assert time.monotonic() - sent < STOP_S, daemon.errors()
+    return daemon.errors()
+
+
+@pytest.mark.parametrize("delay_s", [0.5, 4.5])
+def test_signal_during_a_slow_start(rig, left, between, delay_s):  # noqa: F811
+    """No message is late enough for its own limit."""
+    between.delay_s = delay_s
+    daemon = rig.daemon(*left.words(*ixtapd(rig, nic=between.name)))
+    r.wait_for(lambda: left.has("tap0"), "the start is under way")
+    assert "told to stop" in stops_soon(daemon)
+    assert not left.has("tap0")
+    assert not os.path.exists(rig.path("control"))
+
+
+def test_signal_during_a_start_without_an_answer(rig, left):  # noqa: F811
+    """The server's queue is full, so that not even connect(2) returns."""
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+        server.bind(rig.path("mine"))
+        server.listen(0)
+        first.connect(rig.path("mine"))
+        daemon = rig.daemon(*left.words(*ixtapd(rig, nic=f"vfio-user:{rig.path('mine')}")))
+        r.wait_for(lambda: left.has("tap0"), "the start is under way")
+        assert "told to stop" in stops_soon(daemon)
+
+
+@pytest.mark.parametrize("delay_s", [0.5, 4.5])
+def test_stop_with_a_slow_server(rig, left, between, delay_s):  # noqa: F811
+    daemon = rig.daemon(*left.words(*ixtapd(rig, "--up", nic=between.name))).wait_ready()
+    assert asks(rig.path("control"))["state"]
+    between.delay_s = delay_s
+    stops_soon(daemon)
+    assert not left.has("tap0")
+
+
+def test_a_request_has_an_end(rig, left, between):  # noqa: F811
+    """All counters of a slow server would take minutes. The request is answered, and the NIC given up."""
+    daemon = rig.daemon(*left.words(*ixtapd(rig, nic=between.name))).wait_ready()
+    between.delay_s = 0.7
+    assert "bridge" in r.ask(rig.path("control"), "stats")
+    r.wait_for(lambda: "too slowly" in daemon.errors(), "the reason")
+    assert "recovering" in asks(rig.path("control"), 15)["state"]
+    stops_soon(daemon)

@@ -9,9 +9,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "bridge/mirror.h"
 #include "bridge/notice.h"
+#include "bridge/patience.h"
 #include "bridge/publish.h"
 #include "bridge/state.h"
 
@@ -228,6 +230,42 @@ static void a_module_change_is_told(void **state)
 	told = NULL;
 }
 
+static void patience_ends_an_operation_and_a_signal_cuts_it(void **state)
+{
+	struct patience patience = {0};
+	struct ixgbe_why why = {"slow"};
+	int64_t end_ms;
+	int signals[2]; /* a pipe in place of a signalfd */
+
+	(void)state;
+	assert_int_equal(pipe(signals), 0);
+	patience_init(&patience, signals[0]);
+	assert_false(patience_over(&patience)); /* no operation has no end */
+
+	patience_begin(&patience, PATIENCE_START_MS);
+	assert_false(patience_over(&patience));
+	patience_explain(&patience, &why);
+	assert_string_equal(why.text, "slow");
+	end_ms = patience.end_ms;
+	assert_int_equal(write(signals[1], "x", 1), 1);
+	assert_true(patience_signalled(&patience));
+	while (patience.end_ms == end_ms)
+		assert_false(patience_over(&patience));
+	assert_true(patience.end_ms < end_ms - PATIENCE_START_MS / 2);
+	end_ms = patience.end_ms;
+	assert_false(patience_over(&patience));
+	assert_int_equal(patience.end_ms, end_ms); /* cut once */
+
+	patience_begin(&patience, 0);
+	assert_true(patience_over(&patience));
+	patience_begin(&patience, PATIENCE_STOP_MS); /* told later all the same */
+	patience.spent_ms = 3000;
+	patience_explain(&patience, &why);
+	assert_non_null(strstr(why.text, "after 3 s"));
+	close(signals[0]);
+	close(signals[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +275,7 @@ int main(void)
 		cmocka_unit_test(facts_make_the_state),
 		cmocka_unit_test(recovery_is_bounded),
 		cmocka_unit_test(notices_are_told_once_per_burst),
+		cmocka_unit_test(patience_ends_an_operation_and_a_signal_cuts_it),
 		cmocka_unit_test(a_module_change_is_told),
 	};
 

@@ -399,7 +399,7 @@ static void nothing_is_left(void)
 
 static int open_fake(const char *name, struct ixgbe_backend **out)
 {
-	return ixgbe_backend_vfio.open(name, out, &why);
+	return ixgbe_backend_vfio.open(name, NULL, out, &why);
 }
 
 /* The start fails with this error, says all of these words in one whole line, and leaves

@@ -61,7 +61,10 @@ enum quirk {
 	STOPS_AT_READS,  /* goes silent at the first read of BAR 0 */
 	CLOSES_AT_READS,
 	ASKS_AT_READS, /* without end */
+	ANSWERS_LATE,  /* each command, after LATE_MS */
 };
+
+#define LATE_MS 60
 
 struct server {
 	enum quirk quirk;
@@ -93,6 +96,8 @@ static void answer(struct server *s, const struct vu_header *asked, const void *
 				   .error = error};
 	struct iovec part = {(void *)(uintptr_t)data, len};
 
+	if (s->quirk == ANSWERS_LATE)
+		usleep(LATE_MS * 1000);
 	if (s->quirk == WRONG_ID && asked->command == VU_GET_INFO)
 		header.id++;
 	if (s->quirk == ASKS_FOR_MEMORY) {
@@ -312,8 +317,8 @@ static int fds_open(void)
 	return n;
 }
 
-/* Starts a server with a quirk and opens it: what open returned. */
-static int start(struct fixture *f, enum quirk quirk)
+/* Starts a server with a quirk and opens it with these options: what open returned. */
+static int start_with(struct fixture *f, enum quirk quirk, const struct ixgbe_options *options)
 {
 	int sock[2];
 	char arg[16];
@@ -332,7 +337,12 @@ static int start(struct fixture *f, enum quirk quirk)
 	snprintf(arg, sizeof(arg), "%d", sock[1]);
 	memset(&f->why, 0, sizeof(f->why));
 	f->backend = NULL;
-	return ixgbe_backend_vfio_user_fd.open(arg, &f->backend, &f->why);
+	return ixgbe_backend_vfio_user_fd.open(arg, options, &f->backend, &f->why);
+}
+
+static int start(struct fixture *f, enum quirk quirk)
+{
+	return start_with(f, quirk, NULL);
 }
 
 /* Closes the backend; afterwards the server has seen all there was. */
@@ -645,99 +655,61 @@ static void test_gone(void **state)
 	gone(ASKS_AT_READS);
 }
 
-/* ---- Names ---- */
+/* ---- Patience ---- */
 
-static void refuse_name(const struct ixgbe_backend_ops *ops, const char *arg, int want,
-			const char *words)
+static bool no_patience(void *ctx)
 {
-	struct ixgbe_backend *backend = NULL;
-	struct ixgbe_why why = {{0}};
-	int before = fds_open();
-	int err = ops->open(arg, &backend, &why);
-
-	if (err != want || !strstr(why.text, words))
-		fail_msg("'%s': %d, %s", arg, err, why.text);
-	assert_null(backend);
-	assert_int_equal(fds_open(), before);
+	return atomic_load((_Atomic bool *)ctx);
 }
 
-static int listen_at(const char *path, int type)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int sock = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-
-	strcpy(addr.sun_path, path);
-	assert_int_equal(bind(sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	assert_int_equal(listen(sock, 1), 0);
-	return sock;
-}
-
-static void test_names(void **state)
+/* The caller gives up: before the first command, in the middle of a wait, or between two. */
+static void test_give_up(void **state)
 {
 	(void)state;
-	const struct ixgbe_backend_ops *path = &ixgbe_backend_vfio_user;
-	const struct ixgbe_backend_ops *fd = &ixgbe_backend_vfio_user_fd;
-	char dir[] = "/tmp/vfio-user-XXXXXX", name[64], longest[200];
+	_Atomic bool over = true;
+	const struct ixgbe_options options = {.give_up = no_patience, .give_up_ctx = &over};
+	const struct ixgbe_backend_ops *ops;
+	struct fixture f;
+	uint64_t before;
 
-	assert_non_null(mkdtemp(dir));
-	snprintf(name, sizeof(name), "%s/socket", dir);
-	refuse_name(path, name, -ENODEV, "is not there; start the server");
-	close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-	refuse_name(path, name, -EINVAL, "is not a socket");
-	unlink(name);
-	int sock = listen_at(name, SOCK_SEQPACKET);
+	assert_int_equal(start_with(&f, SAYS_NOTHING, &options), -ECANCELED);
+	assert_non_null(strstr(f.why.text, "given up"));
+	stop(&f);
 
-	refuse_name(path, name, -EPROTO, "no stream socket");
-	close(sock);
-	unlink(name);
-	close(listen_at(name, SOCK_STREAM));
-	refuse_name(path, name, -ENODEV, "nobody listens");
-	unlink(name);
-	rmdir(dir);
-	refuse_name(path, "", -EINVAL, "path");
-	memset(longest, 'x', sizeof(longest) - 1);
-	longest[sizeof(longest) - 1] = '\0';
-	refuse_name(path, longest, -EINVAL, "path");
-
-	refuse_name(fd, "", -EINVAL, "number");
-	refuse_name(fd, "3x", -EINVAL, "number");
-	refuse_name(fd, "-1", -EINVAL, "number");
-	refuse_name(fd, "99999999999999999999", -EINVAL, "number");
-	refuse_name(fd, "2", -EINVAL, "not a stream socket");
-	refuse_name(fd, "777", -EINVAL, "not a stream socket");
+	over = false;
+	assert_int_equal(start_with(&f, ANSWERS_LATE, &options), 0);
+	ops = f.backend->ops;
+	f.server->reg[2] = 82599;
+	assert_int_equal(ops->read32(f.backend, 8), 82599);
+	over = true;
+	before = f.server->commands[VU_REGION_READ];
+	assert_int_equal(ops->read32(f.backend, 8), UINT32_MAX);
+	over = false; /* given up for good */
+	assert_int_equal(ops->read32(f.backend, 8), UINT32_MAX);
+	assert_int_equal(ops->reset(f.backend), -ENODEV);
+	leave(&f);
+	assert_int_equal(f.server->commands[VU_REGION_READ], before);
+	assert_int_equal(f.server->commands[VU_RESET], 0);
+	stop(&f);
 }
 
-/* As another user, in a child. */
-static void test_no_permission(void **state)
+static bool second_time(void *ctx)
+{
+	return atomic_fetch_add((_Atomic int *)ctx, 1) > 0;
+}
+
+static void test_give_up_while_waiting(void **state)
 {
 	(void)state;
-	char dir[] = "/tmp/vfio-user-XXXXXX", name[64];
-	int status;
+	_Atomic int asked = 0;
+	const struct ixgbe_options options = {.give_up = second_time, .give_up_ctx = &asked};
+	uint64_t start_ns = vu_now_ns();
+	struct fixture f;
 
-	if (geteuid() != 0)
-		skip();
-	assert_non_null(mkdtemp(dir));
-	assert_int_equal(chmod(dir, 0755), 0);
-	snprintf(name, sizeof(name), "%s/socket", dir);
-	int sock = listen_at(name, SOCK_STREAM);
-
-	assert_int_equal(chmod(name, 0600), 0);
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		struct ixgbe_backend *backend;
-		struct ixgbe_why why;
-
-		if (setresuid(65534, 65534, 65534))
-			_exit(2);
-		_exit(ixgbe_backend_vfio_user.open(name, &backend, &why) != -EACCES ||
-		      !strstr(why.text, "no permission"));
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	close(sock);
-	unlink(name);
-	rmdir(dir);
-	assert_int_equal(status, 0);
+	assert_int_equal(start_with(&f, SAYS_NOTHING, &options), -ECANCELED);
+	assert_in_range(vu_now_ns() - start_ns, 0, 2000000000ull);
+	assert_int_equal(asked, 2);
+	stop(&f);
 }
 
 int main(void)
@@ -755,8 +727,8 @@ int main(void)
 		cmocka_unit_test(test_bad_servers),
 		cmocka_unit_test(test_refused_read),
 		cmocka_unit_test(test_gone),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_no_permission),
+		cmocka_unit_test(test_give_up),
+		cmocka_unit_test(test_give_up_while_waiting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

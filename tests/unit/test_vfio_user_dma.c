@@ -119,7 +119,7 @@ static void start(struct fixture *f)
 	vu_stream_init(&f->server.stream, sock[0]);
 	assert_int_equal(pthread_create(&f->server.thread, NULL, serve, &f->server), 0);
 	snprintf(arg, sizeof(arg), "%d", sock[1]);
-	assert_int_equal(ixgbe_backend_vfio_user_fd.open(arg, &f->backend, &why), 0);
+	assert_int_equal(ixgbe_backend_vfio_user_fd.open(arg, NULL, &f->backend, &why), 0);
 }
 
 static void stop(struct fixture *f)
