@@ -350,6 +350,7 @@ int run_probes(const struct ixlat_options *options, struct result *result)
 		run.end_ns = options->rate_hz > 0 ? due_at(&run, run.total) + run.flight.timeout_ns
 						  : INT64_MAX;
 		err = loop(&run);
+		stop_by_default();
 		progress_stop(&run.progress);
 		sum_up(&run);
 		if (!err && !result->counts.received)

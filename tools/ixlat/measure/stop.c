@@ -14,11 +14,18 @@ static void ask(int number)
 
 void stop_on_signals(void)
 {
-	/* Without SA_RESTART a signal ends a system call that waits. */
-	struct sigaction action = {.sa_handler = ask};
+	/* Without SA_RESTART a signal ends a system call that waits. A second signal ends the
+	 * program: whatever it waits for then, it was asked before. */
+	struct sigaction action = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+}
+
+void stop_by_default(void)
+{
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
 }
 
 bool stop_asked(void)

@@ -11,8 +11,19 @@
 
 static int refuse(const char *path)
 {
-	fail("cannot write to %s: %s", path, strerror(errno));
+	fail("cannot write to %s: %s", path,
+	     errno == ENXIO ? "no program reads this pipe" : strerror(errno));
 	return -1;
+}
+
+/* Opens what is there. The opening of a pipe does not wait for a reader; writing waits for it. */
+static int open_there(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	return fd;
 }
 
 int outfile_open(struct outfile *outfile, const char *path)
@@ -35,7 +46,7 @@ int outfile_open(struct outfile *outfile, const char *path)
 		return 0;
 	}
 	if (errno == EEXIST)
-		fd = open(path, O_WRONLY | O_CLOEXEC);
+		fd = open_there(path);
 	if (fd < 0)
 		return refuse(path);
 	outfile->file = fdopen(fd, "w");
