@@ -35,7 +35,7 @@ int netns_enter(const char *name, struct ixgbe_why *why)
 	int fd, err = 0;
 
 	snprintf(path, sizeof(path), "/run/netns/%s", name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
 		return ixgbe_why_fill(
 			why, -ENOENT,

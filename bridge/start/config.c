@@ -9,10 +9,12 @@
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define BLANKS  " \t"
 #define BOM     "\xef\xbb\xbf"
@@ -76,33 +78,52 @@ static int take_line(struct options *options, char *text, struct ixgbe_why *why)
 
 /* ---- One file ---- */
 
-static int cannot_read(const char *path, struct ixgbe_why *why)
+/*
+ * What stands in the file is done with the rights of ixtapd. So nobody but root and the user who
+ * starts it may write there, as sudo and ssh have it: not others, not another owner, and a group
+ * only if it is root's or our own.
+ */
+static const char *loose(const struct stat *st)
 {
-	return ixgbe_why_fill(why, -errno, "cannot read the configuration %.150s: %s", path,
-			      strerror(errno));
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return "it belongs to another user: chown it to root or to yourself";
+	if (st->st_mode & S_IWOTH)
+		return "everybody may write to it: chmod o-w";
+	if (st->st_mode & S_IWGRP && st->st_gid != 0 && st->st_gid != getegid())
+		return "its group may write to it: chmod g-w";
+	return NULL;
 }
 
-/* NULL, with errno: no such file, or none to read options from. */
-static FILE *open_regular(const char *path)
+static int refuse(const char *path, int error, const char *reason, struct ixgbe_why *why)
 {
-	FILE *file = fopen(path, "re");
-	struct stat st;
-	int fault = 0;
+	return ixgbe_why_fill(why, error, "cannot read the configuration %.150s: %s", path, reason);
+}
 
-	if (!file)
-		return NULL;
-	/* A directory would read as empty, a terminal would wait. */
-	if (fstat(fileno(file), &st))
-		fault = errno;
-	else if (!S_ISREG(st.st_mode))
-		fault = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+/* Of a pipe not even the opening waits. */
+static int open_regular(const char *path, FILE **out, struct ixgbe_why *why)
+{
+	int err = 0, fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	const char *fault = NULL;
+	struct stat st;
+
+	if (fd < 0)
+		return refuse(path, -errno, strerror(errno), why);
+	if (fstat(fd, &st))
+		err = refuse(path, -errno, strerror(errno), why);
+	else if (!S_ISREG(st.st_mode)) /* a directory would read as empty, a terminal would wait */
+		err = refuse(path, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL,
+			     S_ISDIR(st.st_mode) ? strerror(EISDIR) : "it is no regular file", why);
 	else if (st.st_size > FILE_BYTES_MAX)
-		fault = EFBIG;
-	if (!fault)
-		return file;
-	fclose(file);
-	errno = fault;
-	return NULL;
+		err = refuse(path, -EFBIG, strerror(EFBIG), why);
+	else
+		fault = loose(&st);
+	if (fault)
+		err = refuse(path, -EPERM, fault, why);
+	*out = err ? NULL : fdopen(fd, "r");
+	if (*out)
+		return 0;
+	close(fd);
+	return err ? err : refuse(path, -ENOMEM, "out of memory", why);
 }
 
 /* Takes a line of `len` bytes as getline(3) has it. */
@@ -136,18 +157,18 @@ static int take_lines(struct options *options, FILE *file, const char *path, str
 	if (err)
 		ixgbe_why_fill(why, err, "%.100s:%u: %.190s", path, number, fault.text);
 	else if (!feof(file))
-		err = cannot_read(path, why);
+		err = refuse(path, -errno, strerror(errno), why);
 	free(line);
 	return err;
 }
 
 static int load_file(struct options *options, const char *path, struct ixgbe_why *why)
 {
-	FILE *file = open_regular(path);
-	int err;
+	FILE *file;
+	int err = open_regular(path, &file, why);
 
-	if (!file)
-		return cannot_read(path, why);
+	if (err)
+		return err;
 	options_set_begin(options);
 	err = take_lines(options, file, path, why);
 	fclose(file);
@@ -171,7 +192,7 @@ static int load_folder(struct options *options, const char *folder, struct ixgbe
 	int count = scandir(folder, &entries, is_drop_in, alphasort), err = 0;
 
 	if (count < 0 && errno != ENOENT)
-		return cannot_read(folder, why);
+		return refuse(folder, -errno, strerror(errno), why);
 	while (count > 0) {
 		char path[PATH_MAX + sizeof(entries[0]->d_name) + 4];
 

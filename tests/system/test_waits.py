@@ -351,3 +351,83 @@ def test_a_request_has_an_end(rig, left, between):  # noqa: F811
     r.wait_for(lambda: "too slowly" in daemon.errors(), "the reason")
     assert "recovering" in asks(rig.path("control"), 15)["state"]
     stops_soon(daemon)
+
+
+# ---- Paths that lead to something else ----
+
+@pytest.fixture
+def fifo(rig):
+    os.mkfifo(rig.path("mine"))
+    return rig.path("mine")
+
+
+def capture(rig, path):
+    return ixnic(rig, "--pcap", path, wire=f"seqpacket:{rig.path('wire')}")
+
+
+def test_capture_into_a_pipe(rig, left, fifo):  # noqa: F811
+    """With and without a reader, it is refused at once."""
+    refuse(rig, left, capture(rig, fifo), FAILED, "capture", "no regular file")
+    with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb"):
+        refuse(rig, left, capture(rig, fifo), FAILED, "capture", "no regular file")
+    refuse(rig, left, capture(rig, "/dev/null"), FAILED, "capture", "no regular file")
+
+
+def test_capture_follows_no_name_of_others(rig, left):  # noqa: F811
+    target = rig.path("target")
+    with open(target, "w", encoding="ascii") as file:
+        file.write("precious")
+    os.symlink(target, rig.path("link"))
+    os.link(target, rig.path("second"))
+    for name, part in (("link", "symbolic link"), ("second", "another name")):
+        refuse(rig, left, capture(rig, rig.path(name)), FAILED, part)
+    os.unlink(rig.path("second"))
+    os.chown(target, 65534, 65534)
+    refuse(rig, left, capture(rig, target), FAILED, "another user")
+    with open(target, encoding="ascii") as file:
+        assert file.read() == "precious"
+
+
+def test_capture_is_private(rig, left):  # noqa: F811
+    nic = rig.daemon(*left.words(*capture(rig, rig.path("pcap")))).wait_ready()
+    assert os.stat(rig.path("pcap")).st_mode & 0o777 == 0o600
+    assert nic.stop() == 0
+
+
+@pytest.mark.parametrize("mode, owner, group, part", [
+    (0o646, 0, 0, "everybody"), (0o622, 0, 0, "everybody"), (0o664, 0, 65534, "group"),
+    (0o600, 65534, 0, "another user"),
+])
+def test_configuration_that_others_may_write(rig, left, mode, owner, group, part):  # noqa: F811
+    path = rig.path("config")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("up = yes\n")
+    os.chmod(path, mode)
+    os.chown(path, owner, group)
+    refuse(rig, left, ixtapd(rig, "--config", path), USAGE, path, part)
+
+
+def test_configuration_from_a_pipe(rig, left, fifo):  # noqa: F811
+    refuse(rig, left, ixtapd(rig, "--config", fifo), USAGE, "no regular file")
+
+
+def test_ixlat_writes_into_a_pipe(rig, left, fifo):  # noqa: F811
+    """Nobody reads it: refused before the run. Somebody opens it and does not read: a signal ends the
+    program all the same."""
+    words = [r.IXLAT, "udp", "127.0.0.1", "--count", "10", "--json", fifo]
+    refuse(rig, left, words, FAILED, "no program reads")
+    rig.daemon(*left.words(r.IXLAT, "reflect", "udp")).wait_ready()
+    with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb"), \
+            open(os.open(fifo, os.O_RDWR | os.O_NONBLOCK), "wb", buffering=0) as filler:
+        while filler.write(bytes(4096)):
+            pass
+        daemon = rig.daemon(*left.words(*words))
+        r.wait_for(lambda: "pipe_write" in wchan(daemon.pid) or not daemon.alive(), "it writes")
+        assert daemon.alive(), daemon.errors()
+        assert daemon.stop() == -signal.SIGTERM
+
+
+def wchan(pid):
+    """Where in the kernel a process waits."""
+    with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
+        return file.read()

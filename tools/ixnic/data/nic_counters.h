@@ -39,7 +39,8 @@
 	C(wire_drop_error)       /* the kernel refused it */                                       \
 	C(wire_drop_vnet)        /* from the TAP: header that contradicts the frame */             \
 	C(wire_drop_truncated)   /* from a socket: longer than a frame can be */                   \
-	C(wire_merged)           /* frames that went to the TAP as part of a bigger one */
+	C(wire_merged)           /* frames that went to the TAP as part of a bigger one */         \
+	C(capture_lost)          /* not recorded: the file of --pcap could not be written */
 
 enum nic_counter {
 #define C(name) COUNTER_##name,

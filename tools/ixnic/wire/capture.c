@@ -1,43 +1,93 @@
 /* SPDX-License-Identifier: MIT */
 /* --pcap: every frame that passes the connector, in either direction, into a file. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "bridge/service/log.h"
 #include "wire.h"
 
 #define SNAPSHOT_BYTES 65536
 
+#define NO_REGULAR_FILE "it is no regular file; for a program that reads, use tcpdump on the wire"
+
 struct capture {
 	pcap_t *pcap;
-	pcap_dumper_t *file;
+	pcap_dumper_t *file; /* NULL: it could not be written any more */
 	bool dirty;
 	uint8_t frame[SNAPSHOT_BYTES]; /* one that came in two parts */
 };
 
+/*
+ * A file of our own, or -errno. As dumpcap has it: others may not read what was on the wire (0600;
+ * a file that was there keeps its mode), and no name that others can put there leads elsewhere. A
+ * link is refused, and a file of another owner or with a second name. A pipe or a device would make
+ * the frames wait for whoever is at its other end.
+ */
+static int file_open(const char *path, struct ixgbe_why *why)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		      0600);
+	const char *fault = NULL;
+	struct stat st;
+
+	if (fd < 0 && errno == ELOOP)
+		fault = "it is a symbolic link; name the file itself";
+	else if (fd < 0 && errno == ENXIO)
+		fault = NO_REGULAR_FILE;
+	else if (fd < 0 || fstat(fd, &st))
+		fault = strerror(errno);
+	else if (!S_ISREG(st.st_mode))
+		fault = NO_REGULAR_FILE;
+	else if (st.st_uid != geteuid() || st.st_nlink != 1)
+		fault = "it belongs to another user or has another name; remove it";
+	else if (ftruncate(fd, 0))
+		fault = strerror(errno);
+	if (!fault)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return ixgbe_why_fill(why, -EINVAL, "capture %s: cannot write it: %s", path, fault);
+}
+
 int capture_new(struct nic *nic, const char *path, struct ixgbe_why *why)
 {
-	struct capture *capture = calloc(1, sizeof(*capture));
-	int err;
+	struct capture *capture;
+	FILE *file = NULL;
+	int fd = file_open(path, why);
 
-	if (!capture)
-		return ixgbe_why_fill(why, -ENOMEM, "capture %s: no memory", path);
-	capture->pcap = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, SNAPSHOT_BYTES,
-							     PCAP_TSTAMP_PRECISION_NANO);
-	errno = 0;
-	capture->file = capture->pcap ? pcap_dump_open(capture->pcap, path) : NULL;
-	if (capture->file) {
+	if (fd < 0)
+		return fd;
+	capture = calloc(1, sizeof(*capture));
+	if (capture) {
+		capture->pcap = pcap_open_dead_with_tstamp_precision(DLT_EN10MB, SNAPSHOT_BYTES,
+								     PCAP_TSTAMP_PRECISION_NANO);
+		file = capture->pcap ? fdopen(fd, "w") : NULL;
+		/* Closes the file if it fails. */
+		capture->file = file ? pcap_dump_fopen(capture->pcap, file) : NULL;
+	}
+	if (capture && capture->file) {
 		nic->capture = capture;
 		return 0;
 	}
-	err = errno ? -errno : -EIO;
-	ixgbe_why_fill(why, err, "capture %s: cannot write it: %s", path, strerror(-err));
-	if (capture->pcap)
+	if (!file)
+		close(fd);
+	if (capture && capture->pcap)
 		pcap_close(capture->pcap);
 	free(capture);
-	return err;
+	return ixgbe_why_fill(why, -ENOMEM, "capture %s: no memory", path);
+}
+
+static void file_close(struct capture *capture)
+{
+	if (capture->file)
+		pcap_dump_close(capture->file);
+	capture->file = NULL;
 }
 
 void capture_free(struct nic *nic)
@@ -46,7 +96,7 @@ void capture_free(struct nic *nic)
 
 	if (!capture)
 		return;
-	pcap_dump_close(capture->file);
+	file_close(capture);
 	pcap_close(capture->pcap);
 	free(capture);
 	nic->capture = NULL;
@@ -61,6 +111,10 @@ void capture_frame(struct nic *nic, const struct frame *frame)
 
 	if (!capture)
 		return;
+	if (!capture->file) {
+		count(nic, COUNTER_capture_lost);
+		return;
+	}
 	header.len = frame->head_len + frame->body_len;
 	header.caplen = header.len < SNAPSHOT_BYTES ? header.len : SNAPSHOT_BYTES;
 	if (frame->body_len && frame->head_len < header.caplen) {
@@ -78,8 +132,14 @@ void capture_frame(struct nic *nic, const struct frame *frame)
 
 void capture_flush(struct nic *nic)
 {
-	if (!nic->capture || !nic->capture->dirty)
+	struct capture *capture = nic->capture;
+
+	if (!capture || !capture->dirty)
 		return;
-	pcap_dump_flush(nic->capture->file);
-	nic->capture->dirty = false;
+	capture->dirty = false;
+	if (!pcap_dump_flush(capture->file) && !ferror(pcap_dump_file(capture->file)))
+		return;
+	/* A record may be cut: nothing behind it could be read. */
+	log_error("the capture ends, its file cannot be written: %s", strerror(errno));
+	file_close(capture);
 }
