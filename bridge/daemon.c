@@ -112,6 +112,7 @@ static void on_timer(struct daemon *daemon)
 		return;
 	if (daemon->watchdog)
 		process_alive();
+	log_sum_up();
 	if (!daemon->iface.reachable && second)
 		interface_gone_find(daemon);
 	if (daemon->facts.stopping)

@@ -27,6 +27,7 @@
 static void link_set(struct daemon *daemon, const struct ixgbe_link *link)
 {
 	const struct ixgbe_link was = daemon->link;
+	char text[32];
 
 	daemon->link = *link;
 	daemon->facts.link_up = link->up;
@@ -34,10 +35,9 @@ static void link_set(struct daemon *daemon, const struct ixgbe_link *link)
 	if (was.up == link->up && was.speed_mbps == link->speed_mbps)
 		return;
 	interface_link_set(&daemon->iface, link, daemon->sfp);
-	if (link->up)
-		log_info("%s: link up, %u Mbit/s", daemon->iface.tap.name, link->speed_mbps);
-	else
-		log_info("%s: link down", daemon->iface.tap.name);
+	/* One line for both: of a link that flaps the last is said (log_limited). */
+	snprintf(text, sizeof(text), "up, %u Mbit/s", link->speed_mbps);
+	log_info("%s: link %s", daemon->iface.tap.name, link->up ? text : "down");
 	publish_event(daemon, json_pack("{s:s,s:b,s:i}", "event", "link", "up", link->up,
 					"speed_mbps", (int)link->speed_mbps));
 	publish_state(daemon);

@@ -17,6 +17,7 @@
  *     listen.c         a socket in the file system, and what a killed program left there
  *     outlet.c         standard output and standard error, without waiting
  *     printable.c      text of others, before people see it
+ *     repeat.c         lines of the log that repeat without end
  *
  * This file: programs ask on a control socket, and the daemon answers in JSON.
  *

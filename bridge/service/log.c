@@ -12,8 +12,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "outlet.h"
 #include "printable.h"
+#include "repeat.h"
+
+#define LOG_TEXT_BYTES 1280
 
 /* In the order of enum ixgbe_log_level; the priorities are syslog's. */
 static const struct {
@@ -86,23 +90,98 @@ static void put(enum ixgbe_log_level level, const char *text)
 	outlet_put(&outlet, line, line_format(line, sizeof(line), level, text));
 }
 
+static void text_format(char *text, size_t size, const char *format, va_list args)
+{
+	pthread_once(&once, find_journal);
+	/* A fifth of the room is for what printable() makes longer. */
+	vsnprintf(text, size - size / 5, format, args);
+	printable(text, size, false);
+}
+
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 {
-	char text[1280]; /* with room for what printable() makes longer */
+	char text[LOG_TEXT_BYTES];
 	va_list args;
 
 	if ((int)level > threshold)
 		return;
-	pthread_once(&once, find_journal);
 	va_start(args, format);
-	vsnprintf(text, 1024, format, args);
+	text_format(text, sizeof(text), format, args);
 	va_end(args);
-	printable(text, sizeof(text), false);
 	put(level, text);
+}
+
+/* ---- Lines that repeat ---- */
+
+static struct repeat repeat;
+static pthread_mutex_t repeat_lock = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic int64_t due_ms = INT64_MAX;
+
+static void sum_up(bool all)
+{
+	char text[LOG_TEXT_BYTES];
+	bool more;
+	int level;
+
+	do {
+		pthread_mutex_lock(&repeat_lock);
+		more = repeat_next(&repeat, clock_ms(), all, &level, text, sizeof(text));
+		due_ms = repeat_due_ms(&repeat);
+		pthread_mutex_unlock(&repeat_lock);
+		if (more)
+			put((enum ixgbe_log_level)level, text);
+	} while (more);
+}
+
+static void sum_up_all(void)
+{
+	sum_up(true);
+}
+
+static void at_exit(void)
+{
+	atexit(sum_up_all);
+}
+
+int64_t log_due_ms(void)
+{
+	return due_ms;
+}
+
+void log_sum_up(void)
+{
+	if (due_ms != INT64_MAX && clock_ms() >= due_ms)
+		sum_up(false);
+}
+
+void log_limited(enum ixgbe_log_level level, const char *format, ...)
+{
+	static pthread_once_t first = PTHREAD_ONCE_INIT;
+	char text[LOG_TEXT_BYTES];
+	bool say = true;
+	va_list args;
+
+	if ((int)level > threshold)
+		return;
+	va_start(args, format);
+	text_format(text, sizeof(text), format, args);
+	va_end(args);
+	log_sum_up();
+	/* Who wants to debug wants every line. */
+	if (level < IXGBE_LOG_DEBUG) {
+		pthread_mutex_lock(&repeat_lock);
+		say = repeat_add(&repeat, format, (int)level, text, clock_ms());
+		due_ms = repeat_due_ms(&repeat);
+		pthread_mutex_unlock(&repeat_lock);
+	}
+	if (say)
+		put(level, text);
+	else
+		pthread_once(&first, at_exit);
 }
 
 void log_library(void *ctx, enum ixgbe_log_level level, const char *message)
 {
 	(void)ctx;
-	log_line(level, "%s", message);
+	log_limited(level, "%s", message);
 }

@@ -14,13 +14,21 @@ void log_level_set(enum ixgbe_log_level least);
 int log_level_parse(const char *name, enum ixgbe_log_level *out);
 const char *log_level_name(enum ixgbe_log_level level);
 
-/* One line, without its end. */
+/* One line, without its end. For lines that are few by what says them. */
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* log_line as an ixgbe_log_fn; `ctx` is not used. */
+/* The same. Of lines with the same `format` many are left out when they come without end, and
+ * summed up later (repeat.h); not so debug lines. */
+void log_limited(enum ixgbe_log_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* When a summary is due (clock_ms), or INT64_MAX; and says what is due. A daemon calls it from its
+ * loop; log_limited and the end of the process do, too. */
+int64_t log_due_ms(void);
+void log_sum_up(void);
+/* log_limited as an ixgbe_log_fn; `ctx` is not used. */
 void log_library(void *ctx, enum ixgbe_log_level level, const char *message);
 
-#define log_error(...)   log_line(IXGBE_LOG_ERROR, __VA_ARGS__)
-#define log_warning(...) log_line(IXGBE_LOG_WARNING, __VA_ARGS__)
-#define log_info(...)    log_line(IXGBE_LOG_INFO, __VA_ARGS__)
-#define log_debug(...)   log_line(IXGBE_LOG_DEBUG, __VA_ARGS__)
+#define log_error(...)   log_limited(IXGBE_LOG_ERROR, __VA_ARGS__)
+#define log_warning(...) log_limited(IXGBE_LOG_WARNING, __VA_ARGS__)
+#define log_info(...)    log_limited(IXGBE_LOG_INFO, __VA_ARGS__)
+#define log_debug(...)   log_limited(IXGBE_LOG_DEBUG, __VA_ARGS__)

@@ -431,3 +431,43 @@ def wchan(pid):
     """Where in the kernel a process waits."""
     with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
         return file.read()
+
+
+# ---- Lines without end ----
+
+def test_a_link_that_flaps(rig, left):  # noqa: F811
+    """Some lines, then a sum; the last line tells what is true. So in ixnic's log."""
+    nic = rig.daemon(*left.words(*ixnic(rig, "--control", rig.path("control.nic"),
+                                        wire=f"seqpacket:{rig.path('wire')}"))).wait_ready()
+    daemon = rig.daemon(*left.words(*ixtapd(rig, "--up", nic=f"vfio-user:{rig.path('nic')}")))
+    daemon.wait_ready()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as wire:
+        wire.connect(rig.path("wire"))
+        r.wait_for(lambda: asks(rig.path("control"))["link"]["up"], "the link")
+        for turn in range(1, 61):
+            up = turn % 2 == 0
+            r.ask(rig.path("control.nic"), f"link {'up' if up else 'down'}")
+            r.wait_for(lambda up=up: asks(rig.path("control"))["link"]["up"] == up, "the link")
+    assert daemon.stop() == 0
+    assert nic.stop() == 0
+    for log in (daemon.errors(), nic.errors()):
+        lines = [line for line in log.splitlines() if "link " in line]
+        assert 10 <= len(lines) <= 20, log
+        assert any("the last of" in line for line in lines), log
+    lines = [line for line in daemon.errors().splitlines() if "link " in line]
+    assert "link up" in lines[-1] and "such lines" in lines[-1], lines
+    assert sum(1 if "such lines" not in line else int(line.split("the last of ")[1].split()[0])
+               for line in lines) >= 60
+
+
+def test_clients_that_come_without_end(rig, left):  # noqa: F811
+    nic = rig.daemon(*left.words(*ixnic(rig, wire=f"seqpacket:{rig.path('wire')}"))).wait_ready()
+    for _ in range(500):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(rig.path("nic"))
+            client.send(b"\xff" * 16)
+            client.recv(16)
+    assert nic.stop() == 0
+    lines = nic.errors().splitlines()
+    assert 10 <= len(lines) <= 20, lines
+    assert "dropped the client" in lines[-1] and "such lines" in lines[-1], lines

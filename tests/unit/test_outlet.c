@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines go out in order, nobody waits, and each lost line is counted where it would be. */
+/* Lines go out in order, nobody waits, and each lost line is counted where it would be. Lines that
+ * repeat are left out and summed up. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -14,6 +15,7 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/outlet.h"
+#include "bridge/service/repeat.h"
 
 #define LINES   20000u /* many times what ring and pipe hold */
 #define WAIT_MS 10000
@@ -105,12 +107,58 @@ static void test_nobody_can_read(void **state)
 	assert_true(clock_ms() - start < WAIT_MS);
 }
 
+/* Says `lines` of a site, `each_ms` apart; how many were said. */
+static unsigned int say(struct repeat *repeat, const char *site, unsigned int lines,
+			int64_t *now_ms, int64_t each_ms)
+{
+	unsigned int said = 0;
+	char text[16];
+
+	for (unsigned int i = 0; i < lines; i++, *now_ms += each_ms) {
+		snprintf(text, sizeof(text), "%s %u", site, i);
+		said += repeat_add(repeat, site, 1, text, *now_ms);
+	}
+	return said;
+}
+
+static void test_repeated_lines_are_summed_up(void **state)
+{
+	static struct repeat repeat;
+	const char *a = "a", *b = "b";
+	int64_t now_ms = 5000;
+	char text[200];
+	int level = 0;
+
+	(void)state;
+	assert_int_equal(say(&repeat, a, REPEAT_BURST, &now_ms, 0), REPEAT_BURST);
+	assert_true(repeat_due_ms(&repeat) == INT64_MAX);
+	assert_int_equal(say(&repeat, a, 1000, &now_ms, 1), 0);
+	assert_int_equal(say(&repeat, b, 3, &now_ms, 0), 3); /* another site */
+	assert_int_equal(repeat_due_ms(&repeat), 5000 + REPEAT_WINDOW_MS);
+	assert_false(repeat_next(&repeat, now_ms, false, &level, text, sizeof(text)));
+	now_ms = 5000 + REPEAT_WINDOW_MS;
+	assert_true(repeat_next(&repeat, now_ms, false, &level, text, sizeof(text)));
+	assert_string_equal(text, "a 999 (the last of 1000 such lines within 10 s)");
+	assert_int_equal(level, 1);
+	assert_false(repeat_next(&repeat, now_ms, true, &level, text, sizeof(text)));
+
+	/* It goes on: only sums, until a window is quiet. */
+	assert_int_equal(say(&repeat, a, 7, &now_ms, 1), 0);
+	assert_true(repeat_next(&repeat, now_ms, true, &level, text, sizeof(text)));
+	assert_string_equal(text, "a 6 (the last of 7 such lines within 1 s)");
+	now_ms += REPEAT_WINDOW_MS;
+	assert_int_equal(say(&repeat, a, 1, &now_ms, 0), 1);
+	/* Lines that are rare are never left out. */
+	assert_int_equal(say(&repeat, b, 100, &now_ms, REPEAT_WINDOW_MS / REPEAT_BURST), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_nobody_reads),
 		cmocka_unit_test(test_non_blocking),
 		cmocka_unit_test(test_nobody_can_read),
+		cmocka_unit_test(test_repeated_lines_are_summed_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,8 +19,10 @@
 #include "loop.h"
 
 #include "bridge/service/clock.h"
+#include "bridge/service/log.h"
 
 #define EVENTS_PER_TURN 32
+#define LOG_LOOK_NS     1000000000u /* how often, while lines are left out (log_sum_up) */
 
 struct source {
 	struct source *next;
@@ -166,6 +168,8 @@ static struct timespec *turn_timeout(const struct loop *loop, struct timespec *o
 		if (at && left < wait)
 			wait = left;
 	}
+	if (log_due_ms() != INT64_MAX && wait > LOG_LOOK_NS)
+		wait = LOG_LOOK_NS;
 	if (wait == UINT64_MAX)
 		return NULL;
 	out->tv_sec = (time_t)(wait / 1000000000u);
@@ -203,6 +207,8 @@ static int turn(struct loop *loop)
 			source->fn(source->ctx, events[i].events);
 	}
 	timers_run(loop);
+	if (log_due_ms() != INT64_MAX)
+		log_sum_up();
 	loop->busy = loop->work && loop->work(loop->work_ctx);
 	sources_free(loop, false);
 	return 0;

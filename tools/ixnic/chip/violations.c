@@ -56,8 +56,8 @@ void violation(struct nic *nic, enum nic_violation rule, const char *format, ...
 	va_start(args, format);
 	vsnprintf(detail, DETAIL_BYTES, format, args);
 	va_end(args);
-	log_warning("the driver broke %s (82599 datasheet %s: %s): %s", rules[rule].name,
-		    rules[rule].section, rules[rule].text, detail);
+	log_line(IXGBE_LOG_WARNING, "the driver broke %s (82599 datasheet %s: %s): %s",
+		 rules[rule].name, rules[rule].section, rules[rule].text, detail);
 }
 
 uint64_t violation_total(const struct nic *nic)
