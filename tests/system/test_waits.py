@@ -471,3 +471,45 @@ def test_clients_that_come_without_end(rig, left):  # noqa: F811
     lines = nic.errors().splitlines()
     assert 10 <= len(lines) <= 20, lines
     assert "dropped the client" in lines[-1] and "such lines" in lines[-1], lines
+
+
+# ---- A user without any right ----
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
+          "--bounding-set=-all"]
+
+
+@pytest.mark.parametrize("queues", [1, 2])
+def test_an_interface_made_for_a_user(rig, left, queues):  # noqa: F811
+    """README's way: root makes the TAP for a user, and gives it MTU, address and up. ixtapd needs no
+    capability then, and keeps what root has set, as does the interface when ixtapd ends."""
+    if r.run(*NOBODY, "test", "-x", r.IXTAPD, check=False).returncode:
+        pytest.skip("the build tree is not open to other users")
+    right = rig.namespace("right")
+    nic = rig.daemon(*left.words(*ixnic(rig, wire="tap:wire0"))).wait_ready()
+    left.run("ip", "link", "set", "wire0", "netns", right.name)
+    right.run("ip", "address", "add", f"{r.RIGHT_V4}/24", "dev", "wire0")
+    right.run("ip", "link", "set", "wire0", "mtu", "2000", "up")
+    left.run("ip", "tuntap", "add", "tap0", "mode", "tap", "multi_queue", "vnet_hdr", "user",
+             "65534")
+    left.run("ip", "link", "set", "tap0", "mtu", "2000", "up")
+    left.run("ip", "address", "add", f"{r.LEFT_V4}/24", "dev", "tap0")
+    os.chmod(rig.scratch, 0o711)
+    os.chown(rig.path("nic"), 65534, 65534)
+    os.mkdir(rig.path("run"))
+    os.chown(rig.path("run"), 65534, 65534)
+    control = rig.path("run/control")
+    daemon = rig.daemon(*left.words(*NOBODY, r.IXTAPD, "--nic", f"vfio-user:{rig.path('nic')}", "--tap",
+                                    "tap0", "--queues", queues, "--persist", "--control",
+                                    control)).wait_ready()
+    r.wait_for(lambda: left.carrier("tap0"), "carrier")
+    with open(f"/proc/{daemon.pid}/status", encoding="ascii") as status:
+        assert "CapEff:\t0000000000000000" in status.read()
+    assert asks(control)["tap"]["mtu"] == 2000
+    left.run("ping", "-n", "-q", "-c", 3, "-i", "0.05", "-W", 5, "-s", 1900, "-M", "do", r.RIGHT_V4)
+    # What root changes is followed.
+    left.run("ip", "link", "set", "tap0", "mtu", "1400")
+    r.wait_for(lambda: asks(control)["tap"]["mtu"] == 1400, "the MTU")
+    assert daemon.stop() == 0
+    assert left.has("tap0") and r.LEFT_V4 in left.run("ip", "address", "show", "tap0").stdout
+    assert nic.stop() == 0, nic.errors()
