@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What programs read and print as text: configuration files, tables, lists, and what the manual pages say of
 them."""
+import contextlib
 import fcntl
 import json
 import os
