@@ -58,8 +58,8 @@ class Testpmd:
 
     def __init__(self, lab, *options, eal=()):
         self.lab, self.guest = lab, lab.guest
-        # The NIC gets virtual addresses. They must fit QEMU's IOMMU, which has 39 bits; EAL maps memory
-        # from 4 GiB upward, well below that.
+        # The NIC gets virtual addresses. They must fit the IOMMU, which has 39 bits (machine.py); EAL maps
+        # memory from 4 GiB upward, well below that.
         words = ["dpdk-testpmd", "-l", "0,1", "--main-lcore", "0", "--in-memory", "--iova-mode=va",
                  "--no-telemetry", "--log-level=pmd.net.ixgbe.init:debug", "-a", lab.bdf, *eal,
                  "--", "-i", f"--total-num-mbufs={MBUFS}", *options]

@@ -33,6 +33,8 @@ NIC_MAC = "02:00:00:00:82:01"
 NIC_ID = "0x8086:0x10fb"
 BOOT_S, COMMAND_S, GRACE_S, DAEMON_S = 90, 60, 30, 10
 TAIL_LINES = 25
+# What the IOMMU of many machines in use can translate. QEMU would choose 48.
+IOMMU_BITS = 39
 # Without fast string moves (ERMS, FSRM). A kernel that sees these flags copies with "rep movsb", which
 # TCG does byte by byte. A comparison would then say little more than how much each driver copies.
 CPU, CPUS = "max,-erms,-fsrm", 2
@@ -222,7 +224,8 @@ class Guest(Place):
         port = os.path.join(self.folder, "agent.sock")
         # eim: interrupts go to an x2APIC, as on servers. With an xAPIC each costs accesses to several
         # emulated registers.
-        iommu = ["-device", "intel-iommu,caching-mode=on,intremap=on,eim=on"] if self.iommu else []
+        iommu = ["-device", "intel-iommu,caching-mode=on,intremap=on,eim=on,"
+                 f"aw-bits={IOMMU_BITS}"] if self.iommu else []
         return [
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", str(CPUS), "-m", "1G",
