@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from conftest import run, text_of, tracked
+from conftest import clang_or_skip, run, text_of, tracked
 
 C_FILES = tracked("*.c", "*.h")
 SCRIPTS = [name for name in tracked() if text_of(name).startswith("#!/bin/bash")
@@ -15,7 +15,7 @@ LONG_FILES = {}
 
 @pytest.mark.parametrize("name", C_FILES)
 def test_clang_format(name):
-    code, said = run("clang-format", "--dry-run", "-Werror", name)
+    code, said = run(clang_or_skip("clang-format"), "--dry-run", "-Werror", name)
     assert code == 0, said
 
 

@@ -7,7 +7,7 @@ that ixnic reports is a mistake of ixnic, or a discovery.
 import re
 import time
 
-from checks import Scenario, ethtool_says, expect, log_quiet, rules_kept
+from checks import Scenario, ethtool_says, expect, log_quiet, rules_kept, single_spaced
 from machine import FAR_V4, NEAR_V4
 from store import Failure
 from traffic import counted_by_nic, filtered, iperf, jumbo, ping, unfiltered, without_offloads
@@ -49,7 +49,7 @@ def up(lab):
 
 
 def ethtool(lab, *words, timeout=60):
-    return lab.guest.sh(" ".join(("ethtool", words[0], PORT, *words[1:])), timeout)
+    return single_spaced(lab.guest.sh(" ".join(("ethtool", words[0], PORT, *words[1:])), timeout))
 
 
 @scenario.check("load", vital=True)
