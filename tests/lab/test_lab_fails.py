@@ -12,7 +12,7 @@ import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LAB = os.path.join(TOP, "tools", "lab", "lab")
-BOOT_S, END_S = 120, 60
+BOOT_S, END_S, FETCH_S = 120, 60, 300
 ASKS_THE_DEAD = """
 import machine, socket, subprocess, sys
 guest = machine.Guest.__new__(machine.Guest)
@@ -198,10 +198,16 @@ def test_mirror_does_not_answer(tmp_path):
     assert os.listdir(tmp_path) == ["lock"]
 
 
-def test_no_memfd():
+@pytest.fixture(scope="session")
+def filled():
+    """QEMU and a kernel are in the cache."""
+    done = lab("kernel", "--fetch", timeout=FETCH_S)
+    if done.returncode != 0:
+        pytest.skip(done.stderr.strip())
+
+
+def test_no_memfd(filled):
     done = lab("kernel", prefix=("/usr/bin/python3", "-c", WITHOUT_MEMFD), timeout=BOOT_S)
-    if "fetching" in done.stdout:
-        pytest.skip("the cache is not filled")
     said_once(done, 1, "makes no memfd", "Function not implemented")
 
 
@@ -248,7 +254,7 @@ def gone(pids):
         time.sleep(0.05)
 
 
-def test_guest_hangs():
+def test_guest_hangs(filled):
     with running("--deadline", "30") as (process, qemu):
         everything = list(children(process.pid))
         for pid in qemu:
@@ -307,7 +313,7 @@ def test_guest_that_gets_its_processors():
     assert not done.stdout.strip()
 
 
-def test_guest_ends():
+def test_guest_ends(filled):
     with running() as (process, qemu):
         everything = list(children(process.pid))
         for pid in qemu:
@@ -319,7 +325,7 @@ def test_guest_ends():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_lab_is_ended(number):
+def test_lab_is_ended(filled, number):
     with running() as (process, qemu):
         assert qemu
         everything = list(children(process.pid))

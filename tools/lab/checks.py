@@ -15,10 +15,11 @@ VFIO_RESETS = r"vfio-pci \S+ (resetting|reset done)$"
 
 class Scenario:
     """@scenario.check("name") adds a check. `text` describes the scenario in a line. report(lab, folder)
-    writes a page and returns its path. data(lab) gives what the JSON has besides the checks."""
+    writes a page and returns its path. data(lab) gives what the JSON has besides the checks. `dpdk`: the
+    guest needs DPDK."""
 
-    def __init__(self, text, start, report=None, data=lambda lab: {}, deadline_s=900):
-        self.text, self.start, self.deadline_s = text, start, deadline_s
+    def __init__(self, text, start, report=None, data=lambda lab: {}, deadline_s=900, dpdk=False):
+        self.text, self.start, self.deadline_s, self.dpdk = text, start, deadline_s, dpdk
         self.report, self.data = report, data
         self.checks = []
 

@@ -221,6 +221,8 @@ def parse():
         epilog=f"scenarios:\n{known}\n\nexit status: 0 all passed, 1 something failed, 2 usage")
     parser.add_argument("scenario", metavar="SCENARIO", choices=SCENARIOS)
     parser.add_argument("--kernel", choices=KERNELS, default="6.12", help="of the guest (6.12)")
+    parser.add_argument("--fetch", action="store_true",
+                        help="fetch and build what the scenario needs, and do not run it")
     parser.add_argument("--short", action="store_true",
                         help="the same checks with less traffic and fewer repetitions")
     parser.add_argument("--deadline", metavar="S", type=seconds,
@@ -247,9 +249,11 @@ def main():
         subprocess.run([os.path.join(TOP, "tools", "packages"), "build", "demo", "test", "lab"],
                        check=True)
         store = Store(arguments.cache, screen.progress)
-        store.tools()
-        store.kernel(arguments.kernel)
+        store.fetch(arguments.kernel, SCENARIOS[arguments.scenario].dpdk)
         programs = build()
+        if arguments.fetch:
+            screen.line(f"all that '{arguments.scenario}' needs is in {store.path}")
+            return 0
     except subprocess.CalledProcessError:
         return gave_up(arguments, Unavailable("packages are missing, as said above"))
     except Failure as failure:

@@ -8,7 +8,11 @@
 Each is made under another name and renamed when it is whole, so an interrupted run leaves
 nothing that looks usable. Remove the cache to have newer packages. The initramfs (busybox, the modules
 for 9p, our init) is made at each run.
+
+All is fetched before the lab enters its namespaces, where there is no network. So a scenario says
+beforehand what it needs, and the store gives nothing else afterwards, even where the cache has it.
 """
+import contextlib
 import fcntl
 import glob
 import lzma
@@ -53,12 +57,21 @@ def command(*words, **more):
     return done.stdout
 
 
-def mirror():
-    """The Debian mirror that this machine's own apt uses."""
+def known_mirrors():
     text = command("apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)",
                    "Created-By: Packages")
-    uris = [uri for label, _, uri in (line.partition(" ") for line in text.splitlines())
+    return [uri for label, _, uri in (line.partition(" ") for line in text.splitlines())
             if label == "Debian"]
+
+
+def mirror():
+    """The Debian mirror that this machine's own apt uses."""
+    uris = known_mirrors()
+    if not uris:
+        # apt knows which one is Debian's after its first update.
+        with contextlib.suppress(Failure):
+            command("apt-get", "update")
+        uris = known_mirrors()
     if not uris:
         raise Unavailable("this machine's apt knows no Debian mirror: add one to "
                       "/etc/apt/sources.list.d and run 'apt-get update'")
@@ -186,6 +199,7 @@ class Cpio:
 class Store:
     def __init__(self, path, progress):
         self.path, self.progress = os.path.abspath(path), progress
+        self.fetched = None  # names, once fetch() is done
         try:
             os.makedirs(self.path, exist_ok=True)
             self.lock = open(os.path.join(self.path, "lock"), "w", encoding="ascii")
@@ -196,6 +210,10 @@ class Store:
     def made(self, name, make):
         """The folder `name`, made by make(path) if it is not there."""
         path = os.path.join(self.path, name)
+        if self.fetched is not None:
+            if name not in self.fetched:
+                raise Failure(f"{name} was not fetched: the scenario does not say that it needs it")
+            return path
         fcntl.flock(self.lock, fcntl.LOCK_EX)
         try:
             if not os.path.isdir(path):
@@ -209,6 +227,11 @@ class Store:
         finally:
             fcntl.flock(self.lock, fcntl.LOCK_UN)
         return path
+
+    def fetch(self, version, dpdk):
+        """Fetches all that a guest with this kernel needs. Later calls get only that."""
+        folders = [self.tools(), self.kernel(version).path, *([self.dpdk()] if dpdk else [])]
+        self.fetched = {os.path.basename(path) for path in folders}
 
     def tools(self):
         def make(path):

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""What each scenario takes from Debian, with an empty cache: all of it before the lab enters its own network
+namespace. mmdebstrap is a stand-in that makes what the lab looks for, and notes from where it was called."""
+import os
+import re
+import subprocess
+
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("IXTAP_BUILD") or os.path.join(TOP, "build", "plain")
+LAB = os.path.join(TOP, "tools", "lab", "lab")
+SCENARIOS = ("kernel", "vfio", "driver", "containment", "dpdk", "compare")
+END_S = 60
+NO_QEMU = "QEMU did not start"
+STAND_INS = {
+    "mmdebstrap": """#!/bin/sh
+for word; do
+	case $word in
+	--include=*) echo "${word#--include=} $(readlink /proc/self/ns/net)" >>"$FETCHES" ;;
+	*.partial) root=$word ;;
+	esac
+done
+mkdir -p "$root/boot" "$root/lib/modules/6.12.1" "$root/usr/bin" "$root/usr/lib/x/dpdk/pmds-1"
+for each in dev media mnt run srv; do mkdir "$root/$each"; done
+touch "$root/boot/vmlinuz-6.12.1" "$root/usr/bin/busybox"
+""",
+    "modprobe": "#!/bin/sh\necho insmod /dev/null\n",
+}
+
+
+@pytest.fixture
+def fetches(tmp_path):
+    """Runs the lab with an empty cache. Returns what it said, and {packages: network namespace}."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in STAND_INS.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+
+    def run(*words):
+        notes = tmp_path / "fetches"
+        notes.write_text("")
+        done = subprocess.run(
+            [LAB, *words, "--cache", str(tmp_path / "cache")], text=True, capture_output=True, timeout=END_S,
+            stdin=subprocess.DEVNULL, check=False,
+            env={**os.environ, "IXTAP_BUILD": BUILD, "FETCHES": str(notes),
+                 "PATH": f"{programs}:{os.environ['PATH']}"})
+        return done, dict(line.split() for line in notes.read_text().splitlines())
+    return run
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_all_is_fetched_before_there_is_no_network(fetches, scenario):
+    done, fetched = fetches(scenario)
+    # There is no QEMU in the stand-in's root. The lab had all that it wanted when it found out.
+    assert NO_QEMU in done.stderr, done.stderr
+    assert any("qemu" in packages for packages in fetched)
+    assert set(fetched.values()) == {os.readlink("/proc/self/ns/net")}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_fetch_leaves_nothing_to_be_fetched(fetches, scenario):
+    done, first = fetches(scenario, "--fetch")
+    assert done.returncode == 0, done.stderr
+    assert first and "needs is in" in done.stdout
+    done, second = fetches(scenario)
+    assert NO_QEMU in done.stderr, done.stderr
+    assert not second
+
+
+def test_scenarios_are_all_of_them():
+    text = subprocess.run([LAB, "--help"], text=True, capture_output=True, timeout=END_S, check=True).stdout
+    listed = text.partition("scenarios:\n")[2].partition("\n\n")[0]
+    assert re.findall(r"^  (\w+) ", listed, re.M) == list(SCENARIOS)
+
+
+def test_apt_that_was_never_updated(tmp_path):
+    """apt names a mirror's owner only after its first update."""
+    program = tmp_path / "apt-get"
+    program.write_text(f"""#!/bin/sh
+case $1 in
+update) touch {tmp_path}/updated ;;
+indextargets) echo "$(test -e {tmp_path}/updated && echo Debian) http://mirror.example/" ;;
+esac
+""")
+    program.chmod(0o755)
+    done = subprocess.run(["/usr/bin/python3", "-c", "import store; print(store.mirror())"], text=True,
+                          capture_output=True, timeout=END_S, check=False,
+                          env={**os.environ, "PYTHONPATH": f"{TOP}/tools/lab",
+                               "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert done.stdout.strip() == "http://mirror.example/", done.stderr
