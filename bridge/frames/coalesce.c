@@ -39,6 +39,7 @@
 #include <string.h>
 
 #include "headers.h"
+#include "ixgbe/tables/guard.h"
 
 #define IP_BYTES_MAX 65535u
 
@@ -274,7 +275,7 @@ void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes
 	struct offload_headers *headers = &c->write[c->writes].headers;
 	struct tcp_frame f;
 
-	assert(segs > 0 && at < COALESCE_SEGS && segs <= COALESCE_SEGS - at);
+	IXGBE_GUARD(segs > 0 && at < COALESCE_SEGS && segs <= COALESCE_SEGS - at);
 	for (uint32_t i = at; i < at + segs; i++)
 		c->next[i] = (uint16_t)(i + 1);
 	/* The headers are parsed into the next write: the frame begins that write, or joins

@@ -39,6 +39,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ixgbe/tables/guard.h"
 #include "offload.h"
 #include "tap.h"
 
@@ -85,7 +86,7 @@ static void rx_prepare(struct datapath *dp, const struct coalesce_write *w)
 	struct bridge_counters *counters = &dp->counters;
 	uint8_t *frame = first->buf->data + first->offset, *vnet = frame - TAP_VNET_HDR_BYTES;
 
-	assert(first->offset >= TAP_VNET_HDR_BYTES);
+	IXGBE_GUARD(first->offset >= TAP_VNET_HDR_BYTES);
 	if (w->frames > 1) {
 		coalesce_headers(w, vnet, frame);
 		bridge_count(&counters->rx_csum_verified, w->frames);
@@ -449,6 +450,7 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 
 void datapath_exit(struct datapath *dp)
 {
-	assert(dp->writes_in_flight == 0 && dp->reads_in_flight == 0 && dp->pending_count == 0);
+	IXGBE_GUARD(dp->writes_in_flight == 0 && dp->reads_in_flight == 0 &&
+		    dp->pending_count == 0);
 	io_uring_queue_exit(&dp->ring);
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "ixgbe/tables/desc.h"
 #include "pool.h"
 
 #define CACHE_LINE_BYTES 64u
@@ -62,7 +63,7 @@ int pool_new(struct ixgbe_dma *dma, uint32_t count, uint32_t size, uint32_t head
 	pool = calloc(1, sizeof(*pool));
 	if (!pool)
 		return -ENOMEM;
-	pool->stack = calloc(count, sizeof(struct ixgbe_buf *));
+	pool->stack = calloc((size_t)count + IXGBE_RING_MAX, sizeof(struct ixgbe_buf *));
 	pool->buf = calloc(count, sizeof(struct ixgbe_buf));
 	pool->is_free = calloc(count, sizeof(bool));
 	if (!pool->stack || !pool->buf || !pool->is_free)
@@ -88,7 +89,7 @@ void ixgbe_pool_free(struct ixgbe_pool *pool)
 {
 	if (!pool)
 		return;
-	assert(pool->available == pool->count);
+	IXGBE_GUARD(pool->available == pool->count);
 	dma_release(pool->dma, &pool->area);
 	pool_free_records(pool);
 }

@@ -2,14 +2,15 @@
 /* A pool's inside, for the loops of rx.c and tx.c. Internal to libixgbe. */
 #pragma once
 
-#include <assert.h>
 #include <string.h>
 
 #include "dma.h"
 #include "ixgbe/ixgbe.h"
+#include "ixgbe/tables/guard.h"
 
 struct ixgbe_pool {
-	struct ixgbe_buf **stack; /* the free buffers, the warmest on top */
+	/* The free buffers, the warmest on top; behind `count` of them, room for a ring's. */
+	struct ixgbe_buf **stack;
 	uint32_t available;
 	uint32_t count;
 	uint32_t size; /* bytes of a buffer */
@@ -58,11 +59,12 @@ static inline void pool_push(struct ixgbe_buf *buf)
 	struct ixgbe_pool *pool = buf->pool;
 
 	pool_mark(buf, true);
+	IXGBE_GUARD(pool->available < pool->count);
 	pool->stack[pool->available++] = buf;
 }
 
-/* Gives back `n` buffers of any pools, most likely of one; NULLs are skipped. Returns how
- * many there were. */
+/* Gives back `n` buffers of any pools, at most a ring's, most likely of one; NULLs are skipped.
+ * Returns how many there were. */
 static inline uint32_t pool_push_many(struct ixgbe_buf *const *at, uint32_t n)
 {
 	struct ixgbe_buf *const *const end = at + n;
@@ -83,6 +85,7 @@ static inline uint32_t pool_push_many(struct ixgbe_buf *const *at, uint32_t n)
 			*top++ = buf;
 		} while (++at < end && (buf = *at) != NULL && buf->pool == pool);
 		pool->available += (uint32_t)(top - bottom);
+		IXGBE_GUARD(pool->available <= pool->count); /* once for all: see `stack` */
 		pushed += (uint32_t)(top - bottom);
 	}
 	return pushed;

@@ -389,7 +389,7 @@ void rxq_free(struct ixgbe_rxq *rxq)
 {
 	if (!rxq)
 		return;
-	assert(rxq->filled == 0);
+	IXGBE_GUARD(rxq->filled == 0);
 	dma_release(rxq->dma, &rxq->area);
 	free(rxq->buf);
 	free(rxq);

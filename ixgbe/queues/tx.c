@@ -485,7 +485,7 @@ void txq_free(struct ixgbe_txq *txq)
 {
 	if (!txq)
 		return;
-	assert(txq->in_flight == 0);
+	IXGBE_GUARD(txq->in_flight == 0);
 	dma_release(txq->dma, &txq->area);
 	free(txq->report);
 	free(txq->buf);

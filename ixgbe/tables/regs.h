@@ -14,10 +14,10 @@
  */
 #pragma once
 
-#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guard.h"
 #include "regs_table.h"
 
 /* Bytes of BAR 0 with the usual flash: all registers are inside. */
@@ -73,21 +73,21 @@ static inline uint32_t ixgbe_rxq_reg(enum ixgbe_reg_offset reg, uint32_t q)
 {
 	uint32_t at = (uint32_t)reg + (q % IXGBE_RXQ_LOW_COUNT) * (uint32_t)IXGBE_RDBAL_STRIDE;
 
-	assert(q < IXGBE_RXQ_COUNT);
+	IXGBE_GUARD(q < IXGBE_RXQ_COUNT);
 	return q < IXGBE_RXQ_LOW_COUNT ? at : at + (uint32_t)IXGBE_RDBAL_HI - (uint32_t)IXGBE_RDBAL;
 }
 
 /* Offset of a transmit queue register (IXGBE_TDBAL ...) for queue q, 0..127. 8.2.3.9. */
 static inline uint32_t ixgbe_txq_reg(enum ixgbe_reg_offset reg, uint32_t q)
 {
-	assert(q < IXGBE_TXQ_COUNT);
+	IXGBE_GUARD(q < IXGBE_TXQ_COUNT);
 	return (uint32_t)reg + q * (uint32_t)IXGBE_TDBAL_STRIDE;
 }
 
 /* Offset of the throttle register of MSI-X vector v, 0..128. 8.2.3.5.12. */
 static inline uint32_t ixgbe_eitr_reg(uint32_t v)
 {
-	assert(v < (uint32_t)IXGBE_EITR_COUNT + (uint32_t)IXGBE_EITR_HI_COUNT);
+	IXGBE_GUARD(v < (uint32_t)IXGBE_EITR_COUNT + (uint32_t)IXGBE_EITR_HI_COUNT);
 	return v < (uint32_t)IXGBE_EITR_COUNT ? IXGBE_AT(EITR, v)
 					      : IXGBE_AT(EITR_HI, v - (uint32_t)IXGBE_EITR_COUNT);
 }

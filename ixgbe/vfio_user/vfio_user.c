@@ -13,6 +13,8 @@
 
 #include <jansson.h>
 
+#include "ixgbe/tables/guard.h"
+
 /* ---- Checks ---- */
 
 /* 0, or -EPROTO: a size below the header's or over VU_MESSAGE_MAX, no known type, unknown flags. */
@@ -253,7 +255,7 @@ void vu_message_close(struct vu_message *message)
 
 int vu_message_take(struct vu_message *message, uint32_t i)
 {
-	assert(i < message->fds);
+	IXGBE_GUARD(i < message->fds);
 	int fd = message->fd[i];
 
 	message->fd[i] = -1;
@@ -530,7 +532,7 @@ int vu_send_limit(int sock, const struct vu_header *header, const struct iovec *
 	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 1 + parts};
 	size_t size = sizeof(head);
 
-	assert(parts <= PARTS_MAX);
+	IXGBE_GUARD(parts <= PARTS_MAX);
 	for (uint32_t i = 0; i < parts; i++) {
 		iov[1 + i] = part[i];
 		size += part[i].iov_len;

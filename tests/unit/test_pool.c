@@ -4,10 +4,16 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+#include "ixgbe/queues/pool.h"
 
 static void every_buffer_is_handed_out_once(void **state)
 {
@@ -112,15 +118,64 @@ static int teardown(void **state)
 	return 0;
 }
 
+/* Runs `wrong` in a child; whether it ended by abort(). Its message and its core are not wanted. */
+static bool aborts(void (*wrong)(struct ixgbe_pool *), struct ixgbe_pool *pool)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		signal(SIGABRT, SIG_DFL); /* cmocka catches it */
+		prctl(PR_SET_DUMPABLE, 0);
+		close(STDERR_FILENO);
+		wrong(pool);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void put_once_too_often(struct ixgbe_pool *pool)
+{
+	ixgbe_buf_put(ixgbe_pool_at(pool, 0));
+}
+
+static void put_many_once_too_often(struct ixgbe_pool *pool)
+{
+	struct ixgbe_buf *again[] = {NULL, ixgbe_pool_at(pool, 0), NULL};
+
+	pool_push_many(again, 3);
+}
+
+static void free_without_one(struct ixgbe_pool *pool)
+{
+	ixgbe_buf_get(pool);
+	ixgbe_pool_free(pool);
+}
+
+/* In a build without assertions, too: it would write behind the stack, or leave the device a buffer
+ * in memory that is free. */
+static void a_pool_is_guarded_in_every_build(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_pool *pool;
+
+	assert_int_equal(ixgbe_pool_new(&rig->nic, 8, 2048, 0, &pool), 0);
+	assert_true(aborts(put_once_too_often, pool));
+	assert_true(aborts(put_many_once_too_often, pool));
+	assert_true(aborts(free_without_one, pool));
+	ixgbe_pool_free(pool);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(every_buffer_is_handed_out_once),
-		TEST(the_warmest_buffer_comes_first),
-		TEST(power_of_two_buffers_do_not_alias),
-		TEST(nonsense_is_refused),
+		TEST(every_buffer_is_handed_out_once),   TEST(the_warmest_buffer_comes_first),
+		TEST(power_of_two_buffers_do_not_alias), TEST(nonsense_is_refused),
+		TEST(a_pool_is_guarded_in_every_build),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

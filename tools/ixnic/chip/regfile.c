@@ -9,11 +9,11 @@
  * A driver may do anything here: an access that the datasheet forbids is a violation,
  * counted and otherwise without effect.
  */
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "chip.h"
+#include "ixgbe/tables/guard.h"
 #include "tools/ixnic/loop.h"
 #include "violations.h"
 
@@ -83,7 +83,7 @@ int regfile_new(struct nic *nic, const struct reg_hook *const *parts, size_t cou
 			uint32_t index = 1;
 			const struct ixgbe_register *r = ixgbe_register_find(hook->offset, &index);
 
-			assert(r && index == 0 && n < HOOKS_MAX);
+			IXGBE_GUARD(r && index == 0 && n < HOOKS_MAX);
 			file->joined[n].hook = hook;
 			file->joined[n].next = file->first[row_of(r)];
 			file->first[row_of(r)] = (uint8_t)n++;

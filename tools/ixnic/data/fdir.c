@@ -33,13 +33,13 @@
  */
 #include "fdir.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data.h"
+#include "ixgbe/tables/guard.h"
 #include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/chip/statistics.h"
 #include "tools/ixnic/chip/violations.h"
@@ -205,7 +205,7 @@ static uint16_t table_take(struct fdir *fdir)
 
 	fdir->free--;
 	if (!number) {
-		assert(fdir->fresh <= fdir->limit);
+		IXGBE_GUARD(fdir->fresh <= fdir->limit);
 		return (uint16_t)fdir->fresh++;
 	}
 	fdir->released = fdir->filter[number].next;
