@@ -36,7 +36,8 @@ LEFT_V4, RIGHT_V4 = "192.0.2.1", "192.0.2.2"  # RFC 5737
 LEFT_V6, RIGHT_V6 = "2001:db8::1", "2001:db8::2"  # RFC 3849
 CONTROL = f"/run/ixtap/{TAP}.sock"
 PINGS, PING_INTERVAL_S = 20, 0.1
-UDP_MBPS = 500
+# The next where too much is lost: datagrams do not wait for a slow or busy machine.
+UDP_MBPS = (500, 250, 125)
 UDP_BUFFER_MAX = 4 << 20
 DEADLINE_S = 15.0
 REFRESH_S = 0.25
@@ -48,13 +49,13 @@ PING_AVG_MOST_US = 50_000
 LEAST_GBPS = 0.05  # a slow machine is no fault
 AGAIN_MOST = 0.01  # of the TCP segments
 LOST_MOST = 0.01  # of the UDP datagrams
-UDP_TRIES = 3  # datagrams do not wait for a receiver whose processor is busy elsewhere
 DROPPED_MOST = 0.001  # of all frames: a few are sent before the link is up
 MSS = 1448
+UDP_RATES = " or ".join(f"{mbps / 1000:g}" for mbps in UDP_MBPS)
 LIMITS = f"""A row is ok if
   ping             all are answered, on average within {PING_AVG_MOST_US // 1000} ms
   TCP              at least {LEAST_GBPS} Gbit/s, at most {AGAIN_MOST:.0%} is retransmitted
-  UDP              at least {LEAST_GBPS} Gbit/s, at most {LOST_MOST:.0%} is lost, in one of {UDP_TRIES} tries
+  UDP              at least {LEAST_GBPS} Gbit/s, at most {LOST_MOST:.0%} is lost when sent at {UDP_RATES}
   frames           at most {DROPPED_MOST:.1%} is dropped, none unaccounted
   datasheet rules  none is broken"""
 
@@ -337,16 +338,16 @@ def udp_buffer():
 
 
 def udp(seconds):
-    for count in range(1, UDP_TRIES + 1):
-        end = iperf("UDP", seconds, "-u", "-b", f"{UDP_MBPS}M", "-w", str(udp_buffer()))
+    for mbps in UDP_MBPS:
+        end = iperf("UDP", seconds, "-u", "-b", f"{mbps}M", "-w", str(udp_buffer()))
         total = end["sum"]
         lost, sent = total["lost_packets"], total["packets"]
         share = lost / sent if sent else 1
         gbps = round(total["bits_per_second"] * (1 - share) / 1e9, 3)
         if share <= LOST_MOST:
             break
-    rate = f"sent at {UDP_MBPS / 1000}" if count == 1 else f"try {count}"
-    good = screen.row("UDP", f"{gbps:.2f} Gbit/s", f"{rate}: {lost:,} of {sent:,} lost",
+    good = screen.row("UDP", f"{gbps:.2f} Gbit/s",
+                      f"sent at {mbps / 1000:g}: {lost:,} of {sent:,} lost",
                       (gbps >= LEAST_GBPS, f"at least {LEAST_GBPS} Gbit/s"),
                       (share <= LOST_MOST,
                        f"{share:.1%} is lost, at most {LOST_MOST:.0%} may be"))
