@@ -31,15 +31,17 @@
  * Time. The timer ticks each 250 ms. What changes without an event is read at each tick, and
  * whenever netlink tells of any interface (a macvlan of ours is one); that is cheap:
  *
- *     multicast groups of packet sockets and bridges     the table dev_mcast
- *     unicast addresses of macvlans, VLANs, ...          the promiscuity that they raise; then a
- * list link settings that ethtool shows                   ethtool carrier, and all that netlink may
- * have lost        the link
+ *     the link: carrier, and all that netlink may have lost
+ *     multicast groups of packet sockets and bridges: the table dev_mcast
+ *     unicast addresses of macvlans, VLANs and others: promiscuity, which they raise; then a list
+ *     link settings and gro: ethtool
  *
- * Each tick also reads one of the NIC's
- * counters: each has its turn within 5 s, and a NIC that is gone is noticed. All counters are read
- * only when somebody asks: where each read is a message to a software NIC, forty of them keep the
- * processor for milliseconds.
+ * For an interface that is away the thread goes there first, opens netlink and the table anew, and
+ * closes them.
+ *
+ * Each tick also reads one of the NIC's counters: each has its turn within 5 s, and a NIC that is
+ * gone is noticed. All counters are read only when somebody asks: where each read is a message to a
+ * software NIC, forty of them keep the processor for milliseconds.
  */
 #include "answers.h"
 #include "daemon.h"
@@ -77,6 +79,14 @@ static void on_interface_event(void *ctx, const struct netlink_event *event)
 					"added", event->type == NETLINK_EVENT_ADDRESS));
 }
 
+static void follow(struct daemon *daemon)
+{
+	if (daemon->iface.astray)
+		interface_gone_find(daemon);
+	if (!daemon->facts.stopping)
+		interface_settings_follow(daemon);
+}
+
 static void on_netlink(struct daemon *daemon)
 {
 	int err = interface_dispatch(&daemon->iface);
@@ -86,10 +96,7 @@ static void on_netlink(struct daemon *daemon)
 			    strerror(-err));
 		netlink_monitor_resync(daemon->iface.monitor);
 	}
-	if (daemon->iface.gone_heard)
-		interface_gone_find(daemon);
-	if (!daemon->facts.stopping)
-		interface_settings_follow(daemon);
+	follow(daemon);
 }
 
 static void on_signals(struct daemon *daemon)
@@ -114,10 +121,11 @@ static void on_timer(struct daemon *daemon)
 		process_alive();
 	log_sum_up();
 	if (!daemon->iface.reachable && second)
-		interface_gone_find(daemon);
+		daemon->iface.astray = true;
+	interface_held_check(&daemon->iface);
+	follow(daemon);
 	if (daemon->facts.stopping)
 		return;
-	interface_settings_follow(daemon);
 	if (!daemon->facts.nic_open) {
 		if (clock_ms() >= daemon->retry_at_ms)
 			nic_life_retry(daemon);
@@ -204,7 +212,9 @@ static void loop(struct daemon *daemon)
 		if (epoll_wait(daemon->epoll, &event, 1, -1) != 1)
 			continue;
 		patience_begin(&daemon->patience, PATIENCE_FOLLOW_MS);
+		interface_enter(&daemon->iface);
 		watches[event.data.u32](daemon);
+		interface_leave(&daemon->iface);
 		patience_end(&daemon->patience);
 	}
 }
@@ -221,17 +231,18 @@ static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 	if (err)
 		return err;
 	mtu = interface_mtu_first(&daemon->iface, options);
-	err = engine_open(&daemon->engine, daemon->iface.start_netns, mtu, why);
+	err = engine_open(&daemon->engine, mtu, why);
 	if (err)
 		return err;
 	daemon->applied.mtu = mtu;
 	ixgbe_mac_get(daemon->engine.nic, mac);
+	interface_enter(&daemon->iface);
 	interface_before_mac(&daemon->iface, options, mac);
 	err = interface_configure(&daemon->iface, options, mac, mtu, why);
-	if (err)
-		return err;
-	rx_features_start(daemon);
-	return nic_life_start(daemon, why);
+	if (!err)
+		rx_features_start(daemon);
+	interface_leave(&daemon->iface);
+	return err ? err : nic_life_start(daemon, why);
 }
 
 static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
@@ -263,7 +274,9 @@ static void tell_ready(struct daemon *daemon)
 	daemon->facts.started = true;
 	memcpy(daemon->name, daemon->iface.tap.name, sizeof(daemon->name));
 	publish_state(daemon);
+	interface_enter(&daemon->iface);
 	nic_life_link_read(daemon);
+	interface_leave(&daemon->iface);
 	process_ready();
 }
 

@@ -38,7 +38,7 @@ static void choose_cpus(struct engine *engine)
 		engine->cpu[q] = count > 1 ? allowed[q % count] : -1;
 }
 
-static int open_port(struct engine *engine, int netns_fd, uint16_t mtu, struct ixgbe_why *why)
+static int open_port(struct engine *engine, uint16_t mtu, struct ixgbe_why *why)
 {
 	const struct ixgbe_options port = {
 		.queues = engine->options->queues,
@@ -55,8 +55,8 @@ static int open_port(struct engine *engine, int netns_fd, uint16_t mtu, struct i
 
 	if (engine->options->nic_kind == OPTIONS_NIC_SOFT) {
 		err = soft_nic_start(&engine->soft, engine->soft_wire, engine->soft_control,
-				     log_level_name(engine->options->log_level), netns_fd,
-				     engine->patience, why);
+				     log_level_name(engine->options->log_level), engine->patience,
+				     why);
 		if (err)
 			return err;
 		snprintf(soft_name, sizeof(soft_name), "vfio-user-fd:%d", engine->soft.socket);
@@ -109,12 +109,12 @@ no_memory:
 	return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 }
 
-int engine_open(struct engine *engine, int netns_fd, uint16_t mtu, struct ixgbe_why *why)
+int engine_open(struct engine *engine, uint16_t mtu, struct ixgbe_why *why)
 {
 	int err;
 
 	choose_cpus(engine);
-	err = open_port(engine, netns_fd, mtu, why);
+	err = open_port(engine, mtu, why);
 	if (!err)
 		err = keep_stat_names(engine, why);
 	if (!err)

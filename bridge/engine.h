@@ -39,9 +39,9 @@ void engine_init(struct engine *engine, const struct options *options, struct pa
 
 /*
  * Opens the NIC of the options with its pools; receiver and transmitter are off. A software NIC is
- * started in the namespace netns_fd. A failure undoes all.
+ * started in the calling thread's network namespace. A failure undoes all.
  */
-int engine_open(struct engine *engine, int netns_fd, uint16_t mtu, struct ixgbe_why *why);
+int engine_open(struct engine *engine, uint16_t mtu, struct ixgbe_why *why);
 /* Starts the rings and a worker for each queue; tap_fd has one descriptor for each. */
 int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *why);
 /* Without a link the workers drop what the kernel sends. It is up after engine_start. */

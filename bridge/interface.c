@@ -4,15 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bridge/service/log.h"
-#include "bridge/service/netns.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200, 5 */
 
@@ -23,7 +20,7 @@
 
 void interface_init(struct interface *iface)
 {
-	*iface = (struct interface){.start_netns = -1};
+	*iface = (struct interface){.home = -1};
 	for (size_t q = 0; q < IXGBE_QUEUES_MAX; q++)
 		iface->tap.fd[q] = -1;
 }
@@ -54,24 +51,84 @@ static int link_get(struct interface *iface, struct ixgbe_why *why)
 		   : 0;
 }
 
-int interface_open(struct interface *iface, const struct options *options, struct ixgbe_why *why)
+/* A descriptor of the interface's namespace, or -errno. -EBADFD: there is no interface. */
+static int namespace_of(const struct interface *iface)
 {
-	int err = 0;
+	int fd = ioctl(iface->tap.fd[0], TUNGETDEVNETNS);
 
-	iface->start_netns = netns_current(why);
-	if (iface->start_netns < 0)
-		return iface->start_netns;
-	if (*options->netns)
-		err = netns_enter(options->netns, why);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * A TAP's descriptors keep the namespace alive where /dev/net/tun was opened. So a new TAP is made
+ * in a namespace that is nobody's, where no name is taken, and moved; one that is there already can
+ * be taken only from there.
+ */
+static int open_there(struct interface *iface, const struct options *options, int there,
+		      struct ixgbe_why *why)
+{
+	int err = netns_enter(there, why);
+
+	if (err)
+		return err;
+	if (if_nametoindex(options->tap)) {
+		iface->held_netns = options->netns;
+		iface->held = iface->where;
+		return open_tap(iface, options, why);
+	}
+	err = netns_enter_new(why);
 	if (!err)
 		err = open_tap(iface, options, why);
 	if (err)
 		return err;
-	iface->reachable = true;
-	err = netlink_open(&iface->nl);
+	err = netns_interface_move(options->tap, there);
 	if (err)
-		return ixgbe_why_fill(why, err, "cannot open netlink: %s", strerror(-err));
-	err = link_get(iface, why);
+		return ixgbe_why_fill(why, err,
+				      "cannot move TAP %s to network namespace %.100s: %s",
+				      options->tap, options->netns, strerror(-err));
+	return netns_enter(there, why);
+}
+
+/* As open_there; the thread is at home before and after. */
+static int open_away(struct interface *iface, const struct options *options, struct ixgbe_why *why)
+{
+	int err, there = netns_open(options->netns, why);
+	struct netns_id id = {0};
+
+	if (there < 0)
+		return there;
+	iface->away = netns_identify(there, &id) && !netns_same(&id, &iface->where);
+	if (iface->away) {
+		iface->where = id;
+		iface->entered = true;
+		err = open_there(iface, options, there, why);
+		/* The index may differ there. */
+		iface->tap.ifindex = (int)if_nametoindex(options->tap);
+	} else {
+		err = open_tap(iface, options, why);
+	}
+	close(there);
+	return err;
+}
+
+int interface_open(struct interface *iface, const struct options *options, struct ixgbe_why *why)
+{
+	int err;
+
+	iface->home = netns_current(why);
+	if (iface->home < 0)
+		return iface->home;
+	netns_identify(iface->home, &iface->where);
+	err = *options->netns ? open_away(iface, options, why) : open_tap(iface, options, why);
+	if (!err) {
+		iface->reachable = true;
+		err = netlink_open(&iface->nl);
+		if (err)
+			ixgbe_why_fill(why, err, "cannot open netlink: %s", strerror(-err));
+		else
+			err = link_get(iface, why);
+	}
+	interface_leave(iface);
 	iface->tx_dropped_before = iface->link.tx_dropped;
 	return err;
 }
@@ -113,8 +170,9 @@ uint16_t interface_mtu_first(const struct interface *iface, const struct options
 	return IXGBE_MTU_MAX;
 }
 
-int interface_configure(struct interface *iface, const struct options *options,
-			const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why)
+/* MAC and MTU. */
+static int configure(struct interface *iface, const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu,
+		     struct ixgbe_why *why)
 {
 	int err = tap_mac_set(&iface->tap, mac);
 
@@ -129,7 +187,16 @@ int interface_configure(struct interface *iface, const struct options *options,
 				"cannot set the MTU of the TAP: %s; CAP_NET_ADMIN is needed",
 				strerror(-err));
 	}
-	err = add_addresses(iface, options, mtu, why);
+	return 0;
+}
+
+int interface_configure(struct interface *iface, const struct options *options,
+			const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why)
+{
+	int err = configure(iface, mac, mtu, why);
+
+	if (!err)
+		err = add_addresses(iface, options, mtu, why);
 	if (err)
 		return err;
 	if (options->up) {
@@ -142,25 +209,92 @@ int interface_configure(struct interface *iface, const struct options *options,
 	return link_get(iface, why);
 }
 
+/* ---- There and back ---- */
+
+/* Goes there if the interface still is where it was. */
+static bool go(const struct interface *iface)
+{
+	int fd = namespace_of(iface);
+	struct netns_id now;
+	bool gone;
+
+	if (fd < 0)
+		return false;
+	gone = netns_identify(fd, &now) && netns_same(&now, &iface->where) &&
+	       !netns_enter(fd, NULL);
+	close(fd);
+	return gone;
+}
+
+void interface_enter(struct interface *iface)
+{
+	if (!iface->away || iface->entered || !iface->reachable)
+		return;
+	iface->entered = go(iface);
+	if (iface->entered && netlink_open(&iface->nl))
+		interface_leave(iface);
+	if (iface->entered)
+		return;
+	iface->reachable = false;
+	iface->astray = true;
+}
+
+void interface_leave(struct interface *iface)
+{
+	struct ixgbe_why why;
+
+	if (!iface->entered)
+		return;
+	netlink_close(iface->nl);
+	iface->nl = NULL;
+	/* Into its first namespace a thread may always go back that was allowed to leave it. */
+	if (netns_enter(iface->home, &why))
+		log_error("%s: %s", iface->tap.name, why.text);
+	iface->entered = false;
+}
+
 /* ---- Following ---- */
 
 static void on_event(void *ctx, const struct netlink_event *event)
 {
 	struct interface *iface = ctx;
 
-	if (event->type == NETLINK_EVENT_LINK) {
-		iface->gone_heard = false;
-	} else if (event->type == NETLINK_EVENT_LINK_GONE) {
-		iface->gone_heard = true;
+	if (event->type == NETLINK_EVENT_LINK_GONE) {
+		iface->astray = true;
+		iface->deleted_heard = !event->link.left;
 	}
 	iface->fn(iface->ctx, event);
 }
 
+/* The thread is at home. -EPERM and the like for an interface that is away. */
+static int monitor_there(struct interface *iface, int there, int ifindex,
+			 struct netlink_monitor **out)
+{
+	struct netlink *nl;
+	int32_t nsid;
+	int err = netlink_open(&nl);
+
+	if (err)
+		return err;
+	err = netlink_namespace_number(nl, there, &nsid);
+	netlink_close(nl);
+	return err ? err : netlink_monitor_open_there(nsid, ifindex, on_event, iface, out);
+}
+
 int interface_watch(struct interface *iface, netlink_event_fn fn, void *ctx)
 {
+	int err, there;
+
 	iface->fn = fn;
 	iface->ctx = ctx;
-	return netlink_monitor_open(iface->tap.ifindex, on_event, iface, &iface->monitor);
+	if (!iface->away)
+		return netlink_monitor_open(iface->tap.ifindex, on_event, iface, &iface->monitor);
+	there = namespace_of(iface);
+	if (there < 0)
+		return there;
+	err = monitor_there(iface, there, iface->tap.ifindex, &iface->monitor);
+	close(there);
+	return err;
 }
 
 int interface_dispatch(struct interface *iface)
@@ -168,15 +302,34 @@ int interface_dispatch(struct interface *iface)
 	return netlink_monitor_dispatch(iface->monitor);
 }
 
+/* Whether the thread is where the interface is. */
+static bool is_here(const struct interface *iface)
+{
+	return iface->reachable && (!iface->away || iface->entered);
+}
+
+/* The index tells which interface this is: its name may have changed. */
+static void link_take(struct interface *iface, const struct netlink_link *link)
+{
+	iface->link = *link;
+	iface->tap.ifindex = link->ifindex;
+	memcpy(iface->tap.name, link->name, sizeof(iface->tap.name));
+}
+
 int interface_read(struct interface *iface)
 {
-	int err = iface->reachable ? netlink_link_get(iface->nl, iface->tap.ifindex, &iface->link)
-				   : 0;
-	bool strange = err && err != -ENODEV; /* moved or deleted just now */
+	struct netlink_link link;
+	bool strange;
+	int err;
 
-	/* The index tells which interface this is: its name may have changed. */
+	if (!is_here(iface))
+		return 0;
+	err = netlink_link_get(iface->nl, iface->tap.ifindex, &link);
 	if (!err)
-		memcpy(iface->tap.name, iface->link.name, sizeof(iface->tap.name));
+		link_take(iface, &link);
+	else if (err == -ENODEV)
+		iface->astray = true; /* moved or deleted just now */
+	strange = err && err != -ENODEV;
 	if (strange && !iface->read_warned)
 		log_warning("%s: cannot read the interface's settings: %s: trying again",
 			    iface->tap.name, strerror(-err));
@@ -184,62 +337,145 @@ int interface_read(struct interface *iface)
 	return err;
 }
 
-static bool same_namespace(int fd)
+/* Whether the interface's namespace lost its name, and lives on by our descriptors. */
+static bool holds_alone(const struct interface *iface)
 {
-	struct stat there, here;
-
-	return !fstat(fd, &there) && !stat("/proc/thread-self/ns/net", &here) &&
-	       there.st_ino == here.st_ino && there.st_dev == here.st_dev;
+	return iface->held_netns && netns_same(&iface->where, &iface->held) &&
+	       !netns_is_named(iface->held_netns, &iface->held);
 }
 
-/* The thread has entered another namespace: what belongs to a namespace is opened again. */
-static int reopen(struct interface *iface)
+void interface_held_check(struct interface *iface)
 {
-	struct netlink_monitor *monitor;
-	struct netlink *nl;
+	iface->astray |= holds_alone(iface);
+}
+
+/* The interface's link, by the name that the descriptor knows: its index may differ there. */
+static int look_up(const struct interface *iface, struct netlink_link *out)
+{
 	struct ifreq request = {0};
-	struct netlink_link link;
+	struct netlink *nl;
 	int err;
 
-	/* The index may differ there; the descriptor knows the name. */
 	if (ioctl(iface->tap.fd[0], TUNGETIFF, &request))
 		return -errno;
 	err = netlink_open(&nl);
 	if (err)
 		return err;
-	err = netlink_link_find(nl, request.ifr_name, &link);
-	if (!err)
+	err = netlink_link_find(nl, request.ifr_name, out);
+	netlink_close(nl);
+	return err;
+}
+
+/* The interface is in the namespace of `there` now: what was about another one is opened again. */
+static int reopen(struct interface *iface, int there, bool away)
+{
+	struct netlink_monitor *monitor = NULL;
+	struct netlink *nl = NULL;
+	struct netlink_link link = {0};
+	int err = away ? netns_enter(there, NULL) : 0;
+
+	if (err)
+		return err;
+	err = look_up(iface, &link);
+	if (away && netns_enter(iface->home, NULL))
+		return -EPERM;
+	if (!err && away)
+		err = monitor_there(iface, there, link.ifindex, &monitor);
+	else if (!err)
 		err = netlink_monitor_open(link.ifindex, on_event, iface, &monitor);
+	if (!err && !away)
+		err = netlink_open(&nl);
 	if (err) {
-		netlink_close(nl);
+		netlink_monitor_close(monitor);
 		return err;
 	}
 	netlink_monitor_close(iface->monitor);
 	netlink_close(iface->nl);
 	iface->monitor = monitor;
 	iface->nl = nl;
-	iface->link = link;
-	iface->tap.ifindex = link.ifindex;
-	memcpy(iface->tap.name, link.name, sizeof(iface->tap.name));
+	link_take(iface, &link);
 	return 0;
+}
+
+/* The interface is in the namespace of `there`. */
+static enum interface_fate find_there(struct interface *iface, int there)
+{
+	struct netns_id now, home;
+	bool away;
+	int err;
+
+	if (!netns_identify(there, &now) || !netns_identify(iface->home, &home))
+		return INTERFACE_OUT_OF_REACH;
+	away = !netns_same(&now, &home);
+	if (netns_same(&now, &iface->where)) {
+		if (holds_alone(iface)) {
+			iface->reachable = false;
+			return INTERFACE_LOST;
+		}
+		if (iface->reachable)
+			return INTERFACE_HERE;
+	}
+	iface->moved |= !netns_same(&now, &iface->where);
+	iface->away = away;
+	iface->where = now;
+	err = reopen(iface, there, away);
+	iface->reachable = !err;
+	return err ? INTERFACE_OUT_OF_REACH : INTERFACE_MOVED;
 }
 
 enum interface_fate interface_find(struct interface *iface)
 {
-	int err, fd = ioctl(iface->tap.fd[0], TUNGETDEVNETNS);
+	enum interface_fate fate;
+	int there;
 
-	if (fd < 0)
-		return errno == EBADFD ? INTERFACE_DELETED : INTERFACE_OUT_OF_REACH;
-	iface->gone_heard = false;
-	if (iface->reachable && same_namespace(fd)) {
-		close(fd);
-		return INTERFACE_HERE;
+	interface_leave(iface);
+	there = namespace_of(iface);
+	if (there == -EBADFD) {
+		/* Netlink tells of a deletion, and not of the end of a namespace. */
+		(void)interface_dispatch(iface);
+		iface->reachable = false;
+		return iface->deleted_heard ? INTERFACE_DELETED : INTERFACE_LOST;
 	}
-	err = setns(fd, CLONE_NEWNET) ? -errno : reopen(iface);
-	close(fd);
-	iface->reachable = !err;
-	iface->moved = true;
-	return err ? INTERFACE_OUT_OF_REACH : INTERFACE_MOVED;
+	/* EINVAL: the namespace is about to end, and the interface with it. */
+	iface->astray = there == -EINVAL;
+	iface->deleted_heard = false;
+	if (there < 0)
+		return iface->astray ? INTERFACE_HERE : INTERFACE_OUT_OF_REACH;
+	fate = find_there(iface, there);
+	close(there);
+	return fate;
+}
+
+int interface_bring_home(struct interface *iface, const struct options *options,
+			 const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why)
+{
+	uint64_t dropped = iface->link.tx_dropped - iface->tx_dropped_before;
+	int err;
+
+	interface_leave(iface);
+	netlink_monitor_close(iface->monitor);
+	netlink_close(iface->nl);
+	iface->monitor = NULL;
+	iface->nl = NULL;
+	iface->held_netns = NULL;
+	iface->away = iface->astray = iface->deleted_heard = false;
+	iface->reachable = iface->moved = true;
+	netns_identify(iface->home, &iface->where);
+	/* One that our descriptors alone keep goes with them. */
+	iface->tap.persist = false;
+	tap_close(&iface->tap);
+	err = open_tap(iface, options, why);
+	if (!err)
+		err = netlink_open(&iface->nl) ? ixgbe_why_fill(why, -EIO, "cannot open netlink")
+					       : link_get(iface, why);
+	if (!err)
+		err = configure(iface, mac, mtu, why);
+	if (!err)
+		err = link_get(iface, why);
+	iface->tx_dropped_before = iface->link.tx_dropped - dropped;
+	if (!err && interface_watch(iface, iface->fn, iface->ctx))
+		err = ixgbe_why_fill(why, -EIO, "cannot watch the interface");
+	return err;
 }
 
 /* ---- Telling ---- */
@@ -261,7 +497,7 @@ void interface_link_set(struct interface *iface, const struct ixgbe_link *link, 
 	int err;
 
 	/* The speed first: who hears of the carrier reads it at once. */
-	if (iface->reachable)
+	if (is_here(iface))
 		ethtool_set(iface, link, sfp);
 	err = tap_carrier_set(&iface->tap, link->up);
 	if (!err)
@@ -285,7 +521,7 @@ static void unicast_wanted(const struct interface *iface, struct mirror *wanted)
 	int err = -ENODEV;
 
 	/* A bridge wants all frames. For its port the kernel would list all that are behind it. */
-	if (link->promiscuity && !link->bridge_port && iface->reachable)
+	if (link->promiscuity && !link->bridge_port && is_here(iface))
 		err = netlink_unicast_addresses(iface->nl, iface->tap.ifindex, wanted->other,
 						&others);
 	if (err == -ENOSPC)
@@ -301,7 +537,7 @@ uint64_t interface_kernel_drop(struct interface *iface)
 {
 	struct netlink_link now;
 
-	if (iface->reachable && !netlink_link_get(iface->nl, iface->tap.ifindex, &now))
+	if (is_here(iface) && !netlink_link_get(iface->nl, iface->tap.ifindex, &now))
 		iface->link.tx_dropped = now.tx_dropped;
 	return iface->link.tx_dropped - iface->tx_dropped_before;
 }
@@ -310,9 +546,9 @@ void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror
 {
 	const struct netlink_link *link = &iface->link;
 	size_t groups = MIRROR_GROUPS_MAX;
-	int err = iface->reachable ? netlink_multicast_groups(iface->nl, iface->tap.name,
-							      wanted->group, &groups)
-				   : -ENODEV;
+	int err = is_here(iface) ? netlink_multicast_groups(iface->nl, iface->tap.name,
+							    wanted->group, &groups)
+				 : -ENODEV;
 
 	memcpy(wanted->mac, link->mac, sizeof(wanted->mac));
 	wanted->mtu = link->mtu <= IXGBE_MTU_MAX ? (uint16_t)link->mtu : mtu;
@@ -329,7 +565,7 @@ void interface_close(struct interface *iface)
 	netlink_close(iface->nl);
 	if (iface->tap.fd[0] >= 0)
 		tap_close(&iface->tap);
-	if (iface->start_netns >= 0)
-		close(iface->start_netns);
+	if (iface->home >= 0)
+		close(iface->home);
 	interface_init(iface);
 }

@@ -2,13 +2,17 @@
 /*
  * The kernel's side of the bridge: the TAP, its network namespace, and netlink's news of it.
  *
- * The thread that opens an interface enters the interface's network namespace and stays there,
- * since netlink, ethtool and /proc/net act in the namespace of the thread. When the administrator
- * moves the interface the thread follows, if it has the right to.
+ * Netlink, ethtool and /proc/net act in the namespace of the thread. Home is the namespace where
+ * ixtapd was started. For an interface that is away, in another namespace, the thread goes there
+ * for as long as it handles an event (interface_enter), if it has the right to, and keeps nothing
+ * that was opened there. So a namespace that the administrator deletes, or whose container ends, is
+ * not kept alive by us. Threads and children stay where the thread is when it makes them: it
+ * makes them at home.
  */
 #pragma once
 
 #include "bridge/frames/tap.h"
+#include "bridge/service/netns.h"
 #include "bridge/start/options.h"
 #include "mirror.h"
 #include "netlink/netlink.h"
@@ -18,14 +22,21 @@
 
 struct interface {
 	struct tap tap;
-	int start_netns; /* where ixtapd was started */
-	struct netlink *nl;
+	int home;               /* a descriptor */
+	struct netns_id where;  /* its namespace */
+	bool away;              /* that is not home */
+	bool entered;           /* away, and the thread is there now */
+	const char *held_netns; /* our descriptors keep this one alive; NULL: none but home */
+	struct netns_id held;
+	struct netlink *nl; /* away: only while entered */
 	struct netlink_monitor *monitor;
 	struct netlink_link link;   /* as last read */
-	uint64_t tx_dropped_before; /* our start */
-	bool reachable;             /* the thread is in its namespace */
+	uint64_t tx_dropped_before; /* our start; wraps below 0 for an interface made anew */
+	bool reachable;             /* the functions below can act on it */
 	bool moved;                 /* from the namespace it was made in */
-	bool gone_heard;            /* it left its namespace: moved or deleted */
+	bool deleted_heard;         /* netlink says so */
+	bool astray;                /* it may be elsewhere, or nowhere: interface_find tells */
+	bool unreachable_said;
 	bool link_set_warned, carrier_warned, read_warned;
 	uint32_t mtu_refused; /* the last: a refusal is logged once */
 	netlink_event_fn fn;
@@ -35,8 +46,12 @@ struct interface {
 /* Before anything else; interface_close takes the result. */
 void interface_init(struct interface *iface);
 
-/* Enters the namespace, makes or takes the TAP. */
+/* Makes or takes the TAP. The thread is at home afterwards. */
 int interface_open(struct interface *iface, const struct options *options, struct ixgbe_why *why);
+/* Takes the thread to the interface, and back home. What acts on the interface is called between
+ * the two. Neither does anything if the interface is at home; both may be called twice. */
+void interface_enter(struct interface *iface);
+void interface_leave(struct interface *iface);
 /* The MTU to start with: that of the options, or that of the interface if the NIC can have it. */
 uint16_t interface_mtu_first(const struct interface *iface, const struct options *options);
 /* Logs that no 82599 can have the interface's MTU, and that `mtu` replaces it. */
@@ -50,15 +65,23 @@ int interface_watch(struct interface *iface, netlink_event_fn fn, void *ctx);
 int interface_dispatch(struct interface *iface);
 /* Reads `link` and the name. Does nothing while the interface is out of reach. */
 int interface_read(struct interface *iface);
+/* Asks for what no event tells: sets `astray` if the interface's namespace lost its name, and lives
+ * on by our descriptors alone. */
+void interface_held_check(struct interface *iface);
 
 enum interface_fate {
 	INTERFACE_HERE,         /* where it was */
-	INTERFACE_MOVED,        /* to a namespace that the thread is in now; the monitor is new */
+	INTERFACE_MOVED,        /* to another namespace; the monitor is new */
 	INTERFACE_OUT_OF_REACH, /* in a namespace that the thread may not enter; frames flow */
 	INTERFACE_DELETED,
+	INTERFACE_LOST, /* its namespace ended, or would without us */
 };
-/* Finds an interface whose link is gone, or that was out of reach. */
+/* Finds an interface that is astray, or that was out of reach. */
 enum interface_fate interface_find(struct interface *iface);
+/* Brings a lost interface back, at home, without addresses and down. The descriptors and the
+ * monitor are new. */
+int interface_bring_home(struct interface *iface, const struct options *options,
+			 const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why);
 
 /* Sets carrier and what ethtool shows to those of the NIC's link and module. */
 void interface_link_set(struct interface *iface, const struct ixgbe_link *link, enum ixgbe_sfp sfp);

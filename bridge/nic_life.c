@@ -69,6 +69,15 @@ static void nic_close(struct daemon *daemon)
 	engine_close(&daemon->engine);
 }
 
+void nic_life_close(struct daemon *daemon)
+{
+	daemon->facts.nic_open = false;
+	link_set(daemon, &(struct ixgbe_link){0});
+	publish_state(daemon);
+	nic_close(daemon);
+	daemon->retry_at_ms = clock_ms();
+}
+
 void nic_life_failed(struct daemon *daemon, const char *what)
 {
 	char fate[64];
@@ -83,10 +92,7 @@ void nic_life_failed(struct daemon *daemon, const char *what)
 	}
 	log_error("%s: %s: carrier off, trying to bring the NIC back", daemon->iface.tap.name,
 		  daemon->reason.text);
-	daemon->facts.nic_open = false;
-	link_set(daemon, &(struct ixgbe_link){0});
-	publish_state(daemon);
-	nic_close(daemon);
+	nic_life_close(daemon);
 	if (clock_ms() - daemon->opened_at_ms > STATE_STABLE_MS)
 		daemon->attempt = 0;
 	retry_later(daemon);
@@ -174,7 +180,9 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 	struct mirror wanted = {0};
 	int err;
 
+	interface_enter(&daemon->iface);
 	interface_wanted(&daemon->iface, daemon->applied.mtu, &wanted);
+	interface_leave(&daemon->iface); /* the workers stay where they are made */
 	err = mirror_apply(daemon->engine.nic, &wanted, &daemon->applied, MIRROR_ALL);
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot set the NIC up: %s; is it a working 82599?",
@@ -188,7 +196,9 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 		return ixgbe_why_fill(why, err, "cannot watch the NIC: %s", strerror(-err));
 	daemon->opened_at_ms = clock_ms();
 	daemon->facts.nic_open = true;
+	interface_enter(&daemon->iface);
 	nic_life_module_read(daemon);
+	interface_leave(&daemon->iface);
 	return 0;
 }
 
@@ -198,9 +208,11 @@ void nic_life_retry(struct daemon *daemon)
 	int err;
 
 	patience_begin(&daemon->patience, PATIENCE_START_MS);
-	err = engine_open(&daemon->engine, daemon->iface.start_netns, daemon->applied.mtu, &why);
+	interface_leave(&daemon->iface); /* a software NIC stays where it is started */
+	err = engine_open(&daemon->engine, daemon->applied.mtu, &why);
 	if (!err)
 		err = nic_life_start(daemon, &why);
+	interface_enter(&daemon->iface);
 	if (err) {
 		patience_explain(&daemon->patience, &why);
 		nic_close(daemon);

@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/close_range.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -140,6 +141,60 @@ struct pipes {
 	int socket[2], ready[2], output[2]; /* ours, the child's */
 };
 
+struct program {
+	char path[PATH_MAX];
+	char *const *args;
+	char **environment;
+};
+
+/*
+ * What the service manager tells this process alone. An ixnic with NOTIFY_SOCKET would say READY a
+ * second time, and STOPPING while ixtapd goes on; the others name a process, its streams or its
+ * descriptors.
+ */
+static bool is_ours_alone(const char *entry)
+{
+	static const char *const names[] = {
+		"NOTIFY_SOCKET=",
+		"WATCHDOG_PID=",
+		"WATCHDOG_USEC=",
+		"LISTEN_PID=",
+		"LISTEN_PIDFDID=",
+		"LISTEN_FDS=",
+		"LISTEN_FDNAMES=",
+		"FDSTORE=",
+		"MAINPID=",
+		"MAINPIDFDID=",
+		"MANAGERPID=",
+		"MANAGERPIDFDID=",
+		"JOURNAL_STREAM=",
+		"SYSTEMD_EXEC_PID=",
+		"MEMORY_PRESSURE_WATCH=",
+		"MEMORY_PRESSURE_WRITE=",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strncmp(entry, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
+/* The environment of ixnic: a new array, of our own strings. */
+static int environment_new(char ***out)
+{
+	size_t count = 0, kept = 0;
+
+	while (environ[count])
+		count++;
+	*out = calloc(count + 1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		if (!is_ours_alone(environ[i]))
+			(*out)[kept++] = environ[i];
+	return 0;
+}
+
 static int dup_over(int fd, int target)
 {
 	/* dup2 leaves CLOEXEC on when both are the same. */
@@ -148,38 +203,66 @@ static int dup_over(int fd, int target)
 	return dup2(fd, target) < 0 ? -1 : 0;
 }
 
-/* In the child, between fork and exec: makes system calls only. */
-static void become_ixnic(const struct pipes *pipes, int netns_fd, pid_t parent, const char *path,
-			 char *const args[])
+/* Says why on the output, in ixnic's own form, and ends the child. */
+static void give_up(int output, const char *what)
+{
+	static const char prefix[] = "ixnic: error: cannot ";
+	const char *reason = strerrordesc_np(errno); /* a constant, unlike strerror's */
+	const struct iovec line[] = {
+		{(void *)(uintptr_t)prefix, sizeof(prefix) - 1},
+		{(void *)(uintptr_t)what, strlen(what)},
+		{(void *)(uintptr_t) ": ", 2},
+		{(void *)(uintptr_t)reason, strlen(reason)},
+		{(void *)(uintptr_t) "\n", 1},
+	};
+	ssize_t ignored = writev(output, line, sizeof(line) / sizeof(line[0]));
+
+	(void)ignored;
+	_exit(127);
+}
+
+/* A Ctrl-C before setpgid was for the parent, which ends the child itself: SIG_IGN discards the
+ * signal. */
+static void forget_signals(void)
 {
 	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
 	sigset_t none;
 
-	sigemptyset(&none);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* The parent may have ended before prctl. */
-	if (getppid() != parent)
-		_exit(127);
-	/* Away from 0 to 3, so that no dup2 below overwrites a source. */
-	int ready = fcntl(pipes->ready[1], F_DUPFD_CLOEXEC, 10);
-	int output = fcntl(pipes->output[1], F_DUPFD_CLOEXEC, 10);
-	int server = fcntl(pipes->socket[1], F_DUPFD_CLOEXEC, 10);
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	if (ready < 0 || output < 0 || server < 0 || null < 0 || setns(netns_fd, CLONE_NEWNET) ||
-	    setpgid(0, 0) || dup_over(null, 0) || dup_over(ready, 1) || dup_over(output, 2) ||
-	    dup_over(server, CHILD_SOCKET))
-		_exit(127);
-	/* A Ctrl-C before setpgid was for the parent, which ends the child itself: SIG_IGN discards
-	 * the signal. */
 	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
 		void (*before)(int) = signal(stops[i], SIG_IGN);
 
 		signal(stops[i], before);
 	}
+	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execv(path, args);
-	_exit(127);
+}
+
+/* In the child, between fork and exec: makes system calls only. */
+static void become_ixnic(const struct pipes *pipes, const struct program *program, pid_t parent)
+{
+	/* Away from 0 to 3, so that no dup2 below overwrites a source. */
+	int output = fcntl(pipes->output[1], F_DUPFD_CLOEXEC, 10);
+	int ready = fcntl(pipes->ready[1], F_DUPFD_CLOEXEC, 10);
+	int server = fcntl(pipes->socket[1], F_DUPFD_CLOEXEC, 10);
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* The parent may have ended before prctl. */
+	if (getppid() != parent)
+		_exit(127);
+	if (ready < 0 || output < 0 || server < 0)
+		give_up(pipes->output[1], "get its descriptors; raise the limit (ulimit -n)");
+	if (null < 0)
+		give_up(output, "open /dev/null");
+	if (setpgid(0, 0) || dup_over(null, 0) || dup_over(ready, 1) || dup_over(output, 2) ||
+	    dup_over(server, CHILD_SOCKET))
+		give_up(output, "arrange its descriptors");
+	/* What ixtapd inherited and did not open is not for ixnic either. Linux 5.11; an older one
+	 * leaves them open. */
+	(void)close_range(CHILD_SOCKET + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+	forget_signals();
+	execve(program->path, program->args, program->environment);
+	give_up(output, "be executed");
 }
 
 static int open_pipes(struct pipes *pipes)
@@ -251,8 +334,7 @@ static int wait_ready(struct soft_nic *soft, int ready, struct patience *patienc
 }
 
 /* Starts the child and closes its ends; ours go to `soft`, which soft_nic_stop undoes. */
-static int spawn(struct soft_nic *soft, struct pipes *pipes, int netns_fd, const char *path,
-		 char *const args[])
+static int spawn(struct soft_nic *soft, struct pipes *pipes, const struct program *program)
 {
 	pid_t parent = getpid();
 	int err = open_pipes(pipes);
@@ -260,7 +342,7 @@ static int spawn(struct soft_nic *soft, struct pipes *pipes, int netns_fd, const
 	if (!err) {
 		soft->pid = fork();
 		if (!soft->pid)
-			become_ixnic(pipes, netns_fd, parent, path, args);
+			become_ixnic(pipes, program, parent);
 		err = soft->pid < 0 ? -errno : 0;
 	}
 	close_once(&pipes->socket[1]);
@@ -276,8 +358,7 @@ static int spawn(struct soft_nic *soft, struct pipes *pipes, int netns_fd, const
 }
 
 int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
-		   const char *log_level, int netns_fd, struct patience *patience,
-		   struct ixgbe_why *why)
+		   const char *log_level, struct patience *patience, struct ixgbe_why *why)
 {
 	char *const args[] = {
 		(char *)"ixnic",   (char *)"--socket",
@@ -287,15 +368,18 @@ int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 		(char *)log_level, NULL,
 	};
 	struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
-	char path[PATH_MAX];
-	int err = find_ixnic(path, why);
+	struct program program = {.args = args};
+	int err = find_ixnic(program.path, why);
 
 	soft_nic_init(soft);
 	if (err)
 		return err;
-	err = spawn(soft, &pipes, netns_fd, path, args);
+	err = environment_new(&program.environment);
+	if (!err)
+		err = spawn(soft, &pipes, &program);
+	free(program.environment);
 	if (err)
-		ixgbe_why_fill(why, err, "cannot start %.200s: %s", path, strerror(-err));
+		ixgbe_why_fill(why, err, "cannot start %.200s: %s", program.path, strerror(-err));
 	else
 		err = wait_ready(soft, pipes.ready[0], patience, why);
 	close_once(&pipes.ready[0]);

@@ -31,14 +31,14 @@ struct soft_nic {
 void soft_nic_init(struct soft_nic *soft);
 
 /*
- * Starts ixnic with that wire and control socket in the network namespace `netns_fd`, and waits
- * until it is ready, with that patience. -ENOENT: ixnic is not beside us, in the build tree or in
- * the configured directory; -ETIMEDOUT; -ECANCELED; -ECHILD: it ended at once, `why` has its own
- * words.
+ * Starts ixnic with that wire and control socket in the calling thread's network namespace, and
+ * waits until it is ready, with that patience. Of this process it inherits no descriptor, and of
+ * the environment not what the service manager told this process alone. -ENOENT: ixnic is not
+ * beside us, in the build tree or in the configured directory; -ETIMEDOUT; -ECANCELED; -ECHILD: it
+ * ended at once, `why` has its own words.
  */
 int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
-		   const char *log_level, int netns_fd, struct patience *patience,
-		   struct ixgbe_why *why);
+		   const char *log_level, struct patience *patience, struct ixgbe_why *why);
 /* Logs its output, line by line; call when `output` is readable. -EPIPE: the output is closed. */
 int soft_nic_output(struct soft_nic *soft);
 /* Waits for its end, which a closed vfio-user socket brings about; helps with SIGTERM, then

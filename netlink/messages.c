@@ -87,6 +87,9 @@ static int parse_link_attr(const struct nlattr *attr, void *ctx)
 				       offsetof(struct rtnl_link_stats64, tx_dropped),
 			       sizeof(link->tx_dropped));
 		break;
+	case IFLA_NEW_NETNSID:
+		link->left = true;
+		break;
 	case IFLA_LINKINFO:
 		return mnl_attr_parse_nested(attr, parse_info_attr, link);
 	default:

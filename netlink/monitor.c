@@ -34,6 +34,8 @@ enum question { ASK_LINK, ASK_ADDRESSES, ASK_NOTHING };
 struct netlink_monitor {
 	struct mnl_socket *socket;
 	int ifindex; /* 0: all */
+	bool there;  /* in another namespace, which has this number here: */
+	int32_t nsid;
 	netlink_event_fn fn;
 	void *ctx;
 	enum question asked; /* what is being answered */
@@ -60,8 +62,8 @@ static int ask(struct netlink_monitor *monitor, enum question question)
 	char request[128] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
 	struct nlmsghdr *header = mnl_nlmsg_put_header(request);
 
-	monitor->asked = question;
-	if (question == ASK_NOTHING)
+	monitor->asked = monitor->there ? ASK_NOTHING : question;
+	if (monitor->asked == ASK_NOTHING)
 		return 0;
 	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
 	header->nlmsg_seq = ++monitor->seq;
@@ -177,6 +179,40 @@ static void lost(struct netlink_monitor *monitor)
 	deliver(monitor, &(struct netlink_event){.type = NETLINK_EVENT_RESYNC});
 }
 
+/*
+ * Whether the monitor is about the namespace that the message came from. The kernel adds the number
+ * of another namespace only; what comes from our own is about interfaces that have the same index
+ * by chance.
+ */
+static bool from_there(const struct netlink_monitor *monitor, struct msghdr *message)
+{
+	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part;
+	     part = CMSG_NXTHDR(message, part)) {
+		int32_t nsid;
+
+		if (part->cmsg_level != SOL_NETLINK || part->cmsg_type != NETLINK_LISTEN_ALL_NSID)
+			continue;
+		memcpy(&nsid, CMSG_DATA(part), sizeof(nsid));
+		return monitor->there && nsid == monitor->nsid;
+	}
+	return !monitor->there;
+}
+
+static ssize_t receive(struct netlink_monitor *monitor)
+{
+	char control[CMSG_SPACE(sizeof(int32_t)) * 2] __attribute__((aligned(8)));
+	struct iovec into = {monitor->buffer.bytes, sizeof(monitor->buffer)};
+	struct msghdr message = {
+		.msg_iov = &into,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t received = recvmsg(mnl_socket_get_fd(monitor->socket), &message, MSG_DONTWAIT);
+
+	return received > 0 && !from_there(monitor, &message) ? 0 : received;
+}
+
 static int handle_all(struct netlink_monitor *monitor, size_t bytes)
 {
 	int left = (int)bytes;
@@ -192,12 +228,11 @@ static int handle_all(struct netlink_monitor *monitor, size_t bytes)
 
 int netlink_monitor_dispatch(struct netlink_monitor *monitor)
 {
-	int fd = mnl_socket_get_fd(monitor->socket);
 	int error = 0;
 
 	while (!error) {
-		ssize_t received =
-			recv(fd, monitor->buffer.bytes, sizeof(monitor->buffer), MSG_DONTWAIT);
+		ssize_t received = receive(monitor);
+
 		if (received >= 0)
 			error = handle_all(monitor, (size_t)received);
 		else if (errno == ENOBUFS)
@@ -242,19 +277,37 @@ static int join_groups(struct mnl_socket *socket)
 	return 0;
 }
 
-int netlink_monitor_open(int ifindex, netlink_event_fn fn, void *ctx, struct netlink_monitor **out)
+/* Without CAP_NET_BROADCAST the kernel refuses, and the monitor hears nothing. */
+static void listen_there(struct mnl_socket *socket)
+{
+	const int on = 1;
+
+	(void)setsockopt(mnl_socket_get_fd(socket), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on,
+			 sizeof(on));
+}
+
+static struct netlink_monitor *monitor_new(int ifindex, netlink_event_fn fn, void *ctx)
 {
 	struct netlink_monitor *monitor = calloc(1, sizeof(*monitor));
+
+	if (monitor) {
+		monitor->ifindex = ifindex;
+		monitor->fn = fn;
+		monitor->ctx = ctx;
+	}
+	return monitor;
+}
+
+/* Takes `monitor`, or frees it. */
+static int monitor_start(struct netlink_monitor *monitor, struct netlink_monitor **out)
+{
 	int error;
 
-	if (!monitor)
-		return -ENOMEM;
-	monitor->ifindex = ifindex;
-	monitor->fn = fn;
-	monitor->ctx = ctx;
 	monitor->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!monitor->socket || mnl_socket_bind(monitor->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		goto fail;
+	if (monitor->there)
+		listen_there(monitor->socket);
 	if (join_groups(monitor->socket))
 		goto fail;
 	error = ask(monitor, ASK_LINK);
@@ -268,6 +321,25 @@ fail:
 	error = -errno;
 	netlink_monitor_close(monitor);
 	return error;
+}
+
+int netlink_monitor_open(int ifindex, netlink_event_fn fn, void *ctx, struct netlink_monitor **out)
+{
+	struct netlink_monitor *monitor = monitor_new(ifindex, fn, ctx);
+
+	return monitor ? monitor_start(monitor, out) : -ENOMEM;
+}
+
+int netlink_monitor_open_there(int32_t nsid, int ifindex, netlink_event_fn fn, void *ctx,
+			       struct netlink_monitor **out)
+{
+	struct netlink_monitor *monitor = monitor_new(ifindex, fn, ctx);
+
+	if (!monitor)
+		return -ENOMEM;
+	monitor->there = true;
+	monitor->nsid = nsid;
+	return monitor_start(monitor, out);
 }
 
 void netlink_monitor_close(struct netlink_monitor *monitor)

@@ -42,6 +42,7 @@ struct netlink_link {
 	bool carrier;
 	bool bridge_port;
 	uint64_t tx_dropped; /* by the kernel, since the interface was made */
+	bool left;           /* LINK_GONE: it went to another namespace */
 	bool tun;            /* a TUN or a TAP */
 	uint32_t tun_queues; /* attached to it, by anybody; 0 if it has one queue only */
 };
@@ -66,6 +67,10 @@ void netlink_prefix_format(const struct netlink_prefix *prefix, char text[NETLIN
 
 /* Adding an address that is there already is success. */
 int netlink_address_add(struct netlink *nl, int ifindex, const struct netlink_prefix *address);
+
+/* The number that the kernel uses here for another network namespace; it is given one if it has
+ * none. The number ends with the namespace. */
+int netlink_namespace_number(struct netlink *nl, int netns_fd, int32_t *nsid);
 
 /*
  * The link-layer multicast groups of an interface, whatever family they are for. `*count` is the
@@ -99,7 +104,8 @@ enum netlink_event_type {
 
 struct netlink_event {
 	enum netlink_event_type type;
-	struct netlink_link link; /* LINK: whole; the others: ifindex alone (RESYNC: nothing) */
+	/* LINK: whole; LINK_GONE: ifindex and left; RESYNC: nothing; the others: ifindex. */
+	struct netlink_link link;
 	struct netlink_prefix address; /* ADDRESS, ADDRESS_GONE */
 };
 
@@ -108,6 +114,11 @@ typedef void (*netlink_event_fn)(void *ctx, const struct netlink_event *event);
 /* Events of the interface with that index; 0: of all interfaces. The first dispatch delivers the
  * present state. */
 int netlink_monitor_open(int ifindex, netlink_event_fn fn, void *ctx, struct netlink_monitor **out);
+/* Events of an interface in the namespace with that number, which the monitor does not keep alive:
+ * its socket is in the thread's own. It never delivers the present state, and without
+ * CAP_NET_BROADCAST nothing at all. */
+int netlink_monitor_open_there(int32_t nsid, int ifindex, netlink_event_fn fn, void *ctx,
+			       struct netlink_monitor **out);
 void netlink_monitor_close(struct netlink_monitor *monitor); /* takes NULL */
 /* Readable when there is something to dispatch; non-blocking. */
 int netlink_monitor_fd(const struct netlink_monitor *monitor);

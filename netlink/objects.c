@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -242,6 +243,58 @@ int netlink_address_add(struct netlink *nl, int ifindex, const struct netlink_pr
 	int error = to_errno(rtnl_addr_add(nl->socket, object, 0));
 	rtnl_addr_put(object);
 	return error == -EEXIST ? 0 : error;
+}
+
+/* ---- Namespaces ---- */
+
+static int on_number(struct nl_msg *msg, void *ctx)
+{
+	struct nlattr *attr = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct rtgenmsg), NETNSA_NSID);
+
+	if (attr)
+		*(int32_t *)ctx = nla_get_s32(attr);
+	return NL_OK;
+}
+
+/* RTM_NEWNSID, or RTM_GETNSID with its answer. */
+static int number_request(struct netlink *nl, int type, int netns_fd, int32_t *nsid)
+{
+	const struct rtgenmsg general = {.rtgen_family = AF_UNSPEC};
+	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST | NLM_F_ACK);
+	struct nl_cb *defaults = nl_socket_get_cb(nl->socket); /* takes a reference */
+	struct nl_cb *cb = nl_cb_clone(defaults);
+	int error = -NLE_NOMEM;
+
+	if (msg && cb && !nlmsg_append(msg, (void *)&general, sizeof(general), NLMSG_ALIGNTO) &&
+	    !nla_put_s32(msg, NETNSA_FD, netns_fd) &&
+	    (type != RTM_NEWNSID || !nla_put_s32(msg, NETNSA_NSID, -1))) {
+		nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_number, nsid);
+		error = nl_send_auto(nl->socket, msg);
+		if (error >= 0 && type == RTM_GETNSID)
+			error = nl_recvmsgs(nl->socket, cb);
+		if (error >= 0)
+			error = nl_wait_for_ack(nl->socket);
+	}
+	nl_cb_put(cb);
+	nl_cb_put(defaults);
+	nlmsg_free(msg);
+	return to_errno(error);
+}
+
+int netlink_namespace_number(struct netlink *nl, int netns_fd, int32_t *nsid)
+{
+	int32_t found = NETNSA_NSID_NOT_ASSIGNED;
+	int error = number_request(nl, RTM_NEWNSID, netns_fd, &found);
+
+	if (error && error != -EEXIST)
+		return error;
+	error = number_request(nl, RTM_GETNSID, netns_fd, &found);
+	if (error)
+		return error;
+	if (found < 0)
+		return -ENOENT;
+	*nsid = found;
+	return 0;
 }
 
 /* ---- Link-layer addresses ---- */

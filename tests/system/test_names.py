@@ -4,12 +4,45 @@ import contextlib
 import json
 import os
 import select
+import shutil
+import signal
 import socket
 import subprocess
 
 import pytest
 
 import rig as r
+
+
+def ends_with(namespace, what):
+    """Deletes the namespace. Nothing of it may live on: its half of a veth takes the other half along."""
+    end = f"v{os.getpid() % 100000}"
+    r.run("ip", "link", "add", end, "type", "veth", "peer", "name", "inside", "netns", namespace.name)
+    namespace.delete()
+    r.wait_for(lambda: r.run("ip", "link", "show", "dev", end, check=False).returncode,
+               f"the namespace ends in spite of {what}", 8)
+
+
+def stays_in(namespace, pid):
+    """All threads of the process are in the namespace, but for a moment."""
+    there = {os.stat(f"/run/netns/{namespace.name}").st_ino}
+    r.wait_for(lambda: {os.stat(f"/proc/{pid}/task/{task}/ns/net").st_ino
+                        for task in os.listdir(f"/proc/{pid}/task")} == there,
+               f"all of {pid} is in {namespace.name}")
+
+
+def at_home(bridge, space):
+    """The bridge's interface is in `space`, and works like any other there."""
+    r.wait_for(lambda: space.has(bridge.tap), "the interface comes back")
+    bridge.left = space
+    space.run("ip", "address", "add", f"{r.LEFT_V4}/24", "dev", bridge.tap)
+    space.run("ip", "link", "set", bridge.tap, "up")
+    r.wait_for(lambda: bridge.ask("status")["state"] == "running", "running")
+    bridge.wire = "wire0"
+    r.wait_for(lambda: space.has(bridge.wire), "the wire of the NIC that is opened again")
+    bridge.plug()
+    bridge.left.run("ip", "neighbour", "flush", "dev", bridge.tap)
+    bridge.ping()
 
 
 @contextlib.contextmanager
@@ -30,6 +63,166 @@ def events(bridge):
             yield told
         finally:
             monitor.kill()
+
+
+# ---- Namespaces that end ----
+
+def test_moved_and_its_namespace_deleted(rig):
+    """With --persist the interface comes back where ixtapd was started, and a restart finds it there."""
+    bridge = rig.bridge("--persist")
+    home, away = bridge.left, rig.namespace("away")
+    mac = "02:00:00:aa:bb:cc"
+    home.run("ip", "link", "set", bridge.tap, "address", mac)
+    home.run("ip", "link", "set", bridge.tap, "mtu", "1400")
+    home.run("ip", "link", "set", bridge.tap, "netns", away.name)
+    r.wait_for(lambda: bridge.ask("status")["tap"]["reachable"], "followed")
+    ends_with(away, "a TAP that was moved there")
+    r.wait_for(lambda: home.has(bridge.tap), "the interface comes back")
+    link = home.link(bridge.tap)
+    assert (link["address"], link["mtu"], "UP" in link["flags"]) == (mac, 1400, False)
+    at_home(bridge, home)
+    assert bridge.stop() == 0, bridge.errors()
+    assert home.has(bridge.tap)
+    again = r.Bridge(home, bridge.right, rig.scratch)
+    rig.daemons.append(again)
+    again.wait_ready()
+
+
+def test_moved_and_deleted_at_once(rig):
+    """Nobody had time to look where the interface went."""
+    bridge = rig.bridge("--persist", connected=False)
+    home = bridge.left
+    for _ in range(3):
+        away = rig.namespace("away")
+        home.run("ip", "link", "set", bridge.tap, "netns", away.name)
+        away.delete()
+        r.wait_for(lambda: home.has(bridge.tap), "the interface comes back")
+    at_home(bridge, home)
+    assert bridge.stop() == 0
+    home.run("ip", "link", "delete", bridge.tap)
+
+
+def test_without_persist_the_end_is_that_of_a_deleted_interface(rig):
+    bridge = rig.bridge(connected=False)
+    away = rig.namespace("away")
+    bridge.left.run("ip", "link", "set", bridge.tap, "netns", away.name)
+    r.wait_for(lambda: bridge.ask("status")["tap"]["reachable"] and away.has(bridge.tap), "followed")
+    ends_with(away, "a TAP that was moved there")
+    assert bridge.wait() == 1
+    assert "namespace" in bridge.errors()
+
+
+@pytest.mark.parametrize("persist", [True, False])
+@pytest.mark.parametrize("taken_over", [True, False])
+def test_made_there_by_an_option(rig, persist, taken_over):
+    """--netns, with a new TAP or with one that an earlier ixtapd has left there."""
+    home, away = rig.namespace("home"), rig.namespace("away")
+    words = ["--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap", "tap7", "--netns", away.name,
+             "--control", rig.path("control"), "--up"]
+    if taken_over:
+        first = rig.daemon(*home.words(r.IXTAPD, *words, "--persist")).wait_ready()
+        assert first.stop() == 0, first.errors()
+        assert away.has("tap7")
+    daemon = rig.daemon(*home.words(r.IXTAPD, *words, *["--persist"] * persist)).wait_ready()
+    mac = away.link("tap7")["address"]
+    stays_in(home, daemon.pid)
+    ends_with(away, "the TAP that was made there")
+    if not persist:
+        assert daemon.wait() == 1
+        assert not home.has("tap7")
+        return
+    r.wait_for(lambda: home.has("tap7"), "the interface comes back")
+    assert home.link("tap7")["address"] == mac
+    r.wait_for(lambda: r.ask(rig.path("control"), "status")["state"] == "down", "the NIC is back")
+    tap = r.ask(rig.path("control"), "status")["tap"]
+    assert (tap["netns"], tap["reachable"]) == (None, True)
+    assert daemon.stop() == 0, daemon.errors()
+    home.run("ip", "link", "delete", "tap7")
+
+
+def test_the_container_ends(rig):
+    """A namespace without a name, which lives as long as its process."""
+    bridge = rig.bridge("--persist", connected=False)
+    with subprocess.Popen(["unshare", "-n", "sleep", "1000"], env=r.environment()) as container:
+        try:
+            ours = os.stat("/proc/self/ns/net").st_ino
+            r.wait_for(lambda: os.stat(f"/proc/{container.pid}/ns/net").st_ino != ours, "a container")
+            bridge.left.run("ip", "link", "set", bridge.tap, "netns", container.pid)
+            r.run("nsenter", "-n", "-t", container.pid, "ip", "link", "set", bridge.tap, "up")
+            r.wait_for(lambda: bridge.ask("status")["state"] == "running", "up is followed there")
+        finally:
+            container.kill()
+    at_home(bridge, bridge.left)
+    assert bridge.stop() == 0
+    bridge.left.run("ip", "link", "delete", bridge.tap)
+
+
+def test_deleted_away_is_deleted(rig):
+    """Whoever deletes the interface itself wants it gone, with --persist too."""
+    bridge = rig.bridge("--persist", connected=False)
+    away = rig.namespace("away")
+    bridge.left.run("ip", "link", "set", bridge.tap, "netns", away.name)
+    r.wait_for(lambda: away.has(bridge.tap), "moved")
+    away.run("ip", "link", "delete", bridge.tap)
+    assert bridge.wait() == 1
+    assert "deleted" in bridge.errors()
+    assert not bridge.left.has(bridge.tap)
+
+
+def test_followed_away(rig):
+    """Settings and events of another namespace arrive at once, and threads stay at home."""
+    bridge = rig.bridge("--queues", "2", connected=False)
+    home, away = bridge.left, rig.namespace("away")
+    home.run("ip", "tuntap", "add", "dummy0", "mode", "tap")
+    home.run("ip", "link", "set", bridge.tap, "netns", away.name)
+    with events(bridge) as told:
+        away.run("ip", "link", "set", bridge.tap, "mtu", "1333")
+        away.run("ip", "address", "add", "198.51.100.7/24", "dev", bridge.tap)
+        away.run("ip", "link", "set", bridge.tap, "name", "renamed")
+        home.run("ip", "address", "add", "198.51.100.8/24", "dev", "dummy0")
+        away.run("ip", "link", "set", "renamed", "up")
+        wanted = [{"event": "mtu", "mtu": 1333}, {"event": "name", "name": "renamed"},
+                  {"event": "address", "address": "198.51.100.7/24", "added": True},
+                  {"event": "admin", "up": True}]
+        while wanted:
+            event = next(told)
+            assert event.get("address") != "198.51.100.8/24", "of another interface"
+            wanted = [want for want in wanted if not want.items() <= event.items()]
+    r.wait_for(lambda: "10000Mb/s" in away.run("ethtool", "renamed").stdout, "the speed")
+    stays_in(home, bridge.pid)
+    away.run("ip", "link", "set", "renamed", "netns", home.name)
+    r.wait_for(lambda: home.has("renamed") and bridge.ask("status")["tap"]["reachable"], "home again")
+    home.run("ip", "link", "set", "renamed", "mtu", "1222")
+    r.wait_for(lambda: bridge.ask("status")["tap"]["mtu"] == 1222, "followed at home again")
+    bridge.tap = "renamed"
+
+
+def test_a_software_nic_that_is_started_again_away(rig):
+    """Its processes and threads are made at home, though the interface is elsewhere."""
+    bridge = rig.bridge(connected=False)
+    home, away = bridge.left, rig.namespace("away")
+    home.run("ip", "link", "set", bridge.tap, "netns", away.name)
+    r.wait_for(lambda: away.has(bridge.tap), "moved")
+    os.kill(bridge.ask("status")["nic"]["soft"]["pid"], signal.SIGKILL)
+    r.wait_for(lambda: bridge.ask("status")["recoveries"] == 1, "the NIC is brought back")
+    stays_in(home, bridge.ask("status")["nic"]["soft"]["pid"])
+    stays_in(home, bridge.pid)
+    assert home.has("wire0")
+    bridge.left = away
+
+
+@pytest.mark.parametrize("there_before", [True, False])
+def test_the_namespace_of_a_wire_ends(rig, there_before):
+    away = rig.namespace("away")
+    if there_before:
+        away.run("ip", "tuntap", "add", "wire9", "mode", "tap", "vnet_hdr")
+    nic = rig.daemon(r.IXNIC, "--socket", rig.path("nic"), "--control", rig.path("control"), "--wire",
+                     "tap:wire9", "--netns", away.name).wait_ready()
+    assert away.has("wire9")
+    ends_with(away, "the TAP of a wire")
+    r.wait_for(lambda: not r.ask(rig.path("control"), "status")["light"], "no light")
+    assert nic.stop() == 0
+    assert nic.errors().count("deleted") == 1, nic.errors()
 
 
 # ---- Names ----
@@ -114,3 +307,58 @@ def messages(manager):
         while True:
             found.append(manager.recv(4096, socket.MSG_DONTWAIT))
     return found
+
+
+def test_the_software_nic_inherits_nothing_of_the_service_manager(rig):
+    manager_words = {"WATCHDOG_USEC": "30000000", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "x",
+                     "LISTEN_PID": "1", "JOURNAL_STREAM": "8:1234", "FDSTORE": "3"}
+    with notified(rig) as (manager, path), contextlib.ExitStack() as stack:
+        leak, other = os.pipe()
+        for fd in (leak, other):
+            stack.callback(os.close, fd)
+        home = rig.namespace("home")
+        words = home.words(r.IXTAPD, "--tap", "tap0", "--control", rig.path("control"))
+        script = f"exec 7<&{leak} 8<&{leak} 19<&{leak}; exec \"$@\""
+        os.set_inheritable(leak, True)
+        with subprocess.Popen(["bash", "-c", script, "sh", *words], pass_fds=[leak],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              env=r.environment(NOTIFY_SOCKET=path, **manager_words)) as daemon:
+            try:
+                assert daemon.stdout.readline() == b"ready\n"
+                nic = r.ask(rig.path("control"), "status")["nic"]["soft"]["pid"]
+                with open(f"/proc/{nic}/environ", "rb") as environ:
+                    names = {entry.split(b"=")[0].decode() for entry in environ.read().split(b"\0")}
+                pipe = os.readlink(f"/proc/self/fd/{leak}")
+                inherited = [fd for fd in os.listdir(f"/proc/{nic}/fd")
+                             if os.readlink(f"/proc/{nic}/fd/{fd}") == pipe]
+                os.kill(nic, signal.SIGKILL)
+                r.wait_for(lambda: r.ask(rig.path("control"), "status")["recoveries"] == 1, "back")
+            finally:
+                daemon.terminate()
+        assert daemon.returncode == 0
+        lines = [line for message in messages(manager) for line in message.split(b"\n")]
+        assert lines.count(b"READY=1") == 1 and lines.count(b"STOPPING=1") == 1, lines
+        assert "PATH" in names and not names & {"NOTIFY_SOCKET", *manager_words}, names
+        assert not inherited
+
+
+def test_software_nic_with_net_admin_only(rig):
+    home = rig.namespace("home")
+    rig.daemon(*home.words("setpriv", "--bounding-set", "-all,+net_admin", "--inh-caps",
+                           "-all,+net_admin", r.IXTAPD, "--tap", "tap0", "--up", "--control",
+                           rig.path("control"))).wait_ready()
+    r.wait_for(lambda: home.has("tap0-wire"), "the wire")
+
+
+@pytest.mark.parametrize("content, reason", [("#!/no/such/interpreter\n", "No such file"),
+                                             ("no program\n", "Exec format error")])
+def test_a_software_nic_that_cannot_be_executed(rig, content, reason):
+    """What fails before ixnic runs is said."""
+    shutil.copy(r.IXTAPD, rig.path("ixtapd"))
+    with open(rig.path("ixnic"), "w", encoding="ascii") as nic:
+        nic.write(content)
+    os.chmod(rig.path("ixnic"), 0o755)
+    done = rig.namespace("home").run(rig.path("ixtapd"), "--tap", "tap0", "--control",
+                                     rig.path("control"), check=False)
+    assert done.returncode == 1
+    assert "executed" in done.stderr and reason in done.stderr, done.stderr

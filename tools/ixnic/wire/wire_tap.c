@@ -13,16 +13,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
+#include <net/if.h>
 #include <linux/if_arp.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -49,9 +49,11 @@
 
 struct wire_tap {
 	struct wire wire;
-	int fd;
+	int fd;    /* -1: gone */
+	int names; /* told when names of namespaces go; -1: they do not matter */
+	const char *netns;
+	struct netns_id held; /* the namespace that our descriptor keeps alive */
 	bool readable;
-	bool gone;    /* somebody deleted the interface */
 	bool carrier; /* as told last */
 	bool cutting; /* tso has the rest of the last packet read */
 	struct tso tso;
@@ -63,6 +65,39 @@ struct wire_tap {
 static struct wire_tap *self(struct wire *wire)
 {
 	return (struct wire_tap *)wire;
+}
+
+/* ---- Its end ---- */
+
+static void close_watched(struct wire_tap *tap, int *fd)
+{
+	if (*fd < 0)
+		return;
+	loop_remove(tap->wire.nic->loop, *fd);
+	close(*fd);
+	*fd = -1;
+}
+
+/* The descriptor goes too: it may be all that keeps a namespace alive. */
+static void lose(struct wire_tap *tap)
+{
+	if (tap->fd < 0)
+		return;
+	tap->readable = false;
+	close_watched(tap, &tap->fd);
+	log_error("the TAP of the wire was deleted; the link is down for good");
+	phy_light_set(tap->wire.nic, false);
+}
+
+/* A name went: 'ip netns del' of a namespace that we hold ends it, were it not for us. */
+static void names_event(void *ctx, uint32_t events)
+{
+	struct wire_tap *tap = ctx;
+	char notes[4096];
+
+	(void)events;
+	if (read(tap->names, notes, sizeof(notes)) > 0 && !netns_is_named(tap->netns, &tap->held))
+		lose(tap);
 }
 
 /* ---- From the kernel ---- */
@@ -149,11 +184,8 @@ static uint32_t tap_read(struct wire_tap *tap)
 	if (len < 0 && errno == EINTR)
 		return 0;
 	tap->readable = false;
-	if (len < 0 && errno == EBADFD && !tap->gone) {
-		tap->gone = true;
-		log_error("the TAP of the wire was deleted; the link is down for good");
-		phy_light_set(tap->wire.nic, false);
-	}
+	if (len < 0 && errno == EBADFD)
+		lose(tap);
 	return 0;
 }
 
@@ -191,7 +223,7 @@ static void tap_event(void *ctx, uint32_t events)
 	struct wire_tap *tap = ctx;
 
 	(void)events;
-	tap->readable = !tap->gone;
+	tap->readable = true;
 }
 
 /* ---- To the kernel ---- */
@@ -263,7 +295,7 @@ static void carrier_keep(void *ctx, uint32_t events)
 static void tap_carrier(struct wire *wire, bool up)
 {
 	self(wire)->carrier = up;
-	if (carrier_set(self(wire)))
+	if (self(wire)->fd >= 0 && carrier_set(self(wire)))
 		log_warning("cannot set the carrier of the TAP: %s", strerror(errno));
 }
 
@@ -272,8 +304,8 @@ static void tap_free(struct wire *wire)
 	struct wire_tap *tap = self(wire);
 
 	loop_timer_set(wire->nic->loop, LOOP_TIMER_WIRE, 0, NULL, NULL);
-	loop_remove(wire->nic->loop, tap->fd);
-	close(tap->fd);
+	close_watched(tap, &tap->fd);
+	close_watched(tap, &tap->names);
 	free(tap);
 }
 
@@ -356,16 +388,61 @@ static int open_here(const char *name, struct ixgbe_why *why)
 	return err ? err : fd;
 }
 
-static int open_in(const char *netns, const char *name, struct ixgbe_why *why)
+/* Of a namespace that our descriptor keeps alive: hears when a name goes. */
+static int watch_names(struct wire_tap *tap, struct ixgbe_why *why)
 {
-	int fd, err, home = netns_current(why);
+	int err;
+
+	tap->names = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	err = tap->names < 0 || inotify_add_watch(tap->names, NETNS_NAMES,
+						  IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR) < 0
+		      ? -errno
+		      : loop_add(tap->wire.nic->loop, tap->names, EPOLLIN, names_event, tap);
+	return err ? ixgbe_why_fill(why, err, "cannot watch " NETNS_NAMES ": %s", strerror(-err))
+		   : 0;
+}
+
+/*
+ * A TAP's descriptor keeps the namespace alive where /dev/net/tun was opened. So a new TAP is made
+ * in a namespace that is nobody's, and moved: it goes with the namespace `there`. One that is there
+ * already can be taken only from there.
+ */
+static int open_there(struct wire_tap *tap, const char *name, int there, struct ixgbe_why *why)
+{
+	int fd, err = netns_enter(there, why);
+
+	if (err)
+		return err;
+	if (if_nametoindex(name)) {
+		err = netns_identify(there, &tap->held) ? watch_names(tap, why) : -EBADF;
+		return err ? err : open_here(name, why);
+	}
+	err = netns_enter_new(why);
+	if (err)
+		return err;
+	fd = open_here(name, why);
+	err = fd < 0 ? fd : netns_interface_move(name, there);
+	if (!err)
+		return fd;
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return ixgbe_why_fill(why, err, "wire tap:%s: cannot move it to its network namespace: %s",
+			      name, strerror(-err));
+}
+
+static int open_in(struct wire_tap *tap, const char *name, struct ixgbe_why *why)
+{
+	int fd, err, there, home = netns_current(why);
 
 	if (home < 0)
 		return home;
-	fd = netns_enter(netns, why);
-	if (!fd) {
-		fd = open_here(name, why);
-		err = netns_return(home, why);
+	there = netns_open(tap->netns, why);
+	fd = there;
+	if (there >= 0) {
+		fd = open_there(tap, name, there, why);
+		close(there);
+		err = netns_enter(home, why);
 		if (err && fd >= 0)
 			close(fd);
 		fd = err ? err : fd;
@@ -404,10 +481,12 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 	if (!tap)
 		return ixgbe_why_fill(why, -ENOMEM, "wire tap:%s: no memory", name);
 	tap->wire = (struct wire){&tap_ops, nic};
-	tap->fd = netns ? open_in(netns, name, why) : open_here(name, why);
+	tap->names = -1;
+	tap->netns = netns;
+	tap->fd = netns ? open_in(tap, name, why) : open_here(name, why);
 	if (tap->fd < 0) {
 		err = tap->fd;
-		goto out_free;
+		goto out_close;
 	}
 	err = loop_add(nic->loop, tap->fd, EPOLLIN | EPOLLET, tap_event, tap);
 	if (err) {
@@ -421,8 +500,9 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 	phy_light_set(nic, true);
 	return 0;
 out_close:
-	close(tap->fd);
-out_free:
+	if (tap->fd >= 0)
+		close(tap->fd);
+	close_watched(tap, &tap->names);
 	free(tap);
 	return err;
 }
