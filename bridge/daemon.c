@@ -55,6 +55,7 @@
 #include <unistd.h>
 
 #include "bridge/service/clock.h"
+#include "bridge/service/listen.h"
 #include "bridge/service/log.h"
 #include "bridge/service/process.h"
 #include "interface_before.h"
@@ -219,6 +220,19 @@ static void loop(struct daemon *daemon)
 	}
 }
 
+/* A server takes one client, and VFIO gives a group to one process: a killed ixtapd may have them
+ * still. */
+static int open_nic(struct daemon *daemon, uint16_t mtu, struct ixgbe_why *why)
+{
+	int err, left_ms = LISTEN_BUSY_MS;
+
+	while ((err = engine_open(&daemon->engine, mtu, why)) == -EBUSY && left_ms > 0) {
+		usleep(LISTEN_NEXT_MS * 1000);
+		left_ms -= LISTEN_NEXT_MS;
+	}
+	return err;
+}
+
 static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 {
 	const struct options *options = daemon->options;
@@ -231,7 +245,7 @@ static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 	if (err)
 		return err;
 	mtu = interface_mtu_first(&daemon->iface, options);
-	err = engine_open(&daemon->engine, mtu, why);
+	err = open_nic(daemon, mtu, why);
 	if (err)
 		return err;
 	daemon->applied.mtu = mtu;

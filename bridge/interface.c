@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bridge/service/listen.h"
 #include "bridge/service/log.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200, 5 */
@@ -31,14 +32,14 @@ void interface_init(struct interface *iface)
  * supervisor may start the next one sooner. */
 static int open_tap(struct interface *iface, const struct options *options, struct ixgbe_why *why)
 {
-	int err, left_ms = INTERFACE_BUSY_MS;
+	int err, left_ms = LISTEN_BUSY_MS;
 
 	for (;;) {
 		err = tap_open(&iface->tap, options->tap, options->queues, options->persist, why);
 		if (err != -EBUSY || left_ms <= 0)
 			return err;
-		usleep(20 * 1000);
-		left_ms -= 20;
+		usleep(LISTEN_NEXT_MS * 1000);
+		left_ms -= LISTEN_NEXT_MS;
 	}
 }
 

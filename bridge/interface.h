@@ -17,9 +17,6 @@
 #include "mirror.h"
 #include "netlink/netlink.h"
 
-/* How long a TAP that is in use may take to become free at the start. */
-#define INTERFACE_BUSY_MS 1000
-
 struct interface {
 	struct tap tap;
 	int home;               /* a descriptor */

@@ -332,7 +332,7 @@ static int start(struct control *control, const char *path, struct ixgbe_why *wh
 	control->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (control->epoll < 0)
 		return ixgbe_why_fill(why, -errno, "control socket %s: %s", path, strerror(errno));
-	control->listener = listen_at("control socket", path, SOCK_SEQPACKET, why);
+	control->listener = listen_at("control socket", path, SOCK_SEQPACKET, LISTEN_BUSY_MS, why);
 	if (control->listener < 0)
 		return control->listener;
 	snprintf(control->path, sizeof(control->path), "%s", path);

@@ -74,13 +74,17 @@ static int bind_private(int fd, const struct sockaddr_un *address)
 	return err;
 }
 
-int listen_at(const char *what, const char *path, int type, struct ixgbe_why *why)
+int listen_at(const char *what, const char *path, int type, int wait_ms, struct ixgbe_why *why)
 {
 	struct sockaddr_un address;
 	int fd, err = listen_address(what, path, &address, why);
 
-	if (!err)
-		err = make_way(what, &address, type, why);
+	if (err)
+		return err;
+	while ((err = make_way(what, &address, type, why)) == -EADDRINUSE && wait_ms > 0) {
+		usleep(LISTEN_NEXT_MS * 1000);
+		wait_ms -= LISTEN_NEXT_MS;
+	}
 	if (err)
 		return err;
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

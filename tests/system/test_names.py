@@ -225,6 +225,68 @@ def test_the_namespace_of_a_wire_ends(rig, there_before):
     assert nic.errors().count("deleted") == 1, nic.errors()
 
 
+# ---- Killed, and started at once ----
+
+def start_killed(rig, words, times=4):
+    """Kills the program without waiting for its end, and starts it again."""
+    daemon = rig.daemon(*words).wait_ready()
+    for _ in range(times):
+        daemon.process.send_signal(signal.SIGKILL)
+        daemon = rig.daemon(*words).wait_ready()
+    return daemon
+
+
+@contextlib.contextmanager
+def slow_to_die(rig, *words):
+    """A program that was killed and, for half a second, is not dead: it is stopped."""
+    daemon = rig.daemon(*words).wait_ready()
+    with subprocess.Popen(["sh", "-c", "read go; sleep 0.4; kill -KILL $0", str(daemon.pid)],
+                          stdin=subprocess.PIPE) as killer:
+        daemon.process.send_signal(signal.SIGSTOP)
+        killer.stdin.write(b"go\n")
+        killer.stdin.close()
+        yield daemon
+
+
+def test_ixtapd_killed_and_started_at_once(rig):
+    home = rig.namespace("home")
+    words = home.words(r.IXTAPD, "--nic", "soft", "--tap", "tap0", "--control", rig.path("control"))
+    daemon = start_killed(rig, words)
+    assert daemon.stop() == 0, daemon.errors()
+
+
+def test_ixtapd_that_is_not_dead_yet(rig):
+    home = rig.namespace("home")
+    words = home.words(r.IXTAPD, "--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap", "tap0",
+                       "--persist", "--control", rig.path("control"))
+    with slow_to_die(rig, *words):
+        assert rig.daemon(*words).wait_ready().stop() == 0
+
+
+@pytest.mark.parametrize("wire", ["tap:wire8", "seqpacket:W", "cable:W"])
+def test_ixnic_that_is_not_dead_yet(rig, wire):
+    wire = wire.replace("W", rig.path("wire"))
+    words = [r.IXNIC, "--socket", rig.path("nic"), "--control", rig.path("control"), "--wire", wire]
+    start_killed(rig, words).kill()
+    with slow_to_die(rig, *words):
+        assert rig.daemon(*words).wait_ready().stop() == 0
+    if wire.startswith("tap:"):
+        words[2], words[4] = rig.path("other"), rig.path("another")
+        with slow_to_die(rig, r.IXNIC, "--socket", rig.path("nic"), "--wire", wire):
+            assert rig.daemon(*words).wait_ready().stop() == 0
+
+
+def test_client_that_is_not_dead_yet(rig):
+    """A server takes one client: the next one waits for the end of the first."""
+    home = rig.namespace("home")
+    rig.daemon(r.IXNIC, "--socket", rig.path("nic"), "--wire",
+               f"seqpacket:{rig.path('wire')}").wait_ready()
+    words = [r.IXTAPD, "--nic", f"vfio-user:{rig.path('nic')}", "--tap"]
+    with slow_to_die(rig, *home.words(*words, "tap0", "--control", rig.path("a"))):
+        other = rig.daemon(*home.words(*words, "tap1", "--control", rig.path("b"))).wait_ready()
+        assert other.stop() == 0
+
+
 # ---- Names ----
 
 @pytest.mark.parametrize("name, shown", [(b"b\xfcro", "b\\xfcro"), (b"\xff\xfe", "\\xff\\xfe"),
@@ -271,6 +333,16 @@ def test_wires_of_long_names(rig):
         rig.daemon(*home.words(r.IXTAPD, "--tap", tap, "--control", rig.path(tap))).wait_ready()
         wires.add(r.ask(rig.path(tap), "status")["nic"]["soft"]["wire"])
     assert len(wires) == 4 and all(len(wire) <= 4 + 15 for wire in wires), wires
+
+
+def test_a_wire_that_is_taken(rig):
+    home = rig.namespace("home")
+    words = [r.IXTAPD, "--nic", "soft:tap:shared", "--tap"]
+    rig.daemon(*home.words(*words, "tap1", "--control", rig.path("a"))).wait_ready()
+    other = rig.daemon(*home.words(*words, "tap2", "--control", rig.path("b")))
+    assert other.wait() == 1
+    assert "another program" not in other.errors()
+    assert "ixtapd" in other.errors() and "shared" in other.errors(), other.errors()
 
 
 @pytest.mark.parametrize("program, words", [

@@ -349,7 +349,7 @@ static int socket_listen(struct server *s, const char *path, struct ixgbe_why *w
 {
 	int err;
 
-	s->listener = listen_at("--socket", path, SOCK_STREAM, why);
+	s->listener = listen_at("--socket", path, SOCK_STREAM, LISTEN_BUSY_MS, why);
 	if (s->listener < 0)
 		return s->listener;
 	strcpy(s->path, path);

@@ -54,7 +54,7 @@ int wire_meet(const char *path, bool *connected, struct ixgbe_why *why)
 		*connected = true;
 	} else {
 		close(fd);
-		fd = listen_at("wire", path, SOCK_SEQPACKET, why);
+		fd = listen_at("wire", path, SOCK_SEQPACKET, 0, why);
 	}
 	close(lock);
 	return fd;

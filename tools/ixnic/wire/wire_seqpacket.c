@@ -165,7 +165,7 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 		return ixgbe_why_fill(why, -ENOMEM, "wire %s: no memory", path);
 	s->wire = (struct wire){&seqpacket_ops, nic};
 	s->peer = -1;
-	s->listener = listen_at("wire", path, SOCK_SEQPACKET, why);
+	s->listener = listen_at("wire", path, SOCK_SEQPACKET, LISTEN_BUSY_MS, why);
 	if (s->listener < 0) {
 		err = s->listener;
 		goto out_free;

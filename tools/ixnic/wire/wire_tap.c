@@ -27,6 +27,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bridge/service/listen.h"
 #include "bridge/service/names.h"
 #include "bridge/service/netns.h"
 #include "bridge/service/log.h"
@@ -346,7 +347,8 @@ static int attach(int fd, const char *name, struct ixgbe_why *why)
 		case EBUSY:
 			return ixgbe_why_fill(
 				why, -EBUSY,
-				"wire tap:%s: taken by another program; choose another name", name);
+				"wire tap:%s: a running program, perhaps an ixnic or ixtapd, has this TAP; stop it or choose another name",
+				name);
 		case EINVAL:
 		case EEXIST:
 			return ixgbe_why_fill(
@@ -380,9 +382,14 @@ static int attach(int fd, const char *name, struct ixgbe_why *why)
 /* The TAP's descriptor; /dev/net/tun makes it in the namespace of the thread. */
 static int open_here(const char *name, struct ixgbe_why *why)
 {
-	int fd = open_tun(why);
+	int fd = open_tun(why), left_ms = LISTEN_BUSY_MS;
 	int err = fd < 0 ? fd : attach(fd, name, why);
 
+	while (err == -EBUSY && left_ms > 0) {
+		usleep(LISTEN_NEXT_MS * 1000);
+		left_ms -= LISTEN_NEXT_MS;
+		err = attach(fd, name, why);
+	}
 	if (err && fd >= 0)
 		close(fd);
 	return err ? err : fd;
