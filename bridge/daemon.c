@@ -22,6 +22,8 @@
  *     ethtool -K gro                 merges or not                         the same
  *     interface renamed or moved     follows it                            the same
  *     interface deleted              logs, exits 1                         stopping
+ *     its namespace ended            exits 1; if it persists, closes the   stopping,
+ *                                    NIC and makes it anew at home         recovering
  *     NIC was refused memory         logs, counts                          the same
  *     NIC fails, its server ends     carrier off, closes the NIC           recovering
  *     time for an attempt            opens the NIC, applies all            down or waiting

@@ -211,6 +211,32 @@ def test_a_software_nic_that_is_started_again_away(rig):
     bridge.left = away
 
 
+@pytest.mark.parametrize("rights", ["+net_admin,+sys_admin", "+net_admin"])
+def test_away_with_fewer_rights(rig, rights):
+    """Without CAP_NET_BROADCAST nothing is heard, so it is looked for; without CAP_SYS_ADMIN the interface is out
+    of reach. It comes home all the same."""
+    home, away = rig.namespace("home"), rig.namespace("away")
+    daemon = rig.daemon(*home.words(
+        "setpriv", "--bounding-set", f"-all,{rights}", "--inh-caps", f"-all,{rights}", r.IXTAPD, "--nic",
+        f"soft:seqpacket:{rig.path('wire')}", "--tap", "tap6", "--persist", "--control",
+        rig.path("control"))).wait_ready()
+    home.run("ip", "link", "set", "tap6", "netns", away.name)
+    away.run("ip", "link", "set", "tap6", "mtu", "1277")
+
+    def tap():
+        return r.ask(rig.path("control"), "status")["tap"]
+
+    if "sys_admin" in rights:
+        r.wait_for(lambda: tap()["mtu"] == 1277, "the MTU is looked for")
+    else:
+        r.wait_for(lambda: not tap()["reachable"], "out of reach")
+    ends_with(away, "a TAP that was moved there")
+    r.wait_for(lambda: home.has("tap6") and tap()["reachable"], "the interface comes back")
+    assert daemon.stop() == 0, daemon.errors()
+    assert daemon.errors().count("may not enter") == ("sys_admin" not in rights), daemon.errors()
+    home.run("ip", "link", "delete", "tap6")
+
+
 @pytest.mark.parametrize("there_before", [True, False])
 def test_the_namespace_of_a_wire_ends(rig, there_before):
     away = rig.namespace("away")
