@@ -197,6 +197,48 @@ def test_followed_away(rig):
     bridge.tap = "renamed"
 
 
+def test_state_without_events_away(rig):
+    """What no event tells is read, and put back, there; an interface at home that has the same name is left alone."""
+    bridge = rig.bridge("--persist", connected=False)
+    home, away, tap = bridge.left, rig.namespace("away"), bridge.tap
+    home.run("ip", "link", "set", tap, "netns", away.name)
+    home.run("ip", "tuntap", "add", tap, "mode", "tap")
+    same_name = home.run("ethtool", tap).stdout
+    away.run("ip", "link", "set", tap, "up")
+    r.wait_for(lambda: "10000Mb/s" in away.run("ethtool", tap).stdout, "the speed")
+    before = away.run("ethtool", tap).stdout
+
+    def filters():
+        return bridge.ask("status")["filters"]
+
+    groups = filters()["multicast_groups"]
+    away.run("ip", "maddress", "add", "01:00:5e:7f:01:02", "dev", tap)
+    away.run("bridge", "fdb", "add", "02:31:32:33:34:35", "dev", tap, "self")
+    r.wait_for(lambda: filters()["multicast_groups"] == groups + 1, "the group")
+    r.wait_for(lambda: filters()["unicast_addresses"] == 1, "the address")
+    assert not filters()["promiscuous"] and not filters()["allmulticast"]
+    away.run("ethtool", "-K", tap, "gro", "off")
+    away.run("ethtool", "-s", tap, "speed", "1000")
+    away.run("ip", "link", "set", tap, "carrier", "off")
+    away.run("ip", "link", "set", tap, "mtu", "9711")
+    r.wait_for(lambda: "gro off" in bridge.errors(), "gro is followed")
+    r.wait_for(lambda: away.run("ethtool", tap).stdout == before, "link and settings are put back")
+    r.wait_for(lambda: away.link(tap)["mtu"] == 1500, "the MTU is put back")
+    os.kill(bridge.ask("status")["nic"]["soft"]["pid"], signal.SIGKILL)
+    r.wait_for(lambda: bridge.ask("status")["recoveries"] == 1, "the NIC is brought back")
+    r.wait_for(lambda: away.run("ethtool", tap).stdout == before, "the same is shown")
+    assert filters()["unicast_addresses"] == 1 and filters()["multicast_groups"] == groups + 1
+    assert home.run("ethtool", tap).stdout == same_name
+    home.run("ip", "link", "delete", tap)
+    dropped = bridge.ask("stats")["bridge"]["kernel_drop"]
+    stays_in(home, bridge.pid)
+    ends_with(away, "what is read there")
+    r.wait_for(lambda: home.has(tap) and bridge.ask("status")["state"] == "down", "the interface comes back")
+    assert dropped <= bridge.ask("stats")["bridge"]["kernel_drop"] < 1 << 32
+    assert bridge.stop() == 0, bridge.errors()
+    home.run("ip", "link", "delete", tap)
+
+
 def test_a_software_nic_that_is_started_again_away(rig):
     """Its processes and threads are made at home, though the interface is elsewhere."""
     bridge = rig.bridge(connected=False)
