@@ -82,9 +82,15 @@ static size_t lost_line(char *line, size_t size, uint64_t lost)
 	return line_format(line, size, IXGBE_LOG_WARNING, text);
 }
 
+static struct outlet outlet = OUTLET(STDERR_FILENO, lost_line);
+
+void log_start(void)
+{
+	outlet_start(&outlet);
+}
+
 static void put(enum ixgbe_log_level level, const char *text)
 {
-	static struct outlet outlet = OUTLET(STDERR_FILENO, lost_line);
 	char line[OUTLET_LINE_MAX];
 
 	outlet_put(&outlet, line, line_format(line, sizeof(line), level, text));

@@ -8,6 +8,8 @@
 
 #include "ixgbe/ixgbe.h"
 
+/* Makes the thread that writes (outlet_start). */
+void log_start(void);
 /* Lines of a lower level are not shown; IXGBE_LOG_INFO at the start. */
 void log_level_set(enum ixgbe_log_level least);
 /* The level that error, warning, info or debug names: 0, or -EINVAL. */

@@ -7,8 +7,8 @@
  * writes them, one a call, so that lines of several programs do not mix. What the ring has no room
  * for is lost and counted; a line says so where the lost ones would be.
  *
- * The thread is made at the first line. It takes no signal, and the end of the process waits for it
- * no longer than OUTLET_END_MS.
+ * The thread is made by outlet_start(), or at the first line. It takes no signal, and the end of
+ * the process waits for it no longer than OUTLET_END_MS.
  *
  * Weighed against it: writes that do not wait, without a thread. O_NONBLOCK belongs to the file
  * description, which standard error shares with a shell or with other programs. A description of
@@ -120,7 +120,7 @@ static void *drain(void *arg)
 /* At exit(3): gives the threads a moment for what waits still. */
 static void wait_empty(void)
 {
-	const int64_t end = clock_ns() + OUTLET_END_MS * 1000000ll;
+	const int64_t end = clock_ns() + OUTLET_END_MS * 1000000LL;
 	const struct timespec until = {.tv_sec = end / NS_PER_S, .tv_nsec = end % NS_PER_S};
 
 	for (struct outlet *outlet = list; outlet; outlet = outlet->next) {
@@ -156,11 +156,23 @@ static int thread_new(struct outlet *outlet)
 	return 0;
 }
 
+static void begin(struct outlet *outlet)
+{
+	if (!outlet->started)
+		outlet->started = !thread_new(outlet);
+}
+
+void outlet_start(struct outlet *outlet)
+{
+	pthread_mutex_lock(&outlet->lock);
+	begin(outlet);
+	pthread_mutex_unlock(&outlet->lock);
+}
+
 void outlet_put(struct outlet *outlet, const char *line, size_t len)
 {
 	pthread_mutex_lock(&outlet->lock);
-	if (!outlet->started)
-		outlet->started = !thread_new(outlet);
+	begin(outlet);
 	if (!outlet->started)
 		write_whole(outlet->fd, line, len); /* a line that may wait is better than none */
 	else if (!say_lost(outlet) || !ring_put(outlet, line, len))

@@ -35,6 +35,9 @@ struct outlet {
 			PTHREAD_COND_INITIALIZER                                                   \
 	}
 
+/* Makes the thread. The thread stays in the network namespace of its maker, and keeps it alive: a
+ * program that enters others makes the thread before. */
+void outlet_start(struct outlet *outlet);
 /* Puts a line, with its end, of less than OUTLET_LINE_MAX bytes. */
 #define OUTLET_LINE_MAX 2048u
 void outlet_put(struct outlet *outlet, const char *line, size_t len);

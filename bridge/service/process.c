@@ -19,12 +19,16 @@
 /* How long "ready" waits for the service manager to take it. */
 #define PROCESS_NOTIFY_MS 1000
 
+static struct outlet output = OUTLET(STDOUT_FILENO, NULL);
+
 int process_signals(void)
 {
 	struct sigaction hangup;
 	sigset_t signals;
 	int fd;
 
+	log_start();
+	outlet_start(&output);
 	/* A peer that is gone, and a file or memfd over RLIMIT_FSIZE, are errors of a call then,
 	 * not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
@@ -71,10 +75,9 @@ static int notify(int wait_ms, const char *message)
 
 void process_ready(void)
 {
-	static struct outlet outlet = OUTLET(STDOUT_FILENO, NULL);
 	int err = notify(PROCESS_NOTIFY_MS, "READY=1");
 
-	outlet_put(&outlet, "ready\n", strlen("ready\n"));
+	outlet_put(&output, "ready\n", strlen("ready\n"));
 	if (err)
 		log_warning("cannot tell the service manager that all is ready: %s",
 			    strerror(-err));

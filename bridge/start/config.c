@@ -164,7 +164,7 @@ static int take_lines(struct options *options, FILE *file, const char *path, str
 
 static int load_file(struct options *options, const char *path, struct ixgbe_why *why)
 {
-	FILE *file;
+	FILE *file = NULL;
 	int err = open_regular(path, &file, why);
 
 	if (err)

@@ -439,13 +439,6 @@ int vu_stream_next(struct vu_stream *stream, struct vu_message *out)
 	return err ? err : take_message(stream, out);
 }
 
-int vu_stream_wait(struct vu_stream *stream, struct vu_message *out, uint64_t deadline_ns)
-{
-	const struct vu_limit limit = {.deadline_ns = deadline_ns};
-
-	return vu_stream_wait_limit(stream, out, &limit);
-}
-
 int vu_stream_wait_limit(struct vu_stream *stream, struct vu_message *out,
 			 const struct vu_limit *limit)
 {

@@ -292,18 +292,16 @@ bool vu_stream_ready(const struct vu_stream *stream);
  * -EPROTO: malformed, or too many descriptors; else the socket's error.
  */
 int vu_stream_next(struct vu_stream *stream, struct vu_message *out);
-/* The same, waiting until `deadline_ns` (vu_now_ns): -ETIMEDOUT. */
-int vu_stream_wait(struct vu_stream *stream, struct vu_message *out, uint64_t deadline_ns);
 
-/* How long to wait: until `deadline_ns`, or until `give_up` says so, which is asked every
- * VU_ASK_MS of the wait: -ECANCELED. */
+/* How long to wait: until `deadline_ns` (vu_now_ns), -ETIMEDOUT then, or until `give_up` says so,
+ * which is asked every VU_ASK_MS of the wait: -ECANCELED. */
 #define VU_ASK_MS 50u
 struct vu_limit {
 	uint64_t deadline_ns;
 	bool (*give_up)(void *ctx); /* may be NULL */
 	void *ctx;
 };
-/* vu_stream_wait and vu_send with such a limit. */
+/* vu_stream_next and vu_send, waiting with such a limit. */
 int vu_stream_wait_limit(struct vu_stream *stream, struct vu_message *out,
 			 const struct vu_limit *limit);
 int vu_send_limit(int sock, const struct vu_header *header, const struct iovec *part,

@@ -235,7 +235,8 @@ static int command(struct model *m, uint16_t number, const struct iovec *part, u
 	int err;
 
 	post(m, (struct vu_header){.command = number}, part, parts, fd, fds);
-	err = vu_stream_wait(&m->stream, &message, deadline());
+	err = vu_stream_wait_limit(&m->stream, &message,
+				   &(const struct vu_limit){.deadline_ns = deadline()});
 	if (err)
 		give_up(m, "no reply to command %u: %s", number, strerror(-err));
 	uint16_t id = message.header.id;

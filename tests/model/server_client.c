@@ -46,7 +46,8 @@ int peer_socket(const struct peer *p)
 int peer_reply(struct peer *p, void *reply, size_t size)
 {
 	struct vu_message m;
-	int err = vu_stream_wait(&p->stream, &m, deadline());
+	int err = vu_stream_wait_limit(&p->stream, &m,
+				       &(const struct vu_limit){.deadline_ns = deadline()});
 
 	if (err)
 		fail_msg("no reply: %s", strerror(-err));

@@ -51,7 +51,9 @@ static struct vu_message client_next(struct rig *r)
 {
 	struct vu_message m;
 
-	assert_int_equal(vu_stream_wait(&r->stream, &m, deadline()), 0);
+	assert_int_equal(vu_stream_wait_limit(&r->stream, &m,
+					      &(const struct vu_limit){.deadline_ns = deadline()}),
+			 0);
 	return m;
 }
 

@@ -87,7 +87,10 @@ static void expect(struct pair *p, uint16_t id, uint8_t fill, size_t len, uint32
 {
 	struct vu_message m;
 
-	assert_int_equal(vu_stream_wait(&p->stream, &m, vu_now_ns() + SECOND_NS), 0);
+	assert_int_equal(vu_stream_wait_limit(
+				 &p->stream, &m,
+				 &(const struct vu_limit){.deadline_ns = vu_now_ns() + SECOND_NS}),
+			 0);
 	assert_int_equal(m.header.id, id);
 	assert_int_equal(m.len, len);
 	assert_int_equal(m.fds, fds);
@@ -168,7 +171,10 @@ static void test_taken_fd_stays_open(void **state)
 	struct vu_message m;
 
 	assert_int_equal(send_command(p, 1, 0, 0, 2), 0);
-	assert_int_equal(vu_stream_wait(&p->stream, &m, vu_now_ns() + SECOND_NS), 0);
+	assert_int_equal(vu_stream_wait_limit(
+				 &p->stream, &m,
+				 &(const struct vu_limit){.deadline_ns = vu_now_ns() + SECOND_NS}),
+			 0);
 	int fd = vu_message_take(&m, 1);
 	int other = m.fd[0];
 
@@ -254,7 +260,10 @@ static void test_stops_within(void **state)
 	uint64_t start = vu_now_ns();
 
 	send_bytes(p, "\1\0", 2);
-	assert_int_equal(vu_stream_wait(&p->stream, &m, start + SECOND_NS / 20), -ETIMEDOUT);
+	assert_int_equal(vu_stream_wait_limit(
+				 &p->stream, &m,
+				 &(const struct vu_limit){.deadline_ns = start + SECOND_NS / 20}),
+			 -ETIMEDOUT);
 	assert_true(vu_now_ns() - start >= SECOND_NS / 20);
 }
 

@@ -288,7 +288,10 @@ static void *serve(void *arg)
 	if (open_badly(s)) {
 		bool more = true;
 
-		while (more && vu_stream_wait(&s->stream, &m, vu_now_ns() + 20000000000ull) == 0) {
+		while (more && vu_stream_wait_limit(
+				       &s->stream, &m,
+				       &(const struct vu_limit){
+					       .deadline_ns = vu_now_ns() + 20000000000ull}) == 0) {
 			more = mute || handle(s, &m);
 			vu_message_close(&m);
 		}

@@ -85,7 +85,8 @@ static void *serve(void *arg)
 	struct server *s = arg;
 	struct vu_message m;
 
-	while (vu_stream_wait(&s->stream, &m, soon()) == 0) {
+	while (vu_stream_wait_limit(&s->stream, &m,
+				    &(const struct vu_limit){.deadline_ns = soon()}) == 0) {
 		const struct question *q = s->question;
 
 		if ((m.header.flags & VU_TYPE) == VU_REPLY) {

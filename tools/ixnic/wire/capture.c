@@ -33,21 +33,20 @@ static int file_open(const char *path, struct ixgbe_why *why)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
 		      0600);
+	int err = fd < 0 ? errno : 0;
 	const char *fault = NULL;
 	struct stat st;
 
-	if (fd < 0 && errno == ELOOP)
+	if (!err && fstat(fd, &st))
+		err = errno;
+	if (err == ELOOP)
 		fault = "it is a symbolic link; name the file itself";
-	else if (fd < 0 && errno == ENXIO)
+	else if (err == ENXIO || (!err && !S_ISREG(st.st_mode)))
 		fault = NO_REGULAR_FILE;
-	else if (fd < 0 || fstat(fd, &st))
-		fault = strerror(errno);
-	else if (!S_ISREG(st.st_mode))
-		fault = NO_REGULAR_FILE;
-	else if (st.st_uid != geteuid() || st.st_nlink != 1)
+	else if (!err && (st.st_uid != geteuid() || st.st_nlink != 1))
 		fault = "it belongs to another user or has another name; remove it";
-	else if (ftruncate(fd, 0))
-		fault = strerror(errno);
+	else if (err || ftruncate(fd, 0))
+		fault = strerror(err ? err : errno);
 	if (!fault)
 		return fd;
 	if (fd >= 0)
