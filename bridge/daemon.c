@@ -60,7 +60,7 @@
 #include "bridge/service/listen.h"
 #include "bridge/service/log.h"
 #include "bridge/service/process.h"
-#include "interface_before.h"
+#include "bridge/interface/interface_before.h"
 #include "interface_gone.h"
 #include "interface_settings.h"
 #include "nic_life.h"

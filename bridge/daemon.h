@@ -11,16 +11,14 @@
  *     answers.c              what the control socket answers
  *     interface_gone.c       the TAP was deleted, or moved to another namespace
  *     interface_settings.c   MTU, MAC address, filters, up: from the TAP to the NIC
- *     interface_before.c     what a persistent TAP has from before
  *       |
- *     interface_kept.c       what the TAP shows of the NIC stays true
  *     nic_life.c             the NIC starts, its link changes, it fails and is brought back
  *     rx_features.c          checksums and merging of received frames
  *       |
  *     publish.c              a change is told: log, monitors, service manager
  *     watch.c                the event loop's descriptors
  *     engine.c               everything of an open NIC: port, buffers, workers
- *     interface.c            the TAP, its namespace, netlink
+ *     interface/             the TAP, its namespace, netlink; what it had, and what it shows
  *       |
  *     mirror.c               settings that differ go into the NIC
  *     soft_nic.c             an ixnic of our own
@@ -39,7 +37,7 @@
 #include "bridge/service/control.h"
 #include "bridge/start/options.h"
 #include "engine.h"
-#include "interface.h"
+#include "bridge/interface/interface.h"
 #include "mirror.h"
 #include "notice.h"
 #include "patience.h"

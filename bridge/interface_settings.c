@@ -10,7 +10,7 @@
 
 #include "bridge/service/log.h"
 #include "bridge/service/text_json.h"
-#include "interface_kept.h"
+#include "bridge/interface/interface_kept.h"
 #include "interface_settings.h"
 #include "nic_life.h"
 #include "publish.h"

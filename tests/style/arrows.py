@@ -25,6 +25,7 @@ PRODUCT = ("bridge/", "ixgbe/", "netlink/", "tools/")
 FIRST = {
     "bridge": "bridge/daemon.h",
     "bridge/frames": "bridge/frames/worker.h",
+    "bridge/interface": "bridge/interface/interface.h",
     "bridge/service": "bridge/service/control.h",
     "bridge/start": "bridge/start/options.h",
     "ixgbe": "ixgbe/ixgbe.h",

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's side of the bridge: the TAP, its network namespace, and netlink's news of it.
+ * interface: the kernel's side of the bridge, the TAP as the administrator sees it.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     interface_before.c   what a persistent TAP has from before
+ *     interface_kept.c     what the TAP shows of the NIC stays true
+ *       |
+ *     interface.c          the TAP, its network namespace, and netlink's news of it
  *
  * Netlink, ethtool and /proc/net act in the namespace of the thread. Home is the namespace where
  * ixtapd was started. For an interface that is away, in another namespace, the thread goes there
@@ -14,7 +21,7 @@
 #include "bridge/frames/tap.h"
 #include "bridge/service/netns.h"
 #include "bridge/start/options.h"
-#include "mirror.h"
+#include "bridge/mirror.h"
 #include "netlink/netlink.h"
 
 struct interface {
