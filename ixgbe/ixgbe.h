@@ -297,8 +297,12 @@ IXGBE_API struct ixgbe_rxq *ixgbe_rxq(struct ixgbe *nic, uint16_t queue);
  * dropped and counted.
  */
 IXGBE_API uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max);
-/* Whether a burst would find something: one load, no side effect. */
+/* Whether a burst that has room for the longest frame would take or drop something. Not for half a
+ * frame, which is no work yet. One load if nothing came, no side effect. */
 IXGBE_API bool ixgbe_rx_pending(const struct ixgbe_rxq *rxq);
+/* Whether the NIC has written the beginning of a frame and not its end. A NIC that works ends it
+ * within microseconds. */
+IXGBE_API bool ixgbe_rx_unfinished(const struct ixgbe_rxq *rxq);
 
 /* ---- Transmit ---- */
 

@@ -15,7 +15,8 @@
  * Nothing beyond `fill` is looked at, whatever the NIC wrote there. A descriptor half is
  * loaded once, and the copy is checked. The buffer comes from our own table, never from an
  * address in the ring. A frame's descriptors are taken when the last of them is done. There is
- * no state for an unfinished frame: the next burst looks at it again.
+ * no state for an unfinished frame: the next burst looks at it again. So a burst moves on when the
+ * frame at `next` has its end, or is longer than any: ixgbe_rx_pending says just that.
  *
  * Most frames are one good descriptor: rx_simple() takes these, and rx_frame() all the others.
  */
@@ -34,8 +35,11 @@
 /* The shortest buffer the pool may have: SRRCTL.BSIZEPACKET counts KiB. */
 #define RX_BUF_MIN_BYTES 2048u
 #define RX_BUF_MAX_BYTES 16384u
-/* The longest frame that the MAC lets through, less the FCS. */
+/* The longest frame that the MAC lets through, less the FCS, and its descriptors: the NIC fills all
+ * buffers but the last. Even a ring that waits for its refill has room for them. */
 #define RX_FRAME_MAX_BYTES (IXGBE_FRAME_MAX_BYTES + IXGBE_VLAN_TAGS_BYTES - IXGBE_FCS_BYTES)
+#define RX_FRAME_MAX_DESCS ((RX_FRAME_MAX_BYTES - 1) / RX_BUF_MIN_BYTES + 1)
+static_assert(RX_FRAME_MAX_DESCS < RX_REFILL_BATCH, "the NIC can end each frame");
 
 struct ixgbe_rxq {
 	/* One cache line that each burst touches. */
@@ -209,6 +213,13 @@ static int rx_overlong(struct ixgbe_rxq *rxq, uint32_t n)
 	return rx_discard(rxq) ? 0 : -EAGAIN;
 }
 
+/* Whether a frame whose first `n` descriptors have no end, and `bytes` bytes, is longer than any.
+ */
+static inline bool rx_hopeless(uint32_t n, uint32_t bytes)
+{
+	return n == RX_FRAME_MAX_DESCS || bytes > RX_FRAME_MAX_BYTES;
+}
+
 /*
  * Takes the frame at `next`, of any number of descriptors, into `room` segments. Returns
  * their number; 0: it was dropped; -EAGAIN: it is not complete, or needs more room than
@@ -222,11 +233,8 @@ static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgb
 	bool broken = false;
 
 	do {
-		const bool hopeless = n == rxq->size - 1 ||         /* the frame fills the ring */
-				      bytes > RX_FRAME_MAX_BYTES || /* longer than any frame */
-				      (n == room && room == max);   /* more than a whole burst */
-
-		if (hopeless)
+		/* Longer than any, or than a whole burst. */
+		if (rx_hopeless(n, bytes) || (n == room && room == max))
 			return rx_overlong(rxq, n);
 		if (n == rxq->filled || n == room)
 			return -EAGAIN;
@@ -344,9 +352,38 @@ uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_
 	return n;
 }
 
+/* Whether the NIC has begun a frame at `next`, and whether a burst moves on there. */
+static bool rx_begun(const struct ixgbe_rxq *rxq, bool *moves)
+{
+	uint32_t at = rxq->next, bytes = 0, n;
+
+	*moves = false;
+	for (n = 0; n < rxq->filled && !*moves; n++) {
+		const uint64_t qword1 = desc_load(&rxq->ring[at], 1);
+
+		if (!(qword1 & IXGBE_RXD_STAT_DD))
+			break;
+		bytes += rx_len(qword1);
+		*moves =
+			qword1 & IXGBE_RXD_STAT_EOP || rxq->discarding || rx_hopeless(n + 1, bytes);
+		at = ring_wrap(rxq->size, at + 1);
+	}
+	return n > 0;
+}
+
 bool ixgbe_rx_pending(const struct ixgbe_rxq *rxq)
 {
-	return rxq->filled > 0 && (desc_load(&rxq->ring[rxq->next], 1) & IXGBE_RXD_STAT_DD);
+	bool moves;
+
+	rx_begun(rxq, &moves);
+	return moves;
+}
+
+bool ixgbe_rx_unfinished(const struct ixgbe_rxq *rxq)
+{
+	bool moves;
+
+	return rx_begun(rxq, &moves) && !moves;
 }
 
 /* ---- Set-up and teardown ---- */

@@ -460,6 +460,62 @@ static void random_write_backs_lose_no_buffer(void **state)
 	}
 }
 
+/* Half a frame is no work: who waits for work must not be told that there is some. */
+static void pending_is_what_a_burst_moves(void **state)
+{
+	struct bed *bed = *state;
+	const uint32_t *rdt = &bed->rig->reg[ixgbe_rxq_reg(IXGBE_RDT, 0) / 4];
+	uint32_t moves = 0, halves = 0;
+
+	rig_rx(bed->rig, 0, 0, DD, 2048, 0, 0);
+	assert_false(ixgbe_rx_pending(bed->rxq));
+	assert_true(ixgbe_rx_unfinished(bed->rxq));
+	assert_int_equal(burst(bed, 32), 0);
+	rig_rx(bed->rig, 0, 0, DD | EOP, 1, 0, 0);
+	assert_true(ixgbe_rx_pending(bed->rxq));
+	assert_false(ixgbe_rx_unfinished(bed->rxq));
+	assert_int_equal(burst(bed, 32), 2);
+	assert_false(ixgbe_rx_pending(bed->rxq));
+	assert_false(ixgbe_rx_unfinished(bed->rxq));
+
+	srandom(1);
+	for (int round = 0; round < 20000; round++) {
+		const uint32_t free = ixgbe_pool_available(bed->pool), tail = *rdt;
+		const bool pending = ixgbe_rx_pending(bed->rxq);
+		const bool half = ixgbe_rx_unfinished(bed->rxq);
+		const uint32_t taken = burst(bed, 5);
+		const bool moved =
+			taken > 0 || *rdt != tail || ixgbe_pool_available(bed->pool) != free;
+
+		assert_int_equal(pending, moved);
+		assert_false(pending && half);
+		moves += moved;
+		halves += half;
+		if (random() % 3 && rig_rx_room(bed->rig) > 0)
+			rig_rx(bed->rig, 0, 0, random() % 4 ? DD : DD | EOP,
+			       (uint16_t)(random() % 3 * 2048), 0, 0);
+	}
+	assert_true(moves > 1000 && halves > 1000);
+}
+
+/* So few buffers are missing that the ring is not refilled. */
+static void a_frame_without_end_in_a_part_of_the_ring_is_dropped(void **state)
+{
+	struct bed *bed = *state;
+
+	for (int i = 0; i < 20; i++)
+		rig_rx_frame(bed->rig, 60, 0);
+	assert_int_equal(burst(bed, 256), 20);
+	while (rig_rx_room(bed->rig) > 0)
+		rig_rx(bed->rig, 0, 0, DD, 1, 0, 0);
+	assert_true(ixgbe_rx_pending(bed->rxq));
+	assert_int_equal(burst(bed, 256), 0);
+	assert_int_equal(errors(bed), 1);
+	rig_rx(bed->rig, 0, 0, DD | EOP, 1, 0, 0);
+	rig_rx_frame(bed->rig, 60, 0);
+	assert_int_equal(burst(bed, 256), 1);
+}
+
 /* ---- The pool runs dry ---- */
 
 static void the_ring_shrinks_and_recovers(void **state)
@@ -555,6 +611,8 @@ int main(void)
 		TEST(a_frame_of_all_descriptors_is_dropped),
 		TEST(flapping_descriptors_lose_no_buffer),
 		TEST(random_write_backs_lose_no_buffer),
+		TEST(pending_is_what_a_burst_moves),
+		TEST(a_frame_without_end_in_a_part_of_the_ring_is_dropped),
 		TEST(the_ring_shrinks_and_recovers),
 		TEST(a_queue_can_be_started_again),
 	};
