@@ -2,13 +2,15 @@
 /*
  * The bridge's counters, for each queue. rx: from the NIC to the TAP; tx: from the TAP to the NIC.
  * A received frame is one on the wire, even if it is merged with others. A sent frame is what one
- * read of the TAP returns: a TSO frame is one.
+ * read of the TAP returns: a TSO frame is one. It is delivered when the NIC says that it was sent.
  *
  * Invariant when at rest, in both directions:
  *     received = delivered + the sum of the drops
  *
  * What the kernel loses before a read of the TAP is not among these, but told beside them:
  *     frames that the kernel gave the interface = tx_received + kernel_drop
+ *
+ * While frames are in the NIC's ring they are received and not delivered yet.
  */
 #pragma once
 
@@ -29,7 +31,9 @@
 	C(tx_drop_oversize, "frames, or segments to be cut, longer than the MTU")                  \
 	C(tx_drop_link_down, "frames while the link was down")                                     \
 	C(tx_drop_rejected, "frames the driver refused")                                           \
-	C(tx_drop_stopped, "frames held when the worker stopped")
+	C(tx_drop_stopped, "frames held when the worker stopped")                                  \
+	C(tx_drop_unreported,                                                                      \
+	  "frames in the NIC's ring that it had not reported sent when it was stopped")
 
 #define BRIDGE_COUNTERS(C)                                                                         \
 	C(rx_received, "frames taken from the NIC")                                                \
@@ -39,9 +43,10 @@
 	C(rx_csum_verified, "frames whose TCP or UDP checksum the NIC found right")                \
 	C(rx_csum_bad,                                                                             \
 	  "frames in which the NIC found a wrong IPv4 or TCP checksum; the kernel judges them")    \
+	C(rx_unfinished, "times the NIC began a frame and did not end it within a second")         \
 	BRIDGE_RX_DROPS(C)                                                                         \
 	C(tx_received, "frames read from the TAP")                                                 \
-	C(tx_delivered, "frames handed to the NIC")                                                \
+	C(tx_delivered, "frames the NIC reported sent")                                            \
 	C(tx_bytes, "bytes of the frames handed to the NIC")                                       \
 	C(tx_csum_offload, "frames whose checksum the NIC filled")                                 \
 	C(tx_csum_software, "frames whose checksum ixtapd filled, since the NIC cannot")           \

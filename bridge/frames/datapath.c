@@ -30,6 +30,9 @@
  * Backpressure. Frames that the NIC's ring does not take stay pending. While any are pending, or no
  * transmit buffer is left, the TAP is not read (`blocked`): the kernel's queue holds the frames,
  * and the senders wait. Without a link frames are dropped: they would be stale when it returns.
+ *
+ * A frame is delivered when the NIC has reported it sent: a NIC may take frames and do nothing. As
+ * each frame is one buffer, what was handed over and is not in the ring any more was sent.
  */
 #include "datapath.h"
 
@@ -40,6 +43,7 @@
 #include <unistd.h>
 
 #include "ixgbe/tables/guard.h"
+#include "bridge/service/clock.h"
 #include "offload.h"
 #include "tap.h"
 
@@ -51,6 +55,8 @@
 #define READ_BYTES_MAX (512u << 10)
 
 static_assert(DATAPATH_RX_BURST <= COALESCE_SEGS, "a burst fits");
+
+#define REPORT_POLL_US 100
 
 #define TX_READ_OFFSET (DATAPATH_TX_FRAME_OFFSET - TAP_VNET_HDR_BYTES)
 #define TX_READ_BYTES  (TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1)
@@ -179,6 +185,15 @@ static void rx_done(struct datapath *dp, uint32_t index, int res)
 
 /* ---- To the NIC ---- */
 
+/* Takes back what the NIC has sent, and counts it. */
+static void tx_reclaim(struct datapath *dp)
+{
+	uint64_t *delivered = &dp->counters.tx_delivered;
+
+	ixgbe_tx_reclaim(dp->txq);
+	bridge_count(delivered, dp->tx_handed - ixgbe_tx_in_flight(dp->txq) - *delivered);
+}
+
 /* Stops or resumes reading the TAP, and counts each stop. */
 static void block(struct datapath *dp, bool blocked)
 {
@@ -263,14 +278,14 @@ static void tx_post(struct datapath *dp)
 {
 	uint32_t depth, buffers;
 
+	/* Buffers sent last are still in the cache: they are used first. */
+	tx_reclaim(dp);
 	if (dp->pending_count > 0 || dp->tap_gone)
 		return;
 	if (dp->reads_in_flight > 0) {
 		block(dp, false);
 		return;
 	}
-	/* Buffers sent last are still in the cache: they are used first. */
-	ixgbe_tx_reclaim(dp->txq);
 	buffers = ixgbe_pool_available(dp->tx_pool);
 	depth = dp->read_depth < buffers ? dp->read_depth : buffers;
 	block(dp, depth == 0);
@@ -330,7 +345,7 @@ static uint32_t tx_send(struct datapath *dp)
 
 		for (uint32_t i = 0; i < n; i++)
 			bytes += seg[i].len;
-		bridge_count(&counters->tx_delivered, n);
+		dp->tx_handed += n;
 		bridge_count(&counters->tx_bytes, bytes);
 		dp->pending_first += n;
 		dp->pending_count -= n;
@@ -349,7 +364,7 @@ static uint32_t tx_send(struct datapath *dp)
 
 /* ---- Turns ---- */
 
-static void reap(struct datapath *dp)
+static uint32_t reap(struct datapath *dp)
 {
 	struct io_uring_cqe *cqe;
 	unsigned int head, n = 0;
@@ -368,6 +383,7 @@ static void reap(struct datapath *dp)
 		n++;
 	}
 	io_uring_cq_advance(&dp->ring, n);
+	return n;
 }
 
 bool datapath_turn(struct datapath *dp)
@@ -387,17 +403,40 @@ bool datapath_turn(struct datapath *dp)
 
 bool datapath_ready(struct datapath *dp)
 {
-	if (ixgbe_rx_pending(dp->rxq))
+	tx_reclaim(dp);
+	if (dp->writes_in_flight == 0 && ixgbe_rx_pending(dp->rxq))
 		return true;
 	if (!dp->blocked)
 		return false;
-	return dp->pending_count > 0 ? tx_send(dp) > 0 : ixgbe_tx_reclaim(dp->txq) > 0;
+	if (dp->pending_count > 0)
+		return tx_send(dp) > 0;
+	return !dp->tap_gone && ixgbe_pool_available(dp->tx_pool) > 0;
 }
 
-void datapath_wait(struct datapath *dp)
+bool datapath_wait(struct datapath *dp, int64_t limit_ns)
 {
-	io_uring_submit_and_wait(&dp->ring, 1);
-	reap(dp);
+	struct __kernel_timespec limit = {limit_ns / 1000000000, limit_ns % 1000000000};
+	struct io_uring_cqe *cqe;
+
+	if (limit_ns > 0)
+		io_uring_submit_and_wait_timeout(&dp->ring, &cqe, 1, &limit, NULL);
+	else
+		io_uring_submit_and_wait(&dp->ring, 1);
+	return reap(dp) > 0;
+}
+
+/* Waits until the NIC has reported all that it was handed, and counts what it has not. */
+static void tx_settle(struct datapath *dp)
+{
+	const int64_t end_ns = clock_ns() + DATAPATH_REPORT_MS * INT64_C(1000000);
+
+	tx_reclaim(dp);
+	while (ixgbe_tx_in_flight(dp->txq) > 0 && clock_ns() < end_ns &&
+	       atomic_load_explicit(&dp->link_up, memory_order_relaxed)) {
+		usleep(REPORT_POLL_US);
+		tx_reclaim(dp);
+	}
+	bridge_count(&dp->counters.tx_drop_unreported, ixgbe_tx_in_flight(dp->txq));
 }
 
 void datapath_finish(struct datapath *dp)
@@ -405,11 +444,11 @@ void datapath_finish(struct datapath *dp)
 	/* Each turn posts all that it received as writes: with the writes done none is left. */
 	while (dp->writes_in_flight > 0 || dp->reads_in_flight > 0) {
 		tx_cancel(dp, 0);
-		datapath_wait(dp);
+		datapath_wait(dp, 0);
 	}
 	tx_send(dp);
 	tx_drop(dp, dp->pending_count, &dp->counters.tx_drop_stopped);
-	ixgbe_tx_reclaim(dp->txq);
+	tx_settle(dp);
 }
 
 /* ---- Life ---- */

@@ -64,6 +64,7 @@ struct datapath {
 	struct ixgbe_buf *read_buf[DATAPATH_BURST];      /* NULL: that read is not in flight */
 	uint32_t pending_first, pending_count; /* of tx_seg: frames the ring has not taken yet */
 	struct ixgbe_tx_seg tx_seg[DATAPATH_BURST];
+	uint64_t tx_handed; /* frames, to the NIC: each is one buffer of its ring */
 
 	_Alignas(64) struct bridge_counters counters;
 };
@@ -77,16 +78,19 @@ void datapath_exit(struct datapath *dp);
 /* One burst in each direction, in one system call. Returns whether anything moved. */
 bool datapath_turn(struct datapath *dp);
 /* Whether a turn would move something: frames were received, or room has come for a data path that
- * was blocked. Looks for room by sending what is pending, or taking back what was sent. */
+ * was blocked. Takes back what was sent, and sends what is pending. */
 bool datapath_ready(struct datapath *dp);
-/* Ends what is in flight, delivers or drops what is pending. */
+/* Ends what is in flight, delivers or drops what is pending. Waits for DATAPATH_REPORT_MS at most
+ * until the NIC has reported all that it was handed. */
 void datapath_finish(struct datapath *dp);
+#define DATAPATH_REPORT_MS 20
 
 /* For the owner's own requests: takes a submission; says what it is about. */
 struct io_uring_sqe *datapath_request(struct datapath *dp);
 void datapath_label(struct io_uring_sqe *sqe, enum datapath_request request, uint32_t index);
-/* Submits, sleeps until something completes, and takes the completions. */
-void datapath_wait(struct datapath *dp);
+/* Submits, sleeps until something completes or the time is over (0: no limit), and takes the
+ * completions. False: there was none. */
+bool datapath_wait(struct datapath *dp, int64_t limit_ns);
 
 /* A counter has one writer and many readers. */
 static inline void bridge_count(uint64_t *counter, uint64_t n)

@@ -12,6 +12,14 @@
  * A wake-up cannot be lost: the poll looks at the queue's state when it is posted, a cause that is
  * pending when the vector is armed fires it, and the rings are looked at once more after arming.
  *
+ * What wakes is what makes progress: datapath_ready says no to half a frame, or the worker would
+ * turn for ever while the NIC owes the other half.
+ *
+ * Looks. Sent frames raise no interrupt unless the worker is blocked, and the NIC may owe the end
+ * of a frame. While it owes either, the worker looks at the rings at growing intervals in its
+ * sleep: so frames are soon counted as delivered, ixgbe_tx_watch sees them move, and half a frame
+ * that lasts is counted. Then it sleeps on, without an end.
+ *
  * Polling. Before it sleeps, an adaptive worker turns on for a while, and gives way to other
  * threads in between. It learns how long: spinning would have spared a sleep that ended within
  * SPIN_MAX_NS, so the time doubles; it would not have spared a longer one, so the time is halved,
@@ -45,6 +53,10 @@
 #define SPIN_MAX_NS 50000
 #define YIELD_TURNS 16u
 
+#define LOOK_FIRST_NS 10000000
+#define LOOK_MAX_NS   500000000 /* below the second that ixgbe_tx_watch grants */
+#define UNFINISHED_NS NS_PER_S
+
 #define RX_HEADROOM_BYTES 64u
 #define RX_DATA_BYTES     2048u
 /* More frames in flight gain nothing, and each buffer is 64 KiB. */
@@ -59,6 +71,11 @@ struct worker {
 	uint64_t irq_value, wake_value;
 	int64_t spin_ns, last_work_ns;
 	uint32_t idle_turns; /* since something moved, when busy polling */
+
+	/* The half frame that was seen last. */
+	int64_t unfinished_ns;     /* since when; 0: there is none */
+	uint64_t unfinished_after; /* frames were received before */
+	bool unfinished_counted;
 
 	pthread_t thread;
 	sem_t started;
@@ -80,6 +97,36 @@ static void woken(void *ctx, enum datapath_request request, int res)
 	/* POLLERR: the interface was deleted. Another poll would end at once, for ever. */
 	if (request == REQUEST_TAP_READY && res > 0 && (res & (POLLERR | POLLHUP)))
 		worker->dp.tap_gone = true;
+}
+
+/* ---- What the NIC owes ---- */
+
+/* Counts half a frame that lasts, once. */
+static void unfinished_look(struct worker *worker)
+{
+	struct bridge_counters *counters = &worker->dp.counters;
+	int64_t now;
+
+	if (!ixgbe_rx_unfinished(worker->dp.rxq)) {
+		worker->unfinished_ns = 0;
+		return;
+	}
+	now = clock_ns();
+	if (worker->unfinished_ns == 0 || worker->unfinished_after != counters->rx_received) {
+		worker->unfinished_ns = now;
+		worker->unfinished_after = counters->rx_received;
+		worker->unfinished_counted = false;
+	} else if (!worker->unfinished_counted && now - worker->unfinished_ns >= UNFINISHED_NS) {
+		worker->unfinished_counted = true;
+		bridge_count(&counters->rx_unfinished, 1);
+	}
+}
+
+static bool nic_owes(struct worker *worker)
+{
+	unfinished_look(worker);
+	return (worker->unfinished_ns != 0 && !worker->unfinished_counted) ||
+	       ixgbe_tx_in_flight(worker->dp.txq) > 0;
 }
 
 /* ---- Sleep ---- */
@@ -124,6 +171,8 @@ static void arm(struct worker *worker)
 
 static void sleep_until_woken(struct worker *worker)
 {
+	int64_t look_ns = LOOK_FIRST_NS;
+
 	post_tap_poll(worker);
 	post_read_eventfd(worker, REQUEST_IRQ, DATAPATH_IRQ, &worker->irq_value);
 	post_read_eventfd(worker, REQUEST_WAKE, DATAPATH_WAKE, &worker->wake_value);
@@ -134,7 +183,9 @@ static void sleep_until_woken(struct worker *worker)
 		return;
 
 	atomic_store_explicit(&worker->idle, true, memory_order_relaxed);
-	datapath_wait(&worker->dp);
+	while (!datapath_wait(&worker->dp, nic_owes(worker) ? look_ns : 0) &&
+	       !datapath_ready(&worker->dp))
+		look_ns = look_ns < LOOK_MAX_NS / 2 ? look_ns * 2 : LOOK_MAX_NS;
 	atomic_store_explicit(&worker->idle, false, memory_order_relaxed);
 	bridge_count(&worker->dp.counters.wakeups, 1);
 }
@@ -158,8 +209,10 @@ static void rest(struct worker *worker)
 		log_error("queue %u: the TAP is gone", worker->config.queue);
 	}
 	if (worker->config.poll == WORKER_POLL_BUSY) {
-		if (worker->idle_turns++ % YIELD_TURNS == 0)
+		if (worker->idle_turns++ % YIELD_TURNS == 0) {
+			unfinished_look(worker);
 			sched_yield();
+		}
 		return;
 	}
 	if (worker->config.poll == WORKER_POLL_INTERRUPT) {
@@ -194,7 +247,7 @@ static void cancel_posted(struct worker *worker)
 	}
 	while (worker->posted[REQUEST_TAP_READY] || worker->posted[REQUEST_IRQ] ||
 	       worker->posted[REQUEST_WAKE])
-		datapath_wait(&worker->dp);
+		datapath_wait(&worker->dp, 0);
 }
 
 static void *worker_main(void *arg)

@@ -310,8 +310,8 @@ static uint32_t nic_fill(const struct kind *kind, uint32_t left)
 
 static uint64_t bridge(const struct kind *kind, enum direction direction, struct datapath *path)
 {
-	const uint64_t *counter = direction == TO_KERNEL ? &path->counters.rx_delivered
-							 : &path->counters.tx_delivered;
+	const uint64_t *counter =
+		direction == TO_KERNEL ? &path->counters.rx_delivered : &path->counters.tx_received;
 	uint32_t left = direction == FROM_KERNEL ? 0
 			: kind->gso              ? kind->frames * GSO_WIRE_FRAMES
 						 : kind->frames;

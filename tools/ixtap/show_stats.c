@@ -46,9 +46,8 @@ static const char *describe(const char *name)
 /* Whether frames were lost if this counter is not zero. */
 static bool is_loss(const char *name)
 {
-	static const char *const parts[] = {
-		"drop",   "error",       "missed",     "no_dma_resources",
-		"failed", "dma_refused", "dma_timeout"};
+	static const char *const parts[] = {"drop",   "error",       "missed",  "no_dma_resources",
+					    "failed", "dma_refused", "timeout", "unfinished"};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (strstr(name, parts[i]))

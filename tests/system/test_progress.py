@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""A NIC that does not do its part: what waits for it must not spin, nor take its word for it.
+
+A relay between ixtapd and ixnic plays the NIC whose registers do not take what is written:
+
+    ixtapd ==vfio-user== relay ==vfio-user== ixnic --TAP wire0
+"""
+import array
+import contextlib
+import os
+import socket
+import struct
+import threading
+
+import rig as r
+
+HEADER = struct.Struct("<HHIII")  # id, command, size, flags, error
+ACCESS = struct.Struct("<QII")  # offset, region, bytes
+REGION_WRITE = 10
+TDT = 0x6018  # of transmit queue 0
+FDS_MAX = 16
+DESCRIPTOR_BYTES = 16
+DONE = 1
+
+
+class Relay:
+    """Passes messages both ways. While `swallow` is set, the tail of transmit queue 0 keeps its value."""
+
+    def __init__(self, path, server):
+        self.server, self.swallow, self.tail = server, False, b"\0\0\0\0"
+        self.swallowed = 0
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen()
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                with client, socket.socket(socket.AF_UNIX) as server:
+                    server.connect(self.server)
+                    back = threading.Thread(target=self.carry, args=(server, client, False))
+                    back.start()
+                    self.carry(client, server, True)
+                    back.join()
+
+    def carry(self, source, target, forth):
+        """Carries whole messages until either end is gone."""
+        data, fds = b"", array.array("i")
+        with contextlib.suppress(OSError):
+            while True:
+                more, ancillary, _, _ = source.recvmsg(1 << 16, socket.CMSG_LEN(FDS_MAX * 4))
+                if not more:
+                    break
+                data += more
+                for _, _, passed in ancillary:
+                    fds.frombytes(passed)
+                while len(data) >= HEADER.size and len(data) >= HEADER.unpack_from(data)[2]:
+                    size = HEADER.unpack_from(data)[2]
+                    message, data = data[:size], data[size:]
+                    if forth:
+                        message = self.look(message)
+                    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else []
+                    sent = target.sendmsg([message], rights)
+                    target.sendall(message[sent:])
+                    for fd in fds:
+                        os.close(fd)
+                    fds = array.array("i")
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def look(self, message):
+        if HEADER.unpack_from(message)[1] != REGION_WRITE or \
+                ACCESS.unpack_from(message, HEADER.size)[:2] != (TDT, 0):
+            return message
+        if self.swallow:
+            self.swallowed += 1
+            return message[:-4] + self.tail
+        self.tail = message[-4:]
+        return message
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+
+class RelayedBridge(r.Bridge):
+    """ixtapd over a relay to an ixnic that is not its child."""
+
+    def __init__(self, rig):
+        left, right = rig.namespace("left"), rig.namespace("right")
+        self.nic_daemon = rig.daemon(*left.words(
+            r.IXNIC, "--socket", rig.path("nic"), "--wire", "tap:wire0",
+            "--control", rig.path("nic-control"))).wait_ready()
+        self.relay = Relay(rig.path("relay"), rig.path("nic"))
+        super().__init__(left, right, rig.scratch, "--nic", f"vfio-user:{rig.path('relay')}")
+        self.nic_control = rig.path("nic-control")
+        rig.daemons.append(self)
+
+
+@contextlib.contextmanager
+def relayed(rig):
+    bridge = RelayedBridge(rig)
+    try:
+        bridge.wait_ready().connect()
+        yield bridge
+        bridge.check_accounts()
+        assert bridge.stop() == 0
+    finally:
+        bridge.kill()
+        bridge.relay.close()
+
+
+def status(bridge):
+    return bridge.ask("status")
+
+
+class SilentWire:
+    """A bridge whose far end sends nothing unless told to."""
+
+    def __init__(self, rig):
+        self.bridge = rig.bridge(connected=False, wire=rig.path("wire"))
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(r.DEADLINE_S)
+        self.socket.connect(rig.path("wire"))
+        r.wait_for(lambda: self.bridge.left.carrier(self.bridge.tap), "carrier")
+
+    def write_half_a_frame(self):
+        """What a NIC that stops in the middle leaves: done, and no end of a packet."""
+        ring = self.bridge.register("RDBAH", 0) << 32 | self.bridge.register("RDBAL", 0)
+        half = ring + self.bridge.register("RDH", 0) * DESCRIPTOR_BYTES + 8
+        self.bridge.nic(f"dma write {half:#x} {struct.pack('<Q', 1500 << 32 | DONE).hex()}")
+
+
+def test_half_a_frame_does_not_keep_the_worker_busy(rig):
+    wire = SilentWire(rig)
+    bridge = wire.bridge
+    wire.write_half_a_frame()
+    with bridge.left.packet_socket(bridge.tap) as raw:
+        raw.send(b"\xff" * 6 + b"\2" * 6 + b"\x88\xb5".ljust(48, b"\0"))
+    busy = r.cpu_seconds(bridge.pid)
+    r.wait_for(lambda: bridge.counter("rx_unfinished") == 1, "counted")
+    r.wait_for(lambda: status(bridge)["queues"][0]["state"] == "idle", "it sleeps")
+    assert r.cpu_seconds(bridge.pid) - busy < 0.6, "of the second until it was counted"
+    # The next frame takes the descriptor: nothing is lost.
+    before = bridge.counter("rx_delivered")
+    wire.socket.send(bytes.fromhex(r.NIC_MAC.replace(":", "")) + b"\2" * 6 + b"\x88\xb5".ljust(48, b"\0"))
+    r.wait_for(lambda: bridge.counter("rx_delivered") == before + 1, "delivered")
+    wire.socket.close()
+    # ixnic noticed the descriptor that it did not write itself: the rig would call that a violation.
+    assert bridge.stop() == 0
