@@ -148,7 +148,7 @@ def test_two_queues(rig):
     stats = bridge.ask("stats")
     for queue in stats["queues"]:
         assert queue["rx_received"] > 0, f"nothing received on queue {queue['queue']}"
-    assert stats["bridge"].pop("kernel_drop") == 0, "of the whole interface"
+    del stats["bridge"]["kernel_drop"]  # of the whole interface, and not ours to bound
     for name, total in stats["bridge"].items():
         assert total == sum(queue[name] for queue in stats["queues"]), name
 
