@@ -45,7 +45,7 @@ SANITIZER_ENV = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
 }
 LOG_LINES = 80
-SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 900, 3600
+SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 1800, 3600
 
 Result = collections.namedtuple("Result", "name outcome text")
 results = []
