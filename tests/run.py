@@ -94,6 +94,7 @@ def stream(command, show=None, env=None, timeout_s=SUITE_TIMEOUT_S):
 def contained(name, command, show, env=None):
     """stream() in a container of its own; what is left behind is a failure."""
     with tempfile.TemporaryDirectory(prefix="ixtap-tests-") as scratch:
+        os.chmod(scratch, 0o711)  # tests run programs as another user
         report = os.path.join(scratch, "left-behind")
         code, output = stream([sys.executable, os.path.join(TOP, "tools/contained.py"), report,
                                *command], show, {**(env or {}), "TMPDIR": scratch})
