@@ -265,9 +265,18 @@ def link_stats(bridge):
 
 @contextlib.contextmanager
 def asleep(bridge):
-    """ixtapd does nothing meanwhile."""
+    """ixtapd does nothing meanwhile, once each of its threads has stopped."""
+    def stopped():
+        tasks = f"/proc/{bridge.pid}/task"
+        for task in os.listdir(tasks):
+            with open(f"{tasks}/{task}/stat", encoding="utf-8", errors="replace") as stat:
+                if stat.read().rpartition(")")[2].split()[0] != "T":
+                    return False
+        return True
+
     os.kill(bridge.pid, signal.SIGSTOP)
     try:
+        r.wait_for(stopped, "all threads stop")
         yield
     finally:
         os.kill(bridge.pid, signal.SIGCONT)
