@@ -89,12 +89,13 @@ void put_beside(enum colour colour, int at, const char *text)
 	if (columns - at < BESIDE_LEAST)
 		return;
 	put(COLOUR_NONE, "  ");
-	for (;;) {
-		size_t bytes = line_bytes(text, (size_t)(columns - at));
+	for (size_t from = 0;;) {
+		size_t bytes = line_bytes(&text[from], (size_t)(columns - at));
 
-		put(colour, "%.*s", (int)bytes, text);
-		text += bytes + strspn(text + bytes, " ");
-		if (!*text)
+		put(colour, "%.*s", (int)bytes, &text[from]);
+		from += bytes;
+		from += strspn(&text[from], " ");
+		if (!text[from])
 			return;
 		put(COLOUR_NONE, "\n%*s", at, "");
 	}
