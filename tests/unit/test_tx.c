@@ -520,7 +520,7 @@ static void malformed_frames_stop_the_burst(void **state)
 static void tags_do_not_count_against_the_mtu(void **state)
 {
 	static const struct {
-		const char *types;
+		char types[11]; /* with their payload's, zeros behind */
 		uint32_t tag_bytes;
 		uint32_t flags;
 	} row[] = {
