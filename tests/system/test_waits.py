@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import pty
 import select
 import signal
 import socket
@@ -511,3 +512,23 @@ def test_an_interface_made_for_a_user(rig, left, queues):  # noqa: F811
     assert daemon.stop() == 0
     assert left.has("tap0") and r.LEFT_V4 in left.run("ip", "address", "show", "tap0").stdout
     assert nic.stop() == 0, nic.errors()
+
+
+def test_ixlat_on_a_stopped_terminal(rig, left):  # noqa: F811
+    """Nobody reads the terminal, and it is full: the run ends, and writes its results."""
+    rig.daemon(*left.words(r.IXLAT, "reflect", "udp")).wait_ready()
+    master, slave = pty.openpty()
+    try:
+        os.set_blocking(slave, False)
+        while select.select([], [slave], [], 0.2)[1]:
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(slave, b"x")
+        os.set_blocking(slave, True)
+        words = left.words(r.IXLAT, "udp", "127.0.0.1", "--duration", "2.5", "--json", rig.path("json"))
+        with Silent(words, subprocess.DEVNULL, slave) as measured:
+            assert measured.process.wait(STOP_S) == 0
+        assert os.path.getsize(rig.path("json")) > 100
+    finally:
+        os.close(master)
+        os.close(slave)

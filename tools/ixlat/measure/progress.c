@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A thread of its own writes to the terminal. A write to a terminal can take long, and must not
- * hold up the loop that measures.
+ * hold up the loop that measures. A terminal that was stopped (Ctrl-S) takes nothing: the end waits
+ * END_MS for the thread, and cancels it then. So the thread holds no lock while it writes, neither
+ * ours nor that of a FILE.
  */
 #include "progress.h"
 
@@ -13,11 +15,16 @@
 
 #include "tools/ixlat/ixlat.h"
 
-enum { QUIET_S = 2, BETWEEN_MS = 500 };
+enum { QUIET_S = 2, BETWEEN_MS = 500, END_MS = 500 };
 
 static struct timespec time_at(int64_t ns)
 {
 	return (struct timespec){.tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S};
+}
+
+static void put(const char *text, int len)
+{
+	(void)!write(STDERR_FILENO, text, (size_t)len);
 }
 
 static void show(const struct progress *progress, double passed_s)
@@ -26,10 +33,11 @@ static void show(const struct progress *progress, double passed_s)
 	uint32_t received = atomic_load_explicit(&progress->received, memory_order_relaxed);
 	double part =
 		progress->total ? (double)sent / progress->total : passed_s / progress->duration_s;
+	char text[120]; /* a FILE would be left locked, or to be flushed at the exit */
 
-	fprintf(stderr, "\r%3.0f %%  %" PRIu32 " sent, %" PRIu32 " answered, %.0f s\033[K",
-		100 * (part > 1 ? 1 : part), sent, received, passed_s);
-	fflush(stderr);
+	put(text, snprintf(text, sizeof(text),
+			   "\r%3.0f %%  %" PRIu32 " sent, %" PRIu32 " answered, %.0f s\033[K",
+			   100 * (part > 1 ? 1 : part), sent, received, passed_s));
 }
 
 static void *show_until_end(void *argument)
@@ -47,13 +55,15 @@ static void *show_until_end(void *argument)
 		now_ns = clock_ns();
 		if (progress->ended || now_ns < next_ns)
 			continue;
+		pthread_mutex_unlock(&progress->mutex);
 		show(progress, (double)(now_ns - start_ns) / 1e9);
+		pthread_mutex_lock(&progress->mutex);
 		shown = true;
 		next_ns = now_ns + BETWEEN_MS * (NS_PER_S / 1000);
 	}
 	pthread_mutex_unlock(&progress->mutex);
 	if (shown)
-		fputs("\r\033[K", stderr);
+		put("\r\033[K", 4);
 	return NULL;
 }
 
@@ -78,13 +88,18 @@ void progress_start(struct progress *progress)
 
 void progress_stop(struct progress *progress)
 {
+	const struct timespec end = time_at(clock_ns() + END_MS * (NS_PER_S / 1000));
+
 	if (!progress->running)
 		return;
 	pthread_mutex_lock(&progress->mutex);
 	progress->ended = true;
 	pthread_cond_signal(&progress->end);
 	pthread_mutex_unlock(&progress->mutex);
-	pthread_join(progress->thread, NULL);
+	if (pthread_clockjoin_np(progress->thread, NULL, CLOCK_MONOTONIC, &end)) {
+		pthread_cancel(progress->thread);
+		pthread_join(progress->thread, NULL);
+	}
 	pthread_cond_destroy(&progress->end);
 	pthread_mutex_destroy(&progress->mutex);
 	progress->running = false;
