@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What each scenario takes from Debian, with an empty cache: all of it before the lab enters its own network
-namespace. mmdebstrap is a stand-in that makes what the lab looks for, and notes from where it was called."""
+namespace. mmdebstrap is a stand-in that makes what the lab looks for, and notes from where it was called. apt-get
+is one that knows a mirror: the machine's own apt may have none."""
 import os
 import re
 import subprocess
@@ -25,6 +26,7 @@ mkdir -p "$root/boot" "$root/lib/modules/6.12.1" "$root/usr/bin" "$root/usr/lib/
 for each in dev media mnt run srv; do mkdir "$root/$each"; done
 touch "$root/boot/vmlinuz-6.12.1" "$root/usr/bin/busybox"
 """,
+    "apt-get": "#!/bin/sh\necho Debian http://mirror.example/\n",
     "modprobe": "#!/bin/sh\necho insmod /dev/null\n",
 }
 

@@ -155,6 +155,7 @@ def test_disk_is_full(tmp_path):
     assert not os.listdir(tmp_path)
 
 
+KNOWS_A_MIRROR = "#!/bin/sh\necho Debian http://mirror.example/\n"
 FILLS_THE_DISK = """#!/bin/sh
 for word; do case $word in */tools.partial) mkdir "$word" && exec dd if=/dev/zero bs=1M of="$word/file" ;; esac; done
 """
@@ -165,8 +166,9 @@ def test_disk_fills_up(tmp_path):
     cache, programs = tmp_path / "cache", tmp_path / "bin"
     cache.mkdir()
     programs.mkdir()
-    (programs / "mmdebstrap").write_text(FILLS_THE_DISK)
-    (programs / "mmdebstrap").chmod(0o755)
+    for name, text in (("mmdebstrap", FILLS_THE_DISK), ("apt-get", KNOWS_A_MIRROR)):
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
     done = lab("kernel", "--cache", str(cache), timeout=300, prefix=(
         "unshare", "-m", "sh", "-c",
         f'mount -t tmpfs -o size=1100M cache {cache} && "$@"; code=$?; ls {cache}; exit $code',
