@@ -65,7 +65,7 @@ static void any_bytes_become_printable(void **state)
 		char text[17];
 
 		memset(text, 'X', sizeof(text));
-		strcpy(text, cases[i].text);
+		snprintf(text, sizeof(text), "%s", cases[i].text);
 		printable(text, cases[i].room, cases[i].lines);
 		assert_string_equal(text, cases[i].shown);
 		assert_int_equal(text[cases[i].room], 'X');
