@@ -50,18 +50,18 @@ static const char *what_to_do(int err)
 	switch (err) {
 	case ENOENT:
 	case ECONNREFUSED:
-		return "no ixtapd runs there: start it, or say which with NAME or --control PATH";
+		return "nothing runs there: start it, or say which with NAME or --control PATH";
 	case EACCES:
 	case EPERM:
 		return "the socket belongs to another user: try as root";
 	case EPROTOTYPE:
-		return "this socket is not one of ixtapd";
+		return "this socket is not one of ixtapd or ixnic";
 	case ENAMETOOLONG:
 		return "use a shorter path";
 	case EAGAIN:
-		return "its ixtapd takes no clients; its log may say why";
+		return "it takes no clients; its log may say why";
 	default:
-		return "is it the control socket of ixtapd?";
+		return "is it a control socket?";
 	}
 }
 
@@ -161,7 +161,7 @@ int client_connect(const struct ixtap *cli)
 int client_send(int fd, const char *request)
 {
 	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0) {
-		fail("cannot ask ixtapd: %s", strerror(errno));
+		fail("cannot ask: %s", strerror(errno));
 		return -1;
 	}
 	return 0;
@@ -176,9 +176,10 @@ static bool wait_readable(int fd, int timeout_ms)
 	if (ready > 0)
 		return true;
 	if (ready == 0)
-		fail("ixtapd does not answer within %d s; its log may say why", timeout_ms / 1000);
+		fail("no answer within %d s; the log of ixtapd or ixnic may say why",
+		     timeout_ms / 1000);
 	else
-		fail("cannot wait for ixtapd: %s", strerror(errno));
+		fail("cannot wait for the answer: %s", strerror(errno));
 	return false;
 }
 
@@ -199,14 +200,13 @@ json_t *client_receive(int fd, int timeout_ms)
 	}
 	len = recv(fd, reply, CONTROL_REPLY_MAX, MSG_TRUNC);
 	if (len < 0)
-		fail("cannot read from ixtapd: %s", strerror(errno));
+		fail("cannot read the answer: %s", strerror(errno));
 	else if (len == 0)
-		fail("ixtapd closed the connection");
+		fail("the connection was closed before the answer");
 	else if ((size_t)len > CONTROL_REPLY_MAX)
 		fail("the answer is longer than the protocol allows");
 	else if (!(object = json_loadb(reply, (size_t)len, JSON_REJECT_DUPLICATES, &error)))
-		fail("the answer is no JSON object: %s; is this the control socket of ixtapd?",
-		     error.text);
+		fail("the answer is no JSON object: %s; is this a control socket?", error.text);
 	free(reply);
 	text = json_string_value(json_object_get(object, "error"));
 	if (text) {
