@@ -73,6 +73,10 @@ static void become_ixnic(const struct rig *rig, int sock, int out)
 	}
 	snprintf(wire, sizeof(wire), "seqpacket:%s/wire", rig->dir);
 	path_of(rig, control, sizeof(control), "control");
+	if (getenv("IXNIC_DIRTY"))
+		execl(program ? program : "ixnic", "ixnic", "--socket", nic, "--wire", wire,
+		      "--control", control, "--mac", MAC_TEXT, "--log-level", "warning", "--dirty",
+		      getenv("IXNIC_DIRTY"), (char *)NULL);
 	execl(program ? program : "ixnic", "ixnic", "--socket", nic, "--wire", wire, "--control",
 	      control, "--mac", MAC_TEXT, "--log-level", "warning", (char *)NULL);
 	_exit(127);

@@ -30,6 +30,8 @@ struct ixnic_options {
 	uint8_t mac[6];
 	bool mac_given;
 	bool link_down;
+	const char *dirty;
+	uint64_t seed;
 };
 
 /* ---- Options ---- */
@@ -93,6 +95,19 @@ static int set_link(void *ctx, const char *value, struct ixgbe_why *why)
 	return 0;
 }
 
+static int set_dirty(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	struct ixnic_options *options = ctx;
+	char *end;
+
+	errno = 0;
+	options->seed = strtoull(value, &end, 10);
+	options->dirty = value;
+	return *end || end == value || *value == '-' || errno
+		       ? REFUSE(why, "'%s' is no number to draw from; try 1", value)
+		       : 0;
+}
+
 static int set_log_level(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	enum ixgbe_log_level level;
@@ -113,6 +128,7 @@ static const struct option_row rows[] = {
 	{"link", set_link, 0, "up|down", "Whether the cable is plugged in (default: up)"},
 	{"control", set_control, 0, "PATH", "Control socket: status, link, registers, counters"},
 	{"pcap", set_pcap, 0, "FILE", "Record the wire's frames"},
+	{"dirty", set_dirty, 0, "SEED", "Start as another driver left it, at random from SEED"},
 	{"log-level", set_log_level, 0, "LEVEL", "error, warning, info or debug (default: info)"},
 	{0},
 };
@@ -259,7 +275,9 @@ static int run(const struct ixnic_options *options, struct ixgbe_why *why)
 		goto close_signals;
 	}
 	nic->loop = loop;
-	err = surround(options, nic, why);
+	if (options->dirty)
+		err = dirty_set(nic, options->seed);
+	err = err ? ixgbe_why_fill(why, err, "out of memory") : surround(options, nic, why);
 	nic_free(nic);
 close_signals:
 	close(signals);

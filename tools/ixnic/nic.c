@@ -119,6 +119,7 @@ void nic_free(struct nic *nic)
 {
 	if (!nic)
 		return;
+	dirty_free(nic);
 	for (size_t i = PARTS; i-- > 0;)
 		parts[i].free(nic);
 	free(nic);
@@ -128,6 +129,7 @@ void nic_reset(struct nic *nic, enum nic_reset kind)
 {
 	nic->reset_at_ns = 0;
 	regfile_reset(nic, kind);
+	dirty_reset(nic, kind);
 	eeprom_image_load(nic);
 	module_reset(nic);
 	data_reset(nic);

@@ -40,6 +40,7 @@
 
 static_assert(IXGBE_RXQ_COUNT == IXGBE_TXQ_COUNT, "one loop visits the queues of both directions");
 
+struct dirty;
 struct frame;
 struct nic;
 
@@ -76,6 +77,7 @@ struct nic {
 	struct wire *wire;
 	struct violations *violations;
 	struct capture *capture; /* --pcap; NULL: none */
+	struct dirty *dirty;     /* --dirty; NULL: a NIC as new */
 	uint64_t reset_at_ns;    /* the last CTRL.RST or link reset; 0: none since power-on */
 };
 

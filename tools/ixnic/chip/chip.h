@@ -16,6 +16,8 @@
  *     eeprom_image.c  the EEPROM and its registers, the semaphores
  *     module.c        the SFP+ module, on the two wires of I2CCTL
  *       |
+ *     dirty.c         what a NIC that is not new has in its registers, and the time it takes
+ *       |
  *     statistics.c    the statistics registers
  *     violations.c    the rules that the driver broke
  */
@@ -42,6 +44,20 @@ uint32_t regfile_read(struct nic *nic, uint32_t offset);
 void regfile_write(struct nic *nic, uint32_t offset, uint32_t value);
 /* All registers back to their reset values, but for those that live through this kind. */
 void regfile_reset(struct nic *nic, enum nic_reset kind);
+
+/* ---- dirty.c: nic->dirty is what is undefined and under way ---- */
+
+/* From now on the NIC is as another driver left it, at random. 0 or -ENOMEM. */
+int dirty_set(struct nic *nic, uint64_t seed);
+void dirty_free(struct nic *nic);
+/* After the registers have their reset values. */
+void dirty_reset(struct nic *nic, enum nic_reset kind);
+/* The value that the driver sees, for a register that has `value`. */
+uint32_t dirty_read(struct nic *nic, const struct ixgbe_register *r, uint32_t offset,
+		    uint32_t value);
+/* Before a write takes effect. */
+void dirty_write(struct nic *nic, const struct ixgbe_register *r, uint32_t offset, uint32_t old,
+		 uint32_t written);
 
 /* ---- paths.c: no state beside the registers ---- */
 

@@ -13,6 +13,8 @@ void violations_free(struct nic *nic);
 	R(RESERVED_BITS, "8.2", "reserved bit set")                                                \
 	R(UNALIGNED_ACCESS, "8.1", "register access not of 32 aligned bits")                       \
 	R(RESET_NOT_WAITED, "4.2.1.6", "register access before the reset was over")                \
+	R(INIT_NOT_WAITED, "4.6.3", "register written before EEC.AUTO_RD or RDRXCTL.DMAIDONE")     \
+	R(MEMORY_UNDEFINED, "4.6.7", "memory that no reset clears not written before RXEN")        \
 	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST without master disable")                            \
 	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
 	R(FCTRL_WITH_RXEN, "8.2.3.7.1", "FCTRL changed while RXCTRL.RXEN is set")                  \
@@ -38,6 +40,8 @@ void violations_free(struct nic *nic);
 	R(TX_TAIL_EARLY, "4.6.8.1", "TDT written before TXDCTL.ENABLE read back set")              \
 	R(TX_TAIL_RANGE, "7.2.3.3", "TDT outside the ring")                                        \
 	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
+	R(TX_ARBITER, "4.6.11.3.1",                                                                \
+	  "transmit scheduler changed while it runs, or off when a queue starts")                  \
 	R(TX_WTHRESH, "8.2.3.9.10",                                                                \
 	  "RS with WTHRESH and head write-back, or RS outside the last descriptor")                \
 	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor of 0 or over 16 KiB")                      \
