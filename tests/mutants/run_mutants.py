@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Runs the driver tests against each mutant of libixgbe: run_mutants.py BUILD [--sample N] [--seed N] [--only TEXT]
+"""Runs the driver tests against each mutant of libixgbe: run_mutants.py BUILD [--sample N] [--seed N] [--only PATTERN]
 
 A mutant is noticed when a driver test fails, hangs or sees a rule of the datasheet broken. The tests of one mutant end with
 the first that fails. A mutant that nobody notices is a survivor. Those of which no device could notice anything are named
@@ -67,7 +67,7 @@ def compiled(build, folder, copies):
     words = shlex.split(commands[-1])
     words[words.index("-o") + 1] = program
     at = words.index("ixgbe/libixgbe_static.a")
-    words[at:at + 1] = objects + ["-Wl,--wrap=mkdtemp", os.path.join(HERE, "mutant.c")]
+    words[at:at + 1] = objects + ["-Wl,--wrap=mkdtemp", "tests/mutants/libmutant.a"]
     subprocess.run(words, cwd=build, check=True)
     return program
 
@@ -181,7 +181,7 @@ def main():
             print(f"the driver without a change fails: {plain.noticed_by}")
             return 1
         judge.limit_s = max(LEAST_LIMIT_S, 5 * plain.seconds)
-        names = [name for name in named if given.only in name]
+        names = [name for name in named if re.search(given.only, name)]
         if given.sample:
             names = random.Random(given.seed).sample(names, min(given.sample, len(names)))
         runs = {}

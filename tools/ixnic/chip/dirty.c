@@ -6,10 +6,10 @@
  *     after every reset       memories have random values until they are written: no reset clears
  *                             them (4.6.7). What a driver leaves so until it sets RXEN or enables a
  *                             transmit queue is a violation. So do wake-up filters (4.2.3)
- *     time                    what takes the hardware time takes a random one, and bits that a driver
- *                             polls change only then: CTRL.RST, STATUS.PCIE_MASTER_ENABLE,
- *                             EEC.AUTO_RD, RDRXCTL.DMAIDONE, SECRXSTAT.SECRX_RDY, ENABLE of queues,
- *                             EERD.DONE. A driver that goes on before is a violation
+ *     time                    what takes the hardware time takes a random one, and bits that a
+ * driver polls change only then: CTRL.RST, STATUS.PCIE_MASTER_ENABLE, EEC.AUTO_RD,
+ * RDRXCTL.DMAIDONE, SECRXSTAT.SECRX_RDY, ENABLE of queues, EERD.DONE. A driver that goes on before
+ * is a violation
  *
  * Without --dirty nothing here has an effect.
  */
@@ -22,15 +22,15 @@
 
 #define US 1000u
 /* Times of the hardware, up to. */
-#define RESET_US      2000u
+#define RESET_US 2000u
 /* 8.2.3.1.1: no access for a millisecond. The driver's begins before its posted write is here. */
 #define RESET_QUIET_US 300u
-#define MASTER_US     300u
-#define INIT_FIRST_US 11000u /* past the 10 ms that every driver waits */
-#define INIT_US       2000u
-#define QUEUE_US      200u
-#define SECRX_US      100u
-#define QUEUES        ((uint32_t)IXGBE_RXQ_COUNT)
+#define MASTER_US      300u
+#define INIT_FIRST_US  11000u /* past the 10 ms that every driver waits */
+#define INIT_US        2000u
+#define QUEUE_US       200u
+#define SECRX_US       100u
+#define QUEUES         ((uint32_t)IXGBE_RXQ_COUNT)
 
 struct dirty {
 	uint64_t state;
@@ -43,25 +43,24 @@ struct dirty {
 
 /* Memories: 4.6.7, and 4.6.11.3.4 for those of the transmit scheduler. */
 static const enum ixgbe_reg_row memories[] = {
-	IXGBE_ROW_PFUTA, IXGBE_ROW_MTA,     IXGBE_ROW_VFTA,    IXGBE_ROW_MPSAR,
-	IXGBE_ROW_PFVLVF, IXGBE_ROW_PFVLVFB, IXGBE_ROW_FTQF,   IXGBE_ROW_RETA,
-	IXGBE_ROW_RSSRK, IXGBE_ROW_RTTDT2C, IXGBE_ROW_RTTPT2C, IXGBE_ROW_RTRPT4C,
-	IXGBE_ROW_ETQF,  IXGBE_ROW_ETQS,    IXGBE_ROW_WUFC,
+	IXGBE_ROW_PFUTA,   IXGBE_ROW_MTA,     IXGBE_ROW_VFTA, IXGBE_ROW_MPSAR, IXGBE_ROW_PFVLVF,
+	IXGBE_ROW_PFVLVFB, IXGBE_ROW_FTQF,    IXGBE_ROW_RETA, IXGBE_ROW_RSSRK, IXGBE_ROW_RTTDT2C,
+	IXGBE_ROW_RTTPT2C, IXGBE_ROW_RTRPT4C, IXGBE_ROW_ETQF, IXGBE_ROW_ETQS,  IXGBE_ROW_WUFC,
 };
 /* Not random at the start: what starts DMA or raises interrupts, locks, and the ways to EEPROM,
  * flash, PHY and module. */
 static const enum ixgbe_reg_row calm[] = {
-	IXGBE_ROW_CTRL,   IXGBE_ROW_EEC,    IXGBE_ROW_FLA,       IXGBE_ROW_EERD,
-	IXGBE_ROW_EEWR,   IXGBE_ROW_RXDCTL, IXGBE_ROW_RXDCTL_HI, IXGBE_ROW_TXDCTL,
-	IXGBE_ROW_SWSM,   IXGBE_ROW_ESDP,   IXGBE_ROW_SW_FW_SYNC, IXGBE_ROW_I2CCTL,
-	IXGBE_ROW_AUTOC,  IXGBE_ROW_AUTOC2, IXGBE_ROW_MMNGC,     IXGBE_ROW_EICR,
-	IXGBE_ROW_RAL,    IXGBE_ROW_RAH,    IXGBE_ROW_RXCTRL,    IXGBE_ROW_PFMAILBOX,
+	IXGBE_ROW_CTRL,  IXGBE_ROW_EEC,    IXGBE_ROW_FLA,        IXGBE_ROW_EERD,
+	IXGBE_ROW_EEWR,  IXGBE_ROW_RXDCTL, IXGBE_ROW_RXDCTL_HI,  IXGBE_ROW_TXDCTL,
+	IXGBE_ROW_SWSM,  IXGBE_ROW_ESDP,   IXGBE_ROW_SW_FW_SYNC, IXGBE_ROW_I2CCTL,
+	IXGBE_ROW_AUTOC, IXGBE_ROW_AUTOC2, IXGBE_ROW_MMNGC,      IXGBE_ROW_EICR,
+	IXGBE_ROW_RAL,   IXGBE_ROW_RAH,    IXGBE_ROW_RXCTRL,     IXGBE_ROW_PFMAILBOX,
 };
 
 /* Changed only while the transmit arbiter is off (4.6.11.3.1). */
 static const enum ixgbe_reg_row arbitrated[] = {
-	IXGBE_ROW_DTXMXSZRQ, IXGBE_ROW_TXPBSIZE, IXGBE_ROW_TXPBTHRESH, IXGBE_ROW_MTQC,
-	IXGBE_ROW_RTTDT1C,   IXGBE_ROW_RTTDT2C,
+	IXGBE_ROW_DTXMXSZRQ, IXGBE_ROW_TXPBSIZE, IXGBE_ROW_TXPBTHRESH,
+	IXGBE_ROW_MTQC,      IXGBE_ROW_RTTDT1C,  IXGBE_ROW_RTTDT2C,
 };
 
 static uint32_t draw(struct dirty *dirty)
@@ -172,8 +171,8 @@ uint32_t dirty_read(struct nic *nic, const struct ixgbe_register *r, uint32_t of
 	if (!dirty)
 		return value;
 	if (offset != IXGBE_STATUS && under_way(dirty->quiet_ns))
-		violation(nic, VIOLATION_RESET_NOT_WAITED, "%s read within a millisecond of the reset",
-			  r->name);
+		violation(nic, VIOLATION_RESET_NOT_WAITED,
+			  "%s read within a millisecond of the reset", r->name);
 	queue = queue_time(dirty, r, offset);
 	if (queue && under_way(*queue))
 		return value ^ IXGBE_RXDCTL_ENABLE;
