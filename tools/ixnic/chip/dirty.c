@@ -24,16 +24,22 @@
 /* Times of the hardware, up to. */
 #define RESET_US 2000u
 /* 8.2.3.1.1: no access for a millisecond. The driver's begins before its posted write is here. */
-#define RESET_QUIET_US 300u
-#define MASTER_US      300u
-#define INIT_FIRST_US  11000u /* past the 10 ms that every driver waits */
-#define INIT_US        2000u
-#define QUEUE_US       200u
-#define SECRX_US       100u
-#define QUEUES         ((uint32_t)IXGBE_RXQ_COUNT)
+#define RESET_QUIET_US  300u
+#define MASTER_US       300u
+#define INIT_FIRST_US   11000u /* past the 10 ms that every driver waits */
+#define INIT_US         2000u
+#define QUEUE_US        200u
+#define SECRX_US        100u
+#define FLUSH_US        20u
+#define MASTER_STUCK_IN 4u /* one master disable of so many is stuck */
+#define QUEUES          ((uint32_t)IXGBE_RXQ_COUNT)
 
 struct dirty {
 	uint64_t state;
+	bool stuck; /* the master disable does not come to its end without a flush */
+	bool flushing;
+	bool fresh; /* no register was written since the reset */
+	uint64_t flush_ns;
 	bool undefined[IXGBE_BAR0_SIZE / 4]; /* memory that nobody wrote since the reset */
 	bool dt1c_undefined[IXGBE_TXQ_COUNT];
 	/* When each is over. */
@@ -61,6 +67,64 @@ static const enum ixgbe_reg_row calm[] = {
 static const enum ixgbe_reg_row arbitrated[] = {
 	IXGBE_ROW_DTXMXSZRQ, IXGBE_ROW_TXPBSIZE, IXGBE_ROW_TXPBTHRESH,
 	IXGBE_ROW_MTQC,      IXGBE_ROW_RTTDT1C,  IXGBE_ROW_RTTDT2C,
+};
+
+/* What a driver without DCB, virtualization and flow control writes, when RXEN is set. */
+static const struct {
+	enum ixgbe_reg_row row;
+	uint32_t first, count, mask, value;
+	const char *section;
+} demanded[] = {
+#define ALL(name, value)                                                                           \
+	{                                                                                          \
+		IXGBE_ROW_##name, 0, IXGBE_##name##_COUNT, UINT32_MAX, value, "4.6.11.3.4"         \
+	}
+#define FLOW(name, count)                                                                          \
+	{                                                                                          \
+		IXGBE_ROW_##name, 0, count, UINT32_MAX, 0, "4.6.3.2"                               \
+	}
+#define BITS(name, mask, value, section)                                                           \
+	{                                                                                          \
+		IXGBE_ROW_##name, 0, 1, mask, value, section                                       \
+	}
+	BITS(CTRL_EXT, IXGBE_CTRL_EXT_NS_DIS, IXGBE_CTRL_EXT_NS_DIS, "4.6.7"),
+	BITS(HLREG0, IXGBE_HLREG0_LPBK, 0, "8.2.3.22.8"),
+	BITS(RXFECCERR0, IXGBE_RXFECCERR0_ECCFLT_EN, IXGBE_RXFECCERR0_ECCFLT_EN, "4.6.7"),
+	BITS(RXPBSIZE, IXGBE_RXPBSIZE_SIZE, 512u << 10, "4.6.11.3.4"),
+	{IXGBE_ROW_RXPBSIZE, 1, 7, UINT32_MAX, 0, "4.6.11.3.4"},
+	BITS(TXPBSIZE, IXGBE_TXPBSIZE_SIZE, 160u << 10, "4.6.11.3.4"),
+	{IXGBE_ROW_TXPBSIZE, 1, 7, UINT32_MAX, 0, "4.6.11.3.4"},
+	BITS(TXPBTHRESH, UINT32_MAX, 150, "4.6.11.3.4"),
+	{IXGBE_ROW_TXPBTHRESH, 1, 7, UINT32_MAX, 0, "4.6.11.3.4"},
+	BITS(DTXMXSZRQ, IXGBE_DTXMXSZRQ_MAX_BYTES, IXGBE_DTXMXSZRQ_MAX_BYTES, "4.6.11.3.4"),
+	BITS(RTTPCS, IXGBE_RTTPCS_ARBD,
+	     IXGBE_FIELD_PREP(IXGBE_RTTPCS_ARBD, IXGBE_RTTPCS_ARBD_DEFAULT), "4.6.11.3.4"),
+	BITS(RTTDCS,
+	     IXGBE_RTTDCS_BDPM | IXGBE_RTTDCS_BPBFSM | IXGBE_RTTDCS_TDPAC | IXGBE_RTTDCS_VMPAC |
+		     IXGBE_RTTDCS_TDRM,
+	     IXGBE_RTTDCS_BDPM | IXGBE_RTTDCS_BPBFSM, "4.6.11.3.4"),
+	BITS(MTQC, UINT32_MAX, 0, "4.6.11.3.4"),
+	BITS(RTRUP2TC, UINT32_MAX, 0, "4.6.11.3.4"),
+	BITS(RTTUP2TC, UINT32_MAX, 0, "4.6.11.3.4"),
+	BITS(RTRPCS, UINT32_MAX, 0, "4.6.11.3.4"),
+	ALL(RTRPT4C, 0),
+	ALL(RTTDT2C, 0),
+	ALL(RTTPT2C, 0),
+	FLOW(FCTTV, 4),
+	FLOW(FCRTL, 8),
+	FLOW(FCRTV, 1),
+	FLOW(FCCFG, 1),
+	{IXGBE_ROW_FCRTH, 1, 7, UINT32_MAX, 0, "4.6.3.2"},
+	BITS(FCRTH, UINT32_MAX, 512u * 1024u - 0x6000u, "4.6.3.2"),
+	BITS(PFUTA, UINT32_MAX, 0, "4.6.7"),
+	BITS(PFVLVF, UINT32_MAX, 0, "4.6.7"),
+	BITS(PFVLVFB, UINT32_MAX, 0, "4.6.7"),
+	BITS(FTQF, UINT32_MAX, 0, "4.6.7"),
+	BITS(ETQF, UINT32_MAX, 0, "8.2.3.7.21"),
+	BITS(WUFC, UINT32_MAX, 0, "8.2.3.24.2"),
+#undef ALL
+#undef FLOW
+#undef BITS
 };
 
 static uint32_t draw(struct dirty *dirty)
@@ -136,6 +200,8 @@ void dirty_reset(struct nic *nic, enum nic_reset kind)
 	for (uint32_t q = 0; q < QUEUES; q++)
 		dirty->queue_ns[0][q] = dirty->queue_ns[1][q] = 0;
 	dirty->quiet_ns = dirty->reset_ns = dirty->eeprom_ns = dirty->dma_ns = 0;
+	dirty->stuck = dirty->flushing = false;
+	dirty->fresh = true;
 	dirty->master_ns = dirty->secrx_ns = dirty->eerd_ns = 0;
 	/* Whoever resets the function waits 100 ms before a driver has it. */
 	if (kind != NIC_RESET_CTRL_RST && kind != NIC_RESET_LINK)
@@ -178,7 +244,7 @@ uint32_t dirty_read(struct nic *nic, const struct ixgbe_register *r, uint32_t of
 		return value ^ IXGBE_RXDCTL_ENABLE;
 	if (offset == IXGBE_CTRL && under_way(dirty->reset_ns))
 		return value | IXGBE_CTRL_RST;
-	if (offset == IXGBE_STATUS && under_way(dirty->master_ns))
+	if (offset == IXGBE_STATUS && (dirty->stuck || under_way(dirty->master_ns)))
 		return value | IXGBE_STATUS_PCIE_MASTER_ENABLE;
 	if (offset == IXGBE_EEC && under_way(dirty->eeprom_ns))
 		return value & ~IXGBE_EEC_AUTO_RD;
@@ -216,11 +282,64 @@ static void check_memories(struct nic *nic, const char *by)
 	}
 }
 
+static void check_demanded(struct nic *nic)
+{
+	for (size_t d = 0; d < sizeof(demanded) / sizeof(demanded[0]); d++) {
+		const struct ixgbe_register *r = &ixgbe_registers[demanded[d].row];
+
+		for (uint32_t i = demanded[d].first; i < demanded[d].first + demanded[d].count;
+		     i++) {
+			uint32_t value = reg(nic, r->offset + i * r->stride);
+
+			if ((value & demanded[d].mask) == demanded[d].value)
+				continue;
+			violation(nic, VIOLATION_STATIC_SETUP, "%s[%u] is 0x%08x, section %s",
+				  r->name, i, value, demanded[d].section);
+			break;
+		}
+	}
+}
+
+/* 5.2.5.3.2: frames stuck in the transmitter are looped back to a receiver that is off. */
+static void flush_before(struct nic *nic, uint32_t old, uint32_t written)
+{
+	struct dirty *dirty = nic->dirty;
+	const uint32_t clear = IXGBE_GCR_EXT_BUFFERS_CLEAR;
+
+	if (written & ~old & clear) {
+		if (!(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK) ||
+		    reg(nic, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN)
+			violation(nic, VIOLATION_MASTER_FLUSH,
+				  "buffers cleared without LPBK, or with RXEN");
+		dirty->flushing = true;
+		dirty->flush_ns = loop_now_ns() + FLUSH_US * US;
+	} else if (old & ~written & clear) {
+		if (under_way(dirty->flush_ns))
+			violation(nic, VIOLATION_MASTER_FLUSH, "buffers not cleared for 20 us");
+		dirty->stuck = false;
+	}
+}
+
+static void check_quiet(struct nic *nic)
+{
+	const struct dirty *dirty = nic->dirty;
+
+	if (dirty->stuck)
+		violation(nic, VIOLATION_MASTER_FLUSH, "reset without a flush");
+	if (dirty->flushing && (reg(nic, IXGBE_GCR_EXT) & IXGBE_GCR_EXT_BUFFERS_CLEAR ||
+				reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK))
+		violation(nic, VIOLATION_MASTER_FLUSH, "reset before the flush was over");
+}
+
 static void ctrl_before(struct nic *nic, uint32_t old, uint32_t written)
 {
 	struct dirty *dirty = nic->dirty;
 
 	if (written & (IXGBE_CTRL_RST | IXGBE_CTRL_LRST)) {
+		if (!dirty->fresh && !(old & IXGBE_CTRL_PCIE_MASTER_DISABLE))
+			violation(nic, VIOLATION_RESET_WITH_DMA, "no master disable");
+		if (!dirty->fresh)
+			check_quiet(nic);
 		for (uint32_t q = 0; q < QUEUES; q++) {
 			if (under_way(dirty->queue_ns[0][q]) || under_way(dirty->queue_ns[1][q]))
 				violation(nic, VIOLATION_RESET_WITH_DMA,
@@ -231,8 +350,10 @@ static void ctrl_before(struct nic *nic, uint32_t old, uint32_t written)
 				  "STATUS.PCIE_MASTER_ENABLE was not clear yet");
 		return;
 	}
-	if (written & ~old & IXGBE_CTRL_PCIE_MASTER_DISABLE)
+	if (written & ~old & IXGBE_CTRL_PCIE_MASTER_DISABLE) {
 		dirty->master_ns = after(dirty, MASTER_US / 2, MASTER_US);
+		dirty->stuck = draw(dirty) % MASTER_STUCK_IN == 0;
+	}
 }
 
 static void check_init_wait(struct nic *nic, const struct ixgbe_register *r, uint32_t offset)
@@ -275,6 +396,7 @@ void dirty_write(struct nic *nic, const struct ixgbe_register *r, uint32_t offse
 		return;
 	check_init_wait(nic, r, offset);
 	dirty->undefined[offset / 4] = false;
+	dirty->fresh = dirty->fresh && offset == IXGBE_CTRL;
 	queue = queue_time(dirty, r, offset);
 	check_arbiter(nic, r, queue && written & ~old & IXGBE_TXDCTL_ENABLE);
 	if (queue && (written ^ old) & IXGBE_RXDCTL_ENABLE)
@@ -291,8 +413,13 @@ void dirty_write(struct nic *nic, const struct ixgbe_register *r, uint32_t offse
 		if ((written ^ old) & IXGBE_RXCTRL_RXEN && under_way(dirty->secrx_ns))
 			violation(nic, VIOLATION_RXEN_WITHOUT_SECRX,
 				  "RXEN changed before SECRXSTAT.SECRX_RDY was set");
-		if (written & ~old & IXGBE_RXCTRL_RXEN)
+		if (written & ~old & IXGBE_RXCTRL_RXEN) {
 			check_memories(nic, "RXEN");
+			check_demanded(nic);
+		}
+		break;
+	case IXGBE_GCR_EXT:
+		flush_before(nic, old, written);
 		break;
 	case IXGBE_RTTDT1C:
 		dirty->dt1c_undefined[reg(nic, IXGBE_RTTDQSEL) % IXGBE_TXQ_COUNT] = false;

@@ -15,6 +15,10 @@ void violations_free(struct nic *nic);
 	R(RESET_NOT_WAITED, "4.2.1.6", "register access before the reset was over")                \
 	R(INIT_NOT_WAITED, "4.6.3", "register written before EEC.AUTO_RD or RDRXCTL.DMAIDONE")     \
 	R(MEMORY_UNDEFINED, "4.6.7", "memory that no reset clears not written before RXEN")        \
+	R(STATIC_SETUP, "4.6.3",                                                                   \
+	  "a register is not as DCB and flow control off ask for, with RXEN")                      \
+	R(MASTER_FLUSH, "5.2.5.3.2",                                                               \
+	  "reset after a master disable that failed, or flush out of order")                       \
 	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST without master disable")                            \
 	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
 	R(FCTRL_WITH_RXEN, "8.2.3.7.1", "FCTRL changed while RXCTRL.RXEN is set")                  \
