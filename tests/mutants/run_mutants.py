@@ -176,7 +176,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ixtap-mutants-") as folder:
         named, copies = mutants.make(TOP, folder)
         judge = Judge(build, compiled(build, folder, copies), folder, given.seed)
-        plain = judge(0)
+        plain = judge(0)  # no mutant
         if plain.noticed_by:
             print(f"the driver without a change fails: {plain.noticed_by}")
             return 1

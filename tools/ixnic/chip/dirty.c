@@ -23,7 +23,7 @@
 #define US 1000u
 /* Times of the hardware, up to. */
 #define RESET_US 2000u
-/* 8.2.3.1.1: no access for a millisecond. The driver's begins before its posted write is here. */
+/* 8.2.3.1.1: no access for a millisecond. The write comes late on a busy machine, so less. */
 #define RESET_QUIET_US  300u
 #define MASTER_US       300u
 #define INIT_FIRST_US   11000u /* past the 10 ms that every driver waits */
