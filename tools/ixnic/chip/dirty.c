@@ -24,7 +24,7 @@
 /* Times of the hardware, up to. */
 #define RESET_US 2000u
 /* 8.2.3.1.1: no access for a millisecond. The write comes late on a busy machine, so less. */
-#define RESET_QUIET_US  300u
+#define RESET_QUIET_US  60u
 #define MASTER_US       300u
 #define INIT_FIRST_US   11000u /* past the 10 ms that every driver waits */
 #define INIT_US         2000u
