@@ -10,7 +10,6 @@
 #include "control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,9 +35,8 @@ struct client {
 };
 
 struct control {
-	int epoll, listener;
-	int spare; /* makes room for a client that has to be refused */
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": nothing to remove */
+	int epoll;
+	struct listen_socket listener;
 	const struct control_command *commands;
 	void *ctx;
 	uint64_t turn;
@@ -265,27 +263,13 @@ static void refuse(int fd)
 	close(fd);
 }
 
-static int spare_open(void)
-{
-	return open("/dev/null", O_RDONLY | O_CLOEXEC);
-}
-
 static void client_accept(struct control *control)
 {
-	int fd = accept4(control->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = listen_accept(&control->listener);
 	struct epoll_event event = {.events = EPOLLIN};
 	int room = CONTROL_REPLY_MAX;
 	struct client *client;
 
-	if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
-		/* A client that nobody takes would wake the loop for ever. */
-		close(control->spare);
-		fd = accept4(control->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0)
-			close(fd);
-		control->spare = spare_open();
-		return;
-	}
 	if (fd < 0)
 		return;
 	client = place(control);
@@ -332,11 +316,11 @@ static int start(struct control *control, const char *path, struct ixgbe_why *wh
 	control->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (control->epoll < 0)
 		return ixgbe_why_fill(why, -errno, "control socket %s: %s", path, strerror(errno));
-	control->listener = listen_at("control socket", path, SOCK_SEQPACKET, LISTEN_BUSY_MS, why);
-	if (control->listener < 0)
-		return control->listener;
-	snprintf(control->path, sizeof(control->path), "%s", path);
-	if (epoll_ctl(control->epoll, EPOLL_CTL_ADD, control->listener, &event))
+	err = listen_at("control socket", path, SOCK_SEQPACKET, LISTEN_BUSY_MS, &control->listener,
+			why);
+	if (err)
+		return err;
+	if (epoll_ctl(control->epoll, EPOLL_CTL_ADD, control->listener.fd, &event))
 		return ixgbe_why_fill(why, -errno, "control socket %s: %s", path, strerror(errno));
 	return 0;
 }
@@ -349,8 +333,7 @@ int control_open(const char *path, const struct control_command *commands, void 
 
 	if (!control)
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
-	control->epoll = control->listener = -1;
-	control->spare = spare_open();
+	control->epoll = control->listener.fd = -1;
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		control->client[i].fd = -1;
 	control->commands = commands;
@@ -368,17 +351,12 @@ void control_close(struct control *control)
 {
 	if (!control)
 		return;
+	listen_close(&control->listener);
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->client[i].fd >= 0)
 			client_close(&control->client[i]);
-	if (control->listener >= 0)
-		close(control->listener);
-	if (*control->path)
-		unlink(control->path);
 	if (control->epoll >= 0)
 		close(control->epoll);
-	if (control->spare >= 0)
-		close(control->spare);
 	free(control);
 }
 
@@ -387,15 +365,18 @@ int control_fd(const struct control *control)
 	return control->epoll;
 }
 
-/* Tells a monitor how many events it missed, if there is room now. */
-static int missed_tell(struct client *client)
+/* Tells a monitor how many events it missed, if there is room now. `time` is a reference that is
+ * taken: it is that of the event behind, so that times never go back. */
+static int missed_tell(struct client *client, json_t *time)
 {
 	json_t *missed;
 	int err;
 
-	if (!client->missed)
+	if (!client->missed) {
+		json_decref(time);
 		return 0;
-	missed = json_pack("{s:o,s:s,s:I}", "time", control_time(), "event", "missed", "count",
+	}
+	missed = json_pack("{s:o,s:s,s:I}", "time", time, "event", "missed", "count",
 			   (json_int_t)client->missed);
 	err = send_json(client->fd, missed);
 	json_decref(missed);
@@ -415,7 +396,7 @@ static void monitor_watch(const struct control *control, struct client *client)
 
 static void monitor_room(const struct control *control, struct client *client)
 {
-	int err = missed_tell(client);
+	int err = missed_tell(client, control_time());
 
 	if (err && err != -EAGAIN)
 		client_close(client);
@@ -446,7 +427,7 @@ void control_dispatch(struct control *control)
 
 static void publish_to(const struct control *control, struct client *client, const json_t *event)
 {
-	int err = missed_tell(client);
+	int err = missed_tell(client, json_incref(json_object_get(event, "time")));
 
 	if (!err)
 		err = send_json(client->fd, event);

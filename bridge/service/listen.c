@@ -2,7 +2,10 @@
 #include "listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +13,8 @@
 int listen_address(const char *what, const char *path, struct sockaddr_un *out,
 		   struct ixgbe_why *why)
 {
+	if (!*path)
+		return ixgbe_why_fill(why, -EINVAL, "%s: its path is empty; name a file", what);
 	if (strlen(path) >= sizeof(out->sun_path))
 		return ixgbe_why_fill(why, -ENAMETOOLONG,
 				      "%s %s: longer than %zu bytes; choose a shorter path", what,
@@ -20,28 +25,62 @@ int listen_address(const char *what, const char *path, struct sockaddr_un *out,
 }
 
 /*
- * Whether somebody listens there. ECONNREFUSED alone says that nobody does: a listener may have a
- * full backlog (EAGAIN), another type (EPROTOTYPE), or be one whom we may not ask (EACCES).
+ * A datagram socket cannot be connected to the others that are used here. The kernel looks first
+ * whether a program has the socket (ECONNREFUSED), and then at its type (EPROTOTYPE): unix(7). So
+ * no connection comes about, which would cost a server a client's place.
  */
-static bool is_live(const struct sockaddr_un *address, int type)
+int listen_probe(const struct sockaddr_un *address)
 {
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool live = true;
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int err = 0;
 
 	if (fd < 0)
-		return true;
+		return -errno;
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		live = errno != ECONNREFUSED && errno != ENOENT;
+		err = errno == EPROTOTYPE || errno == EPERM ? 0 : -errno;
 	close(fd);
-	return live;
+	return err;
 }
 
-/* Removes a socket file that nobody listens on. */
-static int make_way(const char *what, const struct sockaddr_un *address, int type,
-		    struct ixgbe_why *why)
+static int lock_open(const char *path)
+{
+	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)] = "";
+
+	strncpy(copy, path, sizeof(copy) - 1);
+	return open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int listen_lock(const char *path, int wait_ms)
+{
+	int err, fd = lock_open(path);
+
+	if (fd < 0)
+		return -errno;
+	for (; flock(fd, LOCK_EX | LOCK_NB); wait_ms -= LISTEN_NEXT_MS) {
+		err = -errno;
+		if (err != -EWOULDBLOCK || wait_ms <= 0) {
+			close(fd);
+			return err;
+		}
+		usleep(LISTEN_NEXT_MS * 1000);
+	}
+	return fd;
+}
+
+static int in_use(const char *what, const char *path, struct ixgbe_why *why)
+{
+	return ixgbe_why_fill(why, -EADDRINUSE,
+			      "%s %s is in use: another program listens there; stop that program "
+			      "or choose another path",
+			      what, path);
+}
+
+/* Removes a socket file that no program has. */
+static int make_way(const char *what, const struct sockaddr_un *address, struct ixgbe_why *why)
 {
 	const char *path = address->sun_path;
 	struct stat st;
+	int err;
 
 	if (lstat(path, &st) < 0)
 		return 0;
@@ -51,11 +90,19 @@ static int make_way(const char *what, const struct sockaddr_un *address, int typ
 			"%s %s: a file that is no socket is there; remove it or choose "
 			"another path",
 			what, path);
-	if (is_live(address, type))
-		return ixgbe_why_fill(why, -EADDRINUSE,
-				      "%s %s is in use: another program listens there; stop that "
-				      "program or choose another path",
-				      what, path);
+	err = listen_probe(address);
+	if (!err)
+		return in_use(what, path, why);
+	if (err == -EACCES)
+		return ixgbe_why_fill(
+			why, err,
+			"%s %s: a socket of user %u is there, and we may not ask whether a program "
+			"listens; remove it if none does, or choose another path",
+			what, path, st.st_uid);
+	if (err != -ECONNREFUSED && err != -ENOENT)
+		return ixgbe_why_fill(why, err,
+				      "%s %s: cannot tell whether a program listens there: %s",
+				      what, path, strerror(-err));
 	if (unlink(path) < 0 && errno != ENOENT)
 		return ixgbe_why_fill(
 			why, -errno,
@@ -74,31 +121,105 @@ static int bind_private(int fd, const struct sockaddr_un *address)
 	return err;
 }
 
-int listen_at(const char *what, const char *path, int type, int wait_ms, struct ixgbe_why *why)
+static int refused(const char *what, const char *path, int err, struct ixgbe_why *why)
+{
+	const char *remedy = "";
+
+	if (err == -EADDRINUSE) /* of a program that goes without the lock */
+		return in_use(what, path, why);
+	if (err == -ENOENT || err == -ENOTDIR)
+		remedy = "; its directory must exist";
+	else if (err == -EACCES || err == -EPERM)
+		remedy = "; its directory must be ours to write to";
+	return ixgbe_why_fill(why, err, "%s %s: %s%s", what, path, strerror(-err), remedy);
+}
+
+/* Takes note of the file that bind(2) has made. */
+static void own(struct listen_socket *listener)
+{
+	struct stat st;
+
+	if (lstat(listener->path, &st) < 0)
+		return;
+	listener->dev = st.st_dev;
+	listener->ino = st.st_ino;
+}
+
+int listen_locked(const char *what, const char *path, int type, struct listen_socket *out,
+		  struct ixgbe_why *why)
 {
 	struct sockaddr_un address;
-	int fd, err = listen_address(what, path, &address, why);
+	int err;
 
-	if (err)
-		return err;
-	while ((err = make_way(what, &address, type, why)) == -EADDRINUSE && wait_ms > 0) {
-		usleep(LISTEN_NEXT_MS * 1000);
-		wait_ms -= LISTEN_NEXT_MS;
-	}
-	if (err)
-		return err;
-	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return ixgbe_why_fill(why, -errno, "%s %s: %s", what, path, strerror(errno));
-	err = bind_private(fd, &address);
-	if (!err && listen(fd, LISTEN_BACKLOG) < 0) {
-		err = -errno;
-		unlink(path);
-	}
+	*out = (struct listen_socket){.fd = -1, .spare = -1};
+	err = listen_address(what, path, &address, why);
 	if (!err)
+		err = make_way(what, &address, why);
+	if (err)
+		return err;
+	strcpy(out->path, path);
+	out->fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (out->fd < 0)
+		return refused(what, path, -errno, why);
+	err = bind_private(out->fd, &address);
+	if (!err) {
+		own(out);
+		err = listen(out->fd, LISTEN_BACKLOG) < 0 ? -errno : 0;
+	}
+	if (err) {
+		listen_close(out);
+		return refused(what, path, err, why);
+	}
+	out->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
+int listen_at(const char *what, const char *path, int type, int wait_ms, struct listen_socket *out,
+	      struct ixgbe_why *why)
+{
+	int lock, err, lock_ms = LISTEN_LOCK_MS;
+
+	for (;; wait_ms -= LISTEN_NEXT_MS) {
+		lock = listen_lock(path, lock_ms);
+		err = listen_locked(what, path, type, out, why);
+		if (lock >= 0)
+			close(lock);
+		else
+			lock_ms = 0; /* it was waited for */
+		if (err != -EADDRINUSE || wait_ms <= 0)
+			return err;
+		usleep(LISTEN_NEXT_MS * 1000);
+	}
+}
+
+int listen_accept(struct listen_socket *listener)
+{
+	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
 		return fd;
-	close(fd);
-	return ixgbe_why_fill(why, err,
-			      "%s %s: %s; its directory must exist and be ours to write to", what,
-			      path, strerror(-err));
+	if (errno != EMFILE && errno != ENFILE)
+		return -errno;
+	if (listener->spare >= 0)
+		close(listener->spare);
+	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	listener->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	return -EMFILE;
+}
+
+void listen_close(struct listen_socket *listener)
+{
+	struct stat st;
+
+	if (listener->fd < 0)
+		return;
+	if (listener->ino && !lstat(listener->path, &st) && st.st_dev == listener->dev &&
+	    st.st_ino == listener->ino)
+		unlink(listener->path);
+	close(listener->fd);
+	if (listener->spare >= 0)
+		close(listener->spare);
+	listener->fd = listener->spare = -1;
 }

@@ -6,6 +6,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,33 +17,42 @@
 #include <unistd.h>
 
 #include "bridge/service/control.h"
+#include "bridge/service/listen.h"
 #include "ixtap.h"
 
 #define REPLY_TIMEOUT_MS 5000
 #define SUFFIX           ".sock"
 
-/* A connected socket, or -errno. -EAGAIN: the daemon took no client within REPLY_TIMEOUT_MS. */
-static int connect_path(const char *path)
+static int connect_through(int fd, const struct sockaddr_un *address)
 {
 	/* Limits how long connect(2) waits for room in the listener's queue: socket(7). */
 	const struct timeval timeout = {.tv_sec = REPLY_TIMEOUT_MS / 1000};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd;
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
+		return -errno;
+	/* A wait with a limit ends when the terminal stops the program: signal(7). */
+	while (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* A connected socket, or -errno. -EAGAIN: the daemon took no client within REPLY_TIMEOUT_MS. */
+static int connect_path(const char *path)
+{
+	struct sockaddr_un address;
+	int fd, err = listen_address("", path, &address, NULL);
+
+	if (err)
+		return err;
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0 ||
-	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return fd;
+	err = connect_through(fd, &address);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 static const char *what_to_do(int err)
@@ -53,11 +63,13 @@ static const char *what_to_do(int err)
 		return "no ixtapd runs there: start it, or say which with NAME or --control PATH";
 	case EACCES:
 	case EPERM:
-		return "the socket belongs to another user: try as root";
+		return "it, or its folder, is another user's: try as root";
 	case EPROTOTYPE:
 		return "this socket is not one of ixtapd";
 	case ENAMETOOLONG:
 		return "use a shorter path";
+	case EINVAL:
+		return "a path that is empty names no file";
 	case EAGAIN:
 		return "its ixtapd takes no clients; its log may say why";
 	default:
@@ -83,7 +95,16 @@ static int is_socket(const struct dirent *entry)
 	return len > suffix && strcmp(entry->d_name + len - suffix, SUFFIX) == 0;
 }
 
-int client_each(void (*found)(void *ctx, const char *name, int fd), void *ctx)
+/* Whether a daemon has the socket at `path`, which does not notice: as listen_probe. */
+static int probe_path(const char *path)
+{
+	struct sockaddr_un address;
+	int err = listen_address("", path, &address, NULL);
+
+	return err ? err : listen_probe(&address);
+}
+
+int client_each(void (*found)(void *ctx, const char *name, int err), void *ctx)
 {
 	struct dirent **entries = NULL;
 	int count = scandir(IXTAP_RUN_DIR, &entries, is_socket, alphasort);
@@ -95,44 +116,50 @@ int client_each(void (*found)(void *ctx, const char *name, int fd), void *ctx)
 
 		snprintf(path, sizeof(path), IXTAP_RUN_DIR "/%s", entries[i]->d_name);
 		entries[i]->d_name[strlen(entries[i]->d_name) - strlen(SUFFIX)] = '\0';
-		found(ctx, entries[i]->d_name, connect_path(path));
+		found(ctx, entries[i]->d_name, probe_path(path));
 		free(entries[i]);
 	}
 	free(entries);
 	return 0;
 }
 
+int client_connect_name(const char *name)
+{
+	char path[sizeof(IXTAP_RUN_DIR "/" SUFFIX) + NAME_MAX];
+
+	snprintf(path, sizeof(path), IXTAP_RUN_DIR "/%.*s" SUFFIX, NAME_MAX, name);
+	return connect_or_fail(path);
+}
+
 struct only {
-	int fd, alive, refused;
+	int alive, refused;
+	char name[NAME_MAX + 1]; /* the last one */
 	char names[512];
 };
 
-static void take_only(void *ctx, const char *name, int fd)
+static void take_only(void *ctx, const char *name, int err)
 {
 	struct only *only = ctx;
 	size_t used = strlen(only->names);
 
-	if (fd == -EACCES || fd == -EPERM)
+	if (err == -EACCES || err == -EPERM)
 		only->refused++;
-	if (fd < 0)
+	if (err)
 		return;
+	only->alive++;
+	snprintf(only->name, sizeof(only->name), "%.*s", NAME_MAX, name);
 	snprintf(only->names + used, sizeof(only->names) - used, "%s%s", used ? ", " : "", name);
-	if (only->alive++)
-		close(fd);
-	else
-		only->fd = fd;
 }
 
 /* Connects to the only daemon that answers in IXTAP_RUN_DIR. */
 static int connect_only(void)
 {
-	struct only only = {.fd = -1};
+	struct only only = {0};
 	int err = client_each(take_only, &only);
 
 	if (only.alive == 1)
-		return only.fd;
+		return client_connect_name(only.name);
 	if (only.alive > 1) {
-		close(only.fd);
 		fail("several ixtapd run: %s; say which", only.names);
 	} else if (only.refused || err == -EACCES) {
 		fail("the sockets in " IXTAP_RUN_DIR " belong to another user: try as root");
@@ -144,8 +171,6 @@ static int connect_only(void)
 
 int client_connect(const struct ixtap *cli)
 {
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
-
 	if (cli->control)
 		return connect_or_fail(cli->control);
 	if (!cli->name)
@@ -154,8 +179,7 @@ int client_connect(const struct ixtap *cli)
 		fail("'%s' is no interface name; a socket's path goes with --control", cli->name);
 		return -1;
 	}
-	snprintf(path, sizeof(path), IXTAP_RUN_DIR "/%s" SUFFIX, cli->name);
-	return connect_or_fail(path);
+	return client_connect_name(cli->name);
 }
 
 int client_send(int fd, const char *request)

@@ -50,12 +50,14 @@ int ixtap_monitor(const struct ixtap *cli);
 
 /* A socket connected to the daemon, or -1 after a line on standard error. */
 int client_connect(const struct ixtap *cli);
+/* The same with that of the TAP `name`. */
+int client_connect_name(const char *name);
 /*
  * Calls found() for each control socket in IXTAP_RUN_DIR, in the order of their names: the name of
- * the TAP, and a connected socket, which found() closes, or -errno. 0, or -errno of the folder; it
- * is no error if that is missing.
+ * the TAP, and 0 if a daemon has the socket, or -errno (listen_probe). 0, or -errno of the folder;
+ * it is no error if that is missing.
  */
-int client_each(void (*found)(void *ctx, const char *name, int fd), void *ctx);
+int client_each(void (*found)(void *ctx, const char *name, int err), void *ctx);
 /* Sends one request: 0, or -1 after a line on standard error. */
 int client_send(int fd, const char *request);
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bridge/service/text_json.h"
 #include "ixtap.h"
 
 struct list {
@@ -34,18 +35,22 @@ static void put_one(const char *name, const json_t *status)
 	put(COLOUR_NONE, "\n");
 }
 
-static void show(void *ctx, const char *name, int fd)
+static void show(void *ctx, const char *name, int err)
 {
 	struct list *list = ctx;
-	json_t *status;
+	json_t *status = NULL;
+	int fd;
 
 	/* A socket without a daemon is what a killed one left. */
-	if (fd < 0) {
-		list->refused += fd == -EACCES || fd == -EPERM;
+	if (err) {
+		list->refused += err == -EACCES || err == -EPERM;
 		return;
 	}
-	status = client_request(fd, "status");
-	close(fd);
+	fd = client_connect_name(name);
+	if (fd >= 0) {
+		status = client_request(fd, "status");
+		close(fd);
+	}
 	if (!list->cli->json)
 		put_head(list);
 	if (!status) {
@@ -53,7 +58,7 @@ static void show(void *ctx, const char *name, int fd)
 		if (!list->cli->json)
 			put(COLOUR_BAD, "%-15s  no answer\n", name);
 	} else if (list->cli->json) {
-		json_t *row = json_pack("{s:s,s:O}", "name", name, "status", status);
+		json_t *row = json_pack("{s:o,s:O}", "name", text_json(name), "status", status);
 
 		put_json(row);
 		json_decref(row);

@@ -50,8 +50,7 @@ struct server {
 	struct pci_function function;
 	struct commands commands;
 
-	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* "": a socket was handed over */
-	int listener;
+	struct listen_socket listener; /* not listening: a socket was handed over */
 
 	bool connected;
 	const char *unfinished; /* the deadline waits for this; NULL: for nothing */
@@ -92,7 +91,7 @@ static void client_drop(struct server *s, const char *format, ...)
 	s->out_len = s->out_sent = 0;
 	pci_function_release(&s->function);
 	ask_client_left(&s->ask);
-	if (s->listener < 0)
+	if (s->listener.fd < 0)
 		loop_stop(s->nic->loop);
 }
 
@@ -167,7 +166,7 @@ static bool client_has_left(const struct server *s)
 static void on_listener(void *ctx, uint32_t events)
 {
 	struct server *s = ctx;
-	int sock = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int sock = listen_accept(&s->listener);
 
 	(void)events;
 	if (sock < 0)
@@ -347,13 +346,11 @@ static int socket_take(const char *name, struct ixgbe_why *why)
 
 static int socket_listen(struct server *s, const char *path, struct ixgbe_why *why)
 {
-	int err;
+	int err = listen_at("--socket", path, SOCK_STREAM, LISTEN_BUSY_MS, &s->listener, why);
 
-	s->listener = listen_at("--socket", path, SOCK_STREAM, LISTEN_BUSY_MS, why);
-	if (s->listener < 0)
-		return s->listener;
-	strcpy(s->path, path);
-	err = loop_add(s->nic->loop, s->listener, EPOLLIN, on_listener, s);
+	if (err)
+		return err;
+	err = loop_add(s->nic->loop, s->listener.fd, EPOLLIN, on_listener, s);
 	return err ? ixgbe_why_fill(why, err, "--socket %s: %s", path, strerror(-err)) : 0;
 }
 
@@ -365,7 +362,7 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ix
 	if (!s)
 		return ixgbe_why_fill(why, -ENOMEM, "--socket: out of memory");
 	s->nic = nic;
-	s->listener = s->stream.sock = -1;
+	s->listener.fd = s->stream.sock = -1;
 	s->commands.function = &s->function;
 	err = pci_function_init(&s->function, nic);
 	ask_init(&s->ask, nic, &s->function.config);
@@ -397,14 +394,11 @@ void server_free(struct server *s)
 {
 	if (!s)
 		return;
+	if (s->listener.fd >= 0)
+		loop_remove(s->nic->loop, s->listener.fd);
 	client_drop(s, NULL);
+	listen_close(&s->listener);
 	loop_remove(s->nic->loop, memory_torn_fd(s->nic->memory));
-	if (s->listener >= 0) {
-		loop_remove(s->nic->loop, s->listener);
-		close(s->listener);
-	}
-	if (s->path[0])
-		unlink(s->path);
 	pci_function_free(&s->function);
 	free(s);
 }

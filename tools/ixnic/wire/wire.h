@@ -20,6 +20,7 @@
  */
 #pragma once
 
+#include "bridge/service/listen.h"
 #include "ixgbe/ixgbe.h"
 #include "tools/ixnic/data/data.h"
 
@@ -61,10 +62,9 @@ int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct 
 int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, struct wire **out,
 		       struct ixgbe_why *why);
 
-/* Connects to the SOCK_SEQPACKET socket at `path` (*connected is set then), or listens there
- * (listen_at) if nobody does. The descriptor or -errno, explained in `why`. -EWOULDBLOCK: somebody
- * else is at it; try again. */
-int wire_meet(const char *path, bool *connected, struct ixgbe_why *why);
+/* Connects *peer to the SOCK_SEQPACKET socket at `path`, or listens there (listen_at) if nobody
+ * does. 0 or -errno, explained in `why`. -EWOULDBLOCK: somebody else is at it; try again. */
+int wire_meet(const char *path, int *peer, struct listen_socket *listener, struct ixgbe_why *why);
 
 void capture_frame(struct nic *nic, const struct frame *frame);
 void capture_flush(struct nic *nic);

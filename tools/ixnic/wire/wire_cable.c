@@ -25,7 +25,8 @@
 
 struct cable {
 	struct wire wire;
-	int listener, peer;
+	struct listen_socket listener;
+	int peer;
 	bool readable;
 	bool laser;      /* ours */
 	bool laser_due;  /* the peer does not know yet */
@@ -41,13 +42,13 @@ static struct cable *self(struct wire *wire)
 	return (struct cable *)wire;
 }
 
-static void close_watched(struct cable *cable, int *fd)
+static void close_peer(struct cable *cable)
 {
-	if (*fd < 0)
+	if (cable->peer < 0)
 		return;
-	loop_remove(cable->wire.nic->loop, *fd);
-	close(*fd);
-	*fd = -1;
+	loop_remove(cable->wire.nic->loop, cable->peer);
+	close(cable->peer);
+	cable->peer = -1;
 }
 
 static void tell_laser(struct cable *cable)
@@ -86,17 +87,17 @@ static int plug(struct cable *cable, int fd)
 
 static void unplug(struct cable *cable)
 {
-	close_watched(cable, &cable->peer);
+	close_peer(cable);
 	cable->readable = false;
 	phy_light_set(cable->wire.nic, false);
-	if (cable->listener < 0)
+	if (cable->listener.fd < 0)
 		meet_peer(cable);
 }
 
 static void listener_event(void *ctx, uint32_t events)
 {
 	struct cable *cable = ctx;
-	int fd = accept4(cable->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = listen_accept(&cable->listener);
 
 	(void)events;
 	if (fd < 0)
@@ -110,25 +111,19 @@ static void listener_event(void *ctx, uint32_t events)
 /* Connects to the other end, or waits for it. */
 static int find_peer(struct cable *cable, struct ixgbe_why *why)
 {
-	bool connected = false;
-	int fd = wire_meet(cable->path, &connected, why);
-	int err;
+	int peer = -1, err = wire_meet(cable->path, &peer, &cable->listener, why);
 
-	if (fd < 0)
-		return fd;
-	if (connected) {
-		err = plug(cable, fd);
-		return err ? ixgbe_why_fill(why, err, "wire cable:%s: %s", cable->path,
-					    strerror(-err))
-			   : 0;
-	}
-	err = loop_add(cable->wire.nic->loop, fd, EPOLLIN, listener_event, cable);
-	if (err) {
-		close(fd);
-		return ixgbe_why_fill(why, err, "wire cable:%s: %s", cable->path, strerror(-err));
-	}
-	cable->listener = fd;
-	return 0;
+	if (err)
+		return err;
+	if (peer >= 0)
+		err = plug(cable, peer);
+	else
+		err = loop_add(cable->wire.nic->loop, cable->listener.fd, EPOLLIN, listener_event,
+			       cable);
+	if (!err)
+		return 0;
+	listen_close(&cable->listener);
+	return ixgbe_why_fill(why, err, "wire cable:%s: %s", cable->path, strerror(-err));
 }
 
 static void retry(void *ctx, uint32_t events)
@@ -226,10 +221,10 @@ static void cable_free(struct wire *wire)
 	struct cable *cable = self(wire);
 
 	loop_timer_set(wire->nic->loop, LOOP_TIMER_WIRE, 0, NULL, NULL);
-	close_watched(cable, &cable->peer);
-	if (cable->listener >= 0)
-		unlink(cable->path);
-	close_watched(cable, &cable->listener);
+	close_peer(cable);
+	if (cable->listener.fd >= 0)
+		loop_remove(wire->nic->loop, cable->listener.fd);
+	listen_close(&cable->listener);
 	free(cable->path);
 	free(cable);
 }
@@ -255,7 +250,7 @@ int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct 
 		return ixgbe_why_fill(why, -ENOMEM, "wire cable:%s: no memory", path);
 	}
 	cable->wire = (struct wire){&cable_ops, nic};
-	cable->listener = cable->peer = -1;
+	cable->listener.fd = cable->peer = -1;
 	err = find_peer(cable, why);
 	if (err == -EWOULDBLOCK) {
 		retry_later(cable);

@@ -15,14 +15,13 @@
 
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/loop.h"
-#include "bridge/service/listen.h"
 #include "wire.h"
 
 struct seqpacket {
 	struct wire wire;
-	int listener, peer;
+	struct listen_socket listener;
+	int peer;
 	bool readable;
-	char path[108];
 	uint8_t buffer[WIRE_PACKET_MAX];
 };
 
@@ -91,7 +90,7 @@ static bool peer_lives(struct seqpacket *s)
 static void listener_event(void *ctx, uint32_t events)
 {
 	struct seqpacket *s = ctx;
-	int fd = accept4(s->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = listen_accept(&s->listener);
 
 	(void)events;
 	if (fd < 0)
@@ -141,9 +140,8 @@ static void seqpacket_free(struct wire *wire)
 	struct seqpacket *s = self(wire);
 
 	hang_up(s);
-	loop_remove(wire->nic->loop, s->listener);
-	close(s->listener);
-	unlink(s->path);
+	loop_remove(wire->nic->loop, s->listener.fd);
+	listen_close(&s->listener);
 	free(s);
 }
 
@@ -165,13 +163,10 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 		return ixgbe_why_fill(why, -ENOMEM, "wire %s: no memory", path);
 	s->wire = (struct wire){&seqpacket_ops, nic};
 	s->peer = -1;
-	s->listener = listen_at("wire", path, SOCK_SEQPACKET, LISTEN_BUSY_MS, why);
-	if (s->listener < 0) {
-		err = s->listener;
+	err = listen_at("wire", path, SOCK_SEQPACKET, LISTEN_BUSY_MS, &s->listener, why);
+	if (err)
 		goto out_free;
-	}
-	strcpy(s->path, path); /* listen_at() looked at its length */
-	err = loop_add(nic->loop, s->listener, EPOLLIN, listener_event, s);
+	err = loop_add(nic->loop, s->listener.fd, EPOLLIN, listener_event, s);
 	if (err) {
 		ixgbe_why_fill(why, err, "wire %s: %s", path, strerror(-err));
 		goto out_close;
@@ -180,8 +175,7 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 	phy_light_set(nic, true);
 	return 0;
 out_close:
-	close(s->listener);
-	unlink(path);
+	listen_close(&s->listener);
 out_free:
 	free(s);
 	return err;

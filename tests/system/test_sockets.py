@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Sockets with a name in the file system: who listens, who asks, and what a daemon does without descriptors."""
+import contextlib
+import os
+import resource
+import socket
+
+import pytest
+
+import rig as r
+
+
+def dial(path, kind=socket.SOCK_SEQPACKET):
+    connection = socket.socket(socket.AF_UNIX, kind)
+    connection.settimeout(r.DEADLINE_S)
+    connection.connect(path)
+    return connection
+
+
+@contextlib.contextmanager
+def without_descriptors(nic, control):
+    """The process gets no descriptor more: clients take those between others, a limit those above."""
+    def used():
+        return set(map(int, os.listdir(f"/proc/{nic.pid}/fd")))
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    with contextlib.ExitStack() as stack:
+        while len(used()) <= max(used()):
+            before = len(used())
+            stack.enter_context(dial(control))
+            r.wait_for(lambda: len(used()) > before, "a client is taken")
+        resource.prlimit(nic.pid, resource.RLIMIT_NOFILE, (max(used()) + 1, hard))
+        yield
+        resource.prlimit(nic.pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+
+@pytest.mark.parametrize("name", ["nic", "wire", "cable", "control"])
+def test_without_descriptors_nobody_waits(rig, name):
+    """A connection that can't be taken is closed: left there, it would keep the daemon busy for ever."""
+    kind = "cable" if name == "cable" else "seqpacket"
+    nic = rig.daemon(r.IXNIC, "--socket", rig.path("nic"), "--control", rig.path("control"), "--wire",
+                     f"{kind}:{rig.path(kind if name == 'cable' else 'wire')}").wait_ready()
+    how = socket.SOCK_STREAM if name == "nic" else socket.SOCK_SEQPACKET
+    with without_descriptors(nic, rig.path("control")):
+        before = r.cpu_seconds(nic.pid)
+        for _ in range(20):
+            with dial(rig.path(name), how) as connection:
+                with contextlib.suppress(ConnectionResetError):
+                    assert connection.recv(16) == b""
+        assert r.cpu_seconds(nic.pid) - before < 1
+    assert r.ask(rig.path("control"), "status")["link"] in ("up", "down")
+    assert nic.stop() == 0, nic.errors()
+
+
+def test_a_name_is_looked_for_without_a_connection(rig):
+    """ixtap without a name finds the only ixtapd; the others, which it asks whether they live, lose no client."""
+    names = [f"s{os.getpid()}{letter}" for letter in "ab"]
+    place = rig.namespace("left")
+    daemons = [rig.daemon(r.IXTAPD, "--netns", place.name, "--tap", name, "--nic",
+                          f"soft:seqpacket:{rig.path(name)}").wait_ready() for name in names]
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(dial(f"/run/ixtap/{name}.sock"))
+                   for name in names for _ in range(16)]
+        done = r.run(r.IXTAP, "status", check=False)
+        assert done.returncode == 1 and all(name in done.stderr for name in names), done.stderr
+        for client in clients:
+            client.send(b"features")
+            assert client.recv(4096).startswith(b"{")
+    assert [daemon.stop() for daemon in daemons] == [0, 0]
