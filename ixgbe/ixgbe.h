@@ -63,6 +63,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -94,6 +95,10 @@ struct ixgbe_why {
  * it too. */
 IXGBE_API int ixgbe_why_fill(struct ixgbe_why *why, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Formats a line for people. One that is too long for `size` bytes, of which there are 16 at least,
+ * is cut in the middle. */
+IXGBE_API void ixgbe_text_fit(char *text, size_t size, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
 
 enum ixgbe_log_level { IXGBE_LOG_ERROR, IXGBE_LOG_WARNING, IXGBE_LOG_INFO, IXGBE_LOG_DEBUG };
 typedef void (*ixgbe_log_fn)(void *ctx, enum ixgbe_log_level level, const char *message);

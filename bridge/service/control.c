@@ -61,7 +61,7 @@ json_t *control_error(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text) / 2, format, args);
+	ixgbe_text_fit(text, sizeof(text) / 2, format, args);
 	va_end(args);
 	printable(text, sizeof(text), false);
 	return json_pack("{s:s}", "error", text);

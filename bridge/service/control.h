@@ -15,9 +15,10 @@
  *     log.c            lines on standard error
  *       |
  *     listen.c         a socket in the file system, and what a killed program left there
- *     outlet.c         standard output and standard error, without waiting
+ *     outlet.c         standard output and standard error of a daemon, without waiting
  *     printable.c      text of others, before people see it
  *     repeat.c         lines of the log that repeat without end
+ *     streams.c        standard output of a program that prints a result
  *
  * This file: programs ask on a control socket, and the daemon answers in JSON.
  *

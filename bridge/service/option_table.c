@@ -3,12 +3,12 @@
 
 #include <argp.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "printable.h"
+#include "streams.h"
 
 /* Keys of rows without a letter; above every character. */
 #define KEY_BASE 0x100
@@ -17,6 +17,7 @@ struct parse {
 	const struct option_table *table;
 	void *ctx;
 	uint32_t given;
+	int wish; /* 'h', 'V', or 0 */
 	struct ixgbe_why *why;
 };
 
@@ -51,11 +52,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 		return -ixgbe_why_fill(parse->why, -EINVAL, "'%s' is not an option: see --help",
 				       arg);
 	case 'h':
-		argp_state_help(state, stdout, ARGP_HELP_STD_HELP);
-		return 0;
 	case 'V':
-		printf("%s %s\n", program_invocation_short_name, IXTAP_VERSION);
-		exit(0);
+		parse->wish = key;
+		return ECANCELED;
 	default:
 		for (size_t i = 0; table->row[i].name; i++)
 			if (key == key_of(table, i))
@@ -64,10 +63,49 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* getopt's line begins with argv[0]. */
+static void explain(const char *line, struct ixgbe_why *why)
+{
+	const char *text = line + strlen(program_invocation_short_name) + strlen(": ");
+
+	ixgbe_why_fill(why, -EINVAL, "%.*s; see --help", (int)strcspn(text, "\n"), text);
+}
+
+/* What getopt says of an option is caught: it quotes bytes that a terminal would obey. */
+static error_t parse_caught(const struct argp *argp, struct parse *parse, int argc, char *argv[])
+{
+	FILE *before = stderr, *caught;
+	char *said = NULL;
+	size_t len = 0;
+	error_t err;
+
+	argv[0] = program_invocation_short_name;
+	caught = open_memstream(&said, &len);
+	if (caught)
+		stderr = caught;
+	err = argp_parse(argp, argc, argv, ARGP_NO_HELP, NULL, parse);
+	stderr = before;
+	if (caught)
+		fclose(caught);
+	if (len > strlen(argv[0]) + strlen(": "))
+		explain(said, parse->why);
+	free(said);
+	return err;
+}
+
+static void show_and_exit(const struct argp *argp, int wish)
+{
+	if (wish == 'h')
+		argp_help(argp, stdout, ARGP_HELP_STD_HELP, program_invocation_short_name);
+	else
+		printf("%s %s\n", program_invocation_short_name, IXTAP_VERSION);
+	exit(streams_end() ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
 int option_table_parse(const struct option_table *table, void *ctx, int argc, char *argv[],
 		       uint32_t *given, struct ixgbe_why *why)
 {
-	struct parse parse = {table, ctx, 0, why};
+	struct parse parse = {table, ctx, 0, 0, why};
 	struct argp_option option[OPTION_ROWS_MAX + 3] = {0};
 	const struct argp argp = {
 		.options = option,
@@ -88,8 +126,10 @@ int option_table_parse(const struct option_table *table, void *ctx, int argc, ch
 	option[rows] = (struct argp_option){"help", 'h', NULL, 0, "Show this, and exit", -1};
 	option[rows + 1] = (struct argp_option){"version", 'V', NULL, 0, "Show it, and exit", -1};
 	why->text[0] = '\0';
-	argv[0] = program_invocation_short_name; /* getopt's line begins with argv[0] */
-	err = argp_parse(&argp, argc, argv, ARGP_NO_HELP, NULL, &parse);
+	streams_keep();
+	err = parse_caught(&argp, &parse, argc, argv);
+	if (parse.wish)
+		show_and_exit(&argp, parse.wish);
 	*given = parse.given;
 	return err ? -EINVAL : 0;
 }
@@ -99,8 +139,7 @@ void option_usage_exit(const struct ixgbe_why *why)
 	struct ixgbe_why shown = *why;
 
 	printable(shown.text, sizeof(shown.text), false); /* it may quote a file */
-	if (*shown.text)
-		fprintf(stderr, "%s: %s\n", program_invocation_short_name, shown.text);
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, shown.text);
 	exit(EXIT_STATUS_USAGE);
 }
 
@@ -124,17 +163,25 @@ const char *option_word_name(const struct option_word *words, int value)
 	return "?";
 }
 
+/* At least one; strtoull and strtod take much more. */
+static bool digits_only(const char *text, const char *end)
+{
+	const char *at = text;
+
+	while (at < end && *at >= '0' && *at <= '9')
+		at++;
+	return at == end && at > text;
+}
+
 int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out)
 {
 	unsigned long long value;
-	char *end;
 
-	/* strtoull would take a sign or spaces. */
-	if (*text < '0' || *text > '9')
+	if (!digits_only(text, text + strlen(text)))
 		return -EINVAL;
 	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno || *end || value < least || value > most)
+	value = strtoull(text, NULL, 10);
+	if (errno || value < least || value > most)
 		return -EINVAL;
 	*out = (uint32_t)value;
 	return 0;
@@ -142,10 +189,13 @@ int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out
 
 int option_real(const char *text, double least, double most, double *out)
 {
-	char *end;
-	double value = strtod(text, &end);
+	const char *point = strchrnul(text, '.'), *end = text + strlen(text);
+	double value;
 
-	if (end == text || *end || !isfinite(value) || value < least || value > most)
+	if (!digits_only(text, point) || (point < end && !digits_only(point + 1, end)))
+		return -EINVAL;
+	value = strtod(text, NULL);
+	if (value < least || value > most)
 		return -EINVAL;
 	*out = value;
 	return 0;

@@ -4,7 +4,8 @@
  * that checks and stores a value. Every program of the project reads its command line by this; the
  * reading itself is argp's (libc).
  *
- * -h, --help and -V, --version are in every table: they print and exit with 0.
+ * -h, --help and -V, --version are in every table: they print and exit with 0, or with 1 if that
+ * cannot be written.
  */
 #pragma once
 
@@ -37,14 +38,14 @@ struct option_table {
 };
 
 /*
- * Reads the command line. `given` gets a bit for each row that was given, in the order of the
- * table. 0, or -EINVAL with `why` filled: one line without the program's name. An unknown option is
- * explained by getopt on standard error, and leaves `why` empty.
+ * Reads the command line; to be called first (streams_keep). `given` gets a bit for each row that
+ * was given, in the order of the table. 0, or -EINVAL with `why` filled: one line without the
+ * program's name, which option_usage_exit makes printable.
  */
 int option_table_parse(const struct option_table *table, void *ctx, int argc, char *argv[],
 		       uint32_t *given, struct ixgbe_why *why);
 
-/* Prints `why`, if there is one, as a line of standard error, and exits with EXIT_STATUS_USAGE. */
+/* Prints `why` as a line of standard error, and exits with EXIT_STATUS_USAGE. */
 void option_usage_exit(const struct ixgbe_why *why) __attribute__((noreturn));
 
 /* ---- Values ---- */
@@ -57,9 +58,9 @@ struct option_word {
 
 /* These return 0, or -EINVAL and leave *out as it was. */
 int option_word(const struct option_word *words, const char *text, int *out);
-/* Digits only, no sign and no space. */
+/* Decimal digits only: no sign, no space, no other base. */
 int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out);
-/* Finite. */
+/* The same, with or without a point between digits: no exponent either. */
 int option_real(const char *text, double least, double most, double *out);
 
 /* The name of `value`, "?" if it has none. */

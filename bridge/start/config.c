@@ -155,7 +155,7 @@ static int take_lines(struct options *options, FILE *file, const char *path, str
 			err = take_read(options, line + skip, (size_t)len - skip, &fault);
 	}
 	if (err)
-		ixgbe_why_fill(why, err, "%.100s:%u: %.190s", path, number, fault.text);
+		ixgbe_why_fill(why, err, "%.80s:%u: %s", path, number, fault.text);
 	else if (!feof(file))
 		err = refuse(path, -errno, strerror(errno), why);
 	free(line);

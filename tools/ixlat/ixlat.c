@@ -6,6 +6,7 @@
 #include "tools/ixlat/result/compare.h"
 #include "ixlat.h"
 #include "bridge/service/option_table.h"
+#include "bridge/service/streams.h"
 #include "tools/ixlat/result/outfile.h"
 #include "tools/ixlat/result/plot.h"
 #include "tools/ixlat/measure/reflect.h"
@@ -113,9 +114,7 @@ int main(int argc, char *argv[])
 	else
 		err = options.mode == MODE_TCP ? reflect_tcp(&options)
 					       : reflect_datagrams(&options);
-	if (!err && (fflush(stdout) != 0 || ferror(stdout))) {
-		fail("cannot write to standard output");
-		err = -1;
-	}
+	if (!err)
+		err = streams_end();
 	return err ? STATUS_FAILED : 0;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bridge/service/option_table.h"
+#include "bridge/service/streams.h"
 #include "ixtap.h"
 
 struct object {
@@ -114,9 +115,8 @@ static int set_interval(void *ctx, const char *value, struct ixgbe_why *why)
 
 static int set_control(void *ctx, const char *value, struct ixgbe_why *why)
 {
-	(void)why;
 	((struct arguments *)ctx)->cli.control = value;
-	return 0;
+	return *value ? 0 : ixgbe_why_fill(why, -EINVAL, "an empty path; name a socket");
 }
 
 static const struct option_row rows[] = {
@@ -175,9 +175,5 @@ int main(int argc, char *argv[])
 		option_usage_exit(&why);
 	output_init();
 	status = args.object->run(&args.cli);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fail("cannot write to standard output");
-		return 1;
-	}
-	return status;
+	return streams_end() ? 1 : status;
 }

@@ -12,12 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bridge/service/printable.h"
+#include "bridge/service/streams.h"
+#include "ixgbe/ixgbe.h"
 #include "output.h"
 
-#define BESIDE_LEAST 24 /* columns in which text can be read */
+#define BESIDE_LEAST 24   /* columns in which text can be read */
+#define SECONDS_MAX  1e15 /* what any integer for a time can hold; a daemon may say more */
 
 static bool colours;
 
@@ -33,14 +37,32 @@ void output_init(void)
 
 void fail(const char *format, ...)
 {
-	char line[1024];
+	char line[2048]; /* half of it for what printable() makes longer */
 	va_list ap;
 
 	va_start(ap, format);
-	vsnprintf(line, sizeof(line), format, ap);
+	ixgbe_text_fit(line, sizeof(line) / 2, format, ap);
 	va_end(ap);
 	printable(line, sizeof(line), false);
 	fprintf(stderr, "%s: %s\n", program_invocation_short_name, line);
+}
+
+/* To be freed; NULL: no memory. */
+static char *format_printable(const char *format, va_list ap)
+{
+	char *text, *roomy;
+	int len = vasprintf(&text, format, ap);
+	size_t room = 4 * (size_t)(len < 0 ? 0 : len) + 1; /* \xHH for each byte */
+
+	if (len < 0)
+		return NULL;
+	roomy = realloc(text, room);
+	if (!roomy) {
+		free(text);
+		return NULL;
+	}
+	printable(roomy, room, true);
+	return roomy;
 }
 
 void put(enum colour colour, const char *format, ...)
@@ -50,14 +72,16 @@ void put(enum colour colour, const char *format, ...)
 		[COLOUR_WARN] = "\033[33m", [COLOUR_HEAD] = "\033[1m",  [COLOUR_DIM] = "\033[2m",
 	};
 	bool coloured = colours && colour != COLOUR_NONE;
-	char text[1024];
 	va_list ap;
+	char *text;
 
 	va_start(ap, format);
-	vsnprintf(text, sizeof(text), format, ap);
+	text = format_printable(format, ap);
 	va_end(ap);
-	printable(text, sizeof(text), true);
-	printf("%s%s%s", coloured ? start[colour] : "", text, coloured ? "\033[0m" : "");
+	if (text)
+		printf("%s%s%s", coloured ? start[colour] : "", text, coloured ? "\033[0m" : "");
+	free(text);
+	streams_ok();
 }
 
 int output_columns(void)
@@ -101,10 +125,34 @@ void put_beside(enum colour colour, int at, const char *text)
 	}
 }
 
+/* JSON escapes of the characters that steer a terminal those below U+0020 only. */
+static void write_escaped(const char *text, size_t size, FILE *file)
+{
+	for (size_t i = 0; i < size; i++) {
+		uint8_t byte = (uint8_t)text[i], next = i + 1 < size ? (uint8_t)text[i + 1] : 0;
+
+		if (byte == 0x7f)
+			fputs("\\u007f", file);
+		else if (byte == 0xc2 && next >= 0x80 && next < 0xa0 && ++i)
+			fprintf(file, "\\u%04x", next);
+		else
+			putc(byte, file);
+	}
+}
+
+void json_write(const json_t *object, FILE *file, size_t flags)
+{
+	char *text = json_dumps(object, flags);
+
+	write_escaped(text ? text : "null", text ? strlen(text) : 4, file);
+	putc('\n', file);
+	free(text);
+}
+
 void put_json(const json_t *object)
 {
-	json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-	putchar('\n');
+	json_write(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	streams_ok();
 }
 
 const char *format_count(char out[FORMAT_BYTES], uint64_t value)
@@ -139,7 +187,7 @@ const char *format_rate(char out[FORMAT_BYTES], double per_second, const char *u
 
 const char *format_duration(char out[FORMAT_BYTES], double seconds)
 {
-	uint64_t s = seconds > 0 ? (uint64_t)seconds : 0;
+	uint64_t s = seconds > 0 ? (uint64_t)fmin(seconds, SECONDS_MAX) : 0;
 
 	if (s >= 86400)
 		snprintf(out, FORMAT_BYTES, "%" PRIu64 " d %" PRIu64 " h", s / 86400,
@@ -150,6 +198,16 @@ const char *format_duration(char out[FORMAT_BYTES], double seconds)
 		snprintf(out, FORMAT_BYTES, "%" PRIu64 " min %" PRIu64 " s", s / 60, s % 60);
 	else
 		snprintf(out, FORMAT_BYTES, "%.1f s", fmax(seconds, 0));
+	return out;
+}
+
+const char *format_time(char out[FORMAT_BYTES], double seconds)
+{
+	time_t whole = (time_t)fmin(fmax(floor(seconds), -SECONDS_MAX), SECONDS_MAX);
+	struct tm tm;
+
+	if (!localtime_r(&whole, &tm) || !strftime(out, FORMAT_BYTES, "%H:%M:%S", &tm))
+		strcpy(out, "--:--:--");
 	return out;
 }
 

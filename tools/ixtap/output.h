@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum colour { COLOUR_NONE, COLOUR_GOOD, COLOUR_BAD, COLOUR_WARN, COLOUR_HEAD, COLOUR_DIM };
 
@@ -24,6 +25,8 @@ int output_columns(void);
  * below itself; one that has hardly any columns left gets nothing.
  */
 void put_beside(enum colour colour, int at, const char *text);
+/* Writes the object, and a line's end; `flags` are jansson's. */
+void json_write(const json_t *object, FILE *file, size_t flags);
 /* Prints the object on one line, its members in their order. */
 void put_json(const json_t *object);
 
@@ -32,6 +35,8 @@ void put_json(const json_t *object);
 const char *format_count(char out[FORMAT_BYTES], uint64_t value);
 /* 1.23 G, with three significant digits and `unit`. */
 const char *format_rate(char out[FORMAT_BYTES], double per_second, const char *unit);
+/* 12:34:56 here, of seconds since the epoch */
+const char *format_time(char out[FORMAT_BYTES], double seconds);
 /* 2 d 3 h, 3 h 12 min, 12 min 5 s, 5.3 s */
 const char *format_duration(char out[FORMAT_BYTES], double seconds);
 

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* ixtap monitor: events as they happen, one a line. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bridge/service/streams.h"
 #include "ixtap.h"
 
 static void put_time(double time)
 {
-	time_t seconds = (time_t)time;
-	struct tm tm;
-	char text[16];
+	char text[FORMAT_BYTES];
 
-	localtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	put(COLOUR_DIM, "%s.%03d  ", text, (int)((time - (double)seconds) * 1000));
+	put(COLOUR_DIM, "%s.%03d  ", format_time(text, time),
+	    (int)((time - floor(time)) * 1000));
 }
 
 static void put_link(bool up, int64_t speed_mbps)
@@ -181,7 +179,7 @@ int ixtap_monitor(const struct ixtap *cli)
 	if (fd < 0)
 		return 1;
 	if (client_send(fd, "monitor") == 0) {
-		while ((event = client_receive(fd, -1))) {
+		while (streams_ok() && (event = client_receive(fd, -1))) {
 			if (cli->json)
 				put_json(event);
 			else

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bridge/frames/counters.h"
+#include "bridge/service/streams.h"
 #include "ixtap.h"
 
 #define HEADER_EVERY  20
@@ -62,23 +63,29 @@ static int64_t losses(const json_t *stats)
 	static const char *const nic[] = {"rx_missed_errors", "rx_no_dma_resources"};
 	const char *name;
 	json_t *value;
-	int64_t sum = 0;
+	uint64_t sum = 0;
 
 	for (size_t i = 0; i < sizeof(nic) / sizeof(nic[0]); i++)
-		sum += json_integer_value(json_object_get(json_object_get(stats, "nic"), nic[i]));
+		sum += (uint64_t)member_int(json_object_get(stats, "nic"), nic[i]);
 	json_object_foreach(json_object_get(stats, "bridge"), name, value)
 	{
 		if (strstr(name, "_drop"))
-			sum += json_integer_value(value);
+			sum += (uint64_t)json_integer_value(value);
 	}
-	return sum;
+	return (int64_t)sum;
+}
+
+/* Counts of a daemon that may be none: a difference or sum out of range wraps. */
+static int64_t difference(int64_t now, int64_t before)
+{
+	return (int64_t)((uint64_t)now - (uint64_t)before);
 }
 
 /* By the daemon's uptime: "time" is the wall clock, which people and NTP set. */
 static double per_second(const json_t *now, const json_t *before, const char *path)
 {
 	double seconds = member_number(now, "uptime_s") - member_number(before, "uptime_s");
-	int64_t counted = member_int(now, path) - member_int(before, path);
+	int64_t counted = difference(member_int(now, path), member_int(before, path));
 
 	return seconds > 0 ? (double)counted / seconds : 0;
 }
@@ -149,11 +156,11 @@ static void put_some_queues(const struct ixtap *cli, const json_t *queues, size_
 	put(COLOUR_NONE, "\n");
 	for (size_t i = 0; i < sizeof(described) / sizeof(described[0]); i++) {
 		const char *name = described[i].name;
-		int64_t sum = 0;
+		uint64_t sum = 0;
 		json_t *queue;
 		size_t q;
 
-		json_array_foreach(queues, q, queue) sum += member_int(queue, name);
+		json_array_foreach(queues, q, queue) sum += (uint64_t)member_int(queue, name);
 		if (sum == 0 && !cli->all)
 			continue;
 		put_name(name, false);
@@ -185,13 +192,9 @@ static void put_queues(const struct ixtap *cli, const json_t *stats)
 
 static void put_time(const json_t *stats)
 {
-	time_t seconds = (time_t)member_number(stats, "time");
-	char text[16];
-	struct tm tm;
+	char text[FORMAT_BYTES];
 
-	localtime_r(&seconds, &tm);
-	strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	put(COLOUR_DIM, "%s", text);
+	put(COLOUR_DIM, "%s", format_time(text, member_number(stats, "time")));
 }
 
 static const struct {
@@ -238,7 +241,7 @@ static void put_rates_header(void)
 
 static void put_rate(size_t i, const json_t *now, const json_t *before)
 {
-	int64_t lost = losses(now) - losses(before);
+	int64_t lost = difference(losses(now), losses(before));
 	char text[FORMAT_BYTES];
 
 	if (columns[i].path)
@@ -295,20 +298,21 @@ static void sleep_interval(double seconds)
 /* Shows `before`, then rates, until interrupted or until the daemon ends. Takes `before`. */
 static void repeat(const struct ixtap *cli, int fd, json_t *before)
 {
-	for (unsigned int line = 0;; line++) {
+	for (unsigned int line = 0; before && streams_ok(); line++) {
 		json_t *now;
 
 		if (cli->json)
 			put_json(before);
+		if (!streams_ok())
+			break;
 		sleep_interval(cli->interval_s);
 		now = client_request(fd, "stats");
 		if (now && !cli->json)
 			put_interval(cli, line, now, before);
 		json_decref(before);
 		before = now;
-		if (!now)
-			return;
 	}
+	json_decref(before);
 }
 
 int ixtap_stats(const struct ixtap *cli)

@@ -52,7 +52,7 @@ struct reflector {
 int reflect_ready(void)
 {
 	if (puts("ready") < 0 || fflush(stdout) != 0) {
-		fail("cannot write to standard output");
+		fail("cannot write to standard output: %s", strerror(errno));
 		return -1;
 	}
 	return 0;

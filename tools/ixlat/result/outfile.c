@@ -99,8 +99,7 @@ int outfile_json(struct outfile *outfile, json_t *object)
 		fail("out of memory");
 	else if (outfile_begin(outfile) == 0) {
 		/* outfile_commit() notices errors. */
-		json_dumpf(object, outfile->file, JSON_INDENT(2));
-		fputc('\n', outfile->file);
+		json_write(object, outfile->file, JSON_INDENT(2));
 		err = outfile_commit(outfile);
 	}
 	json_decref(object);
