@@ -81,9 +81,11 @@ static int open_pools(struct engine *engine, struct ixgbe_why *why)
 	}
 	if (err)
 		ixgbe_why_fill(why, err,
-			       "cannot get DMA buffers for %u queues: %s; raise RLIMIT_MEMLOCK "
-			       "('ulimit -l') or use fewer --queues",
-			       engine->options->queues, strerror(-err));
+			       "cannot get DMA buffers for %u queues: %s%s",
+			       engine->options->queues, strerror(-err),
+			       err == -ENOMEM ? "; raise RLIMIT_MEMLOCK ('ulimit -l') or use fewer "
+						"--queues"
+					      : "");
 	return err;
 }
 

@@ -44,10 +44,11 @@ void soft_nic_init(struct soft_nic *soft)
 /* ---- Output ---- */
 
 /*
- * ixnic's lines are "ixnic: LEVEL: TEXT"; those of a sanitizer are not. Its news (the link) are
- * ixtapd's own news too, so they are for debugging.
+ * ixnic's lines are "ixnic: LEVEL: TEXT", and "ixnic: TEXT" is of its command line or of the
+ * dynamic linker, which cannot start it. Those of a sanitizer or a library are others. Its news
+ * (the link) are ixtapd's own news too, so they are for debugging.
  */
-static enum ixgbe_log_level line_level(const char **text)
+static enum ixgbe_log_level line_level(const char **text, bool *own)
 {
 	static const struct {
 		const char *prefix;
@@ -64,8 +65,10 @@ static enum ixgbe_log_level line_level(const char **text)
 		if (strncmp(*text, prefixes[i].prefix, len))
 			continue;
 		*text += len;
+		*own = true;
 		return prefixes[i].level;
 	}
+	*own = false;
 	return IXGBE_LOG_ERROR;
 }
 
@@ -73,11 +76,14 @@ static void line_end(struct soft_nic *soft)
 {
 	const char *text = soft->line;
 	enum ixgbe_log_level level;
+	bool own;
 
 	soft->line[soft->line_len] = '\0';
 	soft->line_len = 0;
-	level = line_level(&text);
-	if (*text)
+	level = line_level(&text, &own);
+	if (soft->reason && own && level == IXGBE_LOG_ERROR)
+		ixgbe_why_fill(soft->reason, -ECHILD, "software NIC: %s", text);
+	else if (*text)
 		log_line(level, "software NIC: %s", text);
 }
 
@@ -278,23 +284,20 @@ static int open_pipes(struct pipes *pipes)
 	return 0;
 }
 
-/* The child's own line becomes `why`. */
+/* The child's last line about an error of its own becomes `why`; what else it said is logged, as
+ * when it runs. */
 static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
 {
-	char text[sizeof(soft->line)] = "", fate[64];
-	const char *words = text;
-	ssize_t len = read(soft->output, text, sizeof(text) - 1);
-	size_t end = len > 0 ? strcspn(text, "\n") : 0;
+	char fate[64];
 
-	text[end] = '\0';
-	if (end) {
-		line_level(&words);
-		return ixgbe_why_fill(why, -ECHILD, "software NIC: %.280s", words);
-	}
 	soft_nic_fate(soft, fate);
-	return ixgbe_why_fill(why, -ECHILD,
-			      "the software NIC %s and said nothing: run ixnic by hand to see why",
-			      fate);
+	ixgbe_why_fill(why, -ECHILD,
+		       "the software NIC %s and did not say why: run ixnic by hand to see more",
+		       fate);
+	soft->reason = why;
+	output_rest(soft);
+	soft->reason = NULL;
+	return -ECHILD;
 }
 
 static int wait_ready(struct soft_nic *soft, int ready, struct patience *patience,

@@ -25,6 +25,7 @@ struct soft_nic {
 	int socket;      /* of vfio-user, connected; its taker sets it to -1 */
 	char line[2048]; /* of its output, not whole yet; log.c writes shorter ones */
 	size_t line_len;
+	struct ixgbe_why *reason; /* not NULL: its errors go there, not to the log */
 };
 
 /* All descriptors -1. */

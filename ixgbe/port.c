@@ -199,10 +199,13 @@ static int memory_new(struct ixgbe *nic, struct ixgbe_why *why)
 	if (err)
 		ixgbe_why_fill(
 			why, err,
-			"cannot get DMA memory for %u queues with rings of %u and %u: %s; raise "
-			"the limit of locked memory (ulimit -l) or use fewer queues",
+			"cannot get DMA memory for %u queues with rings of %u and %u: %s%s",
 			nic->options.queues, nic->options.rx_ring, nic->options.tx_ring,
-			strerror(-err));
+			strerror(-err),
+			err == -ENOMEM
+				? "; raise the limit of locked memory (ulimit -l) or use fewer "
+				  "queues"
+				: "");
 	return err;
 }
 

@@ -536,10 +536,10 @@ The log is /run/ixtap-demo/ixtapd.log. When done: tools/demo --down""")
 
 
 def seconds_argument(text):
-    value = int(text)
-    if not 1 <= value <= 3600:
+    # int() would take blanks, a sign, an underscore and digits of other scripts.
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= 3600:
         raise ValueError
-    return value
+    return int(text)
 
 
 def main():
@@ -573,7 +573,10 @@ def main():
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        try:
+            sys.exit(main())
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         screen.line("interrupted; nothing is left behind")
         sys.exit(130)

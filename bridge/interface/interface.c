@@ -172,6 +172,11 @@ uint16_t interface_mtu_first(const struct interface *iface, const struct options
 }
 
 /* MAC and MTU. */
+static const char *right_needed(int err)
+{
+	return err == -EPERM || err == -EACCES ? "; CAP_NET_ADMIN is needed" : "";
+}
+
 static int configure(struct interface *iface, const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu,
 		     struct ixgbe_why *why)
 {
@@ -184,9 +189,8 @@ static int configure(struct interface *iface, const uint8_t mac[IXGBE_MAC_BYTES]
 		err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
 		if (err)
 			return ixgbe_why_fill(
-				why, err,
-				"cannot set the MTU of the TAP: %s; CAP_NET_ADMIN is needed",
-				strerror(-err));
+				why, err, "cannot set the MTU of the TAP: %s%s", strerror(-err),
+				right_needed(err));
 	}
 	return 0;
 }
@@ -203,9 +207,8 @@ int interface_configure(struct interface *iface, const struct options *options,
 	if (options->up) {
 		err = netlink_link_set_up(iface->nl, iface->tap.ifindex, true);
 		if (err)
-			return ixgbe_why_fill(why, err,
-					      "cannot set the TAP up: %s; CAP_NET_ADMIN is needed",
-					      strerror(-err));
+			return ixgbe_why_fill(why, err, "cannot set the TAP up: %s%s",
+					      strerror(-err), right_needed(err));
 	}
 	return link_get(iface, why);
 }

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/nsfs.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -40,8 +42,16 @@ int netns_open(const char *name, struct ixgbe_why *why)
 
 	name_path(name, path);
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0)
+	if (fd >= 0 && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET)
 		return fd;
+	if (fd >= 0) {
+		/* The name is the place for a mount, which others do not have, or not any more. */
+		close(fd);
+		return ixgbe_why_fill(why, -EINVAL,
+				      "'%.100s' in " NETNS_NAMES " is no network namespace: make it "
+				      "anew, by 'ip netns delete' and 'ip netns add'",
+				      name);
+	}
 	if (errno == ENOENT)
 		return ixgbe_why_fill(
 			why, -ENOENT,
@@ -55,9 +65,11 @@ static int entered(int result, struct ixgbe_why *why)
 {
 	if (!result)
 		return 0;
-	return ixgbe_why_fill(why, -errno,
-			      "cannot enter the network namespace: %s; CAP_SYS_ADMIN is needed",
-			      strerror(errno));
+	return ixgbe_why_fill(
+		why, -errno, "cannot enter the network namespace: %s%s", strerror(errno),
+		errno == EPERM    ? "; CAP_SYS_ADMIN is needed"
+		: errno == ENOSPC ? "; the limit user.max_net_namespaces is reached"
+				  : "");
 }
 
 int netns_enter(int fd, struct ixgbe_why *why)

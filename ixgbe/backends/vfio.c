@@ -197,9 +197,11 @@ static int container_open(struct vfio *vfio, struct ixgbe_why *why)
 	snprintf(path, sizeof(path), "%s/vfio", vfio_kernel.dev);
 	vfio->container = vfio_kernel.open(path);
 	if (vfio->container < 0)
-		return ixgbe_why_fill(why, vfio->container,
-				      "%s: %s; load VFIO with 'modprobe vfio-pci'", path,
-				      strerror(-vfio->container));
+		return ixgbe_why_fill(why, vfio->container, "%s: %s%s", path,
+				      strerror(-vfio->container),
+				      vfio->container == -ENOENT || vfio->container == -ENODEV
+					      ? "; load VFIO with 'modprobe vfio-pci'"
+					      : "");
 	if (vfio_kernel.ioctl(vfio->container, VFIO_GET_API_VERSION, NULL) != VFIO_API_VERSION ||
 	    vfio_kernel.ioctl(vfio->container, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU) <=
 		    0)

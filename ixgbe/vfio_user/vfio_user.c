@@ -269,7 +269,8 @@ int vu_socket_take(const char *text)
 	int type = 0;
 	socklen_t len = sizeof(type);
 
-	if (end == text || *end || fd < 0 || fd > INT32_MAX)
+	/* strtol would take a sign and blanks. */
+	if (*text < '0' || *text > '9' || *end || fd > INT32_MAX)
 		return -EINVAL;
 	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len))
 		return -errno;

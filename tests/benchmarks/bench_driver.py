@@ -79,11 +79,17 @@ def table(title, values):
     print(flush=True)
 
 
+def frames(text):
+    if not re.fullmatch("[0-9]{1,9}", text) or not int(text):
+        raise argparse.ArgumentTypeError("a number of at most nine digits")
+    return int(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--json", metavar="FILE", type=argparse.FileType("w", encoding="utf-8"),
                         help="write the tables as JSON too")
-    parser.add_argument("--frames", type=int, default=1000000,
+    parser.add_argument("--frames", type=frames, default=1000000,
                         help="frames of each timed measurement (%(default)s)")
     parser.add_argument("--build-dir", default=os.path.join(TOP, "build", "bench"),
                         help="build tree, made if it is not there (build/bench)")
@@ -115,4 +121,11 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        try:
+            main()
+        finally:
+            sys.stdout.flush()
+    except OSError as reason:  # there is no room for our output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor would Python's last flush have any
+        sys.exit(f"bench_driver: {reason.strerror}")

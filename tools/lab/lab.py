@@ -6,6 +6,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -207,10 +208,10 @@ def run(arguments, store, programs):
 
 
 def seconds(text):
-    value = int(text)
-    if not 0 < value <= DAY_S:
+    # int() would take blanks, a sign, an underscore and digits of other scripts.
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) <= DAY_S:
         raise argparse.ArgumentTypeError(f"1 to {DAY_S} seconds")
-    return value
+    return int(text)
 
 
 def parse():
@@ -262,4 +263,11 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        try:
+            sys.exit(main())
+        finally:
+            sys.stdout.flush()
+    except OSError as reason:  # the reader of our output is gone, or there is no room for it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor would Python's last flush have any
+        sys.exit(f"lab: {reason.strerror}")

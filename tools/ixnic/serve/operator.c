@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 
 #include "bridge/service/control.h"
@@ -209,8 +210,9 @@ static bool number_read(const char *text, uint64_t *out)
 	char *end;
 
 	errno = 0;
-	*out = strtoull(text, &end, 0);
-	return !errno && end != text && !*end && text[0] != '-';
+	*out = strtoull(text, &end, strncasecmp(text, "0x", 2) ? 10 : 16);
+	/* strtoull would take a sign, and octal digits behind a zero. */
+	return !errno && *text >= '0' && *text <= '9' && !*end;
 }
 
 static bool rogue_read_words(struct rogue *rogue, char *const args[])

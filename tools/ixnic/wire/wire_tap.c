@@ -330,8 +330,9 @@ static int open_tun(struct ixgbe_why *why)
 		return ixgbe_why_fill(
 			why, -errno,
 			"wire tap: no /dev/net/tun; load the tun module: modprobe tun");
-	return ixgbe_why_fill(why, -errno, "wire tap: cannot open /dev/net/tun: %s; run as root",
-			      strerror(errno));
+	return ixgbe_why_fill(why, -errno, "wire tap: cannot open /dev/net/tun: %s%s",
+			      strerror(errno),
+			      errno == EACCES || errno == EPERM ? "; run as root" : "");
 }
 
 static int attach(int fd, const char *name, struct ixgbe_why *why)
