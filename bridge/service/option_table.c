@@ -3,6 +3,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,21 +164,17 @@ const char *option_word_name(const struct option_word *words, int value)
 	return "?";
 }
 
-/* At least one; strtoull and strtod take much more. */
-static bool digits_only(const char *text, const char *end)
+/* How many digits; strtoull and strtod take much else. */
+static size_t digits(const char *text)
 {
-	const char *at = text;
-
-	while (at < end && *at >= '0' && *at <= '9')
-		at++;
-	return at == end && at > text;
+	return strspn(text, "0123456789");
 }
 
 int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out)
 {
 	unsigned long long value;
 
-	if (!digits_only(text, text + strlen(text)))
+	if (!*text || text[digits(text)])
 		return -EINVAL;
 	errno = 0;
 	value = strtoull(text, NULL, 10);
@@ -187,15 +184,30 @@ int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out
 	return 0;
 }
 
+/* Whether it is DIGITS[.DIGITS][e[+|-]DIGITS], and nothing else. */
+static bool is_decimal(const char *text)
+{
+	size_t some = digits(text);
+
+	text += some;
+	if (some && *text == '.') {
+		some = digits(++text);
+		text += some;
+	}
+	if (some && (*text == 'e' || *text == 'E')) {
+		text++;
+		text += *text == '+' || *text == '-';
+		some = digits(text);
+		text += some;
+	}
+	return some && !*text;
+}
+
 int option_real(const char *text, double least, double most, double *out)
 {
-	const char *point = strchrnul(text, '.'), *end = text + strlen(text);
-	double value;
+	double value = is_decimal(text) ? strtod(text, NULL) : NAN;
 
-	if (!digits_only(text, point) || (point < end && !digits_only(point + 1, end)))
-		return -EINVAL;
-	value = strtod(text, NULL);
-	if (value < least || value > most)
+	if (!(value >= least && value <= most))
 		return -EINVAL;
 	*out = value;
 	return 0;

@@ -60,7 +60,7 @@ struct option_word {
 int option_word(const struct option_word *words, const char *text, int *out);
 /* Decimal digits only: no sign, no space, no other base. */
 int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out);
-/* The same, with or without a point between digits: no exponent either. */
+/* DIGITS[.DIGITS][e[+|-]DIGITS], so neither sign, blanks, hexadecimal, nor words. */
 int option_real(const char *text, double least, double most, double *out);
 
 /* The name of `value`, "?" if it has none. */

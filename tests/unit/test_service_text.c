@@ -11,6 +11,7 @@
 
 #include "bridge/service/printable.h"
 #include "bridge/service/text_json.h"
+#include "ixgbe/ixgbe.h"
 
 static void any_bytes_become_json(void **state)
 {
@@ -73,11 +74,36 @@ static void any_bytes_become_printable(void **state)
 	}
 }
 
+/* The reason stands behind the word that is too long; no character is cut. */
+static void what_is_too_long_is_cut_in_the_middle(void **state)
+{
+	char word[2000];
+	struct ixgbe_why why;
+
+	(void)state;
+	for (size_t len = 0; len < sizeof(word); len++) {
+		char reason[sizeof(why.text)];
+
+		memset(word, 0, sizeof(word));
+		for (size_t i = 0; i + 2 <= len; i += 2)
+			memcpy(word + i, "\xc3\xbc", 2);
+		assert_int_equal(
+			ixgbe_why_fill(&why, -1, "--tap: the name '%s' is too long", word), -1);
+		assert_memory_equal(why.text, "--tap: the name '", 17);
+		assert_non_null(strstr(why.text, "' is too long"));
+		assert_true(strlen(why.text) < sizeof(why.text));
+		strcpy(reason, why.text);
+		printable(reason, sizeof(reason), false);
+		assert_string_equal(reason, why.text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_bytes_become_json),
 		cmocka_unit_test(any_bytes_become_printable),
+		cmocka_unit_test(what_is_too_long_is_cut_in_the_middle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
