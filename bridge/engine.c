@@ -80,8 +80,7 @@ static int open_pools(struct engine *engine, struct ixgbe_why *why)
 					     &engine->tx_pool[q]);
 	}
 	if (err)
-		ixgbe_why_fill(why, err,
-			       "cannot get DMA buffers for %u queues: %s%s",
+		ixgbe_why_fill(why, err, "cannot get DMA buffers for %u queues: %s%s",
 			       engine->options->queues, strerror(-err),
 			       err == -ENOMEM ? "; raise RLIMIT_MEMLOCK ('ulimit -l') or use fewer "
 						"--queues"

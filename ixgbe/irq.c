@@ -56,8 +56,7 @@ int irq_new(struct ixgbe *nic, struct ixgbe_why *why)
 
 		if (fd < 0)
 			return ixgbe_why_fill(
-				why, -errno,
-				"cannot make an eventfd: %s%s", strerror(errno),
+				why, -errno, "cannot make an eventfd: %s%s", strerror(errno),
 				errno == EMFILE ? "; raise the limit of open files (ulimit -n)"
 						: "");
 		irq->fd[irq->count++] = fd;

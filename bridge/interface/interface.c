@@ -188,9 +188,8 @@ static int configure(struct interface *iface, const uint8_t mac[IXGBE_MAC_BYTES]
 	if (mtu != iface->link.mtu) {
 		err = netlink_link_set_mtu(iface->nl, iface->tap.ifindex, mtu);
 		if (err)
-			return ixgbe_why_fill(
-				why, err, "cannot set the MTU of the TAP: %s%s", strerror(-err),
-				right_needed(err));
+			return ixgbe_why_fill(why, err, "cannot set the MTU of the TAP: %s%s",
+					      strerror(-err), right_needed(err));
 	}
 	return 0;
 }

@@ -48,7 +48,8 @@ int netns_open(const char *name, struct ixgbe_why *why)
 		/* The name is the place for a mount, which others do not have, or not any more. */
 		close(fd);
 		return ixgbe_why_fill(why, -EINVAL,
-				      "'%.100s' in " NETNS_NAMES " is no network namespace: make it "
+				      "'%.100s' in " NETNS_NAMES
+				      " is no network namespace: make it "
 				      "anew, by 'ip netns delete' and 'ip netns add'",
 				      name);
 	}
@@ -65,11 +66,11 @@ static int entered(int result, struct ixgbe_why *why)
 {
 	if (!result)
 		return 0;
-	return ixgbe_why_fill(
-		why, -errno, "cannot enter the network namespace: %s%s", strerror(errno),
-		errno == EPERM    ? "; CAP_SYS_ADMIN is needed"
-		: errno == ENOSPC ? "; the limit user.max_net_namespaces is reached"
-				  : "");
+	return ixgbe_why_fill(why, -errno, "cannot enter the network namespace: %s%s",
+			      strerror(errno),
+			      errno == EPERM    ? "; CAP_SYS_ADMIN is needed"
+			      : errno == ENOSPC ? "; the limit user.max_net_namespaces is reached"
+						: "");
 }
 
 int netns_enter(int fd, struct ixgbe_why *why)

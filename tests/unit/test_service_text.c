@@ -87,8 +87,8 @@ static void what_is_too_long_is_cut_in_the_middle(void **state)
 		memset(word, 0, sizeof(word));
 		for (size_t i = 0; i + 2 <= len; i += 2)
 			memcpy(word + i, "\xc3\xbc", 2);
-		assert_int_equal(
-			ixgbe_why_fill(&why, -1, "--tap: the name '%s' is too long", word), -1);
+		assert_int_equal(ixgbe_why_fill(&why, -1, "--tap: the name '%s' is too long", word),
+				 -1);
 		assert_memory_equal(why.text, "--tap: the name '", 17);
 		assert_non_null(strstr(why.text, "' is too long"));
 		assert_true(strlen(why.text) < sizeof(why.text));

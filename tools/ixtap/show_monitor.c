@@ -13,8 +13,7 @@ static void put_time(double time)
 {
 	char text[FORMAT_BYTES];
 
-	put(COLOUR_DIM, "%s.%03d  ", format_time(text, time),
-	    (int)((time - floor(time)) * 1000));
+	put(COLOUR_DIM, "%s.%03d  ", format_time(text, time), (int)((time - floor(time)) * 1000));
 }
 
 static void put_link(bool up, int64_t speed_mbps)
