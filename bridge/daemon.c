@@ -26,6 +26,7 @@
  *                                    NIC and makes it anew at home         recovering
  *     NIC was refused memory         logs, counts                          the same
  *     NIC fails, its server ends     carrier off, closes the NIC           recovering
+ *     NIC sends nothing for 5 s      the same                              recovering
  *     time for an attempt            opens the NIC, applies all            down or waiting
  *     attempts used up               logs, exits 1                         stopping
  *     SIGTERM, SIGINT, SIGHUP        closes all in order, exits 0          stopping
@@ -137,8 +138,8 @@ static void on_timer(struct daemon *daemon)
 	err = engine_stats_step(&daemon->engine);
 	if (err)
 		nic_life_failed_errno(daemon, "cannot read the NIC's counters", err);
-	else if (second && nic_life_bus_check(daemon))
-		nic_life_link_read(daemon);
+	else if (second && nic_life_bus_check(daemon) && nic_life_link_read(daemon))
+		nic_life_transmit_check(daemon);
 }
 
 static void on_control(struct daemon *daemon)

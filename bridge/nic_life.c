@@ -163,6 +163,17 @@ bool nic_life_bus_check(struct daemon *daemon)
 	return true;
 }
 
+bool nic_life_transmit_check(struct daemon *daemon)
+{
+	int err = ixgbe_tx_watch(daemon->engine.nic);
+
+	if (err == -ETIMEDOUT)
+		nic_life_failed(daemon, "the NIC has stopped to send");
+	else if (err)
+		nic_life_failed_errno(daemon, "cannot look after the NIC's transmitter", err);
+	return !err;
+}
+
 static int nic_watch(struct daemon *daemon)
 {
 	int err = watch_add(daemon, ixgbe_irq_other_fd(daemon->engine.nic), WATCH_NIC);

@@ -16,5 +16,7 @@ void nic_life_retry(struct daemon *daemon);
 bool nic_life_link_read(struct daemon *daemon);
 /* Reads the kind of the NIC's module, and has the interface show it. */
 void nic_life_module_read(struct daemon *daemon);
+/* Whether frames that were handed to the NIC come back sent. False: the NIC failed. */
+bool nic_life_transmit_check(struct daemon *daemon);
 /* Looks for accesses to memory that the bus refused or did not answer. False: the NIC failed. */
 bool nic_life_bus_check(struct daemon *daemon);

@@ -38,6 +38,8 @@ int rings_receive_start(struct ixgbe *nic, struct ixgbe_pool *const pool[], stru
  * 4.6.8.1.2). The caller has closed the receiver. */
 int rings_receive_stop(struct ixgbe *nic);
 int rings_transmit_stop(struct ixgbe *nic);
+/* See ixgbe_tx_watch; at `now_us`. */
+int rings_transmit_watch(struct ixgbe *nic, uint64_t now_us);
 /* Ends the queues that the device's former owner left on. -ETIMEDOUT: one does not end; those after
  * it are not tried. */
 int rings_end_all(struct ixgbe *nic);
@@ -99,3 +101,7 @@ void stats_free(struct ixgbe *nic);
 /* Throws away what the device counted before it was ours (section 4.6.5). */
 void stats_discard(struct ixgbe *nic);
 void stats_link_change(struct ixgbe *nic);
+uint64_t stats_link_changes(const struct ixgbe *nic);
+void stats_tx_timeout(struct ixgbe *nic);
+/* Reads how many pause frames have come: 0 or -ENODEV. */
+int stats_pauses(struct ixgbe *nic, uint64_t *count);

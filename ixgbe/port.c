@@ -15,6 +15,7 @@
  */
 #include "ixgbe/tables/desc.h"
 #include "parts.h"
+#include "wait.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -367,6 +368,11 @@ int ixgbe_stop(struct ixgbe *nic)
 	first = first ? first : err;
 	err = port_reset(nic);
 	return first ? first : err;
+}
+
+int ixgbe_tx_watch(struct ixgbe *nic)
+{
+	return nic->started ? rings_transmit_watch(nic, wait_now_us()) : 0;
 }
 
 /* ---- Insight ---- */

@@ -5,6 +5,7 @@
 #include "ixgbe/backends/backend.h"
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
+#include "queues/queue.h"
 
 struct ixgbe {
 	struct ixgbe_backend *backend;
@@ -27,6 +28,10 @@ struct ixgbe {
 	/* bus.c */
 	uint16_t aborts_stuck; /* bits of the PCI status that cannot be cleared */
 	uint32_t refused_seen; /* by the backend */
+
+	/* The transmit watchdog, in rings.c. */
+	struct txq_watch txq_watch[IXGBE_QUEUES_MAX];
+	uint64_t link_changes_seen, pauses_seen;
 
 	struct ixgbe_irq *irq;
 	struct ixgbe_filters *filters;

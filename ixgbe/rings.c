@@ -4,6 +4,10 @@
  *
  * A ring in memory is a matter of queues/. Here the NIC learns of it, and the waits are made after
  * which the NIC uses the ring, or does not any more.
+ *
+ * The transmit watchdog is here, too: a NIC that neither sends nor fails shows nothing but frames
+ * that never come back. Where frames may rightly wait, the time begins anew: without a link, and
+ * while the partner sends pause frames.
  */
 #include "parts.h"
 #include "queues/dma.h"
@@ -20,6 +24,8 @@
 #define DISABLE_LIMIT_US 100000u
 /* From the end of a receive queue to the end of its DMA, 4.6.7.1.2. */
 #define RX_IDLE_US 100u
+/* How long no frame of a queue may come back: the time of the kernel's watchdog. */
+#define TX_HANG_US 5000000u
 
 /* Section 7.2.3.4: descriptors are fetched ahead when the NIC holds fewer than 32. A write-back
  * threshold of 0 lets each report come at once, not in groups. */
@@ -197,6 +203,7 @@ static int tx_enable(struct ixgbe *nic, uint16_t q)
 	const uint32_t txdctl = ixgbe_txq_reg(IXGBE_TXDCTL, q);
 
 	txq_prepare(nic->txq[q]);
+	nic->txq_watch[q] = (struct txq_watch){0};
 	tx_program(nic, q);
 	/* 4.6.8.1: the queue is the NIC's when ENABLE reads as set, no tail before. */
 	reg_write(nic, txdctl, TXDCTL_VALUE | IXGBE_TXDCTL_ENABLE);
@@ -252,6 +259,56 @@ int rings_transmit_start(struct ixgbe *nic, struct ixgbe_why *why)
 int rings_transmit_stop(struct ixgbe *nic)
 {
 	return tx_stop(nic, nic->options.queues);
+}
+
+/* ---- The transmit watchdog ---- */
+
+/* Whether frames rightly wait. 0, or -ENODEV. */
+static int transmit_may_wait(struct ixgbe *nic, bool *may)
+{
+	uint64_t changes = stats_link_changes(nic), pauses;
+	struct ixgbe_link link;
+	int err = ixgbe_link_get(nic, &link);
+
+	if (!err)
+		err = stats_pauses(nic, &pauses);
+	if (err)
+		return err;
+	*may = !link.up || changes != nic->link_changes_seen || pauses != nic->pauses_seen;
+	nic->link_changes_seen = changes;
+	nic->pauses_seen = pauses;
+	return 0;
+}
+
+static void tell_hang(struct ixgbe *nic, uint16_t q)
+{
+	stats_tx_timeout(nic);
+	port_log(nic, IXGBE_LOG_WARNING,
+		 "transmit queue %u: no frame was reported sent for %u s: TDH %u, TDT %u, written %u",
+		 q, TX_HANG_US / 1000000, reg_read(nic, ixgbe_txq_reg(IXGBE_TDH, q)),
+		 reg_read(nic, ixgbe_txq_reg(IXGBE_TDT, q)), txq_ring(nic->txq[q]).tail);
+}
+
+int rings_transmit_watch(struct ixgbe *nic, uint64_t now_us)
+{
+	uint64_t stuck_us[IXGBE_QUEUES_MAX], most_us = 0;
+	bool may_wait = false;
+	int err;
+
+	for (uint16_t q = 0; q < nic->options.queues; q++) {
+		stuck_us[q] = txq_stuck_us(nic->txq[q], &nic->txq_watch[q], now_us);
+		most_us = stuck_us[q] > most_us ? stuck_us[q] : most_us;
+	}
+	if (most_us == 0)
+		return 0; /* no register is read as long as frames move */
+	err = transmit_may_wait(nic, &may_wait);
+	for (uint16_t q = 0; q < nic->options.queues; q++) {
+		if (may_wait)
+			nic->txq_watch[q].since_us = now_us;
+		else if (!err && stuck_us[q] >= TX_HANG_US)
+			tell_hang(nic, q);
+	}
+	return err || may_wait || most_us < TX_HANG_US ? err : -ETIMEDOUT;
 }
 
 /* ---- Before a reset ---- */

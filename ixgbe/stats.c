@@ -81,6 +81,7 @@ enum source {
 	RXQ,      /* the sum of a counter over the receive queues */
 	TXQ,
 	LSC,
+	TIMEOUTS,
 };
 
 struct stat {
@@ -124,7 +125,7 @@ static const struct stat stats[] = {
 	{"tx_carrier_errors", ZERO, 0},
 	{"tx_fifo_errors", ZERO, 0},
 	{"tx_heartbeat_errors", ZERO, 0},
-	{"tx_timeout_count", ZERO, 0},
+	{"tx_timeout_count", TIMEOUTS, 0},
 	{"tx_restart_queue", TXQ, QUEUE(restarts)},
 	{"rx_length_errors", HW, HW_LENGTH_ERRORS},
 	{"rx_long_length_errors", HW, HW_OVERSIZE},
@@ -155,7 +156,7 @@ static const struct stat stats[] = {
 
 struct ixgbe_stats {
 	_Atomic uint64_t hw[HW_COUNTERS];
-	_Atomic uint64_t link_changes;
+	_Atomic uint64_t link_changes, tx_timeouts;
 	size_t next; /* what ixgbe_stats_step reads */
 	char queue_name[4 * IXGBE_QUEUES_MAX][NAME_BYTES];
 };
@@ -182,6 +183,16 @@ void stats_free(struct ixgbe *nic)
 void stats_link_change(struct ixgbe *nic)
 {
 	atomic_fetch_add_explicit(&nic->stats->link_changes, 1, memory_order_relaxed);
+}
+
+uint64_t stats_link_changes(const struct ixgbe *nic)
+{
+	return atomic_load_explicit(&nic->stats->link_changes, memory_order_relaxed);
+}
+
+void stats_tx_timeout(struct ixgbe *nic)
+{
+	atomic_fetch_add_explicit(&nic->stats->tx_timeouts, 1, memory_order_relaxed);
 }
 
 static uint64_t hw_read(const struct ixgbe *nic, const struct hw_source *source)
@@ -212,6 +223,15 @@ static int read_and_add(struct ixgbe *nic, size_t first, size_t end)
 	for (size_t i = first; i < end; i++)
 		atomic_fetch_add_explicit(&nic->stats->hw[i], read[i], memory_order_relaxed);
 	return 0;
+}
+
+int stats_pauses(struct ixgbe *nic, uint64_t *count)
+{
+	int err = read_and_add(nic, HW_XOFF_RX, HW_XOFF_RX + 1);
+
+	if (!err)
+		*count = atomic_load_explicit(&nic->stats->hw[HW_XOFF_RX], memory_order_relaxed);
+	return err;
 }
 
 int ixgbe_stats_update(struct ixgbe *nic)
@@ -295,7 +315,9 @@ uint64_t ixgbe_stats_value(const struct ixgbe *nic, size_t i)
 	case TXQ:
 		return queue_sum(nic, true, stats[i].which);
 	case LSC:
-		return atomic_load_explicit(&nic->stats->link_changes, memory_order_relaxed);
+		return stats_link_changes(nic);
+	case TIMEOUTS:
+		return atomic_load_explicit(&nic->stats->tx_timeouts, memory_order_relaxed);
 	case ZERO:
 		break;
 	}

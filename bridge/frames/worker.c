@@ -54,7 +54,7 @@
 #define YIELD_TURNS 16u
 
 #define LOOK_FIRST_NS 10000000
-#define LOOK_MAX_NS   500000000 /* below the second that ixgbe_tx_watch grants */
+#define LOOK_MAX_NS   500000000 /* well below the time that ixgbe_tx_watch grants */
 #define UNFINISHED_NS NS_PER_S
 
 #define RX_HEADROOM_BYTES 64u

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dma.h"
@@ -75,6 +76,19 @@ struct queue_ring txq_ring(const struct ixgbe_txq *txq);
 /* Gives all buffers back, sent or not. */
 void txq_drain(struct ixgbe_txq *txq);
 const struct ixgbe_queue_counters *txq_counters(const struct ixgbe_txq *txq);
+
+/* How the control thread saw a transmit queue last; all 0: not yet. */
+struct txq_watch {
+	uint32_t laps, clean;
+	bool waited; /* frames were in the ring */
+	uint64_t since_us, seen_us;
+};
+/* Looks that are further apart say nothing of the time between them: this process may have been
+ * stopped. */
+#define TXQ_WATCH_GAP_US 3000000u
+/* For how long frames have been in the ring, at each look, and none has come back. Takes the time,
+ * and runs beside the queue's thread. To begin anew, set since_us to now. */
+uint64_t txq_stuck_us(const struct ixgbe_txq *txq, struct txq_watch *watch, uint64_t now_us);
 
 /* ---- For the loops of both ---- */
 

@@ -19,6 +19,9 @@
  * Most frames are one segment without offload; the loop in tx_simple() handles these, and
  * tx_frame() all the others. Both check everything that they are given: the ring gets only
  * what the datasheet allows.
+ *
+ * The control thread watches whether frames come back (txq_stuck_us). So `next`, `clean` and `laps`,
+ * which only the queue's thread writes, are stored and loaded whole.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -55,6 +58,7 @@ struct ixgbe_txq {
 	uint32_t in_flight;     /* buffers */
 	uint32_t report_first;  /* oldest in report */
 	uint32_t report_next;   /* end of report */
+	uint32_t laps;          /* how often `clean` began again at 0 */
 	struct tail tail;
 
 	const uint16_t *mtu; /* the port's */
@@ -63,6 +67,34 @@ struct ixgbe_txq {
 	struct ixgbe_dma_area area;
 	_Alignas(64) struct ixgbe_queue_counters counters;
 };
+
+/* ---- What the control thread looks at ---- */
+
+static inline void index_store(uint32_t *index, uint32_t value)
+{
+	__atomic_store_n(index, value, __ATOMIC_RELAXED);
+}
+
+static uint32_t index_load(const uint32_t *index)
+{
+	return __atomic_load_n(index, __ATOMIC_RELAXED);
+}
+
+uint64_t txq_stuck_us(const struct ixgbe_txq *txq, struct txq_watch *watch, uint64_t now_us)
+{
+	const uint32_t laps = index_load(&txq->laps), clean = index_load(&txq->clean);
+	const bool waits = index_load(&txq->next) != clean;
+	const bool moved = laps != watch->laps || clean != watch->clean;
+	const bool watched = watch->waited && now_us - watch->seen_us <= TXQ_WATCH_GAP_US;
+
+	watch->laps = laps;
+	watch->clean = clean;
+	watch->waited = waits;
+	watch->seen_us = now_us;
+	if (!waits || moved || !watched)
+		watch->since_us = now_us;
+	return now_us - watch->since_us;
+}
 
 /* ---- Reclaim ---- */
 
@@ -79,11 +111,12 @@ static uint32_t tx_free_to(struct ixgbe_txq *txq, uint32_t end)
 	if (end < txq->clean) {
 		returned = pool_push_many(&txq->buf[txq->clean], txq->size - txq->clean);
 		txq->free += txq->size - txq->clean;
-		txq->clean = 0;
+		index_store(&txq->laps, txq->laps + 1);
+		index_store(&txq->clean, 0);
 	}
 	returned += pool_push_many(&txq->buf[txq->clean], end - txq->clean);
 	txq->free += end - txq->clean;
-	txq->clean = end;
+	index_store(&txq->clean, end);
 	txq->in_flight -= returned;
 	return returned;
 }
@@ -247,7 +280,7 @@ static inline void tx_desc(struct ixgbe_txq *txq, uint64_t half0, uint64_t half1
 
 	desc_store(&txq->ring[at], half0, half1);
 	txq->buf[at] = buf;
-	txq->next = ring_wrap(txq->size, at + 1);
+	index_store(&txq->next, ring_wrap(txq->size, at + 1));
 	txq->free--;
 }
 
@@ -378,7 +411,7 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 		sum += len;
 	}
 	n = (uint32_t)(slot - first);
-	txq->next = ring_wrap(txq->size, txq->next + n);
+	index_store(&txq->next, ring_wrap(txq->size, txq->next + n));
 	txq->free -= n;
 	*bytes += sum;
 	return n;
@@ -509,7 +542,7 @@ struct queue_ring txq_ring(const struct ixgbe_txq *txq)
 	return (struct queue_ring){
 		.iova = txq->area.iova,
 		.bytes = txq->size * IXGBE_DESC_BYTES,
-		.tail = txq->next,
+		.tail = index_load(&txq->next),
 	};
 }
 

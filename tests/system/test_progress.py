@@ -11,12 +11,14 @@ import os
 import socket
 import struct
 import threading
+import time
 
 import rig as r
 
 HEADER = struct.Struct("<HHIII")  # id, command, size, flags, error
 ACCESS = struct.Struct("<QII")  # offset, region, bytes
 REGION_WRITE = 10
+CTRL, CTRL_RST = 0, 1 << 26
 TDT = 0x6018  # of transmit queue 0
 FDS_MAX = 16
 DESCRIPTOR_BYTES = 16
@@ -24,7 +26,8 @@ DONE = 1
 
 
 class Relay:
-    """Passes messages both ways. While `swallow` is set, the tail of transmit queue 0 keeps its value."""
+    """Passes messages both ways. While `swallow` is set, the tail of transmit queue 0 keeps its value; a
+    reset of the NIC ends that."""
 
     def __init__(self, path, server):
         self.server, self.swallow, self.tail = server, False, b"\0\0\0\0"
@@ -73,8 +76,12 @@ class Relay:
                 end.shutdown(socket.SHUT_RDWR)
 
     def look(self, message):
-        if HEADER.unpack_from(message)[1] != REGION_WRITE or \
-                ACCESS.unpack_from(message, HEADER.size)[:2] != (TDT, 0):
+        if HEADER.unpack_from(message)[1] != REGION_WRITE:
+            return message
+        offset, region, _ = ACCESS.unpack_from(message, HEADER.size)
+        if (offset, region) == (CTRL, 0) and struct.unpack("<I", message[-4:])[0] & CTRL_RST:
+            self.swallow = False
+        if (offset, region) != (TDT, 0):
             return message
         if self.swallow:
             self.swallowed += 1
@@ -153,3 +160,39 @@ def test_half_a_frame_does_not_keep_the_worker_busy(rig):
     wire.socket.close()
     # ixnic noticed the descriptor that it did not write itself: the rig would call that a violation.
     assert bridge.stop() == 0
+
+
+def test_a_nic_that_stops_to_send_is_brought_back(rig):
+    with relayed(rig) as bridge:
+        bridge.ping()
+        before = bridge.ask("stats")["nic"]["tx_timeout_count"]
+        bridge.relay.swallow = True
+        bridge.left.run("ping", "-n", "-q", "-c", 1, "-W", 1, r.RIGHT_V4, check=False)
+        assert bridge.relay.swallowed > 0
+        r.wait_for(lambda: status(bridge)["recoveries"] == 1, "brought back")
+        r.wait_for(lambda: bridge.left.carrier(bridge.tap) and bridge.right.carrier(bridge.wire), "carrier")
+        assert bridge.ask("stats")["nic"]["tx_timeout_count"] == before + 1
+        assert "transmit queue 0: no frame was reported sent for 5 s" in bridge.errors()
+        bridge.ping()
+        assert bridge.counter("tx_drop_unreported") > 0
+
+
+def test_a_far_end_that_takes_nothing_is_no_hang(rig):
+    """Back-pressure of the wire stands for pause frames: the NIC waits, and so does ixtapd."""
+    wire = SilentWire(rig)
+    bridge = wire.bridge
+    with bridge.left.packet_socket(bridge.tap) as raw:
+        def flood():
+            for _ in range(200):
+                raw.send(b"\xff" * 6 + b"\2" * 6 + b"\x88\xb5".ljust(1400, b"\0"))
+            return bridge.counter("tx_ring_full") > 0
+        r.wait_for(flood, "the ring is full")
+    delivered = bridge.counter("tx_delivered")
+    # Longer than the watchdog's time.
+    for _ in range(8):
+        time.sleep(1)
+        assert status(bridge)["recoveries"] == 0, bridge.errors()
+    assert bridge.counter("tx_delivered") == delivered, "the wire took nothing meanwhile"
+    assert bridge.ask("stats")["nic"]["rx_flow_control_xoff"] > 0
+    assert bridge.ask("stats")["nic"]["tx_timeout_count"] == 0
+    wire.socket.close()

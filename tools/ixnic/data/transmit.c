@@ -148,6 +148,16 @@ static uint32_t txdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 	return value;
 }
 
+/* A far end that takes no frames sends pause frames, and repeats them as long as it takes none. No
+ * wire of ours has any: a full one stands for them. */
+static uint32_t pauses_read(struct nic *nic, uint32_t index, uint32_t value)
+{
+	const struct transmit_packet *tx = &nic->data->tx;
+
+	(void)index;
+	return tx->busy && tx->wire_full && value < UINT32_MAX ? value + 1 : value;
+}
+
 const struct reg_hook transmit_hooks[] = {
 	{.offset = IXGBE_TDBAL, .write = tdbal_written},
 	{.offset = IXGBE_TDBAH, .write = tdbah_written},
@@ -155,6 +165,7 @@ const struct reg_hook transmit_hooks[] = {
 	{.offset = IXGBE_TDH, .write = tdh_written},
 	{.offset = IXGBE_TDT, .write = tdt_written},
 	{.offset = IXGBE_TXDCTL, .write = txdctl_written, .read = txdctl_read},
+	{.offset = IXGBE_LXOFFRXCNT, .read = pauses_read},
 	{0},
 };
 
@@ -473,6 +484,7 @@ bool transmit_work(struct nic *nic, uint32_t budget)
 		if (dp->tx_done[queue / 64] >> queue % 64 & 1)
 			write_back(nic, queue);
 	memset(dp->tx_done, 0, sizeof(dp->tx_done));
+	dp->tx.wire_full = progress == WIRE_FULL;
 	return progress != WIRE_FULL && (dp->tx.busy || next_queue(dp) >= 0);
 }
 

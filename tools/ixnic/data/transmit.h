@@ -50,6 +50,7 @@ struct transmit_packet {
 	bool busy;
 	bool cut;         /* by tso, else `frame` is all */
 	bool frame_ready; /* made, but not yet taken by the wire */
+	bool wire_full;   /* the wire did not take it when it was tried last */
 	bool no_crc;      /* it brings its own, or has none */
 	uint32_t queue;
 	uint32_t len;
