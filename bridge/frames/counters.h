@@ -55,7 +55,8 @@
 	BRIDGE_TX_DROPS(C)                                                                         \
 	C(wakeups, "times the worker slept and was woken")                                         \
 	C(turns, "turns of the loop")                                                              \
-	C(irqs, "interrupts of the NIC")
+	C(irqs, "interrupts of the NIC")                                                           \
+	C(irqs_lost, "times frames waited and the interrupt for them did not come")
 
 /* Of the whole interface, by the kernel's account. */
 #define BRIDGE_KERNEL_COUNTERS(C)                                                                  \

@@ -18,7 +18,13 @@
  * Looks. Sent frames raise no interrupt unless the worker is blocked, and the NIC may owe the end
  * of a frame. While it owes either, the worker looks at the rings at growing intervals in its
  * sleep: so frames are soon counted as delivered, ixgbe_tx_watch sees them move, and half a frame
- * that lasts is counted. Then it sleeps on, without an end.
+ * that lasts is counted.
+ *
+ * Otherwise it looks every LOOK_IDLE_NS. An interrupt may be lost: whoever has the other end of the
+ * eventfd may take the count back, and a message may not arrive. Its vector is masked then, and no
+ * other interrupt would come. Work that is found by looking, and whose interrupt does not follow, is
+ * counted; the vector is armed anew, and until an interrupt comes the looks are as frequent as
+ * above. The in-kernel driver fires its vectors every 2 s for the same reason.
  *
  * Polling. Before it sleeps, an adaptive worker turns on for a while, and gives way to other
  * threads in between. It learns how long: spinning would have spared a sleep that ended within
@@ -55,6 +61,8 @@
 
 #define LOOK_FIRST_NS 10000000
 #define LOOK_MAX_NS   500000000 /* well below the time that ixgbe_tx_watch grants */
+#define LOOK_IDLE_NS  (2 * (int64_t)NS_PER_S)
+#define IRQ_LATE_NS   20000000 /* so long an interrupt may be under way */
 #define UNFINISHED_NS NS_PER_S
 
 #define RX_HEADROOM_BYTES 64u
@@ -68,6 +76,7 @@ struct worker {
 
 	bool posted[REQUESTS]; /* TAP_READY, IRQ, WAKE */
 	bool irq_armed, irq_tx, tap_gone_logged;
+	bool irq_doubted; /* the last one was lost */
 	uint64_t irq_value, wake_value;
 	int64_t spin_ns, last_work_ns;
 	uint32_t idle_turns; /* since something moved, when busy polling */
@@ -91,7 +100,7 @@ static void woken(void *ctx, enum datapath_request request, int res)
 
 	worker->posted[request] = false;
 	if (request == REQUEST_IRQ && res > 0) {
-		worker->irq_armed = false;
+		worker->irq_armed = worker->irq_doubted = false;
 		bridge_count(&worker->dp.counters.irqs, 1);
 	}
 	/* POLLERR: the interface was deleted. Another poll would end at once, for ever. */
@@ -169,6 +178,19 @@ static void arm(struct worker *worker)
 	worker->irq_armed = true;
 }
 
+/* Work was found that nothing had woken the worker for. */
+static void irq_missed(struct worker *worker)
+{
+	if (!worker->irq_armed ||
+	    (!worker->irq_doubted && datapath_wait(&worker->dp, IRQ_LATE_NS)))
+		return;
+	if (!worker->irq_doubted)
+		log_warning("queue %u: an interrupt of the NIC was lost", worker->config.queue);
+	worker->irq_doubted = true;
+	worker->irq_armed = false;
+	bridge_count(&worker->dp.counters.irqs_lost, 1);
+}
+
 static void sleep_until_woken(struct worker *worker)
 {
 	int64_t look_ns = LOOK_FIRST_NS;
@@ -183,9 +205,15 @@ static void sleep_until_woken(struct worker *worker)
 		return;
 
 	atomic_store_explicit(&worker->idle, true, memory_order_relaxed);
-	while (!datapath_wait(&worker->dp, nic_owes(worker) ? look_ns : 0) &&
-	       !datapath_ready(&worker->dp))
+	while (!datapath_wait(&worker->dp, nic_owes(worker) || worker->irq_doubted
+						   ? look_ns
+						   : LOOK_IDLE_NS)) {
+		if (datapath_ready(&worker->dp)) {
+			irq_missed(worker);
+			break;
+		}
 		look_ns = look_ns < LOOK_MAX_NS / 2 ? look_ns * 2 : LOOK_MAX_NS;
+	}
 	atomic_store_explicit(&worker->idle, false, memory_order_relaxed);
 	bridge_count(&worker->dp.counters.wakeups, 1);
 }

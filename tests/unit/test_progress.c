@@ -136,6 +136,43 @@ static void an_eventfd_made_non_blocking_does_not_spin(void **state)
 	worker_rig_free(rig);
 }
 
+/* The NIC masks the vector and says that it fired, and nothing arrives. */
+static void interrupt_gets_lost(struct puppet *puppet)
+{
+	pthread_mutex_lock(&puppet->irq_lock);
+	puppet->irq_armed = puppet->irq_pending = false;
+	pthread_mutex_unlock(&puppet->irq_lock);
+}
+
+static void a_lost_interrupt_makes_no_queue_deaf(void **state)
+{
+	uint8_t frame[60];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct rig *rig = worker_rig_new(modes[i], 1500);
+		uint64_t irqs;
+
+		expect_sleep(rig);
+		puppet_receive(rig->puppet, frame, frame_make(frame, 1, sizeof(frame)), 0, 0);
+		interrupt_gets_lost(rig->puppet);
+		kernel_expect(rig, frame, sizeof(frame));
+		WAIT_FOR(counters(rig).irqs_lost == 1);
+		/* The vector is armed again, and idle time costs nothing. */
+		irqs = counters(rig).irqs;
+		for (uint32_t n = 2; n < 5; n++) {
+			expect_sleep(rig);
+			puppet_receive(rig->puppet, frame, frame_make(frame, n, sizeof(frame)), 0,
+				       0);
+			puppet_interrupt(rig->puppet);
+			kernel_expect(rig, frame, sizeof(frame));
+			WAIT_FOR(counters(rig).irqs == ++irqs);
+		}
+		assert_int_equal(counters(rig).irqs_lost, 1);
+		worker_rig_free(rig);
+	}
+}
+
 /* ---- Sent ---- */
 
 static void frames_are_delivered_when_the_nic_says_so(void **state)
@@ -190,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(half_a_frame_is_waited_for_and_counted),
 		TEST(an_eventfd_made_non_blocking_does_not_spin),
+		TEST(a_lost_interrupt_makes_no_queue_deaf),
 		TEST(frames_are_delivered_when_the_nic_says_so),
 		TEST(frames_that_were_never_sent_are_counted),
 	};
