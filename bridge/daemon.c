@@ -42,6 +42,9 @@
  * For an interface that is away the thread goes there first, opens netlink and the table anew, and
  * closes them.
  *
+ * Once a second: the NIC's causes of interrupts, its module, its bus and its link, since an
+ * interrupt may be lost; and whether it sends (ixgbe_tx_watch).
+ *
  * Each tick also reads one of the NIC's counters: each has its turn within 5 s, and a NIC that is
  * gone is noticed. All counters are read only when somebody asks: where each read is a message to a
  * software NIC, forty of them keep the processor for milliseconds.
@@ -113,6 +116,55 @@ static void on_signals(struct daemon *daemon)
 	publish_stop(daemon, 0);
 }
 
+static void on_module(struct daemon *daemon)
+{
+	nic_life_module_read(daemon);
+	publish_module(daemon, daemon->sfp);
+}
+
+/* A vfio-user server has the eventfd too: it may take the count back before us, and clear
+ * O_NONBLOCK, which is the file description's. So each read says for itself that it does not wait.
+ */
+static bool count_take(int eventfd)
+{
+	uint64_t count;
+	const struct iovec iov = {&count, sizeof(count)};
+
+	return preadv2(eventfd, &iov, 1, -1, RWF_NOWAIT) == (ssize_t)sizeof(count);
+}
+
+/* False: the NIC failed. */
+static bool handle_causes(struct daemon *daemon)
+{
+	int events = ixgbe_irq_other_handle(daemon->engine.nic);
+
+	if (events > 0 && events & IXGBE_EVENT_SFP)
+		on_module(daemon);
+	if (events < 0)
+		nic_life_failed_errno(daemon, "cannot read the NIC's interrupt causes", events);
+	else if (events & IXGBE_EVENT_FAULT)
+		nic_life_failed(daemon, "the NIC reports an unrecoverable ECC error");
+	else if (events & IXGBE_EVENT_BUS && !nic_life_bus_check(daemon))
+		return false;
+	else if (events & IXGBE_EVENT_LINK)
+		return nic_life_link_read(daemon);
+	return daemon->facts.nic_open;
+}
+
+static void on_nic(struct daemon *daemon)
+{
+	/* The read comes first: a cause behind it fires again. */
+	if (count_take(ixgbe_irq_other_fd(daemon->engine.nic)))
+		handle_causes(daemon);
+}
+
+/* Each second: what no event may have told. */
+static void look_after_nic(struct daemon *daemon)
+{
+	if (handle_causes(daemon) && nic_life_bus_check(daemon) && nic_life_link_read(daemon))
+		nic_life_transmit_check(daemon);
+}
+
 static void on_timer(struct daemon *daemon)
 {
 	bool second = ++daemon->ticks % DAEMON_TICKS_PER_SECOND == 0;
@@ -138,50 +190,13 @@ static void on_timer(struct daemon *daemon)
 	err = engine_stats_step(&daemon->engine);
 	if (err)
 		nic_life_failed_errno(daemon, "cannot read the NIC's counters", err);
-	else if (second && nic_life_bus_check(daemon) && nic_life_link_read(daemon))
-		nic_life_transmit_check(daemon);
+	else if (second)
+		look_after_nic(daemon);
 }
 
 static void on_control(struct daemon *daemon)
 {
 	control_dispatch(daemon->control);
-}
-
-static void on_module(struct daemon *daemon)
-{
-	nic_life_module_read(daemon);
-	publish_module(daemon, daemon->sfp);
-}
-
-/* A vfio-user server has the eventfd too: it may take the count back before us, and clear
- * O_NONBLOCK, which is the file description's. So each read says for itself that it does not wait.
- */
-static bool count_take(int eventfd)
-{
-	uint64_t count;
-	const struct iovec iov = {&count, sizeof(count)};
-
-	return preadv2(eventfd, &iov, 1, -1, RWF_NOWAIT) == (ssize_t)sizeof(count);
-}
-
-static void on_nic(struct daemon *daemon)
-{
-	int events;
-
-	/* The read comes first: a cause behind it fires again. */
-	if (!count_take(ixgbe_irq_other_fd(daemon->engine.nic)))
-		return;
-	events = ixgbe_irq_other_handle(daemon->engine.nic);
-	if (events > 0 && events & IXGBE_EVENT_SFP)
-		on_module(daemon);
-	if (events < 0)
-		nic_life_failed_errno(daemon, "cannot read the NIC's interrupt causes", events);
-	else if (events & IXGBE_EVENT_FAULT)
-		nic_life_failed(daemon, "the NIC reports an unrecoverable ECC error");
-	else if (events & IXGBE_EVENT_BUS && !nic_life_bus_check(daemon))
-		return;
-	else if (events & IXGBE_EVENT_LINK)
-		nic_life_link_read(daemon);
 }
 
 static void on_soft_end(struct daemon *daemon)

@@ -192,7 +192,7 @@ int ixgbe_irq_other_handle(struct ixgbe *nic)
 		events |= IXGBE_EVENT_LINK;
 		stats_link_change(nic);
 	}
-	if (eicr & IXGBE_EICR_GPI_SDP2) {
+	if (eicr & IXGBE_EICR_GPI_SDP2 || link_module_moved(nic)) {
 		events |= IXGBE_EVENT_SFP;
 		err = link_module_changed(nic);
 	}

@@ -221,7 +221,8 @@ enum {
 	IXGBE_EVENT_BUS = 1u << 3, /* see ixgbe_bus_errors */
 };
 /* Reads and re-arms the other causes; a set of IXGBE_EVENT_*, or -errno. The caller has read the
- * eventfd before.
+ * eventfd before. An interrupt may be lost, and no other comes then: call it once a second, too,
+ * without one.
  * IXGBE_EVENT_FAULT: an ECC error in the NIC's memory, which ixgbe_stop and ixgbe_start cure. */
 IXGBE_API int ixgbe_irq_other_handle(struct ixgbe *nic);
 

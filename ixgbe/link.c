@@ -104,6 +104,11 @@ int link_apply(struct ixgbe *nic)
 	return port_gone(nic) ? -ENODEV : 0;
 }
 
+bool link_module_moved(const struct ixgbe *nic)
+{
+	return (reg_read(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA) != nic->sfp_pin;
+}
+
 int link_module_changed(struct ixgbe *nic)
 {
 	uint64_t end = wait_now_us() + MODULE_INIT_US;

@@ -24,6 +24,7 @@ struct ixgbe {
 	enum ixgbe_sfp sfp;
 	bool sfp_limiting;  /* an active cable that is set up like optics */
 	bool sfp_two_rates; /* optics for 1 and 10 Gb/s */
+	uint32_t sfp_pin;   /* ESDP's when the module was read */
 
 	/* bus.c */
 	uint16_t aborts_stuck; /* bits of the PCI status that cannot be cleared */

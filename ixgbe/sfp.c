@@ -165,6 +165,7 @@ int sfp_identify(struct ixgbe *nic)
 
 	if (err)
 		return err;
+	nic->sfp_pin = reg_read(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA;
 	err = i2c_read(nic, SFF_IDENTIFIER, &identifier);
 	if (!err)
 		err = i2c_read(nic, SFF_10G_CODES, &codes);

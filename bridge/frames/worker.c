@@ -414,8 +414,9 @@ void worker_stop(struct worker *worker)
 
 void worker_link_set(struct worker *worker, bool up)
 {
-	atomic_store_explicit(&worker->dp.link_up, up, memory_order_relaxed);
-	wake(worker); /* it may be asleep and hold frames that are to be dropped now */
+	/* It may be asleep and hold frames that are to be dropped now. */
+	if (atomic_exchange_explicit(&worker->dp.link_up, up, memory_order_relaxed) != up)
+		wake(worker);
 }
 
 void worker_receive_set(struct worker *worker, bool coalesce, bool csum_replace)

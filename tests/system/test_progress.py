@@ -8,17 +8,21 @@ A relay between ixtapd and ixnic plays the NIC whose registers do not take what 
 import array
 import contextlib
 import os
+import select
 import socket
 import struct
 import threading
 import time
 
+import pytest
+
 import rig as r
 
 HEADER = struct.Struct("<HHIII")  # id, command, size, flags, error
 ACCESS = struct.Struct("<QII")  # offset, region, bytes
-REGION_WRITE = 10
+SET_IRQS, REGION_READ, REGION_WRITE = 8, 9, 10
 CTRL, CTRL_RST = 0, 1 << 26
+ESDP, ESDP_MODULE = 0x20, 1 << 2
 TDT = 0x6018  # of transmit queue 0
 FDS_MAX = 16
 DESCRIPTOR_BYTES = 16
@@ -27,11 +31,17 @@ DONE = 1
 
 class Relay:
     """Passes messages both ways. While `swallow` is set, the tail of transmit queue 0 keeps its value; a
-    reset of the NIC ends that."""
+    reset of the NIC ends that. While `lose` is set, no interrupt arrives; while `pull` is set, the cage of the
+    module looks empty."""
 
     def __init__(self, path, server):
         self.server, self.swallow, self.tail = server, False, b"\0\0\0\0"
         self.swallowed = 0
+        self.lose = self.pull = False
+        self.irqs = {}  # the NIC's eventfds, and the client's
+        self.irq_epoll = select.epoll()
+        self.irq_thread = threading.Thread(target=self.interrupts)
+        self.irq_thread.start()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen()
@@ -65,6 +75,9 @@ class Relay:
                     message, data = data[:size], data[size:]
                     if forth:
                         message = self.look(message)
+                        fds = self.between(message, fds)
+                    else:
+                        message = self.look_back(message)
                     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else []
                     sent = target.sendmsg([message], rights)
                     target.sendall(message[sent:])
@@ -89,29 +102,62 @@ class Relay:
         self.tail = message[-4:]
         return message
 
+    def look_back(self, message):
+        _, command, size, _, _ = HEADER.unpack_from(message)
+        if not self.pull or command != REGION_READ or size < HEADER.size + ACCESS.size + 4 or \
+                ACCESS.unpack_from(message, HEADER.size) != (ESDP, 0, 4):
+            return message
+        value, = struct.unpack("<I", message[-4:])
+        return message[:-4] + struct.pack("<I", value & ~ESDP_MODULE)
+
+    def between(self, message, fds):
+        """Takes the client's eventfds, and returns the relay's own for the NIC."""
+        if HEADER.unpack_from(message)[1] != SET_IRQS:
+            return fds
+        passed = array.array("i")
+        for theirs in fds:
+            ours = os.eventfd(0)
+            self.irqs[ours] = theirs
+            self.irq_epoll.register(ours, select.EPOLLIN)
+            passed.append(os.dup(ours))
+        return passed
+
+    def interrupts(self):
+        while (events := self.irq_epoll.poll(0.1)) is not None and self.irqs is not None:
+            for ours, _ in events:
+                os.eventfd_read(ours)
+                if not self.lose:
+                    os.eventfd_write(self.irqs[ours], 1)
+
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
         self.thread.join()
+        fds, self.irqs = self.irqs, None
+        self.irq_thread.join()
+        for fd in (*fds.keys(), *fds.values()):
+            os.close(fd)
+        self.irq_epoll.close()
 
 
 class RelayedBridge(r.Bridge):
     """ixtapd over a relay to an ixnic that is not its child."""
 
-    def __init__(self, rig):
+    def __init__(self, rig, *options):
         left, right = rig.namespace("left"), rig.namespace("right")
         self.nic_daemon = rig.daemon(*left.words(
             r.IXNIC, "--socket", rig.path("nic"), "--wire", "tap:wire0",
             "--control", rig.path("nic-control"))).wait_ready()
         self.relay = Relay(rig.path("relay"), rig.path("nic"))
-        super().__init__(left, right, rig.scratch, "--nic", f"vfio-user:{rig.path('relay')}")
+        super().__init__(left, right, rig.scratch, "--nic", f"vfio-user:{rig.path('relay')}",
+                         *options)
         self.nic_control = rig.path("nic-control")
         rig.daemons.append(self)
 
 
 @contextlib.contextmanager
-def relayed(rig):
-    bridge = RelayedBridge(rig)
+def relayed(rig, *options):
+    bridge = RelayedBridge(rig, *options)
     try:
         bridge.wait_ready().connect()
         yield bridge
@@ -196,3 +242,32 @@ def test_a_far_end_that_takes_nothing_is_no_hang(rig):
     assert bridge.ask("stats")["nic"]["rx_flow_control_xoff"] > 0
     assert bridge.ask("stats")["nic"]["tx_timeout_count"] == 0
     wire.socket.close()
+
+
+def ping_back(bridge, count):
+    """From the far end: only what is received makes ixtapd send."""
+    done = bridge.right.run("ping", "-n", "-q", "-c", count, "-i", "0.2", "-W", "15", r.LEFT_V4, check=False)
+    assert f"{count} packets transmitted, {count} received" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("poll", ["interrupt", "adaptive"])
+def test_lost_interrupts_make_no_queue_deaf(rig, poll):
+    with relayed(rig, "--poll", poll) as bridge:
+        bridge.ping()
+        bridge.relay.lose = True
+        ping_back(bridge, 1)
+        ping_back(bridge, 5)
+        assert bridge.counter("irqs_lost") > 0
+        bridge.relay.lose = False
+        ping_back(bridge, 5)
+        lost = bridge.counter("irqs_lost")
+        ping_back(bridge, 10)
+        assert bridge.counter("irqs_lost") == lost
+
+
+def test_a_module_is_followed_without_an_interrupt(rig):
+    with relayed(rig) as bridge:
+        bridge.relay.lose = bridge.relay.pull = True
+        r.wait_for(lambda: "the NIC's module was changed" in bridge.errors(), "pulled out")
+        r.wait_for(lambda: bridge.left.carrier(bridge.tap), "the link is set up again")
+        bridge.relay.lose = False

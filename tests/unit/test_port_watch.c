@@ -188,6 +188,35 @@ static void a_nic_that_is_gone_is_told(void **state)
 	assert_int_equal(timeouts(rig), 0);
 }
 
+/* ---- Lost interrupts ---- */
+
+/* The module is exchanged for a DA cable, and the pin shows it; the cause may be lost. */
+static void module_changes(struct rig *rig, bool present)
+{
+	rig->fake->sfp.present = present;
+	rig->fake->sfp.page[0] = 0x03;
+	rig->fake->sfp.page[8] = 0x04;
+	rig->fake->reg[IXGBE_ESDP / 4] = present ? reg(rig, IXGBE_ESDP) | IXGBE_ESDP_SDP2_DATA
+						 : reg(rig, IXGBE_ESDP) & ~IXGBE_ESDP_SDP2_DATA;
+}
+
+static void a_module_is_found_without_an_interrupt(void **state)
+{
+	struct rig *rig = *state;
+
+	started(rig);
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), 0);
+	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_NONE);
+	module_changes(rig, true);
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
+	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_DA);
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), 0);
+	module_changes(rig, false);
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
+	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_NONE);
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, control_setup, control_teardown)
 
 int main(void)
@@ -200,6 +229,7 @@ int main(void)
 		TEST(a_partner_that_pauses_holds_the_nic),
 		TEST(a_gap_begins_anew),
 		TEST(a_nic_that_is_gone_is_told),
+		TEST(a_module_is_found_without_an_interrupt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
