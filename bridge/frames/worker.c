@@ -234,7 +234,8 @@ static void rest(struct worker *worker)
 
 	if (worker->dp.tap_gone && !worker->tap_gone_logged) {
 		worker->tap_gone_logged = true;
-		log_error("queue %u: the TAP is gone", worker->config.queue);
+		/* Netlink tells the control thread, which knows what that means, and says so. */
+		log_debug("queue %u: the TAP is gone", worker->config.queue);
 	}
 	if (worker->config.poll == WORKER_POLL_BUSY) {
 		if (worker->idle_turns++ % YIELD_TURNS == 0) {

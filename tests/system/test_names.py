@@ -81,6 +81,7 @@ def test_moved_and_its_namespace_deleted(rig):
     link = home.link(bridge.tap)
     assert (link["address"], link["mtu"], "UP" in link["flags"]) == (mac, 1400, False)
     at_home(bridge, home)
+    assert "error:" not in bridge.errors(), "it came back: nothing is lost that should not be"
     assert bridge.stop() == 0, bridge.errors()
     assert home.has(bridge.tap)
     again = r.Bridge(home, bridge.right, rig.scratch)
