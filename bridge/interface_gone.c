@@ -10,6 +10,7 @@
  * interface back to the first namespace then, down and without addresses. So does ixtapd with one
  * that shall persist; others end as a deleted one does.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "bridge/service/log.h"
@@ -51,6 +52,36 @@ static void lost(struct daemon *daemon)
 	publish_event(daemon, json_pack("{s:s,s:b}", "event", "netns", "reachable", 1));
 }
 
+static void reached(struct daemon *daemon, const char *how)
+{
+	daemon->iface.unreachable_said = false;
+	interface_enter(&daemon->iface);
+	log_info("%s: %s", daemon->iface.tap.name, how);
+	interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
+	watch_add(daemon, netlink_monitor_fd(daemon->iface.monitor), WATCH_NETLINK);
+	publish_event(daemon, json_pack("{s:s,s:b}", "event", "netns", "reachable", 1));
+}
+
+static void out_of_reach(struct daemon *daemon)
+{
+	struct interface *iface = &daemon->iface;
+	const int why = iface->out_of_reach;
+
+	iface->reachable = false;
+	if (iface->unreachable_said)
+		return;
+	iface->unreachable_said = true;
+	if (why == EPERM || why == EACCES)
+		log_warning("%s: moved to a network namespace that ixtapd may not enter: "
+			    "frames flow, but what 'ip link' sets there does not reach the NIC",
+			    iface->tap.name);
+	else
+		log_warning("%s: cannot go to the interface's network namespace: %s: frames flow, "
+			    "but what 'ip link' sets there does not reach the NIC until it can",
+			    iface->tap.name, strerror(why));
+	publish_event(daemon, json_pack("{s:s,s:b}", "event", "netns", "reachable", 0));
+}
+
 void interface_gone_find(struct daemon *daemon)
 {
 	const char *name = daemon->iface.tap.name;
@@ -62,22 +93,13 @@ void interface_gone_find(struct daemon *daemon)
 			netlink_monitor_resync(daemon->iface.monitor);
 		break;
 	case INTERFACE_MOVED:
-		daemon->iface.unreachable_said = false;
-		interface_enter(&daemon->iface);
-		log_info("%s: moved to another network namespace: following it", name);
-		interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
-		watch_add(daemon, netlink_monitor_fd(daemon->iface.monitor), WATCH_NETLINK);
-		publish_event(daemon, json_pack("{s:s,s:b}", "event", "netns", "reachable", 1));
+		reached(daemon, "moved to another network namespace: following it");
+		break;
+	case INTERFACE_REACHED:
+		reached(daemon, "the interface's network namespace can be entered again");
 		break;
 	case INTERFACE_OUT_OF_REACH:
-		daemon->iface.reachable = false;
-		if (daemon->iface.unreachable_said)
-			break;
-		daemon->iface.unreachable_said = true;
-		log_warning("%s: moved to a network namespace that ixtapd may not enter: "
-			    "frames flow, but what 'ip link' sets there does not reach the NIC",
-			    name);
-		publish_event(daemon, json_pack("{s:s,s:b}", "event", "netns", "reachable", 0));
+		out_of_reach(daemon);
 		break;
 	case INTERFACE_DELETED:
 		log_error("%s: the interface was deleted: nothing left to do; "

@@ -404,13 +404,14 @@ static int reopen(struct interface *iface, int there, bool away)
 static enum interface_fate find_there(struct interface *iface, int there)
 {
 	struct netns_id now, home;
-	bool away;
+	bool away, same;
 	int err;
 
 	if (!netns_identify(there, &now) || !netns_identify(iface->home, &home))
 		return INTERFACE_OUT_OF_REACH;
+	same = netns_same(&now, &iface->where);
 	away = !netns_same(&now, &home);
-	if (netns_same(&now, &iface->where)) {
+	if (same) {
 		if (holds_alone(iface)) {
 			iface->reachable = false;
 			return INTERFACE_LOST;
@@ -418,12 +419,15 @@ static enum interface_fate find_there(struct interface *iface, int there)
 		if (iface->reachable)
 			return INTERFACE_HERE;
 	}
-	iface->moved |= !netns_same(&now, &iface->where);
+	iface->moved |= !same;
 	iface->away = away;
 	iface->where = now;
 	err = reopen(iface, there, away);
 	iface->reachable = !err;
-	return err ? INTERFACE_OUT_OF_REACH : INTERFACE_MOVED;
+	iface->out_of_reach = -err;
+	if (err)
+		return INTERFACE_OUT_OF_REACH;
+	return same ? INTERFACE_REACHED : INTERFACE_MOVED;
 }
 
 enum interface_fate interface_find(struct interface *iface)
@@ -442,6 +446,7 @@ enum interface_fate interface_find(struct interface *iface)
 	/* EINVAL: the namespace is about to end, and the interface with it. */
 	iface->astray = there == -EINVAL;
 	iface->deleted_heard = false;
+	iface->out_of_reach = there < 0 ? -there : 0;
 	if (there < 0)
 		return iface->astray ? INTERFACE_HERE : INTERFACE_OUT_OF_REACH;
 	fate = find_there(iface, there);

@@ -41,6 +41,7 @@ struct interface {
 	bool deleted_heard;         /* netlink says so */
 	bool astray;                /* it may be elsewhere, or nowhere: interface_find tells */
 	bool unreachable_said;
+	int out_of_reach; /* why: an errno */
 	bool link_set_warned, carrier_warned, read_warned;
 	uint32_t mtu_refused; /* the last: a refusal is logged once */
 	netlink_event_fn fn;
@@ -76,7 +77,8 @@ void interface_held_check(struct interface *iface);
 enum interface_fate {
 	INTERFACE_HERE,         /* where it was */
 	INTERFACE_MOVED,        /* to another namespace; the monitor is new */
-	INTERFACE_OUT_OF_REACH, /* in a namespace that the thread may not enter; frames flow */
+	INTERFACE_REACHED,      /* where it was, and out of reach no more; the monitor is new */
+	INTERFACE_OUT_OF_REACH, /* the thread cannot go there (out_of_reach); frames flow */
 	INTERFACE_DELETED,
 	INTERFACE_LOST, /* its namespace ended, or would without us */
 };

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import select
 import shutil
 import signal
@@ -139,6 +140,26 @@ def test_made_there_by_an_option(rig, persist, taken_over):
     assert (tap["netns"], tap["reachable"]) == (None, True)
     assert daemon.stop() == 0, daemon.errors()
     home.run("ip", "link", "delete", "tap7")
+
+
+def test_without_descriptors_it_has_not_moved(rig):
+    """A process that has as many open files as it may goes nowhere; the log says why, and that it is over."""
+    home, away = rig.namespace("home"), rig.namespace("away")
+    daemon = rig.daemon(*home.words(r.IXTAPD, "--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap", "tap7",
+                                    "--netns", away.name, "--control", rig.path("control"))).wait_ready()
+    most = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+    # The lowest number that is free: no new descriptor has one below.
+    free = min(set(range(most[0])) - set(map(int, os.listdir(f"/proc/{daemon.pid}/fd"))))
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (free, most[1]))
+    away.run("ip", "link", "set", "tap7", "mtu", "1400")
+    r.wait_for(lambda: "Too many open files" in daemon.errors(), "it says why")
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, most)
+    r.wait_for(lambda: r.ask(rig.path("control"), "status")["tap"]["mtu"] == 1400, "it follows again")
+    away.run("ip", "link", "set", "tap7", "mtu", "1300")
+    r.wait_for(lambda: r.ask(rig.path("control"), "status")["tap"]["mtu"] == 1300, "by events, too")
+    assert "moved" not in daemon.errors()
+    assert "can be entered again" in daemon.errors()
+    assert daemon.stop() == 0
 
 
 def test_the_container_ends(rig):
