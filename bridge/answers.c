@@ -96,7 +96,7 @@ static json_t *queues_json(const struct daemon *daemon)
 		const char *state = !worker ? "stopped" : worker_idle(worker) ? "idle" : "busy";
 
 		json_array_append_new(queues, json_pack("{s:i,s:s,s:i}", "queue", q, "state", state,
-							"cpu", daemon->engine.cpu[q]));
+							"cpu", worker ? worker_cpu(worker) : -1));
 	}
 	return queues;
 }

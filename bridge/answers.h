@@ -25,7 +25,7 @@
  *          "link": {"up": true, "speed_mbps": 10000},
  *          "poll": "adaptive",
  *          "queues": [{"queue": 0, "state": "idle|busy|stopped",
- *                      "cpu": 1}],           -1: the worker is not pinned
+ *                      "cpu": 1}],           that it is bound to now; -1: to none
  *          "rings": {"rx": 512, "tx": 512},   descriptors, of each queue
  *          "filters": {"promiscuous": false, "allmulticast": false,
  *                      "multicast_groups": 4,

@@ -413,6 +413,18 @@ void worker_stop(struct worker *worker)
 	free(worker);
 }
 
+int worker_cpu(const struct worker *worker)
+{
+	cpu_set_t set;
+
+	if (pthread_getaffinity_np(worker->thread, sizeof(set), &set) || CPU_COUNT(&set) != 1)
+		return -1;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET((unsigned int)cpu, &set))
+			return cpu;
+	return -1;
+}
+
 void worker_link_set(struct worker *worker, bool up)
 {
 	/* It may be asleep and hold frames that are to be dropped now. */

@@ -63,6 +63,8 @@ void worker_halt(struct worker *worker);
 void worker_stop(struct worker *worker);
 /* Any thread, any time. Each value is exact; values of one burst may differ in age. */
 void worker_counters(const struct worker *worker, struct bridge_counters *out);
+/* The processor that its thread is bound to now, by whomever; -1: it may run on several. */
+int worker_cpu(const struct worker *worker);
 /* Any thread. The link is up after start. While it is down, frames from the TAP are dropped and
  * counted: the NIC would keep them until it returns. */
 void worker_link_set(struct worker *worker, bool up);

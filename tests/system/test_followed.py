@@ -3,11 +3,14 @@
 import array
 import contextlib
 import fcntl
+import os
 import re
 import socket
 import struct
 import subprocess
 import threading
+
+import pytest
 
 import rig as r
 
@@ -368,3 +371,24 @@ def test_address_that_the_kernel_made_up_is_replaced(rig):
         assert status["mac"] == left.link("tap0")["address"]
         assert daemon.stop() == 0
         left.run("ip", "link", "delete", "tap0")
+
+
+def test_status_shows_where_workers_may_run(rig):
+    """Processors are taken and given by others: taskset, a cpuset."""
+    bridge = rig.bridge("--queues", 2, connected=False)
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        pytest.skip("one processor")
+
+    def cpus():
+        return [queue["cpu"] for queue in bridge.ask("status")["queues"]]
+
+    assert cpus() == allowed[::-1][:2], "as it was started"
+    threads = {}
+    for task in os.listdir(f"/proc/{bridge.pid}/task"):
+        with open(f"/proc/{bridge.pid}/task/{task}/comm", encoding="ascii") as name:
+            threads[name.read().strip()] = int(task)
+    r.run("taskset", "-p", "-c", allowed[0], threads["queue-0"])
+    assert cpus() == [allowed[0], allowed[-2]]
+    r.run("taskset", "-p", "-c", f"{allowed[0]},{allowed[1]}", threads["queue-1"])
+    assert cpus() == [allowed[0], -1]
