@@ -127,7 +127,8 @@ struct ixgbe_options {
  * Opens `nic`, takes the device over and resets it (sections 4.2.1.6, 4.6.3);
  * the transmitter and receiver are off afterwards.
  *
- *     vfio:DDDD:BB:DD.F   the kernel's VFIO (the device is bound to vfio-pci)
+ *     vfio:DDDD:BB:DD.F   the kernel's VFIO (the device is bound to vfio-pci); without DDDD:,
+ *                         domain 0
  *     vfio-user:PATH      a vfio-user server's socket
  *     vfio-user-fd:N      the same, over the connected socket N, which passes
  *                         to the library
@@ -138,6 +139,12 @@ struct ixgbe_options {
  */
 IXGBE_API int ixgbe_open(const char *nic, const struct ixgbe_options *options, struct ixgbe **out,
 			 struct ixgbe_why *why);
+
+#define IXGBE_PCI_ADDRESS_BYTES 13u /* DDDD:BB:DD.F and the 0 */
+/* The PCI address that `text` means, DDDD:BB:DD.F or BB:DD.F in any case: in the long form and in
+ * small letters. -EINVAL, with `why` filled, which may be NULL: it means none. */
+IXGBE_API int ixgbe_pci_address(const char *text, char out[IXGBE_PCI_ADDRESS_BYTES],
+				struct ixgbe_why *why);
 
 /* Stops, resets the device and releases everything. Takes NULL. All pools of the
  * port must have been freed. */

@@ -43,19 +43,6 @@ static int parse_u16(const char *text, unsigned int least, unsigned int most, ui
 	return 0;
 }
 
-static int parse_bdf(const char *text)
-{
-	unsigned int domain, bus, device, function;
-	int end = -1;
-
-	if (strlen(text) != strlen("0000:03:00.0") ||
-	    strspn(text, "0123456789abcdefABCDEF:.") != strlen(text) ||
-	    sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end) != 4 ||
-	    end < 0 || text[end] || device > 0x1f || function > 7)
-		return -EINVAL;
-	return 0;
-}
-
 static int check_path(const char *what, const char *path, struct ixgbe_why *why)
 {
 	if (!*path)
@@ -96,6 +83,7 @@ static int check_wire(const char *wire, struct ixgbe_why *why)
 
 static int set_nic(void *ctx, const char *value, struct ixgbe_why *why)
 {
+	char address[IXGBE_PCI_ADDRESS_BYTES], nic[sizeof("vfio:") + sizeof(address)];
 	struct options *options = ctx;
 	const char *rest;
 	int err = 0;
@@ -107,9 +95,9 @@ static int set_nic(void *ctx, const char *value, struct ixgbe_why *why)
 		err = check_wire(rest, why);
 	} else if ((rest = after(value, "vfio:"))) {
 		options->nic_kind = OPTIONS_NIC_VFIO;
-		if (parse_bdf(rest))
-			err = REFUSE(why, "'%.100s' is no PCI address: write it like 0000:03:00.0",
-				     rest);
+		err = ixgbe_pci_address(rest, address, why);
+		snprintf(nic, sizeof(nic), "vfio:%s", err ? "" : address);
+		value = err ? value : nic;
 	} else if ((rest = after(value, "vfio-user:"))) {
 		options->nic_kind = OPTIONS_NIC_VFIO_USER;
 		err = check_path("the vfio-user socket's path", rest, why);

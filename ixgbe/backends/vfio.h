@@ -7,15 +7,13 @@
 
 #include "backend.h"
 
-#define VFIO_BDF_CHARS 13u /* DDDD:BB:DD.F and the 0 */
-
 /* A PCI function. */
 struct vfio_pci {
-	char bdf[VFIO_BDF_CHARS];
+	char bdf[IXGBE_PCI_ADDRESS_BYTES];
 	char group[16]; /* its number */
 };
 
-/* Finds the function `name`, DDDD:BB:DD.F or BB:DD.F (domain 0), below `sysfs` and checks that it
+/* Finds the function `name`, which ixgbe_pci_address understands, below `sysfs` and checks that it
  * is in an IOMMU group and bound to vfio-pci. -EINVAL, -ENODEV; `why` says what to do. */
 int vfio_pci_find(const char *sysfs, const char *name, struct vfio_pci *out, struct ixgbe_why *why);
 

@@ -25,18 +25,21 @@ static bool has_shape(const char *text, const char *pattern)
 	return *text == '\0';
 }
 
-/* Parses DDDD:BB:DD.F or BB:DD.F into the long form. -EINVAL. */
-static int bdf_parse(const char *text, char bdf[VFIO_BDF_CHARS])
+int ixgbe_pci_address(const char *text, char out[IXGBE_PCI_ADDRESS_BYTES], struct ixgbe_why *why)
 {
 	const char *domain = "";
 
 	if (has_shape(text, "xx:1x.7"))
 		domain = "0000:";
 	else if (!has_shape(text, "xxxx:xx:1x.7"))
-		return -EINVAL;
-	snprintf(bdf, VFIO_BDF_CHARS, "%s%s", domain, text);
-	for (; *bdf; bdf++)
-		*bdf = (char)tolower((unsigned char)*bdf);
+		return ixgbe_why_fill(
+			why, -EINVAL,
+			"'%.32s' is no PCI address: write DDDD:BB:DD.F or BB:DD.F, as "
+			"'lspci -D' shows it",
+			text);
+	snprintf(out, IXGBE_PCI_ADDRESS_BYTES, "%s%s", domain, text);
+	for (; *out; out++)
+		*out = (char)tolower((unsigned char)*out);
 	return 0;
 }
 
@@ -85,14 +88,10 @@ int vfio_pci_find(const char *sysfs, const char *name, struct vfio_pci *out, str
 {
 	struct vfio_pci found;
 	char path[PATH_MAX], driver[64];
-	int err;
+	int err = ixgbe_pci_address(name, found.bdf, why);
 
-	if (bdf_parse(name, found.bdf))
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"'%.32s' is no PCI address: write DDDD:BB:DD.F or BB:DD.F, as "
-			"'lspci -D' shows it",
-			name);
+	if (err)
+		return err;
 	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s", sysfs, found.bdf);
 	if (access(path, F_OK) < 0)
 		return ixgbe_why_fill(
