@@ -97,6 +97,7 @@ def test_names(rig):
     (["stats", "-i", "-1"], "-1"),
     (["stats", "-i", "nan"], "nan"),
     (["status", "-i", "1"], "-i"),
+    *((["-s", each], "-s goes with stats only") for each in ("list", "status", "monitor", "features")),
     (["status", "a", "b"], "b"),
     (["status", "a", "--control", "b"], "--control"),
     (["features", "a", "rx", "on", "b"], "b"),

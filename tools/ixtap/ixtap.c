@@ -157,6 +157,8 @@ static int check(struct arguments *args, struct ixgbe_why *why)
 				      "say what to show: list, status, stats, monitor or features");
 	if (args->cli.interval_s > 0 && args->object->run != ixtap_stats)
 		return ixgbe_why_fill(why, -EINVAL, "-i goes with stats only");
+	if (args->cli.all && args->object->run != ixtap_stats)
+		return ixgbe_why_fill(why, -EINVAL, "-s goes with stats only");
 	if (args->object->run == ixtap_list && (args->cli.name || args->cli.control))
 		return ixgbe_why_fill(why, -EINVAL, "list takes neither a name nor --control");
 	if (args->cli.name && args->cli.control)
