@@ -278,11 +278,7 @@ def on_alarm(_number, _frame):
 
 
 def main():
-    wanted = sys.argv[1:] or SUITES
-    unknown = [name for name in wanted if name not in SUITES]
-    if unknown:
-        print(f"tests/run: no suite '{unknown[0]}': {', '.join(SUITES)}", file=sys.stderr)
-        return 2
+    wanted = sys.argv[1:] or SUITES  # tests/run has looked at them
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     plain = [suite for suite in SUITES if suite in wanted and suite != "asan"]

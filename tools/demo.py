@@ -139,6 +139,12 @@ def alone_in(folder):
         yield
 
 
+def packages():
+    """Installs what is missing, and says so."""
+    if subprocess.run([os.path.join(TOP, "tools", "packages"), "build", "demo"], check=False).returncode:
+        raise Failure("packages are missing, as said above")
+
+
 def build():
     if "IXTAP_BUILD" in os.environ:
         return
@@ -555,10 +561,14 @@ def main():
                         help="leave the set-up standing, and say what to type")
     parser.add_argument("--down", action="store_true", help="take down what --shell left standing")
     arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        print("demo: needs root: it makes network namespaces and interfaces", file=sys.stderr)
+        return 1
     try:
         if arguments.down:
             print("taken down" if take_down() else "nothing stands")
             return 0
+        packages()
         heading()
         build()
         if arguments.shell:

@@ -96,6 +96,9 @@ def main():
     parser.add_argument("--no-callgrind", action="store_true", help="only the time")
     options = parser.parse_args()
 
+    packages = os.path.join(TOP, "tools", "packages")
+    if subprocess.run([packages, "build", "test", "bench"], check=False).returncode:
+        sys.exit(1)
     program = build(options.build_dir)
     how = build_summary(options.build_dir)
     result = {"frame_bytes": 60, "build": how,
