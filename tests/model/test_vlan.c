@@ -89,6 +89,49 @@ static void knows_outer_tags(void **state)
 	rings_end(*state, 0);
 }
 
+/* A full frame with two tags has room for one of them only, unless double VLAN is on. */
+static void has_room_for_tags(void **state)
+{
+	static const struct {
+		uint16_t outer;
+		uint32_t len; /* without CRC */
+		bool extended, passes;
+	} frames[] = {
+		{0x8100, 1518, false, true},  {0x8100, 1519, false, false},
+		{0x8100, 1522, false, false}, {0x88a8, 1514, false, true},
+		{0x88a8, 1518, false, false}, {0x88a8, 1522, true, true},
+		{0x88a8, 1523, true, false},
+	};
+	struct ring rx, tx;
+	struct received got;
+	struct built f;
+	uint64_t refused = 0;
+
+	rings_start(*state, &rx, &tx);
+	model_write(*state, IXGBE_EXVET, 0x88a8u << 16);
+	for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+		frame_build(&f, &(struct frame_spec){.outer_type = frames[i].outer,
+						     .outer_vlan = 7,
+						     .tagged = true,
+						     .vlan = 8,
+						     .payload = frames[i].len - 14 - 8 - 40});
+		assert_int_equal(f.len, frames[i].len);
+		if (frames[i].extended)
+			model_set(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
+		else
+			model_clear(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
+		model_wire_send(*state, f.data, f.len);
+		if (frames[i].passes) {
+			rx_take(&rx, &got);
+			assert_int_equal(got.len, f.len);
+		} else {
+			model_control_wait(*state, "counters", "counters.rx_drop_oversize",
+					   ++refused);
+		}
+	}
+	rings_end(*state, 0);
+}
+
 static void inserts(void **state)
 {
 	struct ring rx, tx;
@@ -124,6 +167,7 @@ int main(void)
 		T(strips_and_reports),
 		T(strips_one_of_two),
 		T(knows_outer_tags),
+		T(has_room_for_tags),
 		T(inserts),
 #undef T
 	};

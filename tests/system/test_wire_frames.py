@@ -118,6 +118,22 @@ def test_longest_frames_pass(wire):
     r.wait_for(lambda: wire.bridge.counter("rx_delivered") == before + 2, "delivered")
 
 
+def test_full_frames_with_two_tags_need_a_larger_mtu(wire):
+    """As with the in-kernel driver: the NIC makes room for one tag."""
+    bridge, before = wire.bridge, wire.bridge.counter("rx_delivered")
+    frames = [Ether(dst=r.NIC_MAC, src=OUR_MAC) / outer(vlan=5) / Dot1Q(vlan=6, type=0x88b5) / bytes(1500)
+              for outer in (Dot1Q, Dot1AD)]
+    for frame in frames:
+        wire.send(frame.build())
+    r.wait_for(lambda: bridge.ask("stats")["nic"]["rx_long_length_errors"] == 2, "counted by name")
+    assert bridge.counter("rx_delivered") == before
+    bridge.left.run("ip", "link", "set", bridge.tap, "mtu", "1508")
+    r.wait_for(lambda: bridge.ask("status")["tap"]["mtu"] == 1508, "MTU")
+    for frame in frames:
+        wire.send(frame.build())
+    r.wait_for(lambda: bridge.counter("rx_delivered") == before + 2, "delivered")
+
+
 def test_bad_ipv4_header_checksum(wire):
     before, errors = wire.bridge.counter("rx_csum_bad"), wire.snmp("Ip", "InHdrErrors")
     wire.send(padded(ETHER / IP(src=r.RIGHT_V4, dst=r.LEFT_V4, chksum=0xdead) / ICMP()))

@@ -389,6 +389,14 @@ static void rx_enqueue(struct nic *nic, const struct receive_packet *packet)
 
 /* ---- MAC and checksum unit ---- */
 
+/* What a frame may have above MAXFRS: the tag that it begins with; for double VLAN the NIC adds 8
+ * bytes, for whatever frame (8.2.3.22.13). A second tag has no room of its own without that mode,
+ * nor has a first one of another type than VLNCTRL.VET. */
+static uint32_t tag_room(const struct nic *nic, uint32_t tags)
+{
+	return reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_EXTENDED_VLAN ? 2 * TAG_BYTES : tags;
+}
+
 /* Counts and refuses frames that are too short or too long, or whose 802.3 length is wrong. With
  * FCTRL.SBP they go on, marked. */
 static bool mac_accept(struct nic *nic, const struct frame *frame, const struct parsed *packet,
@@ -402,7 +410,7 @@ static bool mac_accept(struct nic *nic, const struct frame *frame, const struct 
 	if (len < FRAME_MIN) {
 		statistics_add(nic, IXGBE_RUC, 1);
 		reason = COUNTER_rx_drop_runt;
-	} else if (len + CRC_BYTES > frame_max(nic) + tags) {
+	} else if (len + CRC_BYTES > frame_max(nic) + tag_room(nic, tags)) {
 		statistics_add(nic, IXGBE_ROC, 1);
 		reason = COUNTER_rx_drop_oversize;
 	} else if (packet->type < TYPE_MIN && hlreg0 & IXGBE_HLREG0_RXLNGTHERREN) {
