@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What the control socket answers: the bridge in JSON, as answers.h describes it. */
-#include <linux/if_tun.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,15 +10,10 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/names.h"
 #include "bridge/service/text_json.h"
+#include "bridge/service/tun.h"
 #include "daemon.h"
 #include "publish.h"
 #include "rx_features.h"
-
-/* Linux 6.2 */
-#ifndef TUN_F_USO4
-#define TUN_F_USO4 0x20
-#define TUN_F_USO6 0x40
-#endif
 
 static double uptime_s(const struct daemon *daemon)
 {

@@ -371,9 +371,10 @@ IXGBE_API uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq);
 /*
  * The watchdog, for the control thread to call once a second. -ETIMEDOUT: the link is up, a queue
  * has had frames in its ring for 5 s, and none of them came back. The log says which queue, and
- * tx_timeout_count counts it; ixgbe_stop and ixgbe_start cure such a NIC if anything does. A partner
- * that sends pause frames may hold a NIC for longer. The queues' threads must look for sent frames
- * (ixgbe_tx_reclaim, or a burst) within that time. Reads registers only if frames do not move.
+ * tx_timeout_count counts it; ixgbe_stop and ixgbe_start cure such a NIC if anything does. A
+ * partner that sends pause frames may hold a NIC for longer. The queues' threads must look for sent
+ * frames (ixgbe_tx_reclaim, or a burst) within that time. Reads registers only if frames do not
+ * move.
  */
 IXGBE_API int ixgbe_tx_watch(struct ixgbe *nic);
 

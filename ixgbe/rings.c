@@ -283,10 +283,11 @@ static int transmit_may_wait(struct ixgbe *nic, bool *may)
 static void tell_hang(struct ixgbe *nic, uint16_t q)
 {
 	stats_tx_timeout(nic);
-	port_log(nic, IXGBE_LOG_WARNING,
-		 "transmit queue %u: no frame was reported sent for %u s: TDH %u, TDT %u, written %u",
-		 q, TX_HANG_US / 1000000, reg_read(nic, ixgbe_txq_reg(IXGBE_TDH, q)),
-		 reg_read(nic, ixgbe_txq_reg(IXGBE_TDT, q)), txq_ring(nic->txq[q]).tail);
+	port_log(
+		nic, IXGBE_LOG_WARNING,
+		"transmit queue %u: no frame was reported sent for %u s: TDH %u, TDT %u, written %u",
+		q, TX_HANG_US / 1000000, reg_read(nic, ixgbe_txq_reg(IXGBE_TDH, q)),
+		reg_read(nic, ixgbe_txq_reg(IXGBE_TDT, q)), txq_ring(nic->txq[q]).tail);
 }
 
 int rings_transmit_watch(struct ixgbe *nic, uint64_t now_us)

@@ -38,16 +38,12 @@
  */
 #include "offload.h"
 
-#include <linux/virtio_net.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#include "bridge/service/tun.h"
 #include "headers.h"
 #include "ixgbe/tables/desc.h"
-
-#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
-#define VIRTIO_NET_HDR_GSO_UDP_L4 5
-#endif
 
 #define OFFLOAD_RX_CSUM_MIN_BYTES 256u
 

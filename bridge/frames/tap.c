@@ -6,34 +6,21 @@
  * with the rights join a multi-queue TAP that is in use: two programs would share its frames. So
  * tap_open asks how many queues of the interface are attached before it attaches its own, and again
  * afterwards, since another program may have done the same meanwhile. More than ours: it is taken.
- *
- * The kernel is asked for the largest set of offloads, then for smaller ones until it takes one.
- * Segmentation needs the checksum offload.
  */
 #include "tap.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if_arp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "bridge/service/log.h"
 #include "bridge/service/names.h"
+#include "bridge/service/tun.h"
 #include "netlink/netlink.h"
-
-#ifndef TUN_F_USO4
-#define TUN_F_USO4 0x20
-#define TUN_F_USO6 0x40
-#endif
-
-#define TUN_PATH  "/dev/net/tun"
-#define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
-/* TUNGETIFF reports this flag too, which is no setting of ours. */
-#define TAP_FLAGS_STATE IFF_PERSIST
 
 /* ---- Who uses an interface ---- */
 
@@ -74,97 +61,19 @@ static int check_free(const char *name, uint32_t ours, struct ixgbe_why *why)
 
 /* ---- Opening ---- */
 
-static int queue_attach(int fd, const char *name, struct ixgbe_why *why)
-{
-	struct ifreq ifr = {.ifr_flags = (short)TAP_FLAGS};
-	int err;
-
-	memcpy(ifr.ifr_name, name, strlen(name));
-	if (ioctl(fd, TUNSETIFF, &ifr) == 0)
-		return 0;
-	err = -errno;
-	switch (err) {
-	case -EPERM:
-		return ixgbe_why_fill(
-			why, err,
-			"no permission to create TAP %s: run as root or with CAP_NET_ADMIN", name);
-	case -EBUSY:
-		return ixgbe_why_fill(
-			why, err,
-			"TAP %s is in use by another program: stop it or choose another name with --tap",
-			name);
-	case -EINVAL:
-		return ixgbe_why_fill(
-			why, err,
-			"interface %s exists and is no multi-queue TAP: remove it (ip link del %s) or choose another name with --tap",
-			name, name);
-	case -ENOTTY:
-		return ixgbe_why_fill(why, err,
-				      TUN_PATH " is no tun device: make it (mknod " TUN_PATH
-					       " c 10 200)");
-	default:
-		return ixgbe_why_fill(why, err, "cannot create TAP %s: %s", name, strerror(-err));
-	}
-}
-
-/* A persistent TAP keeps what its last user set: all is set, then read back. */
-static int queue_configure(int fd, const char *name, struct ixgbe_why *why)
-{
-	int size = TAP_VNET_HDR_BYTES, le = 1;
-	struct ifreq ifr = {0};
-
-	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 || ioctl(fd, TUNSETVNETLE, &le) < 0)
-		return ixgbe_why_fill(why, -errno, "cannot set the header of TAP %s: %s", name,
-				      strerror(errno));
-	size = le = 0;
-	if (ioctl(fd, TUNGETIFF, &ifr) < 0 || ioctl(fd, TUNGETVNETHDRSZ, &size) < 0 ||
-	    ioctl(fd, TUNGETVNETLE, &le) < 0)
-		return ixgbe_why_fill(why, -errno, "cannot read the settings of TAP %s: %s", name,
-				      strerror(errno));
-	if ((ifr.ifr_flags & ~TAP_FLAGS_STATE) != TAP_FLAGS || size != (int)TAP_VNET_HDR_BYTES ||
-	    le != 1)
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"TAP %s has other settings than asked for (flags %#x): remove it (ip link del %s)",
-			name, (unsigned int)(unsigned short)ifr.ifr_flags, name);
-	return 0;
-}
-
 static int queue_open(const char *name, struct ixgbe_why *why)
 {
-	int fd = open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	int err;
-
-	if (fd < 0) {
-		err = -errno;
-		return ixgbe_why_fill(why, err, "cannot open " TUN_PATH ": %s: %s", strerror(errno),
-				      err == -EACCES || err == -EPERM ? "run as root"
-				      : err == -EMFILE || err == -ENFILE
-					      ? "raise the limit (ulimit -n)"
-					      : "load the module (modprobe tun)");
-	}
-	err = queue_attach(fd, name, why);
-	if (!err)
-		err = queue_configure(fd, name, why);
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
-}
-
-static uint32_t offloads_set(int fd)
-{
-	static const uint32_t sets[] = {
-		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN | TUN_F_USO4 | TUN_F_USO6,
-		TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN,
-		TUN_F_CSUM,
+	char who[sizeof("TAP ") + IFNAMSIZ];
+	const struct tun_request request = {
+		.name = name,
+		.who = who,
+		.other = "choose another name with --tap",
+		.multi_queue = true,
+		.header_bytes = TAP_VNET_HDR_BYTES,
 	};
 
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-		if (ioctl(fd, TUNSETOFFLOAD, (unsigned long)sets[i]) == 0)
-			return sets[i];
-	ioctl(fd, TUNSETOFFLOAD, 0ul);
-	return 0;
+	snprintf(who, sizeof(who), "TAP %s", name);
+	return tun_open(&request, why);
 }
 
 /* What an interface from before has turned off stays off, although the kernel turns on all that it
@@ -174,19 +83,12 @@ static void offloads_keep(struct tap *tap)
 	uint8_t off = 0;
 	int err = tap->was_persistent ? tap_features_get(tap, &off) : 0;
 
-	tap->offloads = offloads_set(tap->fd[0]);
+	tap->offloads = tun_offloads_set(tap->fd[0]);
 	if (!err)
 		err = tap_features_off(tap, off);
 	if (err)
 		log_warning("%s: offloads that were turned off by 'ethtool -K' are on again: %s",
 			    tap->name, strerror(-err));
-}
-
-static bool persists(int fd)
-{
-	struct ifreq ifr = {0};
-
-	return ioctl(fd, TUNGETIFF, &ifr) == 0 && ifr.ifr_flags & IFF_PERSIST;
 }
 
 static int check_arguments(const char *name, uint16_t queues, struct ixgbe_why *why)
@@ -215,7 +117,7 @@ static int open_queues(struct tap *tap, uint16_t queues, struct ixgbe_why *why)
 			return fd;
 		tap->fd[tap->queues++] = fd;
 	}
-	tap->was_persistent = persists(tap->fd[0]);
+	tap->was_persistent = tun_persists(tap->fd[0]);
 	return check_free(tap->name, queues, why);
 }
 
@@ -249,7 +151,7 @@ int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
 	if (!err)
 		err = configure(&new, why);
 	if (err) {
-		new.persist = new.queues > 0 && persists(new.fd[0]); /* as it was */
+		new.persist = new.queues > 0 && tun_persists(new.fd[0]); /* as it was */
 		tap_close(&new);
 		return err;
 	}

@@ -22,8 +22,8 @@
  *
  * Otherwise it looks every LOOK_IDLE_NS. An interrupt may be lost: whoever has the other end of the
  * eventfd may take the count back, and a message may not arrive. Its vector is masked then, and no
- * other interrupt would come. Work that is found by looking, and whose interrupt does not follow, is
- * counted; the vector is armed anew, and until an interrupt comes the looks are as frequent as
+ * other interrupt would come. Work that is found by looking, and whose interrupt does not follow,
+ * is counted; the vector is armed anew, and until an interrupt comes the looks are as frequent as
  * above. The in-kernel driver fires its vectors every 2 s for the same reason.
  *
  * Polling. Before it sleeps, an adaptive worker turns on for a while, and gives way to other
@@ -181,8 +181,7 @@ static void arm(struct worker *worker)
 /* Work was found that nothing had woken the worker for. */
 static void irq_missed(struct worker *worker)
 {
-	if (!worker->irq_armed ||
-	    (!worker->irq_doubted && datapath_wait(&worker->dp, IRQ_LATE_NS)))
+	if (!worker->irq_armed || (!worker->irq_doubted && datapath_wait(&worker->dp, IRQ_LATE_NS)))
 		return;
 	if (!worker->irq_doubted)
 		log_warning("queue %u: an interrupt of the NIC was lost", worker->config.queue);
@@ -205,9 +204,8 @@ static void sleep_until_woken(struct worker *worker)
 		return;
 
 	atomic_store_explicit(&worker->idle, true, memory_order_relaxed);
-	while (!datapath_wait(&worker->dp, nic_owes(worker) || worker->irq_doubted
-						   ? look_ns
-						   : LOOK_IDLE_NS)) {
+	while (!datapath_wait(&worker->dp,
+			      nic_owes(worker) || worker->irq_doubted ? look_ns : LOOK_IDLE_NS)) {
 		if (datapath_ready(&worker->dp)) {
 			irq_missed(worker);
 			break;

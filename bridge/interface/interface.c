@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_tun.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -11,13 +10,9 @@
 
 #include "bridge/service/listen.h"
 #include "bridge/service/log.h"
+#include "bridge/service/tun.h"
 
 #define IPV6_MTU_MIN 1280 /* RFC 8200, 5 */
-
-/* Linux 5.9 */
-#ifndef TUNGETDEVNETNS
-#define TUNGETDEVNETNS _IO('T', 227)
-#endif
 
 void interface_init(struct interface *iface)
 {

@@ -11,6 +11,7 @@
  *     netns.c          into a network namespace, and back
  *     process.c        signals, "ready", the service manager
  *     text_json.c      text of others, in JSON
+ *     tun.c            a TAP is opened
  *       |
  *     log.c            lines on standard error
  *       |

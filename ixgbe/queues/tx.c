@@ -20,8 +20,8 @@
  * tx_frame() all the others. Both check everything that they are given: the ring gets only
  * what the datasheet allows.
  *
- * The control thread watches whether frames come back (txq_stuck_us). So `next`, `clean` and `laps`,
- * which only the queue's thread writes, are stored and loaded whole.
+ * The control thread watches whether frames come back (txq_stuck_us). So `next`, `clean` and
+ * `laps`, which only the queue's thread writes, are stored and loaded whole.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -164,11 +164,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
-		T(strips_and_reports),
-		T(strips_one_of_two),
-		T(knows_outer_tags),
-		T(has_room_for_tags),
-		T(inserts),
+		T(strips_and_reports), T(strips_one_of_two), T(knows_outer_tags),
+		T(has_room_for_tags),  T(inserts),
 #undef T
 	};
 

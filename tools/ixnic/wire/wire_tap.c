@@ -12,11 +12,8 @@
  * While the NIC's packet buffer is full nothing is read, and the kernel holds its packets.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
 #include <linux/if_arp.h>
-#include <linux/if_tun.h>
-#include <linux/virtio_net.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,18 +28,11 @@
 #include "bridge/service/names.h"
 #include "bridge/service/netns.h"
 #include "bridge/service/log.h"
+#include "bridge/service/tun.h"
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/data/checksum.h"
 #include "tools/ixnic/loop.h"
 #include "wire_tap_merge.h"
-
-#ifndef TUN_F_USO4
-#define TUN_F_USO4 0x20
-#define TUN_F_USO6 0x40
-#endif
-#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
-#define VIRTIO_NET_HDR_GSO_UDP_L4 5
-#endif
 
 #define READ_BYTES (65536u + 64u) /* the largest packet, and its tags */
 /* Somebody may set the TAP's carrier, and the descriptor cannot tell: it is set again so often. */
@@ -320,80 +310,27 @@ static const struct wire_ops tap_ops = {
 
 /* ---- Start ---- */
 
-static int open_tun(struct ixgbe_why *why)
-{
-	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0)
-		return fd;
-	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
-		return ixgbe_why_fill(
-			why, -errno,
-			"wire tap: no /dev/net/tun; load the tun module: modprobe tun");
-	return ixgbe_why_fill(why, -errno, "wire tap: cannot open /dev/net/tun: %s%s",
-			      strerror(errno),
-			      errno == EACCES || errno == EPERM ? "; run as root" : "");
-}
-
-static int attach(int fd, const char *name, struct ixgbe_why *why)
-{
-	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
-	struct ifreq got = {0};
-	int header = sizeof(struct virtio_net_hdr);
-	unsigned int offload = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
-
-	strcpy(request.ifr_name, name);
-	if (ioctl(fd, TUNSETIFF, &request) < 0) {
-		switch (errno) {
-		case EBUSY:
-			return ixgbe_why_fill(
-				why, -EBUSY,
-				"wire tap:%s: a running program, perhaps an ixnic or ixtapd, has this TAP; stop it or choose another name",
-				name);
-		case EINVAL:
-		case EEXIST:
-			return ixgbe_why_fill(
-				why, -EEXIST,
-				"wire tap:%s: there is an interface of that name that is no single-queue TAP; choose another name",
-				name);
-		case EPERM:
-			return ixgbe_why_fill(
-				why, -EPERM,
-				"wire tap:%s: no permission; run as root or with CAP_NET_ADMIN",
-				name);
-		default:
-			return ixgbe_why_fill(why, -errno, "wire tap:%s: cannot make it: %s", name,
-					      strerror(errno));
-		}
-	}
-	/* a TAP that exists keeps its kind silently, so look */
-	if (ioctl(fd, TUNGETIFF, &got) < 0 || !(got.ifr_flags & IFF_VNET_HDR) ||
-	    ioctl(fd, TUNSETVNETHDRSZ, &header) < 0)
-		return ixgbe_why_fill(
-			why, -EOPNOTSUPP,
-			"wire tap:%s: it was made without IFF_VNET_HDR; delete it or choose another name",
-			name);
-	if (ioctl(fd, TUNSETOFFLOAD, offload | TUN_F_USO4 | TUN_F_USO6) < 0 &&
-	    ioctl(fd, TUNSETOFFLOAD, offload) < 0)
-		return ixgbe_why_fill(why, -errno, "wire tap:%s: no offloads: %s", name,
-				      strerror(errno));
-	return 0;
-}
-
 /* The TAP's descriptor; /dev/net/tun makes it in the namespace of the thread. */
 static int open_here(const char *name, struct ixgbe_why *why)
 {
-	int fd = open_tun(why), left_ms = LISTEN_BUSY_MS;
-	int err = fd < 0 ? fd : attach(fd, name, why);
+	char who[sizeof("wire tap:") + IFNAMSIZ];
+	const struct tun_request request = {
+		.name = name,
+		.who = who,
+		.other = "choose another name",
+		.header_bytes = sizeof(struct virtio_net_hdr),
+	};
+	int fd, left_ms = LISTEN_BUSY_MS;
 
-	while (err == -EBUSY && left_ms > 0) {
+	snprintf(who, sizeof(who), "wire tap:%s", name);
+	fd = tun_open(&request, why);
+	for (; fd == -EBUSY && left_ms > 0; left_ms -= LISTEN_NEXT_MS) {
 		usleep(LISTEN_NEXT_MS * 1000);
-		left_ms -= LISTEN_NEXT_MS;
-		err = attach(fd, name, why);
+		fd = tun_open(&request, why);
 	}
-	if (err && fd >= 0)
-		close(fd);
-	return err ? err : fd;
+	if (fd >= 0)
+		tun_offloads_set(fd);
+	return fd;
 }
 
 /* Of a namespace that our descriptor keeps alive: hears when a name goes. */
@@ -465,9 +402,9 @@ static int open_in(struct wire_tap *tap, const char *name, struct ixgbe_why *why
  */
 static void address_set(int fd, const uint8_t mac[6])
 {
-	struct ifreq request = {.ifr_hwaddr.sa_family = ARPHRD_ETHER}, got = {0};
+	struct ifreq request = {.ifr_hwaddr.sa_family = ARPHRD_ETHER};
 
-	if (ioctl(fd, TUNGETIFF, &got) < 0 || got.ifr_flags & IFF_PERSIST)
+	if (tun_persists(fd))
 		return;
 	memcpy(request.ifr_hwaddr.sa_data, mac, 6);
 	/* Locally administered, and not the NIC's. */

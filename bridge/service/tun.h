@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a program gets at a TAP, and what older headers of the kernel lack: ixtapd for the interface,
+ * ixnic for the far end of its cable.
+ *
+ * The kernel takes an attach to a TAP that is there with other settings than asked for, and leaves
+ * the settings of the last user. So all is set, then read back.
+ */
+#pragma once
+
+#include <linux/if_tun.h>
+#include <linux/virtio_net.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ixgbe/ixgbe.h"
+
+#ifndef TUN_F_USO4 /* Linux 6.2 */
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4
+#define VIRTIO_NET_HDR_GSO_UDP_L4 5
+#endif
+#ifndef TUNGETDEVNETNS /* Linux 5.9 */
+#define TUNGETDEVNETNS _IO('T', 227)
+#endif
+
+struct tun_request {
+	const char *name;        /* checked by names_interface_fault */
+	const char *who, *other; /* in messages: "TAP tap0", "choose another one" */
+	bool multi_queue;
+	int header_bytes; /* of the little-endian virtio_net header before each frame */
+};
+
+/*
+ * A queue of the TAP: makes the interface, in the calling thread's namespace, or attaches to the
+ * one that is there. A non-blocking descriptor, or with `why` filled -EBUSY (taken), -EINVAL (an
+ * interface of another kind), -EPERM, and errors of open.
+ */
+int tun_open(const struct tun_request *request, struct ixgbe_why *why);
+/* Has the kernel leave as much to the program as it can: TUN_F_*, or 0. */
+uint32_t tun_offloads_set(int fd);
+/* Whether the interface stays when nobody has it open. */
+bool tun_persists(int fd);
