@@ -64,6 +64,11 @@ static int parse_link_attr(const struct nlattr *attr, void *ctx)
 			return MNL_CB_ERROR;
 		snprintf(link->name, sizeof(link->name), "%s", mnl_attr_get_str(attr));
 		break;
+	case IFLA_IFALIAS:
+		if (mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+			return MNL_CB_ERROR;
+		snprintf(link->alias, sizeof(link->alias), "%s", mnl_attr_get_str(attr));
+		break;
 	case IFLA_ADDRESS: /* other lengths belong to other kinds of interface */
 		if (mnl_attr_get_payload_len(attr) == NETLINK_MAC_BYTES)
 			memcpy(link->mac, mnl_attr_get_payload(attr), NETLINK_MAC_BYTES);

@@ -24,7 +24,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NETLINK_MAC_BYTES 6u
+#define NETLINK_MAC_BYTES   6u
+#define NETLINK_ALIAS_BYTES 256u
 
 struct netlink;
 
@@ -45,6 +46,7 @@ struct netlink_link {
 	bool left;           /* LINK_GONE: it went to another namespace */
 	bool tun;            /* a TUN or a TAP */
 	uint32_t tun_queues; /* attached to it, by anybody; 0 if it has one queue only */
+	char alias[NETLINK_ALIAS_BYTES];
 };
 
 /* -ENODEV: no such link. */
@@ -52,6 +54,7 @@ int netlink_link_get(struct netlink *nl, int ifindex, struct netlink_link *out);
 int netlink_link_find(struct netlink *nl, const char *name, struct netlink_link *out);
 int netlink_link_set_up(struct netlink *nl, int ifindex, bool up);
 int netlink_link_set_mtu(struct netlink *nl, int ifindex, uint32_t mtu);
+int netlink_link_set_alias(struct netlink *nl, int ifindex, const char *alias); /* "": none */
 
 /* An address with the length of its network: IPv4 in the first 4 bytes. */
 struct netlink_prefix {

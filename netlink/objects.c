@@ -204,6 +204,15 @@ int netlink_link_set_mtu(struct netlink *nl, int ifindex, uint32_t mtu)
 	return link_change(nl, ifindex, changes);
 }
 
+int netlink_link_set_alias(struct netlink *nl, int ifindex, const char *alias)
+{
+	struct rtnl_link *changes = rtnl_link_alloc();
+
+	if (changes)
+		rtnl_link_set_ifalias(changes, alias);
+	return link_change(nl, ifindex, changes);
+}
+
 /* ---- Addresses ---- */
 
 static struct nl_addr *prefix_to_nl(const struct netlink_prefix *prefix)

@@ -55,6 +55,30 @@ static int namespace_of(const struct interface *iface)
 	return fd < 0 ? -errno : fd;
 }
 
+/* The alias of an interface that came home because its namespace ended: a later start with that
+ * --netns takes it there again. */
+static void alias_make(const struct options *options, char alias[NETLINK_ALIAS_BYTES])
+{
+	snprintf(alias, NETLINK_ALIAS_BYTES, "ixtapd: from network namespace %.220s",
+		 options->netns);
+}
+
+/* Whether such an interface is where the thread is. */
+static bool came_home(const struct options *options)
+{
+	char alias[NETLINK_ALIAS_BYTES];
+	struct netlink_link link;
+	struct netlink *nl;
+	bool came;
+
+	if (netlink_open(&nl))
+		return false;
+	alias_make(options, alias);
+	came = !netlink_link_find(nl, options->tap, &link) && !strcmp(link.alias, alias);
+	netlink_close(nl);
+	return came;
+}
+
 /*
  * A TAP's descriptors keep the namespace alive where /dev/net/tun was opened. So a new TAP is made
  * in a namespace that is nobody's, where no name is taken, and moved; one that is there already can
@@ -63,6 +87,7 @@ static int namespace_of(const struct interface *iface)
 static int open_there(struct interface *iface, const struct options *options, int there,
 		      struct ixgbe_why *why)
 {
+	const bool came = came_home(options);
 	int err = netns_enter(there, why);
 
 	if (err)
@@ -72,7 +97,7 @@ static int open_there(struct interface *iface, const struct options *options, in
 		iface->held = iface->where;
 		return open_tap(iface, options, why);
 	}
-	err = netns_enter_new(why);
+	err = came ? netns_enter(iface->home, why) : netns_enter_new(why);
 	if (!err)
 		err = open_tap(iface, options, why);
 	if (err)
@@ -127,6 +152,25 @@ int interface_open(struct interface *iface, const struct options *options, struc
 	interface_leave(iface);
 	iface->tx_dropped_before = iface->link.tx_dropped;
 	return err;
+}
+
+/* One that is back there does not say any more where it is from. */
+static void alias_clear(struct interface *iface, const struct options *options)
+{
+	char alias[NETLINK_ALIAS_BYTES];
+
+	alias_make(options, alias);
+	if (iface->away && !strcmp(iface->link.alias, alias))
+		netlink_link_set_alias(iface->nl, iface->tap.ifindex, "");
+}
+
+static void alias_set(struct interface *iface, const struct options *options)
+{
+	char alias[NETLINK_ALIAS_BYTES];
+
+	alias_make(options, alias);
+	if (*options->netns)
+		netlink_link_set_alias(iface->nl, iface->tap.ifindex, alias);
 }
 
 static int add_addresses(struct interface *iface, const struct options *options, uint16_t mtu,
@@ -194,6 +238,7 @@ int interface_configure(struct interface *iface, const struct options *options,
 {
 	int err = configure(iface, mac, mtu, why);
 
+	alias_clear(iface, options);
 	if (!err)
 		err = add_addresses(iface, options, mtu, why);
 	if (err)
@@ -473,8 +518,10 @@ int interface_bring_home(struct interface *iface, const struct options *options,
 					       : link_get(iface, why);
 	if (!err)
 		err = configure(iface, mac, mtu, why);
-	if (!err)
+	if (!err) {
+		alias_set(iface, options);
 		err = link_get(iface, why);
+	}
 	iface->tx_dropped_before = iface->link.tx_dropped - dropped;
 	if (!err && interface_watch(iface, iface->fn, iface->ctx))
 		err = ixgbe_why_fill(why, -EIO, "cannot watch the interface");

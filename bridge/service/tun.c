@@ -33,8 +33,11 @@ static int attach(int fd, const struct tun_request *request, struct ixgbe_why *w
 			why, err, "no permission to create %s: run as root or with CAP_NET_ADMIN",
 			who);
 	case -EBUSY:
-		return ixgbe_why_fill(why, err, "%s is in use by another program: stop it or %s",
-				      who, other);
+		return ixgbe_why_fill(
+			why, err,
+			"%s: a running program, perhaps an ixnic or ixtapd, has this TAP: stop it "
+			"or %s",
+			who, other);
 	case -EINVAL:
 		return ixgbe_why_fill(
 			why, err,

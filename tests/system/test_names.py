@@ -139,6 +139,29 @@ def test_made_there_by_an_option(rig, persist, taken_over):
     tap = r.ask(rig.path("control"), "status")["tap"]
     assert (tap["netns"], tap["reachable"]) == (None, True)
     assert daemon.stop() == 0, daemon.errors()
+    # The namespace is made again, and so is the start: there is one interface, where it is wanted.
+    r.run("ip", "netns", "add", away.name)
+    daemon = rig.daemon(*home.words(r.IXTAPD, *words, "--persist")).wait_ready()
+    assert not home.has("tap7")
+    assert away.link("tap7")["address"] == mac
+    assert not away.link("tap7").get("ifalias")
+    stays_in(home, daemon.pid)
+    ends_with(away, "the TAP that was taken there again")
+    r.wait_for(lambda: home.has("tap7"), "it comes back again")
+    assert away.name in home.link("tap7")["ifalias"]
+    assert daemon.stop() == 0, daemon.errors()
+    home.run("ip", "link", "delete", "tap7")
+
+
+def test_another_one_of_the_name_stays_at_home(rig):
+    """Only what came from that namespace is taken there."""
+    home, away = rig.namespace("home"), rig.namespace("away")
+    home.run("ip", "tuntap", "add", "tap7", "mode", "tap", "multi_queue", "vnet_hdr")
+    home.run("ip", "link", "set", "tap7", "alias", "ixtapd: from network namespace another")
+    daemon = rig.daemon(*home.words(r.IXTAPD, "--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap", "tap7",
+                                    "--netns", away.name, "--control", rig.path("control"))).wait_ready()
+    assert home.has("tap7") and away.has("tap7")
+    assert daemon.stop() == 0
     home.run("ip", "link", "delete", "tap7")
 
 
