@@ -228,7 +228,9 @@ static void test_largest_read(void **state)
 
 	assert_int_equal(model_region_read(m, 0, 0, data, 65536), 0);
 	memcpy(&status, data + IXGBE_STATUS, 4);
-	assert_int_equal(status, model_read(m, IXGBE_STATUS));
+	/* The link may come up in between. */
+	assert_int_equal(status & ~IXGBE_STATUS_LINK_UP,
+			 model_read(m, IXGBE_STATUS) & ~IXGBE_STATUS_LINK_UP);
 	free(data);
 }
 
