@@ -103,8 +103,10 @@ static inline bool tx_reported(const struct ixgbe_txq *txq, uint32_t report)
 	return desc_load(&txq->ring[txq->report[report]], 1) >> 32 & IXGBE_TXD_STAT_DD;
 }
 
-/* Frees the descriptors from `clean` up to `end`; returns the number of buffers given back. */
-static uint32_t tx_free_to(struct ixgbe_txq *txq, uint32_t end)
+/* Frees the descriptors from `clean` up to `end`; returns the number of buffers given back. A call
+ * would cost each burst of one frame 2 % of its instructions. */
+static inline __attribute__((always_inline)) uint32_t tx_free_to(struct ixgbe_txq *txq,
+								 uint32_t end)
 {
 	uint32_t returned = 0;
 
