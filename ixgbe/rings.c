@@ -292,7 +292,7 @@ static void tell_hang(struct ixgbe *nic, uint16_t q)
 
 int rings_transmit_watch(struct ixgbe *nic, uint64_t now_us)
 {
-	uint64_t stuck_us[IXGBE_QUEUES_MAX], most_us = 0;
+	uint64_t stuck_us[IXGBE_QUEUES_MAX] = {0}, most_us = 0;
 	bool may_wait = false;
 	int err;
 
