@@ -22,6 +22,7 @@
 
 /* Nobody writes so much by hand. Bounds the memory for one line. */
 #define FILE_BYTES_MAX (1 << 20)
+#define TOO_LARGE      "it is larger than 1 MiB"
 
 /* ---- One line ---- */
 
@@ -114,7 +115,7 @@ static int open_regular(const char *path, FILE **out, struct ixgbe_why *why)
 		err = refuse(path, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL,
 			     S_ISDIR(st.st_mode) ? strerror(EISDIR) : "it is no regular file", why);
 	else if (st.st_size > FILE_BYTES_MAX)
-		err = refuse(path, -EFBIG, strerror(EFBIG), why);
+		err = refuse(path, -EFBIG, TOO_LARGE, why);
 	else
 		fault = loose(&st);
 	if (fault)
@@ -185,19 +186,48 @@ static int is_drop_in(const struct dirent *entry)
 	       !strcmp(entry->d_name + len - suffix, DROP_IN);
 }
 
+/* A drop-in that is a link to /dev/null is switched off, as those of systemd are. */
+static bool masked(const char *path)
+{
+	struct stat null, st;
+
+	return !stat("/dev/null", &null) && S_ISCHR(null.st_mode) && !stat(path, &st) &&
+	       S_ISCHR(st.st_mode) && st.st_rdev == null.st_rdev;
+}
+
+/* The number of drop-ins in the folder, 0 if there is no folder, or -errno. */
+static int list_folder(const char *folder, struct dirent ***entries, struct ixgbe_why *why)
+{
+	int count, fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const char *fault = NULL;
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : refuse(folder, -errno, strerror(errno), why);
+	/* Who may make names there may make a link to any file that root owns. */
+	if (!fstat(fd, &st))
+		fault = loose(&st);
+	if (fault)
+		count = refuse(folder, -EPERM, fault, why);
+	else if ((count = scandirat(fd, ".", entries, is_drop_in, alphasort)) < 0)
+		count = refuse(folder, -errno, strerror(errno), why);
+	close(fd);
+	return count;
+}
+
 /* From the last file to the first: each file yields to those before it. */
 static int load_folder(struct options *options, const char *folder, struct ixgbe_why *why)
 {
 	struct dirent **entries = NULL;
-	int count = scandir(folder, &entries, is_drop_in, alphasort), err = 0;
+	int count = list_folder(folder, &entries, why), err = 0;
 
-	if (count < 0 && errno != ENOENT)
-		return refuse(folder, -errno, strerror(errno), why);
+	if (count < 0)
+		return count;
 	while (count > 0) {
 		char path[PATH_MAX + sizeof(entries[0]->d_name) + 4];
 
 		snprintf(path, sizeof(path), "%s/%s", folder, entries[--count]->d_name);
-		if (!err)
+		if (!err && !masked(path))
 			err = load_file(options, path, why);
 		free(entries[count]);
 	}

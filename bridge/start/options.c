@@ -191,7 +191,9 @@ static int set_flag(bool *flag, const char *value, struct ixgbe_why *why)
 	int on = true;
 
 	if (value && option_word(flag_words, value, &on))
-		return REFUSE(why, "'%.100s' is neither yes nor no", value);
+		return REFUSE(why,
+			      "'%.100s' is neither yes nor no (nor true, on, 1, false, off, 0)",
+			      value);
 	*flag = on;
 	return 0;
 }

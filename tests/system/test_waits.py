@@ -411,6 +411,19 @@ def test_configuration_that_others_may_write(rig, left, mode, owner, group, part
     refuse(rig, left, ixtapd(rig, "--config", path), USAGE, path, part)
 
 
+@pytest.mark.parametrize("mode, owner, part", [(0o777, 0, "everybody"), (0o755, 65534, "another user")])
+def test_configuration_folder_that_others_may_write(rig, left, mode, owner, part):  # noqa: F811
+    """They could make links there to any file of root's."""
+    path = rig.path("config")
+    os.mkdir(f"{path}.d")
+    for name in (path, f"{path}.d/a.conf"):
+        with open(name, "w", encoding="ascii") as file:
+            file.write("up = yes\n")
+    os.chmod(f"{path}.d", mode)
+    os.chown(f"{path}.d", owner, 0)
+    refuse(rig, left, ixtapd(rig, "--config", path), USAGE, f"{path}.d", part)
+
+
 def test_configuration_from_a_pipe(rig, left, fifo):  # noqa: F811
     refuse(rig, left, ixtapd(rig, "--config", fifo), USAGE, "no regular file")
 

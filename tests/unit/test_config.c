@@ -362,6 +362,22 @@ static void a_file_that_is_too_large(void **state)
 	options_init(&options);
 	assert_int_equal(config_load(&options, place->file, &why), -EFBIG);
 	assert_non_null(strstr(why.text, place->file));
+	assert_non_null(strstr(why.text, "1 MiB"));
+}
+
+static void a_drop_in_is_masked(void **state)
+{
+	const struct place *place = *state;
+	struct options options;
+	struct ixgbe_why why;
+	char path[160];
+
+	put(place->file, "tap = uplink\n");
+	snprintf(path, sizeof(path), "%s/10-off.conf", place->folder);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	options_init(&options);
+	assert_int_equal(config_load(&options, place->file, &why), 0);
+	assert_string_equal(options.tap, "uplink");
 }
 
 static void a_zero_byte_is_refused(void **state)
@@ -413,6 +429,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(faults_name_their_file, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(a_folder_that_is_none, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(a_file_that_is_too_large, place_make, place_remove),
+		cmocka_unit_test_setup_teardown(a_drop_in_is_masked, place_make, place_remove),
 		cmocka_unit_test(files_that_cannot_be_read),
 	};
 
