@@ -392,6 +392,20 @@ def test_capture_follows_no_name_of_others(rig, left):  # noqa: F811
         assert file.read() == "precious"
 
 
+def test_capture_of_a_start_that_fails(rig, left):  # noqa: F811
+    """A file that was there is kept, and none is made."""
+    with open(rig.path("before"), "w", encoding="ascii") as file:
+        file.write("precious")
+    os.mkdir(rig.path("folder"))
+    for name in ("before", "new"):
+        for words in ([], ["--control", rig.path("folder/none/none/control")]):
+            wire = "tap:a/b" if not words else f"seqpacket:{rig.path('wire')}"
+            refuse(rig, left, ixnic(rig, "--pcap", rig.path(name), *words, wire=wire), FAILED)
+    with open(rig.path("before"), encoding="ascii") as file:
+        assert file.read() == "precious"
+    assert not os.path.exists(rig.path("new"))
+
+
 def test_capture_is_private(rig, left):  # noqa: F811
     nic = rig.daemon(*left.words(*capture(rig, rig.path("pcap")))).wait_ready()
     assert os.stat(rig.path("pcap")).st_mode & 0o777 == 0o600

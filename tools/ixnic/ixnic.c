@@ -212,30 +212,31 @@ static int surround(const struct ixnic_options *options, struct nic *nic, struct
 	struct operator_socket *op = NULL;
 	int err;
 
-	err = options->pcap ? capture_new(nic, options->pcap, why) : 0;
-	if (err)
-		return err;
 	phy_cable_set(nic, !options->link_down);
 	err = wire_new(nic, options->wire, options->netns, why);
 	if (err)
-		goto free_capture;
+		return err;
 	err = server_new(nic, options->socket, &server, why);
 	if (err)
 		goto free_wire;
 	err = options->control ? operator_new(nic, server, options->control, &op, why) : 0;
 	if (err)
 		goto free_server;
+	/* Last: the start of a NIC that fails makes no file, and empties none. */
+	err = options->pcap ? capture_new(nic, options->pcap, why) : 0;
+	if (err)
+		goto free_operator;
 	loop_work_set(nic->loop, work, nic);
 	err = serve(nic->loop);
 	if (err)
 		ixgbe_why_fill(why, err, "waiting for events: %s", strerror(-err));
+	capture_free(nic);
+free_operator:
 	operator_free(op);
 free_server:
 	server_free(server);
 free_wire:
 	wire_free(nic);
-free_capture:
-	capture_free(nic);
 	return err;
 }
 
