@@ -73,7 +73,7 @@ static int open_pools(struct engine *engine, struct ixgbe_why *why)
 
 	worker_pools(ENGINE_RING, ENGINE_RING, &size);
 	for (uint16_t q = 0; q < engine->options->queues && !err; q++) {
-		err = ixgbe_pool_new(engine->nic, size.rx_count, size.rx_size, size.rx_headroom,
+		err = ixgbe_pool_new(engine->nic, size.rx_count, size.rx_size, 0,
 				     &engine->rx_pool[q]);
 		if (!err)
 			err = ixgbe_pool_new(engine->nic, size.tx_count, size.tx_size, 0,

@@ -28,6 +28,11 @@
  * arrival, as a frame of the flow that is not added ends the write. A frame whose flow cannot be
  * told, such as a fragment, ends all open writes.
  *
+ * The NIC may rewrite a frame at any time, also while the kernel reads it. So the first bytes of
+ * each frame are read once, into the head of the next write, where the NIC cannot reach them. What
+ * is decided is decided on this copy, and the copy is what the kernel gets. A NIC that rewrites the
+ * rest spoils payload, which it could have done before.
+ *
  * A flow is known by a hash of addresses and ports. Two flows of one hash end each other's writes,
  * as their headers differ: they lose speed, nothing else.
  */
@@ -99,21 +104,21 @@ static bool tcp_fits(const uint8_t *tcp, uint32_t flags)
 	       (tcp[TCP_FLAGS] & ~TCP_FLAGS_PSH) == TCP_FLAGS_ACK;
 }
 
-/* False: the frame's flow cannot be told. A frame whose headers are not all in its first segment
- * does not fit. */
-static bool tcp_parse(const struct ixgbe_rx_seg *first, uint32_t bytes, uint32_t flags,
+/* A frame of `bytes` bytes, whose first `len` stand at `data`. False: the frame's flow cannot be
+ * told. A frame whose headers are not all at `data` does not fit. */
+static bool tcp_parse(const uint8_t *data, uint32_t len, uint32_t bytes, uint32_t flags,
 		      struct offload_headers *headers, struct tcp_frame *out)
 {
-	const uint8_t *data = first->buf->data + first->offset, *ip, *tcp;
+	const uint8_t *ip, *tcp;
 	uint32_t tcp_bytes;
 
-	if (!offload_parse(data, first->len, headers) || headers->fragment ||
+	if (!offload_parse(data, len, headers) || headers->fragment ||
 	    headers->protocol != IPPROTO_TCP)
 		return false;
 	out->data = data;
 	out->ip = headers;
 	out->l4_at = (uint32_t)headers->l2_len + headers->l3_len;
-	if (first->len - out->l4_at < TCP_BYTES)
+	if (len - out->l4_at < TCP_BYTES)
 		return false;
 	ip = data + headers->l2_len;
 	tcp = data + out->l4_at;
@@ -121,7 +126,7 @@ static bool tcp_parse(const struct ixgbe_rx_seg *first, uint32_t bytes, uint32_t
 
 	tcp_bytes = (uint32_t)(tcp[TCP_DOFF] >> 4) * 4;
 	out->header_bytes = out->l4_at + tcp_bytes;
-	out->fits = tcp_bytes >= TCP_BYTES && out->header_bytes < first->len &&
+	out->fits = tcp_bytes >= TCP_BYTES && out->header_bytes < len &&
 		    ip_fits(ip, headers, bytes - headers->l2_len, flags) && tcp_fits(tcp, flags);
 	out->payload = out->fits ? bytes - out->header_bytes : 0;
 	return true;
@@ -249,9 +254,8 @@ static void tcp_add(struct coalesce *c, const struct tcp_frame *f, uint32_t at, 
 
 	if (slot < c->open && f->fits) {
 		struct coalesce_write *w = &c->write[c->target[slot]];
-		const struct ixgbe_rx_seg *first = &c->seg[w->first];
 
-		if (extends(w, first->buf->data + first->offset, f)) {
+		if (extends(w, c->head[c->target[slot]].frame, f)) {
 			write_extend(c, w, f, at, segs);
 			more = more && f->payload == w->gso_size;
 			if (!more)
@@ -269,19 +273,32 @@ static void tcp_add(struct coalesce *c, const struct tcp_frame *f, uint32_t at, 
 	write_new(c, at, segs, bytes);
 }
 
+/* Reads a frame's first bytes into the head of the next write; returns how many. */
+static uint32_t head_read(struct coalesce *c, const struct ixgbe_rx_seg *first)
+{
+	const uint32_t len =
+		first->len < COALESCE_HEADERS_BYTES ? first->len : COALESCE_HEADERS_BYTES;
+
+	memcpy(c->head[c->writes].frame, first->buf->data + first->offset, len);
+	return c->write[c->writes].head_bytes = len;
+}
+
 void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes)
 {
 	const uint32_t flags = c->seg[at + segs - 1].flags;
 	struct offload_headers *headers = &c->write[c->writes].headers;
 	struct tcp_frame f;
+	uint32_t len;
 
 	IXGBE_GUARD(segs > 0 && at < COALESCE_SEGS && segs <= COALESCE_SEGS - at);
 	for (uint32_t i = at; i < at + segs; i++)
 		c->next[i] = (uint16_t)(i + 1);
-	/* The headers are parsed into the next write: the frame begins that write, or joins
-	 * another. */
+	/* The head and the headers are those of the next write: the frame begins that write, or
+	 * joins another. */
+	len = head_read(c, &c->seg[at]);
 	headers->version = 0;
-	if (c->on && flags & IXGBE_RX_TCP && tcp_parse(&c->seg[at], bytes, flags, headers, &f)) {
+	if (c->on && flags & IXGBE_RX_TCP &&
+	    tcp_parse(c->head[c->writes].frame, len, bytes, flags, headers, &f)) {
 		tcp_add(c, &f, at, segs, bytes);
 		return;
 	}
@@ -292,25 +309,43 @@ void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes
 
 /* ---- One write ---- */
 
-void coalesce_iov(const struct coalesce *c, const struct coalesce_write *w, struct iovec *iov)
+/* Copies the rest of a frame of one segment into its head. */
+static void head_complete(struct coalesce *c, uint32_t index)
 {
-	uint32_t at = w->first, skip = 0;
+	struct coalesce_write *w = &c->write[index];
+	const struct ixgbe_rx_seg *seg = &c->seg[w->first];
 
+	memcpy(c->head[index].frame + w->head_bytes, seg->buf->data + seg->offset + w->head_bytes,
+	       seg->len - w->head_bytes);
+	w->head_bytes = seg->len;
+}
+
+uint32_t coalesce_iov(struct coalesce *c, uint32_t index, struct iovec *iov)
+{
+	struct coalesce_write *w = &c->write[index];
+	uint32_t at = w->first, skip, n = 0;
+
+	if (w->segs == 1 && w->bytes <= COALESCE_WHOLE_BYTES)
+		head_complete(c, index);
+	skip = w->head_bytes;
+	iov[n++] = (struct iovec){c->head[index].vnet, TAP_VNET_HDR_BYTES + skip};
+	if (w->bytes == skip)
+		return n;
 	for (uint32_t i = 0; i < w->segs; i++, at = c->next[at]) {
 		const struct ixgbe_rx_seg *seg = &c->seg[at];
 
-		iov[i].iov_base = seg->buf->data + seg->offset + skip;
-		iov[i].iov_len = seg->len - skip;
+		if (seg->len > skip)
+			iov[n++] = (struct iovec){seg->buf->data + seg->offset + skip,
+						  seg->len - skip};
 		/* Behind the end of a frame come the headers of the next. */
 		skip = seg->flags & IXGBE_RX_EOP ? w->header_bytes : 0;
 	}
-	iov[0].iov_base = (uint8_t *)iov[0].iov_base - TAP_VNET_HDR_BYTES;
-	iov[0].iov_len += TAP_VNET_HDR_BYTES;
+	return n;
 }
 
-void coalesce_headers(const struct coalesce_write *w, uint8_t vnet[TAP_VNET_HDR_BYTES],
-		      uint8_t *frame)
+void coalesce_headers(const struct coalesce_write *w, struct coalesce_head *head)
 {
+	uint8_t *vnet = head->vnet, *frame = head->frame;
 	uint8_t *ip = frame + w->headers.l2_len, *tcp = frame + w->l4_at;
 	const uint32_t ip_bytes = w->bytes - w->headers.l2_len;
 	uint8_t gso_type = VIRTIO_NET_HDR_GSO_TCPV6;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Merges TCP frames of a receive burst into large ones, so that the kernel takes many with one
- * write. Bytes are not copied: a merged frame is a list of segments. No I/O, no allocation.
+ * write. Payload is not copied: a merged frame is a head and a list of pieces. No I/O, no
+ * allocation.
  *
- *     coalesce_begin ─ coalesce_add for each frame ─ for each write: coalesce_iov or
- *     coalesce_headers, and the write
+ *     coalesce_begin ─ coalesce_add for each frame ─ for each write: coalesce_headers or
+ *     offload_rx, coalesce_iov, and the write
  */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
 
@@ -19,11 +22,28 @@
 #define COALESCE_SEGS 256u /* of a burst, at most */
 #define COALESCE_OPEN 8u   /* flows that are merged at the same time */
 
+/* The head of a write, which the NIC cannot reach: the vnet header, and behind it the frame's first
+ * bytes. At first those that can be headers of a frame that is merged; a frame of one segment that
+ * stays alone is copied whole. The size is an odd number of cache lines (see pool.c). */
+#define COALESCE_HEADERS_BYTES 128u
+#define COALESCE_WHOLE_BYTES   2096u
+
+struct coalesce_head {
+	_Alignas(64) uint8_t unused[4];
+	uint8_t vnet[TAP_VNET_HDR_BYTES];
+	uint8_t frame[COALESCE_WHOLE_BYTES];
+};
+static_assert(sizeof(struct coalesce_head) == (size_t)33 * 64 &&
+		      offsetof(struct coalesce_head, frame) ==
+			      offsetof(struct coalesce_head, vnet) + TAP_VNET_HDR_BYTES,
+	      "the frame follows its vnet header");
+
 /* What one write to the TAP carries: a frame of the burst, or several in one. */
 struct coalesce_write {
 	uint16_t first, last;           /* segments, linked by coalesce.next */
 	uint16_t segs, frames;          /* how many */
 	uint32_t bytes;                 /* of the frame that is written, without the vnet header */
+	uint32_t head_bytes;            /* of these in the head */
 	uint32_t wire_bytes;            /* of the frames as they came */
 	struct offload_headers headers; /* of the first frame; version 0: not parsed */
 	/* Of a write that more frames joined, or may join, as the first frame's headers say: */
@@ -39,7 +59,8 @@ struct coalesce {
 	bool on;
 	uint32_t writes;
 	struct coalesce_write write[COALESCE_SEGS];
-	uint16_t next[COALESCE_SEGS]; /* the segment behind each in its write */
+	struct coalesce_head head[COALESCE_SEGS]; /* of each write */
+	uint16_t next[COALESCE_SEGS];             /* the segment behind each in its write */
 
 	uint32_t open, victim;
 	uint64_t tag[COALESCE_OPEN];    /* flows whose last write still takes frames */
@@ -51,12 +72,9 @@ void coalesce_begin(struct coalesce *c, const struct ixgbe_rx_seg *seg, bool on)
 /* Adds the frame of `segs` segments from `at` on, `bytes` in all: at least an Ethernet header. */
 void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes);
 
-/*
- * Fills `iov` with the w->segs pieces of a write, without the headers of frames behind the first.
- * The first piece begins with the vnet header, TAP_VNET_HDR_BYTES before the frame.
- */
-void coalesce_iov(const struct coalesce *c, const struct coalesce_write *w, struct iovec *iov);
-/* Makes the first frame's headers those of the merged frame, and writes its vnet header. Only
- * for a write of more than one frame. */
-void coalesce_headers(const struct coalesce_write *w, uint8_t vnet[TAP_VNET_HDR_BYTES],
-		      uint8_t *frame);
+/* Makes the headers in `head` those of the merged frame, and writes its vnet header. Only for a
+ * write of more than one frame. */
+void coalesce_headers(const struct coalesce_write *w, struct coalesce_head *head);
+/* Fills `iov` with the pieces of write number `index`: the head, and what of the frames is not in
+ * it, without the headers of frames behind the first. Returns how many: w->segs + 1 at most. */
+uint32_t coalesce_iov(struct coalesce *c, uint32_t index, struct iovec *iov);

@@ -12,14 +12,17 @@
  * EAGAIN. Without that flag it keeps the reads that find no frame, even of a non-blocking file. A
  * turn begins a direction anew only when nothing of it is in flight.
  *
- * To the TAP. The NIC leaves headroom in front of a frame; the vnet header goes there, and one
- * write takes both. A frame of several buffers is one gathered write, and so are frames that were
- * merged (coalesce.c). The kernel copies them: the buffers are free when the write is complete.
+ * To the TAP. The vnet header and a frame's first bytes stand in memory that the NIC cannot write
+ * (coalesce.c). A frame of one buffer is copied there whole, and is one write: the copy costs less
+ * than a list of two pieces, which the kernel has to fetch and walk. A frame of several buffers is
+ * one gathered write of its head and the rest in the NIC's buffers, and so are frames that were
+ * merged. The kernel copies them: the buffers are free when the write is complete.
  *
- * To the NIC. Each read takes one frame into one transmit buffer. The number of reads in a turn
- * follows the turn before. If some found no frame, it is one more than there were frames: a read
- * that finds none costs about a third of a frame. If all found one, the bytes decide: it doubles
- * below READ_BYTES_MAX / 2, and is halved above READ_BYTES_MAX.
+ * To the NIC. Each read takes one frame into one transmit buffer, and its vnet header into memory
+ * that the NIC cannot write: `read_iov` has both places, and only the buffer's changes. The number
+ * of reads in a turn follows the turn before. If some found no frame, it is one more than there
+ * were frames: a read that finds none costs about a third of a frame. If all found one, the bytes
+ * decide: it doubles below READ_BYTES_MAX / 2, and is halved above READ_BYTES_MAX.
  *
  * Kernels such as 6.1 have a TAP that does not know RWF_NOWAIT. Reads that find a frame complete
  * inside io_uring_enter there too; each of the others waits with a poll of its own. A frame wakes
@@ -58,9 +61,6 @@ static_assert(DATAPATH_RX_BURST <= COALESCE_SEGS, "a burst fits");
 
 #define REPORT_POLL_US 100
 
-#define TX_READ_OFFSET (DATAPATH_TX_FRAME_OFFSET - TAP_VNET_HDR_BYTES)
-#define TX_READ_BYTES  (TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1)
-
 /* Never fails: RING_ENTRIES are more than are ever in flight. */
 struct io_uring_sqe *datapath_request(struct datapath *dp)
 {
@@ -85,16 +85,14 @@ static void rx_free(struct ixgbe_rx_seg *seg, uint32_t segs)
 }
 
 /* Writes the vnet header of a frame, alone or merged, and makes its headers fit. */
-static void rx_prepare(struct datapath *dp, const struct coalesce_write *w)
+static void rx_prepare(struct datapath *dp, const struct coalesce_write *w,
+		       struct coalesce_head *head)
 {
-	const struct ixgbe_rx_seg *first = &dp->rx_seg[w->first];
 	const uint32_t flags = dp->rx_seg[w->last].flags;
 	struct bridge_counters *counters = &dp->counters;
-	uint8_t *frame = first->buf->data + first->offset, *vnet = frame - TAP_VNET_HDR_BYTES;
 
-	IXGBE_GUARD(first->offset >= TAP_VNET_HDR_BYTES);
 	if (w->frames > 1) {
-		coalesce_headers(w, vnet, frame);
+		coalesce_headers(w, head);
 		bridge_count(&counters->rx_csum_verified, w->frames);
 		bridge_count(&counters->rx_coalesced, w->frames - 1u);
 		return;
@@ -104,27 +102,25 @@ static void rx_prepare(struct datapath *dp, const struct coalesce_write *w)
 	if (flags & IXGBE_RX_L4_GOOD)
 		bridge_count(&counters->rx_csum_verified, 1);
 	if (atomic_load_explicit(&dp->csum_replace, memory_order_relaxed))
-		offload_rx(vnet, frame, first->len, w->bytes, flags, &w->headers);
+		offload_rx(head->vnet, head->frame, w->head_bytes, w->bytes, flags, &w->headers);
 	else
-		memset(vnet, 0, TAP_VNET_HDR_BYTES);
+		memset(head->vnet, 0, TAP_VNET_HDR_BYTES);
 }
 
 static void rx_write(struct datapath *dp, uint32_t index)
 {
 	const struct coalesce_write *w = &dp->coalesce.write[index];
-	const struct ixgbe_rx_seg *first = &dp->rx_seg[w->first];
 	struct iovec *iov = &dp->rx_iov[dp->rx_iovs];
 	struct io_uring_sqe *sqe = datapath_request(dp);
+	uint32_t pieces;
 
-	rx_prepare(dp, w);
-	if (w->segs == 1) {
-		io_uring_prep_write(sqe, DATAPATH_TAP,
-				    first->buf->data + first->offset - TAP_VNET_HDR_BYTES,
-				    w->bytes + TAP_VNET_HDR_BYTES, 0);
+	rx_prepare(dp, w, &dp->coalesce.head[index]);
+	pieces = coalesce_iov(&dp->coalesce, index, iov);
+	if (pieces == 1) {
+		io_uring_prep_write(sqe, DATAPATH_TAP, iov->iov_base, (uint32_t)iov->iov_len, 0);
 	} else {
-		coalesce_iov(&dp->coalesce, w, iov);
-		dp->rx_iovs += w->segs;
-		io_uring_prep_writev(sqe, DATAPATH_TAP, iov, w->segs, 0);
+		dp->rx_iovs += pieces;
+		io_uring_prep_writev(sqe, DATAPATH_TAP, iov, pieces, 0);
 	}
 	sqe->rw_flags = dp->rw_flags;
 	datapath_label(sqe, REQUEST_WRITE, index);
@@ -217,16 +213,16 @@ static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 };
 
 /* A frame of `len` bytes with its header has been read: it is pending, or dropped. */
-static void tx_accept(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
+static void tx_accept(struct datapath *dp, const uint8_t vnet[TAP_VNET_HDR_BYTES],
+		      struct ixgbe_buf *buf, uint32_t len)
 {
 	struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first + dp->pending_count];
-	uint8_t *frame = buf->data + DATAPATH_TX_FRAME_OFFSET;
 	enum offload_tx verdict = OFFLOAD_TX_DROP_SHORT;
 
 	bridge_count(&dp->counters.tx_received, 1);
 	if (len >= TAP_VNET_HDR_BYTES) {
 		len -= TAP_VNET_HDR_BYTES;
-		verdict = offload_tx(frame - TAP_VNET_HDR_BYTES, frame, len, seg);
+		verdict = offload_tx(vnet, buf->data, len, seg);
 	}
 	if (tx_counter[verdict] != SIZE_MAX)
 		bridge_count((uint64_t *)((char *)&dp->counters + tx_counter[verdict]), 1);
@@ -235,7 +231,7 @@ static void tx_accept(struct datapath *dp, struct ixgbe_buf *buf, uint32_t len)
 		return;
 	}
 	seg->buf = buf;
-	seg->offset = DATAPATH_TX_FRAME_OFFSET;
+	seg->offset = 0;
 	seg->len = len;
 	seg->flags |= IXGBE_TX_EOP;
 	dp->pending_count++;
@@ -250,7 +246,7 @@ static void tx_done(struct datapath *dp, uint32_t index, int res)
 	dp->reads_in_flight--;
 	if (res >= 0) {
 		dp->reads_filled++;
-		tx_accept(dp, buf, (uint32_t)res);
+		tx_accept(dp, dp->read_vnet[index], buf, (uint32_t)res);
 		return;
 	}
 	ixgbe_buf_put(buf);
@@ -296,8 +292,8 @@ static void tx_post(struct datapath *dp)
 		struct io_uring_sqe *sqe = datapath_request(dp);
 
 		dp->read_buf[i] = ixgbe_buf_get(dp->tx_pool);
-		io_uring_prep_read(sqe, DATAPATH_TAP, dp->read_buf[i]->data + TX_READ_OFFSET,
-				   TX_READ_BYTES, 0);
+		dp->read_iov[i][1].iov_base = dp->read_buf[i]->data;
+		io_uring_prep_readv(sqe, DATAPATH_TAP, dp->read_iov[i], 2, 0);
 		sqe->rw_flags = dp->rw_flags;
 		datapath_label(sqe, REQUEST_READ, i);
 	}
@@ -483,6 +479,10 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	atomic_init(&dp->coalesce_on, config->coalesce);
 	atomic_init(&dp->csum_replace, config->csum_replace);
 	dp->read_depth = 1;
+	for (uint32_t i = 0; i < BURST; i++) {
+		dp->read_iov[i][0] = (struct iovec){dp->read_vnet[i], TAP_VNET_HDR_BYTES};
+		dp->read_iov[i][1].iov_len = TAP_FRAME_MAX + 1;
+	}
 	atomic_init(&dp->link_up, true);
 	return uring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);
 }

@@ -17,10 +17,9 @@
 #define DATAPATH_BURST 64u
 /* Segments of one receive burst: nearly three merged frames of 64 KiB, at 1,448 bytes each. */
 #define DATAPATH_RX_BURST 128u
-/* A transmit buffer: the frame starts on a cache line, with its vnet header in front. One byte is
- * left behind the longest frame: a read that fills that byte was truncated. */
-#define DATAPATH_TX_FRAME_OFFSET 64u
-#define DATAPATH_TX_BUF_BYTES    ((DATAPATH_TX_FRAME_OFFSET + TAP_FRAME_MAX + 1 + 63) & ~63u)
+/* A transmit buffer. One byte is left behind the longest frame: a read that fills that byte was
+ * truncated. */
+#define DATAPATH_TX_BUF_BYTES ((TAP_FRAME_MAX + 1 + 63) & ~63u)
 
 /* The files of the ring, by index. */
 enum datapath_file { DATAPATH_TAP, DATAPATH_IRQ, DATAPATH_WAKE, DATAPATH_FILES };
@@ -54,7 +53,7 @@ struct datapath {
 	atomic_bool coalesce_on, csum_replace; /* set by any thread; see struct worker_config */
 	uint32_t rx_iovs;                      /* of the burst, so far */
 	struct ixgbe_rx_seg rx_seg[DATAPATH_RX_BURST];
-	struct iovec rx_iov[DATAPATH_RX_BURST];
+	struct iovec rx_iov[2 * DATAPATH_RX_BURST]; /* for each segment, and each head */
 	struct coalesce coalesce;
 
 	/* From the TAP to the NIC. */
@@ -62,7 +61,9 @@ struct datapath {
 	uint32_t read_depth;                             /* reads of the next turn */
 	uint32_t reads_posted, reads_filled, read_bytes; /* of this turn */
 	struct ixgbe_buf *read_buf[DATAPATH_BURST];      /* NULL: that read is not in flight */
-	uint32_t pending_first, pending_count; /* of tx_seg: frames the ring has not taken yet */
+	uint8_t read_vnet[DATAPATH_BURST][TAP_VNET_HDR_BYTES];
+	struct iovec read_iov[DATAPATH_BURST][2]; /* the vnet header and the buffer of each */
+	uint32_t pending_first, pending_count;    /* of tx_seg: frames the ring has not taken yet */
 	struct ixgbe_tx_seg tx_seg[DATAPATH_BURST];
 	uint64_t tx_handed; /* frames, to the NIC: each is one buffer of its ring */
 

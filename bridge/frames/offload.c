@@ -33,6 +33,10 @@
  * A frame that the NIC could not verify, or found bad, is handed over unchanged: the kernel judges
  * and counts.
  *
+ * Memory. A frame from the kernel stands where the NIC may rewrite it. Its headers are read once,
+ * into memory of our own, and judged there: what was checked is what is used. vnet headers, and the
+ * headers of received frames, are in such memory already.
+ *
  * Every access is bounded by a length that was checked before; no loop runs longer than a named
  * limit or the frame.
  */
@@ -47,7 +51,10 @@
 
 #define OFFLOAD_RX_CSUM_MIN_BYTES 256u
 
-#define L3_MAX 511u /* IPLEN of a context descriptor (section 7.2.3.2.3) */
+#define L2_MAX   (OFFLOAD_ETH_BYTES + 4 * OFFLOAD_VLAN_TAGS)
+#define L3_MAX   511u /* IPLEN of a context descriptor (section 7.2.3.2.3) */
+#define L4_MAX   60u  /* TCP with options */
+#define HEAD_MAX (L2_MAX + L3_MAX + L4_MAX)
 
 /* ---- Sums ---- */
 
@@ -212,13 +219,30 @@ static enum offload_tx tx_csum_software(uint8_t *frame, uint32_t len, const stru
 	return OFFLOAD_TX_CSUM_SOFTWARE;
 }
 
-static enum offload_tx tx_csum(uint8_t *frame, uint32_t len, const struct csum *csum,
-			       struct ixgbe_tx_seg *seg)
+/* The first bytes of a frame, read once: the NIC may rewrite the frame meanwhile. */
+struct head {
+	uint8_t data[HEAD_MAX];
+	uint32_t len;
+};
+
+/* Up to the end of the longest L4 header where the checksum is to start. A frame whose headers are
+ * longer contradicts its vnet header. */
+static void head_read(struct head *head, const uint8_t *frame, uint32_t len,
+		      const struct csum *csum)
+{
+	head->len = csum->start < HEAD_MAX - L4_MAX ? csum->start + L4_MAX : HEAD_MAX;
+	if (head->len > len)
+		head->len = len;
+	memcpy(head->data, frame, head->len);
+}
+
+static enum offload_tx tx_csum(const struct head *head, uint8_t *frame, uint32_t len,
+			       const struct csum *csum, struct ixgbe_tx_seg *seg)
 {
 	struct offload_headers headers;
 	const struct l4 *l4;
 
-	if (!offload_parse(frame, len, &headers) || headers.fragment)
+	if (!offload_parse(head->data, head->len, &headers) || headers.fragment)
 		return tx_csum_software(frame, len, csum);
 	l4 = l4_find(headers.protocol);
 	if (!l4 || csum->start != (uint32_t)headers.l2_len + headers.l3_len ||
@@ -268,13 +292,15 @@ static uint32_t l4_header_bytes(uint8_t protocol, const uint8_t *l4, uint32_t le
 }
 
 /* Prepares the headers that the NIC repeats in each segment (section 7.2.4). */
-static void tso_edit(uint8_t *frame, uint32_t len, const struct offload_headers *headers,
-		     const struct csum *csum)
+static void tso_edit(const struct head *head, uint8_t *frame, uint32_t len,
+		     const struct offload_headers *headers, const struct csum *csum)
 {
-	uint8_t *ip = frame + headers->l2_len, *field = frame + csum->start + csum->offset;
-	uint16_t l4_len = fold(len - csum->start);
+	const uint32_t field = csum->start + csum->offset;
+	const uint16_t sum = offload_get_be16(head->data + field);
+	const uint16_t l4_len = fold(len - csum->start);
+	uint8_t *ip = frame + headers->l2_len;
 
-	offload_put_be16(field, fold((uint64_t)offload_get_be16(field) + (uint16_t)~l4_len));
+	offload_put_be16(frame + field, fold((uint64_t)sum + (uint16_t)~l4_len));
 	if (headers->version == 4) {
 		offload_put_be16(ip + IPV4_TOT_LEN, 0);
 		offload_put_be16(ip + IPV4_CSUM, 0);
@@ -283,8 +309,8 @@ static void tso_edit(uint8_t *frame, uint32_t len, const struct offload_headers 
 	}
 }
 
-static enum offload_tx tx_gso(const uint8_t *vnet, uint8_t *frame, uint32_t len,
-			      const struct csum *csum, struct ixgbe_tx_seg *seg)
+static enum offload_tx tx_gso(const uint8_t *vnet, const struct head *head, uint8_t *frame,
+			      uint32_t len, const struct csum *csum, struct ixgbe_tx_seg *seg)
 {
 	const struct gso *gso = gso_find(vnet[VNET_GSO_TYPE]);
 	uint16_t mss = offload_get_le16(vnet + VNET_GSO_SIZE);
@@ -296,7 +322,7 @@ static enum offload_tx tx_gso(const uint8_t *vnet, uint8_t *frame, uint32_t len,
 		return OFFLOAD_TX_DROP_UNSUPPORTED_GSO;
 	if (mss == 0 || offload_get_le16(vnet + VNET_HDR_LEN) > len)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
-	if (!offload_parse(frame, len, &headers) || headers.fragment)
+	if (!offload_parse(head->data, head->len, &headers) || headers.fragment)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
 	l4 = l4_find(headers.protocol);
 	if (!l4 || headers.protocol != gso->protocol ||
@@ -305,17 +331,18 @@ static enum offload_tx tx_gso(const uint8_t *vnet, uint8_t *frame, uint32_t len,
 	    csum->offset != l4->csum_offset)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
 
-	l4_bytes = l4_header_bytes(headers.protocol, frame + csum->start, len - csum->start);
+	l4_bytes = l4_header_bytes(headers.protocol, head->data + csum->start,
+				   head->len - csum->start);
 	header_bytes = csum->start + l4_bytes;
 	payload = len - header_bytes;
 	if (l4_bytes == 0 || payload == 0)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
 	if (payload <= mss)
-		return tx_csum(frame, len, csum, seg);
+		return tx_csum(head, frame, len, csum, seg);
 	if (header_bytes > IXGBE_TSO_HEADER_MAX || (payload - 1) / mss >= OFFLOAD_TX_SEGMENTS_MAX)
 		return OFFLOAD_TX_DROP_UNSUPPORTED_GSO;
 
-	tso_edit(frame, len, &headers, csum);
+	tso_edit(head, frame, len, &headers, csum);
 	seg->flags = IXGBE_TX_TSO | l4->flag |
 		     (headers.version == 4 ? IXGBE_TX_IPV4 | IXGBE_TX_IP_CSUM : IXGBE_TX_IPV6);
 	seg->mss = mss;
@@ -329,6 +356,7 @@ enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *fram
 			   struct ixgbe_tx_seg *seg)
 {
 	struct csum csum;
+	struct head head;
 	bool gso = vnet[VNET_GSO_TYPE] != VIRTIO_NET_HDR_GSO_NONE;
 
 	seg->flags = 0;
@@ -352,9 +380,10 @@ enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *fram
 	if (csum.start < OFFLOAD_ETH_BYTES || csum.start > len || len - csum.start < 2 ||
 	    csum.offset > len - csum.start - 2)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
+	head_read(&head, frame, len, &csum);
 	if (gso)
-		return tx_gso(vnet, frame, len, &csum, seg);
-	return tx_csum(frame, len, &csum, seg);
+		return tx_gso(vnet, &head, frame, len, &csum, seg);
+	return tx_csum(&head, frame, len, &csum, seg);
 }
 
 /* ---- To the kernel ---- */

@@ -65,8 +65,7 @@
 #define IRQ_LATE_NS   20000000 /* so long an interrupt may be under way */
 #define UNFINISHED_NS NS_PER_S
 
-#define RX_HEADROOM_BYTES 64u
-#define RX_DATA_BYTES     2048u
+#define RX_DATA_BYTES 2048u
 /* More frames in flight gain nothing, and each buffer is 64 KiB. */
 #define TX_IN_FLIGHT_MAX 256u
 
@@ -307,8 +306,7 @@ void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out)
 	*out = (struct worker_pools){
 		/* A full ring, a burst that is being written, and one to refill with. */
 		.rx_count = rx_ring + 2 * DATAPATH_RX_BURST,
-		.rx_size = RX_HEADROOM_BYTES + RX_DATA_BYTES,
-		.rx_headroom = RX_HEADROOM_BYTES,
+		.rx_size = RX_DATA_BYTES,
 		.tx_count =
 			(tx_ring < TX_IN_FLIGHT_MAX ? tx_ring : TX_IN_FLIGHT_MAX) + DATAPATH_BURST,
 		.tx_size = DATAPATH_TX_BUF_BYTES,

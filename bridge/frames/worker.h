@@ -35,9 +35,9 @@ enum worker_poll { WORKER_POLL_ADAPTIVE, WORKER_POLL_BUSY, WORKER_POLL_INTERRUPT
 struct worker_config {
 	struct ixgbe *nic;
 	uint16_t queue;
-	int tap_fd;                 /* stays the caller's */
-	struct ixgbe_pool *rx_pool; /* headroom 64 */
-	struct ixgbe_pool *tx_pool; /* buffers that hold a vnet header and TAP_FRAME_MAX */
+	int tap_fd; /* stays the caller's */
+	struct ixgbe_pool *rx_pool;
+	struct ixgbe_pool *tx_pool; /* of DATAPATH_TX_BUF_BYTES */
 	enum worker_poll poll;
 	bool coalesce;     /* merge received TCP frames, see coalesce.h */
 	bool csum_replace; /* of single frames too, what offload_rx does */
@@ -47,7 +47,7 @@ struct worker_config {
 
 /* Sizes of the pools a worker needs for rings of that many descriptors. */
 struct worker_pools {
-	uint32_t rx_count, rx_size, rx_headroom;
+	uint32_t rx_count, rx_size;
 	uint32_t tx_count, tx_size;
 };
 void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out);

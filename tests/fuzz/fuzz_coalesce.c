@@ -59,26 +59,30 @@ static void frame_add(const uint8_t *data, uint32_t len, uint32_t first, uint32_
 static volatile uint32_t bytes_read; /* so that the reads stay */
 
 /* Reads every byte that would be written. */
-static void write_check(const struct coalesce_write *w)
+static void write_check(uint32_t index)
 {
-	uint8_t *data = b.seg[w->first].buf->data + HEADROOM;
-	struct iovec iov[COALESCE_SEGS];
+	const struct coalesce_write *w = &b.c.write[index];
+	struct coalesce_head *head = &b.c.head[index];
+	struct iovec iov[COALESCE_SEGS + 1];
+	uint32_t pieces;
 	uint64_t bytes = 0;
 	uint32_t sum = 0;
 
 	CHECK(w->frames >= 1 && w->segs >= w->frames);
-	memset(data - TAP_VNET_HDR_BYTES, 0, TAP_VNET_HDR_BYTES);
+	memset(head->vnet, 0, sizeof(head->vnet));
+	CHECK(w->head_bytes <= b.seg[w->first].len);
 	if (w->frames > 1) {
-		coalesce_headers(w, data - TAP_VNET_HDR_BYTES, data);
-		CHECK(w->bytes <= TAP_FRAME_MAX && w->header_bytes <= b.seg[w->first].len);
+		coalesce_headers(w, head);
+		CHECK(w->bytes <= TAP_FRAME_MAX && w->header_bytes <= w->head_bytes);
 		CHECK(w->wire_bytes == w->bytes + (w->frames - 1u) * w->header_bytes);
 	} else {
 		CHECK(w->wire_bytes == w->bytes);
-		offload_rx(data - TAP_VNET_HDR_BYTES, data, b.seg[w->first].len, w->bytes,
-			   b.seg[w->last].flags, &w->headers);
+		offload_rx(head->vnet, head->frame, w->head_bytes, w->bytes, b.seg[w->last].flags,
+			   &w->headers);
 	}
-	coalesce_iov(&b.c, w, iov);
-	for (uint32_t i = 0; i < w->segs; i++) {
+	pieces = coalesce_iov(&b.c, index, iov);
+	CHECK(pieces <= w->segs + 1u);
+	for (uint32_t i = 0; i < pieces; i++) {
 		bytes += iov[i].iov_len;
 		for (size_t j = 0; j < iov[i].iov_len; j++)
 			sum += ((const uint8_t *)iov[i].iov_base)[j];
@@ -102,7 +106,7 @@ static void burst_check(void)
 			seen[at] = true;
 			CHECK(n + 1 < w->segs || at == w->last);
 		}
-		write_check(w);
+		write_check(i);
 		frames += w->frames;
 		segs += w->segs;
 		wire_bytes += w->wire_bytes;

@@ -81,9 +81,8 @@ struct puppet *puppet_new(uint16_t ring, uint16_t mtu)
 	if (ixgbe_open_backend(&puppet->fake->base, &options, &puppet->nic, &why) != 0)
 		fail_msg("%s", why.text);
 	worker_pools(ring, ring, &pools);
-	assert_int_equal(ixgbe_pool_new(puppet->nic, pools.rx_count, pools.rx_size,
-					pools.rx_headroom, &puppet->rx_pool),
-			 0);
+	assert_int_equal(
+		ixgbe_pool_new(puppet->nic, pools.rx_count, pools.rx_size, 0, &puppet->rx_pool), 0);
 	assert_int_equal(
 		ixgbe_pool_new(puppet->nic, pools.tx_count, pools.tx_size, 0, &puppet->tx_pool), 0);
 	if (ixgbe_start(puppet->nic, &puppet->rx_pool, &why) != 0)

@@ -7,6 +7,7 @@
 #include <linux/virtio_net.h>
 #include <net/ethernet.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -389,6 +390,123 @@ static void merged_frames_for_an_interface_that_is_down_are_counted(void **state
 	worker_rig_free(rig);
 }
 
+/* ---- A NIC that writes wherever it can ---- */
+
+#define HOSTILE_FRAMES 3000u
+
+/* Writes a vnet header that asks for a checksum in front of every buffer of the pools and of the
+ * receive ring, and where one could stand behind a buffer's beginning: in the middle of the
+ * frames. */
+struct hostile {
+	struct rig *rig;
+	ixgbe_iova rx[RING];
+	atomic_bool stop;
+	atomic_uint rounds;
+	pthread_t thread;
+};
+
+static const uint8_t hostile_vnet[TAP_VNET_HDR_BYTES] = {
+	[VNET_FLAGS] = VIRTIO_NET_HDR_F_NEEDS_CSUM, [VNET_CSUM_START] = 40, [VNET_CSUM_OFFSET] = 6};
+
+static void hostile_write(const struct hostile *hostile, ixgbe_iova iova)
+{
+	uint8_t *at = fake_dma_at(hostile->rig->puppet->fake, iova, TAP_VNET_HDR_BYTES);
+
+	if (at)
+		memcpy(at, hostile_vnet, sizeof(hostile_vnet));
+}
+
+static void *hostile_main(void *arg)
+{
+	struct hostile *hostile = arg;
+	struct ixgbe_pool *tx_pool = hostile->rig->puppet->tx_pool;
+
+	while (!atomic_load(&hostile->stop)) {
+		for (uint32_t i = 0; i < RING - 1; i++)
+			hostile_write(hostile, hostile->rx[i] - TAP_VNET_HDR_BYTES);
+		for (uint32_t i = 0; i < ixgbe_pool_count(tx_pool); i++) {
+			const struct ixgbe_buf *buf = ixgbe_pool_at(tx_pool, i);
+
+			hostile_write(hostile, buf->iova - TAP_VNET_HDR_BYTES);
+			hostile_write(hostile, buf->iova + 64 - TAP_VNET_HDR_BYTES);
+		}
+		atomic_fetch_add(&hostile->rounds, 1);
+	}
+	return NULL;
+}
+
+static void hostile_start(struct hostile *hostile, struct rig *rig)
+{
+	*hostile = (struct hostile){.rig = rig};
+	/* Nothing was received yet: the descriptors are as the driver wrote them. */
+	assert_int_equal(rig->puppet->rdh, 0);
+	for (uint32_t i = 0; i < RING - 1; i++)
+		hostile->rx[i] = rig->puppet->rx[i].qword[0];
+	assert_int_equal(pthread_create(&hostile->thread, NULL, hostile_main, hostile), 0);
+	WAIT_FOR(atomic_load(&hostile->rounds) > 0);
+}
+
+static void hostile_end(struct hostile *hostile)
+{
+	atomic_store(&hostile->stop, true);
+	pthread_join(hostile->thread, NULL);
+}
+
+/* The kernel gets our vnet header with each frame. It asks for nothing: no checksum is filled on
+ * the frame's way to a program. */
+static void a_vnet_header_of_the_nic_does_not_reach_the_kernel(void **state)
+{
+	static uint8_t frame[2048], got[2048];
+	struct rig *rig = worker_rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	uint32_t wrong = 0;
+	struct hostile hostile;
+	int on = 1;
+
+	(void)state;
+	assert_int_equal(setsockopt(rig->socket, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof(on)), 0);
+	hostile_start(&hostile, rig);
+	for (uint32_t n = 0; n < HOSTILE_FRAMES; n++) {
+		struct pollfd pfd = {.fd = rig->socket, .events = POLLIN};
+		const uint32_t len = frame_make(frame, n, frame_len(n, 1514));
+
+		puppet_receive(rig->puppet, frame, len, 0, 0);
+		puppet_interrupt(rig->puppet);
+		assert_int_equal(poll(&pfd, 1, DEADLINE_MS), 1);
+		assert_int_equal(recv(rig->socket, got, sizeof(got), 0), 10 + len);
+		wrong += (got[VNET_FLAGS] & VIRTIO_NET_HDR_F_NEEDS_CSUM) != 0;
+	}
+	hostile_end(&hostile);
+	assert_int_equal(wrong, 0);
+	worker_rig_free(rig);
+}
+
+/* The other way: between the kernel's read and our look at the header. */
+static void a_vnet_header_of_the_nic_is_not_taken_for_the_kernels(void **state)
+{
+	static uint8_t frame[2048];
+	struct rig *rig = worker_rig_new(WORKER_POLL_ADAPTIVE, 1500);
+	struct bridge_counters c;
+	struct hostile hostile;
+
+	(void)state;
+	hostile_start(&hostile, rig);
+	for (uint32_t n = 0; n < HOSTILE_FRAMES; n++) {
+		kernel_send(rig, frame, frame_make(frame, n, frame_len(n, 1514)));
+		if (n % 64 == 63) {
+			WAIT_FOR(counters(rig).tx_received > n);
+			puppet_transmit_all(rig->puppet);
+		}
+	}
+	WAIT_FOR(counters(rig).tx_received >= HOSTILE_FRAMES);
+	hostile_end(&hostile);
+	puppet_transmit_all(rig->puppet);
+	c = counters(rig);
+	assert_int_equal(c.tx_csum_software, 0);
+	assert_int_equal(c.tx_csum_offload, 0);
+	assert_int_equal(c.tx_drop_bad_vnet_header, 0);
+	worker_rig_free(rig);
+}
+
 static void full_ring_holds_the_kernel_back(void **state)
 {
 	struct rig *rig = worker_rig_new(WORKER_POLL_ADAPTIVE, 1500);
@@ -575,6 +693,8 @@ int main(int argc, char **argv)
 		TEST(tso_frame_reaches_the_nic_whole),
 		TEST(forwarded_frames_are_those_that_came),
 		TEST(merged_frames_for_an_interface_that_is_down_are_counted),
+		TEST(a_vnet_header_of_the_nic_does_not_reach_the_kernel),
+		TEST(a_vnet_header_of_the_nic_is_not_taken_for_the_kernels),
 		TEST(full_ring_holds_the_kernel_back),
 		TEST(stop_under_load_loses_no_buffer),
 		TEST(frames_for_an_interface_that_is_down_are_counted),
