@@ -54,10 +54,15 @@ static inline uint64_t desc_load(const union ixgbe_desc *desc, unsigned int half
 	return *(const volatile uint64_t *)&desc->qword[half];
 }
 
+static inline void desc_store_half(union ixgbe_desc *desc, unsigned int half, uint64_t value)
+{
+	*(volatile uint64_t *)&desc->qword[half] = value;
+}
+
 static inline void desc_store(union ixgbe_desc *desc, uint64_t half0, uint64_t half1)
 {
-	*(volatile uint64_t *)&desc->qword[0] = half0;
-	*(volatile uint64_t *)&desc->qword[1] = half1;
+	desc_store_half(desc, 0, half0);
+	desc_store_half(desc, 1, half1);
 }
 
 /* A ring's tail register. */

@@ -59,6 +59,7 @@ struct ixgbe_txq {
 	uint32_t report_first;  /* oldest in report */
 	uint32_t report_next;   /* end of report */
 	uint32_t laps;          /* how often `clean` began again at 0 */
+	uint64_t last;          /* the second half of the descriptor before `next` */
 	struct tail tail;
 
 	const uint16_t *mtu; /* the port's */
@@ -164,17 +165,21 @@ static bool tx_within_buffer(const struct ixgbe_tx_seg *seg)
 }
 
 /* The VLAN tags in a frame that is in its buffer, in bytes; one less counts if the NIC inserts one.
- */
+ * Each is read once: the NIC may write there. */
 static uint32_t tx_tag_bytes(const struct ixgbe_tx_seg *first)
 {
-	const uint8_t *type = first->buf->data + first->offset + IXGBE_ETH_HEADER_BYTES - 2;
+	const volatile uint8_t *type =
+		first->buf->data + first->offset + IXGBE_ETH_HEADER_BYTES - 2;
 	const uint32_t most = IXGBE_VLAN_TAGS_BYTES - (first->flags & IXGBE_TX_VLAN ? 4 : 0);
 	uint32_t tags = 0;
 
-	while (tags < most && first->len >= IXGBE_ETH_HEADER_BYTES + tags + 4 &&
-	       ((type[tags] == 0x81 && type[tags + 1] == 0x00) ||
-		(type[tags] == 0x88 && type[tags + 1] == 0xa8)))
+	while (tags < most && first->len >= IXGBE_ETH_HEADER_BYTES + tags + 4) {
+		const uint32_t high = type[tags], low = type[tags + 1];
+
+		if ((high << 8 | low) != 0x8100 && (high << 8 | low) != 0x88a8)
+			break;
 		tags += 4;
+	}
 	return tags;
 }
 
@@ -281,6 +286,7 @@ static inline void tx_desc(struct ixgbe_txq *txq, uint64_t half0, uint64_t half1
 	const uint32_t at = txq->next;
 
 	desc_store(&txq->ring[at], half0, half1);
+	txq->last = half1;
 	txq->buf[at] = buf;
 	index_store(&txq->next, ring_wrap(txq->size, at + 1));
 	txq->free--;
@@ -394,7 +400,7 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 	const uint64_t command = TX_CMD | IXGBE_TXD_EOP, length_unit = 1 | UINT64_C(1) << (32 + 14);
 	union ixgbe_desc *desc = &txq->ring[txq->next];
 	struct ixgbe_buf **const first = &txq->buf[txq->next], **slot = first;
-	uint64_t sum = 0;
+	uint64_t sum = 0, last = txq->last;
 	uint32_t n;
 
 	for (; slot < first + max; slot++, desc++, seg++) {
@@ -408,26 +414,28 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 		    seg->len - TX_FRAME_MIN_BYTES > max_untagged - TX_FRAME_MIN_BYTES ||
 		    offset + len > buf->size)
 			break;
-		desc_store(desc, buf->iova + offset, command + len * length_unit);
+		last = command + len * length_unit;
+		desc_store(desc, buf->iova + offset, last);
 		*slot = buf;
 		sum += len;
 	}
 	n = (uint32_t)(slot - first);
 	index_store(&txq->next, ring_wrap(txq->size, txq->next + n));
 	txq->free -= n;
+	txq->last = last;
 	*bytes += sum;
 	return n;
 }
 
 static_assert(IXGBE_TXD_PAYLEN == ~0u << 14, "shifted in place");
 
-/* Asks for a report at the last descriptor that was written, which ends a frame. */
+/* Asks for a report at the last descriptor that was written, which ends a frame. The ring is not
+ * read: the NIC may have written there. */
 static void tx_report(struct ixgbe_txq *txq)
 {
 	const uint32_t last = (txq->next != 0 ? txq->next : txq->size) - 1;
-	union ixgbe_desc *desc = &txq->ring[last];
 
-	desc_store(desc, desc->qword[0], desc->qword[1] | IXGBE_TXD_RS);
+	desc_store_half(&txq->ring[last], 1, txq->last | IXGBE_TXD_RS);
 	txq->report[txq->report_next] = (uint16_t)last;
 	txq->report_next = ring_wrap(txq->size, txq->report_next + 1);
 }
