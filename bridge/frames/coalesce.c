@@ -277,7 +277,7 @@ static void tcp_add(struct coalesce *c, const struct tcp_frame *f, uint32_t at, 
 static uint32_t head_read(struct coalesce *c, const struct ixgbe_rx_seg *first)
 {
 	const uint32_t len =
-		first->len < COALESCE_HEADERS_BYTES ? first->len : COALESCE_HEADERS_BYTES;
+		first->len <= COALESCE_SHORT_BYTES ? first->len : COALESCE_HEADERS_BYTES;
 
 	memcpy(c->head[c->writes].frame, first->buf->data + first->offset, len);
 	return c->write[c->writes].head_bytes = len;
@@ -309,28 +309,32 @@ void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes
 
 /* ---- One write ---- */
 
-/* Copies the rest of a frame of one segment into its head. */
-static void head_complete(struct coalesce *c, uint32_t index)
+/* The vnet header and all of a frame of one segment, as one piece. */
+static struct iovec whole(struct coalesce *c, uint32_t index)
 {
-	struct coalesce_write *w = &c->write[index];
+	const struct coalesce_write *w = &c->write[index];
 	const struct ixgbe_rx_seg *seg = &c->seg[w->first];
+	struct coalesce_whole *to = &c->whole[index];
 
-	memcpy(c->head[index].frame + w->head_bytes, seg->buf->data + seg->offset + w->head_bytes,
-	       seg->len - w->head_bytes);
-	w->head_bytes = seg->len;
+	if (w->bytes == w->head_bytes)
+		return (struct iovec){c->head[index].vnet, TAP_VNET_HDR_BYTES + w->bytes};
+	memcpy(to->vnet, c->head[index].vnet, TAP_VNET_HDR_BYTES + COALESCE_HEADERS_BYTES);
+	memcpy(to->frame + COALESCE_HEADERS_BYTES,
+	       seg->buf->data + seg->offset + COALESCE_HEADERS_BYTES,
+	       seg->len - COALESCE_HEADERS_BYTES);
+	return (struct iovec){to->vnet, TAP_VNET_HDR_BYTES + w->bytes};
 }
 
 uint32_t coalesce_iov(struct coalesce *c, uint32_t index, struct iovec *iov)
 {
-	struct coalesce_write *w = &c->write[index];
-	uint32_t at = w->first, skip, n = 0;
+	const struct coalesce_write *w = &c->write[index];
+	uint32_t at = w->first, skip = w->head_bytes, n = 0;
 
-	if (w->segs == 1 && w->bytes <= COALESCE_WHOLE_BYTES)
-		head_complete(c, index);
-	skip = w->head_bytes;
+	if (w->segs == 1 && w->bytes <= COALESCE_WHOLE_BYTES) {
+		iov[0] = whole(c, index);
+		return 1;
+	}
 	iov[n++] = (struct iovec){c->head[index].vnet, TAP_VNET_HDR_BYTES + skip};
-	if (w->bytes == skip)
-		return n;
 	for (uint32_t i = 0; i < w->segs; i++, at = c->next[at]) {
 		const struct ixgbe_rx_seg *seg = &c->seg[at];
 

@@ -23,17 +23,26 @@
 #define COALESCE_OPEN 8u   /* flows that are merged at the same time */
 
 /* The head of a write, which the NIC cannot reach: the vnet header, and behind it the frame's first
- * bytes. At first those that can be headers of a frame that is merged; a frame of one segment that
- * stays alone is copied whole. The size is an odd number of cache lines (see pool.c). */
+ * bytes: all of a short frame, else those that can be headers of a frame that is merged. */
+#define COALESCE_SHORT_BYTES   240u
 #define COALESCE_HEADERS_BYTES 128u
-#define COALESCE_WHOLE_BYTES   2096u
 
 struct coalesce_head {
 	_Alignas(64) uint8_t unused[4];
 	uint8_t vnet[TAP_VNET_HDR_BYTES];
+	uint8_t frame[COALESCE_SHORT_BYTES];
+};
+
+/* The same for a longer frame of one segment that stays alone: all of it. */
+#define COALESCE_WHOLE_BYTES 2096u
+
+struct coalesce_whole {
+	_Alignas(64) uint8_t unused[4];
+	uint8_t vnet[TAP_VNET_HDR_BYTES];
 	uint8_t frame[COALESCE_WHOLE_BYTES];
 };
-static_assert(sizeof(struct coalesce_head) == (size_t)33 * 64 &&
+static_assert(sizeof(struct coalesce_head) == 256 &&
+		      sizeof(struct coalesce_whole) == (size_t)33 * 64 &&
 		      offsetof(struct coalesce_head, frame) ==
 			      offsetof(struct coalesce_head, vnet) + TAP_VNET_HDR_BYTES,
 	      "the frame follows its vnet header");
@@ -59,8 +68,9 @@ struct coalesce {
 	bool on;
 	uint32_t writes;
 	struct coalesce_write write[COALESCE_SEGS];
-	struct coalesce_head head[COALESCE_SEGS]; /* of each write */
-	uint16_t next[COALESCE_SEGS];             /* the segment behind each in its write */
+	struct coalesce_head head[COALESCE_SEGS];   /* of each write */
+	struct coalesce_whole whole[COALESCE_SEGS]; /* used where the head is too small */
+	uint16_t next[COALESCE_SEGS];               /* the segment behind each in its write */
 
 	uint32_t open, victim;
 	uint64_t tag[COALESCE_OPEN];    /* flows whose last write still takes frames */

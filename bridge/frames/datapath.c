@@ -18,8 +18,11 @@
  * one gathered write of its head and the rest in the NIC's buffers, and so are frames that were
  * merged. The kernel copies them: the buffers are free when the write is complete.
  *
- * To the NIC. Each read takes one frame into one transmit buffer, and its vnet header into memory
- * that the NIC cannot write: `read_iov` has both places, and only the buffer's changes. The number
+ * To the NIC. Each read takes one frame, and its vnet header into memory that the NIC cannot write.
+ * While the kernel's frames are big, a read is scattered: the header there, the frame into one
+ * transmit buffer. `read_iov` has both places, and only the buffer's changes. While they are
+ * smaller than SCATTER_BYTES on average, both go there, and the frame is copied to its buffer: that
+ * costs less than a list of two pieces. The number
  * of reads in a turn follows the turn before. If some found no frame, it is one more than there
  * were frames: a read that finds none costs about a third of a frame. If all found one, the bytes
  * decide: it doubles below READ_BYTES_MAX / 2, and is halved above READ_BYTES_MAX.
@@ -42,6 +45,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -60,6 +64,8 @@
 static_assert(DATAPATH_RX_BURST <= COALESCE_SEGS, "a burst fits");
 
 #define REPORT_POLL_US 100
+
+#define SCATTER_BYTES 4096u
 
 /* Never fails: RING_ENTRIES are more than are ever in flight. */
 struct io_uring_sqe *datapath_request(struct datapath *dp)
@@ -212,17 +218,20 @@ static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 		offsetof(struct bridge_counters, tx_drop_unsupported_gso),
 };
 
-/* A frame of `len` bytes with its header has been read: it is pending, or dropped. */
-static void tx_accept(struct datapath *dp, const uint8_t vnet[TAP_VNET_HDR_BYTES],
-		      struct ixgbe_buf *buf, uint32_t len)
+/* Read number `index` has brought `len` bytes, a frame with its header: it is pending, or dropped.
+ */
+static void tx_accept(struct datapath *dp, uint32_t index, struct ixgbe_buf *buf, uint32_t len)
 {
+	const struct datapath_read *from = &dp->read_private[index];
 	struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first + dp->pending_count];
 	enum offload_tx verdict = OFFLOAD_TX_DROP_SHORT;
 
 	bridge_count(&dp->counters.tx_received, 1);
 	if (len >= TAP_VNET_HDR_BYTES) {
 		len -= TAP_VNET_HDR_BYTES;
-		verdict = offload_tx(vnet, buf->data, len, seg);
+		if (!dp->reads_scattered)
+			memcpy(buf->data, from->frame, len);
+		verdict = offload_tx(from->vnet, buf->data, len, seg);
 	}
 	if (tx_counter[verdict] != SIZE_MAX)
 		bridge_count((uint64_t *)((char *)&dp->counters + tx_counter[verdict]), 1);
@@ -246,7 +255,7 @@ static void tx_done(struct datapath *dp, uint32_t index, int res)
 	dp->reads_in_flight--;
 	if (res >= 0) {
 		dp->reads_filled++;
-		tx_accept(dp, dp->read_vnet[index], buf, (uint32_t)res);
+		tx_accept(dp, index, buf, (uint32_t)res);
 		return;
 	}
 	ixgbe_buf_put(buf);
@@ -286,6 +295,8 @@ static void tx_post(struct datapath *dp)
 	depth = dp->read_depth < buffers ? dp->read_depth : buffers;
 	block(dp, depth == 0);
 	dp->reads_in_flight = dp->reads_posted = depth;
+	if (dp->reads_filled > 0)
+		dp->reads_scattered = dp->read_bytes >= dp->reads_filled * SCATTER_BYTES;
 	dp->reads_filled = dp->read_bytes = 0;
 	dp->pending_first = 0;
 	for (uint32_t i = 0; i < depth; i++) {
@@ -293,7 +304,11 @@ static void tx_post(struct datapath *dp)
 
 		dp->read_buf[i] = ixgbe_buf_get(dp->tx_pool);
 		dp->read_iov[i][1].iov_base = dp->read_buf[i]->data;
-		io_uring_prep_readv(sqe, DATAPATH_TAP, dp->read_iov[i], 2, 0);
+		if (dp->reads_scattered)
+			io_uring_prep_readv(sqe, DATAPATH_TAP, dp->read_iov[i], 2, 0);
+		else
+			io_uring_prep_read(sqe, DATAPATH_TAP, dp->read_private[i].vnet,
+					   TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1, 0);
 		sqe->rw_flags = dp->rw_flags;
 		datapath_label(sqe, REQUEST_READ, i);
 	}
@@ -466,12 +481,16 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 		[DATAPATH_IRQ] = ixgbe_irq_fd(config->nic, config->queue),
 		[DATAPATH_WAKE] = wake_fd,
 	};
+	int err;
 
 	/* A TAP that blocks would hold the other direction up. */
 	if (!(fcntl(config->tap_fd, F_GETFL) & O_NONBLOCK))
 		return ixgbe_why_fill(why, -EINVAL, "the TAP's descriptor %d is not non-blocking",
 				      config->tap_fd);
 	memset(dp, 0, sizeof(*dp));
+	dp->read_private = aligned_alloc(64, BURST * sizeof(struct datapath_read));
+	if (!dp->read_private)
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	dp->rw_flags = !config->no_nowait && nowait_known(config->tap_fd) ? RWF_NOWAIT : 0;
 	dp->rxq = ixgbe_rxq(config->nic, config->queue);
 	dp->txq = ixgbe_txq(config->nic, config->queue);
@@ -480,11 +499,14 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	atomic_init(&dp->csum_replace, config->csum_replace);
 	dp->read_depth = 1;
 	for (uint32_t i = 0; i < BURST; i++) {
-		dp->read_iov[i][0] = (struct iovec){dp->read_vnet[i], TAP_VNET_HDR_BYTES};
+		dp->read_iov[i][0] = (struct iovec){dp->read_private[i].vnet, TAP_VNET_HDR_BYTES};
 		dp->read_iov[i][1].iov_len = TAP_FRAME_MAX + 1;
 	}
 	atomic_init(&dp->link_up, true);
-	return uring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);
+	err = uring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);
+	if (err)
+		free(dp->read_private);
+	return err;
 }
 
 void datapath_exit(struct datapath *dp)
@@ -492,4 +514,5 @@ void datapath_exit(struct datapath *dp)
 	IXGBE_GUARD(dp->writes_in_flight == 0 && dp->reads_in_flight == 0 &&
 		    dp->pending_count == 0);
 	io_uring_queue_exit(&dp->ring);
+	free(dp->read_private);
 }

@@ -36,6 +36,18 @@ enum datapath_request {
 	REQUESTS
 };
 
+/* Where a read goes that is not scattered; of one that is, the vnet header. Out of the NIC's reach.
+ * An odd number of cache lines, see pool.c; only pages that frames reach cost memory. */
+struct datapath_read {
+	_Alignas(64) uint8_t unused[4];
+	uint8_t vnet[TAP_VNET_HDR_BYTES];
+	uint8_t frame[(TAP_FRAME_MAX + 1 + 63) / 64 * 64 + 112];
+};
+static_assert(sizeof(struct datapath_read) % 128 == 64 &&
+		      offsetof(struct datapath_read, frame) ==
+			      offsetof(struct datapath_read, vnet) + TAP_VNET_HDR_BYTES,
+	      "a read fills both");
+
 struct datapath {
 	struct io_uring ring;
 	struct ixgbe_rxq *rxq;
@@ -61,7 +73,8 @@ struct datapath {
 	uint32_t read_depth;                             /* reads of the next turn */
 	uint32_t reads_posted, reads_filled, read_bytes; /* of this turn */
 	struct ixgbe_buf *read_buf[DATAPATH_BURST];      /* NULL: that read is not in flight */
-	uint8_t read_vnet[DATAPATH_BURST][TAP_VNET_HDR_BYTES];
+	struct datapath_read *read_private;              /* of each read */
+	bool reads_scattered;                            /* those of this turn: see datapath.c */
 	struct iovec read_iov[DATAPATH_BURST][2]; /* the vnet header and the buffer of each */
 	uint32_t pending_first, pending_count;    /* of tx_seg: frames the ring has not taken yet */
 	struct ixgbe_tx_seg tx_seg[DATAPATH_BURST];
