@@ -13,7 +13,7 @@
  * turn begins a direction anew only when nothing of it is in flight.
  *
  * To the TAP. The vnet header and a frame's first bytes stand in memory that the NIC cannot write
- * (coalesce.c). A frame of one buffer is copied there whole, and is one write: the copy costs less
+ * (coalesce.c). A frame of one buffer is copied there whole, and is one write: the copy costs no more
  * than a list of two pieces, which the kernel has to fetch and walk. A frame of several buffers is
  * one gathered write of its head and the rest in the NIC's buffers, and so are frames that were
  * merged. The kernel copies them: the buffers are free when the write is complete.
@@ -65,7 +65,7 @@ static_assert(DATAPATH_RX_BURST <= COALESCE_SEGS, "a burst fits");
 
 #define REPORT_POLL_US 100
 
-#define SCATTER_BYTES 4096u
+#define SCATTER_BYTES 256u
 
 /* Never fails: RING_ENTRIES are more than are ever in flight. */
 struct io_uring_sqe *datapath_request(struct datapath *dp)
