@@ -13,10 +13,10 @@
  * turn begins a direction anew only when nothing of it is in flight.
  *
  * To the TAP. The vnet header and a frame's first bytes stand in memory that the NIC cannot write
- * (coalesce.c). A frame of one buffer is copied there whole, and is one write: the copy costs no more
- * than a list of two pieces, which the kernel has to fetch and walk. A frame of several buffers is
- * one gathered write of its head and the rest in the NIC's buffers, and so are frames that were
- * merged. The kernel copies them: the buffers are free when the write is complete.
+ * (coalesce.c). A frame of one buffer is copied there whole, and is one write: the copy costs no
+ * more than a list of two pieces, which the kernel has to fetch and walk. A frame of several
+ * buffers is one gathered write of its head and the rest in the NIC's buffers, and so are frames
+ * that were merged. The kernel copies them: the buffers are free when the write is complete.
  *
  * To the NIC. Each read takes one frame, and its vnet header into memory that the NIC cannot write.
  * While the kernel's frames are big, a read is scattered: the header there, the frame into one
