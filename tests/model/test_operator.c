@@ -121,6 +121,7 @@ static void nonsense_gets_an_error(void **state)
 	assert_true(has_error(*state, " "));
 	assert_true(has_error(*state, "link"));
 	assert_true(has_error(*state, "link sideways"));
+	assert_true(has_error(*state, "violations all"));
 	assert_true(has_error(*state, "link up now please and again"));
 	assert_true(has_error(*state, "status status"));
 	assert_true(has_error(*state, big));

@@ -72,6 +72,39 @@ static void test_second_client_is_told(void **state)
 	assert_int_equal(model_config_read(m, 0, 4), 0x10fb8086);
 }
 
+/* A client's own counts; those of both together; nothing after they were zeroed. */
+static void test_violations_are_counted_for_each_client(void **state)
+{
+	json_t *reply;
+	long long count;
+
+	for (int client = 1; client <= 2; client++) {
+		if (client == 2)
+			model_reconnect(*state);
+		for (int i = 0; i < client; i++)
+			model_write(*state, IXGBE_EIMC, 0x80000000);
+	}
+	reply = model_control(*state, "violations zero");
+	assert_int_equal(json_integer_value(json_object_get(reply, "total")), 3);
+	assert_int_equal(json_array_size(json_object_get(reply, "clients")), 2);
+	for (int client = 1; client <= 2; client++) {
+		const json_t *one = json_array_get(json_object_get(reply, "clients"), client - 1);
+
+		assert_int_equal(json_integer_value(json_object_get(one, "client")), client);
+		count = json_integer_value(
+			json_object_get(json_object_get(one, "counts"), "EIMC_RESERVED"));
+		assert_int_equal(count, client);
+	}
+	json_decref(reply);
+
+	assert_int_equal(model_control_int(*state, "violations", "total"), 0);
+	model_write(*state, IXGBE_EIMC, 0x80000000);
+	reply = model_control(*state, "violations");
+	assert_int_equal(json_integer_value(json_object_get(reply, "total")), 1);
+	assert_int_equal(json_array_size(json_object_get(reply, "clients")), 2);
+	json_decref(reply);
+}
+
 /* ---- Clients that mean harm ---- */
 
 static void say(struct peer *p, const void *data, size_t len)
@@ -284,6 +317,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_reconnect),
 		TEST(test_second_client_is_told),
+		TEST(test_violations_are_counted_for_each_client),
 		TEST(test_hostile_clients_that_leave),
 		TEST(test_hostile_clients_that_stay),
 		TEST(test_full_socket_wins_no_time),

@@ -61,6 +61,13 @@ enum nic_violation {
 void violation(struct nic *nic, enum nic_violation rule, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 uint64_t violation_total(const struct nic *nic);
+void violations_zero(struct nic *nic);
+
+/* Clients are numbered from 1, as they come. The counts of the last few are kept. */
+#define VIOLATION_CLIENTS 8u
+void violations_client(struct nic *nic); /* the next one has come */
+uint32_t violation_clients(const struct nic *nic);
+uint64_t violation_of_client(const struct nic *nic, uint32_t client, enum nic_violation rule);
 
 /* A rule and its cases. `first`: the details of the first few, NULL after the last. */
 #define NIC_VIOLATION_FIRST 4u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each command but link and dma looks only: registers are shown as stored, and statistics are not
- * cleared.
+ * Each command but link, dma and "violations zero" looks only: registers are shown as stored, and
+ * statistics are not cleared.
  */
 #include "operator.h"
 
@@ -139,12 +139,34 @@ static json_t *counters(void *ctx, struct control_request *request)
 	return json_pack("{s:o, s:o}", "counters", counted, "statistics", statistics);
 }
 
-static json_t *violations(void *ctx, struct control_request *request)
+/* What the last clients broke, the earliest first. */
+static json_t *violations_by_client(const struct nic *nic)
 {
-	const struct nic *nic = ((struct operator_socket *)ctx)->nic;
+	uint32_t last = violation_clients(nic);
+	json_t *clients = json_array();
+
+	for (uint32_t n = last > VIOLATION_CLIENTS ? last - VIOLATION_CLIENTS + 1 : 1; n <= last;
+	     n++) {
+		json_t *counts = json_object();
+
+		for (int i = 0; i < VIOLATIONS; i++) {
+			uint64_t count = violation_of_client(nic, n, (enum nic_violation)i);
+
+			if (count)
+				json_object_set_new(counts,
+						    violation_info(nic, (enum nic_violation)i).name,
+						    json_integer((json_int_t)count));
+		}
+		json_array_append_new(clients, json_pack("{s:I, s:o}", "client", (json_int_t)n,
+							 "counts", counts));
+	}
+	return clients;
+}
+
+static json_t *violations_json(const struct nic *nic)
+{
 	json_t *counts = json_object(), *rules = json_object();
 
-	(void)request;
 	for (int i = 0; i < VIOLATIONS; i++) {
 		struct violation_info info = violation_info(nic, (enum nic_violation)i);
 		json_t *first;
@@ -159,8 +181,22 @@ static json_t *violations(void *ctx, struct control_request *request)
 				    json_pack("{s:s, s:s, s:o}", "section", info.section, "text",
 					      info.text, "first", first));
 	}
-	return json_pack("{s:I, s:o, s:o}", "total", (json_int_t)violation_total(nic), "counts",
-			 counts, "rules", rules);
+	return json_pack("{s:I, s:o, s:o, s:o}", "total", (json_int_t)violation_total(nic),
+			 "counts", counts, "rules", rules, "clients", violations_by_client(nic));
+}
+
+static json_t *violations(void *ctx, struct control_request *request)
+{
+	struct nic *nic = ((struct operator_socket *)ctx)->nic;
+	const char *arg = request->words[1];
+	json_t *reply;
+
+	if (arg && strcmp(arg, "zero") != 0)
+		return control_error("violations: only zero may follow; try: violations zero");
+	reply = violations_json(nic);
+	if (arg)
+		violations_zero(nic);
+	return reply;
 }
 
 /* ---- Bus accesses ---- */
@@ -257,7 +293,7 @@ static json_t *dma_command(void *ctx, struct control_request *request)
 static const struct control_command commands[] = {
 	{"status", 0, status},       {"link", 1, link_command},
 	{"registers", 1, registers}, {"queues", 0, queues},
-	{"counters", 0, counters},   {"violations", 0, violations},
+	{"counters", 0, counters},   {"violations", 1, violations},
 	{"dma", 3, dma_command},     {0},
 };
 

@@ -9,8 +9,9 @@
  *   queues               {"rx": [{"queue", "head", "tail", "length"}, ...], "tx": [...]}: those
  *                        that are enabled
  *   counters             {"counters": {...}, "statistics": {"GPRC": 0, ...}}
- *   violations           {"total", "counts": {"RX_TAIL_RANGE": 1, ...}, "rules": {"RX_TAIL_RANGE":
- *                         {"section", "text", "first": ["...", ...]}}}: those that were broken
+ *   violations [zero]    {"total", "counts": {"RX_TAIL_RANGE": 1, ...}, "rules": {"RX_TAIL_RANGE":
+ *                         {"section", "text", "first": ["...", ...]}}, "clients": [{"client": 1,
+ *                         "counts": {...}}, ...]}: those that were broken; zero: then forgets them
  *
  *   dma read IOVA LENGTH a bus access past the driver (rogue.h): {"path": "off|shared|message",
  *   dma write IOVA HEX   "refused": "why", or null, and "data": "HEX" of a read that was not}. The

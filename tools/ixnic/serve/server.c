@@ -35,6 +35,7 @@
 #include "ixgbe/vfio_user/vfio_user.h"
 #include "bridge/service/listen.h"
 #include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/violations.h"
 #include "tools/ixnic/loop.h"
 
 /* How long a client may leave something half done. */
@@ -142,6 +143,7 @@ static int client_new(struct server *s, int sock)
 		return err;
 	vu_stream_init(&s->stream, sock);
 	s->connected = true;
+	violations_client(s->nic);
 	deadline_set(s, negotiation);
 	return 0;
 }
