@@ -87,7 +87,7 @@ def test_names(rig):
 
 
 @pytest.mark.parametrize("words, part", [
-    ([], "list, status, stats, monitor or features"),
+    ([], "list, status, stats, monitor, features or nic"),
     (["stat"], "status, stats"),
     (["st"], "status, stats"),
     (["frobnicate"], "frobnicate"),
@@ -102,6 +102,8 @@ def test_names(rig):
     (["status", "a", "--control", "b"], "--control"),
     (["features", "a", "rx", "on", "b"], "b"),
     (["features", "gro", "off"], "ethtool -K"),
+    (["nic", "status"], "--control"),
+    (["nic", "-c", "x", "dma", "read", "0", "4", "5"], "5"),
     (["features", "a", "--control", "b"], "--control"),
 ])
 def test_usage(words, part):
@@ -134,14 +136,16 @@ ANSWERS = {
     "an array": b"[1, 2]",
     "an error": b'{"error": "out of\\u001b[31m order\\nreally"}',
     "empty objects": b"{}",
-    "other types": b'{"tap": 1, "link": [], "queues": {"a": 1}, "nic": "x", "offloads": 3}',
+    "other types": b'{"tap": 1, "link": [], "queues": {"a": 1}, "nic": "x", "offloads": 3, "rules": {"a": 1},'
+                   b' "total": 2, "counts": {"a": [], "b": 1}, "clients": [1, {"counts": 7}]}',
+    "first cases of other types": b'{"total": 1, "counts": {"a": 1}, "rules": {"a": {"first": [1, {}, null]}}}',
     "too long": b'{"a": "' + b"x" * 500000 + b'"}' + b" " * 100000,
 }
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-@pytest.mark.parametrize("words", [["status"], ["stats"], ["-s", "stats"], ["monitor"]],
-                         ids=["status", "stats", "all-stats", "monitor"])
+@pytest.mark.parametrize("words", [["status"], ["stats"], ["-s", "stats"], ["monitor"], ["nic", "violations"]],
+                         ids=["status", "stats", "all-stats", "monitor", "nic"])
 def test_daemon_that_is_none(rig, answer, words):
     """Whatever answers, ixtap ends with 0 or 1, and never writes an escape sequence."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:

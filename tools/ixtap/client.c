@@ -60,20 +60,20 @@ static const char *what_to_do(int err)
 	switch (err) {
 	case ENOENT:
 	case ECONNREFUSED:
-		return "no ixtapd runs there: start it, or say which with NAME or --control PATH";
+		return "nothing runs there: start it, or say which with NAME or --control PATH";
 	case EACCES:
 	case EPERM:
 		return "it, or its folder, is another user's: try as root";
 	case EPROTOTYPE:
-		return "this socket is not one of ixtapd";
+		return "this socket is not one of ixtapd or ixnic";
 	case ENAMETOOLONG:
 		return "use a shorter path";
 	case EINVAL:
 		return "a path that is empty names no file";
 	case EAGAIN:
-		return "its ixtapd takes no clients; its log may say why";
+		return "it takes no clients; its log may say why";
 	default:
-		return "is it the control socket of ixtapd?";
+		return "is it a control socket?";
 	}
 }
 
@@ -185,7 +185,7 @@ int client_connect(const struct ixtap *cli)
 int client_send(int fd, const char *request)
 {
 	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0) {
-		fail("cannot ask ixtapd: %s", strerror(errno));
+		fail("cannot ask: %s", strerror(errno));
 		return -1;
 	}
 	return 0;
@@ -200,9 +200,10 @@ static bool wait_readable(int fd, int timeout_ms)
 	if (ready > 0)
 		return true;
 	if (ready == 0)
-		fail("ixtapd does not answer within %d s; its log may say why", timeout_ms / 1000);
+		fail("no answer within %d s; the log of ixtapd or ixnic may say why",
+		     timeout_ms / 1000);
 	else
-		fail("cannot wait for ixtapd: %s", strerror(errno));
+		fail("cannot wait for the answer: %s", strerror(errno));
 	return false;
 }
 
@@ -223,14 +224,13 @@ json_t *client_receive(int fd, int timeout_ms)
 	}
 	len = recv(fd, reply, CONTROL_REPLY_MAX, MSG_TRUNC);
 	if (len < 0)
-		fail("cannot read from ixtapd: %s", strerror(errno));
+		fail("cannot read the answer: %s", strerror(errno));
 	else if (len == 0)
-		fail("ixtapd closed the connection");
+		fail("the connection was closed before the answer");
 	else if ((size_t)len > CONTROL_REPLY_MAX)
 		fail("the answer is longer than the protocol allows");
 	else if (!(object = json_loadb(reply, (size_t)len, JSON_REJECT_DUPLICATES, &error)))
-		fail("the answer is no JSON object: %s; is this the control socket of ixtapd?",
-		     error.text);
+		fail("the answer is no JSON object: %s; is this a control socket?", error.text);
 	free(reply);
 	text = json_string_value(json_object_get(object, "error"));
 	if (text) {

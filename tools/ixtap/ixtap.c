@@ -15,12 +15,12 @@ struct object {
 
 static const struct object objects[] = {
 	{"list", ixtap_list},       {"status", ixtap_status},     {"stats", ixtap_stats},
-	{"monitor", ixtap_monitor}, {"features", ixtap_features},
+	{"monitor", ixtap_monitor}, {"features", ixtap_features}, {"nic", ixtap_nic},
 };
 
 #define OBJECTS        (sizeof(objects) / sizeof(objects[0]))
 #define INTERVAL_MAX_S 86400.0
-#define WORDS_MAX      3u /* behind the object: NAME FEATURE VALUE */
+#define WORDS_MAX      IXTAP_NIC_WORDS /* behind the object; NAME FEATURE VALUE are fewer */
 
 struct arguments {
 	struct ixtap cli;
@@ -52,12 +52,21 @@ static int find_object(const char *word, const struct object **out, struct ixgbe
 	if (!word[0] || fits == 0)
 		return ixgbe_why_fill(
 			why, -EINVAL,
-			"unknown object '%s': it is one of list, status, stats, monitor, features",
+			"unknown object '%s': it is one of list, status, stats, monitor, features, "
+			"nic",
 			word);
 	if (fits > 1)
 		return ixgbe_why_fill(why, -EINVAL, "'%s' could be any of: %s", word, choices);
 	*out = found;
 	return 0;
+}
+
+/* How many words may stand behind the object. */
+static unsigned int words_max(const struct object *object)
+{
+	if (object->run == ixtap_nic)
+		return IXTAP_NIC_WORDS;
+	return object->run == ixtap_features ? 3 : 1;
 }
 
 static int set_word(void *ctx, unsigned int index, const char *word, struct ixgbe_why *why)
@@ -66,17 +75,22 @@ static int set_word(void *ctx, unsigned int index, const char *word, struct ixgb
 
 	if (index == 0)
 		return find_object(word, &args->object, why);
-	if (args->words == (args->object->run == ixtap_features ? WORDS_MAX : 1))
+	if (args->words == words_max(args->object))
 		return ixgbe_why_fill(why, -EINVAL, "'%s' is one word too many", word);
 	args->word[args->words++] = word;
 	return 0;
 }
 
-/* Of one or three words the first is a name; a feature and its value are two. */
+/* Of one or three words the first is a name; a feature and its value are two. All words behind
+ * "nic" are for the NIC. */
 static void share_words(struct arguments *args)
 {
 	unsigned int at = 0;
 
+	if (args->object && args->object->run == ixtap_nic) {
+		memcpy(args->cli.request, args->word, sizeof(args->cli.request));
+		return;
+	}
 	if (args->words % 2 == 1)
 		args->cli.name = args->word[at++];
 	if (args->words < 2)
@@ -130,7 +144,7 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = {
 	.row = rows,
-	.words = "OBJECT [NAME] [FEATURE VALUE]",
+	.words = "OBJECT [NAME] [FEATURE VALUE]\nnic [REQUEST...]",
 	.word = set_word,
 	.doc = "Show what a running ixtapd does, and set it."
 	       "\vOBJECT is one of these, or as much of it as tells it apart:\n"
@@ -138,7 +152,8 @@ static const struct option_table table = {
 	       "  status    state, link, interface, NIC\n"
 	       "  stats     counters that are not zero; with -i, rates\n"
 	       "  monitor   events as they happen, until interrupted\n"
-	       "  features  what is done to received frames; 'rx on|off|all' behind it sets that\n\n"
+	       "  features  what is done to received frames; 'rx on|off|all' behind it sets that\n"
+	       "  nic       asks ixnic(8), whose socket --control names: status, violations...\n\n"
 	       "NAME is the --tap that ixtapd was started with; it may be left out while only "
 	       "one runs.\n\nExit status: 0, 1 (failed), 2 (usage).",
 };
@@ -154,13 +169,18 @@ static int check(struct arguments *args, struct ixgbe_why *why)
 				      args->cli.feature);
 	if (!args->object)
 		return ixgbe_why_fill(why, -EINVAL,
-				      "say what to show: list, status, stats, monitor or features");
+				      "say what to show: list, status, stats, monitor, features "
+				      "or nic");
 	if (args->cli.interval_s > 0 && args->object->run != ixtap_stats)
 		return ixgbe_why_fill(why, -EINVAL, "-i goes with stats only");
 	if (args->cli.all && args->object->run != ixtap_stats)
 		return ixgbe_why_fill(why, -EINVAL, "-s goes with stats only");
 	if (args->object->run == ixtap_list && (args->cli.name || args->cli.control))
 		return ixgbe_why_fill(why, -EINVAL, "list takes neither a name nor --control");
+	if (args->object->run == ixtap_nic && !args->cli.control)
+		return ixgbe_why_fill(why, -EINVAL,
+				      "nic needs --control with the PATH that ixnic was started "
+				      "with");
 	if (args->cli.name && args->cli.control)
 		return ixgbe_why_fill(why, -EINVAL, "give a name or --control, not both");
 	return 0;

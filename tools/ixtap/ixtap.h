@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ixtap: asks a running ixtapd, and shows the answer.
+ * ixtap: asks a running ixtapd, or ixnic, and shows the answer.
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
@@ -11,6 +11,7 @@
  *     show_stats.c     ixtap stats
  *     show_features.c  ixtap features
  *     show_monitor.c   ixtap monitor
+ *     show_nic.c       ixtap nic
  *       |
  *     client.c         the control socket
  *       |
@@ -29,6 +30,8 @@
 
 #define IXTAP_RUN_DIR "/run/ixtap"
 
+#define IXTAP_NIC_WORDS 4u /* of a request to ixnic */
+
 struct ixtap {
 	const char *name;    /* of the TAP; NULL: of the only ixtapd that runs */
 	const char *control; /* the socket's path; NULL: found by `name` */
@@ -37,6 +40,7 @@ struct ixtap {
 	double interval_s; /* 0: show once */
 	/* What to set, and to what; both NULL: nothing. */
 	const char *feature, *value;
+	const char *request[IXTAP_NIC_WORDS]; /* of ixtap nic; NULL after the last */
 };
 
 /* The commands. They return the exit status: 0, or 1 after one line on standard error. */
@@ -45,6 +49,7 @@ int ixtap_status(const struct ixtap *cli);
 int ixtap_stats(const struct ixtap *cli);
 int ixtap_features(const struct ixtap *cli);
 int ixtap_monitor(const struct ixtap *cli);
+int ixtap_nic(const struct ixtap *cli);
 
 /* ---- client.c ---- */
 
