@@ -27,6 +27,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM,
            *([] if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else [signal.SIGHUP]))
 GRACE_S = 2.0  # for processes that are about to end
 
+pid_outside = None  # of contained()'s process 1, for those who want to enter its namespaces
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -65,6 +66,8 @@ def contained(run):
             die_with_parent()
             os.setpgid(0, 0)  # the terminal's Ctrl-C comes from the parent, as all signals do
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+            global pid_outside
+            pid_outside = int(os.readlink("/proc/self"))  # /proc is still that of outside
             prepare()
             code = run()
         except SystemExit as end:

@@ -15,12 +15,14 @@ VFIO_RESETS = r"vfio-pci \S+ (resetting|reset done)$"
 
 class Scenario:
     """@scenario.check("name") adds a check. `text` describes the scenario in a line. report(lab, folder)
-    writes a page and returns its path. data(lab) gives what the JSON has besides the checks. `dpdk`: the
-    guest needs DPDK."""
+    writes a page and returns its path. data(lab) gives what the JSON has besides the checks. `needs`: what
+    of the store it uses besides QEMU and a kernel. `many_nics`: it takes any number of them."""
 
-    def __init__(self, text, start, report=None, data=lambda lab: {}, deadline_s=900, dpdk=False):
-        self.text, self.start, self.deadline_s, self.dpdk = text, start, deadline_s, dpdk
+    def __init__(self, text, start, report=None, data=lambda lab: {}, deadline_s=900, needs=(),
+                 many_nics=False):
+        self.text, self.start, self.deadline_s, self.needs = text, start, deadline_s, needs
         self.report, self.data = report, data
+        self.many_nics = many_nics
         self.checks = []
 
     def check(self, name, vital=False):

@@ -19,13 +19,14 @@ import time
 import tty
 
 import contained
+import scenario_bare
 import scenario_compare
 import scenario_containment
 import scenario_dpdk
 import scenario_driver
 import scenario_kernel
 import scenario_vfio
-from machine import TOP, Dead, Lab
+from machine import FAR, NICS_MAX, TOP, Dead, Lab
 from store import KERNELS, Failure, Store, Unavailable, command
 
 SCENARIOS = {
@@ -35,6 +36,7 @@ SCENARIOS = {
     "containment": scenario_containment.scenario,
     "dpdk": scenario_dpdk.scenario,
     "compare": scenario_compare.scenario,
+    "bare": scenario_bare.scenario,
 }
 PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tools/ixlat/ixlat",
             "tests/driver/test_driver")
@@ -102,8 +104,21 @@ def deadline(lab, seconds):
         signal.alarm(0)
 
 
-def shell(guest):
+def ways_in(lab):
+    """How another terminal reaches what stands."""
+    enter = f"nsenter -t {contained.pid_outside} -m -n -p"
+    rows = [("the far end", f"{enter} ip netns exec {FAR} bash")]
+    for nic in lab.nics:
+        name = "the NIC" if len(lab.nics) == 1 else f"NIC {os.path.basename(nic.control).partition('.')[0]}"
+        rows.append((name, f"{enter} {lab.build}/tools/ixtap/ixtap nic --control {nic.control} violations"))
+        rows.append(("its log", f"{enter} tail -F {nic.log}"))
+    return "\n".join(f"  {what:<12} {command}" for what, command in rows)
+
+
+def shell(lab):
     """Shows the guest's console on this terminal until its shell ends."""
+    guest = lab.guest
+    screen.line(f"from other terminals:\n{ways_in(lab)}")
     screen.line("a shell in the guest; 'exit' ends it and everything else")
     console = socket.socket(socket.AF_UNIX)
     console.connect(guest.console)
@@ -169,6 +184,8 @@ def run(arguments, store, programs):
     """Runs as process 1 of the namespaces, which end with it."""
     lab = Lab(store, arguments.kernel, programs, FOLDER, arguments.short,
               screen.progress)
+    lab.nics_wanted = arguments.nics
+    lab.guest_options = {"memory_mib": arguments.memory, "words": arguments.append}
 
     def interrupted(number, _):
         lab.over(SystemExit(128 + number))
@@ -197,7 +214,7 @@ def run(arguments, store, programs):
             screen.line(f"  the report is {scenario.report(lab, arguments.report)}")
         code = 0 if complete and not result["failed"] else 1
         if arguments.shell:
-            shell(lab.guest)
+            shell(lab)
     except (Failure, OSError) as failure:
         code = gave_up(arguments, failure)
     finally:
@@ -207,11 +224,14 @@ def run(arguments, store, programs):
     return code
 
 
-def seconds(text):
+def number(least, most):
     # int() would take blanks, a sign, an underscore and digits of other scripts.
-    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) <= DAY_S:
-        raise argparse.ArgumentTypeError(f"1 to {DAY_S} seconds")
-    return int(text)
+    def parsed(text):
+        value = int(text) if re.fullmatch("[0-9]{1,5}", text) else -1
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"'{text}' is no number from {least} to {most}")
+        return value
+    return parsed
 
 
 def parse():
@@ -226,7 +246,7 @@ def parse():
                         help="fetch and build what the scenario needs, and do not run it")
     parser.add_argument("--short", action="store_true",
                         help="the same checks with less traffic and fewer repetitions")
-    parser.add_argument("--deadline", metavar="S", type=seconds,
+    parser.add_argument("--deadline", metavar="S", type=number(1, DAY_S),
                         help="give up after so many seconds (900; compare: 2100)")
     parser.add_argument("--report", metavar="DIR",
                         help="compare: write a page with tables and plots there")
@@ -235,12 +255,20 @@ def parse():
     parser.add_argument("--keep", action="store_true", help="keep the logs")
     parser.add_argument("--shell", action="store_true",
                         help="afterwards, a shell in the guest with everything standing")
+    parser.add_argument("--nics", metavar="N", type=number(1, NICS_MAX), default=1,
+                        help="bare: so many NICs (1)")
+    parser.add_argument("--memory", metavar="MIB", type=number(512, 1 << 16), default=1024,
+                        help="of the guest (1024)")
+    parser.add_argument("--append", metavar="WORDS", default="",
+                        help="add these to the command line of the guest's kernel")
     cache = os.environ.get("XDG_CACHE_HOME") or "/var/cache"
     parser.add_argument("--cache", metavar="DIR", default=os.path.join(cache, "ixtap-lab"),
                         help="QEMU, kernels and DPDK are kept there (%(default)s)")
     arguments = parser.parse_args()
     if arguments.report and not SCENARIOS[arguments.scenario].report:
         parser.error(f"{arguments.scenario} has no report")
+    if arguments.nics > 1 and not SCENARIOS[arguments.scenario].many_nics:
+        parser.error(f"{arguments.scenario} uses one NIC; more are for 'bare'")
     return arguments
 
 
@@ -250,7 +278,7 @@ def main():
         subprocess.run([os.path.join(TOP, "tools", "packages"), "build", "demo", "test", "lab"],
                        check=True)
         store = Store(arguments.cache, screen.progress)
-        store.fetch(arguments.kernel, SCENARIOS[arguments.scenario].dpdk)
+        store.fetch(arguments.kernel, SCENARIOS[arguments.scenario].needs)
         programs = build()
         if arguments.fetch:
             screen.line(f"all that '{arguments.scenario}' needs is in {store.path}")

@@ -27,18 +27,25 @@ import contained
 from store import Failure, Unavailable, command
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-FAR, WIRE = "lab-far", "wire0"
+FAR, WIRE = "lab-far", "wire0"  # further NICs have wire1, wire2, ...
 NEAR_V4, FAR_V4 = "192.0.2.1", "192.0.2.2"  # RFC 5737
 NIC_MAC = "02:00:00:00:82:01"
 NIC_ID = "0x8086:0x10fb"
 BOOT_S, COMMAND_S, GRACE_S, DAEMON_S = 90, 60, 30, 10
 TAIL_LINES = 25
+INITRAMFS = "initramfs"  # in the lab's folder
 # What the IOMMU of many machines in use can translate. QEMU would choose 48.
 IOMMU_BITS = 39
 # Without fast string moves (ERMS, FSRM). A kernel that sees these flags copies with "rep movsb", which
 # TCG does byte by byte. A comparison would then say little more than how much each driver copies.
+NICS_MAX = 8
 CPU, CPUS = "max,-erms,-fsrm", 2
 CLONE_NEWNET = 0x40000000
+
+
+def far_v4(number):
+    """The address at the far end of a NIC's wire; NIC 0 has FAR_V4. RFC 5737 and, from NIC 3 on, RFC 2544."""
+    return (FAR_V4, "198.51.100.2", "203.0.113.2", *(f"198.18.{each}.2" for each in range(3, NICS_MAX)))[number]
 
 
 class Dead(Failure):
@@ -85,6 +92,9 @@ class Far(Place):
     """The namespace at the far end of the wire."""
     name = FAR
 
+    def __init__(self):
+        self.programs = []
+
     def words(self, *words):
         return ("ip", "netns", "exec", FAR, *words)
 
@@ -109,6 +119,18 @@ class Far(Place):
             finally:
                 process.kill()
 
+    def start(self, log, *words):
+        """Runs the program until the lab ends, with a file for what it says."""
+        with open(log, "w", encoding="utf-8") as file:
+            self.programs.append(subprocess.Popen(
+                self.words(*words), stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                preexec_fn=contained.die_with_parent))
+
+    def close(self):
+        for program in self.programs:
+            program.kill()
+            program.wait()
+
     def packet_socket(self):
         """A raw socket on the wire's end."""
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
@@ -130,10 +152,10 @@ class Far(Place):
 class Nic:
     """ixnic, with its control socket."""
 
-    def __init__(self, build, folder, wire, mac):
-        self.socket = os.path.join(folder, "nic.sock")
-        self.control = os.path.join(folder, "nic.control")
-        self.log = os.path.join(folder, "ixnic.log")
+    def __init__(self, build, folder, wire, mac, name="nic"):
+        self.socket = os.path.join(folder, f"{name}.sock")
+        self.control = os.path.join(folder, f"{name}.control")
+        self.log = os.path.join(folder, f"ix{name}.log")
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 [os.path.join(build, "tools", "ixnic", "ixnic"), "--socket", self.socket,
@@ -179,15 +201,25 @@ def virtual_processors(pid):
     return found
 
 
+def kernel_words(iommu):
+    """The guest's kernel command line."""
+    # no_timer_check: to the kernel, a virtual processor that waits looks like a broken timer.
+    return ("console=ttyS0 panic=-1 oops=panic random.trust_cpu=on no_timer_check intel_iommu=on "
+            f"iommu={iommu or 'off'}")
+
+
 class Guest(Place):
     name = "guest"
     over = None  # why nothing is asked any more: an exception
 
-    def __init__(self, store, kernel, nic, folder, build, iommu="nopt", shares=None):
+    def __init__(self, store, kernel, nics, folder, build, iommu="nopt", shares=None, boot=None, memory_mib=1024,
+                 words=""):
         """`iommu` is "nopt" (the DMA of the kernel's own drivers is translated too), "pt" (it is passed
         through) or None (there is no IOMMU). `shares` are further folders that the guest may mount,
-        {9p tag: path}."""
-        self.folder, self.nic, self.iommu, self.more_shares = folder, nic, iommu, shares or {}
+        {9p tag: path}. `boot` is a program of the store that QEMU loads in place of kernel and initramfs.
+        `words` are further ones of the kernel's command line."""
+        self.folder, self.nics, self.iommu, self.more_shares = folder, nics, iommu, shares or {}
+        self.boot, self.memory_mib, self.words = boot, memory_mib, words
         self.console_log = os.path.join(folder, "console.log")
         self.console = os.path.join(folder, "console.sock")
         self.wire = os.path.join(folder, "wire-port.sock")
@@ -196,7 +228,7 @@ class Guest(Place):
         self.pending = b""
         root = store.tools()
         self.binds(root, store.path, build)
-        initramfs = store.initramfs(kernel, os.path.join(folder, "initramfs"))
+        initramfs = store.initramfs(kernel, os.path.join(folder, INITRAMFS))
         with open(self.log, "w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 ["nice", "-n", "15", "chroot", root, "qemu-system-x86_64",
@@ -218,7 +250,6 @@ class Guest(Place):
         def seen(path):
             return os.path.join("/srv", os.path.relpath(path, cache))
 
-        nic = {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": self.nic.socket}}
         shares = {"root": "/mnt", "modules": seen(kernel.modules), "build": "/media",
                   **{tag: seen(path) for tag, path in self.more_shares.items()}}
         port = os.path.join(self.folder, "agent.sock")
@@ -228,10 +259,11 @@ class Guest(Place):
                  f"aw-bits={IOMMU_BITS}"] if self.iommu else []
         return [
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", str(CPUS), "-m", "1G",
+            "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", str(CPUS), "-m", f"{self.memory_mib}M",
             "-machine", "q35,memory-backend=mem",
-            "-object", "memory-backend-memfd,id=mem,size=1G,share=on",
-            *iommu, "-device", json.dumps(nic),
+            "-object", f"memory-backend-memfd,id=mem,size={self.memory_mib}M,share=on",
+            *iommu, *(word for nic in self.nics for word in ("-device", json.dumps(
+                {"driver": "vfio-user-pci", "socket": {"type": "unix", "path": nic.socket}}))),
             *(word for tag, path in shares.items() for word in (
                 "-virtfs", f"local,path={path},mount_tag={tag},security_model=none,"
                            "multidevs=remap,readonly=on")),
@@ -242,10 +274,9 @@ class Guest(Place):
             "-device", "virtserialport,chardev=wire,name=ixtap-wire",
             "-chardev", f"socket,id=console,path={self.console},server=on,wait=off,"
                         f"logfile={self.console_log}", "-serial", "chardev:console",
-            "-kernel", seen(kernel.image), "-initrd", initramfs, "-append",
-            # no_timer_check: to the kernel, a virtual processor that waits looks like a broken timer.
-            "console=ttyS0 panic=-1 oops=panic random.trust_cpu=on no_timer_check intel_iommu=on "
-            f"iommu={self.iommu or 'off'}",
+            *(["-kernel", seen(self.boot), "-machine", "graphics=off"] if self.boot else
+              ["-kernel", seen(kernel.image), "-initrd", initramfs, "-append",
+               f"{kernel_words(self.iommu)} {self.words}"]),
         ]
 
     def reason(self):
@@ -361,24 +392,44 @@ class Lab:
         self.store, self.version, self.build, self.folder = store, version, build, folder
         self.short, self.progress = short, progress
         self.far = Far()
-        self.nic = self.guest = None
+        self.guest = None
+        self.nics = []
+        self.nics_wanted, self.guest_options = 1, {}  # what the command line asks for
 
-    def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR), mac=NIC_MAC, **guest):
-        """`guest`: further arguments for Guest()."""
+    @property
+    def nic(self):
+        return self.nics[0]
+
+    def start(self, wire=("--wire", f"tap:{WIRE}", "--netns", FAR), mac=NIC_MAC, before=lambda: None, **guest):
+        """`guest`: further arguments for Guest(). before() is called when the far end stands, and the guest
+        does not run yet."""
         try:
             os.close(os.memfd_create("lab"))
         except OSError as error:
             raise Unavailable(f"this system makes no memfd: {error.strerror}; the guest's memory is "
                               "one, so that ixnic can reach it") from None
         command("ip", "netns", "add", FAR)
-        self.nic = Nic(self.build, self.folder, wire, mac)
+        self.nics.append(Nic(self.build, self.folder, wire, mac))
         if f"tap:{WIRE}" in wire:
             self.far.sh(f"sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && ip link set lo up && "
                         f"ip address add {FAR_V4}/24 dev {WIRE} && ip link set {WIRE} up")
-        self.guest = Guest(self.store, self.store.kernel(self.version), self.nic, self.folder,
-                           self.build, **guest)
+        self.add_nics()
+        before()
+        self.guest = Guest(self.store, self.store.kernel(self.version), self.nics, self.folder,
+                           self.build, **guest, **self.guest_options)
         self.guest.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 "
                       "net.ipv6.conf.default.disable_ipv6=1")
+
+    def add_nics(self):
+        """The NICs after the first, each with a wire to the far end and addresses of its own."""
+        for number in range(1, self.nics_wanted):
+            wire = f"wire{number}"
+            self.nics.append(Nic(self.build, self.folder, ("--wire", f"tap:{wire}", "--netns", FAR),
+                                 f"{NIC_MAC[:-1]}{number + 1:x}", f"nic{number}"))
+            self.far.sh(f"ip address add {far_v4(number)}/24 dev {wire} && ip link set {wire} up")
+
+    def log_of(self, program):
+        return os.path.join(self.folder, f"{program}.log")
 
     def over(self, reason):
         """Raises `reason` now, and whenever the guest is asked again. What cleans up may ask again; it
@@ -388,6 +439,6 @@ class Lab:
         raise reason
 
     def close(self):
-        for part in (self.guest, self.nic):
+        for part in (self.guest, *self.nics, self.far):
             if part:
                 part.close()

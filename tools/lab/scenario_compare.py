@@ -309,4 +309,4 @@ def report(lab, folder):
 
 
 scenario = Scenario("in-kernel ixgbe, ixtapd and DPDK on the same NIC: latency, throughput, CPU",
-                    start, report=report, data=data, deadline_s=ROUNDS * ROUND_S, dpdk=True)
+                    start, report=report, data=data, deadline_s=ROUNDS * ROUND_S, needs=("dpdk",))

@@ -41,7 +41,7 @@ def start(lab):
     lab.start(shares=dpdk.shares(lab))
 
 
-scenario = Scenario("DPDK's driver: testpmd, and its two ways to the kernel", start, dpdk=True)
+scenario = Scenario("DPDK's driver: testpmd, and its two ways to the kernel", start, needs=("dpdk",))
 
 
 def link_is(lab, state):

@@ -228,9 +228,10 @@ class Store:
             fcntl.flock(self.lock, fcntl.LOCK_UN)
         return path
 
-    def fetch(self, version, dpdk):
-        """Fetches all that a guest with this kernel needs. Later calls get only that."""
-        folders = [self.tools(), self.kernel(version).path, *([self.dpdk()] if dpdk else [])]
+    def fetch(self, version, needs):
+        """Fetches all that a guest with this kernel needs; `needs`: and of "dpdk". Later calls
+        get only that."""
+        folders = [self.tools(), self.kernel(version).path, *(getattr(self, name)() for name in needs)]
         self.fetched = {os.path.basename(path) for path in folders}
 
     def tools(self):
