@@ -11,7 +11,7 @@ import pytest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("IXTAP_BUILD") or os.path.join(TOP, "build", "plain")
 LAB = os.path.join(TOP, "tools", "lab", "lab")
-SCENARIOS = ("kernel", "vfio", "driver", "containment", "dpdk", "compare", "bare")
+SCENARIOS = ("kernel", "vfio", "driver", "containment", "dpdk", "ipxe", "compare", "bare")
 END_S = 60
 NO_QEMU = "QEMU did not start"
 STAND_INS = {
@@ -24,7 +24,8 @@ for word; do
 done
 mkdir -p "$root/boot" "$root/lib/modules/6.12.1" "$root/usr/bin" "$root/usr/lib/x/dpdk/pmds-1"
 for each in dev media mnt run srv; do mkdir "$root/$each"; done
-touch "$root/boot/vmlinuz-6.12.1" "$root/usr/bin/busybox"
+mkdir "$root/usr/lib/ipxe"
+touch "$root/boot/vmlinuz-6.12.1" "$root/usr/bin/busybox" "$root/usr/lib/ipxe/ipxe.lkrn"
 """,
     "apt-get": "#!/bin/sh\necho Debian http://mirror.example/\n",
     "modprobe": "#!/bin/sh\necho insmod /dev/null\n",

@@ -24,6 +24,7 @@ import scenario_compare
 import scenario_containment
 import scenario_dpdk
 import scenario_driver
+import scenario_ipxe
 import scenario_kernel
 import scenario_vfio
 from machine import FAR, NICS_MAX, TOP, Dead, Lab
@@ -35,6 +36,7 @@ SCENARIOS = {
     "driver": scenario_driver.scenario,
     "containment": scenario_containment.scenario,
     "dpdk": scenario_dpdk.scenario,
+    "ipxe": scenario_ipxe.scenario,
     "compare": scenario_compare.scenario,
     "bare": scenario_bare.scenario,
 }
@@ -263,7 +265,7 @@ def parse():
                         help="add these to the command line of the guest's kernel")
     cache = os.environ.get("XDG_CACHE_HOME") or "/var/cache"
     parser.add_argument("--cache", metavar="DIR", default=os.path.join(cache, "ixtap-lab"),
-                        help="QEMU, kernels and DPDK are kept there (%(default)s)")
+                        help="QEMU, kernels, DPDK and iPXE are kept there (%(default)s)")
     arguments = parser.parse_args()
     if arguments.report and not SCENARIOS[arguments.scenario].report:
         parser.error(f"{arguments.scenario} has no report")

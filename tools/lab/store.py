@@ -4,6 +4,7 @@
     CACHE/tools          a root with QEMU, run by chroot; the QEMU of backports has vfio-user-pci
     CACHE/kernel-6.12    a kernel and its modules, unpacked and not installed
     CACHE/dpdk           a root for testpmd, likewise
+    CACHE/ipxe           iPXE, likewise
 
 Each is made under another name and renamed when it is whole, so an interrupted run leaves
 nothing that looks usable. Remove the cache to have newer packages. The initramfs (busybox, the modules
@@ -31,6 +32,7 @@ KERNELS = {
 NEWEST = ("trixie", "trixie-backports")
 # Debian 12's. EAL loads all drivers in its folder, so only those that the lab uses stay there.
 DPDK_SUITE = "bookworm"
+IPXE_SUITE = "trixie"
 DPDK_DRIVERS = ("bus_pci", "bus_vdev", "mempool_ring", "net_ixgbe", "net_tap", "net_virtio")
 ROOM_BYTES = 1 << 30  # QEMU's root takes the most: about 700 MiB
 BOOT_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
@@ -229,7 +231,7 @@ class Store:
         return path
 
     def fetch(self, version, needs):
-        """Fetches all that a guest with this kernel needs; `needs`: and of "dpdk". Later calls
+        """Fetches all that a guest with this kernel needs; `needs`: and of "dpdk" and "ipxe". Later calls
         get only that."""
         folders = [self.tools(), self.kernel(version).path, *(getattr(self, name)() for name in needs)]
         self.fetched = {os.path.basename(path) for path in folders}
@@ -258,6 +260,18 @@ class Store:
             debian("extract", (DPDK_SUITE,), ["dpdk-dev"], path)
             prune_dpdk(path)
         return self.made("dpdk", make)
+
+    def ipxe(self):
+        """A folder with ipxe.lkrn: iPXE with all its drivers, in the form of a Linux kernel."""
+        def make(path):
+            self.progress("fetching iPXE")
+            debian("extract", (IPXE_SUITE,), ["ipxe"], f"{path}.root")
+            try:
+                os.mkdir(path)
+                os.replace(f"{path}.root/usr/lib/ipxe/ipxe.lkrn", f"{path}/ipxe.lkrn")
+            finally:
+                shutil.rmtree(f"{path}.root", ignore_errors=True)
+        return self.made("ipxe", make)
 
     def initramfs(self, kernel, path):
         archive = Cpio()
