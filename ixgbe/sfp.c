@@ -46,10 +46,13 @@
 
 /* ---- Bits ---- */
 
+/* The read returns when the write has arrived (software clarification 3 in ERRATA.md). Without it
+ * the next write may catch up with this one, and the module sees neither level long enough. */
 static void i2c_drive(struct ixgbe *nic, bool clock, bool data)
 {
 	reg_write(nic, IXGBE_I2CCTL,
 		  (clock ? IXGBE_I2CCTL_CLK_OUT : 0) | (data ? IXGBE_I2CCTL_DATA_OUT : 0));
+	reg_read(nic, IXGBE_I2CCTL);
 }
 
 static bool i2c_data(const struct ixgbe *nic)

@@ -29,8 +29,8 @@ static void lines(struct model *m, bool scl, bool sda)
 	model_write(m, IXGBE_I2CCTL,
 		    (scl ? SCL_OUT : 0) | (sda ? SDA_OUT : 0) | IXGBE_I2CCTL_CLK_IN |
 			    IXGBE_I2CCTL_DATA_IN);
-	if (scl) /* nothing holds the clock down */
-		assert_true(model_read(m, IXGBE_I2CCTL) & IXGBE_I2CCTL_CLK_IN);
+	/* The read brings the write to its end, and nothing holds the clock down. */
+	assert_int_equal(!!(model_read(m, IXGBE_I2CCTL) & IXGBE_I2CCTL_CLK_IN), scl);
 }
 
 static bool sda(struct model *m)
@@ -246,6 +246,25 @@ static void wires_without_the_semaphore_are_a_violation(void **state)
 	assert_int_equal(model_control_int(*state, "violations", "counts.SEMAPHORE"), 1);
 }
 
+/* Two moves that the bus may bring at once: the module loses its place until the next start. */
+static void wires_moved_twice_without_a_read_are_a_violation(void **state)
+{
+	struct model *m = *state;
+
+	read_byte(m, IDENTITY, 0);
+	assert_int_equal(model_control_int(m, "violations", "total"), 0);
+	start(m);
+	model_write(m, IXGBE_I2CCTL, SDA_OUT);
+	model_write(m, IXGBE_I2CCTL, SDA_OUT | SCL_OUT);
+	model_write(m, IXGBE_I2CCTL, SDA_OUT | SCL_OUT); /* moves nothing */
+	assert_int_equal(model_control_int(m, "violations", "counts.WIRES_UNREAD"), 1);
+	model_read(m, IXGBE_STATUS); /* any register does */
+	assert_false(byte_out(m, IDENTITY));
+	stop(m);
+	assert_int_equal(read_byte(m, IDENTITY, 0), 0x03);
+	assert_int_equal(model_control_int(m, "violations", "counts.WIRES_UNREAD"), 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
@@ -259,6 +278,7 @@ int main(void)
 		TEST(nobody_else_answers),
 		TEST(recovers_from_a_broken_transfer),
 		TEST(wires_without_the_semaphore_are_a_violation),
+		TEST(wires_moved_twice_without_a_read_are_a_violation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -77,6 +77,7 @@ struct nic {
 	struct violations *violations;
 	struct capture *capture; /* --pcap; NULL: none */
 	uint64_t reset_at_ns;    /* the last CTRL.RST or link reset; 0: none since power-on */
+	uint64_t register_reads; /* by the driver: each brings the writes before it to an end */
 };
 
 /* Makes all parts but loop, connector, wire and capture, and resets them as at power-on. 0 or

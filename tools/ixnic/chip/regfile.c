@@ -120,6 +120,7 @@ uint32_t regfile_read(struct nic *nic, uint32_t offset)
 	uint32_t index, at, value;
 	const struct ixgbe_register *r = lookup(nic, offset, &index, "read");
 
+	nic->register_reads++;
 	if (!r)
 		return 0;
 	at = r->offset + index * r->stride;
