@@ -282,7 +282,7 @@ enum {
 	IXGBE_RX_TCP = 1u << 4,
 	IXGBE_RX_UDP = 1u << 5,
 	IXGBE_RX_IP_GOOD = 1u << 6, /* IPv4 header checksum verified */
-	IXGBE_RX_IP_BAD = 1u << 7,
+	IXGBE_RX_IP_BAD = 1u << 7,  /* TCP and UDP only: ERRATUM(fragment-ip) */
 	IXGBE_RX_L4_GOOD = 1u << 8, /* TCP or UDP checksum verified */
 	IXGBE_RX_L4_BAD = 1u << 9,  /* TCP only: the NIC errs about UDP, ERRATUM(udp-zero) */
 	IXGBE_RX_RSS = 1u << 10,    /* rss_hash is valid */

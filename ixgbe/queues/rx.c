@@ -67,14 +67,20 @@ struct ixgbe_rxq {
 /* The flags that a frame may have, by RSS type (bits 3:0) and packet type (9:4: IPV4, IPV4E, IPV6,
  * IPV6E, TCP, UDP) of dword 0. A checksum is good or bad only in a header that is there.
  * ERRATUM(udp-zero): the NIC reports an L4 error for UDP frames without a checksum, so RX_L4_BAD
- * is not allowed for UDP. */
-#define RX_IPV4_ALLOWED (IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD | IXGBE_RX_IP_BAD)
+ * is not allowed for UDP. ERRATUM(fragment-ip): the NIC may report an error in the IPv4 header of a
+ * fragment that is right, and a fragment has no TCP or UDP type, so RX_IP_BAD is allowed only with
+ * one. */
+#define RX_IPV4_ALLOWED (IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD)
 #define RX_TCP_ALLOWED  (IXGBE_RX_TCP | IXGBE_RX_L4_GOOD | IXGBE_RX_L4_BAD)
 #define RX_UDP_ALLOWED  (IXGBE_RX_UDP | IXGBE_RX_L4_GOOD)
 
 #define RX_TYPE(i)                                                                                 \
 	(IXGBE_RX_EOP | IXGBE_RX_VLAN | (((i)&IXGBE_RXD_RSS_TYPE) ? IXGBE_RX_RSS : 0) |            \
 	 (((i) & (IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_IPV4E)) ? RX_IPV4_ALLOWED : 0) |            \
+	 ((((i) & (IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_IPV4E)) &&                                 \
+	   ((i) & (IXGBE_RXD_TYPE_TCP | IXGBE_RXD_TYPE_UDP)))                                      \
+		  ? IXGBE_RX_IP_BAD                                                                \
+		  : 0) |                                                                           \
 	 (((i) & (IXGBE_RXD_TYPE_IPV6 | IXGBE_RXD_TYPE_IPV6E)) ? IXGBE_RX_IPV6 : 0) |              \
 	 (((i)&IXGBE_RXD_TYPE_TCP) ? RX_TCP_ALLOWED : 0) |                                         \
 	 (((i)&IXGBE_RXD_TYPE_UDP) ? RX_UDP_ALLOWED : 0))

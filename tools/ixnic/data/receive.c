@@ -502,7 +502,8 @@ static uint32_t checksum_status(const struct frame *frame, const struct parsed *
 		const uint8_t *l3 = frame->head + packet->l3;
 
 		status |= IXGBE_RXD_STAT_IPCS;
-		if (csum_fold(csum_add(0, l3, (l3[0] & 0xf) * 4u)) != 0xffff)
+		/* the 82599 may report a fragment's right sum as wrong (erratum 66): always here */
+		if (packet->fragment || csum_fold(csum_add(0, l3, (l3[0] & 0xf) * 4u)) != 0xffff)
 			status |= IXGBE_RXD_ERR_IPE;
 	}
 	if (packet->l4 && !packet->routed) {
