@@ -289,7 +289,8 @@ enum {
 };
 
 /* flags (but EOP), vlan and rss_hash are those of the frame and stand in its
- * last segment. */
+ * last segment. The NIC may take an LLC frame for IP (erratum 67 in ERRATA.md): the caller
+ * compares the frame's own EtherType before the flags move or change a header. */
 struct ixgbe_rx_seg {
 	struct ixgbe_buf *buf;
 	uint32_t offset; /* of the first byte, from buf->data */

@@ -398,6 +398,30 @@ static void judges_checksums(void **state)
 	rings_end(*state, 0);
 }
 
+/* Erratum 67: LLC without SNAP, and bytes that would be IPv4 behind a SNAP header. */
+static void takes_llc_for_snap(void **state)
+{
+	static const uint8_t llc[6] = {0x42, 0x42, 0x03};
+	struct ring rx, tx;
+	struct received got;
+	static struct built f, inner;
+
+	rings_start(*state, &rx, &tx);
+	frame_build(&inner, &(struct frame_spec){.payload = 100});
+	f = inner;
+	set16(f.data + 12, inner.len - 12 + 6);
+	memcpy(f.data + 14, llc, 6);
+	memcpy(f.data + 20, inner.data + 12, inner.len - 12);
+	f.len = inner.len + 8;
+	model_wire_send(*state, f.data, f.len);
+	rx_take(&rx, &got);
+	assert_int_equal(got.len, f.len);
+	assert_memory_equal(got.data, f.data, f.len);
+	assert_int_equal(got.last.dword[0] & IXGBE_RXD_PKT_TYPE, V4 | IXGBE_RXD_TYPE_TCP);
+	assert_int_equal(got.last.dword[2] & STATUS_BITS, IPCS | L4I);
+	rings_end(*state, 0);
+}
+
 static void writes_legacy_descriptors(void **state)
 {
 	struct ring rx;
@@ -570,6 +594,7 @@ int main(void)
 		T(stores_bad_frames_if_asked),
 		T(keeps_the_crc_if_asked),
 		T(judges_checksums),
+		T(takes_llc_for_snap),
 		T(writes_legacy_descriptors),
 		T(splits_headers),
 		T(interrupts_once_for_a_batch),

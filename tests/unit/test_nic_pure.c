@@ -110,6 +110,33 @@ static void parses_what_it_knows(void **state)
 	}
 }
 
+/* A length in place of the type: eight bytes of LLC and SNAP, and nobody looks whether they are
+ * (erratum 67). */
+static void takes_any_llc_for_snap(void **state)
+{
+	static const uint8_t llc[2][6] = {{0xaa, 0xaa, 0x03}, {0x42, 0x42, 0x03, 1, 2, 3}};
+	static struct built f;
+	uint8_t data[200];
+	struct parsed p;
+
+	(void)state;
+	frame_build(&f, &(struct frame_spec){.payload = 100});
+	for (uint32_t i = 0; i < 2; i++) {
+		memcpy(data, f.data, 12);
+		memcpy(data + 14, llc[i], 6);
+		memcpy(data + 20, f.data + 12, f.len - 12);
+		set16(data + 12, f.len - 12 + 6);
+		packet_parse(&p, &config, data, f.len + 8, f.len + 8);
+		assert_int_equal(p.types, IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP);
+		assert_int_equal(p.type, f.len - 12 + 6);
+		assert_int_equal(p.l3, f.l3 + 8);
+		assert_int_equal(p.payload, f.body + 8);
+		packet_parse(&p, &config, data, 21, 21);
+		assert_int_equal(p.types, 0);
+		assert_int_equal(p.payload, 14);
+	}
+}
+
 /* Extension headers until behind 64 KiB, as far as a packet of the wire's TAP may reach: no offset
  * wraps round. */
 static void parses_what_is_far(void **state)
@@ -273,6 +300,7 @@ int main(void)
 		cmocka_unit_test(sums_do_not_overflow),
 		cmocka_unit_test(crcs_have_their_check_values),
 		cmocka_unit_test(parses_what_it_knows),
+		cmocka_unit_test(takes_any_llc_for_snap),
 		cmocka_unit_test(parses_what_is_far),
 		cmocka_unit_test(parses_what_is_broken),
 		cmocka_unit_test(hashes_as_the_plain_way),

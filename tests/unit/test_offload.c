@@ -532,6 +532,7 @@ static void anything_else_arrives_as_on_the_wire(void **state)
 		{"bad", {.payload = 1000}, IXGBE_RX_EOP | IXGBE_RX_L4_BAD, 0, 0, 0},
 		{"small", {.payload = 100}, GOOD, 0, 0, 0},
 		{"fragment", {.payload = 1000}, GOOD, 20, 0, 0x20},
+		{"LLC, which the NIC took for IP", {.payload = 1000}, GOOD, 12, 0, 0x03},
 		{"padded", {.payload = 1000}, GOOD, 17, 0, 0},
 		{"other protocol", {.payload = 1000, .protocol = IPPROTO_UDPLITE}, GOOD, 0, 0, 0},
 		{"UDP without", {.payload = 1000, .protocol = IPPROTO_UDP}, GOOD, 0, 0, 0},

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser knows the headers that the hardware's knows: up to two VLAN tags, IPv4 with options,
- * IPv6 with hop-by-hop, destination and routing headers, TCP, UDP and SCTP. It stops at any other
- * header and at one that does not fit, and reports those before it. No length in a frame is
- * believed before it was compared with the bytes that are there.
+ * The parser knows the headers that the hardware's knows: up to two VLAN tags, SNAP, IPv4 with
+ * options, IPv6 with hop-by-hop, destination and routing headers, TCP, UDP and SCTP. It stops at
+ * any other header and at one that does not fit, and reports those before it. No length in a frame
+ * is believed before it was compared with the bytes that are there.
  */
 #include "packet_parse.h"
 
@@ -16,6 +16,8 @@
 enum {
 	IPV4_MORE_FRAGMENTS = 0x2000,
 	IPV4_FRAGMENT_OFFSET = 0x1fff,
+	LENGTH_END = 0x600, /* below: a length in place of the EtherType */
+	SNAP_BYTES = 8,     /* with the LLC header before it */
 };
 
 struct cursor {
@@ -136,6 +138,7 @@ void packet_parse(struct parsed *packet, const struct parse_config *config, cons
 {
 	struct cursor c = {.data = data, .len = len, .end = len};
 	uint32_t at = ETHER_BYTES;
+	uint16_t type;
 
 	*packet = (struct parsed){0};
 	if (len < ETHER_BYTES)
@@ -148,8 +151,14 @@ void packet_parse(struct parsed *packet, const struct parse_config *config, cons
 		packet->tag = be16_at(data + at - TAG_BYTES);
 	}
 	packet->payload = at;
-	if (packet->type == ETHERTYPE_IPV4)
+	type = packet->type;
+	/* Any LLC header counts as one with SNAP (erratum 67). */
+	if (type < LENGTH_END && len - at >= SNAP_BYTES) {
+		at += SNAP_BYTES;
+		type = be16_at(data + at - 2);
+	}
+	if (type == ETHERTYPE_IPV4)
 		parse_ipv4(packet, &c, at, total);
-	else if (packet->type == ETHERTYPE_IPV6)
+	else if (type == ETHERTYPE_IPV6)
 		parse_ipv6(packet, &c, at, total);
 }

@@ -111,8 +111,8 @@ void rsc_classify(const struct nic *nic, const struct frame *frame, const struct
 	const uint8_t *l4 = frame->head + packet->l4;
 	struct rsc_frame *rsc = &out->rsc;
 
-	if (reg(nic, IXGBE_RFCTL) & IXGBE_RFCTL_RSC_DIS || packet->ip != PARSE_IPV4 ||
-	    packet->l4 == 0 || packet->l4_protocol != IPPROTO_TCP)
+	if (reg(nic, IXGBE_RFCTL) & IXGBE_RFCTL_RSC_DIS || packet->type != ETHERTYPE_IPV4 ||
+	    packet->ip != PARSE_IPV4 || packet->l4 == 0 || packet->l4_protocol != IPPROTO_TCP)
 		return;
 	rsc->tcp = true;
 	rsc_merge_flow(rsc->flow, frame->head + packet->l3, l4);
