@@ -114,7 +114,7 @@
 #define IXGBE_LINKS_KX_SIGNAL         0x00000001u
 #define IXGBE_LINKS_KR_HIGH_BER       0x00000008u
 #define IXGBE_LINKS_KR_BLOCK_LOCK     0x00000010u
-#define IXGBE_LINKS_LINK_STATUS       0x00000080u /* latches low; a read rearms it */
+#define IXGBE_LINKS_RESERVED7         0x00000080u /* specification change 12: says nothing */
 #define IXGBE_LINKS_SIGNAL            0x00000F00u
 #define IXGBE_LINKS_KR_SIGNAL         0x00001000u
 #define IXGBE_LINKS_10G_LANE_SYNC     0x0001E000u

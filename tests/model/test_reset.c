@@ -68,7 +68,7 @@ static void link_reset(void **state)
 	assert_true(model_read(*state, IXGBE_SWSM) & IXGBE_SWSM_SMBI);
 	model_wait(*state, IXGBE_STATUS, IXGBE_STATUS_LINK_UP, IXGBE_STATUS_LINK_UP);
 	/* It was down in between. */
-	assert_false(model_read(*state, IXGBE_LINKS) & IXGBE_LINKS_LINK_STATUS);
+	assert_true(model_read(*state, IXGBE_EICR) & IXGBE_EICR_LSC);
 }
 
 static void function_level_reset(void **state)

@@ -30,7 +30,7 @@ struct phy {
 	bool emitted; /* as the connector was told last */
 	bool up;
 	bool training;
-	bool was_down; /* since LINKS was read last: LINK_STATUS latches low */
+	bool odd; /* is the number of reads of LINKS */
 };
 
 int phy_new(struct nic *nic)
@@ -93,11 +93,9 @@ static void status_show(struct nic *nic)
 	uint32_t links = 0;
 
 	if (phy->up)
-		links = mode_bits[mode] | IXGBE_LINKS_UP | IXGBE_LINKS_LINK_STATUS |
-			IXGBE_LINKS_KR_SIGNAL | IXGBE_LINKS_KR_BLOCK_LOCK |
+		links = mode_bits[mode] | IXGBE_LINKS_UP | IXGBE_LINKS_KR_SIGNAL |
+			IXGBE_LINKS_KR_BLOCK_LOCK |
 			IXGBE_FIELD_PREP(IXGBE_LINKS_SPEED, IXGBE_LINKS_SPEED_10G);
-	if (phy->was_down)
-		links &= ~IXGBE_LINKS_LINK_STATUS;
 	reg_store(nic, IXGBE_LINKS, links);
 	reg_store(nic, IXGBE_STATUS,
 		  (reg(nic, IXGBE_STATUS) & ~IXGBE_STATUS_LINK_UP) |
@@ -115,8 +113,6 @@ static void change(struct nic *nic, bool up)
 	if (phy->up == up)
 		return;
 	phy->up = up;
-	if (!up)
-		phy->was_down = true;
 	status_show(nic);
 	log_info("link %s", up ? "up, 10 Gb/s" : "down");
 	interrupt_raise(nic, IXGBE_EICR_LSC);
@@ -200,12 +196,13 @@ static void laser_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t 
 	update(nic, false);
 }
 
+/* Bit 7, which once was the link's status, is reserved (specification change 12 in
+ * ixgbe/ERRATA.md): it changes with each read. */
 static uint32_t links_read(struct nic *nic, uint32_t index, uint32_t value)
 {
 	(void)index;
-	nic->phy->was_down = !nic->phy->up;
-	status_show(nic);
-	return value;
+	nic->phy->odd = !nic->phy->odd;
+	return nic->phy->odd ? value | IXGBE_LINKS_RESERVED7 : value;
 }
 
 /* Pins that are inputs show the board. SDP2 is high: a module sits in the cage. */

@@ -146,9 +146,6 @@ static int ethertype_match(const struct nic *nic, const struct parsed *packet)
 		if (!(etqf & IXGBE_ETQF_FILTER_EN) || packet->ip != PARSE_NO_IP ||
 		    IXGBE_FIELD_GET(IXGBE_ETQF_ETYPE, etqf) != packet->type)
 			continue;
-		if (etqf & IXGBE_ETQF_UP_EN &&
-		    (!packet->vlan || IXGBE_FIELD_GET(IXGBE_ETQF_UP, etqf) != packet->tag >> 13))
-			continue;
 		return (int)i;
 	}
 	return -1;
