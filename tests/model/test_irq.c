@@ -6,7 +6,7 @@
 #include "harness.h"
 #include "model_rings.h"
 
-#define MSIX IXGBE_GPIE_MULTIPLE_MSIX
+#define MSIX (IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT)
 
 static int setup(void **state)
 {
@@ -132,6 +132,42 @@ static void eiac_clears_when_the_message_goes(void **state)
 	model_write(m, IXGBE_EICS, 0x00000003);
 	assert_true(model_irq_pending(m, 0));
 	assert_false(model_irq_pending(m, 1));
+}
+
+/* Erratum 1 takes all three: no PBA support, automatic clear, no automatic mask; and EICS. */
+static void a_cause_of_eics_may_stay(void **state)
+{
+	static const struct {
+		uint32_t gpie, eiam;
+		bool stays;
+	} modes[] = {
+		{IXGBE_GPIE_MULTIPLE_MSIX, 0, true},
+		{IXGBE_GPIE_MULTIPLE_MSIX, 1, true}, /* EIAM counts with EIAME only */
+		{IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_EIAME, 1, false},
+		{IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT, 0, false},
+	};
+	struct model *m = *state;
+
+	model_write(m, IXGBE_EIAC, 0x0000ffff);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		model_write(m, IXGBE_GPIE, modes[i].gpie);
+		model_write(m, IXGBE_EIAM, modes[i].eiam);
+		model_write(m, IXGBE_EIMS, 1);
+		model_write(m, IXGBE_EICS, 1);
+		assert_true(model_irq_pending(m, 0));
+		assert_int_equal(model_read(m, IXGBE_EICS), modes[i].stays);
+		model_write(m, IXGBE_EIMS, 1);
+		model_write(m, IXGBE_EICS, 1);
+		assert_int_equal(model_irq_pending(m, 0), !modes[i].stays);
+		/* The way out: the driver clears the cause itself. */
+		model_write(m, IXGBE_EICR, 1);
+		assert_int_equal(model_read(m, IXGBE_EICS), 0);
+		model_write(m, IXGBE_EIMS, 1);
+		model_write(m, IXGBE_EICS, 1);
+		assert_true(model_irq_pending(m, 0));
+		model_write(m, IXGBE_EICR, 1);
+		model_write(m, IXGBE_EIMC, 1);
+	}
 }
 
 static void eiam_masks_when_the_message_goes(void **state)
@@ -424,6 +460,7 @@ int main(void)
 		TEST(each_vector_by_itself),
 		TEST(masks_have_two_names),
 		TEST(eiac_clears_when_the_message_goes),
+		TEST(a_cause_of_eics_may_stay),
 		TEST(eiam_masks_when_the_message_goes),
 		TEST(arming_with_a_pending_cause_fires),
 		TEST(what_is_left_after_a_clear_fires_again),

@@ -37,6 +37,7 @@
 struct interrupt {
 	uint64_t pending;                 /* queue causes, by vector */
 	uint64_t enabled;                 /* their masks: EIMS and EIMS_EX */
+	uint64_t by_software;             /* those of `pending` that EICS set */
 	uint64_t due;                     /* vectors that EITR holds back */
 	uint64_t free_at_ns[NIC_VECTORS]; /* when EITR lets the next message go */
 	interrupt_deliver_fn deliver;
@@ -71,8 +72,9 @@ static bool msix(const struct nic *nic)
 /* The registers show the 64-bit masks; the driver may use either name. */
 static void mirror(struct nic *nic)
 {
-	const struct interrupt *interrupt = nic->interrupt;
+	struct interrupt *interrupt = nic->interrupt;
 
+	interrupt->by_software &= interrupt->pending;
 	reg_store(nic, IXGBE_EICR,
 		  (reg(nic, IXGBE_EICR) & ~QUEUE_BITS) |
 			  ((uint32_t)interrupt->pending & QUEUE_BITS));
@@ -131,15 +133,32 @@ static bool level(const struct nic *nic, uint32_t vector)
 	return queues >> vector & 1 || misc & misc_bits(nic, vector);
 }
 
+/* The vectors that mask themselves. */
+static uint64_t auto_masked(const struct nic *nic)
+{
+	if (!(reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIAME))
+		return 0;
+	return (uint64_t)reg(nic, IXGBE_AT(EIAM_EX, 1)) << 32 | reg(nic, IXGBE_AT(EIAM_EX, 0)) |
+	       (reg(nic, IXGBE_EIAM) & QUEUE_BITS);
+}
+
+/* Erratum 1: without PBA support and automatic mask, automatic clear may leave a cause that EICS
+ * set just before the message; here it does each time. No further message comes until the
+ * driver has cleared the cause. */
+static uint64_t causes_left(const struct nic *nic)
+{
+	if (reg(nic, IXGBE_GPIE) & IXGBE_GPIE_PBA_SUPPORT)
+		return 0;
+	return nic->interrupt->by_software & ~auto_masked(nic) & QUEUE_BITS;
+}
+
 /* Automatic clear and mask, when the message of an MSI-X vector goes out (7.3.1.3 ff.). Causes of
  * vectors above 15 show in no register: they always clear themselves. */
 static void auto_clear_and_mask(struct nic *nic, uint32_t vector)
 {
 	struct interrupt *interrupt = nic->interrupt;
 	uint64_t bit = 1ull << vector;
-	uint64_t clear = reg(nic, IXGBE_EIAC) & QUEUE_BITS;
-	uint64_t mask = (uint64_t)reg(nic, IXGBE_AT(EIAM_EX, 1)) << 32 |
-			reg(nic, IXGBE_AT(EIAM_EX, 0)) | (reg(nic, IXGBE_EIAM) & QUEUE_BITS);
+	uint64_t clear = reg(nic, IXGBE_EIAC) & QUEUE_BITS & ~causes_left(nic);
 	uint32_t misc = misc_bits(nic, vector);
 
 	clear |= ~(uint64_t)QUEUE_BITS;
@@ -147,7 +166,7 @@ static void auto_clear_and_mask(struct nic *nic, uint32_t vector)
 	reg_store(nic, IXGBE_EICR,
 		  reg(nic, IXGBE_EICR) & ~(misc & reg(nic, IXGBE_EIAC) & TIMER_BIT));
 	if (reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIAME) {
-		interrupt->enabled &= ~(bit & mask);
+		interrupt->enabled &= ~(bit & auto_masked(nic));
 		reg_store(nic, IXGBE_EIMS, reg(nic, IXGBE_EIMS) & ~(misc & reg(nic, IXGBE_EIAM)));
 	}
 	mirror(nic);
@@ -347,6 +366,7 @@ static void eics_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 	(void)index;
 	(void)old;
 	free_now(nic, written & QUEUE_BITS, written & (OTHER_BITS | TIMER_BIT));
+	nic->interrupt->by_software |= written & QUEUE_BITS & ~nic->interrupt->pending;
 	interrupt_raise(nic, written);
 	if (!(reg(nic, IXGBE_GPIE) & IXGBE_GPIE_EIAME))
 		enable(nic, unmask & QUEUE_BITS, unmask & (OTHER_BITS | TIMER_BIT));
@@ -372,6 +392,7 @@ static void eics_ex_write(struct nic *nic, uint32_t index, uint32_t old, uint32_
 {
 	(void)old;
 	free_now(nic, (uint64_t)written << (index * 32), 0);
+	nic->interrupt->by_software |= (uint64_t)written << (index * 32) & ~nic->interrupt->pending;
 	raise_causes(nic, (uint64_t)written << (index * 32), 0);
 }
 

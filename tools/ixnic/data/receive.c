@@ -33,6 +33,7 @@ enum {
 	TYPE_MAC_CONTROL = 0x8808,
 	CONTROL_PAUSE = 1,
 	PAYLOAD_MIN = 46,
+	COUNTED_MIN = 12, /* no statistics of shorter ones (specification clarification 18) */
 };
 
 /* ---- Registers ---- */
@@ -408,7 +409,8 @@ static bool mac_accept(struct nic *nic, const struct frame *frame, const struct 
 	enum nic_counter reason;
 
 	if (len < FRAME_MIN) {
-		statistics_add(nic, IXGBE_RUC, 1);
+		if (len + CRC_BYTES >= COUNTED_MIN)
+			statistics_add(nic, IXGBE_RUC, 1);
 		reason = COUNTER_rx_drop_runt;
 	} else if (len + CRC_BYTES > frame_max(nic) + tag_room(nic, tags)) {
 		statistics_add(nic, IXGBE_ROC, 1);
@@ -618,7 +620,8 @@ void receive_frame(struct nic *nic, const struct frame *frame)
 	if (reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_EXTENDED_VLAN)
 		config.outer_type =
 			(uint16_t)IXGBE_FIELD_GET(IXGBE_EXVET_VET_EXT, reg(nic, IXGBE_EXVET));
-	statistics_rx_wire(nic, len + CRC_BYTES);
+	if (len + CRC_BYTES >= COUNTED_MIN)
+		statistics_rx_wire(nic, len + CRC_BYTES);
 	packet_parse(&packet, &config, frame->head, frame->head_len, len);
 	if (!mac_accept(nic, frame, &packet, &out.done.dword[2]) ||
 	    !control_accept(nic, frame, &packet) ||
