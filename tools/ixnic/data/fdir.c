@@ -59,6 +59,7 @@ enum {
 	THRESH_UNIT = 16, /* filters, of FDIRCTRL.FULL_THRESH */
 	FLEX_UNIT = 2,    /* bytes, of FDIRCTRL.FLEX_OFFSET */
 	TYPE_IPV6 = 4,    /* above L4TYPE, in the last byte of S */
+	L4TYPE_UPPER = IXGBE_FDIRCMD_L4TYPE & IXGBE_FDIRCMD_L4TYPE << 1,
 };
 
 /* FDIRCMD: a filter's action, and the kind of flow that it is for. */
@@ -80,6 +81,7 @@ struct filter {
 	uint16_t next;   /* filter behind it in its list; 0: it is the last */
 	uint16_t id;     /* signature or software index */
 	uint32_t action; /* FDIRCMD's ACTION, KIND and COLLISION */
+	bool far;        /* was behind MAX_LENGTH when it was added, which stays (erratum 2) */
 };
 
 struct fdir {
@@ -315,6 +317,8 @@ static void command_add(struct nic *nic, uint32_t bucket, uint32_t id, uint32_t 
 	fdir->filter[*link] = (struct filter){
 		.id = (uint16_t)id,
 		.action = command & (ACTION | KIND),
+		.far = before >=
+		       IXGBE_FIELD_GET(IXGBE_FDIRCTRL_MAX_LENGTH, reg(nic, IXGBE_FDIRCTRL)),
 	};
 	if (is_perfect(nic))
 		fdir->flow[*link] = flow;
@@ -418,6 +422,13 @@ static void fdircmd_write(struct nic *nic, uint32_t index, uint32_t old, uint32_
 	}
 }
 
+/* Erratum 4: the upper bit of L4TYPE may read wrong; of a filter that was found, always here. */
+static uint32_t fdircmd_read(struct nic *nic, uint32_t index, uint32_t value)
+{
+	(void)nic, (void)index;
+	return value & IXGBE_FDIRCMD_FILTER_VALID ? value ^ L4TYPE_UPPER : value;
+}
+
 uint32_t fdir_memory(const struct nic *nic)
 {
 	uint32_t size = pballoc(nic);
@@ -459,7 +470,7 @@ static void key_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t wr
 
 const struct reg_hook fdir_hooks[] = {
 	{IXGBE_FDIRCTRL, NULL, fdirctrl_write},
-	{IXGBE_FDIRCMD, NULL, fdircmd_write},
+	{IXGBE_FDIRCMD, fdircmd_read, fdircmd_write},
 	{IXGBE_FDIRHKEY, NULL, key_write},
 	{IXGBE_FDIRSKEY, NULL, key_write},
 	{IXGBE_FDIRTCPM, NULL, key_write},
@@ -629,7 +640,7 @@ static void verdict_matched(const struct nic *nic, const struct filter *filter, 
 			    struct fdir_verdict *verdict)
 {
 	uint32_t fdirctrl = reg(nic, IXGBE_FDIRCTRL);
-	bool far = before >= IXGBE_FIELD_GET(IXGBE_FDIRCTRL_MAX_LENGTH, fdirctrl);
+	bool far = filter->far || before >= IXGBE_FIELD_GET(IXGBE_FDIRCTRL_MAX_LENGTH, fdirctrl);
 
 	verdict->status = IXGBE_RXD_STAT_FLM | (far ? IXGBE_RXD_ERR_FDIR_LEN : 0);
 	if (filter->action & IXGBE_FDIRCMD_COLLISION)
