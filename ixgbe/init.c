@@ -228,6 +228,11 @@ void init_configure(struct ixgbe *nic)
 	/* DRV_LOAD tells firmware that the link is the driver's. 4.6.7: no-snoop has to be off. */
 	reg_set(nic, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD | IXGBE_CTRL_EXT_NS_DIS);
 
+	/* 8.2.3.4.1, specification clarification 2 in ERRATA.md: a request that was sent again
+	 * after its time may get two completions, with effects that nobody can tell. EEPROMs have
+	 * it off. */
+	reg_clear(nic, IXGBE_GCR, IXGBE_GCR_CMPL_TMOUT_RESEND_EN | IXGBE_GCR_CMPL_TMOUT_RESEND);
+
 	FILL(nic, clears);
 	FILL(nic, receive);
 	/* 8.2.3.8.8: RDRXCTL and HLREG0 have to agree on the CRC. RSCFRSTSIZE has to be 0, RSCACKC

@@ -180,6 +180,25 @@ static void configuration_is_as_the_datasheet_says(void **state)
 		    wrote(rig, 0, IXGBE_MTQC, UINT32_MAX, 0));
 }
 
+/* Its EEPROM asks for it, after each reset. */
+static void resends(struct fake *fake, uint32_t offset, uint32_t value)
+{
+	if (offset == IXGBE_CTRL && value & IXGBE_CTRL_RST)
+		fake->reg[IXGBE_GCR / 4] |=
+			IXGBE_GCR_CMPL_TMOUT_RESEND_EN | IXGBE_GCR_CMPL_TMOUT_RESEND;
+}
+
+/* Specification clarification 2: two completions for one request may come of it. */
+static void requests_are_not_sent_again(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->fake->on_write = resends;
+	open_with(rig, &options);
+	rig->fake->on_write = NULL;
+	assert_int_equal(reg(rig, IXGBE_GCR), IXGBE_GCR_CAP_VER2);
+}
+
 static void settings_survive_stop_and_start(void **state)
 {
 	static const uint8_t mac[] = {0x02, 1, 2, 3, 4, 5};
@@ -708,6 +727,7 @@ int main(void)
 		TEST(stop_ends_queues_before_the_reset),
 		TEST(reserved_bits_are_never_written),
 		TEST(configuration_is_as_the_datasheet_says),
+		TEST(requests_are_not_sent_again),
 		TEST(settings_survive_stop_and_start),
 		TEST(fctrl_changes_only_while_the_receiver_is_off),
 		TEST(filters_refuse_bad_input),
