@@ -84,6 +84,30 @@ static void link_changes_are_events(void **state)
 	assert_true(rig_stat(rig, "lsc_int") >= 3);
 }
 
+/* Frames that cannot go out keep DMA from ending; a stop flushes them and resets twice. */
+static void a_stop_without_a_link_leaves_nothing(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[RIG_FRAME_MAX], got[RIG_FRAME_MAX];
+
+	rig_start(rig, NULL);
+	if (!rig_has_control(rig))
+		skip();
+	rig_control(rig, "link down", NULL);
+	assert_int_equal(ixgbe_link_wait(rig->nic, false, RIG_DEADLINE_MS), 0);
+	plain_make(frame, 100, peer, 1);
+	rig_send(rig, frame, 100, NULL);
+	assert_int_equal(ixgbe_stop(rig->nic), 0);
+	rig_control(rig, "link up", NULL);
+	assert_int_equal(ixgbe_start(rig->nic, rig->rx_pool, NULL), 0);
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS), 0);
+	plain_make(frame, 200, peer, 2);
+	rig_send(rig, frame, 200, NULL);
+	assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), 200);
+	assert_memory_equal(got, frame, 200);
+	rig_send_done(rig);
+}
+
 static void frames_pass_both_ways(void **state)
 {
 	static const uint32_t length[] = {60, 61, 64, 128, 1000, 1514};
@@ -657,6 +681,7 @@ int main(int argc, char **argv)
 		TEST(open_tells_who_it_is),
 		TEST(link_needs_no_start),
 		TEST(link_changes_are_events),
+		TEST(a_stop_without_a_link_leaves_nothing),
 		TEST(frames_pass_both_ways),
 		TEST(no_frame_is_unaccounted_for),
 		TEST(an_overrun_is_counted),

@@ -4,7 +4,7 @@
  */
 #include <time.h>
 
-#include "harness.h"
+#include "model_rings.h"
 
 static void wait_10ms(void)
 {
@@ -114,6 +114,103 @@ static void reset_while_a_queue_runs_is_a_violation(void **state)
 	model_dma_free(m, &ring);
 }
 
+/* Specification clarification 9: without a link a frame is left, and DMA does not end. */
+static void leave_a_frame(struct model *m)
+{
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(m, &rx, &tx);
+	json_decref(model_control(m, "link down"));
+	model_wait(m, IXGBE_LINKS, IXGBE_LINKS_UP, 0);
+	frame_raw(&f, NULL, 100);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	model_clear(m, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
+	model_clear(m, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
+	model_set(m, IXGBE_CTRL, IXGBE_CTRL_PCIE_MASTER_DISABLE);
+	assert_true(model_read(m, IXGBE_STATUS) & IXGBE_STATUS_PCIE_MASTER_ENABLE);
+}
+
+/* `ns`: how long; the datasheet asks for 20 us. Whether DMA has come to its end. */
+static bool flush(struct model *m, bool looped, long ns)
+{
+	const struct timespec wait = {.tv_nsec = ns};
+
+	if (looped)
+		model_set(m, IXGBE_HLREG0, IXGBE_HLREG0_LPBK);
+	model_set(m, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
+	model_read(m, IXGBE_GCR_EXT);
+	nanosleep(&wait, NULL);
+	model_clear(m, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
+	model_clear(m, IXGBE_HLREG0, IXGBE_HLREG0_LPBK);
+	return !(model_read(m, IXGBE_STATUS) & IXGBE_STATUS_PCIE_MASTER_ENABLE);
+}
+
+static void reset_and_wait(struct model *m)
+{
+	model_set(m, IXGBE_CTRL, IXGBE_CTRL_RST);
+	wait_10ms();
+}
+
+/* Whether a frame goes out, from a ring of its own. */
+static bool sends(struct model *m)
+{
+	struct ring rx, tx;
+	struct built f;
+	uint8_t data[MODEL_FRAME_MAX];
+
+	json_decref(model_control(m, "link up"));
+	rings_start(m, &rx, &tx);
+	frame_raw(&f, NULL, 80);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	if (model_wire_quiet(m))
+		return false;
+	assert_int_equal(model_wire_recv(m, data, sizeof(data)), f.len);
+	return true;
+}
+
+static void a_flush_and_two_resets_are_right(void **state)
+{
+	leave_a_frame(*state);
+	assert_false(flush(*state, false, 100000)); /* not looped back */
+	assert_true(flush(*state, true, 100000));
+	reset_and_wait(*state);
+	reset_and_wait(*state);
+	assert_true(sends(*state));
+	rings_end(*state, 0);
+}
+
+static void one_reset_is_too_few(void **state)
+{
+	leave_a_frame(*state);
+	assert_true(flush(*state, true, 100000));
+	reset_and_wait(*state);
+	assert_false(sends(*state));
+	assert_int_equal(model_control_int(*state, "violations", "counts.RESET_STUCK"), 1);
+	rings_end(*state, 1);
+}
+
+static void a_reset_without_a_flush_is_a_violation(void **state)
+{
+	leave_a_frame(*state);
+	reset_and_wait(*state);
+	reset_and_wait(*state);
+	assert_int_equal(model_control_int(*state, "violations", "counts.RESET_STUCK"), 1);
+	rings_end(*state, 1);
+}
+
+static void with_a_link_nothing_is_left(void **state)
+{
+	leave_a_frame(*state);
+	json_decref(model_control(*state, "link up"));
+	model_wait(*state, IXGBE_STATUS, IXGBE_STATUS_PCIE_MASTER_ENABLE, 0);
+	reset_and_wait(*state);
+	assert_true(sends(*state));
+	rings_end(*state, 0);
+}
+
 static void security_paths_stop_and_go(void **state)
 {
 	struct model *m = *state;
@@ -166,6 +263,10 @@ int main(void)
 		TEST(function_level_reset),
 		TEST(impatience_is_a_violation),
 		TEST(reset_while_a_queue_runs_is_a_violation),
+		TEST(a_flush_and_two_resets_are_right),
+		TEST(one_reset_is_too_few),
+		TEST(a_reset_without_a_flush_is_a_violation),
+		TEST(with_a_link_nothing_is_left),
 		TEST(security_paths_stop_and_go),
 		TEST(start_up_rules_are_watched),
 		TEST(flow_director_commands_end),

@@ -45,12 +45,7 @@ static void ctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 		nic->reset_at_ns = loop_now_ns();
 		return;
 	}
-	/* Requests are synchronous here: none is ever outstanding. */
-	reg_store(nic, IXGBE_STATUS,
-		  (reg(nic, IXGBE_STATUS) & ~IXGBE_STATUS_PCIE_MASTER_ENABLE) |
-			  (written & IXGBE_CTRL_PCIE_MASTER_DISABLE
-				   ? 0
-				   : IXGBE_STATUS_PCIE_MASTER_ENABLE));
+	master_show(nic);
 }
 
 static const struct reg_hook ctrl_hooks[] = {
@@ -61,7 +56,7 @@ static const struct reg_hook ctrl_hooks[] = {
 /* Where several hook one register, the earlier ones here go first. */
 static const struct reg_hook *const hooks[] = {
 	ctrl_hooks,  eeprom_image_hooks, spi_hooks,      module_hooks, phy_hooks,  interrupt_hooks,
-	paths_hooks, receive_hooks,      transmit_hooks, filter_hooks, fdir_hooks,
+	paths_hooks, receive_hooks,      transmit_hooks, filter_hooks, fdir_hooks, master_hooks,
 };
 
 static int registers_new(struct nic *nic)
@@ -131,6 +126,7 @@ void nic_reset(struct nic *nic, enum nic_reset kind)
 	eeprom_image_load(nic);
 	module_reset(nic);
 	data_reset(nic);
+	master_reset(nic, kind);
 	phy_reset(nic, kind);
 	interrupt_reset(nic); /* last: no cause outlives the reset */
 }

@@ -14,6 +14,8 @@ void violations_free(struct nic *nic);
 	R(UNALIGNED_ACCESS, "8.1", "register access not of 32 aligned bits")                       \
 	R(RESET_NOT_WAITED, "4.2.1.6", "register access before the reset was over")                \
 	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST without master disable")                            \
+	R(RESET_STUCK, "5.2.5.3.2",                                                                \
+	  "reset after a master disable that failed, without a flush or not twice")                \
 	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
 	R(FCTRL_WITH_RXEN, "8.2.3.7.1", "FCTRL changed while RXCTRL.RXEN is set")                  \
 	R(RXEN_WITHOUT_SECRX, "4.6.7", "RXEN set without the SECRXCTRL.RX_DIS handshake")          \

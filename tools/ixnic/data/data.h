@@ -14,6 +14,7 @@
  *       |
  *     receive.c           frames from the wire to descriptors written back
  *     transmit_prepare.c  a packet's buffers, tag and checksums
+ *     master.c            what is left in the transmitter when DMA is to end
  *       |
  *     rsc.c               large receives: several segments in one packet
  *     filter.c            which frames are for us, and for which queue
@@ -32,6 +33,7 @@
 
 #include "nic_counters.h"
 #include "fdir.h"
+#include "master.h"
 #include "receive.h"
 #include "rsc.h"
 #include "rss_hash.h"
@@ -75,6 +77,8 @@ struct data {
 	uint32_t tx_next; /* queue to serve next */
 	struct transmit_packet tx;
 	uint8_t *tx_buffer; /* TX_HEADROOM + TX_PACKET_BYTES */
+
+	struct master_state master; /* master.c */
 };
 
 static inline void count(struct nic *nic, enum nic_counter counter)

@@ -127,12 +127,16 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	bool head_wb = txq_value(nic, IXGBE_TDWBAL, queue) & IXGBE_TDWBAL_HEAD_WB_EN;
 
 	if (!(written & IXGBE_TXDCTL_ENABLE)) {
+		if (old & IXGBE_TXDCTL_ENABLE)
+			master_queue_off(nic, queue);
 		q->enable_seen = false;
 		tx_abandon(nic, queue);
 	}
 	if (old & IXGBE_TXDCTL_ENABLE || !(written & IXGBE_TXDCTL_ENABLE))
 		return;
 	*q = (struct transmit_queue){0};
+	if (master_traces(nic))
+		violation(nic, VIOLATION_RESET_STUCK, "TXDCTL[%u] on after one reset", queue);
 	if (!(reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE))
 		violation(nic, VIOLATION_TX_WITHOUT_TE, "TXDCTL[%u] = 0x%08x", queue, written);
 	if (head_wb && written & IXGBE_TXDCTL_WTHRESH)
@@ -415,7 +419,7 @@ static bool queue_runs(const struct nic *nic, uint32_t queue)
 /* Without a link the transmit path stands still, and posted descriptors wait. */
 static bool path_runs(const struct nic *nic)
 {
-	return reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE &&
+	return reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE && !master_traces(nic) &&
 	       !(reg(nic, IXGBE_SECTXCTRL) & IXGBE_SECTXCTRL_TX_DIS) &&
 	       (phy_link_is_up(nic) || reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK);
 }
@@ -456,6 +460,7 @@ bool transmit_work(struct nic *nic, uint32_t budget)
 	struct data *dp = nic->data;
 	enum progress progress = SENT;
 
+	master_turn(nic);
 	if (!path_runs(nic))
 		return false;
 	while (budget > 0 && progress == SENT) {
