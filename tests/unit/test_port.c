@@ -148,6 +148,9 @@ static void configuration_is_as_the_datasheet_says(void **state)
 		{IXGBE_RSSRK, UINT32_MAX, 0xda565a6d},
 		{IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_EIAME | IXGBE_GPIE_OCD,
 		 IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_EIAME | IXGBE_GPIE_OCD},
+		/* Both keep erratum 1 away. */
+		{IXGBE_GPIE, IXGBE_GPIE_PBA_SUPPORT, IXGBE_GPIE_PBA_SUPPORT},
+		{IXGBE_EIAM, 0xffff, 0xffff},
 		{IXGBE_IVAR, UINT32_MAX, 0x00810080}, /* receive 0 and 1, no transmit */
 		{IXGBE_IVAR_MISC, UINT32_MAX, 0x8200},
 		{IXGBE_EIAC, UINT32_MAX, 0xffff},

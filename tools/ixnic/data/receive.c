@@ -635,6 +635,8 @@ void receive_frame(struct nic *nic, const struct frame *frame)
 				    ? hash
 				    : fragment_sum(nic, frame, &packet);
 	out.done.dword[2] |= checksum_status(frame, &packet) | (inexact ? IXGBE_RXD_STAT_PIF : 0);
+	if (out.done.dword[2] & (IXGBE_RXD_ERR_IPE | IXGBE_RXD_ERR_L4E))
+		statistics_add(nic, IXGBE_XEC, 1);
 	lay_out(nic, &out, frame, &packet, &crc);
 	if (rxq_value(nic, IXGBE_RSCCTL, out.queue) & IXGBE_RSCCTL_RSCEN)
 		rsc_classify(nic, frame, &packet, &out);
