@@ -489,6 +489,48 @@ static void checksums_are_filled_in(void **state)
 	rig_send_done(rig);
 }
 
+static uint32_t crc32c(const uint8_t *data, uint32_t len)
+{
+	uint32_t crc = UINT32_MAX;
+
+	while (len--) {
+		crc ^= *data++;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+	}
+	return ~crc;
+}
+
+/* The NIC pads a short SCTP frame; padding of the driver's would be in the sum. */
+static void a_short_sctp_frame_is_padded_behind_its_sum(void **state)
+{
+	enum { L4 = ETH_BYTES + IPV4_BYTES, SCTP_BYTES = 12 };
+	struct rig *rig = *state;
+	uint8_t frame[L4 + SCTP_BYTES], got[RIG_FRAME_MAX], zeros[SCTP_BYTES];
+	struct ixgbe_tx_seg offload = {
+		.flags = IXGBE_TX_SCTP_CSUM | IXGBE_TX_IPV4,
+		.l2_len = ETH_BYTES,
+		.l3_len = IPV4_BYTES,
+	};
+	uint32_t found;
+
+	rig_start(rig, NULL);
+	plain_make(frame, sizeof(frame), peer, 0);
+	put16(frame + 12, 0x0800);
+	frame[ETH_BYTES] = 0x45;
+	put16(frame + ETH_BYTES + 2, IPV4_BYTES + SCTP_BYTES);
+	put16(frame + ETH_BYTES + 6, 0);
+	frame[ETH_BYTES + 9] = 132;
+	memset(frame + L4 + 8, 0, 4);
+	rig_send(rig, frame, sizeof(frame), &offload);
+	assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), 60);
+	memcpy(zeros, got + L4, SCTP_BYTES);
+	memset(zeros + 8, 0, 4);
+	memcpy(&found, got + L4 + 8, sizeof(found));
+	assert_int_equal(found, crc32c(zeros, SCTP_BYTES));
+	rig_send_done(rig);
+}
+
 /* TSO: every piece is a frame that could have been sent so, and together they are the whole. */
 static void one_is_cut(struct rig *rig, bool v6, uint32_t payload, uint16_t mss)
 {
@@ -694,6 +736,7 @@ int main(int argc, char **argv)
 		TEST(all_queues_have_their_vector),
 		TEST(checksums_are_verified),
 		TEST(checksums_are_filled_in),
+		TEST(a_short_sctp_frame_is_padded_behind_its_sum),
 		TEST(large_segments_are_cut),
 		TEST(flows_spread_and_stay),
 		TEST(the_hash_is_the_published_one),

@@ -114,6 +114,32 @@ static void sends_legacy_descriptors(void **state)
 	rings_end(*state, 0);
 }
 
+/* Specification change 11 is about this mode. */
+static void without_wthresh_writes_back_what_asks_for_it(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+	uint32_t index[4];
+
+	rings_start(*state, &rx, &tx);
+	model_write(*state, IXGBE_TXDCTL, model_read(*state, IXGBE_TXDCTL) & ~IXGBE_TXDCTL_WTHRESH);
+	frame_raw(&f, NULL, 100);
+	for (uint32_t i = 0; i < 4; i++) {
+		uint32_t cmd = i & 1 ? TX_LAST : TX_LAST & ~IXGBE_TXD_RS;
+
+		index[i] = tx_desc(&tx, tx_data(&tx, f.data, f.len),
+				   tx_data_half(f.len, cmd, f.len, 0));
+	}
+	tx_kick(&tx);
+	for (uint32_t i = 0; i < 4; i++)
+		expect(*state, f.data, f.len);
+	tx_wait(&tx, index[3]);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(tx_done(&tx, index[i]), i & 1);
+	assert_int_equal(model_read(*state, IXGBE_TDH), 4);
+	rings_end(*state, 0);
+}
+
 static void pads_short_frames(void **state)
 {
 	struct ring rx, tx;
@@ -207,6 +233,30 @@ static void inserts_checksums(void **state)
 static void inserts_checksums_by_bare_contexts(void **state)
 {
 	inserts_each_checksum(state, true);
+}
+
+/* Specification clarification 10: what software appends to a short frame is summed, what the NIC
+ * appends is not. */
+static void pads_sctp_behind_its_sum(void **state)
+{
+	struct ring rx, tx;
+	struct built want;
+	uint8_t sent[60] = {0}, got[MODEL_FRAME_MAX];
+
+	rings_start(*state, &rx, &tx);
+	frame_build(&want, &(struct frame_spec){.protocol = 132});
+	assert_int_equal(want.body, 46);
+	tx_context(&tx, 0, want.l3, want.l4 - want.l3, want.body - want.l4, 0, 0,
+		   IXGBE_TXC_IPV4 | IXGBE_FIELD_PREP(IXGBE_TXC_L4T, IXGBE_TXC_L4T_SCTP));
+	for (uint32_t len = 46; len <= 60; len += 14) {
+		memcpy(sent, want.data, 46);
+		set32(sent + want.l4 + 8, 0);
+		tx_frame(&tx, sent, len, 0, IXGBE_TXD_CC | IXGBE_TXD_POPTS_TXSM);
+		tx_kick(&tx);
+		assert_int_equal(model_wire_recv(*state, got, sizeof(got)), 60);
+		assert_int_equal(memcmp(got, want.data, 46) == 0, len == 46);
+	}
+	rings_end(*state, 0);
 }
 
 static void keeps_both_contexts(void **state)
@@ -555,9 +605,11 @@ int main(void)
 		T(gathers_descriptors),
 		T(waits_for_the_end_of_a_frame),
 		T(sends_legacy_descriptors),
+		T(without_wthresh_writes_back_what_asks_for_it),
 		T(pads_short_frames),
 		T(inserts_checksums),
 		T(inserts_checksums_by_bare_contexts),
+		T(pads_sctp_behind_its_sum),
 		T(keeps_both_contexts),
 		T(writes_the_head_back),
 		T(interrupts_once_for_a_batch),
