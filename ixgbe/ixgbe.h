@@ -26,7 +26,9 @@
  * meet at start-up also fill a `struct ixgbe_why`: one line that says what
  * failed, why, and what to do.
  *
- * "Section" means the Intel 82599 10 GbE Controller Datasheet.
+ * "Section" means the Intel 82599 10 GbE Controller Datasheet. "Erratum", "specification change"
+ * and "clarification" are of its public specification update; ERRATA.md has them all. DEVIATIONS.md
+ * has what this library does otherwise than the datasheet says.
  *
  * The library's inside. Who calls whom: each row calls rows below, none calls up or beside.
  *
