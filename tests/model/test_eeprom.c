@@ -156,9 +156,16 @@ static void pins_are_granted(void **state)
 
 enum { SPI_WRITE = 2, SPI_READ = 3, SPI_RDSR = 5, SPI_WREN = 6 };
 
+/* With the read that brings the write to its end. */
+static uint32_t spi_pins(struct model *m, uint32_t pins)
+{
+	model_write(m, IXGBE_EEC, IXGBE_EEC_REQ | pins);
+	return model_read(m, IXGBE_EEC);
+}
+
 static void spi_select(struct model *m, bool selected)
 {
-	model_write(m, IXGBE_EEC, IXGBE_EEC_REQ | (selected ? 0 : IXGBE_EEC_CS));
+	spi_pins(m, selected ? 0 : IXGBE_EEC_CS);
 }
 
 static uint8_t spi_byte(struct model *m, uint8_t out)
@@ -166,12 +173,11 @@ static uint8_t spi_byte(struct model *m, uint8_t out)
 	uint8_t in = 0;
 
 	for (int i = 7; i >= 0; i--) {
-		uint32_t pins = IXGBE_EEC_REQ | (out >> i & 1 ? IXGBE_EEC_DI : 0);
+		uint32_t pins = out >> i & 1 ? IXGBE_EEC_DI : 0;
 
-		model_write(m, IXGBE_EEC, pins);
-		model_write(m, IXGBE_EEC, pins | IXGBE_EEC_SK);
-		in = (uint8_t)(in << 1 | !!(model_read(m, IXGBE_EEC) & IXGBE_EEC_DO));
-		model_write(m, IXGBE_EEC, pins);
+		spi_pins(m, pins);
+		in = (uint8_t)(in << 1 | !!(spi_pins(m, pins | IXGBE_EEC_SK) & IXGBE_EEC_DO));
+		spi_pins(m, pins);
 	}
 	return in;
 }
@@ -240,6 +246,26 @@ static void pins_write_by_pages_and_with_permission(void **state)
 	assert_int_equal(spi_byte(*state, 0), 0); /* permits one write */
 }
 
+/* Software clarification 3: the bus may bring both to the memory at once. */
+static void pins_moved_twice_without_a_read_are_a_violation(void **state)
+{
+	struct model *m = *state;
+	uint16_t value;
+
+	spi_read(m, 0x20, &value, 1);
+	assert_int_equal(model_control_int(m, "violations", "total"), 0);
+	spi_begin(m, SPI_READ, 0x20);
+	model_write(m, IXGBE_EEC, IXGBE_EEC_REQ | IXGBE_EEC_SK);
+	model_write(m, IXGBE_EEC, IXGBE_EEC_REQ);
+	model_write(m, IXGBE_EEC, IXGBE_EEC_REQ); /* moves nothing */
+	assert_int_equal(model_control_int(m, "violations", "counts.WIRES_UNREAD"), 1);
+	model_read(m, IXGBE_STATUS);
+	assert_int_equal(spi_byte(m, 0), 0); /* it waits for an opcode again */
+	spi_read(m, 0x20, &value, 1);
+	assert_int_equal(value, word(m, 0x20));
+	assert_int_equal(model_control_int(m, "violations", "total"), 1);
+}
+
 static void pins_without_a_request_do_nothing(void **state)
 {
 	model_write(*state, IXGBE_EEC, 0);
@@ -303,6 +329,7 @@ int main(void)
 		TEST(pins_are_granted),
 		TEST(pins_read_what_eerd_reads),
 		TEST(pins_write_by_pages_and_with_permission),
+		TEST(pins_moved_twice_without_a_read_are_a_violation),
 		TEST(pins_without_a_request_do_nothing),
 		TEST(firmware_is_well_and_manages_nothing),
 		TEST(semaphores_are_taken_and_given),

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "chip.h"
+#include "violations.h"
 
 #define PAGE_MASK  31u
 #define BYTES_MASK (EEPROM_WORDS * 2 - 1)
@@ -29,12 +30,16 @@ struct spi {
 	uint8_t out; /* the byte that goes out */
 	uint32_t address;
 	bool permitted; /* by WREN */
+	uint64_t reads; /* nic->register_reads when the pins moved last */
 };
 
 int spi_new(struct nic *nic)
 {
 	nic->spi = calloc(1, sizeof(*nic->spi));
-	return nic->spi ? 0 : -ENOMEM;
+	if (!nic->spi)
+		return -ENOMEM;
+	nic->spi->reads = UINT64_MAX; /* never moved */
+	return 0;
 }
 
 void spi_free(struct nic *nic)
@@ -111,6 +116,21 @@ static bool clock_fall(struct nic *nic, struct spi *spi)
 	return spi->out >> (7 - spi->bits % 8) & 1;
 }
 
+/* The pins move: whether the memory has seen how they were before. As on the module's wires, two
+ * moves without a register read in between are too close, and the memory loses its place. */
+static bool levels_seen(struct nic *nic, uint32_t old, uint32_t value)
+{
+	struct spi *spi = nic->spi;
+	bool seen = spi->reads != nic->register_reads;
+
+	if (!((old ^ value) & (IXGBE_EEC_SK | IXGBE_EEC_CS | IXGBE_EEC_DI)))
+		return true;
+	spi->reads = nic->register_reads;
+	if (!seen)
+		violation(nic, VIOLATION_WIRES_UNREAD, "EEC = 0x%08x", value);
+	return seen;
+}
+
 static void eec_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	struct spi *spi = nic->spi;
@@ -120,7 +140,7 @@ static void eec_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t wr
 	(void)written;
 	if (value & IXGBE_EEC_REQ)
 		value |= IXGBE_EEC_GNT;
-	if (!(value & IXGBE_EEC_GNT) || value & IXGBE_EEC_CS) {
+	if (!(value & IXGBE_EEC_GNT) || !levels_seen(nic, old, value) || value & IXGBE_EEC_CS) {
 		deselect(spi);
 		value &= ~IXGBE_EEC_DO;
 	} else if (value & ~old & IXGBE_EEC_SK) {

@@ -52,7 +52,7 @@ void violations_free(struct nic *nic);
 	R(DMA_FAULT, "4.2", "DMA outside the memory that was mapped")                              \
 	R(EERD_BUSY, "8.2.3.2.2", "EERD written while a read is under way")                        \
 	R(WIRES_UNREAD, "8.2.3.1.5",                                                               \
-	  "wires of I2CCTL moved twice without a register read in between")                        \
+	  "wires of I2CCTL or EEC moved twice without a register read in between")                 \
 	R(SEMAPHORE, "10.5.4", "SW_FW_SYNC or I2C used without the semaphore")
 
 enum nic_violation {
