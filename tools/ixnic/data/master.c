@@ -31,8 +31,7 @@ void master_queue_off(struct nic *nic, uint32_t queue)
 {
 	const struct transmit_packet *tx = &nic->data->tx;
 
-	if (queue_waits(nic, queue) &&
-	    (!phy_link_is_up(nic) || (tx->busy && tx->queue == queue)))
+	if (queue_waits(nic, queue) && (!phy_link_is_up(nic) || (tx->busy && tx->queue == queue)))
 		nic->data->master.left = true;
 }
 
