@@ -36,8 +36,8 @@ LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"), ("containment", "6.12"), ("ip
 LAB_FULL = (*((scenario, kernel) for scenario in ("kernel", "vfio", "driver", "containment")
               for kernel in KERNELS), ("dpdk", "6.12"), ("ipxe", "6.12"), ("compare", "6.12"))
 TREES = {
-    "plain": ["-Dwerror=true"],
-    "asan": ["-Dwerror=true", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
+    "plain": ["-Dwerror=true", "-Dtests=enabled"],
+    "asan": ["-Dwerror=true", "-Dtests=enabled", "-Db_sanitize=address,undefined", "-Db_lundef=false"],
 }
 SANITIZER_ENV = {
     # A report ends the program, so that a test sees it.

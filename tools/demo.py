@@ -153,7 +153,7 @@ def build():
         if not os.path.exists(os.path.join(BUILD, "build.ninja")):
             screen.progress("build", "configuring")
             shutil.rmtree(BUILD, ignore_errors=True)
-            command("meson", "setup", BUILD, TOP, "-Dbuildtype=release", "-Dtests=false")
+            command("meson", "setup", BUILD, TOP, "-Dbuildtype=release", "-Dtests=disabled")
         output = []
         with subprocess.Popen(["ninja", "-C", BUILD], text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT,
