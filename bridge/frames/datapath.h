@@ -37,7 +37,8 @@ enum datapath_request {
 };
 
 /* Where a read goes that is not scattered; of one that is, the vnet header. Out of the NIC's reach.
- * An odd number of cache lines, see pool.c; only pages that frames reach cost memory. */
+ * An odd number of cache lines, see ixgbe/queues/pool.c; only pages that frames reach cost memory.
+ */
 struct datapath_read {
 	_Alignas(64) uint8_t unused[4];
 	uint8_t vnet[TAP_VNET_HDR_BYTES];

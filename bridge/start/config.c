@@ -223,6 +223,7 @@ static int load_folder(struct options *options, const char *folder, struct ixgbe
 
 	if (count < 0)
 		return count;
+	assert(count == 0 || entries);
 	while (count > 0) {
 		char path[PATH_MAX + sizeof(entries[0]->d_name) + 4];
 

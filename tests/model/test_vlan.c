@@ -105,7 +105,7 @@ static void has_room_for_tags(void **state)
 	struct ring rx, tx;
 	struct received got;
 	struct built f;
-	uint64_t refused = 0;
+	long long refused = 0;
 
 	rings_start(*state, &rx, &tx);
 	model_write(*state, IXGBE_EXVET, 0x88a8u << 16);

@@ -502,7 +502,10 @@ static void start_and_tell(const char *path, int begin, int told, int end)
 
 	(void)!read(begin, &byte, 1); /* its end */
 	err = control_open(path, commands, NULL, &control, &why);
-	byte = !err ? 'w' : err == -EADDRINUSE && strstr(why.text, "in use") ? 'l' : '?';
+	if (!err)
+		byte = 'w';
+	else
+		byte = err == -EADDRINUSE && strstr(why.text, "in use") ? 'l' : '?';
 	(void)!write(told, &byte, 1);
 	(void)!read(end, &byte, 1);
 	_exit(0);
