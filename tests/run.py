@@ -8,15 +8,18 @@
     driver   the driver over every backend          build/plain
     system   the programs, with real interfaces     build/plain
     style    form of sources, scripts, man pages    (build/plain, for how they compile)
+    fresh    the README on a clean Debian           (its own)
     lab      drivers in virtual machines            build/plain
     asan     the first four again                   build/asan: address and undefined behaviour
 
-The lab is short unless it is asked for by name: then it is all scenarios, on all kernels.
+The lab is short unless it is asked for by name: then it is all scenarios, on all kernels. "fresh" is this
+machine's release of Debian, and both that ixtap is for by name.
 
 Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed. Only the lab's
 scenarios do not: they may have to fetch packages, and contain what they start themselves.
 """
 import collections
+import contextlib
 import json
 import os
 import re
@@ -30,7 +33,7 @@ import xml.etree.ElementTree as ElementTree
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 C_SUITES = ("unit", "model", "driver")
-SUITES = (*C_SUITES, "system", "style", "lab", "asan")
+SUITES = (*C_SUITES, "system", "style", "fresh", "lab", "asan")
 KERNELS = ("6.1", "6.12", "7.3")
 LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"), ("containment", "6.12"), ("ipxe", "6.12"))
 LAB_FULL = (*((scenario, kernel) for scenario in ("kernel", "vfio", "driver", "containment")
@@ -45,6 +48,7 @@ SANITIZER_ENV = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
 }
 LOG_LINES = 80
+RELEASES = ("12", "13")  # of Debian
 SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 1800, 3600
 
 Result = collections.namedtuple("Result", "name outcome text")
@@ -209,14 +213,10 @@ def run_pytest(label, folder, tree, env):
         add(f"{label}: pytest", "failed", output)
 
 
-def run_lab_scenario(label, tree, scenario, kernel, *options):
-    """Each check of the scenario is a result."""
-    name = f"{label}: {scenario} on {kernel}"
+def run_checks(name, command, env=None):
+    """Runs a program that writes its checks as JSON to the file after --json; each is a result."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
-        code, output = stream(
-            [os.path.join(TOP, "tools/lab/lab"), scenario, "--kernel", kernel, "--json", file.name,
-             *options], r"^  (ok|FAILED) ", {"IXTAP_BUILD": os.path.join(TOP, "build", tree)},
-            LAB_TIMEOUT_S)
+        code, output = stream([*command, "--json", file.name], r"^  (ok|FAILED) ", env, LAB_TIMEOUT_S)
         try:
             said = json.load(file)
         except ValueError:
@@ -234,8 +234,17 @@ def run_lab_scenario(label, tree, scenario, kernel, *options):
 
 def run_lab(label, tree, full, env):
     for scenario, kernel in LAB_FULL if full else LAB_SHORT:
-        run_lab_scenario(label, tree, scenario, kernel, *([] if full else ["--short"]))
+        run_checks(f"{label}: {scenario} on {kernel}",
+                   [os.path.join(TOP, "tools/lab/lab"), scenario, "--kernel", kernel,
+                    *([] if full else ["--short"])], {"IXTAP_BUILD": os.path.join(TOP, "build", tree)})
     run_pytest(label, os.path.join(TOP, "tests", "lab"), tree, env)
+
+
+def release():
+    """This machine's Debian, or the first of those that ixtap is for."""
+    with open("/etc/os-release", encoding="utf-8") as file:
+        said = re.search(r'^VERSION_ID="(\d+)"', file.read(), re.M)
+    return said[1] if said and said[1] in RELEASES else RELEASES[0]
 
 
 def run(suite, tree, full=False):
@@ -244,6 +253,8 @@ def run(suite, tree, full=False):
     say(f"\n{suite} ({tree})")
     if suite in C_SUITES:
         run_c_suite(suite, tree, env)
+    elif suite == "fresh":
+        run_checks("fresh", [os.path.join(TOP, "tests/fresh/fresh.py"), *(RELEASES if full else [release()])])
     elif suite == "lab":
         run_lab(f"{tree} {suite}", tree, full, env)
     else:
@@ -277,14 +288,58 @@ def on_alarm(_number, _frame):
     raise TimeoutError
 
 
+@contextlib.contextmanager
+def beside(suite):
+    """Runs a suite of the plain tree in a process of its own meanwhile, with what processors the others leave;
+    afterwards its output and results are ours."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said, \
+            tempfile.NamedTemporaryFile("r", encoding="utf-8") as found:
+        command = ["chrt", "--idle", "0", sys.executable, __file__, "--results", found.name, suite]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as process:
+            try:
+                yield
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(SUITE_TIMEOUT_S)
+            finally:
+                process.terminate()
+        said.seek(0)
+        say(said.read().rstrip())
+        try:
+            results.extend(Result(*each) for each in json.load(found))
+        except ValueError:
+            add(f"plain {suite}: runs", "failed", f"exit status {process.returncode}")
+
+
+def run_beside(path, suite):
+    """What beside() starts."""
+    try:
+        run(suite, "plain")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(results, file)
+    except OSError as failure:
+        sys.exit(f"{path}: {failure.strerror}")
+
+
+def run_plain(suites, full):
+    # What system tests do is mostly to wait; the style suite computes, and nothing in it is timed.
+    together = "system" in suites and "style" in suites
+    for suite in suites:
+        if suite == "system" and together:
+            with beside("style"):
+                run(suite, "plain", full)
+        elif suite != "style" or not together:
+            run(suite, "plain", full)
+
+
 def main():
     wanted = sys.argv[1:] or SUITES  # tests/run has looked at them
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if wanted[0] == "--results":
+        return run_beside(*wanted[1:])
     plain = [suite for suite in SUITES if suite in wanted and suite != "asan"]
     if plain and build("plain"):
-        for suite in plain:
-            run(suite, "plain", full=bool(sys.argv[1:]))
+        run_plain(plain, full=bool(sys.argv[1:]))
     if "asan" in wanted and build("asan"):
         for suite in (*C_SUITES, "system"):
             run(suite, "asan")
