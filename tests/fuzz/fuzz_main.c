@@ -9,6 +9,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Processes that share the inputs. What an input costs is mostly a wait, where a target gives an
+ * io_uring back. */
+#define SHARES 8
 
 static uint64_t seed = 1;
 
@@ -37,9 +43,42 @@ static int run_file(const char *name)
 	return LLVMFuzzerTestOneInput(input, n);
 }
 
-int main(int argc, char **argv)
+/* Every input is generated, so that all shares together are the inputs that one process would have.
+ */
+static void run_share(long rounds, long share)
 {
 	uint8_t input[4096];
+
+	for (long i = 0; i < rounds; i++) {
+		size_t n = fuzz_generate(input, sizeof(input), next);
+
+		if (i % SHARES == share)
+			LLVMFuzzerTestOneInput(input, n);
+	}
+}
+
+static int run_generated(long rounds)
+{
+	int status, failed = 0;
+
+	printf("%ld inputs from seed %llu\n", rounds, (unsigned long long)seed);
+	fflush(stdout);
+	for (long share = 0; share < SHARES; share++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			run_share(rounds, share);
+			exit(0);
+		}
+		failed |= pid < 0;
+	}
+	while (wait(&status) > 0)
+		failed |= status != 0;
+	return failed;
+}
+
+int main(int argc, char **argv)
+{
 	long rounds = 2000;
 	int i = 1;
 
@@ -56,8 +95,5 @@ int main(int argc, char **argv)
 			failed |= run_file(argv[i]);
 		return failed;
 	}
-	printf("%ld inputs from seed %llu\n", rounds, (unsigned long long)seed);
-	while (rounds-- > 0)
-		LLVMFuzzerTestOneInput(input, fuzz_generate(input, sizeof(input), next));
-	return 0;
+	return run_generated(rounds);
 }
