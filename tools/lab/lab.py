@@ -300,4 +300,4 @@ if __name__ == "__main__":
             sys.stdout.flush()
     except OSError as reason:  # the reader of our output is gone, or there is no room for it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor would Python's last flush have any
-        sys.exit(f"lab: {reason.strerror}")
+        sys.exit(f"lab: {reason.filename + ': ' if reason.filename else ''}{reason.strerror}")
