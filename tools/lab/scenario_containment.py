@@ -272,7 +272,7 @@ def bare(lab):
     lab.guest.close()
     folder = os.path.join(lab.folder, "bare")
     os.makedirs(folder)
-    lab.guest = Guest(lab.store, lab.store.kernel(lab.version), lab.nic, folder, lab.build,
+    lab.guest = Guest(lab.store, lab.store.kernel(lab.version), lab.nics, folder, lab.build,
                       iommu=None)
     bdf = lab.guest.sh(FIND).strip()
     lab.guest.sh(f"modprobe ixgbe; ip link set eth0 up && ip address add {NEAR_V4}/24 dev eth0")
