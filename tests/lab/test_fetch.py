@@ -19,7 +19,7 @@ STAND_INS = {
 for word; do
 	case $word in
 	--include=*) echo "${word#--include=} $(readlink /proc/self/ns/net)" >>"$FETCHES" ;;
-	*.partial) root=$word ;;
+	*.partial | *.partial.root) root=$word ;;
 	esac
 done
 mkdir -p "$root/boot" "$root/lib/modules/6.12.1" "$root/usr/bin" "$root/usr/lib/x/dpdk/pmds-1"
