@@ -65,8 +65,6 @@ static void put_numbers(const json_t *array)
 		put(COLOUR_DIM, "all zero");
 }
 
-static void put_members(const json_t *object, int indent);
-
 /* The elements of an array that are objects: a line each. */
 static void put_elements(const json_t *array)
 {
@@ -90,32 +88,42 @@ static void put_elements(const json_t *array)
 		put(COLOUR_DIM, "none");
 }
 
-static void put_value(const json_t *value, int indent)
+static void put_name(const char *name, int indent)
 {
-	if (is_scalar(value)) {
+	put(COLOUR_NONE, "%*s%-*s ", indent, "", NAME_COLUMNS - indent, name);
+}
+
+/* What is no object. */
+static void put_value(const json_t *value)
+{
+	if (is_scalar(value))
 		put_scalar(value);
-	} else if (json_is_array(value)) {
-		if (json_is_integer(json_array_get(value, 0)))
-			put_numbers(value);
-		else
-			put_elements(value);
-	} else {
-		put(COLOUR_NONE, "\n");
-		put_members(value, indent + INDENT);
-		return;
-	}
+	else if (json_is_integer(json_array_get(value, 0)))
+		put_numbers(value);
+	else
+		put_elements(value);
 	put(COLOUR_NONE, "\n");
 }
 
-static void put_members(const json_t *object, int indent)
+/* ixnic's answers have objects in objects, and no deeper. */
+static void put_members(const json_t *object)
 {
-	const json_t *value;
-	const char *name;
+	const json_t *value, *inner;
+	const char *name, *inner_name;
 
 	json_object_foreach((json_t *)object, name, value)
 	{
-		put(COLOUR_NONE, "%*s%-*s ", indent, "", NAME_COLUMNS - indent, name);
-		put_value(value, indent);
+		if (!json_is_object(value)) {
+			put_name(name, 0);
+			put_value(value);
+			continue;
+		}
+		put(COLOUR_NONE, "%s\n", name);
+		json_object_foreach((json_t *)value, inner_name, inner)
+		{
+			put_name(inner_name, INDENT);
+			put_value(inner);
+		}
 	}
 }
 
@@ -213,7 +221,7 @@ int ixtap_nic(const struct ixtap *cli)
 	else if (json_is_object(json_object_get(reply, "rules")))
 		put_violations(reply);
 	else
-		put_members(reply, 0);
+		put_members(reply);
 	json_decref(reply);
 	return 0;
 }
