@@ -31,7 +31,8 @@ def test_nic(rig):
     assert re.search(rf"^mac +{r.NIC_MAC}$", shown(), re.M)
     assert re.search(r"^cable +no$", shown("link", "down"), re.M)
     assert re.search(r"^rx +none\ntx +none$", shown("queues"), re.M)
-    assert re.search(r"^  RAH +\[0\] \d+$", shown("registers", "RAH"), re.M)
+    assert re.search(r"^  RAH +\[0\] 0x8000[0-9a-f]{4}$", shown("registers", "RAH"), re.M)
+    assert re.search(r"^  CTRL +0x[0-9a-f]{8}$", shown("registers"), re.M)
     assert re.search(r"^  rx_frames +0$", shown("counters"), re.M)
     assert json.loads(ixtap("-j", "nic", "-c", control, "link", "up").stdout)["cable"] is True
     for words, part in ((["frobnicate"], "no request 'frobnicate'"), (["dma", "read", "0", "4"], "no client")):

@@ -41,13 +41,14 @@ static void put_scalar(const json_t *value)
 	}
 }
 
-static bool is_scalar(const json_t *value)
+static void put_register(const json_t *value)
 {
-	return !json_is_object(value) && !json_is_array(value);
+	put(COLOUR_NONE, "0x%08" PRIx32, (uint32_t)json_integer_value(value));
 }
 
-/* An array of numbers, for registers: those that are not zero, by their index. */
-static void put_numbers(const json_t *array)
+/* A register that there is once; or, of an array of them, those that are not zero, by their index.
+ */
+static void put_registers(const json_t *array)
 {
 	bool any = false;
 	const json_t *value;
@@ -58,7 +59,7 @@ static void put_numbers(const json_t *array)
 		if (!json_integer_value(value))
 			continue;
 		put(COLOUR_NONE, "%s[%zu] ", any ? ", " : "", i);
-		put_scalar(value);
+		put_register(value);
 		any = true;
 	}
 	if (!any)
@@ -93,15 +94,19 @@ static void put_name(const char *name, int indent)
 	put(COLOUR_NONE, "%*s%-*s ", indent, "", NAME_COLUMNS - indent, name);
 }
 
-/* What is no object. */
-static void put_value(const json_t *value)
+/* A member that is no object; `of` is what it is a member of. */
+static void put_value(const char *of, const json_t *value)
 {
-	if (is_scalar(value))
-		put_scalar(value);
-	else if (json_is_integer(json_array_get(value, 0)))
-		put_numbers(value);
-	else
+	const bool registers = strcmp(of, "registers") == 0;
+
+	if (registers && json_is_array(value))
+		put_registers(value);
+	else if (registers)
+		put_register(value);
+	else if (json_is_array(value))
 		put_elements(value);
+	else
+		put_scalar(value);
 	put(COLOUR_NONE, "\n");
 }
 
@@ -115,14 +120,14 @@ static void put_members(const json_t *object)
 	{
 		if (!json_is_object(value)) {
 			put_name(name, 0);
-			put_value(value);
+			put_value("", value);
 			continue;
 		}
 		put(COLOUR_NONE, "%s\n", name);
 		json_object_foreach((json_t *)value, inner_name, inner)
 		{
 			put_name(inner_name, INDENT);
-			put_value(inner);
+			put_value(name, inner);
 		}
 	}
 }
