@@ -236,22 +236,19 @@ static void head_read(struct head *head, const uint8_t *frame, uint32_t len,
 	memcpy(head->data, frame, head->len);
 }
 
-static enum offload_tx tx_csum(const struct head *head, uint8_t *frame, uint32_t len,
+/* `headers` are those of the frame; NULL: none that the NIC knows. */
+static enum offload_tx tx_csum(const struct offload_headers *headers, uint8_t *frame, uint32_t len,
 			       const struct csum *csum, struct ixgbe_tx_seg *seg)
 {
-	struct offload_headers headers;
-	const struct l4 *l4;
+	const struct l4 *l4 = headers ? l4_find(headers->protocol) : NULL;
 
-	if (!offload_parse(head->data, head->len, &headers) || headers.fragment)
-		return tx_csum_software(frame, len, csum);
-	l4 = l4_find(headers.protocol);
-	if (!l4 || csum->start != (uint32_t)headers.l2_len + headers.l3_len ||
+	if (!l4 || csum->start != (uint32_t)headers->l2_len + headers->l3_len ||
 	    csum->offset != l4->csum_offset || len - csum->start < l4->min_bytes)
 		return tx_csum_software(frame, len, csum);
 
-	seg->flags = l4->flag | (headers.version == 4 ? IXGBE_TX_IPV4 : IXGBE_TX_IPV6);
-	seg->l2_len = headers.l2_len;
-	seg->l3_len = headers.l3_len;
+	seg->flags = l4->flag | (headers->version == 4 ? IXGBE_TX_IPV4 : IXGBE_TX_IPV6);
+	seg->l2_len = headers->l2_len;
+	seg->l3_len = headers->l3_len;
 	return OFFLOAD_TX_CSUM;
 }
 
@@ -309,45 +306,44 @@ static void tso_edit(const struct head *head, uint8_t *frame, uint32_t len,
 	}
 }
 
-static enum offload_tx tx_gso(const uint8_t *vnet, const struct head *head, uint8_t *frame,
-			      uint32_t len, const struct csum *csum, struct ixgbe_tx_seg *seg)
+/* `headers` as for tx_csum. */
+static enum offload_tx tx_gso(const uint8_t *vnet, const struct head *head,
+			      const struct offload_headers *headers, uint8_t *frame, uint32_t len,
+			      const struct csum *csum, struct ixgbe_tx_seg *seg)
 {
 	const struct gso *gso = gso_find(vnet[VNET_GSO_TYPE]);
 	uint16_t mss = offload_get_le16(vnet + VNET_GSO_SIZE);
 	uint32_t l4_bytes, header_bytes, payload;
-	struct offload_headers headers;
 	const struct l4 *l4;
 
 	if (!gso)
 		return OFFLOAD_TX_DROP_UNSUPPORTED_GSO;
 	if (mss == 0 || offload_get_le16(vnet + VNET_HDR_LEN) > len)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
-	if (!offload_parse(head->data, head->len, &headers) || headers.fragment)
-		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
-	l4 = l4_find(headers.protocol);
-	if (!l4 || headers.protocol != gso->protocol ||
-	    (gso->version && headers.version != gso->version) ||
-	    csum->start != (uint32_t)headers.l2_len + headers.l3_len ||
+	l4 = headers ? l4_find(headers->protocol) : NULL;
+	if (!l4 || headers->protocol != gso->protocol ||
+	    (gso->version && headers->version != gso->version) ||
+	    csum->start != (uint32_t)headers->l2_len + headers->l3_len ||
 	    csum->offset != l4->csum_offset)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
 
-	l4_bytes = l4_header_bytes(headers.protocol, head->data + csum->start,
+	l4_bytes = l4_header_bytes(headers->protocol, head->data + csum->start,
 				   head->len - csum->start);
 	header_bytes = csum->start + l4_bytes;
 	payload = len - header_bytes;
 	if (l4_bytes == 0 || payload == 0)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
 	if (payload <= mss)
-		return tx_csum(head, frame, len, csum, seg);
+		return tx_csum(headers, frame, len, csum, seg);
 	if (header_bytes > IXGBE_TSO_HEADER_MAX || (payload - 1) / mss >= OFFLOAD_TX_SEGMENTS_MAX)
 		return OFFLOAD_TX_DROP_UNSUPPORTED_GSO;
 
-	tso_edit(head, frame, len, &headers, csum);
+	tso_edit(head, frame, len, headers, csum);
 	seg->flags = IXGBE_TX_TSO | l4->flag |
-		     (headers.version == 4 ? IXGBE_TX_IPV4 | IXGBE_TX_IP_CSUM : IXGBE_TX_IPV6);
+		     (headers->version == 4 ? IXGBE_TX_IPV4 | IXGBE_TX_IP_CSUM : IXGBE_TX_IPV6);
 	seg->mss = mss;
-	seg->l2_len = headers.l2_len;
-	seg->l3_len = headers.l3_len;
+	seg->l2_len = headers->l2_len;
+	seg->l3_len = headers->l3_len;
 	seg->l4_len = (uint8_t)l4_bytes;
 	return OFFLOAD_TX_TSO;
 }
@@ -355,6 +351,8 @@ static enum offload_tx tx_gso(const uint8_t *vnet, const struct head *head, uint
 enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
 			   struct ixgbe_tx_seg *seg)
 {
+	const struct offload_headers *known;
+	struct offload_headers headers;
 	struct csum csum;
 	struct head head;
 	bool gso = vnet[VNET_GSO_TYPE] != VIRTIO_NET_HDR_GSO_NONE;
@@ -381,9 +379,10 @@ enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *fram
 	    csum.offset > len - csum.start - 2)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
 	head_read(&head, frame, len, &csum);
+	known = offload_parse(head.data, head.len, &headers) && !headers.fragment ? &headers : NULL;
 	if (gso)
-		return tx_gso(vnet, &head, frame, len, &csum, seg);
-	return tx_csum(&head, frame, len, &csum, seg);
+		return tx_gso(vnet, &head, known, frame, len, &csum, seg);
+	return tx_csum(known, frame, len, &csum, seg);
 }
 
 /* ---- To the kernel ---- */
