@@ -68,8 +68,7 @@ struct daemon {
 	int64_t opened_at_ms;
 	struct notice dma_refused, dma_timeout; /* what the bus did to the NIC's accesses */
 
-	char name[IFNAMSIZ];                             /* of the interface, as told last */
-	struct notice carrier_changed, settings_changed; /* by others */
+	char name[IFNAMSIZ]; /* of the interface, as told last */
 
 	int64_t started_at_ms;
 	unsigned int ticks;

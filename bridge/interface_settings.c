@@ -39,7 +39,7 @@ void interface_settings_follow(struct daemon *daemon)
 	if (interface_read(&daemon->iface))
 		return;
 	name_follow(daemon);
-	interface_kept_check(daemon);
+	interface_kept_check(&daemon->iface, &daemon->link, daemon->sfp, daemon->applied.mtu);
 	rx_features_follow(daemon);
 	if (!daemon->facts.nic_open)
 		return;

@@ -22,6 +22,7 @@
 #include "bridge/service/netns.h"
 #include "bridge/start/options.h"
 #include "bridge/mirror.h"
+#include "bridge/notice.h"
 #include "netlink/netlink.h"
 
 struct interface {
@@ -43,7 +44,8 @@ struct interface {
 	bool unreachable_said;
 	int out_of_reach; /* why: an errno */
 	bool link_set_warned, carrier_warned, read_warned;
-	uint32_t mtu_refused; /* the last: a refusal is logged once */
+	uint32_t mtu_refused; /* the last MTU that was refused and logged; 0: none */
+	struct notice carrier_changed, settings_changed; /* by other programs */
 	netlink_event_fn fn;
 	void *ctx;
 };

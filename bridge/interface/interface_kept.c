@@ -11,33 +11,33 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 
-static void carrier_check(struct daemon *daemon)
+static void carrier_check(struct interface *iface, const struct ixgbe_link *link,
+			  enum ixgbe_sfp sfp)
 {
-	struct interface *iface = &daemon->iface;
-	bool up = daemon->link.up;
+	bool up = link->up;
 
 	if (iface->link.carrier == up)
 		return;
-	if (notice_add(&daemon->carrier_changed, clock_ms()))
+	if (notice_add(&iface->carrier_changed, clock_ms()))
 		log_warning(
 			"%s: another program set the carrier %s: it is set back, since it tells "
 			"the NIC's link; use 'ip link set %s up' or 'down' instead",
 			iface->tap.name, up ? "off" : "on", iface->tap.name);
-	interface_link_set(iface, &daemon->link, daemon->sfp);
+	interface_link_set(iface, link, sfp);
 }
 
-static void link_settings_check(struct daemon *daemon)
+static void link_settings_check(struct interface *iface, const struct ixgbe_link *link,
+				enum ixgbe_sfp sfp)
 {
-	struct interface *iface = &daemon->iface;
 	uint32_t speed_mbps;
 
 	if (!tap_link_changed(&iface->tap, &speed_mbps))
 		return;
-	if (notice_add(&daemon->settings_changed, clock_ms()))
+	if (notice_add(&iface->settings_changed, clock_ms()))
 		log_warning("%s: another program set the link settings (speed %d Mbit/s): they are "
 			    "set back, since they tell the NIC's link and module",
 			    iface->tap.name, (int)speed_mbps);
-	interface_link_set(iface, &daemon->link, daemon->sfp);
+	interface_link_set(iface, link, sfp);
 }
 
 /* An MTU that the NIC cannot have goes back to `mtu`. */
@@ -59,11 +59,12 @@ static void mtu_check(struct interface *iface, uint16_t mtu)
 		iface->link.mtu = mtu;
 }
 
-void interface_kept_check(struct daemon *daemon)
+void interface_kept_check(struct interface *iface, const struct ixgbe_link *link,
+			  enum ixgbe_sfp sfp, uint16_t mtu)
 {
-	if (!daemon->iface.reachable)
+	if (!iface->reachable)
 		return;
-	carrier_check(daemon);
-	link_settings_check(daemon);
-	mtu_check(&daemon->iface, daemon->applied.mtu);
+	carrier_check(iface, link, sfp);
+	link_settings_check(iface, link, sfp);
+	mtu_check(iface, mtu);
 }

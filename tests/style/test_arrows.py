@@ -38,6 +38,12 @@ def test_folders_descend(tree):
     assert not arrows.forbidden(tree)
 
 
+def test_rooms_do_not_know_the_daemon():
+    """struct daemon is all of ixtapd: only the files that stand beside daemon.c see it."""
+    assert not [name for name in PRODUCT_FILES if name.startswith("bridge/") and name.count("/") > 1
+                and re.search(r'^#include ".*\bdaemon\.h"', text_of(name), re.M)]
+
+
 def test_every_folder_has_a_first_file():
     assert {os.path.dirname(name) for name in PRODUCT_FILES if name.endswith(".c")} == set(arrows.FIRST)
 
