@@ -18,10 +18,10 @@
 #define MTA_WORDS  ((uint32_t)IXGBE_MTA_COUNT)
 #define VFTA_WORDS ((uint32_t)IXGBE_VFTA_COUNT)
 #define VID_MAX    4094u
-/* What a frame has besides the MTU. MAXFRS does not count the VLAN tag that a frame begins with,
- * 8.2.3.22.13; a second one it counts. Room for that in MAXFRS would let longer frames without tags
- * in, and CTRL_EXT.EXTENDED_VLAN, which adds 8 bytes, wants all frames tagged. So a full frame with
- * two tags needs a larger MTU, as with the in-kernel driver. */
+/* What a frame has besides the MTU. MAXFRS does not count a frame's first VLAN tag, but counts a
+ * second one (8.2.3.22.13). If MAXFRS had room for the second, longer frames without tags would
+ * come in. CTRL_EXT.EXTENDED_VLAN would add 8 bytes, and wants all frames tagged. So a full frame
+ * with two tags needs a larger MTU, as with the in-kernel driver. */
 #define ETH_OVERHEAD    (IXGBE_ETH_HEADER_BYTES + IXGBE_FCS_BYTES)
 #define ETH_FRAME_BYTES 1518u /* what every station may send, whatever our MTU */
 

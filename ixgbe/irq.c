@@ -115,7 +115,8 @@ void irq_configure(struct ixgbe *nic)
 	struct ixgbe_irq *irq = nic->irq;
 	uint32_t other = irq->count - 1;
 
-	/* 7.3.1.2 to 7.3.1.4 */
+	/* 7.3.1.2 to 7.3.1.4, as the head of this file has it. SDP2_EN lets the module's pin
+	 * interrupt. */
 	reg_write(nic, IXGBE_GPIE,
 		  IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT | IXGBE_GPIE_OCD |
 			  IXGBE_GPIE_EIAME | IXGBE_GPIE_SDP2_EN);

@@ -197,9 +197,9 @@ IXGBE_API int ixgbe_allmulticast_set(struct ixgbe *nic, bool on);
 /* Replaces the list of multicast groups (MTA hash, section 7.1.1.2). */
 IXGBE_API int ixgbe_multicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES],
 				  size_t count);
-/* Replaces the list of further unicast addresses (RAR 1..127). Frames to an address of both lists
- * go on. -ENOSPC: more than IXGBE_UNICAST_MAX, nothing is changed; -EADDRNOTAVAIL, the same: a
- * multicast or zero address. */
+/* Replaces the list of further unicast addresses (RAR 1..127). An address that both lists have is
+ * received without a gap. -ENOSPC: more than IXGBE_UNICAST_MAX; -EADDRNOTAVAIL: a multicast or zero
+ * address. Both change nothing. */
 #define IXGBE_UNICAST_MAX 127u
 IXGBE_API int ixgbe_unicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES],
 				size_t count);
@@ -219,7 +219,7 @@ IXGBE_API int ixgbe_mtu_set(struct ixgbe *nic, uint16_t mtu);
 IXGBE_API int ixgbe_irq_fd(const struct ixgbe *nic, uint16_t queue);
 IXGBE_API int ixgbe_irq_arm(struct ixgbe *nic, uint16_t queue);
 /* Whether sent frames raise the vector too (off after start): for a caller that waits for room in
- * the transmit ring. The thread of that queue may call both functions at any time. */
+ * the transmit ring. */
 IXGBE_API int ixgbe_irq_tx_set(struct ixgbe *nic, uint16_t queue, bool on);
 IXGBE_API int ixgbe_irq_other_fd(const struct ixgbe *nic);
 
@@ -229,9 +229,8 @@ enum {
 	IXGBE_EVENT_FAULT = 1u << 2,
 	IXGBE_EVENT_BUS = 1u << 3, /* see ixgbe_bus_errors */
 };
-/* Reads and re-arms the other causes; a set of IXGBE_EVENT_*, or -errno. The caller has read the
- * eventfd before. An interrupt may be lost, and no other comes then: call it once a second, too,
- * without one.
+/* Reads and re-arms the other causes; a set of IXGBE_EVENT_*, or -errno. Call it after a read of
+ * the eventfd, and once a second without one: after an interrupt that was lost no other comes.
  * IXGBE_EVENT_FAULT: an ECC error in the NIC's memory, which ixgbe_stop and ixgbe_start cure. */
 IXGBE_API int ixgbe_irq_other_handle(struct ixgbe *nic);
 
@@ -290,9 +289,9 @@ enum {
 	IXGBE_RX_RSS = 1u << 10,    /* rss_hash is valid */
 };
 
-/* flags (but EOP), vlan and rss_hash are those of the frame and stand in its
- * last segment. The NIC may take an LLC frame for IP (erratum 67 in ERRATA.md): the caller
- * compares the frame's own EtherType before the flags move or change a header. */
+/* flags (but EOP), vlan and rss_hash are those of the frame and stand in its last segment. The NIC
+ * may take an LLC frame for IP (erratum 67 in ERRATA.md). A caller that changes headers by these
+ * flags compares the frame's own EtherType first. */
 struct ixgbe_rx_seg {
 	struct ixgbe_buf *buf;
 	uint32_t offset; /* of the first byte, from buf->data */

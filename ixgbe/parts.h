@@ -66,7 +66,8 @@ int sfp_identify(struct ixgbe *nic);
 int sfp_setup(struct ixgbe *nic);
 /* Brings the link to the administrative state. */
 int link_apply(struct ixgbe *nic);
-/* Whether the presence pin is other than when the module was read: no cause need have told. */
+/* Whether the module's presence pin has changed since the module was read. The interrupt that tells
+ * of this may have been lost. */
 bool link_module_moved(const struct ixgbe *nic);
 /* A module was plugged in or pulled out: reads it, which takes up to 300 ms, and sets the link
  * up for it. */

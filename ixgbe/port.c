@@ -162,10 +162,11 @@ static int module_set_up(struct ixgbe *nic, struct ixgbe_why *why)
 	return 0;
 }
 
-/* From whatever state the device is in to that of a port that is not started. */
+/* Takes the device from any state to that of a port that is not started. */
 static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 {
-	/* Lets registers answer, and keeps the device from rings that somebody left in it. */
+	/* From here on registers answer. Without bus mastering the device does no DMA to rings of a
+	 * former owner. */
 	int err = bus_set(nic, false, why);
 
 	if (err)
@@ -221,7 +222,7 @@ static void port_free(struct ixgbe *nic)
 	free(nic);
 }
 
-/* The port without its device, which is only asked what it is. */
+/* Makes the port's own records. The device is asked for its IDs alone. */
 static int port_prepare(struct ixgbe *nic, const struct ixgbe_options *options,
 			struct ixgbe_why *why)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The registers of queues: rings into the NIC and out of it (sections 4.6.7.1, 4.6.8.1).
+ * The registers of queues (sections 4.6.7.1, 4.6.8.1).
  *
- * A ring in memory is a matter of queues/. Here the NIC learns of it, and the waits are made after
- * which the NIC uses the ring, or does not any more.
+ * queues/ has the rings in memory. This file tells the NIC where a ring is, enables and disables
+ * queues, and waits until the NIC has done so.
  *
- * The transmit watchdog is here, too: a NIC that neither sends nor fails shows nothing but frames
- * that never come back. Where frames may rightly wait, the time begins anew: without a link, and
- * while the partner sends pause frames.
+ * The transmit watchdog is here, too. A NIC that hangs may report no error: its frames just do not
+ * come back. rings_transmit_watch() measures for how long. The time begins anew without a link,
+ * when the link has changed, and when the partner has sent pause frames: frames may wait then.
  */
 #include "parts.h"
 #include "queues/dma.h"
@@ -143,7 +143,7 @@ static int rx_disable(struct ixgbe *nic, uint16_t q)
 	return err;
 }
 
-/* The first `count` queues end, all of them even if one fails. */
+/* Ends the first `count` queues, also those behind one that fails. */
 static int rx_stop(struct ixgbe *nic, uint16_t count)
 {
 	int first = 0;

@@ -85,7 +85,8 @@ int semaphore_take(struct ixgbe *nic, uint32_t resource)
 
 void semaphore_release(struct ixgbe *nic, uint32_t resource)
 {
-	/* If the guard cannot be had, the bit is cleared without: held for ever would be worse. */
+	/* Without the guard the bit is cleared all the same: a bit that stays set would keep
+	 * firmware and the other port waiting. */
 	int err = guard_take(nic);
 
 	reg_clear(nic, IXGBE_SW_FW_SYNC, resource);

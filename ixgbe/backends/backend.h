@@ -67,7 +67,7 @@ struct ixgbe_backend_ops {
 	int (*irq_set)(struct ixgbe_backend *backend, const int *eventfd, uint32_t count);
 	int (*reset)(struct ixgbe_backend *backend); /* function level reset */
 	/* How many accesses of the device to memory the backend itself has refused since open.
-	 * NULL: it is not asked, an IOMMU decides. */
+	 * NULL: the backend refuses none, an IOMMU does. */
 	uint32_t (*dma_refused)(struct ixgbe_backend *backend);
 };
 

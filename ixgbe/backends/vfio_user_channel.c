@@ -26,7 +26,7 @@ void channel_init(struct channel *channel, int sock, const struct ixgbe_options 
 	}
 }
 
-/* Of a wait that begins now. */
+/* The limit of a wait that begins now. */
 static struct vu_limit limit(const struct channel *channel)
 {
 	return (struct vu_limit){vu_now_ns() + DEADLINE_NS, channel->give_up, channel->give_up_ctx};
@@ -148,7 +148,8 @@ static int send_command(struct channel *channel, struct command *command)
 
 	if (channel->gone)
 		return -ENODEV;
-	/* Here too: answers that each come soon may add up. */
+	/* Many waits that are soon over add up, and none of them asks give_up. So each command
+	 * asks. */
 	if (wait.give_up && wait.give_up(wait.ctx))
 		return -ECANCELED;
 	command->header.id = channel->id++;

@@ -2,9 +2,8 @@
 /*
  * Memory that the device can reach. Internal to libixgbe.
  *
- * Areas are sealed memfds (huge pages when there are any), mapped once for us and
- * once for the device. The allocator picks the IOVA, low and within the backend's
- * range. It is never a virtual address: those do not fit an IOMMU's width.
+ * An area is mapped once for us and once for the device. The allocator picks its IOVA, which is
+ * never a virtual address: those do not fit an IOMMU's width.
  */
 #pragma once
 

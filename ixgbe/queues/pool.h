@@ -9,7 +9,8 @@
 #include "ixgbe/tables/guard.h"
 
 struct ixgbe_pool {
-	/* The free buffers, the warmest on top; behind `count` of them, room for a ring's. */
+	/* The free buffers; the last one used is on top. pool_push_many() writes before it checks
+	 * the number: there is room for a ring's buffers behind the first `count`. */
 	struct ixgbe_buf **stack;
 	uint32_t available;
 	uint32_t count;
@@ -85,7 +86,7 @@ static inline uint32_t pool_push_many(struct ixgbe_buf *const *at, uint32_t n)
 			*top++ = buf;
 		} while (++at < end && (buf = *at) != NULL && buf->pool == pool);
 		pool->available += (uint32_t)(top - bottom);
-		IXGBE_GUARD(pool->available <= pool->count); /* once for all: see `stack` */
+		IXGBE_GUARD(pool->available <= pool->count); /* one check for all: see `stack` */
 		pushed += (uint32_t)(top - bottom);
 	}
 	return pushed;

@@ -83,11 +83,10 @@ struct txq_watch {
 	bool waited; /* frames were in the ring */
 	uint64_t since_us, seen_us;
 };
-/* Looks that are further apart say nothing of the time between them: this process may have been
- * stopped. */
+/* After a longer pause between two looks the time begins anew: the process may have slept. */
 #define TXQ_WATCH_GAP_US 3000000u
-/* For how long frames have been in the ring, at each look, and none has come back. Takes the time,
- * and runs beside the queue's thread. To begin anew, set since_us to now. */
+/* For how long frames have been in the ring without one coming back, as far as the looks at
+ * `now_us` tell. Runs beside the queue's thread. A caller that sets since_us to now begins anew. */
 uint64_t txq_stuck_us(const struct ixgbe_txq *txq, struct txq_watch *watch, uint64_t now_us);
 
 /* ---- For the loops of both ---- */

@@ -164,8 +164,8 @@ static bool tx_within_buffer(const struct ixgbe_tx_seg *seg)
 	       seg->len <= seg->buf->size - seg->offset;
 }
 
-/* The VLAN tags in a frame that is in its buffer, in bytes; one less counts if the NIC inserts one.
- * Each is read once: the NIC may write there. */
+/* How many bytes of VLAN tags the frame has in its buffer. Two tags count, or one if the NIC
+ * inserts the other. Each byte is read once: the NIC may write there. */
 static uint32_t tx_tag_bytes(const struct ixgbe_tx_seg *first)
 {
 	const volatile uint8_t *type =
@@ -390,8 +390,9 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
 }
 
 /*
- * Writes frames of one segment without offload, as many as follow each other, at most
- * `max`: so many descriptors are free before the ring's end. Adds to *bytes.
+ * Writes frames of one segment without offload, up to the first frame of another kind, and at most
+ * `max`. The caller makes sure that `max` descriptors are free before the ring's end. Adds to
+ * *bytes.
  */
 static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
 				 uint32_t max, uint32_t max_untagged, uint64_t *bytes)

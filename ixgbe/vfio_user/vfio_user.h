@@ -230,7 +230,7 @@ struct vu_capabilities {
 	uint64_t max_dma_maps;
 	uint64_t pgsizes;
 	bool write_multiple;
-	/* Which of them the peer named: a reply has none that the request had not. */
+	/* Which values the peer gave. A reply gives none that the request did not give. */
 	bool has_max_msg_fds, has_max_data_xfer_size, has_max_dma_maps, has_pgsizes;
 	bool has_write_multiple;
 };
@@ -293,8 +293,8 @@ bool vu_stream_ready(const struct vu_stream *stream);
  */
 int vu_stream_next(struct vu_stream *stream, struct vu_message *out);
 
-/* How long to wait: until `deadline_ns` (vu_now_ns), -ETIMEDOUT then, or until `give_up` says so,
- * which is asked every VU_ASK_MS of the wait: -ECANCELED. */
+/* How long a wait may take. At `deadline_ns` (vu_now_ns) the wait ends with -ETIMEDOUT. `give_up`
+ * is asked every VU_ASK_MS of the wait, and ends it with -ECANCELED. */
 #define VU_ASK_MS 50u
 struct vu_limit {
 	uint64_t deadline_ns;
