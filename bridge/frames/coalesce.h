@@ -22,8 +22,9 @@
 #define COALESCE_SEGS 256u /* of a burst, at most */
 #define COALESCE_OPEN 8u   /* flows that are merged at the same time */
 
-/* The head of a write, which the NIC cannot reach: the vnet header, and behind it the frame's first
- * bytes: all of a short frame, else those that can be headers of a frame that is merged. */
+/* The head of a write, out of the NIC's reach: the vnet header, and the frame's first bytes behind
+ * it. A frame of up to COALESCE_SHORT_BYTES is here whole. Of a longer one these are the bytes that
+ * can hold the headers of a frame that is merged. */
 #define COALESCE_SHORT_BYTES   240u
 #define COALESCE_HEADERS_BYTES 128u
 
@@ -33,7 +34,7 @@ struct coalesce_head {
 	uint8_t frame[COALESCE_SHORT_BYTES];
 };
 
-/* The same for a longer frame of one segment that stays alone: all of it. */
+/* A longer frame of one segment that stays alone: all of it, behind its vnet header. */
 #define COALESCE_WHOLE_BYTES 2096u
 
 struct coalesce_whole {
@@ -52,7 +53,7 @@ struct coalesce_write {
 	uint16_t first, last;           /* segments, linked by coalesce.next */
 	uint16_t segs, frames;          /* how many */
 	uint32_t bytes;                 /* of the frame that is written, without the vnet header */
-	uint32_t head_bytes;            /* of these in the head */
+	uint32_t head_bytes;            /* how many of them are in the head */
 	uint32_t wire_bytes;            /* of the frames as they came */
 	struct offload_headers headers; /* of the first frame; version 0: not parsed */
 	/* Of a write that more frames joined, or may join, as the first frame's headers say: */

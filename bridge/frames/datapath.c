@@ -18,14 +18,16 @@
  * buffers is one gathered write of its head and the rest in the NIC's buffers, and so are frames
  * that were merged. The kernel copies them: the buffers are free when the write is complete.
  *
- * To the NIC. Each read takes one frame, and its vnet header into memory that the NIC cannot write.
- * While the kernel's frames are big, a read is scattered: the header there, the frame into one
- * transmit buffer. `read_iov` has both places, and only the buffer's changes. While they are
- * smaller than SCATTER_BYTES on average, both go there, and the frame is copied to its buffer: that
- * costs less than a list of two pieces. The number
- * of reads in a turn follows the turn before. If some found no frame, it is one more than there
- * were frames: a read that finds none costs about a third of a frame. If all found one, the bytes
- * decide: it doubles below READ_BYTES_MAX / 2, and is halved above READ_BYTES_MAX.
+ * To the NIC. Each read takes one frame. The frame's vnet header goes into memory that the NIC
+ * cannot write. While the kernel's frames are big, a read is scattered: the header goes there, and
+ * the frame into one transmit buffer. `read_iov` has both places, and only the buffer's changes.
+ * While frames are smaller than SCATTER_BYTES on average, header and frame both go there, and the
+ * frame is copied to its buffer: a copy costs less than a list of two pieces.
+ *
+ * The number of reads in a turn follows the turn before. If some found no frame, the number is one
+ * more than there were frames: a read that finds none costs about a third of a frame. If all found
+ * one, the bytes decide: the number doubles below READ_BYTES_MAX / 2, and is halved above
+ * READ_BYTES_MAX.
  *
  * Kernels such as 6.1 have a TAP that does not know RWF_NOWAIT. Reads that find a frame complete
  * inside io_uring_enter there too; each of the others waits with a poll of its own. A frame wakes
@@ -278,7 +280,7 @@ static void tx_cancel(struct datapath *dp, uint32_t keep)
 	}
 }
 
-/* Posts the reads of a turn, unless what was read before has not gone yet. */
+/* Posts the reads of a turn, if no frame is pending and no read is in flight. */
 static void tx_post(struct datapath *dp)
 {
 	uint32_t depth, buffers;

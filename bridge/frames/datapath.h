@@ -36,9 +36,9 @@ enum datapath_request {
 	REQUESTS
 };
 
-/* Where a read goes that is not scattered; of one that is, the vnet header. Out of the NIC's reach.
- * An odd number of cache lines, see ixgbe/queues/pool.c; only pages that frames reach cost memory.
- */
+/* Memory for a read, out of the NIC's reach. A scattered read brings the vnet header here, any
+ * other read the frame, too. The size is an odd number of cache lines: ixgbe/queues/pool.c says
+ * why. A page that no frame reaches costs no memory. */
 struct datapath_read {
 	_Alignas(64) uint8_t unused[4];
 	uint8_t vnet[TAP_VNET_HDR_BYTES];

@@ -13,7 +13,6 @@
 #define IPV4_FRAG      6u
 #define IPV4_FRAG_MASK 0x3fffu /* more fragments, and the offset */
 #define IPV4_FRAG_DF   0x4000u
-#define IPV4_TTL       8u
 #define IPV4_PROTOCOL  9u
 #define IPV4_CSUM      10u
 #define IPV4_ADDRESSES 12u

@@ -76,8 +76,8 @@ static int queue_open(const char *name, struct ixgbe_why *why)
 	return tun_open(&request, why);
 }
 
-/* What an interface from before has turned off stays off, although the kernel turns on all that it
- * is told of. */
+/* The kernel turns on each offload that it is told of. Those that 'ethtool -K' had turned off on an
+ * interface from before are turned off again. */
 static void offloads_keep(struct tap *tap)
 {
 	uint8_t off = 0;
@@ -103,7 +103,7 @@ static int check_arguments(const char *name, uint16_t queues, struct ixgbe_why *
 	return 0;
 }
 
-/* The interface must be free before we attach to it, and nobody but us be attached after. */
+/* Attaches all queues. Nobody may be attached before, and nobody but us afterwards. */
 static int open_queues(struct tap *tap, uint16_t queues, struct ixgbe_why *why)
 {
 	int err = check_free(tap->name, 0, why);

@@ -3,8 +3,7 @@
  * A TAP: a network interface of the kernel whose wire is a file descriptor.
  *
  * It is opened with IFF_TAP, IFF_NO_PI, IFF_VNET_HDR and IFF_MULTI_QUEUE: one non-blocking
- * descriptor per queue, a virtio_net header of 12 bytes before each frame. The settings are read
- * back after they are set, since the kernel silently accepts an attach with other ones.
+ * descriptor per queue, a virtio_net header of 12 bytes before each frame.
  */
 #pragma once
 

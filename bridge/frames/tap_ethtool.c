@@ -2,7 +2,7 @@
 /*
  * What ethtool shows and sets of a TAP: its link and its features.
  *
- * The kernel keeps for a TAP what anybody says of its link, and gives a meaning to none of it.
+ * The kernel keeps what any program says of a TAP's link, and does nothing with it.
  */
 #include "tap.h"
 
@@ -230,7 +230,7 @@ static int features_set(int fd, struct ifreq *ifr, const int number[OFFLOAD_FEAT
 	return ethtool(fd, ifr, &set);
 }
 
-/* Asks which are off; or turns those off that `off` has. */
+/* Asks which offloads are off, or turns off those in `*off`. */
 static int features(const struct tap *tap, bool set, uint8_t *off)
 {
 	struct ifreq ifr = {0};

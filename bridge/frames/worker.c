@@ -62,7 +62,7 @@
 #define LOOK_FIRST_NS 10000000
 #define LOOK_MAX_NS   500000000 /* well below the time that ixgbe_tx_watch grants */
 #define LOOK_IDLE_NS  (2 * (int64_t)NS_PER_S)
-#define IRQ_LATE_NS   20000000 /* so long an interrupt may be under way */
+#define IRQ_LATE_NS   20000000 /* how long an interrupt may be under way */
 #define UNFINISHED_NS NS_PER_S
 
 #define RX_DATA_BYTES 2048u
@@ -75,7 +75,7 @@ struct worker {
 
 	bool posted[REQUESTS]; /* TAP_READY, IRQ, WAKE */
 	bool irq_armed, irq_tx, tap_gone_logged;
-	bool irq_doubted; /* the last one was lost */
+	bool irq_doubted; /* the last interrupt was lost */
 	uint64_t irq_value, wake_value;
 	int64_t spin_ns, last_work_ns;
 	uint32_t idle_turns; /* since something moved, when busy polling */
@@ -177,7 +177,8 @@ static void arm(struct worker *worker)
 	worker->irq_armed = true;
 }
 
-/* Work was found that nothing had woken the worker for. */
+/* Work was found by looking. An interrupt that does not follow within IRQ_LATE_NS was lost: counts
+ * it, and has the vector armed anew. */
 static void irq_missed(struct worker *worker)
 {
 	if (!worker->irq_armed || (!worker->irq_doubted && datapath_wait(&worker->dp, IRQ_LATE_NS)))
@@ -423,7 +424,7 @@ int worker_cpu(const struct worker *worker)
 
 void worker_link_set(struct worker *worker, bool up)
 {
-	/* It may be asleep and hold frames that are to be dropped now. */
+	/* A worker that sleeps may hold frames that are to be dropped now. */
 	if (atomic_exchange_explicit(&worker->dp.link_up, up, memory_order_relaxed) != up)
 		wake(worker);
 }

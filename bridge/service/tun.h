@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How a program gets at a TAP, and what older headers of the kernel lack: ixtapd for the interface,
- * ixnic for the far end of its cable.
+ * How a program opens a TAP: ixtapd for the interface, ixnic for the far end of its cable. The
+ * constants are those that older headers of the kernel lack.
  *
- * The kernel takes an attach to a TAP that is there with other settings than asked for, and leaves
- * the settings of the last user. So all is set, then read back.
+ * The kernel lets a program attach to a TAP that has other settings than the program asked for, and
+ * keeps those settings. So tun_open() sets all of them and reads them back.
  */
 #pragma once
 
