@@ -149,7 +149,7 @@ static json_t *stats_json(struct daemon *daemon)
 	struct bridge_counters sum = {0}, one;
 	json_t *nic = json_object(), *bridge = json_object(), *queues = json_array();
 
-	/* The next tick notices a failure too; the last values are still true. */
+	/* If the NIC failed, its last values are still true, and the next tick notices. */
 	(void)engine_stats_update(&daemon->engine);
 	for (size_t i = 0; i < daemon->engine.stats; i++)
 		json_object_set_new(nic, daemon->engine.stat_name[i],

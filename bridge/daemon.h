@@ -66,7 +66,7 @@ struct daemon {
 	unsigned int recoveries; /* that succeeded, since the start */
 	int64_t retry_at_ms;
 	int64_t opened_at_ms;
-	struct notice dma_refused, dma_timeout; /* what the bus did to the NIC's accesses */
+	struct notice dma_refused, dma_timeout; /* accesses of the NIC to memory */
 
 	char name[IFNAMSIZ]; /* of the interface, as told last */
 

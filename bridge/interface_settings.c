@@ -35,7 +35,7 @@ void interface_settings_follow(struct daemon *daemon)
 	uint32_t parts;
 	int err;
 
-	/* Just gone: the monitor tells what became of it. */
+	/* The interface is gone: the monitor tells what became of it. */
 	if (interface_read(&daemon->iface))
 		return;
 	name_follow(daemon);

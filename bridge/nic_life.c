@@ -35,7 +35,7 @@ static void link_set(struct daemon *daemon, const struct ixgbe_link *link)
 	if (was.up == link->up && was.speed_mbps == link->speed_mbps)
 		return;
 	interface_link_set(&daemon->iface, link, daemon->sfp);
-	/* One line for both: of a link that flaps the last is said (log_limited). */
+	/* One format for up and down: log_limited sums up a link that flaps by its last change. */
 	snprintf(text, sizeof(text), "up, %u Mbit/s", link->speed_mbps);
 	log_info("%s: link %s", daemon->iface.tap.name, link->up ? text : "down");
 	publish_event(daemon, json_pack("{s:s,s:b,s:i}", "event", "link", "up", link->up,

@@ -44,9 +44,9 @@ void soft_nic_init(struct soft_nic *soft)
 /* ---- Output ---- */
 
 /*
- * ixnic's lines are "ixnic: LEVEL: TEXT", and "ixnic: TEXT" is of its command line or of the
- * dynamic linker, which cannot start it. Those of a sanitizer or a library are others. Its news
- * (the link) are ixtapd's own news too, so they are for debugging.
+ * ixnic logs "ixnic: LEVEL: TEXT". A line "ixnic: TEXT" is about its command line, or the dynamic
+ * linker cannot start it. A line without that prefix is an error that a sanitizer or a library
+ * reports. ixtapd logs the news of the link itself, so those of ixnic are debug lines.
  */
 static enum ixgbe_log_level line_level(const char **text, bool *own)
 {
@@ -95,7 +95,8 @@ int soft_nic_output(struct soft_nic *soft)
 	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	for (ssize_t i = 0; i < got; i++) {
-		/* A line that is too long becomes several: no line of ixnic is. */
+		/* A line of ixnic always fits. A longer one is another program's, and is cut into
+		 * several. */
 		if (bytes[i] == '\n' || soft->line_len == sizeof(soft->line) - 1)
 			line_end(soft);
 		if (bytes[i] != '\n')
@@ -227,8 +228,8 @@ static void give_up(int output, const char *what)
 	_exit(127);
 }
 
-/* A Ctrl-C before setpgid was for the parent, which ends the child itself: SIG_IGN discards the
- * signal. */
+/* A Ctrl-C before setpgid reached the child, too. The parent ends the child itself, so the child
+ * discards the signal, by SIG_IGN. */
 static void forget_signals(void)
 {
 	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
@@ -263,8 +264,7 @@ static void become_ixnic(const struct pipes *pipes, const struct program *progra
 	if (setpgid(0, 0) || dup_over(null, 0) || dup_over(ready, 1) || dup_over(output, 2) ||
 	    dup_over(server, CHILD_SOCKET))
 		give_up(output, "arrange its descriptors");
-	/* What ixtapd inherited and did not open is not for ixnic either. Linux 5.11; an older one
-	 * leaves them open. */
+	/* ixnic does not get what ixtapd inherited and did not open. Before Linux 5.11 it does. */
 	(void)close_range(CHILD_SOCKET + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	forget_signals();
 	execve(program->path, program->args, program->environment);

@@ -55,15 +55,15 @@ static int namespace_of(const struct interface *iface)
 	return fd < 0 ? -errno : fd;
 }
 
-/* The alias of an interface that came home because its namespace ended: a later start with that
- * --netns takes it there again. */
+/* The alias of an interface that ixtapd made anew at home because its namespace had ended. A later
+ * start with that --netns takes the interface there. */
 static void alias_make(const struct options *options, char alias[NETLINK_ALIAS_BYTES])
 {
 	snprintf(alias, NETLINK_ALIAS_BYTES, "ixtapd: from network namespace %.220s",
 		 options->netns);
 }
 
-/* Whether such an interface is where the thread is. */
+/* Whether an interface with that alias is in the thread's namespace. */
 static bool came_home(const struct options *options)
 {
 	char alias[NETLINK_ALIAS_BYTES];
@@ -80,9 +80,9 @@ static bool came_home(const struct options *options)
 }
 
 /*
- * A TAP's descriptors keep the namespace alive where /dev/net/tun was opened. So a new TAP is made
- * in a namespace that is nobody's, where no name is taken, and moved; one that is there already can
- * be taken only from there.
+ * The descriptors of a TAP keep the namespace alive in which /dev/net/tun was opened. So a new TAP
+ * is made in a namespace of its own, where its name is free, and moved. A TAP that is there already
+ * can be taken only from there.
  */
 static int open_there(struct interface *iface, const struct options *options, int there,
 		      struct ixgbe_why *why)
@@ -154,7 +154,7 @@ int interface_open(struct interface *iface, const struct options *options, struc
 	return err;
 }
 
-/* One that is back there does not say any more where it is from. */
+/* Takes the alias from an interface that is in its namespace again. */
 static void alias_clear(struct interface *iface, const struct options *options)
 {
 	char alias[NETLINK_ALIAS_BYTES];
@@ -290,7 +290,7 @@ void interface_leave(struct interface *iface)
 		return;
 	netlink_close(iface->nl);
 	iface->nl = NULL;
-	/* Into its first namespace a thread may always go back that was allowed to leave it. */
+	/* A thread that was allowed to leave its first namespace may always go back. */
 	if (netns_enter(iface->home, &why))
 		log_error("%s: %s", iface->tap.name, why.text);
 	iface->entered = false;
@@ -309,7 +309,8 @@ static void on_event(void *ctx, const struct netlink_event *event)
 	iface->fn(iface->ctx, event);
 }
 
-/* The thread is at home. -EPERM and the like for an interface that is away. */
+/* Opens the monitor of an interface that is away; the thread is at home. -EPERM: CAP_NET_ADMIN is
+ * needed. */
 static int monitor_there(struct interface *iface, int there, int ifindex,
 			 struct netlink_monitor **out)
 {
@@ -509,7 +510,7 @@ int interface_bring_home(struct interface *iface, const struct options *options,
 	iface->away = iface->astray = iface->deleted_heard = false;
 	iface->reachable = iface->moved = true;
 	netns_identify(iface->home, &iface->where);
-	/* One that our descriptors alone keep goes with them. */
+	/* Without persistence the old interface goes when its descriptors are closed. */
 	iface->tap.persist = false;
 	tap_close(&iface->tap);
 	err = open_tap(iface, options, why);

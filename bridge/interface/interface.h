@@ -28,8 +28,8 @@
 struct interface {
 	struct tap tap;
 	int home;               /* a descriptor */
-	struct netns_id where;  /* its namespace */
-	bool away;              /* that is not home */
+	struct netns_id where;  /* the namespace of the interface */
+	bool away;              /* `where` is not home */
 	bool entered;           /* away, and the thread is there now */
 	const char *held_netns; /* our descriptors keep this one alive; NULL: none but home */
 	struct netns_id held;
@@ -38,7 +38,7 @@ struct interface {
 	struct netlink_link link;   /* as last read */
 	uint64_t tx_dropped_before; /* our start; wraps below 0 for an interface made anew */
 	bool reachable;             /* the functions below can act on it */
-	bool moved;                 /* from the namespace it was made in */
+	bool moved;                 /* to another namespace than it was made in */
 	bool deleted_heard;         /* netlink says so */
 	bool astray;                /* it may be elsewhere, or nowhere: interface_find tells */
 	bool unreachable_said;

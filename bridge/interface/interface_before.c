@@ -3,10 +3,11 @@
  * What a persistent interface has from before is the truth for all that no option names. Its
  * neighbours know its MAC address, be that of the NIC that was there or of the administrator.
  *
- * A TAP that was only just made has an address at random, which nobody chose. Only sysfs tells the
- * two apart, and shows the interfaces of one network namespace: a mount of our own, which nobody
- * else sees, is for that of the thread. Without the right to make one there is /sys, which may be
- * for another namespace. Where nothing can be read the address counts as chosen.
+ * A new TAP has a random MAC address, which nobody chose. Only sysfs tells such an address from one
+ * that somebody set. A mount of sysfs shows the interfaces of one network namespace, so this file
+ * makes a mount for the thread's own, which no other process sees. Without the right to do so it
+ * reads /sys, which may be for another namespace. Where nothing can be read, the address counts as
+ * chosen.
  */
 #include "interface_before.h"
 

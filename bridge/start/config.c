@@ -100,7 +100,7 @@ static int refuse(const char *path, int error, const char *reason, struct ixgbe_
 	return ixgbe_why_fill(why, error, "cannot read the configuration %.150s: %s", path, reason);
 }
 
-/* Of a pipe not even the opening waits. */
+/* Opens a regular file. Nothing here waits, as the opening of a pipe might. */
 static int open_regular(const char *path, FILE **out, struct ixgbe_why *why)
 {
 	int err = 0, fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

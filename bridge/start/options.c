@@ -357,8 +357,7 @@ static int set_from_file(struct options *options, size_t i, const char *value,
 	if (options->from_file & bit && row->set != set_address)
 		return ixgbe_why_fill(why, -EEXIST, "'%s' is given twice", row->name);
 	options->from_file |= bit;
-	/* What was given before stays. The file's value is checked all the same: a fault in a
-	 * file should not hide. */
+	/* A value that comes too late to count is checked, too: no fault in a file hides. */
 	return row->set(options->decided & bit ? &unused : options, value, why);
 }
 
@@ -383,9 +382,9 @@ static uint32_t name_hash(const char *name)
 }
 
 /*
- * The name of a wire's TAP: that of ours with "-wire" behind. Ten bytes of it have room; of a
- * longer name the first five, without a part of a character, and five digits of a hash make the
- * difference.
+ * The name of a wire's TAP is that of our TAP with "-wire" behind. A name of more than ten bytes
+ * leaves no room for that. Its first five bytes stay, without half a character, and five digits of
+ * a hash tell such names apart.
  */
 static void wire_name(const char *tap, char out[IFNAMSIZ])
 {
@@ -403,7 +402,7 @@ static void wire_name(const char *tap, char out[IFNAMSIZ])
 	snprintf(out, IFNAMSIZ, "%.*s%s-wire", keep, tap, difference);
 }
 
-/* What of a soft NIC's wire would be two things at once. */
+/* Refuses a wire that is our TAP or a control socket, and a path without room for '.nic'. */
 static int check_soft(const struct options *options, struct ixgbe_why *why)
 {
 	const char *tap = after(options->nic, "soft:tap:");

@@ -32,7 +32,7 @@
 
 enum options_nic_kind { OPTIONS_NIC_SOFT, OPTIONS_NIC_VFIO, OPTIONS_NIC_VFIO_USER };
 
-/* How far what the NIC says of received checksums is used, see ixtapd(8). */
+/* How far the NIC's verdict on received checksums is used: see ixtapd(8). */
 enum options_rx_checksum {
 	OPTIONS_RX_CHECKSUM_OFF, /* not at all: every frame is as on the wire, none is merged */
 	OPTIONS_RX_CHECKSUM_ON,  /* for frames that are merged */
@@ -59,8 +59,8 @@ struct options {
 	char config[PATH_MAX]; /* "": none */
 	char control[OPTIONS_PATH_BYTES];
 	enum ixgbe_log_level log_level;
-	/* Which options were given, by their place in the table: where it counts more (on the
-	 * command line, in a later file), and in the file that is read now. */
+	/* Sets of options, a bit for each row of the table. `decided`: given on the command line or
+	 * in a file that counts more. `from_file`: given in the file that is being read. */
 	uint32_t decided, from_file;
 };
 
