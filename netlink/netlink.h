@@ -117,9 +117,9 @@ typedef void (*netlink_event_fn)(void *ctx, const struct netlink_event *event);
 /* Events of the interface with that index; 0: of all interfaces. The first dispatch delivers the
  * present state. */
 int netlink_monitor_open(int ifindex, netlink_event_fn fn, void *ctx, struct netlink_monitor **out);
-/* Events of an interface in the namespace with that number, which the monitor does not keep alive:
- * its socket is in the thread's own. It never delivers the present state, and without
- * CAP_NET_BROADCAST nothing at all. */
+/* Events of an interface in another namespace, by its number here. The socket is in the thread's
+ * own namespace, so the monitor does not keep the other one alive. It never delivers the present
+ * state, and without CAP_NET_BROADCAST nothing at all. */
 int netlink_monitor_open_there(int32_t nsid, int ifindex, netlink_event_fn fn, void *ctx,
 			       struct netlink_monitor **out);
 void netlink_monitor_close(struct netlink_monitor *monitor); /* takes NULL */

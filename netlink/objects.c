@@ -308,7 +308,7 @@ int netlink_namespace_number(struct netlink *nl, int netns_fd, int32_t *nsid)
 
 /* ---- Link-layer addresses ---- */
 
-/* Those that were found. */
+/* MAC addresses: the first `room` of all that were found. */
 struct macs {
 	uint8_t (*mac)[NETLINK_MAC_BYTES];
 	size_t room, found;

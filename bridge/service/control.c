@@ -365,8 +365,8 @@ int control_fd(const struct control *control)
 	return control->epoll;
 }
 
-/* Tells a monitor how many events it missed, if there is room now. `time` is a reference that is
- * taken: it is that of the event behind, so that times never go back. */
+/* Tells a monitor how many events it missed, if there is room now. `time` is that of the event that
+ * follows, or times would go back; the reference is taken. */
 static int missed_tell(struct client *client, json_t *time)
 {
 	json_t *missed;

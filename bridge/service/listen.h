@@ -3,9 +3,10 @@
  * UNIX sockets with a name in the file system: where they are, and who listens there. `what` is the
  * socket's name in messages, e.g. "--socket".
  *
- * Of several programs that start at one path at one moment, one listens: who looks at the path and
- * takes it holds a lock on the directory meanwhile (flock(2)). Whoever may read the directory can
- * hold that lock. So the wait for it has an end, and without it a start goes on as if alone.
+ * Of several programs that start at one path at one moment, one gets the path: a program locks the
+ * directory (flock(2)) while it looks at the path and takes it. Anybody who may read the directory
+ * can hold that lock. So the wait for the lock has an end, and a start then goes on without the
+ * lock.
  */
 #pragma once
 

@@ -16,15 +16,15 @@ void log_level_set(enum ixgbe_log_level least);
 int log_level_parse(const char *name, enum ixgbe_log_level *out);
 const char *log_level_name(enum ixgbe_log_level level);
 
-/* One line, without its end. For lines that are few by what says them. */
+/* Says one line, without its end, in any case. For lines that cannot repeat without end. */
 void log_line(enum ixgbe_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* The same. Of lines with the same `format` many are left out when they come without end, and
- * summed up later (repeat.h); not so debug lines. */
+/* Says one line, unless many with the same `format` came: then they are left out, and summed up
+ * later (repeat.h). Debug lines are never left out. */
 void log_limited(enum ixgbe_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* When a summary is due (clock_ms), or INT64_MAX; and says what is due. A daemon calls it from its
- * loop; log_limited and the end of the process do, too. */
+/* log_due_ms: when the next summary is due (clock_ms), or INT64_MAX. log_sum_up says those that are
+ * due. A daemon calls it from its loop; log_limited and the end of the process do, too. */
 int64_t log_due_ms(void);
 void log_sum_up(void);
 /* log_limited as an ixgbe_log_fn; `ctx` is not used. */

@@ -16,7 +16,7 @@ const char *names_interface_fault(const char *name)
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return "is reserved";
 	for (; *name; name++) {
-		/* The kernel's isspace() has 0xa0, a byte of some letters in UTF-8. */
+		/* The kernel takes 0xa0 for a space; some letters in UTF-8 have it. */
 		if (strchr("/:% ", *name) || *name == '\xa0')
 			return "has a character that no interface's name may have";
 		if ((unsigned char)*name < ' ' || *name == 0x7f)
@@ -42,8 +42,8 @@ int names_mac_parse(const char *text, uint8_t mac[NAMES_MAC_BYTES])
 	uint8_t byte[NAMES_MAC_BYTES];
 	int end = -1;
 
-	/* With all 17 places taken by digits and colons, sscanf finds no sign, space or short byte.
-	 */
+	/* All 17 characters are digits or colons, so sscanf finds no sign, no space, and no byte of
+	 * one digit. */
 	if (strlen(text) != 17 || strspn(text, "0123456789abcdefABCDEF:") != 17 ||
 	    sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &byte[0], &byte[1], &byte[2],
 		   &byte[3], &byte[4], &byte[5], &end) != 6 ||

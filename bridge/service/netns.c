@@ -45,7 +45,8 @@ int netns_open(const char *name, struct ixgbe_why *why)
 	if (fd >= 0 && ioctl(fd, NS_GET_NSTYPE) == CLONE_NEWNET)
 		return fd;
 	if (fd >= 0) {
-		/* The name is the place for a mount, which others do not have, or not any more. */
+		/* The file is what a mount stands on: the mount is gone, or this process does not
+		 * see it. */
 		close(fd);
 		return ixgbe_why_fill(why, -EINVAL,
 				      "'%.100s' in " NETNS_NAMES

@@ -25,8 +25,8 @@ struct netns_id {
 
 /* A descriptor of the calling thread's namespace, or -errno with `why` filled. */
 int netns_current(struct ixgbe_why *why);
-/* A descriptor of the namespace `name`, which was checked by names_netns_fault; or, with `why`
- * filled, -ENOENT (there is none) and others of open(2). */
+/* A descriptor of the namespace `name`, which names_netns_fault has checked. Errors, with `why`
+ * filled: -ENOENT (there is none), and others of open(2). */
 int netns_open(const char *name, struct ixgbe_why *why);
 /* Takes the calling thread there: 0, or -errno with `why` filled; -EPERM: CAP_SYS_ADMIN is
  * needed. */

@@ -45,7 +45,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case ARGP_KEY_INIT:
-		state->err_stream = NULL; /* argp's own errors go on about --help */
+		state->err_stream = NULL; /* argp would add lines about --help to each error */
 		return 0;
 	case ARGP_KEY_ARG:
 		if (table->word)

@@ -60,7 +60,7 @@ struct option_word {
 int option_word(const struct option_word *words, const char *text, int *out);
 /* Decimal digits only: no sign, no space, no other base. */
 int option_number(const char *text, uint32_t least, uint32_t most, uint32_t *out);
-/* DIGITS[.DIGITS][e[+|-]DIGITS], so neither sign, blanks, hexadecimal, nor words. */
+/* DIGITS[.DIGITS][e[+|-]DIGITS]: no sign in front, no blanks, no hexadecimal digits, no words. */
 int option_real(const char *text, double least, double most, double *out);
 
 /* The name of `value`, "?" if it has none. */

@@ -9,8 +9,9 @@
  */
 int process_signals(void);
 
-/* "ready" on standard output, and to the service manager, as sd_notify(3) does. Nothing here waits
- * for a manager that does not read, but READY for a second. */
+/* Says "ready" on standard output, and to the service manager, as sd_notify(3) does. This message
+ * waits a second for a manager that does not read. The messages below do not wait: they are lost
+ * then. */
 void process_ready(void);
 void process_stopping(void);
 /* The manager's watchdog hears that the process lives. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines that repeat without end are left out, and summed up later. A line's site is the place in
- * the program that says it. Of one site REPEAT_BURST lines are said in REPEAT_WINDOW_MS. The rest
- * of the window is left out and counted. At its end the last of these lines is said, which tells
- * what is true now, and how many there were. Windows go on so, without a burst, until one has no
- * line.
+ * Lines that repeat without end are left out, and summed up later.
+ *
+ * A line's site is the place in the program that says it. In a window of REPEAT_WINDOW_MS a site
+ * says REPEAT_BURST lines; further ones are left out and counted. At the end of the window the site
+ * says the last of them, which tells what is true now, and their number. Then the next window
+ * begins, in which all lines are left out. The windows end with one that had no line.
  *
  * The caller brings the time, and lets one thread in at a time.
  */

@@ -11,7 +11,7 @@ static int failed; /* the errno of the first failure */
 
 void streams_keep(void)
 {
-	/* In the wrong direction, so that a use is an error still. */
+	/* For the wrong direction: a read or write of such a descriptor still fails. */
 	static const int flags[] = {O_WRONLY, O_RDONLY, O_RDONLY};
 
 	/* From the lowest on: open(2) takes the lowest number that is free. */

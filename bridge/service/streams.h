@@ -8,8 +8,9 @@
 
 #include <stdbool.h>
 
-/* Opens standard input, output and error if the parent closed them: a socket or file of ours would
- * get their numbers, and what is printed. For the start. What is written to them fails. */
+/* Opens /dev/null in place of each of standard input, output and error that the parent closed. Else
+ * a socket or file of ours would get its number, and the program's output. To be called at the
+ * start. A read or write of what is opened here fails. */
 void streams_keep(void);
 /* Whether all of standard output was written so far. To be called after what prints: it keeps the
  * reason. A program that prints without end ends when this is false. */
