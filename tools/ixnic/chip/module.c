@@ -259,7 +259,7 @@ static void clock_fall(struct nic *nic)
 	}
 }
 
-/* The wires move: whether the module has seen how they were before. */
+/* The wires move. Returns whether the module has seen their levels before. */
 static bool levels_seen(struct nic *nic, uint32_t written)
 {
 	struct module *module = nic->module;

@@ -30,7 +30,7 @@ struct phy {
 	bool emitted; /* as the connector was told last */
 	bool up;
 	bool training;
-	bool odd; /* is the number of reads of LINKS */
+	bool odd; /* the number of reads of LINKS is odd */
 };
 
 int phy_new(struct nic *nic)

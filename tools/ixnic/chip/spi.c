@@ -116,8 +116,9 @@ static bool clock_fall(struct nic *nic, struct spi *spi)
 	return spi->out >> (7 - spi->bits % 8) & 1;
 }
 
-/* The pins move: whether the memory has seen how they were before. As on the module's wires, two
- * moves without a register read in between are too close, and the memory loses its place. */
+/* The pins may move. Returns whether the memory has seen their levels before. As on the module's
+ * wires, two moves without a register read in between are too close, and the memory loses its
+ * place. */
 static bool levels_seen(struct nic *nic, uint32_t old, uint32_t value)
 {
 	struct spi *spi = nic->spi;

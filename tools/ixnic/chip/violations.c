@@ -21,8 +21,8 @@ struct of_client {
 
 struct violations {
 	uint64_t total;
-	uint32_t clients;                           /* that came so far */
-	struct of_client client[VIOLATION_CLIENTS]; /* that of client n at n % VIOLATION_CLIENTS */
+	uint32_t clients;                           /* how many came so far */
+	struct of_client client[VIOLATION_CLIENTS]; /* client n is at n % VIOLATION_CLIENTS */
 	struct {
 		uint64_t count;
 		char first[NIC_VIOLATION_FIRST][DETAIL_BYTES];

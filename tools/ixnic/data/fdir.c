@@ -81,7 +81,7 @@ struct filter {
 	uint16_t next;   /* filter behind it in its list; 0: it is the last */
 	uint16_t id;     /* signature or software index */
 	uint32_t action; /* FDIRCMD's ACTION, KIND and COLLISION */
-	bool far;        /* was behind MAX_LENGTH when it was added, which stays (erratum 2) */
+	bool far;        /* was added behind MAX_LENGTH; stays set (erratum 2) */
 };
 
 struct fdir {

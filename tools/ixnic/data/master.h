@@ -6,8 +6,8 @@
 
 enum master {
 	MASTER_FREE,
-	MASTER_HELD,   /* the driver waited in vain: two resets are due */
-	MASTER_TRACES, /* one of them was done */
+	MASTER_HELD,   /* frames were left at a master disable: two resets are due */
+	MASTER_TRACES, /* after the first of the two */
 };
 
 struct master_state {
@@ -18,12 +18,12 @@ struct master_state {
 
 extern const struct reg_hook master_hooks[];
 
-/* CTRL was written: STATUS says whether there may be DMA. */
+/* After a write of CTRL: shows in STATUS whether there may be DMA. */
 void master_show(struct nic *nic);
-/* The queue goes off; what it had under way is left. */
+/* Before a queue goes off: frames that it has under way stay in the transmitter. */
 void master_queue_off(struct nic *nic, uint32_t queue);
-/* A turn: with a link the frames that were left go out. */
+/* Call once a turn: with a link, the frames that were left go out. */
 void master_turn(struct nic *nic);
-/* Whether traces of a reset that was done once keep the transmitter from running. */
+/* Whether the transmitter stands still because only one of the two resets was done. */
 bool master_traces(const struct nic *nic);
 void master_reset(struct nic *nic, enum nic_reset kind);

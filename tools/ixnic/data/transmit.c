@@ -152,8 +152,8 @@ static uint32_t txdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 	return value;
 }
 
-/* A far end that takes no frames sends pause frames, and repeats them as long as it takes none. No
- * wire of ours has any: a full one stands for them. */
+/* A far end that takes no frames sends pause frames, again and again. Our wires carry none. A wire
+ * that is full counts as one pause frame for each read. */
 static uint32_t pauses_read(struct nic *nic, uint32_t index, uint32_t value)
 {
 	const struct transmit_packet *tx = &nic->data->tx;
