@@ -20,7 +20,7 @@ extern const struct reg_hook master_hooks[];
 
 /* After a write of CTRL: shows in STATUS whether there may be DMA. */
 void master_show(struct nic *nic);
-/* Before a queue goes off: frames that it has under way stay in the transmitter. */
+/* A queue goes off: frames that it has under way stay in the transmitter. */
 void master_queue_off(struct nic *nic, uint32_t queue);
 /* Call once a turn: with a link, the frames that were left go out. */
 void master_turn(struct nic *nic);
