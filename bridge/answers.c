@@ -217,7 +217,7 @@ static json_t *features_json(const struct daemon *daemon)
 }
 
 /* `words` are those behind "features". */
-static json_t *features_set(struct daemon *daemon, size_t count, char *const words[])
+static json_t *features_command(struct daemon *daemon, size_t count, char *const words[])
 {
 	enum options_rx_checksum rx;
 	struct ixgbe_why why;
@@ -256,7 +256,7 @@ static json_t *answer_registers(void *ctx, struct control_request *request)
 static json_t *answer_features(void *ctx, struct control_request *request)
 {
 	if (request->count > 1)
-		return features_set(ctx, request->count - 1, &request->words[1]);
+		return features_command(ctx, request->count - 1, &request->words[1]);
 	/* What was set a moment ago is to be seen. */
 	rx_features_follow(ctx);
 	return features_json(ctx);

@@ -227,8 +227,8 @@ struct head {
 
 /* Up to the end of the longest L4 header where the checksum is to start. A frame whose headers are
  * longer contradicts its vnet header. */
-static void head_read(struct head *head, const uint8_t *frame, uint32_t len,
-		      const struct csum *csum)
+static void headers_copy(struct head *head, const uint8_t *frame, uint32_t len,
+			 const struct csum *csum)
 {
 	head->len = csum->start < HEAD_MAX - L4_MAX ? csum->start + L4_MAX : HEAD_MAX;
 	if (head->len > len)
@@ -378,7 +378,7 @@ enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *fram
 	if (csum.start < OFFLOAD_ETH_BYTES || csum.start > len || len - csum.start < 2 ||
 	    csum.offset > len - csum.start - 2)
 		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
-	head_read(&head, frame, len, &csum);
+	headers_copy(&head, frame, len, &csum);
 	known = offload_parse(head.data, head.len, &headers) && !headers.fragment ? &headers : NULL;
 	if (gso)
 		return tx_gso(vnet, &head, known, frame, len, &csum, seg);

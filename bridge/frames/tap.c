@@ -121,7 +121,7 @@ static int open_queues(struct tap *tap, uint16_t queues, struct ixgbe_why *why)
 	return check_free(tap->name, queues, why);
 }
 
-static int configure(struct tap *tap, struct ixgbe_why *why)
+static int attributes_set(struct tap *tap, struct ixgbe_why *why)
 {
 	int err;
 
@@ -149,7 +149,7 @@ int tap_open(struct tap *tap, const char *name, uint16_t queues, bool persist,
 		new.fd[i] = -1;
 	err = open_queues(&new, queues, why);
 	if (!err)
-		err = configure(&new, why);
+		err = attributes_set(&new, why);
 	if (err) {
 		new.persist = new.queues > 0 && tun_persists(new.fd[0]); /* as it was */
 		tap_close(&new);

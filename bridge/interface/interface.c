@@ -210,14 +210,13 @@ uint16_t interface_mtu_first(const struct interface *iface, const struct options
 	return IXGBE_MTU_MAX;
 }
 
-/* MAC and MTU. */
 static const char *right_needed(int err)
 {
 	return err == -EPERM || err == -EACCES ? "; CAP_NET_ADMIN is needed" : "";
 }
 
-static int configure(struct interface *iface, const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu,
-		     struct ixgbe_why *why)
+static int mac_and_mtu_set(struct interface *iface, const uint8_t mac[IXGBE_MAC_BYTES],
+			   uint16_t mtu, struct ixgbe_why *why)
 {
 	int err = tap_mac_set(&iface->tap, mac);
 
@@ -236,7 +235,7 @@ static int configure(struct interface *iface, const uint8_t mac[IXGBE_MAC_BYTES]
 int interface_configure(struct interface *iface, const struct options *options,
 			const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why)
 {
-	int err = configure(iface, mac, mtu, why);
+	int err = mac_and_mtu_set(iface, mac, mtu, why);
 
 	alias_clear(iface, options);
 	if (!err)
@@ -518,7 +517,7 @@ int interface_bring_home(struct interface *iface, const struct options *options,
 		err = netlink_open(&iface->nl) ? ixgbe_why_fill(why, -EIO, "cannot open netlink")
 					       : link_get(iface, why);
 	if (!err)
-		err = configure(iface, mac, mtu, why);
+		err = mac_and_mtu_set(iface, mac, mtu, why);
 	if (!err) {
 		alias_set(iface, options);
 		err = link_get(iface, why);

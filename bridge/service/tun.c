@@ -53,7 +53,7 @@ static int attach(int fd, const struct tun_request *request, struct ixgbe_why *w
 	}
 }
 
-static int configure(int fd, const struct tun_request *request, struct ixgbe_why *why)
+static int settings_set(int fd, const struct tun_request *request, struct ixgbe_why *why)
 {
 	int size = request->header_bytes, le = 1;
 	struct ifreq ifr = {0};
@@ -90,7 +90,7 @@ int tun_open(const struct tun_request *request, struct ixgbe_why *why)
 	}
 	err = attach(fd, request, why);
 	if (!err)
-		err = configure(fd, request, why);
+		err = settings_set(fd, request, why);
 	if (!err)
 		return fd;
 	close(fd);

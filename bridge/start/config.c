@@ -95,7 +95,7 @@ static const char *loose(const struct stat *st)
 	return NULL;
 }
 
-static int refuse(const char *path, int error, const char *reason, struct ixgbe_why *why)
+static int cannot_read(const char *path, int error, const char *reason, struct ixgbe_why *why)
 {
 	return ixgbe_why_fill(why, error, "cannot read the configuration %.150s: %s", path, reason);
 }
@@ -108,23 +108,24 @@ static int open_regular(const char *path, FILE **out, struct ixgbe_why *why)
 	struct stat st;
 
 	if (fd < 0)
-		return refuse(path, -errno, strerror(errno), why);
+		return cannot_read(path, -errno, strerror(errno), why);
 	if (fstat(fd, &st))
-		err = refuse(path, -errno, strerror(errno), why);
+		err = cannot_read(path, -errno, strerror(errno), why);
 	else if (!S_ISREG(st.st_mode)) /* a directory would read as empty, a terminal would wait */
-		err = refuse(path, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL,
-			     S_ISDIR(st.st_mode) ? strerror(EISDIR) : "it is no regular file", why);
+		err = cannot_read(path, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL,
+				  S_ISDIR(st.st_mode) ? strerror(EISDIR) : "it is no regular file",
+				  why);
 	else if (st.st_size > FILE_BYTES_MAX)
-		err = refuse(path, -EFBIG, TOO_LARGE, why);
+		err = cannot_read(path, -EFBIG, TOO_LARGE, why);
 	else
 		fault = loose(&st);
 	if (fault)
-		err = refuse(path, -EPERM, fault, why);
+		err = cannot_read(path, -EPERM, fault, why);
 	*out = err ? NULL : fdopen(fd, "r");
 	if (*out)
 		return 0;
 	close(fd);
-	return err ? err : refuse(path, -ENOMEM, "out of memory", why);
+	return err ? err : cannot_read(path, -ENOMEM, "out of memory", why);
 }
 
 /* Takes a line of `len` bytes as getline(3) has it. */
@@ -158,7 +159,7 @@ static int take_lines(struct options *options, FILE *file, const char *path, str
 	if (err)
 		ixgbe_why_fill(why, err, "%.80s:%u: %s", path, number, fault.text);
 	else if (!feof(file))
-		err = refuse(path, -errno, strerror(errno), why);
+		err = cannot_read(path, -errno, strerror(errno), why);
 	free(line);
 	return err;
 }
@@ -203,14 +204,14 @@ static int list_folder(const char *folder, struct dirent ***entries, struct ixgb
 	struct stat st;
 
 	if (fd < 0)
-		return errno == ENOENT ? 0 : refuse(folder, -errno, strerror(errno), why);
+		return errno == ENOENT ? 0 : cannot_read(folder, -errno, strerror(errno), why);
 	/* Who may make names there may make a link to any file that root owns. */
 	if (!fstat(fd, &st))
 		fault = loose(&st);
 	if (fault)
-		count = refuse(folder, -EPERM, fault, why);
+		count = cannot_read(folder, -EPERM, fault, why);
 	else if ((count = scandirat(fd, ".", entries, is_drop_in, alphasort)) < 0)
-		count = refuse(folder, -errno, strerror(errno), why);
+		count = cannot_read(folder, -errno, strerror(errno), why);
 	close(fd);
 	return count;
 }

@@ -64,6 +64,23 @@ def test_external_names_mean_one_thing(symbols):
     assert not twice
 
 
+def function_names(text):
+    """Names of the functions that a C file defines, static ones too."""
+    text = re.sub(r"__attribute__\(\(\w+\)\) ", "", text)
+    return re.findall(r"^[a-z_][^;={}()]*?\b(\w+)\([^;{}]*\)\n\{$", text, re.M)
+
+
+@pytest.mark.parametrize("area", ["bridge", "ixgbe", "netlink"])
+def test_function_names_mean_one_thing(area):
+    where = collections.defaultdict(set)
+    for name in PRODUCT_FILES:
+        if name.startswith(area + "/") and name.endswith(".c"):
+            for function in function_names(text_of(name)):
+                where[function].add(name)
+    assert where
+    assert not {function: names for function, names in where.items() if len(names) > 1}
+
+
 def test_file_names_mean_one_thing():
     where = collections.defaultdict(list)
     for name in tracked("*.c", "*.h"):
@@ -138,6 +155,11 @@ def test_files_named_in_comments_exist(name):
 def test_a_circle_is_found():
     assert arrows.circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
     assert not arrows.circles({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+
+
+def test_functions_are_found():
+    assert function_names("static __attribute__((noinline)) int a(int b,\n\t     int c)\n{\n}\n\n"
+                          "int d(void)\n{\n\tif (e())\n\t{\n") == ["a", "d"]
 
 
 MAP = """/* SPDX-License-Identifier: MIT */
