@@ -151,7 +151,8 @@ static const struct stat stats[] = {
 };
 #define STATS (sizeof(stats) / sizeof(*stats))
 
-/* Then, as in the kernel, packets and bytes of each queue of each direction. */
+/* Behind the names above come packets and bytes of each queue, transmit queues first, as in the
+ * kernel. */
 #define NAME_BYTES 24u
 
 struct ixgbe_stats {
