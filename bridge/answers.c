@@ -257,7 +257,7 @@ static json_t *answer_features(void *ctx, struct control_request *request)
 {
 	if (request->count > 1)
 		return features_command(ctx, request->count - 1, &request->words[1]);
-	/* What was set a moment ago is to be seen. */
+	/* A change of gro a moment ago has to show. */
 	rx_features_follow(ctx);
 	return features_json(ctx);
 }

@@ -52,7 +52,7 @@ void interface_settings_follow(struct daemon *daemon)
 	daemon->facts.admin_up = daemon->applied.admin_up;
 	publish_parts(daemon, parts);
 	publish_state(daemon);
-	/* What is wanted was checked before, so the error is the NIC's. */
+	/* The wanted settings were checked before, so the error is the NIC's. */
 	if (err)
 		nic_life_failed_errno(daemon, "cannot set the NIC", err);
 	else if (parts & MIRROR_ADMIN)

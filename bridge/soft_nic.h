@@ -32,11 +32,11 @@ struct soft_nic {
 void soft_nic_init(struct soft_nic *soft);
 
 /*
- * Starts ixnic with that wire and control socket in the calling thread's network namespace, and
- * waits until it is ready, with that patience. Of this process it inherits no descriptor, and of
- * the environment not what the service manager told this process alone. -ENOENT: ixnic is not
- * beside us, in the build tree or in the configured directory; -ETIMEDOUT; -ECANCELED; -ECHILD: it
- * ended at once, `why` has its own words.
+ * Starts ixnic with that wire and control socket in the calling thread's network namespace. Waits
+ * until ixnic is ready, unless `patience` is over before. ixnic inherits no descriptor of this
+ * process, and no variable by which the service manager speaks to this process alone. -ENOENT:
+ * ixnic is not beside us, in the build tree or in the configured directory; -ETIMEDOUT; -ECANCELED;
+ * -ECHILD: ixnic ended at once, and `why` has its own words.
  */
 int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 		   const char *log_level, struct patience *patience, struct ixgbe_why *why);

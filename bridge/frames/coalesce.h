@@ -56,7 +56,7 @@ struct coalesce_write {
 	uint32_t head_bytes;            /* how many of them are in the head */
 	uint32_t wire_bytes;            /* of the frames as they came */
 	struct offload_headers headers; /* of the first frame; version 0: not parsed */
-	/* Of a write that more frames joined, or may join, as the first frame's headers say: */
+	/* Only of a write that other frames may join, or have joined: */
 	uint32_t next_seq;
 	uint16_t gso_size; /* TCP payload of each frame but the last, which may be shorter */
 	uint16_t next_id;  /* of IPv4 */

@@ -235,10 +235,10 @@ struct vu_capabilities {
 	bool has_write_multiple;
 };
 
-/* Of `len` bytes that should be JSON with its NUL, or nothing (then the defaults hold).
+/* Reads capabilities from `len` bytes: JSON with its NUL, or nothing (then the defaults hold).
  * Unknown names are ignored. -EPROTO: no JSON, or a value that makes no sense. */
 int vu_capabilities_parse(const char *json, size_t len, struct vu_capabilities *out);
-/* Those with has_*; returns the bytes written, with the NUL, or -ENOBUFS. */
+/* Writes the capabilities with has_* as JSON. Returns the bytes, with the NUL, or -ENOBUFS. */
 int vu_capabilities_format(const struct vu_capabilities *caps, char *json, size_t size);
 
 /* ---- Moving messages ---- */
