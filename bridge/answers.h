@@ -2,8 +2,8 @@
 /*
  * What ixtapd answers on its control socket, by default /run/ixtap/TAP.sock, where TAP is the name
  * given with --tap. How to ask is in service/control.h. New members may appear in objects; those
- * below stay. Names, paths and reasons are written as service/text_json.h says: bytes
- * that are not UTF-8, and backslashes, are \xHH.
+ * below stay. Names, paths and reasons are written as service/printable.h says: bytes that are not
+ * UTF-8, control characters and backslashes are \xHH.
  *
  *     status
  *         {"version": "0.1.0", "pid": 4711, "uptime_s": 12.345678,

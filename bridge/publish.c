@@ -26,7 +26,7 @@ void publish_state(struct daemon *daemon)
 	log_debug("%s: %s", daemon->iface.tap.name, state_text(daemon->state));
 	/* systemd takes UTF-8 only. */
 	snprintf(name, sizeof(name), "%s", daemon->iface.tap.name);
-	printable(name, sizeof(name), false);
+	printable(name, sizeof(name));
 	snprintf(status, sizeof(status), "%s: %s", name, state_text(daemon->state));
 	process_status(status);
 	publish_event(daemon, json_pack("{s:s,s:s,s:s,s:o}", "event", "state", "state",

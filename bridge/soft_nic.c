@@ -19,6 +19,7 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
+#include "bridge/service/printable.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -81,6 +82,8 @@ static void line_end(struct soft_nic *soft)
 	soft->line[soft->line_len] = '\0';
 	soft->line_len = 0;
 	level = line_level(&text, &own);
+	if (own) /* what it has written as bridge/service/printable.h says, our log does again */
+		printable_undo(soft->line);
 	if (soft->reason && own && level == IXGBE_LOG_ERROR)
 		ixgbe_why_fill(soft->reason, -ECHILD, "software NIC: %s", text);
 	else if (*text)

@@ -63,7 +63,7 @@ json_t *control_error(const char *format, ...)
 	va_start(args, format);
 	ixgbe_text_fit(text, sizeof(text) / 2, format, args);
 	va_end(args);
-	printable(text, sizeof(text), false);
+	printable(text, sizeof(text));
 	return json_pack("{s:s}", "error", text);
 }
 

@@ -96,5 +96,5 @@ void control_publish(struct control *control, json_t *event);
 
 /* CLOCK_REALTIME in seconds, to the microsecond. */
 json_t *control_time(void);
-/* {"error": text}, formatted. Its bytes that are not UTF-8 are \xHH, for people. */
+/* {"error": text}, formatted, and written as printable.h says. */
 json_t *control_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

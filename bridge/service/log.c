@@ -17,7 +17,7 @@
 #include "printable.h"
 #include "repeat.h"
 
-#define LOG_TEXT_BYTES 1280
+#define LOG_TEXT_BYTES 1600
 
 /* In the order of enum ixgbe_log_level; the priorities are syslog's. */
 static const struct {
@@ -99,9 +99,9 @@ static void put(enum ixgbe_log_level level, const char *text)
 static void text_format(char *text, size_t size, const char *format, va_list args)
 {
 	pthread_once(&once, find_journal);
-	/* A fifth of the room is for what printable() makes longer. */
-	vsnprintf(text, size - size / 5, format, args);
-	printable(text, size, false);
+	/* Half of the room is for what printable() makes longer. */
+	ixgbe_text_fit(text, size / 2, format, args);
+	printable(text, size);
 }
 
 void log_line(enum ixgbe_log_level level, const char *format, ...)

@@ -137,10 +137,11 @@ int option_table_parse(const struct option_table *table, void *ctx, int argc, ch
 
 void option_usage_exit(const struct ixgbe_why *why)
 {
-	struct ixgbe_why shown = *why;
+	char shown[4 * sizeof(why->text)];
 
-	printable(shown.text, sizeof(shown.text), false); /* it may quote a file */
-	fprintf(stderr, "%s: %s\n", program_invocation_short_name, shown.text);
+	strcpy(shown, why->text);
+	printable(shown, sizeof(shown)); /* it may quote a file */
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, shown);
 	exit(EXIT_STATUS_USAGE);
 }
 

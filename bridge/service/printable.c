@@ -2,7 +2,6 @@
 #include "printable.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,48 +44,96 @@ static void escape(char byte, char to[ESCAPE_BYTES])
 	to[3] = digit[byte & 0xf];
 }
 
-void printable(char *text, size_t room, bool lines)
+/* Whether a character of `len` bytes steers a terminal or forges a line. */
+static bool is_control(const char *text, size_t len)
+{
+	uint8_t first = (uint8_t)text[0], second = (uint8_t)text[1];
+
+	return len == 1 ? first < 0x20 || first == 0x7f
+			: len == 2 && first == 0xc2 && second < 0xa0;
+}
+
+/* How many bytes at `text` to escape; 0: none, a character of *len bytes stays. */
+static size_t to_escape(const char *text, const char *keep, size_t *len)
+{
+	*len = character(text);
+	if (!*len)
+		return 1;
+	if (*len == 1 && strchr(keep, *text))
+		return 0;
+	return is_control(text, *len) || *text == '\\' ? *len : 0;
+}
+
+/* Escapes all that has to be but the characters `keep`. */
+static void make_printable(char *text, size_t room, const char *keep)
 {
 	size_t left = strlen(text); /* from `at` on */
 	size_t step;
 
 	for (char *at = text; left; at += step, left -= step) {
 		size_t used = (size_t)(at - text) + left + 1;
+		size_t escaped = to_escape(at, keep, &step);
 
-		step = character(at);
-		if (!step && used + ESCAPE_BYTES - 1 <= room) {
+		/* The bytes of a character behind the first are escaped by their own: they are no
+		 * UTF-8 without the first. */
+		if (!escaped)
+			continue;
+		if (used + ESCAPE_BYTES - 1 <= room) {
 			memmove(at + ESCAPE_BYTES, at + 1, left);
 			escape(*at, at);
 			step = ESCAPE_BYTES;
 			left += ESCAPE_BYTES - 1;
-		} else if (!step || (step == 1 && ((uint8_t)*at < 0x20 || *at == 0x7f) &&
-				     !(lines && *at == '\n'))) {
+		} else {
 			*at = '?';
 			step = 1;
-		} else if (step == 2 && (uint8_t)at[0] == 0xc2 && (uint8_t)at[1] < 0xa0) {
-			at[0] = at[1] = '?';
 		}
 	}
 }
 
+void printable(char *text, size_t room)
+{
+	make_printable(text, room, "");
+}
+
+void printable_told(char *text, size_t room, bool lines)
+{
+	make_printable(text, room, lines ? "\\\n" : "\\");
+}
+
 char *printable_escape(const char *text)
 {
-	char *out = malloc(strlen(text) * ESCAPE_BYTES + 1), *to = out;
-	size_t step;
+	size_t room = strlen(text) * ESCAPE_BYTES + 1;
+	char *out = malloc(room);
 
 	if (!out)
 		return NULL;
-	for (; *text; text += step) {
-		step = character(text);
-		if (!step || *text == '\\') {
-			escape(*text, to);
-			step = 1;
-			to += ESCAPE_BYTES;
-		} else {
-			memcpy(to, text, step);
-			to += step;
+	strcpy(out, text);
+	printable(out, room);
+	return out;
+}
+
+/* The value of a digit that escape() writes, or -1. */
+static int digit_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+void printable_undo(char *text)
+{
+	char *to = text;
+
+	while (*text) {
+		int high = text[0] == '\\' && text[1] == 'x' ? digit_value(text[2]) : -1;
+		int low = high >= 0 ? digit_value(text[3]) : -1;
+
+		if (low < 0 || !(high | low)) {
+			*to++ = *text++;
+			continue;
 		}
+		*to++ = (char)(high << 4 | low);
+		text += ESCAPE_BYTES;
 	}
 	*to = '\0';
-	return out;
 }

@@ -40,8 +40,8 @@ def moves(bridge, what):
     (["--address", "ff02::1/64"], ["unicast"]),
     (["--address", "::/0"], ["unicast"]),
     (["--nic", "vfio:0000:3:0.0"], ["0000:3:0.0"]),
-    (["--nic", "x\ny\033[31m"], ["x?y?[31m"]),
-    (["a\nb"], ["a?b"]),
+    (["--nic", "x\ny\033[31m"], ["x\\x0ay\\x1b[31m"]),
+    (["a\nb"], ["a\\x0ab"]),
 ])
 def test_ixtapd_usage(rig, left, options, parts):  # noqa: F811
     refuse(rig, left, ixtapd(rig, *options), USAGE, *parts)
@@ -50,7 +50,7 @@ def test_ixtapd_usage(rig, left, options, parts):  # noqa: F811
 @pytest.mark.parametrize("options, parts", [
     (["--socket", ""], ["empty"]),
     (["--wire", "seqpacket:mine", "--netns", "x"], ["--netns", "seqpacket:mine"]),
-    (["--mac", "x\ny"], ["x?y"]),
+    (["--mac", "x\ny"], ["x\\x0ay"]),
 ])
 def test_ixnic_usage(rig, left, options, parts):  # noqa: F811
     refuse(rig, left, ixnic(rig, *options), USAGE, *parts)

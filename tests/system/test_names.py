@@ -404,7 +404,9 @@ def test_client_that_is_not_dead_yet(rig):
 
 @pytest.mark.parametrize("name, shown", [(b"b\xfcro", "b\\xfcro"), (b"\xff\xfe", "\\xff\\xfe"),
                                          (b"a\\b", "a\\x5cb"), ("büro7".encode(), "büro7"),
-                                         (b"x\xc3", "x\\xc3"), (b"\xed\xb2\x80z", "\\xed\\xb2\\x80z")])
+                                         (b"x\xc3", "x\\xc3"), (b"\xed\xb2\x80z", "\\xed\\xb2\\x80z"),
+                                         (b"c\x01\x1b\x7fd", "c\\x01\\x1b\\x7fd"),
+                                         (b"\xc2\x85e", "\\xc2\\x85e")])
 def test_renamed_to_any_bytes(rig, name, shown):
     """Status and monitor go on, and tell the bytes; the log and the service manager get UTF-8."""
     with notified(rig) as (manager, path):
@@ -421,21 +423,41 @@ def test_renamed_to_any_bytes(rig, name, shown):
         r.wait_for(lambda: bridge.ask("status")["state"] == "running", "running")
         assert bridge.stop() == 0
         with open(bridge.log.name, "rb") as log:
-            log.read().decode()
-        for message in messages(manager):
-            message.decode()
+            assert f"{shown}: " in log.read().decode()
+        assert any(f"STATUS={shown}: " in message.decode() for message in messages(manager))
 
 
-@pytest.mark.parametrize("name", ["büro0", "naïve", os.fsdecode(b"\xf6\xfc")])
-def test_started_with_any_bytes(rig, name):
+@pytest.mark.parametrize("name, shown", [("b\udcfcro", "b\\xfcro"), ("a\\b", "a\\x5cb"), ("c\x01\x1b", "c\\x01\\x1b")])
+def test_list_of_any_bytes(rig, name, shown):
+    """Interfaces are listed as status, monitor and log write them, and only those renamed since are."""
     home = rig.namespace("home")
-    rig.daemon(*home.words(r.IXTAPD, "--tap", name, "--control", rig.path(f"c-{name}"))).wait_ready()
-    with home.entered():
-        assert {name, f"{name}-wire"} <= {there for _, there in socket.if_nameindex()}
-    status = r.ask(os.fsencode(rig.path(f"c-{name}")).decode(errors="surrogateescape"), "status")
-    shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
-    assert status["tap"]["name"] == shown
-    assert status["nic"]["soft"]["wire"] == f"tap:{shown}-wire"
+    words = home.words(r.IXTAPD, "--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap")
+    daemon = rig.daemon(*words, "other").wait_ready()
+    home.run("ip", "link", "set", "dev", "other", "name", name)
+    r.wait_for(lambda: r.ask("/run/ixtap/other.sock", "status")["tap"]["name"] == shown, "renamed")
+    row = r.run(r.IXTAP, "list").stdout.splitlines()[1]
+    assert row.startswith("other ") and row.endswith(f", renamed to {shown}"), row
+    assert daemon.stop() == 0, daemon.errors()
+    # No interface starts with control characters in its name, but its socket may have them.
+    path = f"/run/ixtap/{name}.sock"
+    daemon = rig.daemon(*words, "tap0" if "\x01" in name else name, "--control", path).wait_ready()
+    row = r.run(r.IXTAP, "list").stdout.splitlines()[1]
+    assert row.startswith(f"{shown} ") and ("renamed" in row) == ("\x01" in name), row
+    assert json.loads(r.run(r.IXTAP, "-j", "list").stdout)["name"] == shown
+    assert daemon.stop() == 0, daemon.errors()
+    for words in (["status", name], ["--control", path, "status"]):
+        done = r.run(r.IXTAP, *words, check=False)
+        assert f"/run/ixtap/{shown}.sock: " in done.stderr, done.stderr
+    assert f"'{shown}'" in r.run(r.IXTAP, name, check=False).stderr
+
+
+def test_a_software_nic_tells_any_bytes(rig):
+    """What ixnic has written for people stands in ixtapd's log as ixnic's own log has it."""
+    wire = rig.path("no/a\\b\x01")
+    done = rig.namespace("home").run(r.IXTAPD, "--nic", f"soft:seqpacket:{wire}", "--tap", "tap0", "--control",
+                                     rig.path("control"), check=False)
+    assert done.returncode == 1
+    assert rig.path("no/a\\x5cb\\x01") in done.stderr, done.stderr
 
 
 def test_wires_of_long_names(rig):

@@ -30,7 +30,8 @@ static void any_bytes_become_json(void **state)
 		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},
 		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
 		{"\xf8\x88\x80\x80\x80", "\\xf8\\x88\\x80\\x80\\x80"},
-		{"\x1b\n", "\x1b\n"}, /* JSON has a form of its own for these */
+		{"\x1b\n\x7f\x01", "\\x1b\\x0a\\x7f\\x01"},
+		{"\xc2\x9b\xc2\xa0", "\\xc2\\x9b\xc2\xa0"},
 	};
 
 	(void)state;
@@ -38,9 +39,13 @@ static void any_bytes_become_json(void **state)
 		json_t *json = text_json(texts[i][0]);
 		char *line = json_dumps(json, JSON_ENCODE_ANY);
 		json_t *again = line ? json_loads(line, JSON_DECODE_ANY, NULL) : NULL;
+		char back[64];
 
 		assert_non_null(again);
 		assert_string_equal(json_string_value(again), texts[i][1]);
+		strcpy(back, json_string_value(again));
+		printable_undo(back);
+		assert_string_equal(back, texts[i][0]);
 		json_decref(again);
 		json_decref(json);
 		free(line);
@@ -52,25 +57,52 @@ static void any_bytes_become_printable(void **state)
 	static const struct {
 		const char *text;
 		size_t room;
-		bool lines;
-		const char *shown;
+		const char *shown, *told, *lines; /* raw; of another program; the same with lines */
 	} cases[] = {
-		{"b\xfcro", 16, false, "b\\xfcro"}, {"b\xfcro", 8, false, "b\\xfcro"},
-		{"b\xfcro", 7, false, "b?ro"}, /* no room */
-		{"\xff\xfe", 6, false, "\\xff?"},   {"a\nb\x1b\x7f", 15, false, "a?b??"},
-		{"a\nb", 15, true, "a\nb"},         {"\xc2\x9b\xc2\xa0", 15, false, "??\xc2\xa0"},
-		{"\x9b", 15, false, "\\x9b"}, /* a terminal of 8 bits would obey */
+		{"b\xfcro", 16, "b\\xfcro", "b\\xfcro", "b\\xfcro"},
+		{"b\xfcro", 8, "b\\xfcro", "b\\xfcro", "b\\xfcro"},
+		{"b\xfcro", 7, "b?ro", "b?ro", "b?ro"}, /* no room */
+		{"\xff\xfe", 6, "\\xff?", "\\xff?", "\\xff?"},
+		{"a\nb\x1b\x7f", 15, "a\\x0ab\\x1b\\x7f", "a\\x0ab\\x1b\\x7f", "a\nb\\x1b\\x7f"},
+		{"\xc2\x9b\xc2\xa0", 15, "\\xc2\\x9b\xc2\xa0", "\\xc2\\x9b\xc2\xa0",
+		 "\\xc2\\x9b\xc2\xa0"},
+		{"\x9b", 15, "\\x9b", "\\x9b", "\\x9b"}, /* a terminal of 8 bits would obey */
+		{"a\\xfc", 15, "a\\x5cxfc", "a\\xfc", "a\\xfc"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char text[17];
+		const char *expected[] = {cases[i].shown, cases[i].told, cases[i].lines};
 
-		memset(text, 'X', sizeof(text));
-		snprintf(text, sizeof(text), "%s", cases[i].text);
-		printable(text, cases[i].room, cases[i].lines);
-		assert_string_equal(text, cases[i].shown);
-		assert_int_equal(text[cases[i].room], 'X');
+		for (int way = 0; way < 3; way++) {
+			char text[17];
+
+			memset(text, 'X', sizeof(text));
+			snprintf(text, sizeof(text), "%s", cases[i].text);
+			if (way)
+				printable_told(text, cases[i].room, way == 2);
+			else
+				printable(text, cases[i].room);
+			assert_string_equal(text, expected[way]);
+			assert_int_equal(text[cases[i].room], 'X');
+		}
+	}
+}
+
+/* What is no escape of ours stays. */
+static void only_escapes_are_undone(void **state)
+{
+	static const char *const texts[][2] = {
+		{"\\x41\\x5cx41", "A\\x41"}, {"\\x4", "\\x4"},   {"\\xFC", "\\xFC"}, {"\\", "\\"},
+		{"\\x00", "\\x00"},          {"\\\\x41", "\\A"},
+	};
+	char text[16];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		strcpy(text, texts[i][0]);
+		printable_undo(text);
+		assert_string_equal(text, texts[i][1]);
 	}
 }
 
@@ -93,7 +125,7 @@ static void what_is_too_long_is_cut_in_the_middle(void **state)
 		assert_non_null(strstr(why.text, "' is too long"));
 		assert_true(strlen(why.text) < sizeof(why.text));
 		strcpy(reason, why.text);
-		printable(reason, sizeof(reason), false);
+		printable(reason, sizeof(reason));
 		assert_string_equal(reason, why.text);
 	}
 }
@@ -103,6 +135,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_bytes_become_json),
 		cmocka_unit_test(any_bytes_become_printable),
+		cmocka_unit_test(only_escapes_are_undone),
 		cmocka_unit_test(what_is_too_long_is_cut_in_the_middle),
 	};
 

@@ -234,7 +234,7 @@ json_t *client_receive(int fd, int timeout_ms)
 	free(reply);
 	text = json_string_value(json_object_get(object, "error"));
 	if (text) {
-		fail("%s", text);
+		fail_told(text);
 		json_decref(object);
 		return NULL;
 	}

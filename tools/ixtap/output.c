@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Text from a daemon or a file may hold anything. All that goes to the terminal passes through
- * put() or fail(), which replace control characters.
+ * put() or fail(), which write it as bridge/service/printable.h says.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -43,8 +43,18 @@ void fail(const char *format, ...)
 	va_start(ap, format);
 	ixgbe_text_fit(line, sizeof(line) / 2, format, ap);
 	va_end(ap);
-	printable(line, sizeof(line), false);
+	printable(line, sizeof(line));
 	fprintf(stderr, "%s: %s\n", program_invocation_short_name, line);
+}
+
+void fail_told(const char *text)
+{
+	char *raw = strdup(text);
+
+	if (raw)
+		printable_undo(raw);
+	fail("%s", raw ? raw : "out of memory");
+	free(raw);
 }
 
 /* To be freed; NULL: no memory. */
@@ -61,7 +71,7 @@ static char *format_printable(const char *format, va_list ap)
 		free(text);
 		return NULL;
 	}
-	printable(roomy, room, true);
+	printable_told(roomy, room, true);
 	return roomy;
 }
 
@@ -82,6 +92,15 @@ void put(enum colour colour, const char *format, ...)
 		printf("%s%s%s", coloured ? start[colour] : "", text, coloured ? "\033[0m" : "");
 	free(text);
 	streams_ok();
+}
+
+void put_raw(enum colour colour, int columns, const char *text)
+{
+	char *escaped = printable_escape(text);
+
+	if (escaped)
+		put(colour, "%-*s", columns, escaped);
+	free(escaped);
 }
 
 int output_columns(void)

@@ -14,10 +14,14 @@ enum colour { COLOUR_NONE, COLOUR_GOOD, COLOUR_BAD, COLOUR_WARN, COLOUR_HEAD, CO
  * set or TERM is "dumb".
  */
 void output_init(void);
-/* One line on standard error, after the program's name. */
+/* One line on standard error, after the program's name. The text is raw: names as they are. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Prints formatted text in a colour. Control characters are shown as '?'. */
+/* The same of text that a daemon has written as bridge/service/printable.h says. */
+void fail_told(const char *text);
+/* Prints formatted text in a colour. The text is our own, a daemon's, or a file's. */
 void put(enum colour colour, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Prints raw text, such as a name or a path, and fills `columns` with blanks. */
+void put_raw(enum colour colour, int columns, const char *text);
 /* The columns of the terminal on standard output; INT_MAX if it is none. */
 int output_columns(void);
 /*

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "bridge/service/printable.h"
 #include "bridge/service/text_json.h"
 #include "ixtap.h"
 
@@ -25,14 +27,22 @@ static void put_one(const char *name, const json_t *status)
 	const char *state = member_text(status, "state");
 	const char *interface = member_text(status, "tap.name");
 	bool running = strcmp(state, "running") == 0;
+	char *escaped = printable_escape(name); /* as the daemon tells names */
 
-	put(COLOUR_NONE, "%-15s  ", name);
+	put(COLOUR_NONE, "%-15s  ", escaped ? escaped : "");
 	put(running ? COLOUR_GOOD : COLOUR_WARN, "%-10s", state);
 	put(COLOUR_NONE, "  %8" PRId64 "  %s", member_int(status, "pid"),
 	    member_text(status, "nic.name"));
-	if (strcmp(interface, name) != 0)
+	if (escaped && strcmp(interface, escaped) != 0)
 		put(COLOUR_NONE, ", renamed to %s", interface);
 	put(COLOUR_NONE, "\n");
+	free(escaped);
+}
+
+static void put_no_answer(const char *name)
+{
+	put_raw(COLOUR_BAD, 15, name);
+	put(COLOUR_BAD, "  no answer\n");
 }
 
 static void show(void *ctx, const char *name, int err)
@@ -56,7 +66,7 @@ static void show(void *ctx, const char *name, int err)
 	if (!status) {
 		list->failed++;
 		if (!list->cli->json)
-			put(COLOUR_BAD, "%-15s  no answer\n", name);
+			put_no_answer(name);
 	} else if (list->cli->json) {
 		json_t *row = json_pack("{s:o,s:O}", "name", text_json(name), "status", status);
 

@@ -115,8 +115,10 @@ static void put_legend(const struct comparison *comparison)
 		double rate_hz = member_number(each->run, "rate_hz");
 
 		put(COLOUR_HEAD, "  %c  %s", (char)('A' + i), each->label);
-		put(COLOUR_DIM, "  %s, %s, %lld bytes, ", each->file,
-		    member_text(each->run, "mode"), (long long)member_int(each->run, "size_bytes"));
+		put(COLOUR_NONE, "  ");
+		put_raw(COLOUR_DIM, 0, each->file);
+		put(COLOUR_DIM, ", %s, %lld bytes, ", member_text(each->run, "mode"),
+		    (long long)member_int(each->run, "size_bytes"));
 		if (rate_hz > 0)
 			put(COLOUR_DIM, "%g per second\n", rate_hz);
 		else

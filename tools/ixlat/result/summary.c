@@ -8,11 +8,13 @@
 
 static void put_head(const struct ixlat_options *options)
 {
-	put(COLOUR_HEAD, "%s %s", mode_name(options->mode), options->host);
+	put(COLOUR_HEAD, "%s ", mode_name(options->mode));
+	put_raw(COLOUR_HEAD, 0, options->host);
+	put(COLOUR_NONE, options->mode == MODE_RAW ? " on " : " port ");
 	if (options->mode == MODE_RAW)
-		put(COLOUR_NONE, " on %s", options->interface);
+		put_raw(COLOUR_NONE, 0, options->interface);
 	else
-		put(COLOUR_NONE, " port %u", options->port);
+		put(COLOUR_NONE, "%u", options->port);
 	put(COLOUR_NONE, ", %u bytes, ", options->size_bytes);
 	if (options->rate_hz > 0)
 		put(COLOUR_NONE, "%g per second", options->rate_hz);
