@@ -223,7 +223,7 @@ static json_t *features_command(struct daemon *daemon, size_t count, char *const
 	struct ixgbe_why why;
 
 	if (strcmp(words[0], "rx"))
-		return control_error("'%.100s' can't be set here, only rx; see ethtool -K for the "
+		return control_error("'%s' can't be set here, only rx; see ethtool -K for the "
 				     "others",
 				     words[0]);
 	if (count < 2)

@@ -385,7 +385,7 @@ int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 		err = spawn(soft, &pipes, &program);
 	free(program.environment);
 	if (err)
-		ixgbe_why_fill(why, err, "cannot start %.200s: %s", program.path, strerror(-err));
+		ixgbe_why_fill(why, err, "cannot start %s: %s", program.path, strerror(-err));
 	else
 		err = wait_ready(soft, pipes.ready[0], patience, why);
 	close_once(&pipes.ready[0]);

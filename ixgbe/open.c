@@ -29,9 +29,8 @@ int ixgbe_open(const char *name, const struct ixgbe_options *options, struct ixg
 		err = backends[i]->open(name + len, &checked, &backend, why);
 		return err ? err : ixgbe_open_backend(backend, &checked, out, why);
 	}
-	return ixgbe_why_fill(
-		why, -EINVAL,
-		"NIC '%.64s': no such kind; write vfio:DDDD:BB:DD.F, vfio-user:PATH or "
-		"vfio-user-fd:N",
-		name);
+	return ixgbe_why_fill(why, -EINVAL,
+			      "NIC '%s': no such kind; write vfio:DDDD:BB:DD.F, vfio-user:PATH or "
+			      "vfio-user-fd:N",
+			      name);
 }

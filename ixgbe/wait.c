@@ -73,7 +73,7 @@ void port_log(const struct ixgbe *nic, enum ixgbe_log_level level, const char *f
 	if (!nic->options.log)
 		return;
 	va_start(args, format);
-	vsnprintf(message, sizeof(message), format, args);
+	ixgbe_text_fit(message, sizeof(message), format, args);
 	va_end(args);
 	nic->options.log(nic->options.log_ctx, level, message);
 }

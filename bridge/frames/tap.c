@@ -96,7 +96,7 @@ static int check_arguments(const char *name, uint16_t queues, struct ixgbe_why *
 	const char *fault = names_interface_fault(name);
 
 	if (fault)
-		return ixgbe_why_fill(why, -EINVAL, "the TAP name '%.100s' %s", name, fault);
+		return ixgbe_why_fill(why, -EINVAL, "the TAP name '%s' %s", name, fault);
 	if (queues == 0 || queues > IXGBE_QUEUES_MAX)
 		return ixgbe_why_fill(why, -EINVAL, "%u queues: 1 to %u are possible", queues,
 				      IXGBE_QUEUES_MAX);

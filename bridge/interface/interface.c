@@ -10,9 +10,11 @@
 
 #include "bridge/service/listen.h"
 #include "bridge/service/log.h"
+#include "bridge/service/printable.h"
 #include "bridge/service/tun.h"
 
-#define IPV6_MTU_MIN 1280 /* RFC 8200, 5 */
+#define IPV6_MTU_MIN      1280 /* RFC 8200, 5 */
+#define ALIAS_NETNS_BYTES 220u /* what an alias has room for */
 
 void interface_init(struct interface *iface)
 {
@@ -59,8 +61,8 @@ static int namespace_of(const struct interface *iface)
  * start with that --netns takes the interface there. */
 static void alias_make(const struct options *options, char alias[NETLINK_ALIAS_BYTES])
 {
-	snprintf(alias, NETLINK_ALIAS_BYTES, "ixtapd: from network namespace %.220s",
-		 options->netns);
+	snprintf(alias, NETLINK_ALIAS_BYTES, "ixtapd: from network namespace %.*s",
+		 (int)printable_bytes(options->netns, ALIAS_NETNS_BYTES), options->netns);
 }
 
 /* Whether an interface with that alias is in the thread's namespace. */
@@ -104,8 +106,7 @@ static int open_there(struct interface *iface, const struct options *options, in
 		return err;
 	err = netns_interface_move(options->tap, there);
 	if (err)
-		return ixgbe_why_fill(why, err,
-				      "cannot move TAP %s to network namespace %.100s: %s",
+		return ixgbe_why_fill(why, err, "cannot move TAP %s to network namespace %s: %s",
 				      options->tap, options->netns, strerror(-err));
 	return netns_enter(there, why);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -17,7 +18,10 @@
 #include "printable.h"
 #include "repeat.h"
 
-#define LOG_TEXT_BYTES 1600
+#define LOG_TEXT_BYTES 1920
+#define NAME_BYTES     64u /* of a program */
+static_assert(LOG_TEXT_BYTES + NAME_BYTES + sizeof("<3>: warning: \n") <= OUTLET_LINE_MAX,
+	      "a line has room for any text");
 
 /* In the order of enum ixgbe_log_level; the priorities are syslog's. */
 static const struct {
@@ -64,13 +68,11 @@ static void find_journal(void)
 /* One line, with its end: its length. */
 static size_t line_format(char *line, size_t size, enum ixgbe_log_level level, const char *text)
 {
-	int len = snprintf(line, size, "%s%s: %s: %s\n", to_journal ? levels[level].priority : "",
-			   program_invocation_short_name, levels[level].name, text);
+	const char *name = program_invocation_short_name;
 
-	if (len < (int)size)
-		return (size_t)len;
-	line[size - 2] = '\n';
-	return size - 1;
+	return (size_t)snprintf(
+		line, size, "%s%.*s: %s: %s\n", to_journal ? levels[level].priority : "",
+		(int)printable_bytes(name, NAME_BYTES), name, levels[level].name, text);
 }
 
 static size_t lost_line(char *line, size_t size, uint64_t lost)

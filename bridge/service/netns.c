@@ -49,17 +49,15 @@ int netns_open(const char *name, struct ixgbe_why *why)
 		 * see it. */
 		close(fd);
 		return ixgbe_why_fill(why, -EINVAL,
-				      "'%.100s' in " NETNS_NAMES
-				      " is no network namespace: make it "
+				      "'%s' in " NETNS_NAMES " is no network namespace: make it "
 				      "anew, by 'ip netns delete' and 'ip netns add'",
 				      name);
 	}
 	if (errno == ENOENT)
 		return ixgbe_why_fill(
 			why, -ENOENT,
-			"there is no network namespace '%.100s': make it with 'ip netns add'",
-			name);
-	return ixgbe_why_fill(why, -errno, "cannot open the network namespace '%.100s': %s", name,
+			"there is no network namespace '%s': make it with 'ip netns add'", name);
+	return ixgbe_why_fill(why, -errno, "cannot open the network namespace '%s': %s", name,
 			      strerror(errno));
 }
 

@@ -44,6 +44,21 @@ static void escape(char byte, char to[ESCAPE_BYTES])
 	to[3] = digit[byte & 0xf];
 }
 
+size_t printable_bytes(const char *text, size_t most)
+{
+	size_t bytes = 0;
+
+	while (bytes < most && text[bytes]) {
+		size_t len = character(text + bytes);
+		size_t step = len ? len : 1;
+
+		if (step > most - bytes)
+			break;
+		bytes += step;
+	}
+	return bytes;
+}
+
 /* Whether a character of `len` bytes steers a terminal or forges a line. */
 static bool is_control(const char *text, size_t len)
 {

@@ -21,5 +21,8 @@ void printable(char *text, size_t room);
 void printable_told(char *text, size_t room, bool lines);
 /* A copy that is written so, to be freed; NULL: no memory. */
 char *printable_escape(const char *text);
+/* How many bytes of the text, of `most` at most, end where a character does: what is cut behind
+ * them is fit to be shown. */
+size_t printable_bytes(const char *text, size_t most);
 /* The text as it was, in place. */
 void printable_undo(char *text);

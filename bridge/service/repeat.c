@@ -35,7 +35,7 @@ bool repeat_add(struct repeat *repeat, const void *site, int level, const char *
 	}
 	at->left_out++;
 	at->level = level;
-	snprintf(at->last, sizeof(at->last), "%s", text);
+	ixgbe_why_fill(&at->last, 0, "%s", text);
 	return false;
 }
 
@@ -62,7 +62,7 @@ bool repeat_next(struct repeat *repeat, int64_t now_ms, bool all, int *level, ch
 			continue;
 		*level = at->level;
 		snprintf(text, size, "%s (the last of %" PRIu64 " such lines within %" PRId64 " s)",
-			 at->last, at->left_out, (now_ms - at->begun_ms + 999) / 1000);
+			 at->last.text, at->left_out, (now_ms - at->begun_ms + 999) / 1000);
 		at->left_out = 0;
 		at->begun_ms = now_ms;
 		return true;

@@ -15,18 +15,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPEAT_BURST      10u
-#define REPEAT_WINDOW_MS  10000
-#define REPEAT_SITES      64u /* lines of further sites are always said */
-#define REPEAT_TEXT_BYTES 256u
+#include "ixgbe/ixgbe.h"
+
+#define REPEAT_BURST     10u
+#define REPEAT_WINDOW_MS 10000
+#define REPEAT_SITES     64u /* lines of further sites are always said */
 
 struct repeat_site {
 	const void *site; /* NULL: unused */
 	int level;
 	uint32_t said;
 	uint64_t left_out;
-	int64_t begun_ms; /* of the window */
-	char last[REPEAT_TEXT_BYTES];
+	int64_t begun_ms;      /* of the window */
+	struct ixgbe_why last; /* or what fits of the text */
 };
 
 struct repeat {

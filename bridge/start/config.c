@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bridge/service/printable.h"
+
 #define BLANKS  " \t"
 #define BOM     "\xef\xbb\xbf"
 #define DROP_IN ".conf"
@@ -23,6 +25,7 @@
 /* Nobody writes so much by hand. Bounds the memory for one line. */
 #define FILE_BYTES_MAX (1 << 20)
 #define TOO_LARGE      "it is larger than 1 MiB"
+#define PATH_SHOWN     80u /* bytes, before a line's number and fault */
 
 /* ---- One line ---- */
 
@@ -68,7 +71,7 @@ static int take_line(struct options *options, char *text, struct ixgbe_why *why)
 	if (has_control_character(text))
 		return ixgbe_why_fill(why, -EINVAL, "a control character is in this line");
 	if (*text == '[')
-		return ixgbe_why_fill(why, -EINVAL, "there are no sections: remove %.100s", text);
+		return ixgbe_why_fill(why, -EINVAL, "there are no sections: remove %s", text);
 	value = strchr(text, '=');
 	if (!value || value == text)
 		return ixgbe_why_fill(why, -EINVAL,
@@ -97,7 +100,7 @@ static const char *loose(const struct stat *st)
 
 static int cannot_read(const char *path, int error, const char *reason, struct ixgbe_why *why)
 {
-	return ixgbe_why_fill(why, error, "cannot read the configuration %.150s: %s", path, reason);
+	return ixgbe_why_fill(why, error, "cannot read the configuration %s: %s", path, reason);
 }
 
 /* Opens a regular file. Nothing here waits, as the opening of a pipe might. */
@@ -157,7 +160,8 @@ static int take_lines(struct options *options, FILE *file, const char *path, str
 			err = take_read(options, line + skip, (size_t)len - skip, &fault);
 	}
 	if (err)
-		ixgbe_why_fill(why, err, "%.80s:%u: %s", path, number, fault.text);
+		ixgbe_why_fill(why, err, "%.*s:%u: %s", (int)printable_bytes(path, PATH_SHOWN),
+			       path, number, fault.text);
 	else if (!feof(file))
 		err = cannot_read(path, -errno, strerror(errno), why);
 	free(line);

@@ -69,14 +69,13 @@ static int check_wire(const char *wire, struct ixgbe_why *why)
 
 	if (rest) {
 		fault = names_interface_fault(rest);
-		return fault ? REFUSE(why, "the wire's TAP name '%.100s' %s", rest, fault) : 0;
+		return fault ? REFUSE(why, "the wire's TAP name '%s' %s", rest, fault) : 0;
 	}
 	rest = after(wire, "cable:");
 	if (!rest)
 		rest = after(wire, "seqpacket:");
 	if (!rest)
-		return REFUSE(why,
-			      "'%.100s' is no wire: use tap:NAME, cable:PATH or seqpacket:PATH",
+		return REFUSE(why, "'%s' is no wire: use tap:NAME, cable:PATH or seqpacket:PATH",
 			      wire);
 	return check_path("the wire's path", rest, why);
 }
@@ -102,10 +101,9 @@ static int set_nic(void *ctx, const char *value, struct ixgbe_why *why)
 		options->nic_kind = OPTIONS_NIC_VFIO_USER;
 		err = check_path("the vfio-user socket's path", rest, why);
 	} else {
-		err = REFUSE(
-			why,
-			"'%.100s' is no NIC: use soft[:WIRE], vfio:DDDD:BB:DD.F or vfio-user:PATH",
-			value);
+		err = REFUSE(why,
+			     "'%s' is no NIC: use soft[:WIRE], vfio:DDDD:BB:DD.F or vfio-user:PATH",
+			     value);
 	}
 	if (!err)
 		snprintf(options->nic, sizeof(options->nic), "%s", value);
@@ -118,7 +116,7 @@ static int set_tap(void *ctx, const char *value, struct ixgbe_why *why)
 	const char *fault = names_interface_fault(value);
 
 	if (fault)
-		return REFUSE(why, "the TAP name '%.100s' %s", value, fault);
+		return REFUSE(why, "the TAP name '%s' %s", value, fault);
 	snprintf(options->tap, sizeof(options->tap), "%s", value);
 	return 0;
 }
@@ -129,7 +127,7 @@ static int set_netns(void *ctx, const char *value, struct ixgbe_why *why)
 	const char *fault = names_netns_fault(value);
 
 	if (fault)
-		return REFUSE(why, "the network namespace's name '%.100s' %s", value, fault);
+		return REFUSE(why, "the network namespace's name '%s' %s", value, fault);
 	snprintf(options->netns, sizeof(options->netns), "%s", value);
 	return 0;
 }
@@ -143,7 +141,7 @@ static int set_mac(void *ctx, const char *value, struct ixgbe_why *why)
 		return REFUSE(why, "the MAC address %s is multicast or zero: no station has such",
 			      value);
 	if (err)
-		return REFUSE(why, "'%.100s' is no MAC address: write it like 02:00:00:00:00:01",
+		return REFUSE(why, "'%s' is no MAC address: write it like 02:00:00:00:00:01",
 			      value);
 	options->mac_given = true;
 	return 0;
@@ -153,8 +151,8 @@ static int set_mtu(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct options *options = ctx;
 	if (parse_u16(value, IXGBE_MTU_MIN, IXGBE_MTU_MAX, &options->mtu))
-		return REFUSE(why, "'%.100s' is no MTU of an 82599: use a number from %u to %u",
-			      value, IXGBE_MTU_MIN, IXGBE_MTU_MAX);
+		return REFUSE(why, "'%s' is no MTU of an 82599: use a number from %u to %u", value,
+			      IXGBE_MTU_MIN, IXGBE_MTU_MAX);
 	return 0;
 }
 
@@ -175,12 +173,11 @@ static int set_address(void *ctx, const char *value, struct ixgbe_why *why)
 		return REFUSE(why, "more than %u addresses: add the others with 'ip address add'",
 			      OPTIONS_ADDRESSES_MAX);
 	if (netlink_prefix_parse(value, &options->address[options->addresses]))
-		return REFUSE(
-			why, "'%.100s' is no address: write it like 192.0.2.1/24 or 2001:db8::1/64",
-			value);
-	if (!address_usable(&options->address[options->addresses]))
 		return REFUSE(why,
-			      "'%.100s' is no address of one interface: give a unicast address",
+			      "'%s' is no address: write it like 192.0.2.1/24 or 2001:db8::1/64",
+			      value);
+	if (!address_usable(&options->address[options->addresses]))
+		return REFUSE(why, "'%s' is no address of one interface: give a unicast address",
 			      value);
 	options->addresses++;
 	return 0;
@@ -191,8 +188,7 @@ static int set_flag(bool *flag, const char *value, struct ixgbe_why *why)
 	int on = true;
 
 	if (value && option_word(flag_words, value, &on))
-		return REFUSE(why,
-			      "'%.100s' is neither yes nor no (nor true, on, 1, false, off, 0)",
+		return REFUSE(why, "'%s' is neither yes nor no (nor true, on, 1, false, off, 0)",
 			      value);
 	*flag = on;
 	return 0;
@@ -214,7 +210,7 @@ static int set_queues(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct options *options = ctx;
 	if (parse_u16(value, 1, IXGBE_QUEUES_MAX, &options->queues))
-		return REFUSE(why, "'%.100s' is no number of queues: use 1 to %u", value,
+		return REFUSE(why, "'%s' is no number of queues: use 1 to %u", value,
 			      IXGBE_QUEUES_MAX);
 	return 0;
 }
@@ -225,7 +221,7 @@ static int set_poll(void *ctx, const char *value, struct ixgbe_why *why)
 	int poll;
 
 	if (option_word(poll_words, value, &poll))
-		return REFUSE(why, "'%.100s' is no way to poll: use busy, adaptive or interrupt",
+		return REFUSE(why, "'%s' is no way to poll: use busy, adaptive or interrupt",
 			      value);
 	options->poll = (enum worker_poll)poll;
 	return 0;
@@ -243,7 +239,7 @@ int options_rx_checksum_parse(const char *word, enum options_rx_checksum *out,
 	int value;
 
 	if (option_word(rx_checksum_words, word, &value))
-		return REFUSE(why, "'%.100s' is no use of received checksums: use on, off or all",
+		return REFUSE(why, "'%s' is no use of received checksums: use on, off or all",
 			      word);
 	*out = (enum options_rx_checksum)value;
 	return 0;
@@ -279,7 +275,7 @@ static int set_log_level(void *ctx, const char *value, struct ixgbe_why *why)
 	struct options *options = ctx;
 
 	if (log_level_parse(value, &options->log_level))
-		return REFUSE(why, "'%.100s' is no log level: use error, warning, info or debug",
+		return REFUSE(why, "'%s' is no log level: use error, warning, info or debug",
 			      value);
 	return 0;
 }
@@ -366,7 +362,7 @@ int options_set(struct options *options, const char *name, const char *value, st
 	for (size_t i = 0; rows[i].name; i++)
 		if (!strcmp(rows[i].name, name))
 			return set_from_file(options, i, value, why);
-	return ixgbe_why_fill(why, -ENOENT, "there is no option '%.100s'", name);
+	return ixgbe_why_fill(why, -ENOENT, "there is no option '%s'", name);
 }
 
 /* ---- The whole ---- */

@@ -32,11 +32,10 @@ int ixgbe_pci_address(const char *text, char out[IXGBE_PCI_ADDRESS_BYTES], struc
 	if (has_shape(text, "xx:1x.7"))
 		domain = "0000:";
 	else if (!has_shape(text, "xxxx:xx:1x.7"))
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"'%.32s' is no PCI address: write DDDD:BB:DD.F or BB:DD.F, as "
-			"'lspci -D' shows it",
-			text);
+		return ixgbe_why_fill(why, -EINVAL,
+				      "'%s' is no PCI address: write DDDD:BB:DD.F or BB:DD.F, as "
+				      "'lspci -D' shows it",
+				      text);
 	snprintf(out, IXGBE_PCI_ADDRESS_BYTES, "%s%s", domain, text);
 	for (; *out; out++)
 		*out = (char)tolower((unsigned char)*out);

@@ -309,36 +309,35 @@ static int explain(struct client *c, struct ixgbe_why *why, const char *name, co
 	case -EBADMSG:
 		return ixgbe_why_fill(
 			why, -EPROTO,
-			"vfio-user server at %.108s closed the connection %s (%s); look at its "
+			"vfio-user server at %s closed the connection %s (%s); look at its "
 			"log",
 			name, err == -EPIPE ? "at once" : "in the middle of a message", what);
 	case -ETIMEDOUT:
 		return ixgbe_why_fill(
 			why, err,
-			"vfio-user server at %.108s %s (%s, after %d s); is it a vfio-user "
+			"vfio-user server at %s %s (%s, after %d s); is it a vfio-user "
 			"server, and alive?",
 			name,
 			vu_stream_partial(&c->channel.stream) ? "stopped in the middle of a message"
 							      : "does not answer",
 			what, VFIO_USER_DEADLINE_S);
 	case -ECANCELED:
-		return ixgbe_why_fill(
-			why, err, "vfio-user server at %.108s answers too slowly (%s): given up",
-			name, what);
+		return ixgbe_why_fill(why, err,
+				      "vfio-user server at %s answers too slowly (%s): given up",
+				      name, what);
 	case -EPROTO:
 		return ixgbe_why_fill(
 			why, err,
-			"what listens at %.108s does not speak vfio-user (%s); name the socket "
+			"what listens at %s does not speak vfio-user (%s); name the socket "
 			"of a vfio-user server",
 			name, what);
 	case -EBUSY:
 		return ixgbe_why_fill(
 			why, err,
-			"vfio-user server at %.108s serves another client; stop that one first",
-			name);
+			"vfio-user server at %s serves another client; stop that one first", name);
 	default:
-		return ixgbe_why_fill(why, err, "vfio-user server at %.108s refused the %s: %s",
-				      name, what, strerror(-err));
+		return ixgbe_why_fill(why, err, "vfio-user server at %s refused the %s: %s", name,
+				      what, strerror(-err));
 	}
 }
 
@@ -381,7 +380,7 @@ static int negotiate(struct client *c, const char *name, struct ixgbe_why *why)
 	if (version.major != VU_VERSION_MAJOR || version.minor > VU_VERSION_MINOR)
 		return ixgbe_why_fill(
 			why, -EPROTO,
-			"vfio-user server at %.108s speaks version %u.%u of the protocol, we "
+			"vfio-user server at %s speaks version %u.%u of the protocol, we "
 			"speak %u.%u; update the older of the two",
 			name, version.major, version.minor, VU_VERSION_MAJOR, VU_VERSION_MINOR);
 	c->fds_max = caps.max_msg_fds < VU_FDS_MAX ? caps.max_msg_fds : VU_FDS_MAX;
@@ -455,7 +454,7 @@ static int device_open(struct client *c, const char *name, struct ixgbe_why *why
 	    info.irqs <= VFIO_PCI_MSIX_IRQ_INDEX)
 		return ixgbe_why_fill(
 			why, -ENODEV,
-			"vfio-user server at %.108s serves no PCI device with MSI-X, so it is no "
+			"vfio-user server at %s serves no PCI device with MSI-X, so it is no "
 			"82599; name another socket",
 			name);
 	c->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;

@@ -19,41 +19,39 @@ static int connect_error(int err, const char *path, struct ixgbe_why *why)
 	case ENOTDIR:
 		return ixgbe_why_fill(
 			why, -ENODEV,
-			"vfio-user socket %.108s is not there; start the server first (ixnic "
-			"--socket %.108s)",
+			"vfio-user socket %s is not there; start the server first (ixnic "
+			"--socket %s)",
 			path, path);
 	case ECONNREFUSED:
 		return ixgbe_why_fill(
 			why, -ENODEV,
-			"nobody listens on vfio-user socket %.108s any more; start the server "
+			"nobody listens on vfio-user socket %s any more; start the server "
 			"again",
 			path);
 	case EACCES:
 	case EPERM:
 		return ixgbe_why_fill(
 			why, -EACCES,
-			"no permission for vfio-user socket %.108s; run as its owner, or let "
+			"no permission for vfio-user socket %s; run as its owner, or let "
 			"its owner give you write permission",
 			path);
 	case EPROTOTYPE:
 		return ixgbe_why_fill(
 			why, -EPROTO,
-			"%.108s is no stream socket, so no vfio-user server's; is it a control "
+			"%s is no stream socket, so no vfio-user server's; is it a control "
 			"socket?",
 			path);
 	case EAGAIN:
 		return ixgbe_why_fill(
 			why, -ETIMEDOUT,
-			"vfio-user server at %.108s takes no connection (after %d s); is it "
+			"vfio-user server at %s takes no connection (after %d s); is it "
 			"alive?",
 			path, VFIO_USER_DEADLINE_S);
 	case ECANCELED:
 		return ixgbe_why_fill(why, -err,
-				      "vfio-user server at %.108s takes no connection: given up",
-				      path);
+				      "vfio-user server at %s takes no connection: given up", path);
 	default:
-		return ixgbe_why_fill(why, -err, "vfio-user socket %.108s: %s", path,
-				      strerror(err));
+		return ixgbe_why_fill(why, -err, "vfio-user socket %s: %s", path, strerror(err));
 	}
 }
 
@@ -81,15 +79,14 @@ int vfio_user_connect(const char *path, const struct ixgbe_options *options, str
 	int sock, err;
 
 	if (!*path || strlen(path) >= sizeof(addr.sun_path))
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"vfio-user socket '%.120s': a path of 1 to %zu bytes is wanted", path,
-			sizeof(addr.sun_path) - 1);
+		return ixgbe_why_fill(why, -EINVAL,
+				      "vfio-user socket '%s': a path of 1 to %zu bytes is wanted",
+				      path, sizeof(addr.sun_path) - 1);
 	strcpy(addr.sun_path, path);
 	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"%.108s is not a socket; name the socket of a vfio-user server", path);
+		return ixgbe_why_fill(why, -EINVAL,
+				      "%s is not a socket; name the socket of a vfio-user server",
+				      path);
 	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return connect_error(errno, path, why);
@@ -105,11 +102,10 @@ int vfio_user_inherit(const char *text, struct ixgbe_why *why)
 	int sock = vu_socket_take(text);
 
 	if (sock == -EINVAL)
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"vfio-user-fd:%.32s: the number of a connected socket is wanted", text);
-	if (sock < 0)
-		return ixgbe_why_fill(why, -EINVAL, "vfio-user-fd:%.32s: not a stream socket",
+		return ixgbe_why_fill(why, -EINVAL,
+				      "vfio-user-fd:%s: the number of a connected socket is wanted",
 				      text);
+	if (sock < 0)
+		return ixgbe_why_fill(why, -EINVAL, "vfio-user-fd:%s: not a stream socket", text);
 	return sock;
 }

@@ -144,6 +144,18 @@ def test_the_reason_outlasts_long_words(rig, program, words, reason):
     assert reason in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("program, words", [words[:2] for words in LONG_WORDS],
+                         ids=lambda value: name(value) if isinstance(value, str) else "")
+def test_long_words_are_cut_between_characters(rig, program, words):
+    """Half a character would be shown as \\xHH."""
+    for shift in range(3):
+        filling = "x" * shift + "\u20ac" * 1300
+        done = subprocess.run([program, *(word.replace(LONG[:4000], filling) for word in words)],
+                              capture_output=True, check=False, timeout=60, cwd=rig.scratch, env=r.environment())
+        text = done.stderr.decode()
+        assert done.returncode in (1, 2) and text.count("\n") == 1 and "\\x" not in text, text
+
+
 @pytest.mark.parametrize("text, reason", [
     (f"mtu = {LONG}\n", ":1: 'x"), (f"{LONG} = 1\n", "there is no option"), (f"address = {LONG}\n", "like 192.0.2.1/24"),
     (f"[{LONG}]\n", "there are no sections"), (f"log-level = {LONG}\n", "error, warning, info or debug")])

@@ -15,6 +15,7 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/outlet.h"
+#include "bridge/service/printable.h"
 #include "bridge/service/repeat.h"
 
 #define LINES   20000u /* many times what ring and pipe hold */
@@ -152,6 +153,34 @@ static void test_repeated_lines_are_summed_up(void **state)
 	assert_int_equal(say(&repeat, b, 100, &now_ms, REPEAT_WINDOW_MS / REPEAT_BURST), 100);
 }
 
+/* The summary of a long line begins and ends as the line does, and has whole characters only. */
+static void test_a_long_line_is_cut_between_characters(void **state)
+{
+	static const char *const characters[] = {"\xc3\xbc", "\xe2\x82\xac", "\xf0\x9f\x90\x8d"};
+	int64_t now_ms = 0;
+
+	(void)state;
+	for (int c = 0; c < 3; c++)
+		for (size_t shift = 0; shift < 4; shift++) {
+			struct repeat repeat = {0};
+			char line[1600] = "", text[1920], again[1920];
+			int level;
+
+			memset(line, '-', shift);
+			while (strlen(line) < 800)
+				strcat(line, characters[c]);
+			strcat(line, "why");
+			for (unsigned int i = 0; i <= REPEAT_BURST; i++)
+				repeat_add(&repeat, "site", 1, line, now_ms);
+			assert_true(repeat_next(&repeat, now_ms, true, &level, text, sizeof(text)));
+			assert_memory_equal(text, line, 100);
+			assert_non_null(strstr(text, "why (the last of 1"));
+			strcpy(again, text);
+			printable(again, sizeof(again));
+			assert_string_equal(again, text);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +188,7 @@ int main(void)
 		cmocka_unit_test(test_non_blocking),
 		cmocka_unit_test(test_nobody_can_read),
 		cmocka_unit_test(test_repeated_lines_are_summed_up),
+		cmocka_unit_test(test_a_long_line_is_cut_between_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,12 +130,37 @@ static void what_is_too_long_is_cut_in_the_middle(void **state)
 	}
 }
 
+static void whole_characters_only(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t most, bytes;
+	} cases[] = {
+		{"", 5, 0},
+		{"abc", 0, 0},
+		{"abc", 2, 2},
+		{"abc", 3, 3},
+		{"abc", 9, 3},
+		{"\xc3\xbc", 1, 0},
+		{"a\xe2\x82\xac", 3, 1},
+		{"a\xe2\x82\xac", 4, 4},
+		{"\xf0\x9f\x90\x8d", 3, 0},
+		{"\xfc\xfc", 1, 1}, /* each byte is for itself */
+		{"\xe2\x82", 1, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(printable_bytes(cases[i].text, cases[i].most), cases[i].bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_bytes_become_json),
 		cmocka_unit_test(any_bytes_become_printable),
 		cmocka_unit_test(only_escapes_are_undone),
+		cmocka_unit_test(whole_characters_only),
 		cmocka_unit_test(what_is_too_long_is_cut_in_the_middle),
 	};
 

@@ -18,6 +18,7 @@
 
 #include "bridge/service/control.h"
 #include "bridge/service/listen.h"
+#include "bridge/service/printable.h"
 #include "ixtap.h"
 
 #define REPLY_TIMEOUT_MS 5000
@@ -127,7 +128,8 @@ int client_connect_name(const char *name)
 {
 	char path[sizeof(IXTAP_RUN_DIR "/" SUFFIX) + NAME_MAX];
 
-	snprintf(path, sizeof(path), IXTAP_RUN_DIR "/%.*s" SUFFIX, NAME_MAX, name);
+	snprintf(path, sizeof(path), IXTAP_RUN_DIR "/%.*s" SUFFIX,
+		 (int)printable_bytes(name, NAME_MAX), name);
 	return connect_or_fail(path);
 }
 
@@ -140,7 +142,7 @@ struct only {
 static void take_only(void *ctx, const char *name, int err)
 {
 	struct only *only = ctx;
-	size_t used = strlen(only->names);
+	size_t used = strlen(only->names), room = sizeof(only->names) - used;
 
 	if (err == -EACCES || err == -EPERM)
 		only->refused++;
@@ -148,7 +150,9 @@ static void take_only(void *ctx, const char *name, int err)
 		return;
 	only->alive++;
 	snprintf(only->name, sizeof(only->name), "%.*s", NAME_MAX, name);
-	snprintf(only->names + used, sizeof(only->names) - used, "%s%s", used ? ", " : "", name);
+	if (room > sizeof(", "))
+		snprintf(only->names + used, room, "%s%.*s", used ? ", " : "",
+			 (int)printable_bytes(name, room - sizeof(", ")), name);
 }
 
 /* Connects to the only daemon that answers in IXTAP_RUN_DIR. */

@@ -116,13 +116,13 @@ int output_columns(void)
 /* How much of the text goes into so many columns: whole words, or as much as there is. */
 static size_t line_bytes(const char *text, size_t columns)
 {
-	size_t end = columns;
+	size_t most = printable_bytes(text, columns), end = most;
 
-	if (strlen(text) <= columns)
-		return strlen(text);
+	if (!text[most])
+		return most;
 	while (end && text[end] != ' ')
 		end--;
-	return end ? end : columns;
+	return end ? end : most;
 }
 
 void put_beside(enum colour colour, int at, const char *text)

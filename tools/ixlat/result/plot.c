@@ -181,12 +181,14 @@ static int run_gnuplot(FILE *script, FILE *picture, FILE *said)
 
 static void complain(FILE *said)
 {
-	char line[256] = "";
+	char line[2048] = ""; /* fail() shows less of a long one */
 	size_t length;
 
 	rewind(said);
 	length = fread(line, 1, sizeof(line) - 1, said);
 	line[length] = '\0';
+	for (char *end; (end = strchr(line, '\n'));)
+		*end = ' ';
 	fail("gnuplot did not draw: %s", length ? line : "it said nothing");
 }
 

@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "encoding.h"
+#include "bridge/service/printable.h"
 #include "tools/ixtap/output.h"
 
 /* Longer than the longest run. */
-#define HIGHEST_NS ((int64_t)1 << 47)
+#define LABEL_MODE_BYTES sizeof("udp ")
+#define HIGHEST_NS       ((int64_t)1 << 47)
 
 const struct result_percentile result_percentiles[RESULT_PERCENTILES] = {
 	{50, "p50", "p50_ns"},       {90, "p90", "p90_ns"},          {99, "p99", "p99_ns"},
@@ -99,7 +101,8 @@ const char *result_label(const struct ixlat_options *options, char *out, size_t 
 {
 	if (options->label)
 		return options->label;
-	snprintf(out, bytes, "%s %s", mode_name(options->mode), options->host);
+	snprintf(out, bytes, "%s %.*s", mode_name(options->mode),
+		 (int)printable_bytes(options->host, bytes - LABEL_MODE_BYTES), options->host);
 	return out;
 }
 

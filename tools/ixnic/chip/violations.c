@@ -64,7 +64,7 @@ void violation(struct nic *nic, enum nic_violation rule, const char *format, ...
 		return;
 	detail = violations->rule[rule].first[n];
 	va_start(args, format);
-	vsnprintf(detail, DETAIL_BYTES, format, args);
+	ixgbe_text_fit(detail, DETAIL_BYTES, format, args);
 	va_end(args);
 	log_line(IXGBE_LOG_WARNING, "the driver broke %s (82599 datasheet %s: %s): %s",
 		 rules[rule].name, rules[rule].section, rules[rule].text, detail);

@@ -81,7 +81,7 @@ static void client_drop(struct server *s, const char *format, ...)
 		return;
 	if (format) {
 		va_start(args, format);
-		vsnprintf(reason, sizeof(reason), format, args);
+		ixgbe_text_fit(reason, sizeof(reason), format, args);
 		va_end(args);
 		log_warning("dropped the client: %s", reason);
 	}
