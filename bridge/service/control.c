@@ -291,16 +291,36 @@ static void client_accept(struct control *control)
 
 /* ---- The server ---- */
 
+/* Whether a folder there would be below /run, which is empty after each boot. Elsewhere a folder
+ * that is missing is a path that was mistyped. */
+static bool is_run_folder(const char *folder)
+{
+	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *parent;
+	bool run;
+
+	snprintf(copy, sizeof(copy), "%s", folder);
+	parent = realpath(dirname(copy), NULL);
+	run = parent && !strncmp(parent, "/run", 4) && (!parent[4] || parent[4] == '/');
+	free(parent);
+	return run;
+}
+
 static int make_directory(const char *path, struct ixgbe_why *why)
 {
 	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *folder;
 
 	snprintf(copy, sizeof(copy), "%s", path);
-	/* ENOENT: more than one level is missing, which listen_at explains. */
-	if (!mkdir(dirname(copy), 0755) || errno == EEXIST || errno == ENOENT)
+	folder = dirname(copy);
+	/* listen_at explains a folder that is missing still. */
+	if (!is_run_folder(folder) || !mkdir(folder, 0755) || errno == EEXIST || errno == ENOENT)
 		return 0;
-	return ixgbe_why_fill(why, -errno, "cannot make the directory of the control socket %s: %s",
-			      path, strerror(errno));
+	return ixgbe_why_fill(
+		why, -errno,
+		"control socket %s: cannot make its directory: %s; make it, or choose "
+		"another path",
+		path, strerror(errno));
 }
 
 static int start(struct control *control, const char *path, struct ixgbe_why *why)

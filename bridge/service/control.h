@@ -76,8 +76,8 @@ struct control_command {
 };
 
 /*
- * Listens at `path` (see listen_at), in a directory that is made when only that one is missing, and
- * answers `commands`, which outlive the socket.
+ * Listens at `path` (see listen_at) and answers `commands`, which outlive the socket. A directory
+ * below /run is made if only that one is missing; any other must be there.
  * -ENOMEM, and the errors of listen_at and mkdir(2); `why` is filled.
  */
 int control_open(const char *path, const struct control_command *commands, void *ctx,

@@ -128,7 +128,7 @@ static int refused(const char *what, const char *path, int err, struct ixgbe_why
 	if (err == -EADDRINUSE) /* of a program that goes without the lock */
 		return in_use(what, path, why);
 	if (err == -ENOENT || err == -ENOTDIR)
-		remedy = "; its directory must exist";
+		remedy = "; its directory must exist: make it, or choose another path";
 	else if (err == -EACCES || err == -EPERM)
 		remedy = "; its directory must be ours to write to";
 	return ixgbe_why_fill(why, err, "%s %s: %s%s", what, path, strerror(-err), remedy);

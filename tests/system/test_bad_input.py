@@ -244,6 +244,23 @@ def test_control_folder_is_not_there(rig, left):
     refuse(rig, left, words, FAILED, "no/such/folder")
 
 
+@pytest.mark.parametrize("path", ["P/typo/x", "/run/../P/typo/x", "/runner/x", "typo/x", "/run/one/two/x"])
+@pytest.mark.parametrize("program", ["ixtapd", "ixnic"])
+def test_a_mistyped_control_path_makes_no_folder(rig, left, program, path):
+    path = path.replace("P", rig.scratch)
+    words = ixtapd(rig)[:-2] if program == "ixtapd" else ixnic(rig, wire=f"seqpacket:{rig.path('wire')}")
+    refuse(rig, left, [*words, "--control", path], FAILED, path, "its directory must exist", "make it")
+    assert not os.path.exists(os.path.dirname(path))
+
+
+def test_folders_of_run_are_made(rig, left):
+    """One level: /run is empty after each boot."""
+    for path in ("/run/ixtap/a", "/run/of-ours/b", "/var/run/of-others/c"):
+        if os.path.exists(os.path.dirname(os.path.dirname(path))):
+            rig.daemon(*left.words(*ixnic(rig, "--control", path, wire=f"seqpacket:{rig.path('wire')}"))).wait_ready().stop()
+            assert os.stat(os.path.dirname(path)).st_mode & 0o777 == 0o755
+
+
 def test_without_permission(rig, left):
     """The user nobody, without a capability, can make no TAP."""
     words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *ixtapd(rig)]
