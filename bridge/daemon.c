@@ -175,6 +175,8 @@ static void on_timer(struct daemon *daemon)
 		return;
 	if (daemon->watchdog)
 		process_alive();
+	if (second)
+		control_end_silent(daemon->control, clock_ms());
 	log_sum_up();
 	if (!daemon->iface.reachable && second)
 		daemon->iface.astray = true;

@@ -9,26 +9,37 @@
  */
 #include "control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libgen.h>
+#include <linux/sockios.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "listen.h"
+#include "log.h"
 #include "printable.h"
+
+#define TURNED_REQUESTS 64 /* more than a socket's queue has: net.unix.max_dgram_qlen */
+
+static_assert(CONTROL_MONITORS_MAX < CONTROL_CLIENTS_MAX, "who asks finds a place");
 
 struct client {
 	int fd; /* -1: the place is free */
 	bool monitor;
 	bool waiting;    /* for a late answer */
+	int unread;      /* of a monitor: what waits in its buffer, as last seen */
+	int64_t read_ms; /* of a monitor: when it last read something, or had nothing to read */
 	uint64_t id;     /* no two clients of a run have the same */
 	uint64_t heard;  /* turn of the last request */
 	uint64_t missed; /* events since the last that fitted */
@@ -117,6 +128,20 @@ static void reply(struct client *client, json_t *json)
 		client_close(client);
 }
 
+/* Closes with a last word. What was asked meanwhile is taken out: the end of a connection with
+ * something unread is a failure for who reads the word. */
+static void turn_away(struct client *client, json_t *error)
+{
+	char text[CONTROL_REQUEST_MAX];
+
+	for (int i = 0; i < TURNED_REQUESTS; i++)
+		if (recv(client->fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC) <= 0)
+			break;
+	send_json(client->fd, error);
+	json_decref(error);
+	client_close(client);
+}
+
 /* Splits in place; the number of words, or one above the limit. */
 static size_t split(char *text, char *words[CONTROL_WORDS_MAX + 1])
 {
@@ -167,6 +192,28 @@ static json_t *unknown_command(const struct control_command *command, const char
 	return control_error("there is no request '%s': use one of %s", word, names);
 }
 
+static unsigned int monitors(const struct control *control)
+{
+	unsigned int count = 0;
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		count += control->client[i].fd >= 0 && control->client[i].monitor;
+	return count;
+}
+
+/* Takes the reference of an answer that makes its client a monitor. */
+static json_t *monitor_begin(const struct control *control, struct client *client, json_t *json)
+{
+	if (monitors(control) >= CONTROL_MONITORS_MAX) {
+		json_decref(json);
+		return control_error("%u programs monitor already: end one of them",
+				     CONTROL_MONITORS_MAX);
+	}
+	client->monitor = true;
+	client->read_ms = clock_ms();
+	return json;
+}
+
 static json_t *answer(const struct control *control, struct control_request *request)
 {
 	const struct control_command *command = control->commands;
@@ -209,7 +256,8 @@ static void client_read(struct control *control, struct client *client)
 	client->waiting = true;
 	if (!json)
 		json = answer(control, &request);
-	client->monitor = request.monitor;
+	if (request.monitor)
+		json = monitor_begin(control, client, json);
 	if (request.late) {
 		if (client->waiting) /* else control_reply has come already */
 			client_listen(control, client, false);
@@ -235,7 +283,7 @@ void control_reply(struct control *control, uint64_t client, json_t *answer)
 	json_decref(answer);
 }
 
-/* A free place, or that of the client that was silent longest; NULL: all are monitors. */
+/* A free place, or that of the client that was silent longest, which is no monitor. */
 static struct client *place(struct control *control)
 {
 	struct client *oldest = NULL;
@@ -248,24 +296,15 @@ static struct client *place(struct control *control)
 		if (!client->monitor && (!oldest || client->heard < oldest->heard))
 			oldest = client;
 	}
-	if (oldest)
-		client_close(oldest);
+	turn_away(oldest, control_error("%u programs are connected, and others ask: this one was "
+					"silent longest; ask again",
+					CONTROL_CLIENTS_MAX));
 	return oldest;
-}
-
-static void refuse(int fd)
-{
-	json_t *error =
-		control_error("%u programs monitor already: end one of them", CONTROL_CLIENTS_MAX);
-
-	send_json(fd, error);
-	json_decref(error);
-	close(fd);
 }
 
 static void client_accept(struct control *control)
 {
-	int fd = listen_accept(&control->listener);
+	int fd = listen_accept(&control->listener, "{\"error\":\"too many files are open\"}");
 	struct epoll_event event = {.events = EPOLLIN};
 	int room = CONTROL_REPLY_MAX;
 	struct client *client;
@@ -273,10 +312,6 @@ static void client_accept(struct control *control)
 	if (fd < 0)
 		return;
 	client = place(control);
-	if (!client) {
-		refuse(fd);
-		return;
-	}
 	/* Room for the longest reply; without privilege, as much as the system allows. */
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
@@ -405,6 +440,25 @@ static int missed_tell(struct client *client, json_t *time)
 	return err;
 }
 
+/* What waits in the monitor's buffer. */
+static int unread_bytes(const struct client *client)
+{
+	int bytes = 0;
+
+	return ioctl(client->fd, SIOCOUTQ, &bytes) ? 0 : bytes;
+}
+
+/* Notes whether the monitor has read something since `unread` was set. Whoever sends sets it
+ * behind: then only what was read makes it less. */
+static void silence_note(struct client *client, int64_t now_ms)
+{
+	int unread = unread_bytes(client);
+
+	if (!unread || unread < client->unread)
+		client->read_ms = now_ms;
+	client->unread = unread;
+}
+
 /* Events of a monitor: its end, and room for what it missed. */
 static void monitor_watch(const struct control *control, struct client *client)
 {
@@ -416,11 +470,16 @@ static void monitor_watch(const struct control *control, struct client *client)
 
 static void monitor_room(const struct control *control, struct client *client)
 {
-	int err = missed_tell(client, control_time());
+	int err;
 
-	if (err && err != -EAGAIN)
+	silence_note(client, clock_ms());
+	err = missed_tell(client, control_time());
+	if (err && err != -EAGAIN) {
 		client_close(client);
-	else if (!err)
+		return;
+	}
+	client->unread = unread_bytes(client);
+	if (!err)
 		monitor_watch(control, client);
 }
 
@@ -445,16 +504,42 @@ void control_dispatch(struct control *control)
 		client_accept(control);
 }
 
+void control_end_silent(struct control *control, int64_t now_ms)
+{
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		struct client *client = &control->client[i];
+		struct ucred peer = {0};
+		socklen_t len = sizeof(peer);
+
+		if (client->fd < 0 || !client->monitor)
+			continue;
+		silence_note(client, now_ms);
+		if (now_ms - client->read_ms < CONTROL_SILENT_MS)
+			continue;
+		getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+		log_warning("control socket: process %d has monitored and read nothing for %d s: "
+			    "ended",
+			    (int)peer.pid, CONTROL_SILENT_MS / 1000);
+		turn_away(client, control_error("this monitor has read nothing for %d s: ended",
+						CONTROL_SILENT_MS / 1000));
+	}
+}
+
 static void publish_to(const struct control *control, struct client *client, const json_t *event)
 {
-	int err = missed_tell(client, json_incref(json_object_get(event, "time")));
+	int err;
 
+	silence_note(client, clock_ms());
+	err = missed_tell(client, json_incref(json_object_get(event, "time")));
 	if (!err)
 		err = send_json(client->fd, event);
-	if (err == -EAGAIN && client->missed++ == 0)
-		monitor_watch(control, client);
-	else if (err && err != -EAGAIN)
+	if (err && err != -EAGAIN) {
 		client_close(client);
+		return;
+	}
+	client->unread = unread_bytes(client);
+	if (err && client->missed++ == 0)
+		monitor_watch(control, client);
 }
 
 void control_publish(struct control *control, json_t *event)

@@ -37,9 +37,11 @@
  *
  *     {"event": "missed", "count": 3}
  *
- * Limits. The daemon never waits for a client: one that does not read its replies is closed. With
- * CONTROL_CLIENTS_MAX connected, a new client takes the place of the one that was silent longest;
- * when all are monitors, the new one gets an error.
+ * Limits. The daemon never waits for a client: one that does not read its replies is closed.
+ * CONTROL_MONITORS_MAX may monitor, so places are left for who only asks. With CONTROL_CLIENTS_MAX
+ * connected, a new client takes the place of the one that was silent longest, monitors apart. A
+ * monitor that reads nothing of what is there for CONTROL_SILENT_MS is ended. Who is turned away so
+ * finds an error for its answer.
  */
 #pragma once
 
@@ -50,10 +52,12 @@
 
 #include "ixgbe/ixgbe.h"
 
-#define CONTROL_REQUEST_MAX 1024u
-#define CONTROL_REPLY_MAX   (512u * 1024u)
-#define CONTROL_WORDS_MAX   5u
-#define CONTROL_CLIENTS_MAX 16u
+#define CONTROL_REQUEST_MAX  1024u
+#define CONTROL_REPLY_MAX    (512u * 1024u)
+#define CONTROL_WORDS_MAX    5u
+#define CONTROL_CLIENTS_MAX  16u
+#define CONTROL_MONITORS_MAX 12u
+#define CONTROL_SILENT_MS    300000
 
 struct control;
 
@@ -62,7 +66,8 @@ struct control_request {
 	char *words[CONTROL_WORDS_MAX + 1]; /* NULL behind the last */
 	uint64_t client;                    /* who asks, for control_reply */
 	bool late;                          /* set by the answer: it comes by control_reply */
-	bool monitor;                       /* set by the answer: its client monitors from now on */
+	/* Set by the answer: its client monitors from now on, unless too many do. */
+	bool monitor;
 };
 
 /* What a daemon can be asked: the first word of a request. A table ends with a row without name. */
@@ -93,6 +98,10 @@ void control_dispatch(struct control *control);
 void control_reply(struct control *control, uint64_t client, json_t *answer);
 /* Sends `event` (a reference that is taken; "time" is added) to all monitors. */
 void control_publish(struct control *control, json_t *event);
+
+/* Ends monitors that read nothing. Programs with monitors call it now and then; `now_ms`: clock.h.
+ */
+void control_end_silent(struct control *control, int64_t now_ms);
 
 /* CLOCK_REALTIME in seconds, to the microsecond. */
 json_t *control_time(void);

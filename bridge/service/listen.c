@@ -192,7 +192,7 @@ int listen_at(const char *what, const char *path, int type, int wait_ms, struct 
 	}
 }
 
-int listen_accept(struct listen_socket *listener)
+int listen_accept(struct listen_socket *listener, const char *refusal)
 {
 	int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -203,6 +203,8 @@ int listen_accept(struct listen_socket *listener)
 	if (listener->spare >= 0)
 		close(listener->spare);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0 && refusal)
+		(void)!send(fd, refusal, strlen(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (fd >= 0)
 		close(fd);
 	listener->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -57,9 +57,9 @@ int listen_locked(const char *what, const char *path, int type, struct listen_so
 		  struct ixgbe_why *why);
 /*
  * The next connection, non-blocking, or -errno. Without a descriptor for it, it is closed: one that
- * nobody takes would wake the program without end.
+ * nobody takes would wake the program without end. It is told `refusal` then, unless that is NULL.
  */
-int listen_accept(struct listen_socket *listener);
+int listen_accept(struct listen_socket *listener, const char *refusal);
 /* Removes the socket's file, unless it is another by now, and closes the socket, in this order:
  * once it is closed, the next program may have made its own there. Takes one without descriptor. */
 void listen_close(struct listen_socket *listener);

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bridge/service/clock.h"
 #include "bridge/service/control.h"
 
 struct rig {
@@ -411,6 +412,9 @@ static void the_silent_make_room(void **state)
 	/* The first spoke last, so the second is the one silent longest. */
 	json_decref(ask(rig, fd[0], "echo a", 6));
 	more = dial(rig);
+	json = receive(fd[1]);
+	assert_non_null(strstr(text(json, "error"), "silent longest"));
+	json_decref(json);
 	assert_null(receive(fd[1]));
 	json = ask(rig, more, "echo b", 6);
 	assert_string_equal(text(json, "echo"), "b");
@@ -424,7 +428,49 @@ static void the_silent_make_room(void **state)
 	settle(rig);
 }
 
-static void monitors_keep_their_place(void **state)
+/* Those that monitor leave places to those that ask; who is turned away is told. */
+static void monitors_leave_places(void **state)
+{
+	struct rig *rig = *state;
+	int fd[CONTROL_MONITORS_MAX], more, asking;
+	json_t *json;
+
+	for (size_t i = 0; i < CONTROL_MONITORS_MAX; i++) {
+		fd[i] = dial(rig);
+		json_decref(ask(rig, fd[i], "monitor", 7));
+	}
+	more = dial(rig);
+	json = ask(rig, more, "monitor", 7);
+	assert_non_null(strstr(text(json, "error"), "monitor already"));
+	json_decref(json);
+	publish(rig, 1);
+	for (size_t i = 0; i < CONTROL_MONITORS_MAX; i++)
+		json_decref(receive(fd[i]));
+	json = ask(rig, more, "echo a", 6); /* it may ask, and hears no event */
+	assert_string_equal(text(json, "echo"), "a");
+	json_decref(json);
+	close(fd[0]);
+	settle(rig);
+	json = ask(rig, more, "monitor", 7);
+	assert_string_equal(text(json, "event"), "start");
+	json_decref(json);
+	/* Others come, twice as many as there are places; each is answered. */
+	for (size_t i = 0; i < 2 * CONTROL_CLIENTS_MAX; i++) {
+		asking = dial(rig);
+		json = ask(rig, asking, "echo b", 6);
+		assert_string_equal(text(json, "echo"), "b");
+		json_decref(json);
+		if (i % 2)
+			close(asking);
+	}
+	close(more);
+	for (size_t i = 1; i < CONTROL_MONITORS_MAX; i++)
+		close(fd[i]);
+	settle(rig);
+}
+
+/* The last word reaches who has asked and was not answered yet, too. */
+static void who_is_turned_away_is_told(void **state)
 {
 	struct rig *rig = *state;
 	int fd[CONTROL_CLIENTS_MAX], more;
@@ -432,16 +478,67 @@ static void monitors_keep_their_place(void **state)
 
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		fd[i] = dial(rig);
-		json_decref(ask(rig, fd[i], "monitor", 7));
+		assert_int_equal(send(fd[i], "late", 4, 0), 4);
+		settle(rig);
+		assert_int_equal(send(fd[i], "echo c", 6, 0), 6);
 	}
 	more = dial(rig);
-	json = receive(more);
-	assert_non_null(strstr(text(json, "error"), "monitor"));
+	json = receive(fd[0]);
+	assert_non_null(strstr(text(json, "error"), "ask again"));
 	json_decref(json);
-	assert_null(receive(more));
+	assert_null(receive(fd[0]));
 	close(more);
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		close(fd[i]);
+	settle(rig);
+}
+
+static void drain(int fd)
+{
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+	while (poll(&readable, 1, 0) == 1)
+		json_decref(receive(fd));
+}
+
+/* One monitor reads nothing, one a little now and then, one all that there is. */
+static void a_silent_monitor_is_ended(void **state)
+{
+	struct rig *rig = *state;
+	int silent = dial(rig), slow = dial(rig), good = dial(rig), full = dial(rig), last = 0;
+	int all[] = {silent, slow, good, full};
+	int64_t now_ms = clock_ms();
+	json_t *json;
+
+	for (int i = 0; i < 4; i++)
+		json_decref(ask(rig, all[i], "monitor", 7));
+	control_end_silent(rig->control, now_ms + 10 * CONTROL_SILENT_MS); /* nothing to read */
+	for (int i = 0; i < 20000; i++) {
+		publish(rig, i);
+		drain(good);
+		if (i > 10)
+			drain(silent);
+	}
+	publish(rig, 1);
+	publish(rig, 2);
+	for (int i = 0; i < 4; i++) {
+		now_ms = clock_ms() + i * CONTROL_SILENT_MS / 2;
+		control_end_silent(rig->control, now_ms);
+		json_decref(receive(slow));
+		drain(good);
+	}
+	while ((json = receive(silent))) {
+		last = !strcmp(text(json, "error"), "") ? 0 : 1;
+		json_decref(json);
+	}
+	assert_int_equal(last, 1); /* had room for the last word */
+	while ((json = receive(full)))
+		json_decref(json);
+	publish(rig, 3);
+	drain(good);
+	drain(slow);
+	for (int i = 0; i < 4; i++)
+		close(all[i]);
 	settle(rig);
 }
 
@@ -662,7 +759,9 @@ int main(void)
 		TEST(what_was_missed_is_told_when_there_is_room),
 		TEST(a_late_answer_reaches_who_asked),
 		TEST(the_silent_make_room),
-		TEST(monitors_keep_their_place),
+		TEST(monitors_leave_places),
+		TEST(who_is_turned_away_is_told),
+		TEST(a_silent_monitor_is_ended),
 		TEST(the_socket_is_private),
 		TEST(a_live_socket_is_an_error_a_stale_one_goes),
 		TEST(of_many_starts_at_once_one_wins),

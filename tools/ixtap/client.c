@@ -188,7 +188,9 @@ int client_connect(const struct ixtap *cli)
 
 int client_send(int fd, const char *request)
 {
-	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0) {
+	/* A daemon that turned this client away has said why: client_receive finds it. */
+	if (send(fd, request, strlen(request), MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET) {
 		fail("cannot ask: %s", strerror(errno));
 		return -1;
 	}
@@ -227,10 +229,13 @@ json_t *client_receive(int fd, int timeout_ms)
 		return NULL;
 	}
 	len = recv(fd, reply, CONTROL_REPLY_MAX, MSG_TRUNC);
+	if (len < 0 && errno == ECONNRESET) /* told once, before what is there */
+		len = recv(fd, reply, CONTROL_REPLY_MAX, MSG_TRUNC);
 	if (len < 0)
 		fail("cannot read the answer: %s", strerror(errno));
 	else if (len == 0)
-		fail("the connection was closed before the answer");
+		fail("the connection was closed before the answer; the log of ixtapd or ixnic may say "
+		     "why");
 	else if ((size_t)len > CONTROL_REPLY_MAX)
 		fail("the answer is longer than the protocol allows");
 	else if (!(object = json_loadb(reply, (size_t)len, JSON_REJECT_DUPLICATES, &error)))

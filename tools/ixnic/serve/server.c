@@ -168,7 +168,7 @@ static bool client_has_left(const struct server *s)
 static void on_listener(void *ctx, uint32_t events)
 {
 	struct server *s = ctx;
-	int sock = listen_accept(&s->listener);
+	int sock = listen_accept(&s->listener, NULL);
 
 	(void)events;
 	if (sock < 0)

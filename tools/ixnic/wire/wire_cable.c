@@ -97,7 +97,7 @@ static void unplug(struct cable *cable)
 static void listener_event(void *ctx, uint32_t events)
 {
 	struct cable *cable = ctx;
-	int fd = listen_accept(&cable->listener);
+	int fd = listen_accept(&cable->listener, NULL);
 
 	(void)events;
 	if (fd < 0)

@@ -90,7 +90,7 @@ static bool peer_lives(struct seqpacket *s)
 static void listener_event(void *ctx, uint32_t events)
 {
 	struct seqpacket *s = ctx;
-	int fd = listen_accept(&s->listener);
+	int fd = listen_accept(&s->listener, NULL);
 
 	(void)events;
 	if (fd < 0)
