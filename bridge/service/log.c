@@ -75,16 +75,17 @@ static size_t line_format(char *line, size_t size, enum ixgbe_log_level level, c
 		(int)printable_bytes(name, NAME_BYTES), name, levels[level].name, text);
 }
 
-static size_t lost_line(char *line, size_t size, uint64_t lost)
+static size_t lost_line(char *line, size_t size, uint64_t lost, int err)
 {
-	char text[128];
+	char text[192];
 
 	snprintf(text, sizeof(text),
-		 "%" PRIu64 " lines of the log were lost here: standard error was not read", lost);
+		 "%" PRIu64 " lines of the log were lost here: standard error %s%s", lost,
+		 err ? "could not be written: " : "was not read", err ? strerror(err) : "");
 	return line_format(line, size, IXGBE_LOG_WARNING, text);
 }
 
-static struct outlet outlet = OUTLET(STDERR_FILENO, lost_line);
+static struct outlet outlet = OUTLET(STDERR_FILENO, lost_line, NULL);
 
 void log_start(void)
 {

@@ -4,8 +4,12 @@
  *
  * A pipe that nobody reads, a terminal stopped by Ctrl-S or a file on a server that is away make a
  * write wait. The program goes on meanwhile: lines go into a ring, and a thread of the outlet's own
- * writes them, one a call, so that lines of several programs do not mix. What the ring has no room
- * for is lost and counted; a line says so where the lost ones would be.
+ * writes them, one a call, so that lines of several programs do not mix.
+ *
+ * Lines are lost where the ring has no room, and where a write fails (the file system is full, the
+ * reader has left). They are counted. A line says how many where they would be: before the next
+ * one that can be written, and at the end of the process if that is none. A line that a full file
+ * system has taken half is ended before.
  *
  * The thread is made by outlet_start(), or at the first line. It takes no signal, and the end of
  * the process waits for it no longer than OUTLET_END_MS.
@@ -31,88 +35,137 @@
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct outlet *list; /* those with a thread */
 
-/* All of it, however long that takes. What cannot be written is nobody's to hear of. */
-static void write_whole(int fd, const char *text, size_t len)
+/* All of it, however long that takes: 0 or -errno, with *written bytes. */
+static int write_whole(int fd, const char *text, size_t len, size_t *written)
 {
-	while (len > 0) {
-		ssize_t n = write(fd, text, len);
+	for (*written = 0; *written < len;) {
+		ssize_t n = write(fd, text + *written, len - *written);
 
-		if (n >= 0) {
-			text += n;
-			len -= (size_t)n;
+		if (n > 0) {
+			*written += (size_t)n;
+		} else if (n == 0) {
+			return -EIO;
 		} else if (errno == EAGAIN) {
 			/* Somebody has made the file description non-blocking. */
 			struct pollfd room = {.fd = fd, .events = POLLOUT};
 
 			if (poll(&room, 1, -1) < 0 || !(room.revents & POLLOUT))
-				return;
+				return -EPIPE;
 		} else if (errno != EINTR) {
-			return;
+			return -errno;
 		}
 	}
+	return 0;
 }
 
 /* ---- The ring; the lock is held ---- */
 
+/* What stands before each line. */
+struct head {
+	uint64_t lost; /* lines, before this one */
+	size_t len;
+};
+
+static void ring_in(struct outlet *outlet, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		outlet->ring[outlet->put++ % OUTLET_BYTES] = ((const char *)bytes)[i];
+}
+
+static void ring_out(const struct outlet *outlet, uint64_t from, void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		((char *)bytes)[i] = outlet->ring[(from + i) % OUTLET_BYTES];
+}
+
+/* False: there is no room. */
 static bool ring_put(struct outlet *outlet, const char *line, size_t len)
 {
-	if (OUTLET_BYTES - (outlet->put - outlet->written) < len)
+	const struct head head = {outlet->lost, len};
+
+	if (OUTLET_BYTES - (outlet->put - outlet->written) < sizeof(head) + len)
 		return false;
-	for (size_t i = 0; i < len; i++)
-		outlet->ring[(outlet->put + i) % OUTLET_BYTES] = line[i];
-	outlet->put += len;
+	ring_in(outlet, &head, sizeof(head));
+	ring_in(outlet, line, len);
+	outlet->lost = 0;
 	pthread_cond_signal(&outlet->more);
 	return true;
 }
 
-/* The first line, which stays in the ring: its length. */
-static size_t ring_line(const struct outlet *outlet, char line[OUTLET_LINE_MAX])
-{
-	size_t len = 0;
+/* ---- The thread; the lock is held, but for the writes ---- */
 
-	do
-		line[len] = outlet->ring[(outlet->written + len) % OUTLET_BYTES];
-	while (line[len++] != '\n' && outlet->written + len < outlet->put && len < OUTLET_LINE_MAX);
-	return len;
+/* Writes a line: 0 or -errno. */
+static int write_line(struct outlet *outlet, const char *line, size_t len)
+{
+	char text[1 + OUTLET_LINE_MAX];
+	size_t start = outlet->half ? 1 : 0, written;
+	int err;
+
+	text[0] = '\n';
+	memcpy(text + start, line, len);
+	pthread_mutex_unlock(&outlet->lock);
+	err = write_whole(outlet->fd, text, start + len, &written);
+	if (err && !outlet->untold && outlet->failed)
+		outlet->failed(-err);
+	pthread_mutex_lock(&outlet->lock);
+	if (written)
+		outlet->half = text[written - 1] != '\n';
+	if (err)
+		outlet->err = -err;
+	return err;
 }
 
-/* Puts the line about lost ones in their place, if there were any. False: there is no room. */
-static bool say_lost(struct outlet *outlet)
+/* Says how many lines were lost, if any were: 0 or -errno. */
+static int tell(struct outlet *outlet)
 {
 	char line[OUTLET_LINE_MAX];
+	int err = 0;
 
-	if (!outlet->lost)
-		return true;
-	if (outlet->lost_line &&
-	    !ring_put(outlet, line, outlet->lost_line(line, sizeof(line), outlet->lost)))
-		return false;
-	outlet->lost = 0;
-	return true;
+	if (outlet->untold && outlet->lost_line)
+		err = write_line(
+			outlet, line,
+			outlet->lost_line(line, sizeof(line), outlet->untold, outlet->err));
+	if (!err) {
+		outlet->untold = 0;
+		outlet->err = 0;
+	}
+	return err;
 }
 
-/* ---- The thread ---- */
+static void take_line(struct outlet *outlet)
+{
+	char line[OUTLET_LINE_MAX];
+	struct head head;
+
+	ring_out(outlet, outlet->written, &head, sizeof(head));
+	ring_out(outlet, outlet->written + sizeof(head), line, head.len);
+	outlet->untold += head.lost;
+	if (tell(outlet) || write_line(outlet, line, head.len))
+		outlet->untold++;
+	/* Behind the write: the end of the process waits for it. */
+	outlet->written += sizeof(head) + head.len;
+}
 
 static void *drain(void *arg)
 {
 	struct outlet *outlet = arg;
-	char line[OUTLET_LINE_MAX];
 
 	pthread_mutex_lock(&outlet->lock);
 	for (;;) {
-		size_t len;
-
-		if (outlet->put == outlet->written)
-			say_lost(outlet);
-		if (outlet->put == outlet->written) {
-			pthread_cond_broadcast(&outlet->empty);
-			pthread_cond_wait(&outlet->more, &outlet->lock);
+		if (outlet->put != outlet->written) {
+			take_line(outlet);
 			continue;
 		}
-		len = ring_line(outlet, line);
-		pthread_mutex_unlock(&outlet->lock);
-		write_whole(outlet->fd, line, len);
-		pthread_mutex_lock(&outlet->lock);
-		outlet->written += len;
+		if (outlet->lost || (outlet->untold && outlet->ending)) {
+			outlet->untold += outlet->lost;
+			outlet->lost = 0;
+			tell(outlet);
+		}
+		if (outlet->put == outlet->written && !outlet->lost) {
+			outlet->told_end = outlet->ending;
+			pthread_cond_broadcast(&outlet->empty);
+			pthread_cond_wait(&outlet->more, &outlet->lock);
+		}
 	}
 	return NULL;
 }
@@ -127,7 +180,11 @@ static void wait_empty(void)
 		int err = 0;
 
 		pthread_mutex_lock(&outlet->lock);
-		while ((outlet->put != outlet->written || outlet->lost) && !err)
+		outlet->ending = true;
+		outlet->told_end = false;
+		pthread_cond_signal(&outlet->more);
+		while ((outlet->put != outlet->written || outlet->lost || !outlet->told_end) &&
+		       !err)
 			err = pthread_cond_clockwait(&outlet->empty, &outlet->lock, CLOCK_MONOTONIC,
 						     &until);
 		pthread_mutex_unlock(&outlet->lock);
@@ -171,11 +228,13 @@ void outlet_start(struct outlet *outlet)
 
 void outlet_put(struct outlet *outlet, const char *line, size_t len)
 {
+	size_t written;
+
 	pthread_mutex_lock(&outlet->lock);
 	begin(outlet);
-	if (!outlet->started)
-		write_whole(outlet->fd, line, len); /* a line that may wait is better than none */
-	else if (!say_lost(outlet) || !ring_put(outlet, line, len))
+	if (!outlet->started) /* a line that may wait is better than none */
+		outlet->lost += write_whole(outlet->fd, line, len, &written) < 0;
+	else if (!ring_put(outlet, line, len))
 		outlet->lost++;
 	pthread_mutex_unlock(&outlet->lock);
 }

@@ -19,7 +19,12 @@
 /* How long "ready" waits for the service manager to take it. */
 #define PROCESS_NOTIFY_MS 1000
 
-static struct outlet output = OUTLET(STDOUT_FILENO, NULL);
+static void output_failed(int err)
+{
+	log_warning("cannot write \"ready\" to standard output: %s", strerror(err));
+}
+
+static struct outlet output = OUTLET(STDOUT_FILENO, NULL, output_failed);
 
 int process_signals(void)
 {
@@ -56,8 +61,10 @@ static int notify(int wait_ms, const char *message)
 	size_t len = path ? strlen(path) : 0;
 	int fd, err = 0;
 
-	if (!len || len >= sizeof(address.sun_path) || (*path != '/' && *path != '@'))
+	if (!len)
 		return 0;
+	if (len >= sizeof(address.sun_path) || (*path != '/' && *path != '@'))
+		return -EAFNOSUPPORT; /* of other kinds systemd has some for virtual machines */
 	memcpy(address.sun_path, path, len);
 	if (*path == '@')
 		address.sun_path[0] = '\0';
@@ -73,24 +80,33 @@ static int notify(int wait_ms, const char *message)
 	return err;
 }
 
+/* The same, and says in the log that the manager does not take it: once, until it does. `what` is
+ * what it is not told. */
+static void notify_or_say(int wait_ms, const char *message, const char *what)
+{
+	static int said;
+	int err = notify(wait_ms, message);
+
+	if (err && (err != said || wait_ms))
+		log_warning("cannot tell the service manager %s: NOTIFY_SOCKET is %s: %s", what,
+			    getenv("NOTIFY_SOCKET"), strerror(-err));
+	said = err;
+}
+
 void process_ready(void)
 {
-	int err = notify(PROCESS_NOTIFY_MS, "READY=1");
-
+	notify_or_say(PROCESS_NOTIFY_MS, "READY=1", "that all is ready");
 	outlet_put(&output, "ready\n", strlen("ready\n"));
-	if (err)
-		log_warning("cannot tell the service manager that all is ready: %s",
-			    strerror(-err));
 }
 
 void process_stopping(void)
 {
-	notify(0, "STOPPING=1");
+	notify_or_say(0, "STOPPING=1", "that this is the end");
 }
 
 void process_alive(void)
 {
-	notify(0, "WATCHDOG=1");
+	notify_or_say(0, "WATCHDOG=1", "that all is well");
 }
 
 void process_status(const char *text)
@@ -98,5 +114,5 @@ void process_status(const char *text)
 	char message[256];
 
 	snprintf(message, sizeof(message), "STATUS=%s", text);
-	notify(0, message);
+	notify_or_say(0, message, "the state");
 }

@@ -303,6 +303,69 @@ def test_the_service_manager_does_not_read(rig, left):  # noqa: F811
                             NOTIFY_SOCKET=rig.path("mine")).wait_ready()
         assert asks(rig.path("control"))
         assert daemon.stop() == 0, daemon.errors()
+        assert "cannot tell the service manager that all is ready" in daemon.errors(), daemon.errors()
+
+
+@pytest.mark.parametrize("program", ["ixtapd", "ixnic"])
+@pytest.mark.parametrize("where, reason", [("P/gone", "No such file"), ("relative", "not supported"),
+                                           ("vsock:2:1234", "not supported"), ("/" + "x" * 200, "not supported"),
+                                           ("@ixtap-nobody", "Connection refused")])
+def test_the_service_manager_is_not_there(rig, left, program, where, reason):  # noqa: F811
+    """Whoever waits for "ready" in vain finds why in the log."""
+    wire = f"seqpacket:{rig.path('wire')}"
+    words = ixtapd(rig, nic=f"soft:{wire}") if program == "ixtapd" else ixnic(rig, wire=wire)
+    daemon = rig.daemon(*left.words(*words), NOTIFY_SOCKET=where.replace("P", rig.scratch)).wait_ready()
+    assert daemon.stop() == 0, daemon.errors()
+    lines = [line for line in daemon.errors().splitlines() if "cannot tell the service manager" in line]
+    assert any("that all is ready" in line and reason in line for line in lines), daemon.errors()
+    assert len(lines) <= 2, lines
+
+
+@pytest.mark.parametrize("program", ["ixtapd", "ixnic"])
+def test_ready_cannot_be_written(rig, left, program):  # noqa: F811
+    wire = f"seqpacket:{rig.path('wire')}"
+    words = ixtapd(rig, nic=f"soft:{wire}") if program == "ixtapd" else \
+        ixnic(rig, "--control", rig.path("control"), wire=wire)
+    with open("/dev/full", "wb") as full, open(rig.path("said"), "w+b") as said, \
+            Silent(left.words(*words), full, said) as daemon:
+        r.wait_for(lambda: live(rig.path("control")), "an answer")
+        assert daemon.stop() == 0
+        said.seek(0)
+        assert b'cannot write "ready" to standard output: No space left' in said.read()
+
+
+def test_the_log_has_no_space(rig, left):  # noqa: F811
+    """What was lost is counted, and said once when there is space again."""
+    os.mkdir(rig.path("small"))
+    r.run("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", rig.path("small"))
+    try:
+        with open(rig.path("small/log"), "ab") as log, open(rig.path("small/filling"), "wb", buffering=0) as filling, \
+                Silent(left.words(*ixtapd(rig, "--up", nic=f"soft:seqpacket:{rig.path('wire')}")),
+                       subprocess.DEVNULL, log) as daemon:
+            r.wait_for(lambda: live(rig.path("control")), "an answer")
+            with contextlib.suppress(OSError):
+                while True:
+                    filling.write(bytes(512))
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(log.fileno(), b"-\n")
+
+            def follow(mtu):
+                left.run("ip", "link", "set", "tap0", "mtu", mtu)
+                r.wait_for(lambda: asks(rig.path("control"))["tap"]["mtu"] == mtu, "the MTU")
+
+            for mtu in (1400, 1300, 1200):
+                follow(mtu)
+            os.ftruncate(filling.fileno(), 0)
+            follow(1350)
+            assert daemon.stop() == 0
+            with open(rig.path("small/log"), encoding="utf-8") as file:
+                lines = [line for line in file.read().splitlines() if line != "-"]
+        told = [at for at, line in enumerate(lines) if "lines of the log were lost here" in line]
+        assert len(told) == 1 and "standard error could not be written: No space left" in lines[told[0]], lines
+        assert int(lines[told[0]].split(": ")[2].split()[0]) >= 3 and "MTU 1350" in lines[told[0] + 1], lines
+    finally:
+        r.run("umount", rig.path("small"))
 
 
 # ---- A server that answers late ----

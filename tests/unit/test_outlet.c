@@ -7,8 +7,12 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,8 +25,9 @@
 #define LINES   20000u /* many times what ring and pipe hold */
 #define WAIT_MS 10000
 
-static size_t lost_line(char *line, size_t size, uint64_t lost)
+static size_t lost_line(char *line, size_t size, uint64_t lost, int err)
 {
+	(void)err;
 	return (size_t)snprintf(line, size, "lost %" PRIu64 "\n", lost);
 }
 
@@ -60,7 +65,7 @@ static void read_all(int fd, uint64_t lines, uint64_t *lost)
 static void test_nobody_reads(void **state)
 {
 	/* Static: its thread stays. */
-	static struct outlet outlet = OUTLET(-1, lost_line);
+	static struct outlet outlet = OUTLET(-1, lost_line, NULL);
 	int64_t start = clock_ms();
 	uint64_t lost;
 	int pipes[2];
@@ -79,7 +84,7 @@ static void test_nobody_reads(void **state)
 /* Others may have made the file description non-blocking. */
 static void test_non_blocking(void **state)
 {
-	static struct outlet outlet = OUTLET(-1, lost_line);
+	static struct outlet outlet = OUTLET(-1, lost_line, NULL);
 	uint64_t lost;
 	int pipes[2];
 
@@ -95,7 +100,7 @@ static void test_non_blocking(void **state)
 
 static void test_nobody_can_read(void **state)
 {
-	static struct outlet outlet = OUTLET(-1, lost_line);
+	static struct outlet outlet = OUTLET(-1, lost_line, NULL);
 	int64_t start = clock_ms();
 	int pipes[2];
 
@@ -106,6 +111,120 @@ static void test_nobody_can_read(void **state)
 	for (unsigned int i = 0; i < LINES; i++)
 		put(&outlet, i);
 	assert_true(clock_ms() - start < WAIT_MS);
+}
+
+static size_t lost_why(char *line, size_t size, uint64_t lost, int err)
+{
+	return (size_t)snprintf(line, size, "lost %" PRIu64 ": %d\n", lost, err);
+}
+
+static _Atomic unsigned int failures, first_failure;
+
+static void note_failure(int err)
+{
+	if (!failures++)
+		first_failure = (unsigned int)err;
+}
+
+/* Waits until the outlet has tried to write all. */
+static void settle(struct outlet *outlet)
+{
+	for (int64_t end = clock_ms() + WAIT_MS;; usleep(1000)) {
+		bool empty;
+
+		pthread_mutex_lock(&outlet->lock);
+		empty = outlet->put == outlet->written;
+		pthread_mutex_unlock(&outlet->lock);
+		if (empty)
+			return;
+		assert_true(clock_ms() < end);
+	}
+}
+
+/* Writes fail for a while: what is lost then is counted, and said once when there is room again. */
+static void test_what_cannot_be_written(void **state)
+{
+	static struct outlet outlet = OUTLET(-1, lost_why, note_failure);
+	char text[256] = "";
+	int pipes[2], full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(full >= 0);
+	assert_int_equal(pipe(pipes), 0);
+	outlet.fd = dup(pipes[1]);
+	put(&outlet, 0);
+	settle(&outlet);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(dup2(full, outlet.fd), outlet.fd);
+		for (unsigned int i = 1; i < 6; i++) {
+			put(&outlet, i);
+			settle(&outlet);
+		}
+		assert_int_equal(dup2(pipes[1], outlet.fd), outlet.fd);
+		put(&outlet, 6);
+		put(&outlet, 7);
+		settle(&outlet);
+	}
+	assert_true(read(pipes[0], text, sizeof(text) - 1) > 0);
+	assert_string_equal(text,
+			    "line 0\nlost 5: 28\nline 6\nline 7\nlost 5: 28\nline 6\nline 7\n");
+	assert_int_equal(failures, 2); /* once for each time */
+	assert_int_equal(first_failure, ENOSPC);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(full);
+}
+
+/* A file that has room for half a line: the next one that fits begins a line. */
+static void test_half_a_line(void **state)
+{
+	static struct outlet outlet = OUTLET(-1, lost_why, NULL);
+	const struct rlimit small = {16, RLIM_INFINITY}, large = {RLIM_INFINITY, RLIM_INFINITY};
+	char name[] = "/tmp/ixtap-outlet-XXXXXX", text[256] = "";
+
+	(void)state;
+	outlet.fd = mkstemp(name);
+	assert_true(outlet.fd >= 0);
+	assert_int_equal(unlink(name), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	for (unsigned int i = 0; i < 5; i++) {
+		put(&outlet, i); /* 7 bytes */
+		settle(&outlet);
+	}
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &large), 0);
+	put(&outlet, 5);
+	settle(&outlet);
+	assert_true(pread(outlet.fd, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text, "line 0\nline 1\nli\nlost 3: 27\nline 5\n");
+}
+
+/* The process ends before a line could be written again: the count is its last line. */
+static void test_what_was_lost_is_said_at_the_end(void **state)
+{
+	static struct outlet outlet = OUTLET(-1, lost_why, NULL);
+	char text[256] = "";
+	int pipes[2], full = open("/dev/full", O_WRONLY | O_CLOEXEC), status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		outlet.fd = full;
+		put(&outlet, 1);
+		settle(&outlet);
+		dup2(pipes[1], full);
+		exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_true(read(pipes[0], text, sizeof(text) - 1) > 0);
+	assert_string_equal(text, "lost 1: 28\n");
+	close(pipes[0]);
+	close(pipes[1]);
+	close(full);
 }
 
 /* Says `lines` of a site, `each_ms` apart; how many were said. */
@@ -187,6 +306,9 @@ int main(void)
 		cmocka_unit_test(test_nobody_reads),
 		cmocka_unit_test(test_non_blocking),
 		cmocka_unit_test(test_nobody_can_read),
+		cmocka_unit_test(test_what_cannot_be_written),
+		cmocka_unit_test(test_half_a_line),
+		cmocka_unit_test(test_what_was_lost_is_said_at_the_end),
 		cmocka_unit_test(test_repeated_lines_are_summed_up),
 		cmocka_unit_test(test_a_long_line_is_cut_between_characters),
 	};
