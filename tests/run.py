@@ -347,6 +347,8 @@ def main():
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the locale, and what is told
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -36,6 +36,21 @@ def check(result, what):
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
+def printable(text):
+    """Text of others on one line, as bridge/service/printable.h has it: \\xHH for each byte of what is not
+    UTF-8, of a control character, or of a backslash."""
+    return "".join("".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
+                   if character < " " or "\x7f" <= character < "\xa0" or character == "\\" or
+                   "\udc80" <= character <= "\udcff" else character for character in text)
+
+
+def speak_to_any():
+    """Whatever the locale: a character that a stream cannot write is escaped, and not a program's end."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="backslashreplace")
+
+
 def die_with_parent():
     check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
 
@@ -44,7 +59,8 @@ def prepare():
     """What a new mount and network namespace lack."""
     for mount in (["--make-rprivate", "/"], ["-t", "proc", "proc", "/proc"],
                   ["-t", "sysfs", "sysfs", "/sys"], ["-t", "tmpfs", "tmpfs", "/run"]):
-        done = subprocess.run(["mount", *mount], text=True, capture_output=True, check=False)
+        done = subprocess.run(["mount", *mount], text=True, errors="backslashreplace",
+                              capture_output=True, check=False)
         if done.returncode != 0:
             print(f"cannot set up namespaces of our own: {done.stderr.splitlines()[0]} (a chroot's root "
                   "must be a mount point: bind it onto itself)", file=sys.stderr)
@@ -91,7 +107,7 @@ def processes():
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
-                words = cmdline.read().replace(b"\0", b" ").decode(errors="replace").strip()
+                words = os.fsdecode(cmdline.read()).replace("\0", " ").strip()
             with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
                 state = stat.read().rpartition(")")[2].split()[0]
         except OSError:
@@ -137,9 +153,10 @@ def run_and_report(report, command):
         signal.signal(number, lambda number, _: os.kill(child.pid, number))
     code = wait_for(child.pid)
     with open(report, "w", encoding="utf-8") as out:
-        out.writelines(f"{line}\n" for line in sorted(left_behind(before)))
+        out.writelines(f"{printable(line)}\n" for line in sorted(left_behind(before)))
     return code if code >= 0 else 128 - code
 
 
 if __name__ == "__main__":
+    speak_to_any()
     sys.exit(contained(lambda: run_and_report(sys.argv[1], sys.argv[2:])))

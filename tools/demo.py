@@ -111,7 +111,7 @@ def bar(fraction, width=20):
 
 def command(*words, **more):
     """Runs a command. Its error output is the reason of a failure."""
-    done = subprocess.run(words, text=True, capture_output=True, check=False, **more)
+    done = subprocess.run(words, text=True, errors="backslashreplace", capture_output=True, check=False, **more)
     if done.returncode != 0:
         reason = (done.stderr or done.stdout).strip().splitlines()
         raise Failure(f"{' '.join(words)}: {reason[-1] if reason else done.returncode}")
@@ -155,8 +155,8 @@ def build():
             shutil.rmtree(BUILD, ignore_errors=True)
             command("meson", "setup", BUILD, TOP, "-Dbuildtype=release", "-Dtests=disabled")
         output = []
-        with subprocess.Popen(["ninja", "-C", BUILD], text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT,
+        with subprocess.Popen(["ninja", "-C", BUILD], text=True, errors="backslashreplace",
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               preexec_fn=contained.die_with_parent) as ninja:
             for text in ninja.stdout:
                 output.append(text)
@@ -187,6 +187,7 @@ def start_daemon(log, own_child):
         [program("ixtapd"), "--nic", f"soft:tap:{WIRE}", "--tap", TAP, "--netns", LEFT,
          "--address", f"{LEFT_V4}/24", "--address", f"{LEFT_V6}/64", "--up", "--control", CONTROL],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+        errors="backslashreplace",
         preexec_fn=contained.die_with_parent if own_child else None, start_new_session=True)
     if daemon.stdout.readline().strip() != "ready":
         daemon.kill()
@@ -245,7 +246,8 @@ def stats():
 def run_with_progress(words, label, seconds, show):
     """Runs a command and returns its output. Meanwhile show(elapsed) says what to display."""
     started = time.monotonic()
-    with subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    with subprocess.Popen(words, text=True, errors="backslashreplace", stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE,
                           preexec_fn=contained.die_with_parent) as process:
         try:
             while True:
@@ -287,7 +289,7 @@ def ping():
 def iperf_server():
     with subprocess.Popen(inside(RIGHT, "nice", "-n", "-10", "iperf3", "-s", "-1", "-B", RIGHT_V4,
                                  "--forceflush"),
-                          text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, errors="backslashreplace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           preexec_fn=contained.die_with_parent) as server:
         try:
             for text in server.stdout:
@@ -416,7 +418,7 @@ def heading():
 
 
 def open_log(path):
-    return open(path, "w+", encoding="utf-8")
+    return open(path, "w+", encoding="utf-8", errors="backslashreplace")
 
 
 def write_results(file, result):
@@ -582,6 +584,7 @@ def main():
 
 
 if __name__ == "__main__":
+    contained.speak_to_any()
     try:
         try:
             sys.exit(main())

@@ -39,7 +39,7 @@ def build(tree):
 def build_summary(tree):
     """How `tree` is built, as it says itself."""
     done = subprocess.run(["meson", "introspect", "--buildoptions", tree], check=True, text=True,
-                          stdout=subprocess.PIPE)
+                          errors="backslashreplace", stdout=subprocess.PIPE)
     options = {option["name"]: option["value"] for option in json.loads(done.stdout)}
     return {"optimization": options["optimization"],
             "assertions": options["b_ndebug"] != "true"}
@@ -62,7 +62,7 @@ def count_instructions(program, mode, batch):
                    f"--callgrind-out-file={directory}/callgrind.out",
                    *(f"--toggle-collect={name}" for name in COUNTED),
                    program, "--mode", mode, "--batch", str(batch), "--frames", str(frames)]
-        done = subprocess.run(command, check=False, text=True, stderr=subprocess.PIPE)
+        done = subprocess.run(command, check=False, text=True, errors="backslashreplace", stderr=subprocess.PIPE)
     collected = re.search(r"Collected : (\d+)", done.stderr)
     if done.returncode or not collected:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
@@ -124,6 +124,8 @@ def main():
 
 
 if __name__ == "__main__":
+    if sys.stdout:
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the locale
     try:
         try:
             main()

@@ -299,3 +299,40 @@ def test_network_manager(rig, first):
     assert r.ask(rig.path("control"), "status")["tap"]["up"]
     assert daemon.stop() == 0
     assert "192.0.2.1/24" in place.run("ip", "address", "show", "dev", "tap0").stdout
+
+
+# ---- The tools ----
+
+CONTAINED = os.path.join(r.TOP, "tools", "contained.py")
+LEFT_BEHIND = """
+import os, sys
+for name in (b"\\xff\\xfe", b"two\\nlines", "b\u00fcro".encode(), b"a\\\\b", b"\\xc2\\x9b"):
+    open(b"/run/left-" + name, "w").close()
+"""
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "de_DE.ISO-8859-1"])
+def test_what_is_left_behind_is_told_whatever_its_name(rig, locale):
+    """A thing a line, written as the programs write names."""
+    with open(rig.path("leave.py"), "w", encoding="utf-8") as script:
+        script.write("# -*- coding: utf-8 -*-" + LEFT_BEHIND)
+    done = r.run("env", f"LC_ALL={locale}", "/usr/bin/python3", CONTAINED, rig.path("report"), "/usr/bin/python3",
+                 rig.path("leave.py"))
+    assert (done.stdout, done.stderr) == ("", "")
+    with open(rig.path("report"), encoding="utf-8") as report:
+        assert set(report.read().splitlines()) == {
+            f"file /run/left-{shown}" for shown in ("\\xff\\xfe", "two\\x0alines", "b\u00fcro", "a\\x5cb", "\\xc2\\x9b")}
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX"])
+@pytest.mark.parametrize("module, lines", [
+    ("demo", "s.line(demo.command('printf', r'b\\374ro'))"), ("lab", "s.line(lab.command('printf', r'b\\374ro'))")])
+def test_tools_tell_any_bytes(locale, module, lines):
+    """What programs say, and words of the command line, reach the screen whatever the locale."""
+    code = f"import contained, {module}, sys; contained.speak_to_any(); s = {module}.Screen(); {lines}; s.line(sys.argv[1])"
+    done = subprocess.run(["/usr/bin/python3", "-c", code, b"a\xfc\xe2\x82\xac"], capture_output=True, check=False,
+                          env=r.environment(LC_ALL=locale, PYTHONPATH=":".join(
+                              os.path.join(r.TOP, "tools", *folder) for folder in ((), ("lab",)))))
+    assert done.returncode == 0, done.stderr
+    told, word = done.stdout.splitlines()
+    assert told == b"b\\xfcro" and word.startswith(b"a\\udcfc"), done.stdout

@@ -293,6 +293,7 @@ def main():
 
 
 if __name__ == "__main__":
+    contained.speak_to_any()
     try:
         try:
             sys.exit(main())

@@ -101,7 +101,8 @@ class Far(Place):
     def try_sh(self, text, timeout=COMMAND_S):
         try:
             done = subprocess.run(self.words("bash", "-c", text), stdin=subprocess.DEVNULL,
-                                  text=True, capture_output=True, timeout=timeout, check=False)
+                                  text=True, errors="backslashreplace", capture_output=True,
+                                  timeout=timeout, check=False)
         except subprocess.TimeoutExpired:
             return 124, "", ""
         return done.returncode, done.stdout, done.stderr
@@ -109,7 +110,7 @@ class Far(Place):
     @contextlib.contextmanager
     def running(self, *words, until=None):
         """Runs the program meanwhile. First waits for a line of its output that contains `until`."""
-        with subprocess.Popen(self.words(*words), stdin=subprocess.DEVNULL, text=True,
+        with subprocess.Popen(self.words(*words), stdin=subprocess.DEVNULL, text=True, errors="backslashreplace",
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               preexec_fn=contained.die_with_parent) as process:
             try:
@@ -161,6 +162,7 @@ class Nic:
                 [os.path.join(build, "tools", "ixnic", "ixnic"), "--socket", self.socket,
                  "--control", self.control, "--mac", mac, *wire],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+                errors="backslashreplace",
                 preexec_fn=contained.die_with_parent)
         if self.process.stdout.readline() != "ready\n":
             self.process.kill()

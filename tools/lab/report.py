@@ -248,8 +248,8 @@ SHADES = {
 
 def gnuplot(script):
     try:
-        done = subprocess.run(["gnuplot", "-"], input=script, text=True, capture_output=True,
-                              check=False, timeout=60)
+        done = subprocess.run(["gnuplot", "-"], input=script, text=True, errors="backslashreplace",
+                              capture_output=True, check=False, timeout=60)
     except FileNotFoundError:
         raise Failure("gnuplot is not installed: install gnuplot-nox") from None
     if done.returncode != 0:
@@ -303,7 +303,7 @@ def percentiles(path, ixlat, folder, comparison, case):
             json.dump(run | {"label": driver, "rtt": round_trip(run)}, file)
         files.append(name)
     try:
-        done = subprocess.run([ixlat, "compare", *files, "--plot", path], text=True,
+        done = subprocess.run([ixlat, "compare", *files, "--plot", path], text=True, errors="backslashreplace",
                               capture_output=True, check=False, timeout=60)
         if done.returncode != 0:
             raise Failure(f"ixlat compare: {done.stderr.strip()}")

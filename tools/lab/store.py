@@ -50,7 +50,7 @@ class Unavailable(Failure):
 def command(*words, **more):
     """Runs a command and returns its output. What it says is the reason of a failure."""
     try:
-        done = subprocess.run(words, text=True, capture_output=True, check=False, **more)
+        done = subprocess.run(words, text=True, errors="backslashreplace", capture_output=True, check=False, **more)
     except FileNotFoundError:
         raise Failure(f"{words[0]} is not installed") from None
     if done.returncode != 0:
