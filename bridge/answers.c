@@ -41,7 +41,8 @@ static json_t *soft_json(const struct engine *engine)
 
 static json_t *nic_json(const struct daemon *daemon)
 {
-	const struct ixgbe *nic = daemon->engine.nic;
+	/* One that is being opened or closed is not told of. */
+	const struct ixgbe *nic = daemon->facts.nic_open ? daemon->engine.nic : NULL;
 	json_t *json = json_pack("{s:o}", "name", text_json(daemon->options->nic));
 	uint8_t mac[IXGBE_MAC_BYTES];
 
@@ -270,7 +271,23 @@ static json_t *answer_monitor(void *ctx, struct control_request *request)
 }
 
 const struct control_command answers_commands[] = {
-	{"status", 0, answer_status},       {"stats", 0, answer_stats},
-	{"registers", 1, answer_registers}, {"features", 2, answer_features},
-	{"monitor", 0, answer_monitor},     {0},
+	{"status", 0, answer_status, true},        {"stats", 0, answer_stats, false},
+	{"registers", 1, answer_registers, false}, {"features", 2, answer_features, false},
+	{"monitor", 0, answer_monitor, true},      {0},
 };
+
+const char *answers_busy(const struct daemon *daemon)
+{
+	static const char *const busy[] = {
+		[STATE_OPENING] = "the NIC is being opened: until then only status is answered",
+		[STATE_RECOVERING] = "the NIC is being brought back: until then only status is "
+				     "answered, and says why",
+		[STATE_STOPPING] = "ixtapd is stopping: only status is answered",
+	};
+	const char *text =
+		daemon->state < sizeof(busy) / sizeof(busy[0]) ? busy[daemon->state] : NULL;
+
+	return text ? text
+		    : "the NIC answers slowly, and something else waits for it: only status is "
+		      "answered now; ask again";
+}

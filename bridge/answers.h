@@ -80,5 +80,9 @@
 
 #include "bridge/service/control.h"
 
+struct daemon;
+
 /* For control_open, whose context is a struct daemon. */
 extern const struct control_command answers_commands[];
+/* What control_meanwhile tells the others. */
+const char *answers_busy(const struct daemon *daemon);

@@ -201,6 +201,17 @@ static void on_control(struct daemon *daemon)
 	control_dispatch(daemon->control);
 }
 
+/* From within operations that take long. */
+static void meanwhile(void *ctx)
+{
+	struct daemon *daemon = ctx;
+
+	if (daemon->watchdog)
+		process_alive();
+	if (daemon->control)
+		control_meanwhile(daemon->control, answers_busy(daemon));
+}
+
 static void on_soft_end(struct daemon *daemon)
 {
 	nic_life_failed(daemon, "the software NIC ended");
@@ -284,6 +295,7 @@ static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
 	int err = watch_open(daemon);
 
 	patience_init(&daemon->patience, daemon->signals);
+	patience_meanwhile(&daemon->patience, meanwhile, daemon);
 	patience_begin(&daemon->patience, PATIENCE_START_MS);
 	if (!err) {
 		err = open_all(daemon, why);

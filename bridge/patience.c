@@ -13,7 +13,30 @@
 void patience_init(struct patience *patience, int signals)
 {
 	patience->signals = signals;
+	patience->meanwhile = NULL;
 	patience_end(patience);
+}
+
+void patience_meanwhile(struct patience *patience, void (*meanwhile)(void *ctx), void *ctx)
+{
+	patience->thread = pthread_self();
+	patience->meanwhile_ms = 0;
+	patience->within_meanwhile = false;
+	patience->ctx = ctx;
+	patience->meanwhile = meanwhile;
+}
+
+/* Workers wait for the NIC, too, at any time. */
+static void pass_time(struct patience *patience, int64_t begun_ms, int64_t now_ms)
+{
+	if (!patience->meanwhile || begun_ms > now_ms - PATIENCE_MEANWHILE_MS ||
+	    !pthread_equal(pthread_self(), patience->thread) || patience->within_meanwhile ||
+	    now_ms - patience->meanwhile_ms < PATIENCE_NEXT_MS)
+		return;
+	patience->meanwhile_ms = now_ms;
+	patience->within_meanwhile = true;
+	patience->meanwhile(patience->ctx);
+	patience->within_meanwhile = false;
 }
 
 void patience_begin(struct patience *patience, int64_t limit_ms)
@@ -44,6 +67,7 @@ bool patience_over(void *ctx)
 	int64_t begun, now = clock_ms();
 
 	begun = atomic_load_explicit(&patience->begun_ms, memory_order_relaxed);
+	pass_time(patience, begun, now);
 	if (now >= end) {
 		atomic_store_explicit(&patience->spent_ms, now - begun, memory_order_relaxed);
 		return true;

@@ -15,28 +15,45 @@
  *
  * A signal that asks for the end cuts what is under way to 2 s, a start too. A NIC that is well
  * takes far less for any of these.
+ *
+ * The control thread can do nothing else meanwhile, and whoever asks ixtapd something should not
+ * have to wait half a minute. So an operation that has taken PATIENCE_MEANWHILE_MS calls back,
+ * from within its waits and in the control thread, each PATIENCE_NEXT_MS. Weighed against it: a
+ * thread of its own for the control socket would need a lock around all that a status shows, and a
+ * thread for the operation one around the NIC.
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "ixgbe/ixgbe.h"
 
-#define PATIENCE_START_MS  30000
-#define PATIENCE_FOLLOW_MS 10000
-#define PATIENCE_STOP_MS   5000
-#define PATIENCE_SIGNAL_MS 2000
+#define PATIENCE_START_MS     30000
+#define PATIENCE_FOLLOW_MS    10000
+#define PATIENCE_STOP_MS      5000
+#define PATIENCE_SIGNAL_MS    2000
+#define PATIENCE_MEANWHILE_MS 2000 /* less than a client waits for its answer */
+#define PATIENCE_NEXT_MS      100
 
 struct patience {
 	int signals;              /* the descriptor of process_signals, or -1 */
 	_Atomic int64_t begun_ms; /* of the operation */
 	_Atomic int64_t end_ms;   /* when its time is over; INT64_MAX: there is none */
 	_Atomic int64_t spent_ms; /* by the one that ran out of time; 0: none has */
+	void (*meanwhile)(void *ctx);
+	void *ctx;
+	pthread_t thread;      /* which calls `meanwhile` */
+	int64_t meanwhile_ms;  /* when it did last */
+	bool within_meanwhile; /* it does */
 };
 
 void patience_init(struct patience *patience, int signals);
+/* What the calling thread, the control thread, does during operations that take long. It touches no
+ * NIC, and begins no operation. */
+void patience_meanwhile(struct patience *patience, void (*meanwhile)(void *ctx), void *ctx);
 /* The control thread begins an operation, which replaces the one before, or has none. */
 void patience_begin(struct patience *patience, int64_t limit_ms);
 void patience_end(struct patience *patience);

@@ -6,6 +6,10 @@
  * Nothing here waits. Events are level-triggered and a client's turn handles one request: a client
  * that asks without end shares the loop with the others. A client holds its place and one socket
  * buffer, never more.
+ *
+ * An answer may wait, and have others served meanwhile: control_dispatch runs within
+ * control_dispatch then. So it takes one event at a time, and whatever holds a client while an
+ * answer is made looks afterwards whether the client is the same still.
  */
 #include "control.h"
 
@@ -37,7 +41,8 @@ static_assert(CONTROL_MONITORS_MAX < CONTROL_CLIENTS_MAX, "who asks finds a plac
 struct client {
 	int fd; /* -1: the place is free */
 	bool monitor;
-	bool waiting;    /* for a late answer */
+	bool waiting;    /* for an answer that is not there yet */
+	bool deaf;       /* its requests are no events now */
 	int unread;      /* of a monitor: what waits in its buffer, as last seen */
 	int64_t read_ms; /* of a monitor: when it last read something, or had nothing to read */
 	uint64_t id;     /* no two clients of a run have the same */
@@ -51,6 +56,7 @@ struct control {
 	const struct control_command *commands;
 	void *ctx;
 	uint64_t turn;
+	const char *busy; /* why most requests are refused now; NULL: they are not */
 	struct client client[CONTROL_CLIENTS_MAX];
 };
 
@@ -225,6 +231,8 @@ static json_t *answer(const struct control *control, struct control_request *req
 	if (request->count - 1 > command->args_max)
 		return control_error("'%s' takes at most %zu words behind it", command->name,
 				     command->args_max);
+	if (control->busy && !command->meanwhile)
+		return control_error("%s", control->busy);
 	return command->answer(control->ctx, request);
 }
 
@@ -233,8 +241,19 @@ static void client_listen(const struct control *control, struct client *client, 
 {
 	struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.ptr = client};
 
-	client->waiting = !on;
+	if (client->deaf == !on)
+		return;
+	client->deaf = !on;
 	epoll_ctl(control->epoll, EPOLL_CTL_MOD, client->fd, &event);
+}
+
+static void client_answer(struct control *control, struct client *client, json_t *json)
+{
+	client->waiting = false;
+	client_listen(control, client, true);
+	if (!json)
+		json = control_error("the answer cannot be told: out of memory, or not UTF-8");
+	reply(client, json);
 }
 
 static void client_read(struct control *control, struct client *client)
@@ -247,7 +266,7 @@ static void client_read(struct control *control, struct client *client)
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	/* An empty packet can't be told from the end of the connection. */
-	if (len <= 0 || client->monitor || client->waiting) {
+	if (len <= 0 || client->monitor) {
 		client_close(client);
 		return;
 	}
@@ -256,17 +275,16 @@ static void client_read(struct control *control, struct client *client)
 	client->waiting = true;
 	if (!json)
 		json = answer(control, &request);
-	if (request.monitor)
-		json = monitor_begin(control, client, json);
-	if (request.late) {
-		if (client->waiting) /* else control_reply has come already */
-			client_listen(control, client, false);
+	if (client->fd < 0 || client->id != request.client) { /* it left meanwhile */
+		json_decref(json);
 		return;
 	}
-	client->waiting = false;
-	if (!json)
-		json = control_error("the answer cannot be told: out of memory, or not UTF-8");
-	reply(client, json);
+	if (request.monitor)
+		json = monitor_begin(control, client, json);
+	if (!request.late)
+		client_answer(control, client, json);
+	else if (client->waiting) /* else control_reply has come already */
+		client_listen(control, client, false);
 }
 
 void control_reply(struct control *control, uint64_t client, json_t *answer)
@@ -276,8 +294,7 @@ void control_reply(struct control *control, uint64_t client, json_t *answer)
 
 		if (at->fd < 0 || at->id != client)
 			continue;
-		client_listen(control, at, true);
-		reply(at, answer);
+		client_answer(control, at, answer);
 		return;
 	}
 	json_decref(answer);
@@ -483,25 +500,38 @@ static void monitor_room(const struct control *control, struct client *client)
 		monitor_watch(control, client);
 }
 
+static void client_event(struct control *control, struct client *client, uint32_t events)
+{
+	if (client->waiting && !(events & (EPOLLHUP | EPOLLERR)))
+		client_listen(control, client, false); /* until it has its answer */
+	else if (client->waiting)
+		client_close(client);
+	else if (events == EPOLLOUT)
+		monitor_room(control, client);
+	else
+		client_read(control, client);
+}
+
 void control_dispatch(struct control *control)
 {
-	struct epoll_event event[CONTROL_CLIENTS_MAX + 1];
-	int count = epoll_wait(control->epoll, event, CONTROL_CLIENTS_MAX + 1, 0);
-	bool accept = false;
+	struct epoll_event event;
 
-	/* The listener last: accepting may close a client that has an event in this set. */
-	for (int i = 0; i < count; i++) {
-		struct client *client = event[i].data.ptr;
-
-		if (!client)
-			accept = true;
-		else if (event[i].events == EPOLLOUT)
-			monitor_room(control, client);
+	/* Each client has a turn, and the listener. */
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX + 1; i++) {
+		if (epoll_wait(control->epoll, &event, 1, 0) != 1)
+			return;
+		if (event.data.ptr)
+			client_event(control, event.data.ptr, event.events);
 		else
-			client_read(control, client);
+			client_accept(control);
 	}
-	if (accept)
-		client_accept(control);
+}
+
+void control_meanwhile(struct control *control, const char *busy)
+{
+	control->busy = busy;
+	control_dispatch(control);
+	control->busy = NULL;
 }
 
 void control_end_silent(struct control *control, int64_t now_ms)

@@ -37,6 +37,10 @@
  *
  *     {"event": "missed", "count": 3}
  *
+ * Busy. While an answer, or anything else of the daemon, waits for its device, the daemon may call
+ * control_meanwhile now and then: requests that need no device are answered, others are told why
+ * they are not.
+ *
  * Limits. The daemon never waits for a client: one that does not read its replies is closed.
  * CONTROL_MONITORS_MAX may monitor, so places are left for who only asks. With CONTROL_CLIENTS_MAX
  * connected, a new client takes the place of the one that was silent longest, monitors apart. A
@@ -78,6 +82,7 @@ struct control_command {
 	 * and the client is not heard until then. NULL else: no memory, or text that JSON cannot
 	 * hold; the client gets an error. */
 	json_t *(*answer)(void *ctx, struct control_request *request);
+	bool meanwhile; /* it is answered while the daemon is busy, too: it waits for nothing */
 };
 
 /*
@@ -93,6 +98,9 @@ void control_close(struct control *control);
 int control_fd(const struct control *control);
 /* Handles what is there, without waiting. */
 void control_dispatch(struct control *control);
+/* The same from within whatever takes long, an answer too: what is no `meanwhile` command is
+ * answered by the error `busy`. */
+void control_meanwhile(struct control *control, const char *busy);
 /* The late answer to a request of `client` (a reference that is taken). A client that left gets
  * none. */
 void control_reply(struct control *control, uint64_t client, json_t *answer);

@@ -29,6 +29,7 @@ BAR0, CONFIG, MSIX = 0, 7, 2
 STOP_S = 10.0  # from a signal to the end, whatever the other side does
 # The limits of bridge/patience.h, with room for a busy machine.
 FOLLOW_S, START_S = 15.0, 40.0
+ANSWER_S = 5.0  # as long as ixtap waits
 
 
 def clear_nonblock(fd):
@@ -409,15 +410,76 @@ def test_stop_with_a_slow_server(rig, left, between, delay_s):  # noqa: F811
 
 
 def test_a_request_has_an_end(rig, left, between):  # noqa: F811
-    """All counters of a slow server would take minutes. The request is answered, and the NIC given up. It
-    may come when the NIC has just been given up for another reason: then it waits for an attempt to bring
-    the NIC back, too."""
+    """All counters of a slow server would take minutes. The request is answered, and the NIC given up. One that
+    comes while something else waits for the NIC, or while it is brought back, is told so."""
     daemon = rig.daemon(*left.words(*ixtapd(rig, nic=between.name))).wait_ready()
     between.delay_s = 0.7
-    assert "bridge" in asks(rig.path("control"), FOLLOW_S + START_S, "stats")
-    r.wait_for(lambda: "too slowly" in daemon.errors(), "the reason")
-    assert "recovering" in asks(rig.path("control"), START_S)["state"]
+
+    def given_up():
+        answer = asks(rig.path("control"), FOLLOW_S, "stats")
+        assert "bridge" in answer or "only status is answered" in answer["error"], answer
+        return "too slowly" in daemon.errors()
+
+    r.wait_for(given_up, "the reason", 2 * FOLLOW_S)
+    assert "recovering" in asks(rig.path("control"), ANSWER_S)["state"]
     stops_soon(daemon)
+
+
+def test_status_is_answered_whatever_the_nic_does(rig, left, between):  # noqa: F811
+    """A start, an event and an attempt to bring the NIC back may each take long. Who asks for the status meanwhile
+    has it within the time that ixtap waits; who asks for more, or monitors, is answered, too."""
+    between.delay_s = 0.3
+    daemon = rig.daemon(*left.words(*ixtapd(rig, nic=between.name)), NOTIFY_SOCKET=rig.path("manager"),
+                        WATCHDOG_USEC="10000000")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(rig.path("manager"))
+        r.wait_for(lambda: os.path.exists(rig.path("control")), "the control socket")
+
+        def status():
+            return asks(rig.path("control"), ANSWER_S)
+
+        assert status()["state"] == "opening"
+        assert "being opened" in asks(rig.path("control"), ANSWER_S, "stats")["error"]
+        between.delay_s = 0.0
+        daemon.wait_ready()
+        r.wait_for(lambda: status()["state"] == "down", "the start is over")
+        assert "bridge" in asks(rig.path("control"), ANSWER_S, "stats")
+        between.delay_s = 0.7
+        # The counters take it too long; who has asked for them waits, and the others do not.
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as patient:
+            patient.connect(rig.path("control"))
+            patient.send(b"stats")
+            r.wait_for(lambda: alive(manager) and status()["state"] == "recovering", "the NIC is given up",
+                       FOLLOW_S + ANSWER_S)
+        begun, heard = time.monotonic(), 0
+        while "attempt 1 to bring" not in daemon.errors():
+            assert time.monotonic() - begun < START_S
+            heard += alive(manager)
+            answer = status()
+            assert answer["state"] == "recovering" and answer["reason"] and "backend" not in answer["nic"]
+            assert r.run(r.IXTAP, "--control", rig.path("control"), "status").returncode == 0
+            done = r.run(r.IXTAP, "--control", rig.path("control"), "stats", check=False)
+            assert done.returncode == 0 or "being brought back" in done.stderr, done.stderr
+            with subprocess.Popen([r.IXTAP, "--control", rig.path("control"), "monitor"], text=True,
+                                  stdout=subprocess.PIPE, env=r.environment()) as monitor:
+                assert "recovering" in monitor.stdout.readline()
+                monitor.kill()
+        assert time.monotonic() - begun > 20, "the attempt took long"
+        assert heard > 10, "the service manager's watchdog heard of it"
+        between.delay_s = 0.0
+        r.wait_for(lambda: status()["recoveries"] == 1, "the NIC is back", START_S)
+        assert "NOTIFY_SOCKET" not in daemon.errors(), daemon.errors()
+        assert "bridge" in asks(rig.path("control"), ANSWER_S, "stats")
+        stops_soon(daemon)
+
+
+def alive(manager):
+    """How many WATCHDOG=1 have come."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            count += manager.recv(4096, socket.MSG_DONTWAIT) == b"WATCHDOG=1"
+    return count
 
 
 # ---- Paths that lead to something else ----

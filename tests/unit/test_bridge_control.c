@@ -80,6 +80,22 @@ static json_t *late(void *ctx, struct control_request *request)
 	return NULL;
 }
 
+/* An answer that takes long; `meanwhile` is what happens then. */
+static struct rig *slow_rig;
+static void (*meanwhile)(struct rig *rig);
+
+static json_t *slow(void *ctx, struct control_request *request)
+{
+	(void)ctx;
+	(void)request;
+	for (int i = 0; i < 3; i++) {
+		if (meanwhile)
+			meanwhile(slow_rig);
+		control_meanwhile(slow_rig->control, "not now");
+	}
+	return json_pack("{s:s}", "slow", "x");
+}
+
 /* Text that JSON cannot hold. */
 static json_t *latin1(void *ctx, struct control_request *request)
 {
@@ -89,13 +105,10 @@ static json_t *latin1(void *ctx, struct control_request *request)
 }
 
 static const struct control_command commands[] = {
-	{"echo", 2, echo},
-	{"monitor", 0, monitor},
-	{"big", 0, big},
-	{"huge", 0, huge},
-	{"late", 0, late},
-	{"latin1", 0, latin1},
-	{0},
+	{"echo", 2, echo, true},  {"monitor", 0, monitor, true},
+	{"big", 0, big, false},   {"huge", 0, huge, false},
+	{"late", 0, late, false}, {"latin1", 0, latin1, false},
+	{"slow", 0, slow, false}, {0},
 };
 
 static int setup(void **state)
@@ -398,6 +411,99 @@ static void a_late_answer_reaches_who_asked(void **state)
 	json_decref(json);
 	close(fd);
 	close(other);
+	settle(rig);
+}
+
+static int other_fd, first_fd, meanwhile_turn;
+
+/* One asks what is answered, and what is not; who waits for the slow answer asks again. */
+static void others_ask(struct rig *rig)
+{
+	static const char *const words[] = {"echo a", "big", "slow"};
+
+	(void)rig;
+	assert_int_equal(send(other_fd, words[meanwhile_turn], strlen(words[meanwhile_turn]), 0),
+			 (ssize_t)strlen(words[meanwhile_turn]));
+	meanwhile_turn++;
+	assert_int_equal(send(first_fd, "echo b", 6, 0), 6);
+}
+
+static void others_are_served_during_a_slow_answer(void **state)
+{
+	struct rig *rig = *state;
+	json_t *json;
+
+	slow_rig = rig;
+	meanwhile = others_ask;
+	meanwhile_turn = 0;
+	first_fd = dial(rig);
+	other_fd = dial(rig);
+	assert_int_equal(send(first_fd, "slow", 4, 0), 4);
+	control_dispatch(rig->control);
+	meanwhile = NULL;
+	json = receive(other_fd);
+	assert_string_equal(text(json, "echo"), "a");
+	json_decref(json);
+	for (int i = 0; i < 2; i++) {
+		json = receive(other_fd);
+		assert_string_equal(text(json, "error"), "not now");
+		json_decref(json);
+	}
+	settle(rig);
+	json = receive(first_fd);
+	assert_string_equal(text(json, "slow"), "x");
+	json_decref(json);
+	for (int i = 0; i < 3; i++) {
+		json = receive(first_fd);
+		assert_string_equal(text(json, "echo"), "b");
+		json_decref(json);
+	}
+	json = ask(rig, other_fd, "big", 3); /* no longer refused */
+	assert_string_not_equal(text(json, "text"), "");
+	json_decref(json);
+	close(first_fd);
+	close(other_fd);
+	settle(rig);
+}
+
+/* Who waits for the slow answer leaves, and so many come that its place is taken. */
+static void others_come(struct rig *rig)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (meanwhile_turn++ == 0) {
+		close(first_fd);
+		return;
+	}
+	strcpy(address.sun_path, rig->path);
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+		control_meanwhile(rig->control, "not now");
+		if (i)
+			close(fd);
+		else
+			other_fd = fd;
+	}
+}
+
+static void who_leaves_during_a_slow_answer_gets_none(void **state)
+{
+	struct rig *rig = *state;
+	json_t *json;
+
+	slow_rig = rig;
+	meanwhile = others_come;
+	meanwhile_turn = 0;
+	first_fd = dial(rig);
+	assert_int_equal(send(first_fd, "slow", 4, 0), 4);
+	settle(rig);
+	meanwhile = NULL;
+	json = ask(rig, other_fd, "echo c", 6);
+	assert_string_equal(text(json, "echo"), "c");
+	json_decref(json);
+	close(other_fd);
 	settle(rig);
 }
 
@@ -758,6 +864,8 @@ int main(void)
 		TEST(a_slow_monitor_is_told_what_it_missed),
 		TEST(what_was_missed_is_told_when_there_is_room),
 		TEST(a_late_answer_reaches_who_asked),
+		TEST(others_are_served_during_a_slow_answer),
+		TEST(who_leaves_during_a_slow_answer_gets_none),
 		TEST(the_silent_make_room),
 		TEST(monitors_leave_places),
 		TEST(who_is_turned_away_is_told),

@@ -291,10 +291,10 @@ static json_t *dma_command(void *ctx, struct control_request *request)
 }
 
 static const struct control_command commands[] = {
-	{"status", 0, status},       {"link", 1, link_command},
-	{"registers", 1, registers}, {"queues", 0, queues},
-	{"counters", 0, counters},   {"violations", 1, violations},
-	{"dma", 3, dma_command},     {0},
+	{"status", 0, status, true},       {"link", 1, link_command, true},
+	{"registers", 1, registers, true}, {"queues", 0, queues, true},
+	{"counters", 0, counters, true},   {"violations", 1, violations, true},
+	{"dma", 3, dma_command, true},     {0},
 };
 
 /* ---- Life ---- */
