@@ -276,18 +276,18 @@ const struct control_command answers_commands[] = {
 	{"monitor", 0, answer_monitor, true},      {0},
 };
 
+#define ONLY ": only status is answered"
+
 const char *answers_busy(const struct daemon *daemon)
 {
-	static const char *const busy[] = {
-		[STATE_OPENING] = "the NIC is being opened: until then only status is answered",
-		[STATE_RECOVERING] = "the NIC is being brought back: until then only status is "
-				     "answered, and says why",
-		[STATE_STOPPING] = "ixtapd is stopping: only status is answered",
-	};
-	const char *text =
-		daemon->state < sizeof(busy) / sizeof(busy[0]) ? busy[daemon->state] : NULL;
-
-	return text ? text
-		    : "the NIC answers slowly, and something else waits for it: only status is "
-		      "answered now; ask again";
+	switch (daemon->state) {
+	case STATE_OPENING:
+		return "the NIC is being opened" ONLY;
+	case STATE_RECOVERING:
+		return "the NIC is being brought back" ONLY ", and says why";
+	case STATE_STOPPING:
+		return "ixtapd is stopping" ONLY;
+	default:
+		return "the NIC answers slowly, and something else waits for it" ONLY "; ask again";
+	}
 }

@@ -68,14 +68,21 @@ struct head {
 
 static void ring_in(struct outlet *outlet, const void *bytes, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		outlet->ring[outlet->put++ % OUTLET_BYTES] = ((const char *)bytes)[i];
+	size_t at = outlet->put % OUTLET_BYTES;
+	size_t first = len < OUTLET_BYTES - at ? len : OUTLET_BYTES - at;
+
+	memcpy(outlet->ring + at, bytes, first);
+	memcpy(outlet->ring, (const char *)bytes + first, len - first);
+	outlet->put += len;
 }
 
 static void ring_out(const struct outlet *outlet, uint64_t from, void *bytes, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		((char *)bytes)[i] = outlet->ring[(from + i) % OUTLET_BYTES];
+	size_t at = from % OUTLET_BYTES;
+	size_t first = len < OUTLET_BYTES - at ? len : OUTLET_BYTES - at;
+
+	memcpy(bytes, outlet->ring + at, first);
+	memcpy((char *)bytes + first, outlet->ring, len - first);
 }
 
 /* False: there is no room. */
@@ -132,7 +139,7 @@ static int tell(struct outlet *outlet)
 	return err;
 }
 
-static void take_line(struct outlet *outlet)
+static void write_next(struct outlet *outlet)
 {
 	char line[OUTLET_LINE_MAX];
 	struct head head;
@@ -153,7 +160,7 @@ static void *drain(void *arg)
 	pthread_mutex_lock(&outlet->lock);
 	for (;;) {
 		if (outlet->put != outlet->written) {
-			take_line(outlet);
+			write_next(outlet);
 			continue;
 		}
 		if (outlet->lost || (outlet->untold && outlet->ending)) {
