@@ -109,7 +109,7 @@ typedef void (*ixgbe_log_fn)(void *ctx, enum ixgbe_log_level level, const char *
 
 struct ixgbe_options {
 	uint16_t queues;    /* queue pairs, 1..IXGBE_QUEUES_MAX; 0: 1 */
-	uint16_t rx_ring;   /* descriptors, 64..4096, multiple of 8; 0: 512 */
+	uint16_t rx_ring;   /* descriptors, 64..8192, multiple of 8; 0: 512 */
 	uint16_t tx_ring;   /* the same */
 	uint16_t mtu;       /* IXGBE_MTU_MIN..IXGBE_MTU_MAX; 0: 1500 */
 	uint16_t itr_us;    /* least time between interrupts of a vector; 0: none */

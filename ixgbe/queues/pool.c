@@ -11,6 +11,7 @@
 
 #include "ixgbe/tables/desc.h"
 #include "pool.h"
+#include "queue.h"
 
 #define CACHE_LINE_BYTES 64u
 #define POOL_COUNT_MAX   (1u << 20)

@@ -23,6 +23,9 @@
 
 #include "dma.h"
 
+/* Descriptors of a ring: the NIC takes no more (8.2.3.8.3, 8.2.3.9.7). */
+#define IXGBE_RING_MAX 8192u
+
 /* What a queue is made from. Backend and DMA memory outlive the queue. */
 struct queue_place {
 	struct ixgbe_backend *backend; /* writes the tail where it is not mapped */

@@ -19,7 +19,6 @@
  * 8 descriptors (sections 7.1.9, 7.2.3.3). */
 #define IXGBE_RING_ALIGN_BYTES 128u
 #define IXGBE_RING_MULTIPLE    8u
-#define IXGBE_RING_MAX         4096u
 
 union ixgbe_desc {
 	uint64_t qword[2];

@@ -45,7 +45,7 @@ static void options_are_checked(void **state)
 	rig->fake->closed = 0;
 	open_fails(rig, &(struct ixgbe_options){.rx_ring = 63}, -EINVAL, "receive ring of 63");
 	rig->fake->closed = 0;
-	open_fails(rig, &(struct ixgbe_options){.tx_ring = 4104}, -EINVAL, "transmit ring of 4104");
+	open_fails(rig, &(struct ixgbe_options){.tx_ring = 8200}, -EINVAL, "transmit ring of 8200");
 	rig->fake->closed = 0;
 	open_fails(rig, &(struct ixgbe_options){.mtu = 9711}, -EINVAL, "MTU 9711");
 }

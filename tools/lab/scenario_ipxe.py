@@ -25,17 +25,12 @@ import traffic
 
 HTTP_PORT, TFTP_ROOT, WWW = 80, "tftp", "www"
 SCRIPT, MARK = "boot.ipxe", "ixtap.booted_by=ipxe"
-CLOSES = "it writes zeros to a ring that it gives up"
 BROKEN_BY_IPXE = {
     "RDRXCTL_RSC": "it leaves RDRXCTL.RSCACKC and FCOE_WRFIX as the reset left them",
     "RESERVED_BITS": "it sets bit 0 of RDRXCTL to have the CRC stripped; that is done by CRCSTRIP",
     "RXEN_WITHOUT_SECRX": "it sets RXEN without the SECRX handshake",
-    "RX_RING_LENGTH": CLOSES,
     "RX_TAIL_EARLY": "it never reads RXDCTL back",
-    "RX_TAIL_RANGE": CLOSES,
-    "TX_RING_LENGTH": CLOSES,
     "TX_TAIL_EARLY": "it never reads TXDCTL back",
-    "TX_TAIL_RANGE": CLOSES,
     "TX_WITHOUT_TE": "it enables the ring first, and sets DMATXCTL.TE then",
 }
 

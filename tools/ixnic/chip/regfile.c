@@ -53,7 +53,14 @@ static const struct {
 	{IXGBE_ROW_PFMAILBOX, IXGBE_PFMAILBOX_STS | IXGBE_PFMAILBOX_ACK},
 	{IXGBE_ROW_PFQDE, IXGBE_PFQDE_WE | IXGBE_PFQDE_RE},
 	{IXGBE_ROW_FDIRCTRL, IXGBE_FDIRCTRL_INIT_DONE},
-	{IXGBE_ROW_DTXMXSZRQ, ~IXGBE_DTXMXSZRQ_MAX_BYTES}, /* has a rule of its own */
+	/* These have rules of their own. */
+	{IXGBE_ROW_DTXMXSZRQ, ~IXGBE_DTXMXSZRQ_MAX_BYTES},
+	{IXGBE_ROW_RDBAL, IXGBE_RING_ALIGN_BYTES - 1},
+	{IXGBE_ROW_RDBAL_HI, IXGBE_RING_ALIGN_BYTES - 1},
+	{IXGBE_ROW_RDLEN, ~0u},
+	{IXGBE_ROW_RDLEN_HI, ~0u},
+	{IXGBE_ROW_TDBAL, IXGBE_RING_ALIGN_BYTES - 1},
+	{IXGBE_ROW_TDLEN, ~0u},
 };
 
 /* The software and firmware semaphores and the manageability filters live through the resets of the

@@ -42,7 +42,7 @@ void violations_free(struct nic *nic);
 	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
 	R(TX_WTHRESH, "8.2.3.9.10",                                                                \
 	  "RS with WTHRESH and head write-back, or RS outside the last descriptor")                \
-	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor of 0 or over 16 KiB")                      \
+	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor over 16 KiB, or of 0 within a packet")     \
 	R(TX_DESC_TYPE, "7.2.3.2", "unknown descriptor type, or reserved bits set")                \
 	R(TX_PAYLEN, "7.2.3.2.4", "PAYLEN does not agree with the data")                           \
 	R(TX_FRAME_LENGTH, "7.2.1.1", "frame shorter than 17 bytes or longer than MAXFRS allows")  \

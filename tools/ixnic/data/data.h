@@ -25,6 +25,7 @@
  *     fdir.c              the flow director: a queue by filters of flows
  *     rss_hash.c          the Toeplitz hash
  *       |
+ *     ring_rules.c        the rules for the registers of rings
  *     descriptor.c        a descriptor in the client's memory
  *     packet_parse.c      where a frame's headers are
  *     checksum.c          Internet checksum, CRC-32, CRC-32c

@@ -38,62 +38,75 @@ enum {
 
 /* ---- Registers ---- */
 
+static struct ring_case ring_case(struct nic *nic, uint32_t queue)
+{
+	return (struct ring_case){
+		.prefix = "RD",
+		.queue = queue,
+		.enabled = rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE,
+		.size = rxq_value(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES,
+		.tail = rxq_value(nic, IXGBE_RDT, queue),
+		.base_rule = VIOLATION_RX_RING_BASE,
+		.length_rule = VIOLATION_RX_RING_LENGTH,
+		.live_rule = VIOLATION_RX_RING_LIVE,
+		.early_rule = VIOLATION_RX_TAIL_EARLY,
+		.range_rule = VIOLATION_RX_TAIL_RANGE,
+		.rules = &nic->data->rxq[queue].rules,
+	};
+}
+
 static void live_written(struct nic *nic, uint32_t queue, const char *name)
 {
-	if (rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
-		violation(nic, VIOLATION_RX_RING_LIVE, "%s[%u]", name, queue);
+	const struct ring_case ring = ring_case(nic, queue);
+
+	ring_rules_live(nic, &ring, name);
 }
 
 static void rdbal_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	(void)old;
-	live_written(nic, queue, "RDBAL");
-	if (written % IXGBE_RING_ALIGN_BYTES)
-		violation(nic, VIOLATION_RX_RING_BASE, "RDBAL[%u] = 0x%08x", queue, written);
+	live_written(nic, queue, "BAL");
+	nic->data->rxq[queue].rules.base = written;
 }
 
 static void rdbah_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	(void)old, (void)written;
-	live_written(nic, queue, "RDBAH");
+	live_written(nic, queue, "BAH");
 }
 
 static void rdlen_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	(void)old;
-	live_written(nic, queue, "RDLEN");
-	if (written == 0 || written % IXGBE_RING_ALIGN_BYTES ||
-	    written > IXGBE_RING_MAX * IXGBE_DESC_BYTES)
-		violation(nic, VIOLATION_RX_RING_LENGTH, "RDLEN[%u] = %u", queue, written);
+	live_written(nic, queue, "LEN");
+	nic->data->rxq[queue].rules.length = written;
 }
 
 static void rdh_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	(void)old, (void)written;
-	live_written(nic, queue, "RDH");
+	live_written(nic, queue, "H");
 }
 
 static void rdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
-	/* Drivers write a tail of 0 while they set up: a tail that stays is no offence. */
-	if (written != old && !nic->data->rxq[queue].enable_seen)
-		violation(nic, VIOLATION_RX_TAIL_EARLY, "RDT[%u] = %u", queue, written);
-	if (written != old && !memory_enabled(nic))
-		violation(nic, VIOLATION_DMA_FAULT, "RDT[%u] = %u without bus master", queue,
-			  written);
-	if (written >= rxq_value(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES)
-		violation(nic, VIOLATION_RX_TAIL_RANGE, "RDT[%u] = %u", queue, written);
+	const struct ring_case ring = ring_case(nic, queue);
+
+	(void)written;
+	ring_rules_tail(nic, &ring, old);
 }
 
 static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	uint32_t units =
 		IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_value(nic, IXGBE_SRRCTL, queue));
+	const struct ring_case ring = ring_case(nic, queue);
 
 	if (!(written & IXGBE_RXDCTL_ENABLE))
-		nic->data->rxq[queue].enable_seen = false;
+		ring.rules->enable_seen = false;
 	if (old & IXGBE_RXDCTL_ENABLE || !(written & IXGBE_RXDCTL_ENABLE))
 		return;
+	ring_rules_start(nic, &ring);
 	if (units == 0 || units > 16)
 		violation(nic, VIOLATION_RX_BUFFER_SIZE, "SRRCTL[%u].BSIZEPACKET = %u", queue,
 			  units);
@@ -103,7 +116,7 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 static uint32_t rxdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 {
 	if (value & IXGBE_RXDCTL_ENABLE)
-		nic->data->rxq[queue].enable_seen = true;
+		nic->data->rxq[queue].rules.enable_seen = true;
 	return value;
 }
 

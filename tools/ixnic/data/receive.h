@@ -2,6 +2,7 @@
 #pragma once
 
 #include "frame.h"
+#include "ring_rules.h"
 #include "tools/ixnic/chip/chip.h"
 
 /* The packet buffer in front of the rings. RXPBSIZE and the flow director's filters may leave
@@ -9,8 +10,8 @@
 #define RX_BUFFER_BYTES (512u * 1024u)
 
 struct receive_queue {
-	bool enable_seen; /* RXDCTL.ENABLE was read back set */
-	bool interrupt;   /* something was written back in this turn */
+	struct ring_rules rules;
+	bool interrupt; /* something was written back in this turn */
 };
 
 extern const struct reg_hook receive_hooks[];

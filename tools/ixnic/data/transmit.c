@@ -62,51 +62,62 @@ static uint32_t ring_next(const struct ring *ring, uint32_t index)
 
 /* ---- Registers ---- */
 
+static struct ring_case ring_case(struct nic *nic, uint32_t queue)
+{
+	return (struct ring_case){
+		.prefix = "TD",
+		.queue = queue,
+		.enabled = txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE,
+		.size = txq_value(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES,
+		.tail = txq_value(nic, IXGBE_TDT, queue),
+		.base_rule = VIOLATION_TX_RING_BASE,
+		.length_rule = VIOLATION_TX_RING_LENGTH,
+		.live_rule = VIOLATION_TX_RING_LIVE,
+		.early_rule = VIOLATION_TX_TAIL_EARLY,
+		.range_rule = VIOLATION_TX_TAIL_RANGE,
+		.rules = &nic->data->txq[queue].rules,
+	};
+}
+
 static void live_written(struct nic *nic, uint32_t queue, const char *name)
 {
-	if (txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE)
-		violation(nic, VIOLATION_TX_RING_LIVE, "%s[%u]", name, queue);
+	const struct ring_case ring = ring_case(nic, queue);
+
+	ring_rules_live(nic, &ring, name);
 }
 
 static void tdbal_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	(void)old;
-	live_written(nic, queue, "TDBAL");
-	if (written % IXGBE_RING_ALIGN_BYTES)
-		violation(nic, VIOLATION_TX_RING_BASE, "TDBAL[%u] = 0x%08x", queue, written);
+	live_written(nic, queue, "BAL");
+	nic->data->txq[queue].rules.base = written;
 }
 
 static void tdbah_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	(void)old, (void)written;
-	live_written(nic, queue, "TDBAH");
+	live_written(nic, queue, "BAH");
 }
 
 static void tdlen_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	(void)old;
-	live_written(nic, queue, "TDLEN");
-	if (written == 0 || written % IXGBE_RING_ALIGN_BYTES ||
-	    written > IXGBE_RING_MAX * IXGBE_DESC_BYTES)
-		violation(nic, VIOLATION_TX_RING_LENGTH, "TDLEN[%u] = %u", queue, written);
+	live_written(nic, queue, "LEN");
+	nic->data->txq[queue].rules.length = written;
 }
 
 static void tdh_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	(void)old, (void)written;
-	live_written(nic, queue, "TDH");
+	live_written(nic, queue, "H");
 }
 
 static void tdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
-	/* Drivers write a tail of 0 while they set up: a tail that stays is no offence. */
-	if (written != old && !nic->data->txq[queue].enable_seen)
-		violation(nic, VIOLATION_TX_TAIL_EARLY, "TDT[%u] = %u", queue, written);
-	if (written != old && !memory_enabled(nic))
-		violation(nic, VIOLATION_DMA_FAULT, "TDT[%u] = %u without bus master", queue,
-			  written);
-	if (written >= txq_value(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES)
-		violation(nic, VIOLATION_TX_TAIL_RANGE, "TDT[%u] = %u", queue, written);
+	const struct ring_case ring = ring_case(nic, queue);
+
+	(void)written;
+	ring_rules_tail(nic, &ring, old);
 	bit_set(nic->data->tx_pending, queue);
 }
 
@@ -124,17 +135,19 @@ static void tx_abandon(struct nic *nic, uint32_t queue)
 static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	struct transmit_queue *q = &nic->data->txq[queue];
+	const struct ring_case ring = ring_case(nic, queue);
 	bool head_wb = txq_value(nic, IXGBE_TDWBAL, queue) & IXGBE_TDWBAL_HEAD_WB_EN;
 
 	if (!(written & IXGBE_TXDCTL_ENABLE)) {
 		if (old & IXGBE_TXDCTL_ENABLE)
 			master_queue_off(nic, queue);
-		q->enable_seen = false;
+		q->rules.enable_seen = false;
 		tx_abandon(nic, queue);
 	}
 	if (old & IXGBE_TXDCTL_ENABLE || !(written & IXGBE_TXDCTL_ENABLE))
 		return;
-	*q = (struct transmit_queue){0};
+	*q = (struct transmit_queue){.rules = q->rules};
+	ring_rules_start(nic, &ring);
 	if (master_traces(nic))
 		violation(nic, VIOLATION_RESET_STUCK, "TXDCTL[%u] on after one reset", queue);
 	if (!(reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE))
@@ -148,7 +161,7 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 static uint32_t txdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 {
 	if (value & IXGBE_TXDCTL_ENABLE)
-		nic->data->txq[queue].enable_seen = true;
+		nic->data->txq[queue].rules.enable_seen = true;
 	return value;
 }
 
@@ -201,6 +214,14 @@ static bool is_context(const union ixgbe_desc *desc)
 	       IXGBE_FIELD_GET(IXGBE_TXD_DTYP, desc->dword[2]) == IXGBE_TXD_DTYP_CTXT;
 }
 
+/* Section 7.2.3.2.2: a descriptor without data may stand between packets, with EOP. An advanced
+ * one is never reported, whatever its RS says (7.2.3.2.4). */
+static bool is_null(const struct transmit_batch *batch, const union ixgbe_desc *desc)
+{
+	return batch->buffers == 0 && !(desc->dword[2] & IXGBE_TXD_DTALEN) &&
+	       desc->dword[2] & IXGBE_TXD_EOP;
+}
+
 static void batch_add(struct nic *nic, struct transmit_batch *batch, uint32_t queue,
 		      const union ixgbe_desc *desc)
 {
@@ -237,8 +258,9 @@ static void batch_rs(struct transmit_batch *batch, const union ixgbe_desc *desc,
 	batch->rs[batch->rs_count++] = index;
 }
 
-/* Collects the descriptors of the next packet; contexts before it take effect. False: the last
- * one is not there yet, or the ring cannot be read. */
+/* Collects the descriptors of the next packet; contexts before it take effect. A packet without
+ * buffers is a null descriptor. False: the last one is not there yet, or the ring cannot be read.
+ */
 static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
 		     struct transmit_batch *batch)
 {
@@ -264,7 +286,10 @@ static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
 			batch->last = desc;
 			continue;
 		}
-		batch_add(nic, batch, queue, &desc);
+		if (!is_null(batch, &desc))
+			batch_add(nic, batch, queue, &desc);
+		else if (desc.dword[2] & IXGBE_TXD_DEXT)
+			batch->rs_count = 0;
 		batch->last = desc;
 		if (desc.dword[2] & IXGBE_TXD_EOP) {
 			batch->end = index;
@@ -447,9 +472,12 @@ static bool tx_take(struct nic *nic, uint32_t queue)
 
 	if (!queue_runs(nic, queue) || !tx_fetch(nic, queue, &ring, &tx->batch))
 		return false;
-	count(nic, COUNTER_tx_packets);
 	tx->queue = queue;
-	tx->busy = transmit_prepare(nic, tx);
+	tx->busy = false;
+	if (tx->batch.buffers > 0) {
+		count(nic, COUNTER_tx_packets);
+		tx->busy = transmit_prepare(nic, tx);
+	}
 	if (!tx->busy)
 		complete(nic, tx);
 	return true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "frame.h"
+#include "ring_rules.h"
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/chip/violations.h"
 #include "tso.h"
@@ -23,7 +24,7 @@ struct transmit_context {
 #define TX_DONE_MAX 64u /* descriptors with RS whose write-back may be put off */
 
 struct transmit_queue {
-	bool enable_seen;
+	struct ring_rules rules;
 	struct transmit_context context[2];
 	uint32_t done[TX_DONE_MAX]; /* descriptors with RS, sent, to be written back */
 	uint32_t done_count;

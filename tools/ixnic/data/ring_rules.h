@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rules for the registers of a ring, the same in both directions (sections 4.6.7.1, 4.6.8.1).
+ *
+ * A ring that does not run may have anything in its registers: drivers write zeros to rings that
+ * they give up, and patterns to test them. Base, length and tail are judged when the ring is
+ * enabled. Wrong tails of a ring are counted once until the ring is enabled again.
+ */
+#pragma once
+
+#include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/chip/violations.h"
+
+/* 128 KiB, 8192 descriptors (8.2.3.8.3, 8.2.3.9.7). */
+#define RING_BYTES_MAX 0x20000u
+
+/* What the driver did to a ring. */
+struct ring_rules {
+	bool enable_seen; /* ENABLE was read back set */
+	bool early, range,
+		dead;          /* a tail was counted: before ENABLE, outside, without bus master */
+	uint32_t base, length; /* as written, with the bits that the register does not keep */
+};
+
+/* A ring: its registers, and the rules of its direction. */
+struct ring_case {
+	const char *prefix; /* of the registers' names */
+	uint32_t queue;
+	bool enabled;
+	uint32_t size, tail; /* descriptors */
+	enum nic_violation base_rule, length_rule, live_rule, early_rule, range_rule;
+	struct ring_rules *rules;
+};
+
+/* A register that may only change while the ring is off: `name` is that behind the prefix. */
+void ring_rules_live(struct nic *nic, const struct ring_case *ring, const char *name);
+/* The tail was written. */
+void ring_rules_tail(struct nic *nic, const struct ring_case *ring, uint32_t old);
+/* ENABLE went from 0 to 1. */
+void ring_rules_start(struct nic *nic, const struct ring_case *ring);
