@@ -2,6 +2,7 @@
 /* Receive rings: from frames on the wire to descriptors written back. */
 #include <string.h>
 
+#include "ixgbe/vfio_user/vfio_user.h"
 #include "model_rings.h"
 
 static void receives_a_frame(void **state)
@@ -528,6 +529,30 @@ static void survives_memory_that_is_not_there(void **state)
 	assert_memory_equal(got.data, f.data, f.len);
 }
 
+/* A client that maps its memory without a file: the driver has done nothing wrong. */
+static void blames_no_driver_for_memory_that_is_not_shared(void **state)
+{
+	const uint64_t iova = 0x40000000;
+	struct vu_dma_map map = {.argsz = sizeof(map),
+				 .flags = VU_DMA_READABLE | VU_DMA_WRITABLE,
+				 .addr = iova,
+				 .size = 64u << 20};
+	struct ring rx;
+	struct built f;
+
+	assert_int_equal(model_command(*state, VU_DMA_MAP, &map, sizeof(map), NULL, 0, NULL, 0), 0);
+	rings_begin(*state);
+	rx_open_empty(&rx, *state, 0, 64, 2, 0);
+	memcpy(rx.desc.addr, &iova, 8);
+	rx_give(&rx, 10);
+	rings_go(*state);
+	frame_raw(&f, NULL, 100);
+	model_wire_send(*state, f.data, f.len);
+	model_control_wait(*state, "counters", "counters.rx_drop_dma", 1);
+	assert_int_equal(model_control_int(*state, "status", "unshared"), 1);
+	rings_end(*state, 0);
+}
+
 static void reports_a_ring_that_is_not_there(void **state)
 {
 	struct ring rx;
@@ -604,6 +629,7 @@ int main(void)
 		T(splits_headers),
 		T(interrupts_once_for_a_batch),
 		T(survives_memory_that_is_not_there),
+		T(blames_no_driver_for_memory_that_is_not_shared),
 		T(reports_a_ring_that_is_not_there),
 		T(stands_still_without_bus_master),
 		T(refuses_a_frame_larger_than_the_ring),

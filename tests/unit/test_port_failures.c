@@ -50,6 +50,19 @@ static void options_are_checked(void **state)
 	open_fails(rig, &(struct ixgbe_options){.mtu = 9711}, -EINVAL, "MTU 9711");
 }
 
+/* The NIC's largest (8.2.3.8.3, 8.2.3.9.7). */
+static void the_largest_rings_are_taken(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with(rig, &(struct ixgbe_options){.rx_ring = 8192, .tx_ring = 8192});
+	assert_int_equal(ixgbe_pool_new(rig->nic, 8193, BUFFER_SIZE, HEADROOM, &rig->pool[0]), 0);
+	rig->queues = 1;
+	assert_int_equal(ixgbe_start(rig->nic, rig->pool, NULL), 0);
+	assert_int_equal(reg(rig, IXGBE_RDLEN), 0x20000);
+	assert_int_equal(reg(rig, IXGBE_TDLEN), 0x20000);
+}
+
 static void another_device_is_named(void **state)
 {
 	struct rig *rig = *state;
@@ -273,6 +286,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(names_are_checked),
 		TEST(options_are_checked),
+		TEST(the_largest_rings_are_taken),
 		TEST(another_device_is_named),
 		TEST(a_device_that_is_gone),
 		TEST(a_wrong_checksum),

@@ -14,7 +14,11 @@
  * Memory without a file is not asked for by message, although the protocol could: the data path
  * would have to stop at any descriptor and wait for the client. Nothing is lost by it. A client
  * sends the file of all memory it can share, and with an IOMMU of every page that the driver
- * mapped: the client would refuse the rest. Here an access to the rest breaks the rule DMA_FAULT.
+ * mapped: the client would refuse the rest. Here an access to the rest breaks the rule DMA_FAULT,
+ * but not where the client has mapped memory without its file: that is no driver's doing.
+ *
+ * A client that has mapped a file privately itself (QEMU's memory without share=on) writes to pages
+ * that nobody else ever sees. Its file is no memory either.
  *
  * Memory is a file that can be sealed: a memfd, of tmpfs, of huge pages. A file of another file
  * system may be one that the client itself serves (FUSE), and every touch of it would wait for the
@@ -33,10 +37,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bridge/service/log.h"
 #include "ixgbe/vfio_user/vfio_user.h"
+#include "peer_maps.h"
 #include "tools/ixnic/chip/violations.h"
 
 #define PAGE_BYTES 4096u
+/* Memory without a file, from here on, is taken for a guest's own; QEMU's VGA has 16 MiB. */
+#define GUEST_MEMORY_BYTES (32u << 20)
 
 struct file {
 	struct file *next;     /* of its table */
@@ -66,6 +74,9 @@ struct memory {
 	struct file *files;
 	size_t file_count;
 	bool enabled;
+	pid_t client;      /* 0: not known */
+	bool told;         /* the client, that it does not share its memory */
+	uint64_t unshared; /* accesses that failed for that */
 	int torn_fd;
 	void (*refused)(void *ctx);
 	void *refused_ctx;
@@ -180,7 +191,8 @@ static int file_new(struct memory *memory, int fd, const struct stat *st, int pr
 	return 0;
 }
 
-/* The file behind `fd`, mapped at least up to `end`, with one mapping more. */
+/* The file behind `fd`, mapped at least up to `end`, with one mapping more. -EXDEV: what the client
+ * has there is not in the file. */
 static int file_get(struct memory *memory, int fd, uint64_t end, uint32_t access, struct file **out)
 {
 	struct file *file = NULL;
@@ -203,6 +215,8 @@ static int file_get(struct memory *memory, int fd, uint64_t end, uint32_t access
 		if (file->dev == st.st_dev && file->ino == st.st_ino && file->prot == prot)
 			break;
 	}
+	if (!file && peer_maps_private_only(memory->client, st.st_dev, st.st_ino))
+		return -EXDEV;
 	if (file)
 		err = file_grow(file, fd, end > file->size ? (size_t)st.st_size : file->size);
 	else
@@ -292,6 +306,18 @@ static bool range_valid(uint64_t at, uint64_t size)
 	       size - 1 <= UINT64_MAX - at;
 }
 
+/* Tells the client once that the NIC does not reach its memory. */
+static void tell(struct memory *memory, const char *what, uint64_t iova, uint64_t size)
+{
+	if (memory->told)
+		return;
+	memory->told = true;
+	log_line(IXGBE_LOG_WARNING,
+		 "the client %s (%#llx bytes at IOVA %#llx): the NIC cannot reach it; QEMU wants "
+		 "-object memory-backend-memfd,share=on",
+		 what, (unsigned long long)size, (unsigned long long)iova);
+}
+
 int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t access, int fd,
 	       uint64_t offset)
 {
@@ -313,8 +339,12 @@ int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t acc
 		if (!range_valid(offset, size) || offset + size < size)
 			return -EINVAL;
 		err = file_get(memory, fd, offset + size, access, &file);
-		if (err)
+		if (err && err != -EXDEV)
 			return err;
+		if (err)
+			tell(memory, "has mapped its memory privately", iova, size);
+	} else if (size >= GUEST_MEMORY_BYTES) {
+		tell(memory, "shares no file of its memory", iova, size);
 	}
 	memmove(&memory->mapping[at + 1], &memory->mapping[at],
 		(memory->count - at) * sizeof(*memory->mapping));
@@ -368,6 +398,18 @@ int memory_torn_fd(const struct memory *memory)
 	return memory->torn_fd;
 }
 
+void memory_client(struct memory *memory, pid_t pid)
+{
+	memory->client = pid;
+	memory->told = false;
+	memory->unshared = 0;
+}
+
+uint64_t memory_unshared(const struct memory *memory)
+{
+	return memory->unshared;
+}
+
 void memory_enable(struct memory *memory, bool on)
 {
 	memory->enabled = on;
@@ -410,6 +452,21 @@ static const struct mapping *look_up(struct memory *memory, uint64_t iova, bool 
 	const struct mapping *m = &memory->mapping[at];
 
 	return m->file && (m->access & need) ? m : NULL;
+}
+
+void memory_fault(struct nic *nic, uint64_t iova, const char *what, uint32_t which)
+{
+	struct memory *memory = nic->memory;
+	size_t at = find(memory, iova);
+	const struct mapping *m = &memory->mapping[at];
+
+	if (at < memory->count && m->iova <= iova && !m->file) {
+		memory->unshared++;
+		tell(memory, "does not share memory that its driver uses", m->iova, m->size);
+		return;
+	}
+	violation(nic, VIOLATION_DMA_FAULT, "%s %u at IOVA %#llx", what, which,
+		  (unsigned long long)iova);
 }
 
 void *memory_at(struct nic *nic, uint64_t iova, size_t len, bool write)
@@ -462,8 +519,8 @@ static int copy(struct nic *nic, uint64_t iova, uint8_t *mine, size_t len, bool 
 		if (!m) {
 			if (!memory_enabled(nic))
 				return -EFAULT;
-			violation(nic, VIOLATION_DMA_FAULT, "%s of %zu bytes at IOVA %#llx",
-				  write ? "write" : "read", len, (unsigned long long)iova);
+			memory_fault(nic, iova,
+				     write ? "write of bytes:" : "read of bytes:", (uint32_t)len);
 			if (!write) /* a write is posted: nothing comes back */
 				memory_refused(nic);
 			return -EFAULT;

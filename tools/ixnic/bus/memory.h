@@ -11,12 +11,15 @@
  *     config_space.c  the configuration space
  *     memory.c        the client's memory
  *     notifier.c      an eventfd is signalled without waiting
+ *       |
+ *     peer_maps.c     how the client itself has mapped a file
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct memory;
 struct nic;
@@ -41,6 +44,14 @@ enum { MEMORY_READABLE = 1u << 0, MEMORY_WRITABLE = 1u << 1 };
  */
 int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t access, int fd,
 	       uint64_t offset);
+
+/* A client has come: process `pid`, 0 if that is not known. What it cannot share, it is told of
+ * once from now on, by the log: memory without a file, and a file that it has mapped privately
+ * itself. */
+void memory_client(struct memory *memory, pid_t pid);
+/* How often the device was sent to memory of this client that is mapped but not shared. No driver
+ * is to blame. */
+uint64_t memory_unshared(const struct memory *memory);
 
 /* Removes all mappings within the range. 0 too when there is none; -EINVAL if one lies across an
  * end of it, and then nothing is removed. */
@@ -71,6 +82,9 @@ bool memory_enabled(const struct nic *nic);
 /* Copies, over several mappings if need be. 0 or -EFAULT, counted. */
 int memory_read(struct nic *nic, uint64_t iova, void *to, size_t len);
 int memory_write(struct nic *nic, uint64_t iova, const void *from, size_t len);
+/* The device was sent to `iova` and reaches nothing there: the rule DMA_FAULT, unless the client
+ * mapped the address and only does not share it. `what`: the access, for the report. */
+void memory_fault(struct nic *nic, uint64_t iova, const char *what, uint32_t which);
 /* A read of the data path found no memory: the bus answers it with Unsupported Request. */
 void memory_refused(struct nic *nic);
 /* Whether memory_read or memory_write of the range would succeed. */

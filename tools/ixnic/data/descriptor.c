@@ -2,7 +2,6 @@
 #include "descriptor.h"
 
 #include "tools/ixnic/bus/memory.h"
-#include "tools/ixnic/chip/violations.h"
 
 union ixgbe_desc *descriptor_at(struct nic *nic, uint64_t base, uint32_t index)
 {
@@ -13,8 +12,7 @@ union ixgbe_desc *descriptor_at(struct nic *nic, uint64_t base, uint32_t index)
 		return desc;
 	if (memory_enabled(nic)) {
 		memory_refused(nic);
-		violation(nic, VIOLATION_DMA_FAULT, "descriptor %u at IOVA %#llx", index,
-			  (unsigned long long)iova);
+		memory_fault(nic, iova, "descriptor", index);
 	}
 	return NULL;
 }

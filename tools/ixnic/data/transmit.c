@@ -384,8 +384,7 @@ static void write_back_head(struct nic *nic, uint32_t queue, uint32_t tdwbal)
 	if (head && (uintptr_t)head % sizeof(*head) == 0)
 		__atomic_store_n(head, htole32(txq_value(nic, IXGBE_TDH, queue)), __ATOMIC_RELEASE);
 	else if (memory_enabled(nic))
-		violation(nic, VIOLATION_DMA_FAULT, "head of queue %u to IOVA %#llx", queue,
-			  (unsigned long long)at);
+		memory_fault(nic, at, "head of queue", queue);
 }
 
 static void write_back(struct nic *nic, uint32_t queue)

@@ -14,6 +14,7 @@
 #include "bridge/service/control.h"
 #include "bridge/service/names.h"
 #include "rogue.h"
+#include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/chip.h"
 #include "tools/ixnic/chip/violations.h"
 #include "tools/ixnic/data/data.h"
@@ -37,12 +38,13 @@ static json_t *status(void *ctx, struct control_request *request)
 	char mac[NAMES_MAC_TEXT];
 
 	(void)request;
-	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:I}", "version", IXTAP_VERSION,
+	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:I, s:I}", "version", IXTAP_VERSION,
 			 "mac", names_mac_format(nic->mac, mac), "client",
 			 op->server && server_client(op->server), "link",
 			 phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
 			 phy_laser(nic), "light", phy_light(nic), "violations",
-			 (json_int_t)violation_total(nic));
+			 (json_int_t)violation_total(nic), "unshared",
+			 (json_int_t)memory_unshared(nic->memory));
 }
 
 static json_t *link_command(void *ctx, struct control_request *request)

@@ -135,6 +135,15 @@ static void on_torn(void *ctx, uint32_t events)
 	memory_unmap_all(s->nic->memory); /* quietens the event in any case */
 }
 
+/* The process at the other end; 0: not known. */
+static pid_t peer_of(int sock)
+{
+	struct ucred peer = {0};
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) ? 0 : peer.pid;
+}
+
 static int client_new(struct server *s, int sock)
 {
 	int err = loop_add(s->nic->loop, sock, EPOLLIN, on_client, s);
@@ -144,6 +153,7 @@ static int client_new(struct server *s, int sock)
 	vu_stream_init(&s->stream, sock);
 	s->connected = true;
 	violations_client(s->nic);
+	memory_client(s->nic->memory, peer_of(sock));
 	deadline_set(s, negotiation);
 	return 0;
 }
