@@ -174,11 +174,11 @@ static void keeps_control_frames(void **state)
 	set16(f.data + 14, 1);
 	set16(f.data + 16, 0xffff);
 	model_set(rig.m, IXGBE_MFLCN, IXGBE_MFLCN_DPF);
-	assert_false(passes(&rig, &f, "rx_drop_control"));
+	assert_false(passes(&rig, &f, "rx_drop_pause"));
 	assert_int_equal(model_read(rig.m, IXGBE_LXOFFRXCNT), 1);
 	set16(f.data + 16, 0);
 	model_clear(rig.m, IXGBE_MFLCN, IXGBE_MFLCN_DPF);
-	assert_true(passes(&rig, &f, "rx_drop_control"));
+	assert_true(passes(&rig, &f, "rx_drop_pause"));
 	assert_int_equal(model_read(rig.m, IXGBE_LXONRXCNT), 1);
 	set16(f.data + 14, 0x1234);
 	assert_false(passes(&rig, &f, "rx_drop_control"));

@@ -453,6 +453,37 @@ static void writes_legacy_descriptors(void **state)
 	rings_end(*state, 0);
 }
 
+/* Fragments have their checksum in a legacy descriptor, too, without a hash in its place. */
+static void sums_fragments_in_legacy_descriptors(void **state)
+{
+	for (uint32_t pcsd = 0; pcsd < 2; pcsd++) {
+		struct ring rx;
+		struct built f;
+		uint64_t end = model_now_ms() + MODEL_DEADLINE_MS;
+		volatile uint32_t *desc;
+
+		rings_begin(*state);
+		if (!pcsd) {
+			model_clear(*state, IXGBE_RXCSUM, IXGBE_RXCSUM_PCSD);
+			model_set(*state, IXGBE_RXCSUM, IXGBE_RXCSUM_IPPCSE);
+		}
+		rx_open(&rx, *state, 0, 64, 2, 0);
+		model_clear(*state, IXGBE_SRRCTL, IXGBE_SRRCTL_DESCTYPE);
+		rings_go(*state);
+		frame_build(&f, &(struct frame_spec){
+					.protocol = 17, .fragment = 0x2000, .payload = 64});
+		model_wire_send(*state, f.data, f.len);
+		desc = (volatile uint32_t *)(void *)rx.desc.addr;
+		while (!(desc[3] & IXGBE_RXL_STAT_DD))
+			assert_true(model_now_ms() < end);
+		assert_int_equal(desc[2] & IXGBE_RXL_LENGTH, f.len);
+		assert_int_equal(__builtin_bswap16((uint16_t)(desc[2] >> 16)),
+				 pcsd ? 0 : plain_sum(0, f.data + f.l4, f.len - f.l4));
+		rings_end(*state, 0);
+		model_restart(*state);
+	}
+}
+
 static void splits_headers(void **state)
 {
 	struct ring rx;
@@ -626,6 +657,7 @@ int main(void)
 		T(judges_checksums),
 		T(takes_llc_for_snap),
 		T(writes_legacy_descriptors),
+		T(sums_fragments_in_legacy_descriptors),
 		T(splits_headers),
 		T(interrupts_once_for_a_batch),
 		T(survives_memory_that_is_not_there),

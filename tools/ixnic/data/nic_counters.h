@@ -15,7 +15,8 @@
 	C(rx_drop_runt)         /* shorter than 64 bytes with CRC */                               \
 	C(rx_drop_oversize)     /* longer than MAXFRS, or than 1518 without JUMBOEN */             \
 	C(rx_drop_length_field) /* 802.3 length that does not agree with the frame */              \
-	C(rx_drop_control)      /* MAC control, without MFLCN.PMCF */                              \
+	C(rx_drop_pause)        /* with MFLCN.DPF */                                               \
+	C(rx_drop_control)      /* MAC control but pauses, without MFLCN.PMCF */                   \
 	C(rx_drop_address)      /* no address filter matched */                                    \
 	C(rx_drop_vlan)         /* not in VFTA */                                                  \
 	C(rx_drop_missed)       /* packet buffer full: RXMPC */                                    \

@@ -158,13 +158,17 @@ const struct reg_hook receive_hooks[] = {
 
 enum outcome { DELIVERED, DROPPED, WAITS };
 
-/* A write-back in the form of a legacy descriptor (section 7.1.5). */
-static union ixgbe_desc done_legacy(const union ixgbe_desc *done, uint32_t status)
+/* A write-back in the form of a legacy descriptor (section 7.1.5): of dword 1 it has the fragment
+ * checksum, where no hash is in its place. */
+static union ixgbe_desc done_legacy(const union ixgbe_desc *done, uint32_t status, bool hashed)
 {
 	uint32_t all = done->dword[2] | status;
 
 	return (union ixgbe_desc){
-		.dword[2] = done->dword[3] & IXGBE_RXD_LENGTH,
+		.dword[2] =
+			(done->dword[3] & IXGBE_RXD_LENGTH) |
+			(status & IXGBE_RXD_STAT_EOP && !hashed ? done->dword[1] & IXGBE_RXL_CSUM
+								: 0),
 		.dword[3] = (all & 0xff & ~IXGBE_RXD_STAT_FLM) |
 			    (all & IXGBE_RXD_ERR_RXE ? IXGBE_RXL_ERR_RXE : 0) |
 			    (all & IXGBE_RXD_ERR_L4E ? IXGBE_RXL_ERR_TCPE : 0) |
@@ -229,7 +233,7 @@ static bool fill_descriptor(struct nic *nic, struct delivery *d)
 		done.dword[3] &= IXGBE_RXD_LENGTH;
 	done.dword[2] = status;
 	if (IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, d->srrctl) == IXGBE_SRRCTL_DESCTYPE_LEGACY) {
-		done = done_legacy(&done, status);
+		done = done_legacy(&done, status, reg(nic, IXGBE_RXCSUM) & IXGBE_RXCSUM_PCSD);
 		done.qword[0] = given.qword[0];
 	}
 	descriptor_store(slot, &done);
@@ -458,9 +462,11 @@ static bool control_accept(struct nic *nic, const struct frame *frame, const str
 		statistics_add(nic, on ? IXGBE_LXONRXCNT : IXGBE_LXOFFRXCNT, 1);
 		if (!(mflcn & IXGBE_MFLCN_DPF))
 			return true;
-	} else if (mflcn & IXGBE_MFLCN_PMCF) {
-		return true;
+		count(nic, COUNTER_rx_drop_pause);
+		return false;
 	}
+	if (mflcn & IXGBE_MFLCN_PMCF)
+		return true;
 	count(nic, COUNTER_rx_drop_control);
 	return false;
 }
