@@ -202,9 +202,6 @@ static int tx_enable(struct ixgbe *nic, uint16_t q)
 {
 	const uint32_t txdctl = ixgbe_txq_reg(IXGBE_TXDCTL, q);
 
-	txq_prepare(nic->txq[q]);
-	nic->txq_watch[q] = (struct txq_watch){0};
-	tx_program(nic, q);
 	/* 4.6.8.1: the queue is the NIC's when ENABLE reads as set, no tail before. */
 	reg_write(nic, txdctl, TXDCTL_VALUE | IXGBE_TXDCTL_ENABLE);
 	return reg_wait(nic, txdctl, IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE, ENABLE_LIMIT_US);
@@ -240,8 +237,14 @@ static int tx_stop(struct ixgbe *nic, uint16_t count)
 
 int rings_transmit_start(struct ixgbe *nic, struct ixgbe_why *why)
 {
+	for (uint16_t q = 0; q < nic->options.queues; q++) {
+		txq_prepare(nic->txq[q]);
+		nic->txq_watch[q] = (struct txq_watch){0};
+		tx_program(nic, q);
+	}
 	/* 4.6.8.1: the transmit path as a whole is enabled before the first queue's ENABLE, and
-	 * once for all queues. */
+	 * once for all queues. It enables queue 0 with it (8.2.3.9.10), whose ring has to be there
+	 * by now. */
 	reg_set(nic, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 	for (uint16_t q = 0; q < nic->options.queues; q++) {
 		int err = tx_enable(nic, q);

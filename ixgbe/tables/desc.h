@@ -172,5 +172,6 @@ static_assert(sizeof(union ixgbe_desc) == IXGBE_DESC_BYTES, "one descriptor is 1
 #define IXGBE_FCS_BYTES         4u
 #define IXGBE_FRAME_MAX_BYTES   9728u  /* with FCS, without VLAN (4.6.11.4, MAXFRS) */
 #define IXGBE_TX_DESC_MAX_BYTES 15872u /* 15.5 KiB in one buffer (7.2.3.2.4) */
-#define IXGBE_TX_DESC_FRAME_MAX 40u    /* descriptors of one frame (7.2.1.1) */
-#define IXGBE_TSO_HEADER_MAX    192u   /* L2 to L4 headers of a TSO frame */
+/* Descriptors of one frame, or of one packet to be cut: 40 less 2, and less WTHRESH (7.2.1.1). */
+#define IXGBE_TX_DESC_FRAME_MAX 38u
+#define IXGBE_TSO_HEADER_MAX    192u /* L2 to L4 headers of a TSO frame */
