@@ -174,16 +174,23 @@ static uint32_t tx_reg(const struct ring *ring, enum ixgbe_reg_offset row)
 	return ixgbe_txq_reg(row, ring->queue);
 }
 
-void tx_open(struct ring *ring, struct model *m, uint32_t queue, uint32_t size)
+void tx_open_off(struct ring *ring, struct model *m, uint32_t queue, uint32_t size)
 {
 	*ring = (struct ring){.m = m, .tx = true, .queue = queue, .size = size};
 	ring->desc = model_dma_new(m, size * IXGBE_DESC_BYTES);
 	ring->buffer = model_dma_new(m, TX_BUFFER_BYTES);
+	/* DMATXCTL.TE enables queue 0 as it is (8.2.3.9.10). */
+	model_clear(m, tx_reg(ring, IXGBE_TXDCTL), IXGBE_TXDCTL_ENABLE);
 	model_write(m, tx_reg(ring, IXGBE_TDBAL), (uint32_t)ring->desc.iova);
 	model_write(m, tx_reg(ring, IXGBE_TDBAH), (uint32_t)(ring->desc.iova >> 32));
 	model_write(m, tx_reg(ring, IXGBE_TDLEN), size * IXGBE_DESC_BYTES);
 	model_write(m, tx_reg(ring, IXGBE_TDH), 0);
 	model_write(m, tx_reg(ring, IXGBE_TDT), 0);
+}
+
+void tx_open(struct ring *ring, struct model *m, uint32_t queue, uint32_t size)
+{
+	tx_open_off(ring, m, queue, size);
 	model_set(m, tx_reg(ring, IXGBE_TXDCTL), IXGBE_TXDCTL_ENABLE);
 	model_wait(m, tx_reg(ring, IXGBE_TXDCTL), IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE);
 }

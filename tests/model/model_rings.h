@@ -52,6 +52,8 @@ void rx_take(struct ring *ring, struct received *out);
 bool rx_silent(struct ring *ring);
 
 void tx_open(struct ring *ring, struct model *m, uint32_t queue, uint32_t size);
+/* The same, but ENABLE is not set. */
+void tx_open_off(struct ring *ring, struct model *m, uint32_t queue, uint32_t size);
 /* Puts data into the ring's buffers; its IOVA. */
 uint64_t tx_data(struct ring *ring, const void *data, size_t len);
 /* Fills the next descriptor; its index. */

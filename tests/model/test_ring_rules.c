@@ -81,11 +81,11 @@ static void the_values_at_enable_count(void **state)
 {
 	struct ring rx, tx;
 
-	rings_begin(*state);
 	model_write(*state, IXGBE_RDBAL, 0x11);
 	model_write(*state, IXGBE_RDLEN, 100);
 	model_write(*state, IXGBE_TDBAL, 0x11);
 	model_write(*state, IXGBE_TDLEN, 100);
+	rings_begin(*state);
 	rx_open(&rx, *state, 0, 64, 2, 0);
 	tx_open(&tx, *state, 0, 64);
 	rings_go(*state);

@@ -57,7 +57,7 @@ static void gathers_descriptors(void **state)
 {
 	struct ring rx, tx;
 	struct built f;
-	uint32_t index = 0, pieces = 40, size = 25;
+	uint32_t index = 0, pieces = 38, size = 25;
 
 	rings_start(*state, &rx, &tx);
 	frame_raw(&f, NULL, pieces * size);
@@ -88,7 +88,12 @@ static void waits_for_the_end_of_a_frame(void **state)
 	tx_desc(&tx, tx_data(&tx, f.data + 100, 100), tx_data_half(100, TX_LAST, 200, 0));
 	tx_kick(&tx);
 	expect(*state, f.data, f.len);
-	rings_end(*state, 0);
+	/* Told once (7.2.3.4), as long as the queue stays enabled. */
+	tx_context(&tx, 0, 14, 0, 0, 0, 0, 0);
+	tx_kick(&tx);
+	assert_true(model_wire_quiet(*state));
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_TAIL_PACKET"), 1);
+	rings_end(*state, 1);
 }
 
 static void sends_legacy_descriptors(void **state)
@@ -112,6 +117,172 @@ static void sends_legacy_descriptors(void **state)
 	assert_true(frame_l4_right(got, f.l3 + 4, f.l4 + 4, f.len + 4));
 	tx_wait(&tx, index);
 	rings_end(*state, 0);
+}
+
+/* 7.2.3.2.2: what a packet wants is said in its first descriptor, its report in the last. */
+static void takes_the_first_descriptors_word(void **state)
+{
+	const uint32_t wants = IXGBE_TXL_IC | IXGBE_TXD_IFCS | IXGBE_TXD_VLE;
+	struct ring rx, tx;
+	struct built f;
+	uint32_t crc;
+	uint8_t got[MODEL_FRAME_MAX];
+
+	rings_start(*state, &rx, &tx);
+	frame_build(&f, &(struct frame_spec){.payload = 300});
+	set16(f.data + f.l4 + 16, pseudo_sum(f.data, f.l3, 6, 320));
+	for (uint32_t first = 0; first < 2; first++) {
+		union ixgbe_desc half[2] = {0};
+
+		for (uint32_t i = 0; i < 2; i++) {
+			bool said = (i == 0) == (first == 0);
+
+			half[i].dword[2] = 150 | (i ? IXGBE_TXD_EOP | IXGBE_TXD_RS : 0);
+			if (i)
+				half[i].dword[2] += f.len - 300;
+			half[i].dword[2] |=
+				said ? wants | IXGBE_FIELD_PREP(IXGBE_TXL_CSO, f.l4 + 16) : 0;
+			half[i].dword[3] =
+				said ? IXGBE_FIELD_PREP(IXGBE_TXL_CSS, f.l4) | 0x0123u << 16 : 0;
+		}
+		tx_desc(&tx, tx_data(&tx, f.data, 150), half[0].qword[1]);
+		tx_desc(&tx, tx_data(&tx, f.data + 150, f.len - 150), half[1].qword[1]);
+		tx_kick(&tx);
+		if (first == 0) {
+			assert_int_equal(model_wire_recv(*state, got, sizeof(got)), f.len + 4);
+			assert_int_equal(get32(got + 12), 0x81000123);
+			assert_true(frame_l4_right(got, f.l3 + 4, f.l4 + 4, f.len + 4));
+			/* A frame that software completed goes out as it is. */
+			crc = plain_crc32(f.data, f.len - 4, 0xedb88320u);
+			memcpy(f.data + f.len - 4, &crc, 4);
+		} else {
+			expect(*state, f.data, f.len - 4);
+		}
+	}
+	rings_end(*state, 0);
+}
+
+/* The checksum is left out where CSS or CSO is not in the frame (7.2.3.2.2). */
+static void leaves_out_a_checksum_outside(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	tx_desc(&tx, tx_data(&tx, f.data, f.len),
+		f.len | IXGBE_FIELD_PREP(IXGBE_TXL_CSO, 99) | IXGBE_TXL_IC | IXGBE_TXD_EOP |
+			IXGBE_TXD_IFCS | IXGBE_TXD_RS);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_CONTEXT"), 1);
+	rings_end(*state, 1);
+}
+
+/* What the NIC changes has no CRC of software's: the far end drops it. */
+static void wants_ifcs_for_what_it_changes(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+	uint32_t index;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	tx_context(&tx, 0, 14, 0, 0, 0, 100, 0);
+	index = tx_desc(&tx, tx_data(&tx, f.data, f.len),
+			tx_data_half(f.len, (TX_LAST & ~IXGBE_TXD_IFCS) | IXGBE_TXD_VLE, f.len, 0));
+	tx_kick(&tx);
+	tx_wait(&tx, index);
+	assert_int_equal(counter(*state, "tx_drop_crc"), 1);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_IFCS"), 1);
+	rings_end(*state, 1);
+}
+
+static void with_wthresh(struct model *m, struct ring *rx, struct ring *tx, uint32_t thresh,
+			 uint32_t itr)
+{
+	rings_begin(m);
+	model_write(m, IXGBE_IVAR, (IXGBE_IVAR_ALLOC0_VALID | 1) << 8 | IXGBE_IVAR_ALLOC0_VALID);
+	model_write(m, IXGBE_EITR, IXGBE_FIELD_PREP(IXGBE_EITR_ITR_INTERVAL, itr));
+	model_write(m, IXGBE_TXDCTL, thresh);
+	rx_open(rx, m, 0, 64, 2, 0);
+	tx_open(tx, m, 0, 64);
+	rings_go(m);
+}
+
+/* 7.2.3.5.1: by groups, all descriptors, without RS; the rest after EITR's interval, if there is
+ * one.
+ */
+static void writes_back_in_groups(void **state)
+{
+	const uint32_t thresh = IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 4) |
+				IXGBE_FIELD_PREP(IXGBE_TXDCTL_PTHRESH, 32);
+
+	for (uint32_t itr = 0; itr < 2; itr++) {
+		struct ring rx, tx;
+		struct built f;
+		uint32_t index[7];
+
+		with_wthresh(*state, &rx, &tx, thresh, itr * 100);
+		frame_raw(&f, NULL, 100);
+		index[0] = tx_context(&tx, 0, 14, 0, 0, 0, 100, 0);
+		for (uint32_t i = 1; i < 7; i++)
+			index[i] = tx_frame(&tx, f.data, f.len, 0, 0) | 0;
+		for (uint32_t i = 1; i < 7; i++)
+			tx.desc.addr[index[i] * IXGBE_DESC_BYTES + 11] &=
+				(uint8_t) ~(IXGBE_TXD_RS >> 24);
+		tx_kick(&tx);
+		for (uint32_t i = 1; i < 7; i++)
+			expect(*state, f.data, f.len);
+		tx_wait(&tx, index[itr ? 6 : 3]);
+		assert_int_equal(model_read(*state, IXGBE_TDH), 7);
+		for (uint32_t i = 0; i < 7; i++)
+			assert_int_equal(tx_done(&tx, index[i]), itr || i < 4);
+		rings_end(*state, 0);
+		model_restart(*state);
+	}
+}
+
+static void thresholds_have_rules(void **state)
+{
+	const uint32_t both = IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 9) |
+			      IXGBE_FIELD_PREP(IXGBE_TXDCTL_PTHRESH, 32);
+	struct ring rx, tx;
+	struct built f;
+
+	with_wthresh(*state, &rx, &tx, both, 100);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_WTHRESH"), 1);
+	frame_raw(&f, NULL, 100);
+	for (uint32_t i = 0; i < 3; i++)
+		tx_frame(&tx, f.data, f.len, 0, 0); /* with RS */
+	tx_kick(&tx);
+	for (uint32_t i = 0; i < 3; i++)
+		expect(*state, f.data, f.len);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RS"), 1);
+	rings_end(*state, 2);
+}
+
+/* 8.2.3.9.10: DMATXCTL.TE enables queue 0 with it. */
+static void te_enables_queue_0(void **state)
+{
+	struct ring tx;
+	struct built f;
+
+	rings_begin(*state); /* with TE: a ring of no length breaks no rule */
+	assert_true(model_read(*state, IXGBE_TXDCTL) & IXGBE_TXDCTL_ENABLE);
+	assert_false(model_read(*state, IXGBE_AT(TXDCTL, 1)) & IXGBE_TXDCTL_ENABLE);
+	model_write(*state, IXGBE_TDBAL, 0x1000);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RING_LIVE"), 1);
+	model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	tx_open_off(&tx, *state, 0, 64);
+	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	model_wait(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE);
+	model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
+	frame_raw(&f, NULL, 100);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	rings_end(*state, 1);
 }
 
 /* Specification change 11 is about this mode. */
@@ -518,7 +689,7 @@ static void refuses_bad_descriptors(void **state)
 		{"TX_DESC_LENGTH", 2, 0, TX_LAST, 0, 0},
 		{"TX_DESC_LENGTH", 1, 16385, TX_LAST, 16385, 0},
 		{"TX_PAYLEN", 1, 100, TX_LAST, 101, 0},
-		{"TX_FRAME_DESCS", 41, 20, TX_LAST, 820, 0},
+		{"TX_FRAME_DESCS", 39, 20, TX_LAST, 780, 0},
 		{"TX_CONTEXT", 1, 100, TX_LAST | IXGBE_TXD_VLE, 100, 0},
 		{"TX_CONTEXT", 1, 100, TX_LAST | IXGBE_TXD_TSE, 100, 0},
 		{"TX_CONTEXT", 1, 100, TX_LAST, 100, IXGBE_TXD_POPTS_TXSM | 0x70},
@@ -627,6 +798,12 @@ int main(void)
 		T(gathers_descriptors),
 		T(waits_for_the_end_of_a_frame),
 		T(sends_legacy_descriptors),
+		T(takes_the_first_descriptors_word),
+		T(leaves_out_a_checksum_outside),
+		T(wants_ifcs_for_what_it_changes),
+		T(writes_back_in_groups),
+		T(thresholds_have_rules),
+		T(te_enables_queue_0),
 		T(without_wthresh_writes_back_what_asks_for_it),
 		T(passes_null_descriptors),
 		T(pads_short_frames),

@@ -31,6 +31,7 @@ BROKEN_BY_IXGBE = {
     "READ_ONLY_WRITE": "ethtool -t writes STATUS to see that it does not change",
     "RXEN_WITHOUT_SECRX": "ethtool -t sets RXEN without the SECRX handshake",
     "RDRXCTL_RSC": "ethtool -t sets RXEN after a reset without setting RDRXCTL",
+    "TX_RS": "it sets RS on each frame while WTHRESH is 8",
     "UNKNOWN_REGISTER": "ethtool -d reads DCA_TXCTRL where the 82598 has it",
 }
 

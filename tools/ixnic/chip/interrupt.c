@@ -285,6 +285,15 @@ void interrupt_raise_tx(struct nic *nic, uint32_t queue)
 	raise_by_ivar(nic, queue, 1);
 }
 
+bool interrupt_tx_moderated(const struct nic *nic, uint32_t queue)
+{
+	uint32_t entry = reg(nic, IXGBE_AT(IVAR, queue / 2)) >> ((queue & 1) * 2 + 1) * 8;
+	uint32_t vector = msix(nic) ? entry & IXGBE_IVAR_ALLOC0 : 0;
+
+	return entry & IXGBE_IVAR_ALLOC0_VALID && vector < NIC_VECTORS &&
+	       reg(nic, ixgbe_eitr_reg(vector)) & IXGBE_EITR_ITR_INTERVAL;
+}
+
 /* ---- The registers ---- */
 
 static void enable(struct nic *nic, uint64_t queues, uint32_t misc)

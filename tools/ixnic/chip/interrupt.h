@@ -13,6 +13,9 @@ void interrupt_free(struct nic *nic);
 void interrupt_raise(struct nic *nic, uint32_t eicr_bits);
 void interrupt_raise_rx(struct nic *nic, uint32_t queue); /* by IVAR */
 void interrupt_raise_tx(struct nic *nic, uint32_t queue);
+/* Whether the vector of a transmit queue has an interval in EITR, at whose end descriptors that
+ * wait for others are written back (7.2.3.5.1). */
+bool interrupt_tx_moderated(const struct nic *nic, uint32_t queue);
 /* Delivers a vector's message; irqfd_deliver(), which writes an eventfd, is one. */
 typedef void (*interrupt_deliver_fn)(void *ctx, uint32_t vector);
 void interrupt_deliver_set(struct nic *nic, interrupt_deliver_fn deliver, void *ctx);

@@ -40,13 +40,16 @@ void violations_free(struct nic *nic);
 	R(TX_TAIL_EARLY, "4.6.8.1", "TDT written before TXDCTL.ENABLE read back set")              \
 	R(TX_TAIL_RANGE, "7.2.3.3", "TDT outside the ring")                                        \
 	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
-	R(TX_WTHRESH, "8.2.3.9.10",                                                                \
-	  "RS with WTHRESH and head write-back, or RS outside the last descriptor")                \
+	R(TX_WTHRESH, "7.2.3.4.1",                                                                 \
+	  "WTHRESH with head write-back, or PTHRESH and WTHRESH together over 40")                 \
+	R(TX_RS, "7.2.3.2.2", "RS while WTHRESH is not 0, or outside the last descriptor")         \
+	R(TX_TAIL_PACKET, "7.2.3.4", "TDT within a packet, or behind a context descriptor")        \
 	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor over 16 KiB, or of 0 within a packet")     \
 	R(TX_DESC_TYPE, "7.2.3.2", "unknown descriptor type, or reserved bits set")                \
+	R(TX_IFCS, "7.2.3.2.2", "IFCS clear though the NIC pads, tags, cuts or sums the frame")    \
 	R(TX_PAYLEN, "7.2.3.2.4", "PAYLEN does not agree with the data")                           \
 	R(TX_FRAME_LENGTH, "7.2.1.1", "frame shorter than 17 bytes or longer than MAXFRS allows")  \
-	R(TX_FRAME_DESCS, "7.2.1.1", "frame of more than 40 descriptors")                          \
+	R(TX_FRAME_DESCS, "7.2.1.1", "frame of more descriptors than 40 - WTHRESH - 2")            \
 	R(TX_CONTEXT, "7.2.3.2.3", "context missing, or its lengths do not fit the frame")         \
 	R(TX_TSO_HEADER, "7.2.4", "TSO header not as the section asks (length, checksum, flags)")  \
 	R(DMA_FAULT, "4.2", "DMA outside the memory that was mapped")                              \

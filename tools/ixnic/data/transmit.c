@@ -9,8 +9,11 @@
  * copied together once. All checks and checksums are of the copy: a client that changes its memory
  * meanwhile changes nothing. Then its frames go to the wire, which may refuse one. The packet waits
  * then, with the ring's head still in front of it. When the last frame is out, the head moves and
- * the descriptors with RS are written back, or the head if TDWBAL says so: at the end of the turn,
- * or when WTHRESH of them are together.
+ * the descriptors with RS are written back, or the head if TDWBAL says so, at the end of the turn.
+ *
+ * With TXDCTL.WTHRESH all descriptors are written back, in groups of that many, whatever their RS
+ * says. The rest waits for the end of an interval of EITR, which here is the end of the turn; with
+ * no interval it waits for more descriptors, and a driver that waits for it hangs (7.2.3.5.1).
  *
  * A packet against the rules is reported (violations.c), dropped, and completed as if sent.
  */
@@ -23,6 +26,7 @@
 
 #include "checksum.h"
 #include "descriptor.h"
+#include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/statistics.h"
 #include "tools/ixnic/chip/violations.h"
@@ -31,6 +35,7 @@ enum {
 	/* The datasheet says 15.5 KiB (7.2.3.2.4), but the in-kernel driver puts up to 16 KiB into
 	 * one descriptor, which the hardware sends. */
 	DESC_LENGTH_MAX = 16384,
+	ON_CHIP_DESCS = 40, /* of a queue (7.2.3.4.1) */
 };
 
 struct ring {
@@ -132,11 +137,22 @@ static void tx_abandon(struct nic *nic, uint32_t queue)
 	count(nic, COUNTER_tx_drop_reset);
 }
 
+static void check_thresholds(struct nic *nic, uint32_t queue, uint32_t txdctl)
+{
+	bool head_wb = txq_value(nic, IXGBE_TDWBAL, queue) & IXGBE_TDWBAL_HEAD_WB_EN;
+	uint32_t wthresh = IXGBE_FIELD_GET(IXGBE_TXDCTL_WTHRESH, txdctl);
+
+	if (IXGBE_FIELD_GET(IXGBE_TXDCTL_PTHRESH, txdctl) + wthresh > ON_CHIP_DESCS)
+		violation(nic, VIOLATION_TX_WTHRESH, "TXDCTL[%u] = 0x%08x", queue, txdctl);
+	if (head_wb && wthresh)
+		violation(nic, VIOLATION_TX_WTHRESH, "TXDCTL[%u] = 0x%08x with head write-back",
+			  queue, txdctl);
+}
+
 static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	struct transmit_queue *q = &nic->data->txq[queue];
 	const struct ring_case ring = ring_case(nic, queue);
-	bool head_wb = txq_value(nic, IXGBE_TDWBAL, queue) & IXGBE_TDWBAL_HEAD_WB_EN;
 
 	if (!(written & IXGBE_TXDCTL_ENABLE)) {
 		if (old & IXGBE_TXDCTL_ENABLE)
@@ -144,7 +160,11 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 		q->rules.enable_seen = false;
 		tx_abandon(nic, queue);
 	}
-	if (old & IXGBE_TXDCTL_ENABLE || !(written & IXGBE_TXDCTL_ENABLE))
+	if (!(written & IXGBE_TXDCTL_ENABLE))
+		return;
+	if (written != old)
+		check_thresholds(nic, queue, written);
+	if (old & IXGBE_TXDCTL_ENABLE)
 		return;
 	*q = (struct transmit_queue){.rules = q->rules};
 	ring_rules_start(nic, &ring);
@@ -152,10 +172,20 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 		violation(nic, VIOLATION_RESET_STUCK, "TXDCTL[%u] on after one reset", queue);
 	if (!(reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE))
 		violation(nic, VIOLATION_TX_WITHOUT_TE, "TXDCTL[%u] = 0x%08x", queue, written);
-	if (head_wb && written & IXGBE_TXDCTL_WTHRESH)
-		violation(nic, VIOLATION_TX_WTHRESH, "TXDCTL[%u] = 0x%08x with head write-back",
-			  queue, written);
 	bit_set(nic->data->tx_pending, queue);
+}
+
+/* With TE queue 0 is enabled, too (8.2.3.9.10). A ring of no length is not one yet. */
+static void dmatxctl_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	uint32_t txdctl = txq_value(nic, IXGBE_TXDCTL, 0);
+
+	(void)index;
+	if (!(~old & written & IXGBE_DMATXCTL_TE) || txdctl & IXGBE_TXDCTL_ENABLE)
+		return;
+	reg_store(nic, IXGBE_TXDCTL, txdctl | IXGBE_TXDCTL_ENABLE);
+	if (txq_value(nic, IXGBE_TDLEN, 0))
+		txdctl_written(nic, 0, txdctl, txdctl | IXGBE_TXDCTL_ENABLE);
 }
 
 static uint32_t txdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
@@ -182,6 +212,7 @@ const struct reg_hook transmit_hooks[] = {
 	{.offset = IXGBE_TDH, .write = tdh_written},
 	{.offset = IXGBE_TDT, .write = tdt_written},
 	{.offset = IXGBE_TXDCTL, .write = txdctl_written, .read = txdctl_read},
+	{.offset = IXGBE_DMATXCTL, .write = dmatxctl_written},
 	{.offset = IXGBE_LXOFFRXCNT, .read = pauses_read},
 	{0},
 };
@@ -222,6 +253,14 @@ static bool is_null(const struct transmit_batch *batch, const union ixgbe_desc *
 	       desc->dword[2] & IXGBE_TXD_EOP;
 }
 
+static uint32_t descs_max(const struct nic *nic, uint32_t queue)
+{
+	uint32_t wthresh =
+		IXGBE_FIELD_GET(IXGBE_TXDCTL_WTHRESH, txq_value(nic, IXGBE_TXDCTL, queue));
+
+	return wthresh < IXGBE_TX_DESC_FRAME_MAX ? IXGBE_TX_DESC_FRAME_MAX - wthresh : 0;
+}
+
 static void batch_add(struct nic *nic, struct transmit_batch *batch, uint32_t queue,
 		      const union ixgbe_desc *desc)
 {
@@ -234,17 +273,41 @@ static void batch_add(struct nic *nic, struct transmit_batch *batch, uint32_t qu
 		transmit_refuse(nic, batch, VIOLATION_TX_DESC_LENGTH, "descriptor length", queue,
 				len);
 	if (desc->dword[2] & IXGBE_TXD_RS && !(desc->dword[2] & IXGBE_TXD_EOP))
-		violation(nic, VIOLATION_TX_WTHRESH, "queue %u: RS without EOP", queue);
-	if (batch->buffers == IXGBE_TX_DESC_FRAME_MAX) {
+		violation(nic, VIOLATION_TX_RS, "queue %u: RS without EOP", queue);
+	if (batch->buffers >= descs_max(nic, queue))
 		transmit_refuse(nic, batch, VIOLATION_TX_FRAME_DESCS,
-				"descriptors in a frame, over", queue, IXGBE_TX_DESC_FRAME_MAX);
+				"descriptors in a frame, over", queue, descs_max(nic, queue));
+	if (batch->buffers == IXGBE_TX_DESC_FRAME_MAX)
 		return;
-	}
 	if (batch->buffers == 0)
 		batch->first = *desc;
 	batch->buffer[batch->buffers].iova = desc->qword[0];
 	batch->buffer[batch->buffers++].len = len;
 	batch->bytes += len;
+}
+
+/* RS is for WTHRESH 0 (7.2.3.2.2): told once while the queue is enabled. */
+static void check_rs(struct nic *nic, uint32_t queue, const union ixgbe_desc *desc)
+{
+	struct transmit_queue *q = &nic->data->txq[queue];
+
+	if (!(desc->dword[2] & IXGBE_TXD_RS) || q->rs_told ||
+	    !(txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_WTHRESH))
+		return;
+	q->rs_told = true;
+	violation(nic, VIOLATION_TX_RS, "queue %u: TXDCTL 0x%08x", queue,
+		  txq_value(nic, IXGBE_TXDCTL, queue));
+}
+
+/* The tail is behind the last descriptor of a packet (7.2.3.4): told once while the queue is
+ * enabled. */
+static void check_split(struct nic *nic, uint32_t queue, const struct ring *ring)
+{
+	struct transmit_queue *q = &nic->data->txq[queue];
+
+	if (!q->split_told)
+		violation(nic, VIOLATION_TX_TAIL_PACKET, "TDT[%u] = %u", queue, ring->tail);
+	q->split_told = true;
 }
 
 /* Notes a descriptor with RS, for the write-back after the packet. More than fit are against the
@@ -275,6 +338,7 @@ static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
 		if (!slot)
 			return false;
 		desc = descriptor_load(slot);
+		check_rs(nic, queue, &desc);
 		batch_rs(batch, &desc, index);
 		index = ring_next(ring, index);
 		if (is_context(&desc)) {
@@ -283,19 +347,19 @@ static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
 						"context within a frame, before index", queue,
 						index);
 			context_store(nic, queue, &desc);
-			batch->last = desc;
 			continue;
 		}
 		if (!is_null(batch, &desc))
 			batch_add(nic, batch, queue, &desc);
 		else if (desc.dword[2] & IXGBE_TXD_DEXT)
 			batch->rs_count = 0;
-		batch->last = desc;
 		if (desc.dword[2] & IXGBE_TXD_EOP) {
 			batch->end = index;
 			return true;
 		}
 	}
+	if (index != ring->head)
+		check_split(nic, queue, ring);
 	return false;
 }
 
@@ -415,22 +479,32 @@ static void write_back(struct nic *nic, uint32_t queue)
 	bit_set(nic->data->tx_interrupts, queue);
 }
 
+/* A descriptor is to be written back, with others when there are `group`. */
+static void done_add(struct nic *nic, uint32_t queue, uint32_t index, uint32_t group)
+{
+	struct transmit_queue *q = &nic->data->txq[queue];
+
+	q->done[q->done_count++] = index;
+	if (q->done_count == TX_DONE_MAX || q->done_count >= group)
+		write_back(nic, queue);
+}
+
 /* Moves the head behind a packet's descriptors, which may be written back now. */
 static void complete(struct nic *nic, const struct transmit_packet *tx)
 {
 	const struct transmit_batch *batch = &tx->batch;
 	uint32_t queue = tx->queue;
-	struct transmit_queue *q = &nic->data->txq[queue];
+	const struct ring ring = ring_of(nic, queue);
 	uint32_t wthresh =
 		IXGBE_FIELD_GET(IXGBE_TXDCTL_WTHRESH, txq_value(nic, IXGBE_TXDCTL, queue));
 
 	reg_store(nic, ixgbe_txq_reg(IXGBE_TDH, queue), batch->end);
-	bit_set(nic->data->tx_done, queue);
-	for (uint32_t i = 0; i < batch->rs_count; i++) {
-		q->done[q->done_count++] = batch->rs[i];
-		if (q->done_count == TX_DONE_MAX || (wthresh && q->done_count >= wthresh))
-			write_back(nic, queue);
-	}
+	for (uint32_t i = 0; wthresh == 0 && i < batch->rs_count; i++)
+		done_add(nic, queue, batch->rs[i], TX_DONE_MAX);
+	for (uint32_t i = ring.head; wthresh > 0 && i != batch->end; i = ring_next(&ring, i))
+		done_add(nic, queue, i, wthresh);
+	if (wthresh == 0 || interrupt_tx_moderated(nic, queue))
+		bit_set(nic->data->tx_done, queue);
 }
 
 /* ---- Turns ---- */

@@ -21,18 +21,19 @@ struct transmit_context {
 	uint16_t tag;
 };
 
-#define TX_DONE_MAX 64u /* descriptors with RS whose write-back may be put off */
+#define TX_DONE_MAX 64u /* descriptors whose write-back may be put off */
 
 struct transmit_queue {
 	struct ring_rules rules;
+	bool rs_told, split_told; /* rules that it broke since it was enabled */
 	struct transmit_context context[2];
-	uint32_t done[TX_DONE_MAX]; /* descriptors with RS, sent, to be written back */
+	uint32_t done[TX_DONE_MAX]; /* descriptors, sent, to be written back */
 	uint32_t done_count;
 };
 
 /* A packet's descriptors. */
 struct transmit_batch {
-	union ixgbe_desc first, last;
+	union ixgbe_desc first;
 	struct {
 		uint64_t iova;
 		uint32_t len;

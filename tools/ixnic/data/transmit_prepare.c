@@ -217,20 +217,35 @@ static bool prepare_advanced(struct nic *nic, struct transmit_packet *tx,
 	return false;
 }
 
-/* The fields of a legacy packet are in its last descriptor. */
-static bool prepare_legacy(struct nic *nic, struct transmit_packet *tx,
-			   struct transmit_batch *batch)
+/* The fields of a legacy packet are in its first descriptor. With CSS or CSO outside the frame no
+ * checksum is inserted. */
+static void prepare_legacy(struct nic *nic, struct transmit_packet *tx)
 {
-	const union ixgbe_desc *desc = &batch->last;
+	const union ixgbe_desc *desc = &tx->batch.first;
 	bool vle = desc->dword[2] & IXGBE_TXD_VLE;
 
 	if (vle)
 		insert_tag(nic, tx, (uint16_t)(desc->dword[3] >> 16));
-	if (!(desc->dword[2] & IXGBE_TXL_IC) || legacy_checksum(tx, desc, vle ? TAG_BYTES : 0))
-		return true;
-	transmit_refuse(nic, batch, VIOLATION_TX_CONTEXT, "CSS or CSO outside the frame", tx->queue,
-			desc->dword[3] & IXGBE_TXL_CSS);
-	return false;
+	if (desc->dword[2] & IXGBE_TXL_IC && !legacy_checksum(tx, desc, vle ? TAG_BYTES : 0))
+		violation(nic, VIOLATION_TX_CONTEXT, "queue %u: CSS or CSO outside the frame",
+			  tx->queue);
+}
+
+/* What the NIC changes in a frame is in no checksum that software computed: IFCS has to be set. */
+static void check_ifcs(struct nic *nic, const struct transmit_packet *tx)
+{
+	const union ixgbe_desc *desc = &tx->batch.first;
+	bool advanced = desc->dword[2] & IXGBE_TXD_DEXT;
+	bool short_one = tx->len < FRAME_MIN && reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_TXPADEN;
+
+	if (desc->dword[2] & IXGBE_TXD_IFCS)
+		return;
+	if (short_one || desc->dword[2] & IXGBE_TXD_VLE ||
+	    (advanced ? desc->dword[2] & IXGBE_TXD_TSE ||
+				desc->dword[3] & (IXGBE_TXD_POPTS_IXSM | IXGBE_TXD_POPTS_TXSM)
+		      : desc->dword[2] & IXGBE_TXL_IC))
+		violation(nic, VIOLATION_TX_IFCS, "queue %u: %u bytes, descriptor 0x%08x",
+			  tx->queue, tx->len, desc->dword[2]);
 }
 
 /* The bytes of the packet's tags, of which two do not count against MAXFRS (8.2.3.22.13). */
@@ -263,13 +278,15 @@ bool transmit_prepare(struct nic *nic, struct transmit_packet *tx)
 		return false;
 	}
 	if (batch->bad ||
-	    !(batch->first.dword[2] & IXGBE_TXD_DEXT ? prepare_advanced(nic, tx, batch)
-						     : prepare_legacy(nic, tx, batch))) {
+	    (batch->first.dword[2] & IXGBE_TXD_DEXT && !prepare_advanced(nic, tx, batch))) {
 		count(nic, COUNTER_tx_drop_invalid);
 		return false;
 	}
+	if (!(batch->first.dword[2] & IXGBE_TXD_DEXT))
+		prepare_legacy(nic, tx);
+	check_ifcs(nic, tx);
 	tx->no_crc = !tx->cut && (!(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_TXCRCEN) ||
-				  !(batch->last.dword[2] & IXGBE_TXD_IFCS));
+				  !(batch->first.dword[2] & IXGBE_TXD_IFCS));
 	biggest = tx->cut ? tso_head_bytes(&tx->tso.plan) + tx->tso.plan.mss : tx->len;
 	if (tx->cut && biggest > tx->len)
 		biggest = tx->len;
