@@ -330,6 +330,9 @@ static void tap_counts_what_a_closed_interface_loses(void **state)
 	int far = tap_start(state, &rx, &tx);
 	uint32_t index;
 
+	/* The link is forced up: it outlives the partner's light. */
+	model_set(*state, IXGBE_AUTOC, IXGBE_AUTOC_FLU);
+	model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
 	interface_up(false);
 	frame_raw(&f, NULL, 100);
 	index = tx_frame(&tx, f.data, f.len, 0, 0);
@@ -337,6 +340,38 @@ static void tap_counts_what_a_closed_interface_loses(void **state)
 	tx_wait(&tx, index);
 	assert_int_equal(counter(*state, "wire_drop_down"), 1);
 	assert_int_equal(counter(*state, "tx_sent"), 0);
+	rings_end(*state, 0);
+	close(far);
+}
+
+static void tap_takes_the_link_down_with_its_interface(void **state)
+{
+	struct virtio_net_hdr vnet;
+	uint8_t data[2048];
+	struct ring rx, tx;
+	struct built f;
+	int far = tap_start(state, &rx, &tx);
+	uint32_t index;
+
+	(void)model_read(*state, IXGBE_EICR);
+	interface_up(false);
+	model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, 0);
+	assert_true(model_read(*state, IXGBE_EICR) & IXGBE_EICR_LSC);
+	frame_raw(&f, NULL, 100);
+	index = tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	assert_false(tx_done(&tx, index));
+	interface_up(true);
+	model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
+	tx_wait(&tx, index);
+	wait_running(true);
+	close(far);
+	far = far_end();
+	frame_raw(&f, NULL, 200);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	assert_int_equal(far_recv(far, &vnet, data, sizeof(data)), f.len);
+	assert_int_equal(counter(*state, "wire_drop_down"), 0);
 	rings_end(*state, 0);
 	close(far);
 }
@@ -683,6 +718,7 @@ int main(void)
 		T(tap_pads_a_short_last_piece),
 		T(tap_merges_what_follows_each_other),
 		T(tap_counts_what_a_closed_interface_loses),
+		T(tap_takes_the_link_down_with_its_interface),
 		T(tap_holds_what_the_rings_have_no_room_for),
 		T(tap_carrier_follows_the_laser),
 		T(tap_goes_with_the_program),

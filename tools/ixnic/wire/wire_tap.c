@@ -10,11 +10,15 @@
  * written, as a partner with receive offload merges them (wire_tap_merge.c).
  *
  * While the NIC's packet buffer is full nothing is read, and the kernel holds its packets.
+ *
+ * The partner's light is on while its interface is up. The descriptor tells: a TAP that is down is
+ * not writable. That it goes up is an event; that it goes down is none.
  */
 #include <errno.h>
 #include <net/if.h>
 #include <linux/if_arp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +39,8 @@
 #include "wire_tap_merge.h"
 
 #define READ_BYTES (65536u + 64u) /* the largest packet, and its tags */
-/* Somebody may set the TAP's carrier, and the descriptor cannot tell: it is set again so often. */
+/* Somebody may set the TAP's carrier, and the descriptor cannot tell: it is set again so often. So
+ * often, too, we look whether the interface went down. */
 #define CARRIER_NS 250000000ull
 
 struct wire_tap {
@@ -46,6 +51,7 @@ struct wire_tap {
 	struct netns_id held; /* the namespace that our descriptor keeps alive */
 	bool readable;
 	bool carrier; /* as told last */
+	bool up;      /* the interface, as the NIC was told last */
 	bool cutting; /* tso has the rest of the last packet read */
 	struct tso tso;
 	struct wire_tap_merge merge;
@@ -209,12 +215,20 @@ static bool tap_poll(struct wire *wire, uint32_t budget)
 	return budget == 0;
 }
 
+static void follow_interface(struct wire_tap *tap, bool up)
+{
+	if (up == tap->up)
+		return;
+	tap->up = up;
+	phy_light_set(tap->wire.nic, up);
+}
+
 static void tap_event(void *ctx, uint32_t events)
 {
 	struct wire_tap *tap = ctx;
 
-	(void)events;
 	tap->readable = true;
+	follow_interface(tap, events & EPOLLOUT);
 }
 
 /* ---- To the kernel ---- */
@@ -276,8 +290,11 @@ static int carrier_set(const struct wire_tap *tap)
 static void carrier_keep(void *ctx, uint32_t events)
 {
 	struct wire_tap *tap = ctx;
+	struct pollfd pfd = {.fd = tap->fd, .events = POLLOUT};
 
 	(void)events;
+	if (tap->fd >= 0 && poll(&pfd, 1, 0) >= 0)
+		follow_interface(tap, pfd.revents & POLLOUT);
 	if (!carrier_set(tap))
 		loop_timer_set(tap->wire.nic->loop, LOOP_TIMER_WIRE, loop_now_ns() + CARRIER_NS,
 			       carrier_keep, tap);
@@ -433,7 +450,7 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 		err = tap->fd;
 		goto out_close;
 	}
-	err = loop_add(nic->loop, tap->fd, EPOLLIN | EPOLLET, tap_event, tap);
+	err = loop_add(nic->loop, tap->fd, EPOLLIN | EPOLLOUT | EPOLLET, tap_event, tap);
 	if (err) {
 		ixgbe_why_fill(why, err, "wire tap:%s: %s", name, strerror(-err));
 		goto out_close;
@@ -442,7 +459,6 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 	tap_carrier(&tap->wire, false);
 	carrier_keep(tap, 0);
 	*out = &tap->wire;
-	phy_light_set(nic, true);
 	return 0;
 out_close:
 	if (tap->fd >= 0)
