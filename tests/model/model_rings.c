@@ -27,8 +27,24 @@ static void store(struct ring *ring, uint32_t index, uint64_t low, uint64_t high
 	__atomic_store_n(&at[1], high, __ATOMIC_RELEASE);
 }
 
+/* Packet buffers for one traffic class (4.6.11.3.4), the transmit ones while the arbiter stands. */
+static void buffers_set(struct model *m)
+{
+	model_set(m, IXGBE_RTTDCS, IXGBE_RTTDCS_ARBDIS);
+	for (uint32_t i = 1; i < IXGBE_RXPBSIZE_COUNT; i++) {
+		model_write(m, IXGBE_AT(RXPBSIZE, i), 0);
+		model_write(m, IXGBE_AT(TXPBSIZE, i), 0);
+	}
+	model_clear(m, IXGBE_RTTDCS, IXGBE_RTTDCS_ARBDIS);
+	model_write(m, IXGBE_FCRTH, 32 * 1024);
+}
+
 void rings_begin(struct model *m)
 {
+	model_wait(m, IXGBE_EEC, IXGBE_EEC_AUTO_RD, IXGBE_EEC_AUTO_RD);
+	model_wait(m, IXGBE_RDRXCTL, IXGBE_RDRXCTL_DMAIDONE, IXGBE_RDRXCTL_DMAIDONE);
+	model_set(m, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_NS_DIS | IXGBE_CTRL_EXT_DRV_LOAD);
+	buffers_set(m);
 	model_write(m, IXGBE_RDRXCTL,
 		    (model_read(m, IXGBE_RDRXCTL) & ~IXGBE_RDRXCTL_RSCFRSTSIZE) |
 			    IXGBE_RDRXCTL_CRCSTRIP | IXGBE_RDRXCTL_RSCACKC |
@@ -100,6 +116,7 @@ void rx_open_empty(struct ring *ring, struct model *m, uint32_t queue, uint32_t 
 					   IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER);
 	model_write(m, rx_reg(ring, IXGBE_SRRCTL),
 		    srrctl | IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEPACKET, kib));
+	model_clear(m, rx_reg(ring, IXGBE_DCA_RXCTRL), IXGBE_DCA_RXCTRL_RESERVED_ZERO);
 	model_write(m, rx_reg(ring, IXGBE_RDH), 0);
 	model_set(m, rx_reg(ring, IXGBE_RXDCTL), IXGBE_RXDCTL_ENABLE);
 	model_wait(m, rx_reg(ring, IXGBE_RXDCTL), IXGBE_RXDCTL_ENABLE, IXGBE_RXDCTL_ENABLE);

@@ -39,12 +39,13 @@ static void takes_the_largest_rings(void **state)
 
 static void refuses_larger_ones(void **state)
 {
+	rings_begin(*state);
+	model_clear(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
 	model_write(*state, IXGBE_RDLEN, 8200 * IXGBE_DESC_BYTES);
 	model_write(*state, IXGBE_TDLEN, 8200 * IXGBE_DESC_BYTES);
 	rings_end(*state, 0);
 	model_write(*state, IXGBE_SRRCTL, 2);
 	model_write(*state, IXGBE_RXDCTL, IXGBE_RXDCTL_ENABLE);
-	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 	model_write(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
 	assert_int_equal(model_control_int(*state, "violations", "counts.RX_RING_LENGTH"), 1);
 	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RING_LENGTH"), 1);

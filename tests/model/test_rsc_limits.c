@@ -312,7 +312,7 @@ static void closed_before_the_interrupt(void **state)
 
 	bed_start_usual(&bed, state);
 	m = bed.m;
-	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX);
+	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT);
 	model_write(m, IXGBE_EIAC, 0x0000ffff);
 	model_write(m, IXGBE_IVAR, 5 | IXGBE_IVAR_ALLOC0_VALID);
 	model_write(m, IXGBE_EIMS, 0x0000ffff);

@@ -216,7 +216,8 @@ static void with_wthresh(struct model *m, struct ring *rx, struct ring *tx, uint
 static void writes_back_in_groups(void **state)
 {
 	const uint32_t thresh = IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 4) |
-				IXGBE_FIELD_PREP(IXGBE_TXDCTL_PTHRESH, 32);
+				IXGBE_FIELD_PREP(IXGBE_TXDCTL_PTHRESH, 32) |
+				IXGBE_FIELD_PREP(IXGBE_TXDCTL_HTHRESH, 1);
 
 	for (uint32_t itr = 0; itr < 2; itr++) {
 		struct ring rx, tx;
@@ -259,7 +260,8 @@ static void thresholds_have_rules(void **state)
 	for (uint32_t i = 0; i < 3; i++)
 		expect(*state, f.data, f.len);
 	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RS"), 1);
-	rings_end(*state, 2);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_HTHRESH"), 1);
+	rings_end(*state, 3);
 }
 
 /* 8.2.3.9.10: DMATXCTL.TE enables queue 0 with it. */

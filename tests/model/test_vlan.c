@@ -70,9 +70,9 @@ static void knows_outer_tags(void **state)
 	struct received got;
 	struct built f;
 
+	model_set(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
 	rings_start(*state, &rx, &tx);
 	model_set(*state, IXGBE_RXDCTL, IXGBE_RXDCTL_VME);
-	model_set(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
 	model_write(*state, IXGBE_EXVET, 0x88a8u << 16);
 	frame_build(&f, &(struct frame_spec){.outer_type = 0x88a8,
 					     .outer_vlan = 7,
@@ -129,7 +129,8 @@ static void has_room_for_tags(void **state)
 					   ++refused);
 		}
 	}
-	rings_end(*state, 0);
+	/* The bit is not to be changed while frames come. */
+	assert_true(model_control_int(*state, "violations", "counts.EXTENDED_VLAN_LIVE") > 0);
 }
 
 static void inserts(void **state)
@@ -157,7 +158,8 @@ static void inserts(void **state)
 	tx_frame(&tx, f.data, f.len, IXGBE_TXD_VLE, IXGBE_FIELD_PREP(IXGBE_TXD_IDX, 1));
 	tx_kick(&tx);
 	assert_int_equal(model_wire_recv(*state, got, sizeof(got)), 1518);
-	rings_end(*state, 0);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_VLAN_TYPE"), 1);
+	rings_end(*state, 1);
 }
 
 int main(void)

@@ -516,7 +516,7 @@ static void cable_loses_nothing(void **state)
 	char wire[64];
 	void *a = NULL, *b = NULL;
 	struct model_options options = {.wire = wire};
-	struct ring tx, rx;
+	struct ring tx, rx, unused;
 	struct received got;
 	struct built f;
 	uint32_t index = 0;
@@ -526,6 +526,7 @@ static void cable_loses_nothing(void **state)
 	assert_int_equal(model_start(&a, &options), 0);
 	assert_int_equal(model_start(&b, &options), 0);
 	rings_begin(a);
+	rx_open(&unused, a, 0, 64, 2, 0);
 	tx_open(&tx, a, 0, 1024);
 	rings_begin(b);
 	rx_open_empty(&rx, b, 0, 64, 2, 0);

@@ -122,6 +122,7 @@ void nic_free(struct nic *nic)
 void nic_reset(struct nic *nic, enum nic_reset kind)
 {
 	nic->reset_at_ns = 0;
+	nic->eeprom_seen = nic->dma_seen = false;
 	regfile_reset(nic, kind);
 	eeprom_image_load(nic);
 	module_reset(nic);

@@ -75,9 +75,10 @@ struct nic {
 	const struct connector *connector; /* NULL: no wire */
 	struct wire *wire;
 	struct violations *violations;
-	struct capture *capture; /* --pcap; NULL: none */
-	uint64_t reset_at_ns;    /* the last CTRL.RST or link reset; 0: none since power-on */
-	uint64_t register_reads; /* by the driver: each brings the writes before it to an end */
+	struct capture *capture;    /* --pcap; NULL: none */
+	uint64_t reset_at_ns;       /* the last CTRL.RST or link reset; 0: none since power-on */
+	bool eeprom_seen, dma_seen; /* EEC.AUTO_RD and RDRXCTL.DMAIDONE, read set since the reset */
+	uint64_t register_reads;    /* by the driver: each brings the writes before it to an end */
 };
 
 /* Makes all parts but loop, connector, wire and capture, and resets them as at power-on. 0 or

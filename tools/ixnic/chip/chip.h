@@ -43,7 +43,7 @@ void regfile_write(struct nic *nic, uint32_t offset, uint32_t value);
 /* All registers back to their reset values, but for those that live through this kind. */
 void regfile_reset(struct nic *nic, enum nic_reset kind);
 
-/* ---- paths.c: no state beside the registers ---- */
+/* ---- paths.c: nic->eeprom_seen and dma_seen ---- */
 
 extern const struct reg_hook paths_hooks[];
 

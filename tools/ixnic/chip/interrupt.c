@@ -381,10 +381,23 @@ static void eics_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 		enable(nic, unmask & QUEUE_BITS, unmask & (OTHER_BITS | TIMER_BIT));
 }
 
+/* Interrupts go on: the mode has to be one (8.2.3.5.5, 8.2.3.5.18). */
+static void check_mode(struct nic *nic)
+{
+	uint32_t gpie = reg(nic, IXGBE_GPIE), eiac = reg(nic, IXGBE_EIAC);
+
+	if (nic->interrupt->enabled || reg(nic, IXGBE_EIMS) & ~QUEUE_BITS)
+		return;
+	if (msix(nic) ? !(gpie & IXGBE_GPIE_PBA_SUPPORT) : eiac != 0)
+		violation(nic, VIOLATION_IRQ_MODE, "GPIE is 0x%08x, EIAC 0x%08x", gpie, eiac);
+}
+
 static void eims_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index;
 	reg_store(nic, IXGBE_EIMS, old); /* undo: enable() has to see what is new */
+	if (written)
+		check_mode(nic);
 	enable(nic, written & QUEUE_BITS, written & (OTHER_BITS | TIMER_BIT));
 }
 

@@ -16,9 +16,23 @@ void violations_free(struct nic *nic);
 	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST without master disable")                            \
 	R(RESET_STUCK, "5.2.5.3.2",                                                                \
 	  "reset after a master disable that failed, without a flush or not twice")                \
+	R(INIT_NOT_WAITED, "4.6.3",                                                                \
+	  "RXEN or TE set before EEC.AUTO_RD and RDRXCTL.DMAIDONE were read set after the reset")  \
+	R(DRV_LOAD, "8.2.3.1.3", "RXEN or TE set without CTRL_EXT.DRV_LOAD")                       \
+	R(EXTENDED_VLAN_LIVE, "8.2.3.1.3", "CTRL_EXT.EXTENDED_VLAN changed with RXEN or TE")       \
+	R(IRQ_MODE, "8.2.3.5.18",                                                                  \
+	  "interrupts on with GPIE.MULTIPLE_MSIX but not PBA_SUPPORT, or without it but EIAC")     \
 	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
 	R(FCTRL_WITH_RXEN, "8.2.3.7.1", "FCTRL changed while RXCTRL.RXEN is set")                  \
 	R(RXEN_WITHOUT_SECRX, "4.6.7", "RXEN set without the SECRXCTRL.RX_DIS handshake")          \
+	R(RXEN_WITHOUT_QUEUE, "4.6.7", "RXEN set before a receive queue was enabled")              \
+	R(RX_BUFFER_SUM, "4.6.11.3.4", "RXPBSIZE[0] to [7] together over 512 KiB, with RXEN")      \
+	R(FCRTH_MARK, "4.6.3.2", "FCRTH[0].RTH 0 or not below the packet buffer's end, with RXEN") \
+	R(FLOW_CONTROL, "8.2.3.22.34",                                                             \
+	  "RPFCE with RFCE, FCEN without FCCFG.TFCE, or TFCE without HLREG0.TXCRCEN, with RXEN")   \
+	R(RX_CRC_STRIP, "4.6.7", "frame received, RDRXCTL.CRCSTRIP unlike HLREG0.RXCRCSTRP")       \
+	R(RX_NO_SNOOP, "4.6.7", "frame received without CTRL_EXT.NS_DIS")                          \
+	R(RX_DCA_RESERVED, "8.2.3.11.1", "frame received with bit 11 or 12 of DCA_RXCTRL set")     \
 	R(RDRXCTL_RSC, "8.2.3.8.8",                                                                \
 	  "RDRXCTL.RSCFRSTSIZE not 0, or RSCACKC or FCOE_WRFIX clear, with RXEN")                  \
 	R(FDIR_MEMORY, "7.1.2.7.4", "RXPBSIZE leaves the flow director's filters no room")         \
@@ -30,9 +44,15 @@ void violations_free(struct nic *nic);
 	R(RX_TAIL_EARLY, "4.6.7.1", "RDT written before RXDCTL.ENABLE read back set")              \
 	R(RX_TAIL_RANGE, "7.1.9", "RDT outside the ring")                                          \
 	R(RX_BUFFER_SIZE, "8.2.3.8.7", "SRRCTL.BSIZEPACKET 0 or over 16 KiB")                      \
+	R(RX_DESC_TYPE, "7.1.10", "SRRCTL.DESCTYPE reserved, or one of header splitting")          \
 	R(RX_RSC_SETUP, "7.11.1",                                                                  \
 	  "coalescing with legacy descriptors, buffers under 2 KiB, or over 65535 bytes of them")  \
 	R(RX_DESC_DD, "7.1.6.1", "receive descriptor handed over with DD or a reserved bit set")   \
+	R(TX_ARBITER, "4.6.8",                                                                     \
+	  "DTXMXSZRQ, TXPBSIZE, TXPBTHRESH or MTQC changed without RTTDCS.ARBDIS")                 \
+	R(TX_BUFFER_SUM, "4.6.11.3.4",                                                             \
+	  "TE set, TXPBSIZE together over 160 KiB, or no room above TXPBTHRESH for a frame")       \
+	R(TX_VLAN_TYPE, "8.2.3.9.2", "DMATXCTL.VT changed")                                        \
 	R(TX_RING_BASE, "8.2.3.9.5", "transmit ring base not 128-byte aligned")                    \
 	R(TX_RING_LENGTH, "8.2.3.9.7",                                                             \
 	  "transmit ring length 0, over the limit or not a multiple of 128")                       \
@@ -42,6 +62,7 @@ void violations_free(struct nic *nic);
 	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
 	R(TX_WTHRESH, "7.2.3.4.1",                                                                 \
 	  "WTHRESH with head write-back, or PTHRESH and WTHRESH together over 40")                 \
+	R(TX_HTHRESH, "8.2.3.9.10", "PTHRESH without HTHRESH")                                     \
 	R(TX_RS, "7.2.3.2.2", "RS while WTHRESH is not 0, or outside the last descriptor")         \
 	R(TX_TAIL_PACKET, "7.2.3.4", "TDT within a packet, or behind a context descriptor")        \
 	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor over 16 KiB, or of 0 within a packet")     \
@@ -51,7 +72,7 @@ void violations_free(struct nic *nic);
 	R(TX_FRAME_LENGTH, "7.2.1.1", "frame shorter than 17 bytes or longer than MAXFRS allows")  \
 	R(TX_FRAME_DESCS, "7.2.1.1", "frame of more descriptors than 40 - WTHRESH - 2")            \
 	R(TX_CONTEXT, "7.2.3.2.3", "context missing, or its lengths do not fit the frame")         \
-	R(TX_TSO_HEADER, "7.2.4", "TSO header not as the section asks (length, checksum, flags)")  \
+	R(TX_TSO_HEADER, "7.2.4", "TSO not as the section asks (header, checksum, POPTS, HLREG0)") \
 	R(DMA_FAULT, "4.2", "DMA outside the memory that was mapped")                              \
 	R(EERD_BUSY, "8.2.3.2.2", "EERD written while a read is under way")                        \
 	R(WIRES_UNREAD, "8.2.3.1.5",                                                               \

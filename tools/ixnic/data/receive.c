@@ -98,8 +98,9 @@ static void rdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 
 static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
-	uint32_t units =
-		IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, rxq_value(nic, IXGBE_SRRCTL, queue));
+	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, queue);
+	uint32_t units = IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEPACKET, srrctl);
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl);
 	const struct ring_case ring = ring_case(nic, queue);
 
 	if (!(written & IXGBE_RXDCTL_ENABLE))
@@ -107,6 +108,9 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	if (old & IXGBE_RXDCTL_ENABLE || !(written & IXGBE_RXDCTL_ENABLE))
 		return;
 	ring_rules_start(nic, &ring);
+	nic->data->rxq[queue].judged = false;
+	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && type != IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER)
+		violation(nic, VIOLATION_RX_DESC_TYPE, "SRRCTL[%u].DESCTYPE = %u", queue, type);
 	if (units == 0 || units > 16)
 		violation(nic, VIOLATION_RX_BUFFER_SIZE, "SRRCTL[%u].BSIZEPACKET = %u", queue,
 			  units);
@@ -249,6 +253,25 @@ static enum outcome drop(struct nic *nic, const struct receive_packet *packet,
 	return DROPPED;
 }
 
+/* What has to be set for reception by the time that a queue's first frame comes (4.6.7); drivers
+ * differ in whether they set it before RXEN. */
+static void judge_first(struct nic *nic, uint32_t queue)
+{
+	const uint32_t zeros = IXGBE_DCA_RXCTRL_RESERVED_ZERO | IXGBE_DCA_RXCTRL_DESC_WB_RO_EN;
+	bool by_mac = reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP;
+	bool by_dma = reg(nic, IXGBE_RDRXCTL) & IXGBE_RDRXCTL_CRCSTRIP;
+	uint32_t dca = rxq_value(nic, IXGBE_DCA_RXCTRL, queue);
+
+	nic->data->rxq[queue].judged = true;
+	if (by_mac != by_dma)
+		violation(nic, VIOLATION_RX_CRC_STRIP, "HLREG0 says %d, RDRXCTL %d", by_mac,
+			  by_dma);
+	if (!(reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_NS_DIS))
+		violation(nic, VIOLATION_RX_NO_SNOOP, "queue %u", queue);
+	if (dca & zeros)
+		violation(nic, VIOLATION_RX_DCA_RESERVED, "DCA_RXCTRL[%u] is 0x%08x", queue, dca);
+}
+
 /* Writes a packet to its ring, drops it, or leaves it to wait. */
 static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *packet)
 {
@@ -271,6 +294,8 @@ static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *pac
 		return drop(nic, packet,
 			    packet->flow_drop ? COUNTER_rx_drop_flow_director
 					      : COUNTER_rx_drop_queue_disabled);
+	if (!nic->data->rxq[queue].judged)
+		judge_first(nic, queue);
 	if (d.room == 0)
 		return drop(nic, packet, COUNTER_rx_drop_too_big);
 	need = d.left > d.split ? (d.left - d.split + d.room - 1) / d.room : 1;

@@ -11,6 +11,7 @@
 
 struct receive_queue {
 	struct ring_rules rules;
+	bool judged;    /* the first frame since it was enabled has come */
 	bool interrupt; /* something was written back in this turn */
 };
 

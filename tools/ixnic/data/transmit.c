@@ -144,6 +144,8 @@ static void check_thresholds(struct nic *nic, uint32_t queue, uint32_t txdctl)
 
 	if (IXGBE_FIELD_GET(IXGBE_TXDCTL_PTHRESH, txdctl) + wthresh > ON_CHIP_DESCS)
 		violation(nic, VIOLATION_TX_WTHRESH, "TXDCTL[%u] = 0x%08x", queue, txdctl);
+	if (txdctl & IXGBE_TXDCTL_PTHRESH && !(txdctl & IXGBE_TXDCTL_HTHRESH))
+		violation(nic, VIOLATION_TX_HTHRESH, "TXDCTL[%u] = 0x%08x", queue, txdctl);
 	if (head_wb && wthresh)
 		violation(nic, VIOLATION_TX_WTHRESH, "TXDCTL[%u] = 0x%08x with head write-back",
 			  queue, txdctl);

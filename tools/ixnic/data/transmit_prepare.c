@@ -16,7 +16,10 @@
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/violations.h"
 
-enum { PACKET_MIN = 17 };
+enum {
+	PACKET_MIN = 17,
+	TSO_HEADER_DESCS = 4, /* at most (7.2.4.1) */
+};
 
 void transmit_refuse(struct nic *nic, struct transmit_batch *batch, enum nic_violation rule,
 		     const char *what, uint32_t queue, uint32_t value)
@@ -136,6 +139,25 @@ static bool insert_checksums(struct transmit_packet *tx, const union ixgbe_desc 
 	return !(desc->dword[3] & IXGBE_TXD_POPTS_TXSM) || insert_l4(tx, context, l2);
 }
 
+/* What TSO asks beside the context (7.2.3.2.4, 7.2.4, 7.2.4.1). */
+static void check_tso(struct nic *nic, const struct transmit_packet *tx,
+		      const struct transmit_context *context, uint32_t l2)
+{
+	const uint32_t units = IXGBE_HLREG0_TXCRCEN | IXGBE_HLREG0_TXPADEN;
+	uint32_t popts = tx->batch.first.dword[3], header = 0, descs = 0;
+	uint32_t bytes = l2 + context->l3_bytes + context->l4_bytes;
+
+	while (descs < tx->batch.buffers && header < bytes)
+		header += tx->batch.buffer[descs++].len;
+	if (!(popts & IXGBE_TXD_POPTS_TXSM) || (context->ipv4 && !(popts & IXGBE_TXD_POPTS_IXSM)) ||
+	    (!context->ipv4 && popts & IXGBE_TXD_POPTS_IXSM) || descs > TSO_HEADER_DESCS ||
+	    (reg(nic, IXGBE_HLREG0) & units) != units)
+		violation(nic, VIOLATION_TX_TSO_HEADER,
+			  "queue %u: POPTS 0x%x, header in %u descriptors, HLREG0 0x%08x",
+			  tx->queue, popts & (IXGBE_TXD_POPTS_TXSM | IXGBE_TXD_POPTS_IXSM), descs,
+			  reg(nic, IXGBE_HLREG0));
+}
+
 static bool start_tso(struct nic *nic, struct transmit_packet *tx,
 		      const struct transmit_context *context, uint32_t l2)
 {
@@ -172,6 +194,7 @@ static bool start_tso(struct nic *nic, struct transmit_packet *tx,
 	if (tcp && (tx->data[l4 + TCP_OFFSET] >> 4) * 4u != context->l4_bytes)
 		violation(nic, VIOLATION_TX_TSO_HEADER, "queue %u: L4LEN %u, but TCP header of %u",
 			  tx->queue, context->l4_bytes, (tx->data[l4 + TCP_OFFSET] >> 4) * 4u);
+	check_tso(nic, tx, context, context->l2_bytes);
 	tx->cut = true;
 	return true;
 }

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rules for a driver's start (section 4.6): each is broken by one change to a start that keeps
+ * them all. That the start keeps them is what all other tests of rings show, and the first here.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "model_rings.h"
+
+static long long broken(struct model *m, const char *rule)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "counts.%s", rule);
+	return model_control_int(m, "violations", path);
+}
+
+/* A register, changed: the bits of `clear` off, those of `set` on. */
+struct change {
+	uint32_t at, clear, set;
+};
+
+struct breach {
+	const char *rule;
+	struct change change[2];
+};
+
+static void change(struct model *m, const struct breach *breach)
+{
+	for (uint32_t i = 0; i < 2 && breach->change[i].at; i++) {
+		const struct change *c = &breach->change[i];
+
+		model_write(m, c->at, (model_read(m, c->at) & ~c->clear) | c->set);
+	}
+}
+
+static void one_frame(struct model *m, struct ring *rx)
+{
+	struct received got;
+	struct built f;
+
+	frame_raw(&f, NULL, 100);
+	model_wire_send(m, f.data, f.len);
+	rx_take(rx, &got);
+}
+
+#define FCRTH_ALL (IXGBE_FCRTH_RTH | IXGBE_FCRTH_FCEN)
+
+/* Before RXEN. */
+static const struct breach at_rxen[] = {
+	{"RXEN_WITHOUT_QUEUE", {{IXGBE_RXDCTL, IXGBE_RXDCTL_ENABLE, 0}}},
+	{"RX_BUFFER_SUM", {{IXGBE_AT(RXPBSIZE, 1), 0, 1024}}},
+	{"RX_BUFFER_SUM", {{IXGBE_AT(RXPBSIZE, 7), 0, 512 * 1024}}},
+	{"FCRTH_MARK", {{IXGBE_FCRTH, FCRTH_ALL, 0}}},
+	{"FCRTH_MARK",
+	 {{IXGBE_FCRTH, FCRTH_ALL, IXGBE_FCRTH_RTH},
+	  {IXGBE_RXPBSIZE, IXGBE_RXPBSIZE_SIZE, 256 * 1024}}},
+	{"FCRTH_MARK", {{IXGBE_RXPBSIZE, IXGBE_RXPBSIZE_SIZE, 32 * 1024}}},
+	{"FLOW_CONTROL", {{IXGBE_MFLCN, 0, IXGBE_MFLCN_RPFCE | IXGBE_MFLCN_RFCE}}},
+	{"FLOW_CONTROL", {{IXGBE_FCRTH, 0, IXGBE_FCRTH_FCEN}}},
+	{"FLOW_CONTROL", {{IXGBE_FCCFG, 0, 8}, {IXGBE_HLREG0, IXGBE_HLREG0_TXCRCEN, 0}}},
+	{"DRV_LOAD", {{IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD, 0}}},
+	{"RDRXCTL_RSC", {{IXGBE_RDRXCTL, IXGBE_RDRXCTL_RSCACKC, 0}}},
+};
+
+/* All that follows from a frame. */
+static const struct breach at_first_frame[] = {
+	{"RX_CRC_STRIP", {{IXGBE_RDRXCTL, IXGBE_RDRXCTL_CRCSTRIP, 0}}},
+	{"RX_CRC_STRIP", {{IXGBE_HLREG0, IXGBE_HLREG0_RXCRCSTRP, 0}}},
+	{"RX_NO_SNOOP", {{IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_NS_DIS, 0}}},
+	{"RX_DCA_RESERVED", {{IXGBE_DCA_RXCTRL, 0, IXGBE_DCA_RXCTRL_RESERVED_ZERO}}},
+	{"RX_DCA_RESERVED", {{IXGBE_DCA_RXCTRL, 0, IXGBE_DCA_RXCTRL_DESC_WB_RO_EN}}},
+};
+
+/* Before TE. */
+static const struct breach at_te[] = {
+	{"TX_BUFFER_SUM",
+	 {{IXGBE_RTTDCS, 0, IXGBE_RTTDCS_ARBDIS}, {IXGBE_AT(TXPBSIZE, 1), 0, 1024}}},
+	{"TX_BUFFER_SUM",
+	 {{IXGBE_RTTDCS, 0, IXGBE_RTTDCS_ARBDIS},
+	  {IXGBE_TXPBTHRESH, IXGBE_TXPBTHRESH_THRESH, 159}}},
+	{"TX_BUFFER_SUM",
+	 {{IXGBE_RTTDCS, 0, IXGBE_RTTDCS_ARBDIS}, {IXGBE_TXPBTHRESH, IXGBE_TXPBTHRESH_THRESH, 0}}},
+	{"TX_BUFFER_SUM",
+	 {{IXGBE_HLREG0, 0, IXGBE_HLREG0_JUMBOEN},
+	  {IXGBE_MAXFRS, IXGBE_MAXFRS_MFS, IXGBE_FIELD_PREP(IXGBE_MAXFRS_MFS, 11000)}}},
+	{"TX_ARBITER", {{IXGBE_TXPBTHRESH, IXGBE_TXPBTHRESH_THRESH, 140}}},
+	{"TX_ARBITER", {{IXGBE_AT(TXPBSIZE, 0), IXGBE_TXPBSIZE_SIZE, 159 * 1024}}},
+	{"TX_ARBITER", {{IXGBE_DTXMXSZRQ, 0, IXGBE_DTXMXSZRQ_MAX_BYTES}}},
+	{"TX_ARBITER", {{IXGBE_MTQC, 0, 1}}},
+	{"TX_VLAN_TYPE", {{IXGBE_DMATXCTL, IXGBE_DMATXCTL_VLT, 0x88a8u << 16}}},
+	{"DRV_LOAD", {{IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD, 0}}},
+};
+
+static void a_start_keeps_them(void **state)
+{
+	struct ring rx, tx;
+
+	rings_start(*state, &rx, &tx);
+	one_frame(*state, &rx);
+	model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	rings_end(*state, 0);
+}
+
+static void at_rxen_each(void **state)
+{
+	for (size_t i = 0; i < sizeof(at_rxen) / sizeof(at_rxen[0]); i++) {
+		struct ring rx;
+
+		print_message("# %s\n", at_rxen[i].rule);
+		rings_begin(*state);
+		rx_open(&rx, *state, 0, 64, 2, 0);
+		change(*state, &at_rxen[i]);
+		rings_end(*state, 0);
+		rings_go(*state);
+		assert_int_equal(broken(*state, at_rxen[i].rule), 1);
+		rings_end(*state, 1);
+		/* RXEN that stays on is judged once. */
+		model_set(*state, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
+		rings_end(*state, 1);
+		model_restart(*state);
+	}
+}
+
+static void at_the_first_frame_each(void **state)
+{
+	for (size_t i = 0; i < sizeof(at_first_frame) / sizeof(at_first_frame[0]); i++) {
+		struct ring rx;
+
+		print_message("# %s\n", at_first_frame[i].rule);
+		rings_begin(*state);
+		rx_open(&rx, *state, 0, 64, 2, 0);
+		change(*state, &at_first_frame[i]);
+		rings_go(*state);
+		rings_end(*state, 0);
+		one_frame(*state, &rx);
+		one_frame(*state, &rx);
+		assert_int_equal(broken(*state, at_first_frame[i].rule), 1);
+		rings_end(*state, 1);
+		model_restart(*state);
+	}
+}
+
+static void at_te_each(void **state)
+{
+	for (size_t i = 0; i < sizeof(at_te) / sizeof(at_te[0]); i++) {
+		print_message("# %s\n", at_te[i].rule);
+		rings_begin(*state);
+		model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+		change(*state, &at_te[i]);
+		model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+		assert_int_equal(broken(*state, at_te[i].rule), 1);
+		rings_end(*state, 1);
+		model_restart(*state);
+	}
+}
+
+/* After each reset anew (4.6.3). */
+static void waits_are_watched(void **state)
+{
+	rings_begin(*state);
+	for (uint32_t seen = 0; seen < 2; seen++) {
+		model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+		model_clear(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
+		model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
+		nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
+		model_set(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD);
+		(void)model_read(*state, IXGBE_EEC);
+		if (seen)
+			(void)model_read(*state, IXGBE_RDRXCTL);
+		model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+		assert_int_equal(broken(*state, "INIT_NOT_WAITED"), 1);
+	}
+}
+
+static void double_vlan_is_not_switched_live(void **state)
+{
+	struct ring rx, tx;
+
+	model_set(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
+	rings_start(*state, &rx, &tx);
+	rings_end(*state, 0);
+	model_clear(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
+	assert_int_equal(broken(*state, "EXTENDED_VLAN_LIVE"), 1);
+	rings_end(*state, 1);
+}
+
+static void interrupts_have_a_mode(void **state)
+{
+	struct model *m = *state;
+
+	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT);
+	model_write(m, IXGBE_EIAC, 0xffff);
+	model_write(m, IXGBE_EIMS, 1);
+	model_write(m, IXGBE_EIMC, 0x7fffffff);
+	model_write(m, IXGBE_GPIE, 0);
+	model_write(m, IXGBE_EIAC, 0);
+	model_write(m, IXGBE_EIMS, 1);
+	rings_end(m, 0);
+	model_write(m, IXGBE_EIMC, 0x7fffffff);
+	model_write(m, IXGBE_EIAC, 1); /* nothing clears by itself without MSI-X */
+	model_write(m, IXGBE_EIMS, 1);
+	assert_int_equal(broken(m, "IRQ_MODE"), 1);
+	model_write(m, IXGBE_EIMS, 3); /* they are on already */
+	assert_int_equal(broken(m, "IRQ_MODE"), 1);
+	model_write(m, IXGBE_EIMC, 0x7fffffff);
+	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX);
+	model_write(m, IXGBE_EIMS, 1);
+	assert_int_equal(broken(m, "IRQ_MODE"), 2);
+	rings_end(m, 2);
+}
+
+static void descriptor_types_are_two(void **state)
+{
+	for (uint32_t type = 0; type < 8; type++) {
+		struct ring rx;
+
+		rings_begin(*state);
+		rx_open_empty(&rx, *state, 0, 64, 2, IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE, type));
+		rings_end(*state, type > IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER);
+		model_restart(*state);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
+		T(a_start_keeps_them),      T(at_rxen_each),
+		T(at_the_first_frame_each), T(at_te_each),
+		T(waits_are_watched),       T(double_vlan_is_not_switched_live),
+		T(interrupts_have_a_mode),  T(descriptor_types_are_two),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
