@@ -225,14 +225,88 @@ static void descriptor_types_are_two(void **state)
 	}
 }
 
+/* ---- --strict ---- */
+
+static int strict_setup(void **state)
+{
+	static const char *const more[] = {"--strict", NULL};
+
+	return model_start(state, &(struct model_options){.more = more});
+}
+
+static void sends_one(struct model *m, struct ring *tx)
+{
+	uint8_t got[MODEL_FRAME_MAX];
+	struct built f;
+
+	frame_raw(&f, NULL, 100);
+	tx_frame(tx, f.data, f.len, 0, 0);
+	tx_kick(tx);
+	assert_int_equal(model_wire_recv(m, got, sizeof(got)), f.len);
+}
+
+static void a_broken_rule_ends_the_dma(void **state)
+{
+	struct model *m = *state;
+	struct ring rx, tx;
+	struct built f;
+	uint32_t index;
+
+	rings_start(m, &rx, &tx);
+	one_frame(m, &rx);
+	sends_one(m, &tx);
+	rings_end(m, 0);
+	model_write(m, IXGBE_EIMC, 0xffffffff);
+	frame_raw(&f, NULL, 100);
+	index = tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	model_wire_send(m, f.data, f.len);
+	assert_true(rx_silent(&rx));
+	assert_true(model_wire_quiet(m));
+	/* As a unit that hangs: the head stands, and nothing else shows it. */
+	assert_false(tx_done(&tx, index));
+	assert_int_equal(model_read(m, IXGBE_TDH), 1);
+	assert_true(model_read(m, IXGBE_LINKS) & IXGBE_LINKS_UP);
+	assert_true(model_read(m, IXGBE_TXDCTL) & IXGBE_TXDCTL_ENABLE);
+	assert_int_equal(counter(m, "rx_drop_stopped"), 1);
+	rings_end(m, 1);
+	/* A reset helps, unless it breaks a rule itself. */
+	model_write(m, IXGBE_CTRL, IXGBE_CTRL_RST);
+	nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
+	assert_int_equal(broken(m, "RESET_WITH_DMA"), 1);
+	model_write(m, IXGBE_CTRL, IXGBE_CTRL_RST);
+	nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
+	rings_start(m, &rx, &tx);
+	one_frame(m, &rx);
+	sends_one(m, &tx);
+	rings_end(m, 2);
+}
+
+static void rogue_packets_end_it_too(void **state)
+{
+	struct ring rx, tx;
+	uint32_t index;
+
+	rings_start(*state, &rx, &tx);
+	index = tx_desc(&tx, tx.buffer.iova, tx_data_half(100, TX_LAST, 99, 0)); /* PAYLEN */
+	tx_kick(&tx);
+	model_control_wait(*state, "violations", "counts.TX_PAYLEN", 1);
+	assert_true(model_wire_quiet(*state));
+	assert_false(tx_done(&tx, index));
+	rings_end(*state, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
-		T(a_start_keeps_them),      T(at_rxen_each),
-		T(at_the_first_frame_each), T(at_te_each),
-		T(waits_are_watched),       T(double_vlan_is_not_switched_live),
-		T(interrupts_have_a_mode),  T(descriptor_types_are_two),
+		T(a_start_keeps_them),         T(at_rxen_each),
+		T(at_the_first_frame_each),    T(at_te_each),
+		T(waits_are_watched),          T(double_vlan_is_not_switched_live),
+		T(interrupts_have_a_mode),     T(descriptor_types_are_two),
+#undef T
+#define T(name) cmocka_unit_test_setup_teardown(name, strict_setup, model_stop)
+		T(a_broken_rule_ends_the_dma), T(rogue_packets_end_it_too),
 #undef T
 	};
 

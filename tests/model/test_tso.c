@@ -237,6 +237,54 @@ static void reports_a_wrong_seed(void **state)
 	rings_end(*state, 1);
 }
 
+/* What 7.2.4 asks beside the context, each left out. */
+static void reports_what_tso_lacks(void **state)
+{
+	static const struct {
+		uint32_t options, clear, pieces;
+	} lacks[] = {
+		{IXGBE_TXD_POPTS_TXSM | IXGBE_TXD_POPTS_IXSM, 0, 1},
+		{IXGBE_TXD_POPTS_IXSM, 0, 1},
+		{IXGBE_TXD_POPTS_TXSM, 0, 1},
+		{IXGBE_TXD_POPTS_TXSM | IXGBE_TXD_POPTS_IXSM, IXGBE_HLREG0_TXPADEN, 1},
+		{IXGBE_TXD_POPTS_TXSM | IXGBE_TXD_POPTS_IXSM, 0, 4},
+		{IXGBE_TXD_POPTS_TXSM | IXGBE_TXD_POPTS_IXSM, 0, 5},
+	};
+	static struct built f;
+
+	frame_build(&f, &(struct frame_spec){.payload = 500});
+	set16(f.data + f.l4 + 16, pseudo_sum(f.data, f.l3, 6, 0));
+	for (size_t i = 0; i < sizeof(lacks) / sizeof(lacks[0]); i++) {
+		bool right = i == 0 || i == 4;
+		struct ring rx, tx;
+		uint8_t got[MODEL_FRAME_MAX];
+		uint32_t at = 0;
+
+		rings_start(*state, &rx, &tx);
+		model_clear(*state, IXGBE_HLREG0, lacks[i].clear);
+		tx_context(&tx, 0, 14, 20, 20, 1000, 0,
+			   IXGBE_TXC_IPV4 | IXGBE_FIELD_PREP(IXGBE_TXC_L4T, IXGBE_TXC_L4T_TCP));
+		for (uint32_t n = 1; n <= lacks[i].pieces; n++) {
+			bool last = n == lacks[i].pieces;
+			uint32_t len = last ? f.len - at : 11;
+
+			tx_desc(&tx, tx_data(&tx, f.data + at, len),
+				tx_data_half(len,
+					     IXGBE_TXD_DEXT | IXGBE_TXD_IFCS | IXGBE_TXD_TSE |
+						     (last ? IXGBE_TXD_EOP | IXGBE_TXD_RS : 0),
+					     500, lacks[i].options));
+			at += len;
+		}
+		tx_kick(&tx);
+		(void)model_wire_recv(*state, got, sizeof(got));
+		rings_end(*state, !right);
+		if (!right)
+			assert_int_equal(
+				model_control_int(*state, "violations", "counts.TX_TSO_HEADER"), 1);
+		model_restart(*state);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +294,7 @@ int main(void)
 		T(stops_for_a_wire_that_is_full),
 		T(refuses_bad_contexts),
 		T(reports_a_wrong_seed),
+		T(reports_what_tso_lacks),
 #undef T
 	};
 

@@ -49,6 +49,20 @@ def test_nic_violations(rig):
     assert re.search(r"^client +yes$", status, re.M)
 
 
+@pytest.mark.parametrize("way", [(), ("-R",)], ids=["out", "in"])
+def test_nic_rate(rig, way):
+    """Half the rate, half the bytes, in each direction. How fast the machine is does not matter."""
+    bridge = rig.bridge()
+    got = {}
+    for mbit in (40, 20):
+        ixtap("nic", "-c", bridge.nic_control, "rate", str(mbit))
+        got[mbit] = bridge.iperf(*way, seconds=2)["sum_received"]["bits_per_second"] / 1e6
+        assert got[mbit] < 1.05 * mbit, got
+    assert 1.5 < got[40] / got[20] < 2.7, got
+    assert re.search(r"^rate_mbit +0$", ixtap("nic", "-c", bridge.nic_control, "rate", "off").stdout, re.M)
+    bridge.check_accounts()
+
+
 def test_nic_violations_of_a_client(rig, nic):
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(rig.path("nic"))

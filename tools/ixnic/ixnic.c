@@ -29,6 +29,7 @@ struct ixnic_options {
 	const char *pcap;
 	uint8_t mac[6];
 	bool mac_given;
+	bool strict;
 	bool link_down;
 };
 
@@ -83,6 +84,13 @@ static int set_mac(void *ctx, const char *value, struct ixgbe_why *why)
 	return 0;
 }
 
+static int set_strict(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	(void)value, (void)why;
+	((struct ixnic_options *)ctx)->strict = true;
+	return 0;
+}
+
 static int set_link(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct ixnic_options *options = ctx;
@@ -111,6 +119,7 @@ static const struct option_row rows[] = {
 	{"netns", set_netns, 0, "NAME", "Network namespace of the TAP of the wire"},
 	{"mac", set_mac, 0, "MAC", "Factory address (default: derived from socket and wire)"},
 	{"link", set_link, 0, "up|down", "Whether the cable is plugged in (default: up)"},
+	{"strict", set_strict, 0, NULL, "A broken rule ends the DMA until the next reset"},
 	{"control", set_control, 0, "PATH", "Control socket: status, link, registers, counters"},
 	{"pcap", set_pcap, 0, "FILE", "Record the wire's frames"},
 	{"log-level", set_log_level, 0, "LEVEL", "error, warning, info or debug (default: info)"},
@@ -260,6 +269,7 @@ static int run(const struct ixnic_options *options, struct ixgbe_why *why)
 		goto close_signals;
 	}
 	nic->loop = loop;
+	nic->strict = options->strict;
 	err = surround(options, nic, why);
 	nic_free(nic);
 close_signals:

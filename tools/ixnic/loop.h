@@ -23,6 +23,7 @@ enum loop_timer {
 	LOOP_TIMER_CLIENT,
 	LOOP_TIMER_WIRE,
 	LOOP_TIMER_ASK,
+	LOOP_TIMER_RATE,
 	LOOP_TIMERS
 };
 /* Calls `fn` once when loop_now_ns() has reached `at_ns`; 0: not at all. Each timer has one

@@ -39,9 +39,11 @@ static void ctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 {
 	(void)index;
 	if (written & (IXGBE_CTRL_RST | IXGBE_CTRL_LRST)) {
-		if (!(old & IXGBE_CTRL_PCIE_MASTER_DISABLE) && dma_running(nic))
-			violation(nic, VIOLATION_RESET_WITH_DMA, "CTRL = 0x%08x", written);
+		bool with_dma = !(old & IXGBE_CTRL_PCIE_MASTER_DISABLE) && dma_running(nic);
+
 		nic_reset(nic, written & IXGBE_CTRL_LRST ? NIC_RESET_LINK : NIC_RESET_CTRL_RST);
+		if (with_dma)
+			violation(nic, VIOLATION_RESET_WITH_DMA, "CTRL = 0x%08x", written);
 		nic->reset_at_ns = loop_now_ns();
 		return;
 	}
@@ -122,7 +124,7 @@ void nic_free(struct nic *nic)
 void nic_reset(struct nic *nic, enum nic_reset kind)
 {
 	nic->reset_at_ns = 0;
-	nic->eeprom_seen = nic->dma_seen = false;
+	nic->eeprom_seen = nic->dma_seen = nic->stopped = false;
 	regfile_reset(nic, kind);
 	eeprom_image_load(nic);
 	module_reset(nic);

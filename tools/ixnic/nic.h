@@ -49,8 +49,9 @@ struct connector {
 	 * did.
 	 */
 	bool (*poll)(struct nic *nic, uint32_t budget);
-	/* 0; -EAGAIN: not now, and the loop wakes when it can be tried again; 1: lost on the wire,
-	 * and counted. The frame's body stays as it is until flush(). */
+	/* 0; -EAGAIN: the far end takes none now, -EBUSY: the wire is held to a rate, and the loop
+	 * wakes when it can be tried again; 1: lost on the wire, and counted. The frame's body
+	 * stays as it is until flush(). */
 	int (*send)(struct nic *nic, const struct frame *frame);
 	void (*flush)(struct nic *nic);
 	void (*turn_end)(struct nic *nic);         /* flush, also of the capture */
@@ -77,6 +78,8 @@ struct nic {
 	struct violations *violations;
 	struct capture *capture;    /* --pcap; NULL: none */
 	uint64_t reset_at_ns;       /* the last CTRL.RST or link reset; 0: none since power-on */
+	bool strict;                /* --strict: a broken rule ends the DMA */
+	bool stopped;               /* it did, and no reset has come since */
 	bool eeprom_seen, dma_seen; /* EEC.AUTO_RD and RDRXCTL.DMAIDONE, read set since the reset */
 	uint64_t register_reads;    /* by the driver: each brings the writes before it to an end */
 };

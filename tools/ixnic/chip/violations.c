@@ -49,6 +49,15 @@ void violations_free(struct nic *nic)
 	nic->violations = NULL;
 }
 
+/* --strict: as a DMA unit that hangs. Registers answer, the link stays, and a reset helps. */
+static void stop(struct nic *nic, enum nic_violation rule)
+{
+	if (!nic->strict || nic->stopped)
+		return;
+	nic->stopped = true;
+	log_line(IXGBE_LOG_WARNING, "%s ends all DMA until the next reset", rules[rule].name);
+}
+
 void violation(struct nic *nic, enum nic_violation rule, const char *format, ...)
 {
 	struct violations *violations = nic->violations;
@@ -60,6 +69,7 @@ void violation(struct nic *nic, enum nic_violation rule, const char *format, ...
 	violations->total++;
 	client->total++;
 	client->count[rule]++;
+	stop(nic, rule);
 	if (n >= NIC_VIOLATION_FIRST)
 		return;
 	detail = violations->rule[rule].first[n];

@@ -74,7 +74,8 @@ bool data_work(struct nic *nic)
 	struct data *dp = nic->data;
 	bool more = false;
 
-	receive_drain(nic);
+	if (!nic->stopped)
+		receive_drain(nic);
 	if (nic->connector)
 		more |= nic->connector->poll(nic, RX_FRAMES_TURN);
 	rsc_close_all(nic); /* before transmit: a driver that polls has them sooner */

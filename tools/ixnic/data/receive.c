@@ -640,6 +640,10 @@ static bool rx_open(struct nic *nic, const struct frame *frame)
 		count(nic, COUNTER_rx_drop_link_down);
 		return false;
 	}
+	if (nic->stopped) {
+		count(nic, COUNTER_rx_drop_stopped);
+		return false;
+	}
 	if (!(reg(nic, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN) ||
 	    reg(nic, IXGBE_SECRXCTRL) & IXGBE_SECRXCTRL_RX_DIS) {
 		count(nic, COUNTER_rx_drop_disabled);

@@ -401,7 +401,8 @@ static bool send_frame(struct nic *nic, struct transmit_packet *tx)
 		count(nic, COUNTER_tx_looped);
 	} else {
 		taken = to_wire(nic, frame);
-		if (taken == -EAGAIN)
+		tx->paced = taken == -EBUSY;
+		if (taken == -EAGAIN || tx->paced)
 			return false;
 		if (taken == 0)
 			count(nic, COUNTER_tx_sent);
@@ -519,8 +520,8 @@ static bool queue_runs(const struct nic *nic, uint32_t queue)
 /* Without a link the transmit path stands still, and posted descriptors wait. */
 static bool path_runs(const struct nic *nic)
 {
-	return reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE && !master_traces(nic) &&
-	       !(reg(nic, IXGBE_SECTXCTRL) & IXGBE_SECTXCTRL_TX_DIS) &&
+	return !nic->stopped && reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE &&
+	       !master_traces(nic) && !(reg(nic, IXGBE_SECTXCTRL) & IXGBE_SECTXCTRL_TX_DIS) &&
 	       (phy_link_is_up(nic) || reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_LPBK);
 }
 
@@ -566,7 +567,7 @@ bool transmit_work(struct nic *nic, uint32_t budget)
 	master_turn(nic);
 	if (!path_runs(nic))
 		return false;
-	while (budget > 0 && progress == SENT) {
+	while (budget > 0 && progress == SENT && !nic->stopped) {
 		int queue;
 
 		if (dp->tx.busy) {
@@ -588,12 +589,12 @@ bool transmit_work(struct nic *nic, uint32_t budget)
 		else
 			dp->tx_pending[queue / 64] &= ~(1ull << queue % 64);
 	}
-	for (uint32_t queue = 0; queue < IXGBE_TXQ_COUNT; queue++)
+	for (uint32_t queue = 0; queue < IXGBE_TXQ_COUNT && !nic->stopped; queue++)
 		if (dp->tx_done[queue / 64] >> queue % 64 & 1)
 			write_back(nic, queue);
 	memset(dp->tx_done, 0, sizeof(dp->tx_done));
-	dp->tx.wire_full = progress == WIRE_FULL;
-	return progress != WIRE_FULL && (dp->tx.busy || next_queue(dp) >= 0);
+	dp->tx.wire_full = progress == WIRE_FULL && !dp->tx.paced;
+	return progress != WIRE_FULL && !nic->stopped && (dp->tx.busy || next_queue(dp) >= 0);
 }
 
 void transmit_reset(struct nic *nic)

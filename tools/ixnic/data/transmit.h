@@ -52,6 +52,7 @@ struct transmit_packet {
 	bool busy;
 	bool cut;         /* by tso, else `frame` is all */
 	bool frame_ready; /* made, but not yet taken by the wire */
+	bool paced;       /* the wire is held to a rate, and was busy */
 	bool wire_full;   /* the wire did not take it when it was tried last */
 	bool no_crc;      /* it brings its own, or has none */
 	uint32_t queue;

@@ -19,6 +19,7 @@
 #include "tools/ixnic/chip/violations.h"
 #include "tools/ixnic/data/data.h"
 #include "tools/ixnic/loop.h"
+#include "tools/ixnic/wire/wire.h"
 
 struct operator_socket {
 	struct nic *nic;
@@ -38,11 +39,12 @@ static json_t *status(void *ctx, struct control_request *request)
 	char mac[NAMES_MAC_TEXT];
 
 	(void)request;
-	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:I, s:I}", "version", IXTAP_VERSION,
-			 "mac", names_mac_format(nic->mac, mac), "client",
+	return json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:i, s:b, s:I, s:I}", "version",
+			 IXTAP_VERSION, "mac", names_mac_format(nic->mac, mac), "client",
 			 op->server && server_client(op->server), "link",
 			 phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
-			 phy_laser(nic), "light", phy_light(nic), "violations",
+			 phy_laser(nic), "light", phy_light(nic), "rate_mbit",
+			 (int)wire_rate_get(nic), "stopped", nic->stopped, "violations",
 			 (json_int_t)violation_total(nic), "unshared",
 			 (json_int_t)memory_unshared(nic->memory));
 }
@@ -292,11 +294,28 @@ static json_t *dma_command(void *ctx, struct control_request *request)
 				       : "dma: more bytes than the client takes; ask for fewer");
 }
 
+static json_t *rate_command(void *ctx, struct control_request *request)
+{
+	struct nic *nic = ((struct operator_socket *)ctx)->nic;
+	const char *arg = request->words[1];
+	uint64_t mbit_s = 0;
+
+	if (arg && (strcmp(arg, "off") == 0 || (number_read(arg, &mbit_s) && mbit_s > 0)) &&
+	    mbit_s <= UINT32_MAX && wire_rate_set(nic, (uint32_t)mbit_s) == 0)
+		return status(ctx, request);
+	return control_error("rate: how many Mbit/s, 1 to 100000, or off; try: rate 100");
+}
+
 static const struct control_command commands[] = {
-	{"status", 0, status, true},       {"link", 1, link_command, true},
-	{"registers", 1, registers, true}, {"queues", 0, queues, true},
-	{"counters", 0, counters, true},   {"violations", 1, violations, true},
-	{"dma", 3, dma_command, true},     {0},
+	{"status", 0, status, true},
+	{"link", 1, link_command, true},
+	{"registers", 1, registers, true},
+	{"queues", 0, queues, true},
+	{"counters", 0, counters, true},
+	{"violations", 1, violations, true},
+	{"dma", 3, dma_command, true},
+	{"rate", 1, rate_command, true},
+	{0},
 };
 
 /* ---- Life ---- */

@@ -19,15 +19,29 @@ static const struct kind {
 
 static bool frames_in(struct nic *nic, uint32_t budget)
 {
-	return nic->wire->ops->poll(nic->wire, budget);
+	struct wire *wire = nic->wire;
+
+	if (wire->rate.mbit_s == 0)
+		return wire->ops->poll(wire, budget);
+	while (budget > 0 && wire_rate_free(wire, WIRE_IN)) {
+		if (!wire->ops->poll(wire, 1))
+			return false;
+		budget--;
+	}
+	return budget == 0;
 }
 
 static int frame_out(struct nic *nic, const struct frame *frame)
 {
-	int taken = nic->wire->ops->send(nic->wire, frame);
+	int taken;
 
-	if (taken != -EAGAIN)
-		capture_frame(nic, frame);
+	if (!wire_rate_free(nic->wire, WIRE_OUT))
+		return -EBUSY;
+	taken = nic->wire->ops->send(nic->wire, frame);
+	if (taken == -EAGAIN)
+		return taken;
+	wire_rate_spend(nic->wire, WIRE_OUT, frame->head_len + frame->body_len);
+	capture_frame(nic, frame);
 	return taken;
 }
 

@@ -16,6 +16,7 @@
  *       |
  *     wire_meet.c       two programs at one path: one listens, one connects
  *     wire_tap_merge.c  frames that continue each other become one packet
+ *     wire_rate.c       a wire that is held to a rate
  *     capture.c         a file of the frames of both directions
  */
 #pragma once
@@ -28,6 +29,11 @@
  * Sets nic->wire, connects it, and adds it to nic->loop. 0 or -errno, explained in `why`. */
 int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_why *why);
 void wire_free(struct nic *nic);
+
+/* Holds the wire to this many megabits a second in each direction; 0: to none. -1: no wire, or too
+ * many. */
+int wire_rate_set(struct nic *nic, uint32_t mbit_s);
+uint32_t wire_rate_get(const struct nic *nic);
 
 /* Records the wire's frames into a file at `path`. 0 or -errno, explained in `why`. */
 int capture_new(struct nic *nic, const char *path, struct ixgbe_why *why);
@@ -45,11 +51,26 @@ struct wire_ops {
 	void (*free)(struct wire *wire);
 };
 
+enum wire_way { WIRE_IN, WIRE_OUT, WIRE_WAYS };
+
+/* wire_rate.c */
+struct wire_rate {
+	uint32_t mbit_s; /* 0: as fast as it goes */
+	uint64_t busy_until_ns[WIRE_WAYS];
+	uint64_t due_ns; /* of the timer */
+};
+
 /* The head of each kind's own struct. */
 struct wire {
 	const struct wire_ops *ops;
 	struct nic *nic;
+	struct wire_rate rate;
 };
+
+/* Whether a frame may begin now; if not, the loop wakes when one may. */
+bool wire_rate_free(struct wire *wire, enum wire_way way);
+/* A frame of `len` bytes went. */
+void wire_rate_spend(struct wire *wire, enum wire_way way, uint32_t len);
 
 /* Wires over sockets drop a packet that is longer, and count it. */
 #define WIRE_PACKET_MAX 65536u
@@ -72,6 +93,7 @@ void capture_flush(struct nic *nic);
 /* A frame comes out of the wire. */
 static inline void wire_receive(struct wire *wire, const struct frame *frame)
 {
+	wire_rate_spend(wire, WIRE_IN, frame->head_len + frame->body_len);
 	if (wire->nic->capture)
 		capture_frame(wire->nic, frame);
 	receive_frame(wire->nic, frame);
