@@ -39,10 +39,10 @@ def at_home(bridge, space):
     bridge.left = space
     space.run("ip", "address", "add", f"{r.LEFT_V4}/24", "dev", bridge.tap)
     space.run("ip", "link", "set", bridge.tap, "up")
+    r.wait_for(lambda: bridge.ask("status")["state"] == "running", "running")
     bridge.wire = "wire0"
     r.wait_for(lambda: space.has(bridge.wire), "the wire of the NIC that is opened again")
     bridge.plug()
-    r.wait_for(lambda: bridge.ask("status")["state"] == "running", "running")
     bridge.left.run("ip", "neighbour", "flush", "dev", bridge.tap)
     bridge.ping()
 

@@ -11,8 +11,8 @@
  *
  * While the NIC's packet buffer is full nothing is read, and the kernel holds its packets.
  *
- * The partner's light is on while its interface is up. The descriptor tells: a TAP that is down is
- * not writable. That it goes up is an event; that it goes down is none.
+ * The partner's light goes off when its interface goes down. The descriptor tells: a TAP that is
+ * down is not writable. That it goes up is an event; that it goes down is none.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -52,6 +52,7 @@ struct wire_tap {
 	bool readable;
 	bool carrier; /* as told last */
 	bool up;      /* the interface, as the NIC was told last */
+	bool was_up;  /* at any time */
 	bool cutting; /* tso has the rest of the last packet read */
 	struct tso tso;
 	struct wire_tap_merge merge;
@@ -215,9 +216,12 @@ static bool tap_poll(struct wire *wire, uint32_t budget)
 	return budget == 0;
 }
 
+/* An interface that nobody has brought up yet does not count: many a wire is made before its other
+ * end is. */
 static void follow_interface(struct wire_tap *tap, bool up)
 {
-	if (up == tap->up)
+	tap->was_up |= up;
+	if (up == tap->up || !tap->was_up)
 		return;
 	tap->up = up;
 	phy_light_set(tap->wire.nic, up);
@@ -459,6 +463,8 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 	tap_carrier(&tap->wire, false);
 	carrier_keep(tap, 0);
 	*out = &tap->wire;
+	tap->up = true;
+	phy_light_set(nic, true);
 	return 0;
 out_close:
 	if (tap->fd >= 0)
