@@ -163,6 +163,90 @@ static void a_tail_left_outside_counts_at_enable(void **state)
 	rings_end(*state, 1);
 }
 
+/* While a ring runs its registers stay; the tail comes after ENABLE was read. */
+static void a_ring_that_runs_is_left_alone(void **state)
+{
+	static const enum ixgbe_reg_offset rows[] = {
+		IXGBE_RDBAL, IXGBE_RDBAH, IXGBE_RDLEN, IXGBE_RDH,
+		IXGBE_TDBAL, IXGBE_TDBAH, IXGBE_TDLEN, IXGBE_TDH,
+	};
+	struct ring rx, tx;
+
+	rings_start(*state, &rx, &tx);
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++)
+		model_write(*state, rows[row], model_read(*state, rows[row]));
+	assert_int_equal(RULE(*state, "RX_RING_LIVE"), 4);
+	assert_int_equal(RULE(*state, "TX_RING_LIVE"), 4);
+	rings_end(*state, 8);
+}
+
+static void tails_wait_for_enable(void **state)
+{
+	struct ring rx, tx;
+
+	rings_start(*state, &rx, &tx);
+	model_clear(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
+	model_clear(*state, IXGBE_RXDCTL, IXGBE_RXDCTL_ENABLE);
+	model_write(*state, IXGBE_TDT, 1);
+	model_write(*state, IXGBE_RDT, 1);
+	assert_int_equal(RULE(*state, "TX_TAIL_EARLY"), 1);
+	assert_int_equal(RULE(*state, "RX_TAIL_EARLY"), 1);
+	rings_end(*state, 2);
+}
+
+static void buffers_have_a_size(void **state)
+{
+	static const uint32_t kib[] = {1, 16, 0, 17};
+	struct ring rx;
+
+	rings_begin(*state);
+	rx_open_empty(&rx, *state, 0, 64, 2, 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		model_clear(*state, IXGBE_RXDCTL, IXGBE_RXDCTL_ENABLE);
+		model_write(*state, IXGBE_SRRCTL,
+			    IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEPACKET, kib[i]) |
+				    IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE,
+						     IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER));
+		model_set(*state, IXGBE_RXDCTL, IXGBE_RXDCTL_ENABLE);
+		rings_end(*state, i < 2 ? 0 : i - 1);
+	}
+	assert_int_equal(RULE(*state, "RX_BUFFER_SIZE"), 2);
+}
+
+/* A header buffer's address is even: its lowest bit is DD in the write-back. */
+static void descriptors_come_without_dd(void **state)
+{
+	struct ring rx;
+	struct received got;
+	struct built f;
+
+	rings_begin(*state);
+	rx_open_empty(&rx, *state, 0, 64, 2, 0);
+	rx.desc.addr[8] |= IXGBE_RXD_STAT_DD;
+	rx_give(&rx, 10);
+	rings_go(*state);
+	rings_end(*state, 0);
+	frame_raw(&f, NULL, 100);
+	model_wire_send(*state, f.data, f.len);
+	model_control_wait(*state, "counters", "counters.rx_delivered", 1);
+	assert_int_equal(RULE(*state, "RX_DESC_DD"), 1);
+	rx_take(&rx, &got);
+	model_wire_send(*state, f.data, f.len);
+	rx_take(&rx, &got);
+	rings_end(*state, 1);
+}
+
+static void transmit_queues_come_after_te(void **state)
+{
+	struct ring tx;
+
+	rings_begin(*state);
+	model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	tx_open(&tx, *state, 1, 64);
+	assert_int_equal(RULE(*state, "TX_WITHOUT_TE"), 1);
+	rings_end(*state, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +258,11 @@ int main(void)
 		T(wrong_ones_count_once_at_enable),
 		T(tails_count_once_until_enable),
 		T(a_tail_left_outside_counts_at_enable),
+		T(a_ring_that_runs_is_left_alone),
+		T(tails_wait_for_enable),
+		T(buffers_have_a_size),
+		T(descriptors_come_without_dd),
+		T(transmit_queues_come_after_te),
 #undef T
 	};
 

@@ -176,6 +176,22 @@ static void waits_are_watched(void **state)
 	}
 }
 
+static void resets_come_without_interrupts(void **state)
+{
+	model_write(*state, IXGBE_EIMS, 1);
+	for (uint32_t on = 1; on < 3; on++) {
+		model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
+		nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
+		assert_int_equal(broken(*state, "RESET_WITH_IRQ"), on);
+		rings_end(*state, on);
+		model_write(*state, IXGBE_AT(EIMS_EX, 1), 1);
+	}
+	model_write(*state, IXGBE_EIMC, 0x7fffffff);
+	model_write(*state, IXGBE_AT(EIMC_EX, 1), 1);
+	model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
+	rings_end(*state, 2);
+}
+
 static void double_vlan_is_not_switched_live(void **state)
 {
 	struct ring rx, tx;
@@ -300,13 +316,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
-		T(a_start_keeps_them),         T(at_rxen_each),
-		T(at_the_first_frame_each),    T(at_te_each),
-		T(waits_are_watched),          T(double_vlan_is_not_switched_live),
-		T(interrupts_have_a_mode),     T(descriptor_types_are_two),
+		T(a_start_keeps_them),
+		T(at_rxen_each),
+		T(at_the_first_frame_each),
+		T(at_te_each),
+		T(waits_are_watched),
+		T(resets_come_without_interrupts),
+		T(double_vlan_is_not_switched_live),
+		T(interrupts_have_a_mode),
+		T(descriptor_types_are_two),
 #undef T
 #define T(name) cmocka_unit_test_setup_teardown(name, strict_setup, model_stop)
-		T(a_broken_rule_ends_the_dma), T(rogue_packets_end_it_too),
+		T(a_broken_rule_ends_the_dma),
+		T(rogue_packets_end_it_too),
 #undef T
 	};
 

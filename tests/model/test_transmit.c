@@ -244,6 +244,33 @@ static void writes_back_in_groups(void **state)
 	}
 }
 
+/* 8.2.3.9.10: without WTHRESH, RS at least once in 40 descriptors. */
+static void rs_is_due_in_time(void **state)
+{
+	const uint32_t cmd = TX_LAST & ~IXGBE_TXD_RS;
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	for (uint32_t round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < 40; i++)
+			tx_desc(&tx, tx_data(&tx, f.data, f.len),
+				tx_data_half(f.len, cmd, f.len, 0));
+		if (round < 2)
+			tx_frame(&tx, f.data, f.len, 0, 0);
+		tx_kick(&tx);
+		for (uint32_t i = 0; i < 40 + (round < 2); i++)
+			expect(*state, f.data, f.len);
+		rings_end(*state, 0);
+	}
+	tx_desc(&tx, tx_data(&tx, f.data, f.len), tx_data_half(f.len, cmd, f.len, 0));
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RS"), 1);
+	rings_end(*state, 1);
+}
+
 static void thresholds_have_rules(void **state)
 {
 	const uint32_t both = IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 9) |
@@ -692,6 +719,8 @@ static void refuses_bad_descriptors(void **state)
 		{"TX_DESC_LENGTH", 1, 16385, TX_LAST, 16385, 0},
 		{"TX_PAYLEN", 1, 100, TX_LAST, 101, 0},
 		{"TX_FRAME_DESCS", 39, 20, TX_LAST, 780, 0},
+		{"TX_DESC_TYPE", 1, 100, TX_LAST | 0x00c00000, 100, 0}, /* DTYP 15 */
+		{"TX_DESC_TYPE", 2, 50, TX_LAST & ~IXGBE_TXD_DEXT, 100, 0},
 		{"TX_CONTEXT", 1, 100, TX_LAST | IXGBE_TXD_VLE, 100, 0},
 		{"TX_CONTEXT", 1, 100, TX_LAST | IXGBE_TXD_TSE, 100, 0},
 		{"TX_CONTEXT", 1, 100, TX_LAST, 100, IXGBE_TXD_POPTS_TXSM | 0x70},
@@ -804,6 +833,7 @@ int main(void)
 		T(leaves_out_a_checksum_outside),
 		T(wants_ifcs_for_what_it_changes),
 		T(writes_back_in_groups),
+		T(rs_is_due_in_time),
 		T(thresholds_have_rules),
 		T(te_enables_queue_0),
 		T(without_wthresh_writes_back_what_asks_for_it),

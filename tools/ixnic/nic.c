@@ -40,10 +40,14 @@ static void ctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 	(void)index;
 	if (written & (IXGBE_CTRL_RST | IXGBE_CTRL_LRST)) {
 		bool with_dma = !(old & IXGBE_CTRL_PCIE_MASTER_DISABLE) && dma_running(nic);
+		bool with_irq = reg(nic, IXGBE_EIMS) || reg(nic, IXGBE_AT(EIMS_EX, 0)) ||
+				reg(nic, IXGBE_AT(EIMS_EX, 1));
 
 		nic_reset(nic, written & IXGBE_CTRL_LRST ? NIC_RESET_LINK : NIC_RESET_CTRL_RST);
 		if (with_dma)
 			violation(nic, VIOLATION_RESET_WITH_DMA, "CTRL = 0x%08x", written);
+		if (with_irq)
+			violation(nic, VIOLATION_RESET_WITH_IRQ, "CTRL = 0x%08x", written);
 		nic->reset_at_ns = loop_now_ns();
 		return;
 	}

@@ -14,6 +14,7 @@ void violations_free(struct nic *nic);
 	R(UNALIGNED_ACCESS, "8.1", "register access not of 32 aligned bits")                       \
 	R(RESET_NOT_WAITED, "4.2.1.6", "register access before the reset was over")                \
 	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST without master disable")                            \
+	R(RESET_WITH_IRQ, "4.6.3.1", "CTRL.RST with interrupts enabled")                           \
 	R(RESET_STUCK, "5.2.5.3.2",                                                                \
 	  "reset after a master disable that failed, without a flush or not twice")                \
 	R(INIT_NOT_WAITED, "4.6.3",                                                                \
@@ -63,10 +64,11 @@ void violations_free(struct nic *nic);
 	R(TX_WTHRESH, "7.2.3.4.1",                                                                 \
 	  "WTHRESH with head write-back, or PTHRESH and WTHRESH together over 40")                 \
 	R(TX_HTHRESH, "8.2.3.9.10", "PTHRESH without HTHRESH")                                     \
-	R(TX_RS, "7.2.3.2.2", "RS while WTHRESH is not 0, or outside the last descriptor")         \
+	R(TX_RS, "7.2.3.2.2",                                                                      \
+	  "RS with WTHRESH, not in 40 descriptors without, or not in the last")                    \
 	R(TX_TAIL_PACKET, "7.2.3.4", "TDT within a packet, or behind a context descriptor")        \
 	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor over 16 KiB, or of 0 within a packet")     \
-	R(TX_DESC_TYPE, "7.2.3.2", "unknown descriptor type, or reserved bits set")                \
+	R(TX_DESC_TYPE, "7.2.3.2", "unknown descriptor type, or both forms in a packet")           \
 	R(TX_IFCS, "7.2.3.2.2", "IFCS clear though the NIC pads, tags, cuts or sums the frame")    \
 	R(TX_PAYLEN, "7.2.3.2.4", "PAYLEN does not agree with the data")                           \
 	R(TX_FRAME_LENGTH, "7.2.1.1", "frame shorter than 17 bytes or longer than MAXFRS allows")  \

@@ -269,6 +269,9 @@ static void batch_add(struct nic *nic, struct transmit_batch *batch, uint32_t qu
 	uint32_t len = desc->dword[2] & IXGBE_TXD_DTALEN;
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_TXD_DTYP, desc->dword[2]);
 
+	if (batch->buffers && (desc->dword[2] ^ batch->first.dword[2]) & IXGBE_TXD_DEXT)
+		transmit_refuse(nic, batch, VIOLATION_TX_DESC_TYPE, "both forms, buffer", queue,
+				batch->buffers);
 	if (desc->dword[2] & IXGBE_TXD_DEXT && type != IXGBE_TXD_DTYP_DATA)
 		transmit_refuse(nic, batch, VIOLATION_TX_DESC_TYPE, "descriptor type", queue, type);
 	if (len == 0 || len > DESC_LENGTH_MAX)
@@ -288,17 +291,19 @@ static void batch_add(struct nic *nic, struct transmit_batch *batch, uint32_t qu
 	batch->bytes += len;
 }
 
-/* RS is for WTHRESH 0 (7.2.3.2.2): told once while the queue is enabled. */
-static void check_rs(struct nic *nic, uint32_t queue, const union ixgbe_desc *desc)
+/* RS is for WTHRESH 0, and then it is due in each 40 descriptors (7.2.3.2.2, 8.2.3.9.10): told once
+ * while the queue is enabled. `packet`: those up to the end of one. */
+static void check_rs(struct nic *nic, uint32_t queue, uint32_t packet, bool reported)
 {
 	struct transmit_queue *q = &nic->data->txq[queue];
+	bool groups = txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_WTHRESH;
 
-	if (!(desc->dword[2] & IXGBE_TXD_RS) || q->rs_told ||
-	    !(txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_WTHRESH))
+	q->silent = reported ? 0 : q->silent + packet;
+	if (q->rs_told || (groups ? !reported : q->silent <= ON_CHIP_DESCS))
 		return;
 	q->rs_told = true;
-	violation(nic, VIOLATION_TX_RS, "queue %u: TXDCTL 0x%08x", queue,
-		  txq_value(nic, IXGBE_TXDCTL, queue));
+	violation(nic, VIOLATION_TX_RS, "queue %u: TXDCTL 0x%08x, %u descriptors without RS", queue,
+		  txq_value(nic, IXGBE_TXDCTL, queue), q->silent);
 }
 
 /* The tail is behind the last descriptor of a packet (7.2.3.4): told once while the queue is
@@ -340,7 +345,6 @@ static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
 		if (!slot)
 			return false;
 		desc = descriptor_load(slot);
-		check_rs(nic, queue, &desc);
 		batch_rs(batch, &desc, index);
 		index = ring_next(ring, index);
 		if (is_context(&desc)) {
@@ -502,6 +506,7 @@ static void complete(struct nic *nic, const struct transmit_packet *tx)
 		IXGBE_FIELD_GET(IXGBE_TXDCTL_WTHRESH, txq_value(nic, IXGBE_TXDCTL, queue));
 
 	reg_store(nic, ixgbe_txq_reg(IXGBE_TDH, queue), batch->end);
+	check_rs(nic, queue, (batch->end + ring.size - ring.head) % ring.size, batch->rs_count);
 	for (uint32_t i = 0; wthresh == 0 && i < batch->rs_count; i++)
 		done_add(nic, queue, batch->rs[i], TX_DONE_MAX);
 	for (uint32_t i = ring.head; wthresh > 0 && i != batch->end; i = ring_next(&ring, i))

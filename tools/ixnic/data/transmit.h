@@ -26,6 +26,7 @@ struct transmit_context {
 struct transmit_queue {
 	struct ring_rules rules;
 	bool rs_told, split_told; /* rules that it broke since it was enabled */
+	uint32_t silent;          /* descriptors since the last with RS */
 	struct transmit_context context[2];
 	uint32_t done[TX_DONE_MAX]; /* descriptors, sent, to be written back */
 	uint32_t done_count;

@@ -64,7 +64,7 @@ static bool legacy_checksum(struct transmit_packet *tx, const union ixgbe_desc *
 	uint32_t start = IXGBE_FIELD_GET(IXGBE_TXL_CSS, desc->dword[3]) + shift;
 	uint16_t sum;
 
-	if (start >= tx->len || offset + 2 > tx->len)
+	if (start >= tx->len || offset + 2 > tx->len || offset <= start)
 		return false;
 	sum = (uint16_t)~csum_fold(csum_add(0, tx->data + start, tx->len - start));
 	memcpy(tx->data + offset, &sum, sizeof(sum));
@@ -223,6 +223,14 @@ static bool prepare_advanced(struct nic *nic, struct transmit_packet *tx,
 
 	if ((tse || vle || sums) && (index > 1 || !context->valid)) {
 		transmit_refuse(nic, batch, VIOLATION_TX_CONTEXT, "no such context", tx->queue,
+				index);
+		return false;
+	}
+	/* 7.2.3.2.3: lengths that no header has. */
+	if (((tse || sums) && (context->l2_bytes < ETHER_BYTES || context->l3_bytes > 511)) ||
+	    (tse && (context->l4_bytes < 8 || context->l4_bytes > 64 ||
+		     context->l2_bytes + context->l3_bytes + context->l4_bytes > 512))) {
+		transmit_refuse(nic, batch, VIOLATION_TX_CONTEXT, "lengths of no header", tx->queue,
 				index);
 		return false;
 	}
