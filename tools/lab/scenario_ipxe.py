@@ -26,6 +26,13 @@ import traffic
 HTTP_PORT, TFTP_ROOT, WWW = 80, "tftp", "www"
 SCRIPT, MARK = "boot.ipxe", "ixtap.booted_by=ipxe"
 BROKEN_BY_IPXE = {
+    "DRV_LOAD": "it never sets CTRL_EXT.DRV_LOAD",
+    "FCRTH_MARK": "it leaves FCRTH as the reset left it",
+    "INIT_NOT_WAITED": "it waits for neither EEC.AUTO_RD nor RDRXCTL.DMAIDONE after the reset",
+    "RX_BUFFER_SUM": "it leaves RXPBSIZE[1] to [7] as the reset left them",
+    "RX_CRC_STRIP": "it does not set RDRXCTL.CRCSTRIP, but bit 0",
+    "RX_NO_SNOOP": "it never sets CTRL_EXT.NS_DIS",
+    "TX_BUFFER_SUM": "it leaves TXPBSIZE[1] to [7] as the reset left them",
     "RDRXCTL_RSC": "it leaves RDRXCTL.RSCACKC and FCOE_WRFIX as the reset left them",
     "RESERVED_BITS": "it sets bit 0 of RDRXCTL to have the CRC stripped; that is done by CRCSTRIP",
     "RXEN_WITHOUT_SECRX": "it sets RXEN without the SECRX handshake",
