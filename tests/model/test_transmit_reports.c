@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* What transmit descriptors ask for, and how the NIC reports that they were sent. */
+#include <string.h>
+
+#include "model_rings.h"
+
+/* The next frame on the wire must be this one. */
+static void expect(struct model *m, const uint8_t *data, size_t len)
+{
+	uint8_t got[MODEL_FRAME_MAX];
+
+	assert_int_equal(model_wire_recv(m, got, sizeof(got)), len);
+	assert_memory_equal(got, data, len);
+}
+
+/* 7.2.3.2.2: what a packet wants is said in its first descriptor, its report in the last. */
+static void takes_the_first_descriptors_word(void **state)
+{
+	const uint32_t wants = IXGBE_TXL_IC | IXGBE_TXD_IFCS | IXGBE_TXD_VLE;
+	struct ring rx, tx;
+	struct built f;
+	uint32_t crc;
+	uint8_t got[MODEL_FRAME_MAX];
+
+	rings_start(*state, &rx, &tx);
+	frame_build(&f, &(struct frame_spec){.payload = 300});
+	set16(f.data + f.l4 + 16, pseudo_sum(f.data, f.l3, 6, 320));
+	for (uint32_t first = 0; first < 2; first++) {
+		union ixgbe_desc half[2] = {0};
+
+		for (uint32_t i = 0; i < 2; i++) {
+			bool said = (i == 0) == (first == 0);
+
+			half[i].dword[2] = 150 | (i ? IXGBE_TXD_EOP | IXGBE_TXD_RS : 0);
+			if (i)
+				half[i].dword[2] += f.len - 300;
+			half[i].dword[2] |=
+				said ? wants | IXGBE_FIELD_PREP(IXGBE_TXL_CSO, f.l4 + 16) : 0;
+			half[i].dword[3] =
+				said ? IXGBE_FIELD_PREP(IXGBE_TXL_CSS, f.l4) | 0x0123u << 16 : 0;
+		}
+		tx_desc(&tx, tx_data(&tx, f.data, 150), half[0].qword[1]);
+		tx_desc(&tx, tx_data(&tx, f.data + 150, f.len - 150), half[1].qword[1]);
+		tx_kick(&tx);
+		if (first == 0) {
+			assert_int_equal(model_wire_recv(*state, got, sizeof(got)), f.len + 4);
+			assert_int_equal(get32(got + 12), 0x81000123);
+			assert_true(frame_l4_right(got, f.l3 + 4, f.l4 + 4, f.len + 4));
+			/* A frame that software completed goes out as it is. */
+			crc = plain_crc32(f.data, f.len - 4, 0xedb88320u);
+			memcpy(f.data + f.len - 4, &crc, 4);
+		} else {
+			expect(*state, f.data, f.len - 4);
+		}
+	}
+	rings_end(*state, 0);
+}
+
+/* The checksum is left out where CSS or CSO is not in the frame (7.2.3.2.2). */
+static void leaves_out_a_checksum_outside(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	tx_desc(&tx, tx_data(&tx, f.data, f.len),
+		f.len | IXGBE_FIELD_PREP(IXGBE_TXL_CSO, 99) | IXGBE_TXL_IC | IXGBE_TXD_EOP |
+			IXGBE_TXD_IFCS | IXGBE_TXD_RS);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_CONTEXT"), 1);
+	rings_end(*state, 1);
+}
+
+/* What the NIC changes has no CRC of software's: the far end drops it. */
+static void wants_ifcs_for_what_it_changes(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+	uint32_t index;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	tx_context(&tx, 0, 14, 0, 0, 0, 100, 0);
+	index = tx_desc(&tx, tx_data(&tx, f.data, f.len),
+			tx_data_half(f.len, (TX_LAST & ~IXGBE_TXD_IFCS) | IXGBE_TXD_VLE, f.len, 0));
+	tx_kick(&tx);
+	tx_wait(&tx, index);
+	assert_int_equal(counter(*state, "tx_drop_crc"), 1);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_IFCS"), 1);
+	rings_end(*state, 1);
+}
+
+static void with_wthresh(struct model *m, struct ring *rx, struct ring *tx, uint32_t thresh,
+			 uint32_t itr)
+{
+	rings_begin(m);
+	model_write(m, IXGBE_IVAR, (IXGBE_IVAR_ALLOC0_VALID | 1) << 8 | IXGBE_IVAR_ALLOC0_VALID);
+	model_write(m, IXGBE_EITR, IXGBE_FIELD_PREP(IXGBE_EITR_ITR_INTERVAL, itr));
+	model_write(m, IXGBE_TXDCTL, thresh);
+	rx_open(rx, m, 0, 64, 2, 0);
+	tx_open(tx, m, 0, 64);
+	rings_go(m);
+}
+
+/* 7.2.3.5.1: by groups, all descriptors, without RS; the rest after EITR's interval, if there is
+ * one.
+ */
+static void writes_back_in_groups(void **state)
+{
+	const uint32_t thresh = IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 4) |
+				IXGBE_FIELD_PREP(IXGBE_TXDCTL_PTHRESH, 32) |
+				IXGBE_FIELD_PREP(IXGBE_TXDCTL_HTHRESH, 1);
+
+	for (uint32_t itr = 0; itr < 2; itr++) {
+		struct ring rx, tx;
+		struct built f;
+		uint32_t index[7];
+
+		with_wthresh(*state, &rx, &tx, thresh, itr * 100);
+		frame_raw(&f, NULL, 100);
+		index[0] = tx_context(&tx, 0, 14, 0, 0, 0, 100, 0);
+		for (uint32_t i = 1; i < 7; i++)
+			index[i] = tx_frame(&tx, f.data, f.len, 0, 0) | 0;
+		for (uint32_t i = 1; i < 7; i++)
+			tx.desc.addr[index[i] * IXGBE_DESC_BYTES + 11] &=
+				(uint8_t) ~(IXGBE_TXD_RS >> 24);
+		tx_kick(&tx);
+		for (uint32_t i = 1; i < 7; i++)
+			expect(*state, f.data, f.len);
+		tx_wait(&tx, index[itr ? 6 : 3]);
+		assert_int_equal(model_read(*state, IXGBE_TDH), 7);
+		for (uint32_t i = 0; i < 7; i++)
+			assert_int_equal(tx_done(&tx, index[i]), itr || i < 4);
+		rings_end(*state, 0);
+		model_restart(*state);
+	}
+}
+
+/* 8.2.3.9.10: without WTHRESH, RS at least once in 40 descriptors. */
+static void rs_is_due_in_time(void **state)
+{
+	const uint32_t cmd = TX_LAST & ~IXGBE_TXD_RS;
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	for (uint32_t round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < 40; i++)
+			tx_desc(&tx, tx_data(&tx, f.data, f.len),
+				tx_data_half(f.len, cmd, f.len, 0));
+		if (round < 2)
+			tx_frame(&tx, f.data, f.len, 0, 0);
+		tx_kick(&tx);
+		for (uint32_t i = 0; i < 40 + (round < 2); i++)
+			expect(*state, f.data, f.len);
+		rings_end(*state, 0);
+	}
+	tx_desc(&tx, tx_data(&tx, f.data, f.len), tx_data_half(f.len, cmd, f.len, 0));
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RS"), 1);
+	rings_end(*state, 1);
+}
+
+static void thresholds_have_rules(void **state)
+{
+	const uint32_t both = IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 9) |
+			      IXGBE_FIELD_PREP(IXGBE_TXDCTL_PTHRESH, 32);
+	struct ring rx, tx;
+	struct built f;
+
+	with_wthresh(*state, &rx, &tx, both, 100);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_WTHRESH"), 1);
+	frame_raw(&f, NULL, 100);
+	for (uint32_t i = 0; i < 3; i++)
+		tx_frame(&tx, f.data, f.len, 0, 0); /* with RS */
+	tx_kick(&tx);
+	for (uint32_t i = 0; i < 3; i++)
+		expect(*state, f.data, f.len);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RS"), 1);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_HTHRESH"), 1);
+	rings_end(*state, 3);
+}
+
+/* 8.2.3.9.10: DMATXCTL.TE enables queue 0 with it. */
+static void te_enables_queue_0(void **state)
+{
+	struct ring tx;
+	struct built f;
+
+	rings_begin(*state); /* with TE: a ring of no length breaks no rule */
+	assert_true(model_read(*state, IXGBE_TXDCTL) & IXGBE_TXDCTL_ENABLE);
+	assert_false(model_read(*state, IXGBE_AT(TXDCTL, 1)) & IXGBE_TXDCTL_ENABLE);
+	model_write(*state, IXGBE_TDBAL, 0x1000);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RING_LIVE"), 1);
+	model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	tx_open_off(&tx, *state, 0, 64);
+	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	model_wait(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE);
+	model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
+	frame_raw(&f, NULL, 100);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	rings_end(*state, 1);
+}
+
+/* 7.2.3.2.2: a descriptor without data, between packets. An advanced one gets no DD (7.2.3.2.4). */
+static void passes_null_descriptors(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+	uint32_t legacy, advanced, last;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	legacy = tx_desc(&tx, 0, IXGBE_TXD_EOP | IXGBE_TXD_RS);
+	advanced = tx_desc(&tx, 0, tx_data_half(0, TX_LAST, 0, 0));
+	last = tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	tx_wait(&tx, last);
+	assert_true(tx_done(&tx, legacy));
+	assert_false(tx_done(&tx, advanced));
+	assert_int_equal(model_read(*state, IXGBE_TDH), 3);
+	assert_int_equal(counter(*state, "tx_packets"), 1);
+	rings_end(*state, 0);
+}
+
+/* Specification change 11 is about this mode. */
+static void without_wthresh_writes_back_what_asks_for_it(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+	uint32_t index[4];
+
+	rings_start(*state, &rx, &tx);
+	model_write(*state, IXGBE_TXDCTL, model_read(*state, IXGBE_TXDCTL) & ~IXGBE_TXDCTL_WTHRESH);
+	frame_raw(&f, NULL, 100);
+	for (uint32_t i = 0; i < 4; i++) {
+		uint32_t cmd = i & 1 ? TX_LAST : TX_LAST & ~IXGBE_TXD_RS;
+
+		index[i] = tx_desc(&tx, tx_data(&tx, f.data, f.len),
+				   tx_data_half(f.len, cmd, f.len, 0));
+	}
+	tx_kick(&tx);
+	for (uint32_t i = 0; i < 4; i++)
+		expect(*state, f.data, f.len);
+	tx_wait(&tx, index[3]);
+	for (uint32_t i = 0; i < 4; i++)
+		assert_int_equal(tx_done(&tx, index[i]), i & 1);
+	assert_int_equal(model_read(*state, IXGBE_TDH), 4);
+	rings_end(*state, 0);
+}
+
+static void writes_the_head_back(void **state)
+{
+	struct ring rx, tx;
+	struct model_dma word;
+	struct built f;
+	uint64_t end = model_now_ms() + MODEL_DEADLINE_MS;
+	uint32_t index;
+
+	rings_begin(*state);
+	word = model_dma_new(*state, 4096);
+	model_write(*state, IXGBE_TDWBAL, (uint32_t)word.iova | IXGBE_TDWBAL_HEAD_WB_EN);
+	model_write(*state, IXGBE_TDWBAH, (uint32_t)(word.iova >> 32));
+	rx_open(&rx, *state, 0, 64, 2, 0);
+	tx_open(&tx, *state, 0, 64);
+	rings_go(*state);
+	frame_raw(&f, NULL, 100);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	index = tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	expect(*state, f.data, f.len);
+	while (__atomic_load_n((uint32_t *)(void *)word.addr, __ATOMIC_ACQUIRE) != 2)
+		assert_true(model_now_ms() < end);
+	assert_false(tx_done(&tx, index));
+	rings_end(*state, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
+		T(takes_the_first_descriptors_word),
+		T(leaves_out_a_checksum_outside),
+		T(wants_ifcs_for_what_it_changes),
+		T(writes_back_in_groups),
+		T(rs_is_due_in_time),
+		T(thresholds_have_rules),
+		T(te_enables_queue_0),
+		T(passes_null_descriptors),
+		T(without_wthresh_writes_back_what_asks_for_it),
+		T(writes_the_head_back),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
