@@ -58,6 +58,12 @@ void rings_begin(struct model *m)
 	model_set(m, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 }
 
+void rings_te_off(struct model *m)
+{
+	model_clear(m, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
+	model_clear(m, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+}
+
 void rings_go(struct model *m)
 {
 	model_set(m, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS);

@@ -241,10 +241,36 @@ static void transmit_queues_come_after_te(void **state)
 	struct ring tx;
 
 	rings_begin(*state);
-	model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	rings_te_off(*state);
 	tx_open(&tx, *state, 1, 64);
 	assert_int_equal(RULE(*state, "TX_WITHOUT_TE"), 1);
 	rings_end(*state, 1);
+}
+
+/* 4.6.8.1.2: a queue goes off when all is sent, or is flushed; the path when all queues are off. */
+static void transmit_goes_off_from_the_queues_on(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	model_set(*state, IXGBE_SECTXCTRL, IXGBE_SECTXCTRL_TX_DIS); /* nothing is sent */
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	model_write(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_SWFLSH);
+	rings_end(*state, 0);
+	tx_open(&tx, *state, 0, 64);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	model_write(*state, IXGBE_TXDCTL, 0);
+	assert_int_equal(RULE(*state, "TX_QUEUE_OFF"), 1);
+	rings_te_off(*state);
+	rings_end(*state, 1);
+	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	assert_int_equal(RULE(*state, "TX_PATH_OFF"), 1);
+	rings_end(*state, 2);
 }
 
 int main(void)
@@ -263,6 +289,7 @@ int main(void)
 		T(buffers_have_a_size),
 		T(descriptors_come_without_dd),
 		T(transmit_queues_come_after_te),
+		T(transmit_goes_off_from_the_queues_on),
 #undef T
 	};
 

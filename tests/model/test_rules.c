@@ -91,6 +91,9 @@ static const struct breach at_te[] = {
 	{"TX_ARBITER", {{IXGBE_DTXMXSZRQ, 0, IXGBE_DTXMXSZRQ_MAX_BYTES}}},
 	{"TX_ARBITER", {{IXGBE_MTQC, 0, 1}}},
 	{"TX_VLAN_TYPE", {{IXGBE_DMATXCTL, IXGBE_DMATXCTL_VLT, 0x88a8u << 16}}},
+	{"TX_VLAN_TYPE", {{IXGBE_VLNCTRL, IXGBE_VLNCTRL_VET, 0x88a8}}},
+	{"DOUBLE_VLAN", {{IXGBE_DMATXCTL, 0, IXGBE_DMATXCTL_GDV}}},
+	{"DOUBLE_VLAN", {{IXGBE_CTRL_EXT, 0, IXGBE_CTRL_EXT_EXTENDED_VLAN}}},
 	{"DRV_LOAD", {{IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD, 0}}},
 };
 
@@ -100,7 +103,7 @@ static void a_start_keeps_them(void **state)
 
 	rings_start(*state, &rx, &tx);
 	one_frame(*state, &rx);
-	model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	rings_te_off(*state);
 	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 	rings_end(*state, 0);
 }
@@ -149,7 +152,7 @@ static void at_te_each(void **state)
 	for (size_t i = 0; i < sizeof(at_te) / sizeof(at_te[0]); i++) {
 		print_message("# %s\n", at_te[i].rule);
 		rings_begin(*state);
-		model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+		rings_te_off(*state);
 		change(*state, &at_te[i]);
 		model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 		assert_int_equal(broken(*state, at_te[i].rule), 1);
@@ -197,11 +200,43 @@ static void double_vlan_is_not_switched_live(void **state)
 	struct ring rx, tx;
 
 	model_set(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
+	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_GDV);
 	rings_start(*state, &rx, &tx);
 	rings_end(*state, 0);
 	model_clear(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
 	assert_int_equal(broken(*state, "EXTENDED_VLAN_LIVE"), 1);
 	rings_end(*state, 1);
+}
+
+/* What the in-kernel driver warns of: without the handshake, frames that come hang the receiver. */
+static void a_receiver_may_hang_at_rxen(void **state)
+{
+	for (uint32_t how = 0; how < 3; how++) {
+		struct ring rx;
+		struct built f;
+
+		rings_begin(*state);
+		rx_open(&rx, *state, 0, 64, 2, 0);
+		model_wait(*state, IXGBE_LINKS, IXGBE_LINKS_UP, IXGBE_LINKS_UP);
+		frame_raw(&f, NULL, 100);
+		if (how > 0) {
+			model_wire_send(*state, f.data, f.len);
+			model_control_wait(*state, "counters", "counters.rx_drop_disabled", 1);
+		}
+		if (how < 2) { /* no frame, no handshake; then a frame and no handshake */
+			model_set(*state, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
+			assert_int_equal(broken(*state, "RXEN_WITHOUT_SECRX"), 1);
+		} else {
+			rings_go(*state);
+		}
+		model_wire_send(*state, f.data, f.len);
+		if (how == 1)
+			model_control_wait(*state, "counters", "counters.rx_drop_hung", 1);
+		else
+			model_control_wait(*state, "counters", "counters.rx_delivered", 1);
+		rings_end(*state, how < 2);
+		model_restart(*state);
+	}
 }
 
 static void interrupts_have_a_mode(void **state)
@@ -323,6 +358,7 @@ int main(void)
 		T(waits_are_watched),
 		T(resets_come_without_interrupts),
 		T(double_vlan_is_not_switched_live),
+		T(a_receiver_may_hang_at_rxen),
 		T(interrupts_have_a_mode),
 		T(descriptor_types_are_two),
 #undef T

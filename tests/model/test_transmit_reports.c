@@ -196,7 +196,7 @@ static void te_enables_queue_0(void **state)
 	assert_false(model_read(*state, IXGBE_AT(TXDCTL, 1)) & IXGBE_TXDCTL_ENABLE);
 	model_write(*state, IXGBE_TDBAL, 0x1000);
 	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RING_LIVE"), 1);
-	model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+	rings_te_off(*state);
 	tx_open_off(&tx, *state, 0, 64);
 	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 	model_wait(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE, IXGBE_TXDCTL_ENABLE);

@@ -71,6 +71,7 @@ static void knows_outer_tags(void **state)
 	struct built f;
 
 	model_set(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
+	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_GDV);
 	rings_start(*state, &rx, &tx);
 	model_set(*state, IXGBE_RXDCTL, IXGBE_RXDCTL_VME);
 	model_write(*state, IXGBE_EXVET, 0x88a8u << 16);

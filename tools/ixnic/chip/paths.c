@@ -170,6 +170,30 @@ static bool thresholds_fit(const struct nic *nic)
 	return reg(nic, IXGBE_TXPBTHRESH) & IXGBE_TXPBTHRESH_THRESH;
 }
 
+static void check_te_off(struct nic *nic)
+{
+	for (uint32_t queue = 0; queue < IXGBE_TXQ_COUNT; queue++) {
+		if (!(reg(nic, ixgbe_txq_reg(IXGBE_TXDCTL, queue)) & IXGBE_TXDCTL_ENABLE))
+			continue;
+		violation(nic, VIOLATION_TX_PATH_OFF, "queue %u is enabled", queue);
+		return;
+	}
+}
+
+/* The types and modes of tags are the same in both directions (8.2.3.9.2, 7.4.5). */
+static void check_tags(struct nic *nic, uint32_t dmatxctl)
+{
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, dmatxctl);
+	bool extended = reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_EXTENDED_VLAN;
+
+	if (type != (reg(nic, IXGBE_VLNCTRL) & IXGBE_VLNCTRL_VET))
+		violation(nic, VIOLATION_TX_VLAN_TYPE, "DMATXCTL = 0x%08x, VLNCTRL is 0x%08x",
+			  dmatxctl, reg(nic, IXGBE_VLNCTRL));
+	if (extended != (bool)(dmatxctl & IXGBE_DMATXCTL_GDV))
+		violation(nic, VIOLATION_DOUBLE_VLAN, "DMATXCTL = 0x%08x, CTRL_EXT is 0x%08x",
+			  dmatxctl, reg(nic, IXGBE_CTRL_EXT));
+}
+
 static void dmatxctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	uint32_t kib = buffers_kib(nic, IXGBE_TXPBSIZE);
@@ -178,8 +202,12 @@ static void dmatxctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32
 	if ((old ^ written) & IXGBE_DMATXCTL_VLT &&
 	    IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, written) != VLAN_TYPE)
 		violation(nic, VIOLATION_TX_VLAN_TYPE, "DMATXCTL = 0x%08x", written);
+	if (old & ~written & IXGBE_DMATXCTL_TE)
+		check_te_off(nic);
 	if (!(~old & written & IXGBE_DMATXCTL_TE))
 		return;
+	if (IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, written) == VLAN_TYPE)
+		check_tags(nic, written);
 	check_begun(nic, "DMATXCTL.TE");
 	if (kib > TX_BUFFER_KIB || !thresholds_fit(nic))
 		violation(nic, VIOLATION_TX_BUFFER_SUM, "%u KiB, TXPBTHRESH[0] is 0x%x", kib,

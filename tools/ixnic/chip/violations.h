@@ -21,6 +21,7 @@ void violations_free(struct nic *nic);
 	  "RXEN or TE set before EEC.AUTO_RD and RDRXCTL.DMAIDONE were read set after the reset")  \
 	R(DRV_LOAD, "8.2.3.1.3", "RXEN or TE set without CTRL_EXT.DRV_LOAD")                       \
 	R(EXTENDED_VLAN_LIVE, "8.2.3.1.3", "CTRL_EXT.EXTENDED_VLAN changed with RXEN or TE")       \
+	R(DOUBLE_VLAN, "7.4.5", "TE set, DMATXCTL.GDV unlike CTRL_EXT.EXTENDED_VLAN")              \
 	R(IRQ_MODE, "8.2.3.5.18",                                                                  \
 	  "interrupts on with GPIE.MULTIPLE_MSIX but not PBA_SUPPORT, or without it but EIAC")     \
 	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
@@ -53,7 +54,7 @@ void violations_free(struct nic *nic);
 	  "DTXMXSZRQ, TXPBSIZE, TXPBTHRESH or MTQC changed without RTTDCS.ARBDIS")                 \
 	R(TX_BUFFER_SUM, "4.6.11.3.4",                                                             \
 	  "TE set, TXPBSIZE together over 160 KiB, or no room above TXPBTHRESH for a frame")       \
-	R(TX_VLAN_TYPE, "8.2.3.9.2", "DMATXCTL.VT changed")                                        \
+	R(TX_VLAN_TYPE, "8.2.3.9.2", "DMATXCTL.VT changed, or unlike VLNCTRL.VET")                 \
 	R(TX_RING_BASE, "8.2.3.9.5", "transmit ring base not 128-byte aligned")                    \
 	R(TX_RING_LENGTH, "8.2.3.9.7",                                                             \
 	  "transmit ring length 0, over the limit or not a multiple of 128")                       \
@@ -61,6 +62,9 @@ void violations_free(struct nic *nic);
 	R(TX_TAIL_EARLY, "4.6.8.1", "TDT written before TXDCTL.ENABLE read back set")              \
 	R(TX_TAIL_RANGE, "7.2.3.3", "TDT outside the ring")                                        \
 	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
+	R(TX_QUEUE_OFF, "4.6.8.1.2",                                                               \
+	  "TXDCTL.ENABLE cleared with unsent descriptors, without SWFLSH")                         \
+	R(TX_PATH_OFF, "4.6.8.1.2", "DMATXCTL.TE cleared while a transmit queue is enabled")       \
 	R(TX_WTHRESH, "7.2.3.4.1",                                                                 \
 	  "WTHRESH with head write-back, or PTHRESH and WTHRESH together over 40")                 \
 	R(TX_HTHRESH, "8.2.3.9.10", "PTHRESH without HTHRESH")                                     \

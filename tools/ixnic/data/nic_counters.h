@@ -12,6 +12,7 @@
 	C(rx_large)     /* those large receives */                                                 \
 	C(rx_drop_link_down)                                                                       \
 	C(rx_drop_stopped)      /* with --strict, after a broken rule */                           \
+	C(rx_drop_hung)         /* RXEN was set while frames came, without SECRXCTRL.RX_DIS */     \
 	C(rx_drop_disabled)     /* RXCTRL.RXEN clear, or SECRXCTRL.RX_DIS set */                   \
 	C(rx_drop_runt)         /* shorter than 64 bytes with CRC */                               \
 	C(rx_drop_oversize)     /* longer than MAXFRS, or than 1518 without JUMBOEN */             \

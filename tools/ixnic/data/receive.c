@@ -27,13 +27,15 @@
 #include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/chip/statistics.h"
 #include "tools/ixnic/chip/violations.h"
+#include "tools/ixnic/loop.h"
 
 enum {
 	TYPE_MIN = 0x600, /* below: a length */
 	TYPE_MAC_CONTROL = 0x8808,
 	CONTROL_PAUSE = 1,
 	PAYLOAD_MIN = 46,
-	COUNTED_MIN = 12, /* no statistics of shorter ones (specification clarification 18) */
+	TRAFFIC_NS = 10000000, /* frames come, when the last one is not longer ago */
+	COUNTED_MIN = 12,      /* no statistics of shorter ones (specification clarification 18) */
 };
 
 /* ---- Registers ---- */
@@ -117,6 +119,21 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	rsc_check_queue(nic, queue);
 }
 
+/* A receiver that goes on while frames come, without the security unit being stopped before, may
+ * hang: the in-kernel driver calls it an erratum, and does as 4.6.7 asks for it. Here it always
+ * does.
+ */
+static void rxctrl_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	uint64_t came = nic->data->rx_off_at_ns;
+
+	(void)index;
+	if (~old & written & IXGBE_RXCTRL_RXEN && came &&
+	    !(reg(nic, IXGBE_SECRXCTRL) & IXGBE_SECRXCTRL_RX_DIS) &&
+	    loop_now_ns() - came < TRAFFIC_NS)
+		nic->data->rx_hung = true;
+}
+
 static uint32_t rxdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 {
 	if (value & IXGBE_RXDCTL_ENABLE)
@@ -143,6 +160,7 @@ static uint32_t rxdctl_read_hi(struct nic *nic, uint32_t index, uint32_t value)
 }
 
 const struct reg_hook receive_hooks[] = {
+	{.offset = IXGBE_RXCTRL, .write = rxctrl_written},
 	{.offset = IXGBE_RDBAL, .write = rdbal_written},
 	{.offset = IXGBE_RDBAH, .write = rdbah_written},
 	{.offset = IXGBE_RDLEN, .write = rdlen_written},
@@ -414,6 +432,8 @@ void receive_reset(struct nic *nic)
 		fifo_remove(dp, packet);
 	}
 	rsc_reset(nic);
+	dp->rx_hung = false;
+	dp->rx_off_at_ns = 0;
 	memset(dp->rxq, 0, sizeof(dp->rxq));
 	memset(dp->rx_interrupts, 0, sizeof(dp->rx_interrupts));
 }
@@ -646,7 +666,12 @@ static bool rx_open(struct nic *nic, const struct frame *frame)
 	}
 	if (!(reg(nic, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN) ||
 	    reg(nic, IXGBE_SECRXCTRL) & IXGBE_SECRXCTRL_RX_DIS) {
+		nic->data->rx_off_at_ns = loop_now_ns();
 		count(nic, COUNTER_rx_drop_disabled);
+		return false;
+	}
+	if (nic->data->rx_hung) {
+		count(nic, COUNTER_rx_drop_hung);
 		return false;
 	}
 	return true;

@@ -151,14 +151,27 @@ static void check_thresholds(struct nic *nic, uint32_t queue, uint32_t txdctl)
 			  queue, txdctl);
 }
 
+/* A queue goes off when it has sent all, or with a flush (4.6.8.1.2). Without a link it cannot. */
+static void check_unsent(struct nic *nic, uint32_t queue, uint32_t written)
+{
+	const struct ring ring = ring_of(nic, queue);
+
+	if (ring.head != ring.tail && !(written & IXGBE_TXDCTL_SWFLSH) && phy_link_is_up(nic) &&
+	    reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE)
+		violation(nic, VIOLATION_TX_QUEUE_OFF, "TDH[%u] is %u, TDT %u", queue, ring.head,
+			  ring.tail);
+}
+
 static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	struct transmit_queue *q = &nic->data->txq[queue];
 	const struct ring_case ring = ring_case(nic, queue);
 
 	if (!(written & IXGBE_TXDCTL_ENABLE)) {
-		if (old & IXGBE_TXDCTL_ENABLE)
+		if (old & IXGBE_TXDCTL_ENABLE) {
+			check_unsent(nic, queue, written);
 			master_queue_off(nic, queue);
+		}
 		q->rules.enable_seen = false;
 		tx_abandon(nic, queue);
 	}
@@ -486,13 +499,16 @@ static void write_back(struct nic *nic, uint32_t queue)
 	bit_set(nic->data->tx_interrupts, queue);
 }
 
-/* A descriptor is to be written back, with others when there are `group`. */
+/* A descriptor is to be written back, with others when there are `group`; 0: at the end of the
+ * turn. A group that is larger than what the chip holds is never full. */
 static void done_add(struct nic *nic, uint32_t queue, uint32_t index, uint32_t group)
 {
 	struct transmit_queue *q = &nic->data->txq[queue];
 
+	if (q->done_count == TX_DONE_MAX)
+		return;
 	q->done[q->done_count++] = index;
-	if (q->done_count == TX_DONE_MAX || q->done_count >= group)
+	if (group ? group <= ON_CHIP_DESCS && q->done_count >= group : q->done_count == TX_DONE_MAX)
 		write_back(nic, queue);
 }
 
@@ -508,7 +524,7 @@ static void complete(struct nic *nic, const struct transmit_packet *tx)
 	reg_store(nic, ixgbe_txq_reg(IXGBE_TDH, queue), batch->end);
 	check_rs(nic, queue, (batch->end + ring.size - ring.head) % ring.size, batch->rs_count);
 	for (uint32_t i = 0; wthresh == 0 && i < batch->rs_count; i++)
-		done_add(nic, queue, batch->rs[i], TX_DONE_MAX);
+		done_add(nic, queue, batch->rs[i], 0);
 	for (uint32_t i = ring.head; wthresh > 0 && i != batch->end; i = ring_next(&ring, i))
 		done_add(nic, queue, i, wthresh);
 	if (wthresh == 0 || interrupt_tx_moderated(nic, queue))
