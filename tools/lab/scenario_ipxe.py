@@ -37,6 +37,7 @@ BROKEN_BY_IPXE = {
     "RESERVED_BITS": "it sets bit 0 of RDRXCTL to have the CRC stripped; that is done by CRCSTRIP",
     "RXEN_WITHOUT_SECRX": "it sets RXEN without the SECRX handshake",
     "RX_TAIL_EARLY": "it never reads RXDCTL back",
+    "TX_PATH_OFF": "it clears DMATXCTL.TE first, and its ring then",
     "TX_TAIL_EARLY": "it never reads TXDCTL back",
     "TX_WITHOUT_TE": "it enables the ring first, and sets DMATXCTL.TE then",
 }
