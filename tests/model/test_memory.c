@@ -154,6 +154,69 @@ static void test_faults(void **state)
 	assert_int_equal(memory_read(r->nic, 0, data, 0), 0); /* nothing is everywhere */
 }
 
+/* What the log says from here on goes to a file. */
+static int log_begin(int *kept)
+{
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	log_level_set(IXGBE_LOG_WARNING);
+	*kept = dup(STDERR_FILENO);
+	dup2(fd, STDERR_FILENO);
+	return fd;
+}
+
+static int log_count(int fd, const char *words)
+{
+	char text[4096] = {0};
+	int n = 0;
+
+	assert_true(pread(fd, text, sizeof(text) - 1, 0) >= 0);
+	for (const char *at = text; (at = strstr(at, words)); at++)
+		n++;
+	return n;
+}
+
+/* How often it said these words, which a thread writes; the log goes where it went before. */
+static int log_end(int fd, int kept, const char *words)
+{
+	int n;
+
+	for (int left_ms = 5000; log_count(fd, words) == 0 && left_ms > 0; left_ms -= 10)
+		usleep(10000);
+	usleep(10000); /* for what must not come */
+	n = log_count(fd, words);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	close(fd);
+	log_level_set(IXGBE_LOG_ERROR);
+	return n;
+}
+
+/* The client hears of it when it maps the memory, once. */
+static void test_told_at_once(void **state)
+{
+	struct rig *r = *state;
+	int fd = memfd_create("private", MFD_CLOEXEC), log, kept;
+	void *mine;
+
+	assert_int_equal(ftruncate(fd, 4 * PAGE), 0);
+	mine = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	memory_client(r->memory, getpid());
+	log = log_begin(&kept);
+	assert_int_equal(map(r, BASE, PAGE, 0, RW), 0);
+	assert_int_equal(memory_map(r->memory, 2 * BASE, PAGE, RW, fd, 0), 0);
+	assert_int_equal(memory_map(r->memory, 3 * BASE, PAGE, RW, fd, PAGE), 0);
+	assert_int_equal(log_end(log, kept, "mapped its memory privately"), 1);
+	/* Little memory without a file is a device's, a guest's is much. */
+	memory_client(r->memory, getpid());
+	log = log_begin(&kept);
+	assert_int_equal(memory_map(r->memory, 4 * BASE, PAGE, RW, -1, 0), 0);
+	assert_int_equal(memory_map(r->memory, 1ull << 32, 64u << 20, RW, -1, 0), 0);
+	assert_int_equal(log_end(log, kept, "shares no file"), 1);
+	munmap(mine, 4 * PAGE);
+	close(fd);
+}
+
 /* What a client maps but does not share is nobody's fault. */
 static void test_unshared(void **state)
 {
@@ -324,11 +387,17 @@ static void test_torn_file(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(test_one_mapping),     TEST(test_neighbours),
-		TEST(test_faults),          TEST(test_unshared),
-		TEST(test_bus_master),      TEST(test_unmapped_is_gone),
-		TEST(test_file_that_grows), TEST(test_random),
-		TEST(test_many_files),      cmocka_unit_test(test_torn_file),
+		TEST(test_one_mapping),
+		TEST(test_neighbours),
+		TEST(test_faults),
+		TEST(test_told_at_once),
+		TEST(test_unshared),
+		TEST(test_bus_master),
+		TEST(test_unmapped_is_gone),
+		TEST(test_file_that_grows),
+		TEST(test_random),
+		TEST(test_many_files),
+		cmocka_unit_test(test_torn_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
