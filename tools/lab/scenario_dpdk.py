@@ -28,12 +28,20 @@ RESTARTS = 3
 LINK_S = 15  # DPDK looks again 4 s after the cause "link down"
 OTHER = "02:00:00:00:00:99"
 GROUP, GROUP_2 = "01:00:5e:00:00:63", "01:00:5e:00:00:64"
+AS_AFTER_RESET = "it leaves the register as the reset left it"
 BROKEN_BY_DPDK = {
+    "DRV_LOAD": "it sets CTRL_EXT.DRV_LOAD when it probes the device; each start resets that",
     "EIMC_RESERVED": "ixgbe_disable_intr and ixgbe_stop_adapter write ones to bit 31 of EIMC, too",
     "FCTRL_WITH_RXEN": "ixgbe_dev_promiscuous_enable and others change FCTRL while receiving",
+    "INIT_NOT_WAITED": "it waits for neither EEC.AUTO_RD nor RDRXCTL.DMAIDONE after a reset",
     "RDRXCTL_RSC": "ixgbe_set_rsc sets RSCACKC only for LRO, nothing sets FCOE_WRFIX",
     "RESERVED_BITS": "ixgbe_dev_rx_init sets the 82598's PMCF and DPF in FCTRL",
+    "RX_BUFFER_SUM": AS_AFTER_RESET,
+    "RX_DCA_RESERVED": AS_AFTER_RESET,
     "RX_RING_LIVE": "ixgbe_dev_rx_queue_start writes RDH again after enabling the queue",
+    "TX_BUFFER_SUM": AS_AFTER_RESET,
+    "TX_HTHRESH": "its default thresholds are 32, 0 and 0",
+    "TX_RING_LIVE": "ixgbe_dev_tx_queue_start writes TDH when DMATXCTL.TE has enabled queue 0 already",
 }
 
 
