@@ -52,8 +52,9 @@ struct data {
 	uint64_t rx_interrupts[IXGBE_RXQ_COUNT / 64]; /* queues to raise at the end of the turn */
 	uint32_t fifo_head, fifo_tail, fifo_used;     /* bytes of fifo[] */
 	uint8_t *fifo;
-	uint64_t rx_off_at_ns; /* the last frame came while the receiver was off; 0: none */
-	bool rx_hung;          /* until the next reset */
+	uint64_t rx_off_at_ns;  /* the last frame came while the receiver was off */
+	uint32_t rx_off_frames; /* such frames in a row */
+	bool rx_hung;           /* until the next reset */
 
 	/* rsc.c */
 	uint32_t rsc_open;

@@ -34,8 +34,9 @@ enum {
 	TYPE_MAC_CONTROL = 0x8808,
 	CONTROL_PAUSE = 1,
 	PAYLOAD_MIN = 46,
-	TRAFFIC_NS = 10000000, /* frames come, when the last one is not longer ago */
-	COUNTED_MIN = 12,      /* no statistics of shorter ones (specification clarification 18) */
+	TRAFFIC_NS = 500000000, /* a stream has no longer gap */
+	TRAFFIC_FRAMES = 64,    /* and at least so many frames */
+	COUNTED_MIN = 12,       /* no statistics of shorter ones (specification clarification 18) */
 };
 
 /* ---- Registers ---- */
@@ -120,18 +121,30 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 }
 
 /* A receiver that goes on while frames come, without the security unit being stopped before, may
- * hang: the in-kernel driver calls it an erratum, and does as 4.6.7 asks for it. Here it always
- * does.
- */
+ * hang: the in-kernel driver calls it an erratum, and does as 4.6.7 asks for it. Here a stream of
+ * frames hangs it, and a few do not. */
 static void rxctrl_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
-	uint64_t came = nic->data->rx_off_at_ns;
+	const struct data *dp = nic->data;
 
 	(void)index;
-	if (~old & written & IXGBE_RXCTRL_RXEN && came &&
+	if (~old & written & IXGBE_RXCTRL_RXEN && dp->rx_off_frames >= TRAFFIC_FRAMES &&
 	    !(reg(nic, IXGBE_SECRXCTRL) & IXGBE_SECRXCTRL_RX_DIS) &&
-	    loop_now_ns() - came < TRAFFIC_NS)
+	    loop_now_ns() - dp->rx_off_at_ns < TRAFFIC_NS)
 		nic->data->rx_hung = true;
+}
+
+/* A frame came while the receiver was off. */
+static void rx_off(struct nic *nic)
+{
+	struct data *dp = nic->data;
+	uint64_t now = loop_now_ns();
+
+	if (now - dp->rx_off_at_ns >= TRAFFIC_NS)
+		dp->rx_off_frames = 0;
+	dp->rx_off_frames++;
+	dp->rx_off_at_ns = now;
+	count(nic, COUNTER_rx_drop_disabled);
 }
 
 static uint32_t rxdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
@@ -433,7 +446,7 @@ void receive_reset(struct nic *nic)
 	}
 	rsc_reset(nic);
 	dp->rx_hung = false;
-	dp->rx_off_at_ns = 0;
+	dp->rx_off_frames = 0;
 	memset(dp->rxq, 0, sizeof(dp->rxq));
 	memset(dp->rx_interrupts, 0, sizeof(dp->rx_interrupts));
 }
@@ -666,8 +679,7 @@ static bool rx_open(struct nic *nic, const struct frame *frame)
 	}
 	if (!(reg(nic, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN) ||
 	    reg(nic, IXGBE_SECRXCTRL) & IXGBE_SECRXCTRL_RX_DIS) {
-		nic->data->rx_off_at_ns = loop_now_ns();
-		count(nic, COUNTER_rx_drop_disabled);
+		rx_off(nic);
 		return false;
 	}
 	if (nic->data->rx_hung) {
