@@ -283,6 +283,37 @@ static void writes_the_head_back(void **state)
 	rings_end(*state, 0);
 }
 
+/* A driver out of its mind changes a ring while a packet of it waits for the wire. */
+static void survives_a_ring_that_shrinks(void **state)
+{
+	static const uint32_t lengths[] = {0, 128, 64 * IXGBE_DESC_BYTES};
+
+	for (uint32_t i = 0; i < 6; i++) {
+		struct ring rx, tx;
+		struct built f;
+		uint8_t got[MODEL_FRAME_MAX];
+
+		with_wthresh(*state, &rx, &tx,
+			     i & 1 ? IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 4) : 0, 100);
+		frame_raw(&f, NULL, 1500);
+		do { /* until the wire is full */
+			for (uint32_t n = 0; n < 40; n++)
+				tx_frame(&tx, f.data, f.len, 0, 0);
+			tx_kick(&tx);
+			for (uint32_t looks = 0;
+			     looks < 200 && model_read(*state, IXGBE_TDH) != tx.tail; looks++)
+				;
+		} while (model_read(*state, IXGBE_TDH) == tx.tail);
+		model_write(*state, IXGBE_TDLEN, lengths[i / 2]);
+		model_write(*state, IXGBE_TDH, i / 2 == 2 ? 7 : 0);
+		(void)model_read(*state, IXGBE_STATUS);
+		while (!model_wire_quiet(*state))
+			(void)model_wire_recv(*state, got, sizeof(got));
+		(void)model_read(*state, IXGBE_STATUS); /* it lives */
+		model_restart(*state);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -293,6 +324,7 @@ int main(void)
 		T(writes_back_in_groups),
 		T(rs_is_due_in_time),
 		T(thresholds_have_rules),
+		T(survives_a_ring_that_shrinks),
 		T(te_enables_queue_0),
 		T(passes_null_descriptors),
 		T(without_wthresh_writes_back_what_asks_for_it),

@@ -521,12 +521,16 @@ static void complete(struct nic *nic, const struct transmit_packet *tx)
 	uint32_t wthresh =
 		IXGBE_FIELD_GET(IXGBE_TXDCTL_WTHRESH, txq_value(nic, IXGBE_TXDCTL, queue));
 
+	/* A driver may have changed the ring meanwhile: the packet ends all the same. */
+	uint32_t descs = ring.size ? (batch->end + ring.size - ring.head) % ring.size : 0;
+	uint32_t at = ring.head;
+
 	reg_store(nic, ixgbe_txq_reg(IXGBE_TDH, queue), batch->end);
-	check_rs(nic, queue, (batch->end + ring.size - ring.head) % ring.size, batch->rs_count);
+	check_rs(nic, queue, descs, batch->rs_count);
 	for (uint32_t i = 0; wthresh == 0 && i < batch->rs_count; i++)
 		done_add(nic, queue, batch->rs[i], 0);
-	for (uint32_t i = ring.head; wthresh > 0 && i != batch->end; i = ring_next(&ring, i))
-		done_add(nic, queue, i, wthresh);
+	for (uint32_t i = 0; wthresh > 0 && i < descs; i++, at = ring_next(&ring, at))
+		done_add(nic, queue, at, wthresh);
 	if (wthresh == 0 || interrupt_tx_moderated(nic, queue))
 		bit_set(nic->data->tx_done, queue);
 }
