@@ -458,9 +458,9 @@ void memory_fault(struct nic *nic, uint64_t iova, const char *what, uint32_t whi
 {
 	struct memory *memory = nic->memory;
 	size_t at = find(memory, iova);
-	const struct mapping *m = &memory->mapping[at];
+	const struct mapping *m = at < memory->count ? &memory->mapping[at] : NULL;
 
-	if (at < memory->count && m->iova <= iova && !m->file) {
+	if (m && m->iova <= iova && !m->file) {
 		memory->unshared++;
 		tell(memory, "does not share memory that its driver uses", m->iova, m->size);
 		return;
