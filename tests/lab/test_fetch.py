@@ -4,6 +4,7 @@ namespace. mmdebstrap is a stand-in that makes what the lab looks for, and notes
 is one that knows a mirror: the machine's own apt may have none."""
 import os
 import re
+import signal
 import subprocess
 
 import pytest
@@ -19,13 +20,17 @@ STAND_INS = {
 for word; do
 	case $word in
 	--include=*) echo "${word#--include=} $(readlink /proc/self/ns/net)" >>"$FETCHES" ;;
-	*.partial | *.partial.root) root=$word ;;
+	/*) root=$word ;;
 	esac
 done
+mkdir "${root:?}" || exit 1
 mkdir -p "$root/boot" "$root/lib/modules/6.12.1" "$root/usr/bin" "$root/usr/lib/x/dpdk/pmds-1"
 for each in dev media mnt run srv; do mkdir "$root/$each"; done
 mkdir "$root/usr/lib/ipxe"
 touch "$root/boot/vmlinuz-6.12.1" "$root/usr/bin/busybox" "$root/usr/lib/ipxe/ipxe.lkrn"
+case $* in
+*"${DIES:-no package}"*) kill -9 $PPID ;;
+esac
 """,
     "apt-get": "#!/bin/sh\necho Debian http://mirror.example/\n",
     "modprobe": "#!/bin/sh\necho insmod /dev/null\n",
@@ -34,20 +39,21 @@ touch "$root/boot/vmlinuz-6.12.1" "$root/usr/bin/busybox" "$root/usr/lib/ipxe/ip
 
 @pytest.fixture
 def fetches(tmp_path):
-    """Runs the lab with an empty cache. Returns what it said, and {packages: network namespace}."""
+    """Runs the lab with an empty cache. Returns what it said, and {packages: network namespace}. `dies`: of which
+    package the lab is killed while mmdebstrap runs."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in STAND_INS.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
 
-    def run(*words):
+    def run(*words, dies=""):
         notes = tmp_path / "fetches"
         notes.write_text("")
         done = subprocess.run(
             [LAB, *words, "--cache", str(tmp_path / "cache")], text=True, capture_output=True, timeout=END_S,
             stdin=subprocess.DEVNULL, check=False,
-            env={**os.environ, "IXTAP_BUILD": BUILD, "FETCHES": str(notes),
+            env={**os.environ, "IXTAP_BUILD": BUILD, "FETCHES": str(notes), "DIES": dies,
                  "PATH": f"{programs}:{os.environ['PATH']}"})
         return done, dict(line.split() for line in notes.read_text().splitlines())
     return run
@@ -70,6 +76,15 @@ def test_fetch_leaves_nothing_to_be_fetched(fetches, scenario):
     done, second = fetches(scenario)
     assert NO_QEMU in done.stderr, done.stderr
     assert not second
+
+
+@pytest.mark.parametrize("scenario, package", (("dpdk", "dpdk"), ("ipxe", "ipxe")))
+def test_fetch_anew_after_one_that_was_killed(fetches, scenario, package):
+    done, _ = fetches(scenario, "--fetch", dies=package)
+    assert done.returncode == -signal.SIGKILL
+    done, fetched = fetches(scenario, "--fetch")
+    assert done.returncode == 0, done.stderr
+    assert any(package in packages for packages in fetched)
 
 
 def test_scenarios_are_all_of_them():

@@ -265,12 +265,10 @@ class Store:
         """A folder with ipxe.lkrn: iPXE with all its drivers, in the form of a Linux kernel."""
         def make(path):
             self.progress("fetching iPXE")
-            debian("extract", (IPXE_SUITE,), ["ipxe"], f"{path}.root")
-            try:
-                os.mkdir(path)
-                os.replace(f"{path}.root/usr/lib/ipxe/ipxe.lkrn", f"{path}/ipxe.lkrn")
-            finally:
-                shutil.rmtree(f"{path}.root", ignore_errors=True)
+            os.mkdir(path)
+            debian("extract", (IPXE_SUITE,), ["ipxe"], f"{path}/root")
+            os.replace(f"{path}/root/usr/lib/ipxe/ipxe.lkrn", f"{path}/ipxe.lkrn")
+            shutil.rmtree(f"{path}/root")
         return self.made("ipxe", make)
 
     def initramfs(self, kernel, path):
