@@ -216,7 +216,7 @@ def run_pytest(label, folder, tree, env):
 def run_checks(name, command, env=None):
     """Runs a program that writes its checks as JSON to the file after --json; each is a result."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
-        code, output = stream([*command, "--json", file.name], r"^  (ok|FAILED) ", env, LAB_TIMEOUT_S)
+        code, output = stream([*command, "--json", file.name], r"^  (ok|FAILED|skip) ", env, LAB_TIMEOUT_S)
         try:
             said = json.load(file)
         except ValueError:
@@ -226,8 +226,8 @@ def run_checks(name, command, env=None):
         add(name, "skipped" if said["unavailable"] else "failed", said["error"])
         return
     for check in said["checks"]:
-        add(f"{name}: {check['name']}", "passed" if check["pass"] else "failed",
-            check.get("reason", ""))
+        outcome = {True: "passed", False: "failed", None: "skipped"}[check["pass"]]
+        add(f"{name}: {check['name'].strip()}", outcome, check.get("reason", ""))
     if code != 0 and said["failed"] == 0:
         add(name, "failed", output)
 

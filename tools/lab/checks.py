@@ -2,28 +2,35 @@
 """A scenario is a list of checks, each a function of a Lab, run in order.
 
 A check returns a dict of what it measured, or None. A check that fails raises Failure. The next ones
-still run, unless the guest is dead or the check was vital."""
+still run, unless the guest is dead or the check was vital. A check that finds nothing to test raises Skipped;
+its "pass" is None."""
 import re
 import time
 
 from machine import Dead
-from store import Failure
+from store import KERNELS, Failure
 
 SERIOUS = r"DMAR:.*[Ff]ault|Call Trace|WARNING|BUG"
 VFIO_RESETS = r"vfio-pci \S+ (resetting|reset done)$"
 
 
+class Skipped(Exception):
+    """What the check is about is not there. Nothing was tested; the reason is shown."""
+
+
 class Scenario:
     """@scenario.check("name") adds a check. `text` describes the scenario in a line. report(lab, folder)
     writes a page and returns its path. data(lab) gives what the JSON has besides the checks. `needs`: what
-    of the store it uses besides QEMU and a kernel. `many_nics`: it takes any number of them."""
+    of the store it uses besides QEMU and a kernel. `many_nics`: it takes any number of them. `kernels`: those
+    that it runs on."""
 
     def __init__(self, text, start, report=None, data=lambda lab: {}, deadline_s=900, needs=(),
-                 many_nics=False):
+                 many_nics=False, kernels=tuple(KERNELS)):
         self.text, self.start, self.deadline_s, self.needs = text, start, deadline_s, needs
         self.report, self.data = report, data
-        self.many_nics = many_nics
+        self.many_nics, self.kernels = many_nics, kernels
         self.checks = []
+        self.done = 0
 
     def check(self, name, vital=False):
         def add(function):
@@ -31,11 +38,18 @@ class Scenario:
             return function
         return add
 
+    def follow(self, checks):
+        """For a check that finds others, [(name, vital, function)]: these come right after it."""
+        self.checks[self.done:self.done] = checks
+
     def run(self, lab, begins, ends):
         """Runs the checks, with begins(name) before each and ends(result) after it. Returns the
         results."""
         results = []
-        for name, vital, function in self.checks:
+        self.done = 0
+        while self.done < len(self.checks):
+            name, vital, function = self.checks[self.done]
+            self.done += 1
             begins(name)
             started = time.monotonic()
             result = {"name": name, "pass": True}
@@ -44,6 +58,8 @@ class Scenario:
                 values = function(lab)
                 if values:
                     result["values"] = values
+            except Skipped as reason:
+                result |= {"pass": None, "reason": str(reason)}
             except Failure as failure:
                 result |= {"pass": False, "reason": str(failure)}
                 last = vital or isinstance(failure, Dead)

@@ -44,6 +44,8 @@ PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tools/ix
             "tests/driver/test_driver")
 FOLDER = "/run/lab"
 DAY_S = 86400
+DEFAULT_KERNEL = "6.12"
+MARKS = {True: ("ok", 32), False: ("FAILED", 31), None: ("skip", 33)}  # by "pass"
 NOTE_MAX = 120  # longer ones take a line for each value
 
 
@@ -63,7 +65,7 @@ class Screen:
             print("\r\033[K" + f"  ... {text}"[:width], end="", flush=True)
 
     def result(self, result):
-        mark, colour = ("ok", 32) if result["pass"] else ("FAILED", 31)
+        mark, colour = MARKS[result["pass"]]
         mark = f"\033[{colour}m{mark:<6}\033[0m" if self.colours else f"{mark:<6}"
         values = [f"{key} {value}" for key, value in result.get("values", {}).items()
                   if not isinstance(value, (dict, list))]
@@ -149,12 +151,12 @@ def shell(lab):
 
 
 def verdict(arguments, lab, results):
-    failed = sum(not result["pass"] for result in results)
+    passed, failed, skipped = ([result["pass"] for result in results].count(value) for value in (True, False, None))
     return {
         "scenario": arguments.scenario, "kernel": arguments.kernel,
         "guest_kernel": lab.guest.release if lab.guest else None,
         "emulated": "QEMU without hardware virtualization (TCG); the NIC is ixnic",
-        "passed": len(results) - failed, "failed": failed, "checks": results,
+        "passed": passed, "failed": failed, "skipped": skipped, "checks": results,
     }
 
 
@@ -210,6 +212,7 @@ def run(arguments, store, programs):
         write_json(arguments, result | scenario.data(lab))
         complete = len(results) == len(scenario.checks)
         screen.line(f"{result['passed']} passed, {result['failed']} failed"
+                    f"{', %d skipped' % result['skipped'] if result['skipped'] else ''}"
                     f"{'' if complete else ', the rest was not reached'}, "
                     f"{result['seconds']:.0f} s")
         if arguments.report:
@@ -243,7 +246,8 @@ def parse():
         description="Runs a scenario on the software NIC in a virtual machine.",
         epilog=f"scenarios:\n{known}\n\nexit status: 0 all passed, 1 something failed, 2 usage")
     parser.add_argument("scenario", metavar="SCENARIO", choices=SCENARIOS)
-    parser.add_argument("--kernel", choices=KERNELS, default="6.12", help="of the guest (6.12)")
+    parser.add_argument("--kernel", choices=KERNELS, help=f"of the guest ({DEFAULT_KERNEL}, or the one that "
+                        "the scenario runs on)")
     parser.add_argument("--fetch", action="store_true",
                         help="fetch and build what the scenario needs, and do not run it")
     parser.add_argument("--short", action="store_true",
@@ -267,6 +271,11 @@ def parse():
     parser.add_argument("--cache", metavar="DIR", default=os.path.join(cache, "ixtap-lab"),
                         help="QEMU, kernels, DPDK and iPXE are kept there (%(default)s)")
     arguments = parser.parse_args()
+    kernels = SCENARIOS[arguments.scenario].kernels
+    if arguments.kernel is None:
+        arguments.kernel = DEFAULT_KERNEL if DEFAULT_KERNEL in kernels else kernels[-1]
+    if arguments.kernel not in kernels:
+        parser.error(f"{arguments.scenario} runs on kernel {' or '.join(kernels)} alone, not on {arguments.kernel}")
     if arguments.report and not SCENARIOS[arguments.scenario].report:
         parser.error(f"{arguments.scenario} has no report")
     if arguments.nics > 1 and not SCENARIOS[arguments.scenario].many_nics:
