@@ -37,7 +37,8 @@ SUITES = (*C_SUITES, "system", "style", "fresh", "lab", "asan")
 KERNELS = ("6.1", "6.12", "7.3")
 LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"), ("containment", "6.12"), ("ipxe", "6.12"))
 LAB_FULL = (*((scenario, kernel) for scenario in ("kernel", "vfio", "driver", "containment")
-              for kernel in KERNELS), ("dpdk", "6.12"), ("ipxe", "6.12"), ("compare", "6.12"))
+              for kernel in KERNELS), ("dpdk", "6.12"), ("ipxe", "6.12"), ("selftests", "7.3"),
+            ("compare", "6.12"))
 TREES = {
     "plain": ["-Dwerror=true", "-Dtests=enabled"],
     "asan": ["-Dwerror=true", "-Dtests=enabled", "-Db_sanitize=address,undefined", "-Db_lundef=false"],

@@ -2,17 +2,20 @@
 """What each scenario takes from Debian, with an empty cache: all of it before the lab enters its own network
 namespace. mmdebstrap is a stand-in that makes what the lab looks for, and notes from where it was called. apt-get
 is one that knows a mirror: the machine's own apt may have none."""
+import io
+import json
 import os
 import re
 import signal
 import subprocess
+import tarfile
 
 import pytest
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("IXTAP_BUILD") or os.path.join(TOP, "build", "plain")
 LAB = os.path.join(TOP, "tools", "lab", "lab")
-SCENARIOS = ("kernel", "vfio", "driver", "containment", "dpdk", "ipxe", "compare", "bare")
+SCENARIOS = ("kernel", "vfio", "driver", "containment", "dpdk", "ipxe", "selftests", "compare", "bare")
 END_S = 60
 NO_QEMU = "QEMU did not start"
 STAND_INS = {
@@ -24,10 +27,15 @@ for word; do
 	esac
 done
 mkdir "${root:?}" || exit 1
-mkdir -p "$root/boot" "$root/lib/modules/6.12.1" "$root/usr/bin" "$root/usr/lib/x/dpdk/pmds-1"
+mkdir -p "$root/boot" "$root/lib/modules" "$root/usr/bin" "$root/usr/lib/x/dpdk/pmds-1" "$root/usr/src"
 for each in dev media mnt run srv; do mkdir "$root/$each"; done
 mkdir "$root/usr/lib/ipxe"
-touch "$root/boot/vmlinuz-6.12.1" "$root/usr/bin/busybox" "$root/usr/lib/ipxe/ipxe.lkrn"
+touch "$root/usr/bin/busybox" "$root/usr/lib/ipxe/ipxe.lkrn"
+for each in 6.12.1 7.3.1; do
+	mkdir "$root/lib/modules/$each"
+	touch "$root/boot/vmlinuz-$each"
+done
+cp "$SOURCE" "$root/usr/src/linux-source-7.3.tar.xz"
 case $* in
 *"${DIES:-no package}"*) kill -9 $PPID ;;
 esac
@@ -35,6 +43,28 @@ esac
     "apt-get": "#!/bin/sh\necho Debian http://mirror.example/\n",
     "modprobe": "#!/bin/sh\necho insmod /dev/null\n",
 }
+# Of the kernel's source: the parts that the store unpacks, and another one.
+SELFTESTS = "tools/testing/selftests"
+SOURCE = {
+    f"{SELFTESTS}/vfio/Makefile": "all:\n\t$(CC) $(LDFLAGS) -o $(OUTPUT)/vfio_mode_test mode.c\n",
+    f"{SELFTESTS}/vfio/mode.c": """#include <stdio.h>
+const char *default_iommu_mode = "iommufd";
+int main(void) { return puts(default_iommu_mode) < 0; }
+""",
+    **{f"{folder}/part.h": "" for folder in ("tools/include", "tools/arch/x86/include", "drivers/dma/one",
+                                             "drivers/net/ethernet/intel/igb")},
+    **{name: "" for name in (f"{SELFTESTS}/lib.mk", f"{SELFTESTS}/kselftest.h", "include/linux/pci_ids.h",
+                             "scripts/subarch.include", "kernel/fork.c")},
+}
+
+
+def kernel_source(path):
+    with tarfile.open(path, "w:xz") as archive:
+        for name, text in SOURCE.items():
+            member = tarfile.TarInfo(f"linux-source-7.3/{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return path
 
 
 @pytest.fixture
@@ -42,6 +72,7 @@ def fetches(tmp_path):
     """Runs the lab with an empty cache. Returns what it said, and {packages: network namespace}. `dies`: of which
     package the lab is killed while mmdebstrap runs."""
     programs = tmp_path / "bin"
+    source = kernel_source(tmp_path / "source.tar.xz")
     programs.mkdir()
     for name, text in STAND_INS.items():
         (programs / name).write_text(text)
@@ -53,7 +84,7 @@ def fetches(tmp_path):
         done = subprocess.run(
             [LAB, *words, "--cache", str(tmp_path / "cache")], text=True, capture_output=True, timeout=END_S,
             stdin=subprocess.DEVNULL, check=False,
-            env={**os.environ, "IXTAP_BUILD": BUILD, "FETCHES": str(notes), "DIES": dies,
+            env={**os.environ, "IXTAP_BUILD": BUILD, "FETCHES": str(notes), "SOURCE": str(source), "DIES": dies,
                  "PATH": f"{programs}:{os.environ['PATH']}"})
         return done, dict(line.split() for line in notes.read_text().splitlines())
     return run
@@ -78,13 +109,38 @@ def test_fetch_leaves_nothing_to_be_fetched(fetches, scenario):
     assert not second
 
 
-@pytest.mark.parametrize("scenario, package", (("dpdk", "dpdk"), ("ipxe", "ipxe")))
+@pytest.mark.parametrize("scenario, package", (("dpdk", "dpdk"), ("ipxe", "ipxe"), ("selftests", "linux-source")))
 def test_fetch_anew_after_one_that_was_killed(fetches, scenario, package):
     done, _ = fetches(scenario, "--fetch", dies=package)
     assert done.returncode == -signal.SIGKILL
     done, fetched = fetches(scenario, "--fetch")
     assert done.returncode == 0, done.stderr
     assert any(package in packages for packages in fetched)
+
+
+def test_the_kernels_tests_are_built(fetches, tmp_path):
+    """With another default of the IOMMU mode, where one is asked for; and nothing else is kept."""
+    done, _ = fetches("selftests", "--fetch")
+    assert done.returncode == 0, done.stderr
+    assert os.listdir(tmp_path / "cache" / "selftests") == ["vfio_mode_test"]
+    program = tmp_path / "cache" / "selftests" / "vfio_mode_test"
+    for wanted, said in (({}, "iommufd"), ({"IXTAP_IOMMU_MODE": "vfio_type1v2_iommu"}, "vfio_type1v2_iommu")):
+        done = subprocess.run([program], text=True, capture_output=True, timeout=END_S, check=True, env=wanted)
+        assert done.stdout == f"{said}\n"
+
+
+def test_a_mirror_without_the_kernels_source(fetches, tmp_path):
+    """The lab says so, and that nothing was tested."""
+    (tmp_path / "bin" / "mmdebstrap").write_text(
+        STAND_INS["mmdebstrap"].replace("#!/bin/sh", """#!/bin/sh
+case $* in
+*linux-source*) echo "E: Unable to locate package linux-source-7.3" >&2; exit 100 ;;
+esac"""))
+    done, _ = fetches("selftests", "--json", str(tmp_path / "said.json"))
+    assert done.returncode == 1
+    assert "no linux-source-7.3" in done.stderr and "Unable to locate package" in done.stderr
+    assert json.loads((tmp_path / "said.json").read_text())["unavailable"]
+    assert not (tmp_path / "cache" / "selftests").exists()
 
 
 def test_scenarios_are_all_of_them():

@@ -45,7 +45,8 @@ def test_help_is_given(installs, words):
 @pytest.mark.parametrize("words", [[RUN, "units"], [RUN, "unit", ""], [RUN, "unit model"], [RUN, "--all"], [BENCH],
                                    [BENCH, "both"], [BENCH, "tap", "--jsn"], [BENCH, "tap", "--json"],
                                    [BENCH, "driver", "--colour"], [DEMO, "--seconds", "0"], [DEMO, "now"],
-                                   [LAB], [LAB, "kernels"], [LAB, "kernel", "--kernel", "1"], [PACKAGES],
+                                   [LAB], [LAB, "kernels"], [LAB, "kernel", "--kernel", "1"], [LAB, "selftests", "--kernel", "6.12"],
+                                   [PACKAGES],
                                    [PACKAGES, "build", "fun"]], ids=" ".join)
 def test_what_is_not_understood_is_refused(installs, words):
     done, installed = installs(*words)

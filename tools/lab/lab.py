@@ -26,6 +26,7 @@ import scenario_dpdk
 import scenario_driver
 import scenario_ipxe
 import scenario_kernel
+import scenario_selftests
 import scenario_vfio
 from machine import FAR, NICS_MAX, TOP, Dead, Lab
 from store import KERNELS, Failure, Store, Unavailable, command
@@ -37,6 +38,7 @@ SCENARIOS = {
     "containment": scenario_containment.scenario,
     "dpdk": scenario_dpdk.scenario,
     "ipxe": scenario_ipxe.scenario,
+    "selftests": scenario_selftests.scenario,
     "compare": scenario_compare.scenario,
     "bare": scenario_bare.scenario,
 }
@@ -269,7 +271,7 @@ def parse():
                         help="add these to the command line of the guest's kernel")
     cache = os.environ.get("XDG_CACHE_HOME") or "/var/cache"
     parser.add_argument("--cache", metavar="DIR", default=os.path.join(cache, "ixtap-lab"),
-                        help="QEMU, kernels, DPDK and iPXE are kept there (%(default)s)")
+                        help="QEMU, kernels and all else that is fetched are kept there (%(default)s)")
     arguments = parser.parse_args()
     kernels = SCENARIOS[arguments.scenario].kernels
     if arguments.kernel is None:

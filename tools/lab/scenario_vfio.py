@@ -94,6 +94,15 @@ def give_group(lab):
     lab.guest.until(f"test -c /dev/vfio/{group} && chown {USER} /dev/vfio/{group}", None)
 
 
+def give_back(lab):
+    """Gives the NIC to the in-kernel driver again, with our address."""
+    lab.guest.sh(f"echo >/sys/bus/pci/devices/{lab.bdf}/driver_override && "
+                 f"echo {lab.bdf} >/sys/bus/pci/drivers/vfio-pci/unbind && modprobe ixgbe && "
+                 f"echo {lab.bdf} >/sys/bus/pci/drivers_probe; ip link set eth0 up && "
+                 f"ip address add {NEAR_V4}/24 dev eth0")
+    lab.guest.until("cat /sys/class/net/eth0/carrier", "1")
+
+
 def make_tap(lab):
     """Makes the interface: persistent, and the user's."""
     lab.guest.sh(f"modprobe tun && chmod 666 /dev/net/tun && install -d -o {USER} /run/ixtap && "
@@ -252,12 +261,8 @@ def rules(lab):
 @scenario.check("the in-kernel driver has it again")
 def back(lab):
     bridge_end(lab)
-    lab.guest.sh(f"ip link delete {PORT} && "
-                 f"echo >/sys/bus/pci/devices/{lab.bdf}/driver_override && "
-                 f"echo {lab.bdf} >/sys/bus/pci/drivers/vfio-pci/unbind && modprobe ixgbe && "
-                 f"echo {lab.bdf} >/sys/bus/pci/drivers_probe; ip link set eth0 up && "
-                 f"ip address add {NEAR_V4}/24 dev eth0")
-    lab.guest.until("cat /sys/class/net/eth0/carrier", "1")
+    lab.guest.sh(f"ip link delete {PORT}")
+    give_back(lab)
     return ping(lab.guest, FAR_V4)
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The cache: QEMU, kernels and DPDK from Debian, kept between runs.
+"""The cache: QEMU, kernels, DPDK, iPXE and the kernel's tests of VFIO from Debian, kept between runs.
 
     CACHE/tools          a root with QEMU, run by chroot; the QEMU of backports has vfio-user-pci
     CACHE/kernel-6.12    a kernel and its modules, unpacked and not installed
     CACHE/dpdk           a root for testpmd, likewise
     CACHE/ipxe           iPXE, likewise
+    CACHE/selftests      the kernel's tests of VFIO, built here from its source package
 
 Each is made under another name and renamed when it is whole, so an interrupted run leaves
 nothing that looks usable. Remove the cache to have newer packages. The initramfs (busybox, the modules
@@ -33,6 +34,24 @@ NEWEST = ("trixie", "trixie-backports")
 # Debian 12's. EAL loads all drivers in its folder, so only those that the lab uses stay there.
 DPDK_SUITE = "bookworm"
 IPXE_SUITE = "trixie"
+# The kernel whose tests of VFIO are built, and all that these need of its source.
+SELFTESTS_KERNEL = "7.3"
+SELFTESTS = "tools/testing/selftests"
+SELFTESTS_PARTS = (f"{SELFTESTS}/vfio", f"{SELFTESTS}/lib.mk", f"{SELFTESTS}/kselftest*.h", "tools/include",
+                   "tools/arch/x86/include", "include/linux/pci_ids.h", "drivers/dma/*.h",
+                   "drivers/net/ethernet/intel/igb/*.h", "scripts/subarch.include")
+# Part of each test program. The tests without a variant for each IOMMU mode take the default one, iommufd; the
+# kernel may lack that, and no option chooses another.
+SELFTESTS_MODE = """#include <stdlib.h>
+extern const char *default_iommu_mode;
+static void __attribute__((constructor)) choose_iommu_mode(void)
+{
+	const char *wanted = getenv("IXTAP_IOMMU_MODE");
+	if (wanted) {
+		default_iommu_mode = wanted;
+	}
+}
+"""
 DPDK_DRIVERS = ("bus_pci", "bus_vdev", "mempool_ring", "net_ixgbe", "net_tap", "net_virtio")
 ROOM_BYTES = 1 << 30  # QEMU's root takes the most: about 700 MiB
 BOOT_MODULES = ("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay")
@@ -162,6 +181,22 @@ def prune_dpdk(path):
     os.symlink("../run", os.path.join(path, "var", "run"))
 
 
+def build_selftests(root, output):
+    """Makes the programs of the kernel's tests of VFIO, by the kernel's own Makefile. `root` has the kernel's
+    source and its headers for programs. The programs are static: they go on working when the host's libraries
+    change."""
+    archive = f"{root}/usr/src/linux-source-{SELFTESTS_KERNEL}.tar.xz"
+    source, mode = os.path.join(root, "source"), os.path.join(root, "mode.o")
+    for folder in (source, output):
+        os.mkdir(folder)
+    command("tar", "-xJf", archive, "-C", source, "--strip-components=1", "--wildcards",
+            *(f"linux-source-{SELFTESTS_KERNEL}/{part}" for part in SELFTESTS_PARTS))
+    command("gcc", "-x", "c", "-c", "-o", mode, "-", input=SELFTESTS_MODE)
+    headers = f"{root}/usr/include"
+    command("make", f"-j{os.cpu_count()}", "-C", os.path.join(source, SELFTESTS, "vfio"), "ARCH=x86_64",
+            f"OUTPUT={output}", f"KHDR_INCLUDES=-isystem {headers} -isystem {headers}/x86_64-linux-gnu",
+            f"LDFLAGS=-static -pthread {mode}", "EXTRA_CFLAGS=-Wno-error")
+
 def unpacked(path):
     if path.endswith(".xz"):
         with lzma.open(path) as file:
@@ -231,8 +266,8 @@ class Store:
         return path
 
     def fetch(self, version, needs):
-        """Fetches all that a guest with this kernel needs; `needs`: and of "dpdk" and "ipxe". Later calls
-        get only that."""
+        """Fetches all that a guest with this kernel needs; `needs`: and of "dpdk", "ipxe" and "selftests".
+        Later calls get only that."""
         folders = [self.tools(), self.kernel(version).path, *(getattr(self, name)() for name in needs)]
         self.fetched = {os.path.basename(path) for path in folders}
 
@@ -270,6 +305,22 @@ class Store:
             os.replace(f"{path}/root/usr/lib/ipxe/ipxe.lkrn", f"{path}/ipxe.lkrn")
             shutil.rmtree(f"{path}/root")
         return self.made("ipxe", make)
+
+    def selftests(self):
+        """A folder with the programs of the kernel's tests of VFIO, which run on any root."""
+        def make(path):
+            self.progress("fetching the kernel's source")
+            root, output = f"{path}/root", f"{path}/output"
+            os.mkdir(path)
+            debian("extract", KERNELS[SELFTESTS_KERNEL], [f"linux-source-{SELFTESTS_KERNEL}", "linux-libc-dev"],
+                   root)
+            self.progress("building the kernel's tests of VFIO")
+            build_selftests(root, output)
+            for program in glob.glob(f"{output}/*_test"):
+                shutil.move(program, path)
+            shutil.rmtree(output)
+            shutil.rmtree(root)
+        return self.made("selftests", make)
 
     def initramfs(self, kernel, path):
         archive = Cpio()
