@@ -43,8 +43,8 @@ static void time_passes(int ms)
 }
 
 /* The worker sleeps, and goes on sleeping: 100 ms without a turn. What was under way when the test
- * asked, an interrupt or the kernel's own frames (discovery), may wake the worker before; a worker
- * that spins never has such a time. */
+ * asked, an interrupt or a frame, may wake the worker before; a worker that spins never has such a
+ * time. */
 static void expect_sleep(struct rig *rig)
 {
 	uint64_t turns, again;
