@@ -283,6 +283,29 @@ static void writes_the_head_back(void **state)
 	rings_end(*state, 0);
 }
 
+/* The chip holds 40 descriptors of a queue: a larger group is never complete (7.2.3.4.1). */
+static void a_group_that_is_too_large_never_ends(void **state)
+{
+	for (uint32_t wthresh = 40; wthresh < 42; wthresh++) {
+		struct ring rx, tx;
+		struct built f;
+
+		with_wthresh(*state, &rx, &tx, IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, wthresh), 0);
+		frame_raw(&f, NULL, 100);
+		for (uint32_t i = 0; i < 42; i++)
+			tx_desc(&tx, tx_data(&tx, f.data, f.len),
+				tx_data_half(f.len, TX_LAST & ~IXGBE_TXD_RS, f.len, 0));
+		/* With 40 no packet is left room (7.2.1.1): all are refused, and completed. */
+		tx_kick(&tx);
+		model_wait(*state, IXGBE_TDH, 0xffff, 42);
+		assert_int_equal(tx_done(&tx, 0), wthresh == 40);
+		assert_false(tx_done(&tx, 41));
+		assert_int_equal(model_control_int(*state, "violations", "counts.TX_FRAME_DESCS"),
+				 42);
+		model_restart(*state);
+	}
+}
+
 /* A driver out of its mind changes a ring while a packet of it waits for the wire. */
 static void survives_a_ring_that_shrinks(void **state)
 {
@@ -324,6 +347,7 @@ int main(void)
 		T(writes_back_in_groups),
 		T(rs_is_due_in_time),
 		T(thresholds_have_rules),
+		T(a_group_that_is_too_large_never_ends),
 		T(survives_a_ring_that_shrinks),
 		T(te_enables_queue_0),
 		T(passes_null_descriptors),
