@@ -65,14 +65,20 @@ static void find_journal(void)
 		     !fstat(STDERR_FILENO, &st) && st.st_dev == device && st.st_ino == inode;
 }
 
+const char *log_priority(enum ixgbe_log_level level)
+{
+	pthread_once(&once, find_journal);
+	return to_journal ? levels[level].priority : "";
+}
+
 /* One line, with its end: its length. */
 static size_t line_format(char *line, size_t size, enum ixgbe_log_level level, const char *text)
 {
 	const char *name = program_invocation_short_name;
 
-	return (size_t)snprintf(
-		line, size, "%s%.*s: %s: %s\n", to_journal ? levels[level].priority : "",
-		(int)printable_bytes(name, NAME_BYTES), name, levels[level].name, text);
+	return (size_t)snprintf(line, size, "%s%.*s: %s: %s\n", log_priority(level),
+				(int)printable_bytes(name, NAME_BYTES), name, levels[level].name,
+				text);
 }
 
 static size_t lost_line(char *line, size_t size, uint64_t lost, int err)
@@ -101,7 +107,6 @@ static void put(enum ixgbe_log_level level, const char *text)
 
 static void text_format(char *text, size_t size, const char *format, va_list args)
 {
-	pthread_once(&once, find_journal);
 	/* Half of the room is for what printable() makes longer. */
 	ixgbe_text_fit(text, size / 2, format, args);
 	printable(text, size);

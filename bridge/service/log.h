@@ -15,6 +15,9 @@ void log_level_set(enum ixgbe_log_level least);
 /* The level that error, warning, info or debug names: 0, or -EINVAL. */
 int log_level_parse(const char *name, enum ixgbe_log_level *out);
 const char *log_level_name(enum ixgbe_log_level level);
+/* What stands in front of a line on standard error: "<3>" and the like, or nothing where that is
+ * not the journal's. For programs that write lines of their own there. */
+const char *log_priority(enum ixgbe_log_level level);
 
 /* Says one line, without its end, in any case. For lines that cannot repeat without end. */
 void log_line(enum ixgbe_log_level level, const char *format, ...)

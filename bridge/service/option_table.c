@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "printable.h"
 #include "streams.h"
 
@@ -141,7 +142,8 @@ void option_usage_exit(const struct ixgbe_why *why)
 
 	strcpy(shown, why->text);
 	printable(shown, sizeof(shown)); /* it may quote a file */
-	fprintf(stderr, "%s: %s\n", program_invocation_short_name, shown);
+	fprintf(stderr, "%s%s: %s\n", log_priority(IXGBE_LOG_ERROR), program_invocation_short_name,
+		shown);
 	exit(EXIT_STATUS_USAGE);
 }
 

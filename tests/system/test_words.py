@@ -166,6 +166,20 @@ def test_the_reason_outlasts_long_lines(rig, text, reason):
     assert done.returncode == 2 and reason in done.stderr and "long.conf:1: " in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("program, words", [
+    (r.IXTAPD, ["--bogus"]), (r.IXTAPD, ["--tap", "t", "--config", "/no/such"]), (r.IXNIC, []), (r.IXLAT, ["udp"]),
+    (r.IXNIC, ["--socket", "/no/such/s", "--wire", "seqpacket:w"]), (r.IXTAP, ["status", "/"])])
+def test_failures_have_the_journals_priority(rig, program, words):
+    """Whatever says why a unit did not start, 'journalctl -p err' shows it; another stream gets no prefix."""
+    with open(rig.path("said"), "w+b") as said, open(rig.path("other"), "w+b") as other:
+        st = os.fstat(said.fileno())
+        for stream, prefix in ((said, b"<3>"), (other, b"")):
+            subprocess.run([program, *words], stdout=subprocess.DEVNULL, stderr=stream, check=False,
+                           env=r.environment(JOURNAL_STREAM=f"{st.st_dev}:{st.st_ino}"))
+            stream.seek(0)
+            assert stream.read().startswith(prefix + name(program).encode() + b": ")
+
+
 # ---- Words that are empty, and numbers ----
 
 @pytest.mark.parametrize("program, words", [

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bridge/service/log.h"
 #include "bridge/service/printable.h"
 #include "bridge/service/streams.h"
 #include "ixgbe/ixgbe.h"
@@ -44,7 +45,8 @@ void fail(const char *format, ...)
 	ixgbe_text_fit(line, sizeof(line) / 2, format, ap);
 	va_end(ap);
 	printable(line, sizeof(line));
-	fprintf(stderr, "%s: %s\n", program_invocation_short_name, line);
+	fprintf(stderr, "%s%s: %s\n", log_priority(IXGBE_LOG_ERROR), program_invocation_short_name,
+		line);
 }
 
 void fail_told(const char *text)
