@@ -338,7 +338,7 @@ static void close_daemon(struct daemon *daemon)
 /* Returns the status to exit with. A start that a signal ends is no failure. */
 static int not_started(struct daemon *daemon, struct ixgbe_why *why)
 {
-	bool signalled = patience_over(&daemon->patience) && patience_signalled(&daemon->patience);
+	bool signalled = patience_signalled(&daemon->patience);
 
 	if (signalled) {
 		log_info("%s: told to stop during the start: %s", daemon->options->tap, why->text);

@@ -389,6 +389,16 @@ def test_signal_during_a_slow_start(rig, left, between, delay_s):  # noqa: F811
     assert not os.path.exists(rig.path("control"))
 
 
+def test_signal_shortly_before_a_start_fails(rig, left, between):  # noqa: F811
+    """The limit of a message comes before that of the signal. Whoever has told the start to stop hears of no failure."""
+    between.delay_s = 20
+    daemon = rig.daemon(*left.words(*ixtapd(rig, nic=between.name)))
+    r.wait_for(lambda: left.has("tap0"), "the start is under way")
+    time.sleep(4)  # of the 5 s that a message has
+    assert "told to stop" in stops_soon(daemon)
+    assert not left.has("tap0")
+
+
 def test_signal_during_a_start_without_an_answer(rig, left):  # noqa: F811
     """The server's queue is full, so that not even connect(2) returns."""
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
