@@ -23,7 +23,7 @@ No mutants, because they could not differ, or are no access to the hardware:
     fill_all(), reg_change  the same: the places are the rows of the tables, and the calls
     an order of two writes of which neither is a switch: no device could tell
     an order where the second statement uses a result of the first
-    a macro that is a mere number, such as a limit: static assertions use these
+    a macro that is a mere number, or that a static assertion names
 """
 import collections
 import os
@@ -241,7 +241,8 @@ class Source:
         function, sources = self.function_at(start), []
         for name in re.findall(r"\b[a-z]\w*(?:->\w+)*|\b[A-Z][A-Z0-9_]+\b", self.code[start:end]):
             macro = re.search(rf"^#define {name}[ \t]((?:[^\n]*\\\n)*[^\n]*)", self.code, re.M) if name.isupper() else None
-            if macro and (CONSTANT.search(macro[1]) or "IXGBE_FIELD_" in macro[1]):
+            asserted = re.search(rf"static_assert\([^;]*\b{name}\b", self.code)
+            if macro and not asserted and (CONSTANT.search(macro[1]) or "IXGBE_FIELD_" in macro[1]):
                 sources.append(trimmed(self.code, *macro.span(1)))
             for other in self.functions:
                 if other.name == name:
