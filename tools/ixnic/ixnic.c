@@ -31,6 +31,9 @@ struct ixnic_options {
 	bool mac_given;
 	bool strict;
 	bool link_down;
+	const char *dirty;
+	uint64_t seed;
+	uint32_t slow;
 };
 
 /* ---- Options ---- */
@@ -101,6 +104,31 @@ static int set_link(void *ctx, const char *value, struct ixgbe_why *why)
 	return 0;
 }
 
+static int set_dirty(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	struct ixnic_options *options = ctx;
+	char *end;
+
+	errno = 0;
+	options->seed = strtoull(value, &end, 10);
+	options->dirty = value;
+	return *end || end == value || *value == '-' || errno
+		       ? REFUSE(why, "'%s' is no number to draw from; try 1", value)
+		       : 0;
+}
+
+static int set_slow(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	struct ixnic_options *options = ctx;
+	char *end;
+	unsigned long slow = strtoul(value, &end, 10);
+
+	options->slow = (uint32_t)slow;
+	return *end || *value < '0' || *value > '9' || slow < 1 || slow > 1000
+		       ? REFUSE(why, "'%s': choose 1 to 1000", value)
+		       : 0;
+}
+
 static int set_log_level(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	enum ixgbe_log_level level;
@@ -122,6 +150,8 @@ static const struct option_row rows[] = {
 	{"strict", set_strict, 0, NULL, "A broken rule ends the DMA until the next reset"},
 	{"control", set_control, 0, "PATH", "Control socket: status, link, registers, counters"},
 	{"pcap", set_pcap, 0, "FILE", "Record the wire's frames"},
+	{"dirty", set_dirty, 0, "SEED", "Start as another driver left it, at random from SEED"},
+	{"slow", set_slow, 0, "N", "With --dirty: short waits are N times as long"},
 	{"log-level", set_log_level, 0, "LEVEL", "error, warning, info or debug (default: info)"},
 	{0},
 };
@@ -270,7 +300,9 @@ static int run(const struct ixnic_options *options, struct ixgbe_why *why)
 	}
 	nic->loop = loop;
 	nic->strict = options->strict;
-	err = surround(options, nic, why);
+	if (options->dirty)
+		err = nic_dirty(nic, options->seed, options->slow ? options->slow : 1);
+	err = err ? ixgbe_why_fill(why, err, "out of memory") : surround(options, nic, why);
 	nic_free(nic);
 close_signals:
 	close(signals);

@@ -116,10 +116,25 @@ unmake:
 	return err;
 }
 
+int nic_dirty(struct nic *nic, uint64_t seed, uint32_t slow)
+{
+	int err = dirty_set(nic, seed, slow);
+
+	if (err)
+		return err;
+	phy_module_set(nic, MODULE_SR_TWO_RATES);
+	/* Interrupts were on, of vectors that no EICR shows, too. */
+	regfile_write(nic, IXGBE_EIMS, IXGBE_EICR_LSC | IXGBE_EICR_RTXQ);
+	regfile_write(nic, IXGBE_AT(EIMS_EX, 0), UINT32_MAX);
+	regfile_write(nic, IXGBE_AT(EIMS_EX, 1), UINT32_MAX);
+	return 0;
+}
+
 void nic_free(struct nic *nic)
 {
 	if (!nic)
 		return;
+	dirty_free(nic);
 	for (size_t i = PARTS; i-- > 0;)
 		parts[i].free(nic);
 	free(nic);
@@ -128,8 +143,10 @@ void nic_free(struct nic *nic)
 void nic_reset(struct nic *nic, enum nic_reset kind)
 {
 	nic->reset_at_ns = 0;
+	dirty_leave(nic, kind);
 	nic->eeprom_seen = nic->dma_seen = nic->stopped = false;
 	regfile_reset(nic, kind);
+	dirty_reset(nic, kind);
 	eeprom_image_load(nic);
 	module_reset(nic);
 	data_reset(nic);

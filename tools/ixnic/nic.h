@@ -40,6 +40,7 @@
 
 static_assert(IXGBE_RXQ_COUNT == IXGBE_TXQ_COUNT, "one loop visits the queues of both directions");
 
+struct dirty;
 struct frame;
 struct nic;
 
@@ -77,6 +78,7 @@ struct nic {
 	struct wire *wire;
 	struct violations *violations;
 	struct capture *capture;    /* --pcap; NULL: none */
+	struct dirty *dirty;        /* --dirty; NULL: a NIC as new */
 	uint64_t reset_at_ns;       /* the last CTRL.RST or link reset; 0: none since power-on */
 	bool strict;                /* --strict: a broken rule ends the DMA */
 	bool stopped;               /* it did, and no reset has come since */
@@ -87,6 +89,9 @@ struct nic {
 /* Makes all parts but loop, connector, wire and capture, and resets them as at power-on. 0 or
  * -errno. */
 int nic_new(const uint8_t mac[6], struct nic **out);
+/* As another driver left it, at random from `seed`; short waits are `slow` times as long. 0 or
+ * -errno. */
+int nic_dirty(struct nic *nic, uint64_t seed, uint32_t slow);
 void nic_free(struct nic *nic); /* takes NULL */
 
 enum nic_reset { NIC_RESET_POWER, NIC_RESET_FLR, NIC_RESET_CTRL_RST, NIC_RESET_LINK };

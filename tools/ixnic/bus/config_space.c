@@ -141,6 +141,14 @@ void config_space_master_abort(struct config_space *config)
 	config->value[PCI_COMMAND / 4] |= (uint32_t)PCI_STATUS_REC_MASTER_ABORT << 16;
 }
 
+void config_space_pending(struct config_space *config, bool pending)
+{
+	uint32_t bit = (uint32_t)PCI_EXP_DEVSTA_TRPND << 16;
+
+	config->value[(EXP + PCI_EXP_DEVCTL) / 4] &= ~bit;
+	config->value[(EXP + PCI_EXP_DEVCTL) / 4] |= pending ? bit : 0;
+}
+
 void config_space_completion_timeout(struct config_space *config)
 {
 	config->value[(AER + PCI_ERR_UNCOR_STATUS) / 4] |= PCI_ERR_UNC_COMP_TIME;
@@ -156,6 +164,11 @@ bool config_space_bus_master(const struct config_space *config)
 {
 	return (config->value[PCI_COMMAND / 4] & PCI_COMMAND_MASTER) &&
 	       (config->value[(PM + PCI_PM_CTRL) / 4] & PCI_PM_CTRL_STATE_MASK) == 0;
+}
+
+bool config_space_memory(const struct config_space *config)
+{
+	return config->value[PCI_COMMAND / 4] & PCI_COMMAND_MEMORY;
 }
 
 bool config_space_intx_disabled(const struct config_space *config)

@@ -45,11 +45,13 @@ uint32_t config_space_write(struct config_space *config, uint32_t offset, const 
  * by default.
  */
 void config_space_master_abort(struct config_space *config);
+void config_space_pending(struct config_space *config, bool pending); /* requests on the bus */
 void config_space_completion_timeout(struct config_space *config);
 /* Clears the errors in the PCI status. */
 void config_space_status_reset(struct config_space *config);
 
 /* For the rest of the function. */
 bool config_space_bus_master(const struct config_space *config); /* and powered: in D0 */
+bool config_space_memory(const struct config_space *config);     /* the registers answer */
 bool config_space_intx_disabled(const struct config_space *config);
 bool config_space_msix_masked(const struct config_space *config); /* the function's mask */

@@ -16,6 +16,11 @@
  *     eeprom_image.c  the EEPROM and its registers, the semaphores
  *     module.c        the SFP+ module, on the two wires of I2CCTL
  *       |
+ *     dirty.c         what a NIC that is not new has in its registers, and the time it takes
+ *       |
+ *     dirty_setup.c   of that: what a driver has to set up after a reset
+ *     dirty_board.c   and what is on the board
+ *       |
  *     statistics.c    the statistics registers
  *     violations.c    the rules that the driver broke
  */
@@ -42,6 +47,33 @@ uint32_t regfile_read(struct nic *nic, uint32_t offset);
 void regfile_write(struct nic *nic, uint32_t offset, uint32_t value);
 /* All registers back to their reset values, but for those that live through this kind. */
 void regfile_reset(struct nic *nic, enum nic_reset kind);
+
+/* ---- dirty.c: nic->dirty is what is undefined and under way ---- */
+
+/* From now on the NIC is as another driver left it, at random; short waits are `slow` times as
+ * long. 0 or -ENOMEM. */
+int dirty_set(struct nic *nic, uint64_t seed, uint32_t slow);
+void dirty_free(struct nic *nic);
+/* Before and after the registers have their reset values. */
+void dirty_leave(struct nic *nic, enum nic_reset kind);
+void dirty_reset(struct nic *nic, enum nic_reset kind);
+/* The value that the driver sees, for a register that has `value`. */
+uint32_t dirty_read(struct nic *nic, const struct ixgbe_register *r, uint32_t offset,
+		    uint32_t value);
+/* Before a write takes effect. */
+void dirty_write(struct nic *nic, const struct ixgbe_register *r, uint32_t offset, uint32_t old,
+		 uint32_t written);
+/* Whether the device status shows requests of the device on the bus. */
+bool dirty_pending(struct nic *nic);
+/* PIENA was written, and lets a cause through that is there. */
+bool dirty_exception(const struct nic *nic);
+
+/* ---- dirty_board.c ---- */
+
+/* Another module is there, and knows no settings. */
+void dirty_module(struct nic *nic, bool two_rates);
+/* Whether everything is set up that a link needs. */
+bool dirty_link(const struct nic *nic);
 
 /* ---- paths.c: nic->eeprom_seen and dma_seen ---- */
 
@@ -71,7 +103,12 @@ void spi_free(struct nic *nic);
 
 extern const struct reg_hook module_hooks[];
 
-int module_new(struct nic *nic);
+enum module_kind { MODULE_NONE, MODULE_SR, MODULE_SR_TWO_RATES, MODULE_DA };
+
+int module_new(struct nic *nic); /* MODULE_SR */
+/* Another module; it takes some time before it answers. */
+void module_plug(struct nic *nic, enum module_kind kind);
+bool module_present(const struct nic *nic);
 void module_free(struct nic *nic);
 void module_reset(struct nic *nic);
 bool module_laser(const struct nic *nic); /* the module's own TX_DISABLE is clear */
@@ -87,6 +124,8 @@ void phy_reset(struct nic *nic, enum nic_reset kind);
 void phy_connect(struct nic *nic, const struct connector *connector);
 /* The wire says whether light arrives from the far end (a cable with nobody there: none). */
 void phy_light_set(struct nic *nic, bool light);
+/* The operator changes the module, or pulls it. */
+void phy_module_set(struct nic *nic, enum module_kind kind);
 /* The operator plugs or pulls the cable. */
 void phy_cable_set(struct nic *nic, bool plugged);
 bool phy_link_is_up(const struct nic *nic);

@@ -258,6 +258,15 @@ void interrupt_pci_exception(struct nic *nic, uint32_t picause_bits)
 		interrupt_raise(nic, IXGBE_EICR_PCI);
 }
 
+static void piena_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	(void)index;
+	(void)old;
+	(void)written;
+	if (dirty_exception(nic))
+		interrupt_raise(nic, IXGBE_EICR_PCI);
+}
+
 void interrupt_raise(struct nic *nic, uint32_t eicr_bits)
 {
 	raise_causes(nic, eicr_bits & QUEUE_BITS, eicr_bits & (OTHER_BITS | TIMER_BIT));
@@ -513,19 +522,12 @@ static void tcptimer_write(struct nic *nic, uint32_t index, uint32_t old, uint32
 }
 
 const struct reg_hook interrupt_hooks[] = {
-	{IXGBE_EICR, eicr_read, eicr_write},
-	{IXGBE_EICS, eics_read, eics_write},
-	{IXGBE_EIMS, NULL, eims_write},
-	{IXGBE_EIMC, NULL, eimc_write},
-	{IXGBE_EICS_EX, NULL, eics_ex_write},
-	{IXGBE_EIMS_EX, NULL, eims_ex_write},
-	{IXGBE_EIMC_EX, NULL, eimc_ex_write},
-	{IXGBE_EITR, NULL, eitr_write},
-	{IXGBE_EITR_HI, NULL, eitr_hi_write},
-	{IXGBE_IVAR, NULL, mapping_write},
-	{IXGBE_IVAR_MISC, NULL, mapping_write},
-	{IXGBE_GPIE, NULL, mapping_write},
-	{IXGBE_FRTIMER, frtimer_read, NULL},
-	{IXGBE_TCPTIMER, NULL, tcptimer_write},
-	{0},
+	{IXGBE_EICR, eicr_read, eicr_write},    {IXGBE_EICS, eics_read, eics_write},
+	{IXGBE_EIMS, NULL, eims_write},         {IXGBE_EIMC, NULL, eimc_write},
+	{IXGBE_EICS_EX, NULL, eics_ex_write},   {IXGBE_EIMS_EX, NULL, eims_ex_write},
+	{IXGBE_EIMC_EX, NULL, eimc_ex_write},   {IXGBE_EITR, NULL, eitr_write},
+	{IXGBE_EITR_HI, NULL, eitr_hi_write},   {IXGBE_IVAR, NULL, mapping_write},
+	{IXGBE_IVAR_MISC, NULL, mapping_write}, {IXGBE_GPIE, NULL, mapping_write},
+	{IXGBE_PIENA, NULL, piena_write},       {IXGBE_FRTIMER, frtimer_read, NULL},
+	{IXGBE_TCPTIMER, NULL, tcptimer_write}, {0},
 };

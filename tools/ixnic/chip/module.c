@@ -21,9 +21,11 @@
 #include <string.h>
 
 #include "chip.h"
+#include "tools/ixnic/loop.h"
 #include "violations.h"
 
 #define PAGE_BYTES 256
+#define READY_NS   50000000u /* from the cage to the first answer: SFF-8431 allows 300 ms */
 
 /* Bytes of the diagnostics page that matter here. */
 #define DDM_TEMPERATURE        96  /* 1/256 C */
@@ -50,6 +52,8 @@ struct module {
 	bool pull;      /* the module pulls SDA low */
 	bool nack;      /* the driver wants no more bytes */
 	uint64_t reads; /* nic->register_reads when the wires moved last */
+	enum module_kind kind;
+	uint64_t ready_ns; /* it answers from then on */
 };
 
 static void put(uint8_t *page, uint32_t at, const char *text, size_t len)
@@ -71,18 +75,32 @@ static void put_sum(uint8_t *page, uint32_t from, uint32_t at)
 		page[at] = (uint8_t)(page[at] + page[i]);
 }
 
+/* What makes a passive copper cable of it, one metre long. */
+static void copper_make(uint8_t *page)
+{
+	page[2] = 0x21; /* copper pigtail */
+	page[3] = 0;
+	page[8] = 0x04; /* passive */
+	page[16] = page[17] = page[19] = 0;
+	page[18] = 1;
+	put(page, 40, "SOFT-10G-DA", 16);
+	put16(page, 60, 0);
+}
+
 /* The identity (SFF-8472 table 4-1). */
-static void identity_make(uint8_t *page, const uint8_t mac[6])
+static void identity_make(uint8_t *page, const uint8_t mac[6], enum module_kind kind)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	char serial[13] = "";
 
 	for (int i = 0; i < 12; i++)
 		serial[i] = hex[mac[i / 2] >> (i % 2 ? 0 : 4) & 15];
-	page[0] = 0x03;  /* SFP */
-	page[1] = 0x04;  /* two-wire identification only */
-	page[2] = 0x07;  /* LC connector */
-	page[3] = 0x10;  /* 10GBASE-SR */
+	page[0] = 0x03;                                   /* SFP */
+	page[1] = 0x04;                                   /* two-wire identification only */
+	page[2] = 0x07;                                   /* LC connector */
+	page[3] = 0x10;                                   /* 10GBASE-SR */
+	page[6] = kind == MODULE_SR_TWO_RATES ? 0x01 : 0; /* 1000BASE-SX */
+	page[8] = 0;
 	page[11] = 0x06; /* 64B/66B */
 	page[12] = 103;  /* 10.3 Gb/s */
 	page[16] = 8;    /* 80 m of OM2 */
@@ -96,6 +114,8 @@ static void identity_make(uint8_t *page, const uint8_t mac[6])
 	put(page, 40, "SOFT-10G-SR", 16);
 	put(page, 56, "1", 4);
 	put16(page, 60, 850); /* nm */
+	if (kind == MODULE_DA)
+		copper_make(page);
 	put_sum(page, 0, 63);
 	put16(page, 64, 0x001a); /* TX disable, TX fault, loss of signal */
 	put(page, 68, serial, 16);
@@ -134,10 +154,29 @@ int module_new(struct nic *nic)
 	if (!nic->module)
 		return -ENOMEM;
 	nic->module->reads = UINT64_MAX; /* never moved */
-	identity_make(nic->module->page[0], nic->mac);
-	diagnostics_make(nic->module->page[1]);
+	module_plug(nic, MODULE_SR);
+	nic->module->ready_ns = 0;
 	module_reset(nic);
 	return 0;
+}
+
+void module_plug(struct nic *nic, enum module_kind kind)
+{
+	struct module *module = nic->module;
+
+	module->kind = kind;
+	memset(module->page, 0, sizeof(module->page));
+	identity_make(module->page[0], nic->mac, kind);
+	diagnostics_make(module->page[1]);
+	module->state = IDLE;
+	module->pull = false;
+	module->ready_ns = loop_now_ns() + READY_NS;
+	dirty_module(nic, kind == MODULE_SR_TWO_RATES);
+}
+
+bool module_present(const struct nic *nic)
+{
+	return nic->module->kind != MODULE_NONE;
 }
 
 void module_free(struct nic *nic)
@@ -158,7 +197,7 @@ void module_reset(struct nic *nic)
 
 bool module_laser(const struct nic *nic)
 {
-	return !(nic->module->page[1][DDM_STATUS] & STATUS_SOFT_TX_DISABLE);
+	return module_present(nic) && !(nic->module->page[1][DDM_STATUS] & STATUS_SOFT_TX_DISABLE);
 }
 
 /* The readings follow the laser and the light. */
@@ -196,7 +235,8 @@ static bool byte_received(struct nic *nic)
 
 	switch (module->state) {
 	case ADDRESS:
-		if ((module->shift & 0xfc) != 0xa0)
+		if ((module->shift & 0xfc) != 0xa0 || !module_present(nic) ||
+		    loop_now_ns() < module->ready_ns)
 			break;
 		module->device = module->shift >> 1 & 1;
 		module->state = module->shift & 1 ? READ : OFFSET;

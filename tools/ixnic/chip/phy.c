@@ -66,7 +66,8 @@ static bool link_wanted(const struct nic *nic)
 {
 	if (reg(nic, IXGBE_AUTOC) & IXGBE_AUTOC_FLU)
 		return true;
-	return phy_light(nic) && phy_laser(nic) && link_mode(nic) == IXGBE_AUTOC_LMS_10G_SERIAL;
+	return phy_light(nic) && phy_laser(nic) && link_mode(nic) == IXGBE_AUTOC_LMS_10G_SERIAL &&
+	       dirty_link(nic);
 }
 
 /* LINKS.MODE and the units that are on, for each value of AUTOC.LMS. */
@@ -153,6 +154,16 @@ static void update(struct nic *nic, bool restart)
 	status_show(nic);
 }
 
+void phy_module_set(struct nic *nic, enum module_kind kind)
+{
+	const bool was = module_present(nic);
+
+	module_plug(nic, kind);
+	update(nic, false);
+	if (was != module_present(nic) && reg(nic, IXGBE_GPIE) & IXGBE_GPIE_SDP2_EN)
+		interrupt_raise(nic, IXGBE_EICR_GPI_SDP2);
+}
+
 void phy_cable_set(struct nic *nic, bool plugged)
 {
 	nic->cable = plugged;
@@ -205,14 +216,13 @@ static uint32_t links_read(struct nic *nic, uint32_t index, uint32_t value)
 	return nic->phy->odd ? value | IXGBE_LINKS_RESERVED7 : value;
 }
 
-/* Pins that are inputs show the board. SDP2 is high: a module sits in the cage. */
+/* Pins that are inputs show the board. SDP2 is high while a module sits in the cage. */
 static uint32_t esdp_read(struct nic *nic, uint32_t index, uint32_t value)
 {
-	(void)nic;
 	(void)index;
-	return value & IXGBE_FIELD_PREP(IXGBE_ESDP_SDP_IODIR, 1u << 2)
-		       ? value
-		       : value | IXGBE_ESDP_SDP2_DATA;
+	if (value & IXGBE_FIELD_PREP(IXGBE_ESDP_SDP_IODIR, 1u << 2))
+		return value;
+	return module_present(nic) ? value | IXGBE_ESDP_SDP2_DATA : value & ~IXGBE_ESDP_SDP2_DATA;
 }
 
 /* No PHY answers on the MDIO wires, which are pulled up. */
@@ -228,11 +238,8 @@ static void msca_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 }
 
 const struct reg_hook phy_hooks[] = {
-	{IXGBE_AUTOC, NULL, autoc_write},
-	{IXGBE_AUTOC2, NULL, laser_write},
-	{IXGBE_ESDP, esdp_read, laser_write},
-	{IXGBE_LINKS, links_read, NULL},
-	{IXGBE_MSCA, NULL, msca_write},
-	{IXGBE_I2CCTL, NULL, laser_write},
-	{0},
+	{IXGBE_AUTOC, NULL, autoc_write},     {IXGBE_AUTOC2, NULL, laser_write},
+	{IXGBE_ESDP, esdp_read, laser_write}, {IXGBE_LINKS, links_read, NULL},
+	{IXGBE_MSCA, NULL, msca_write},       {IXGBE_I2CCTL, NULL, laser_write},
+	{IXGBE_CORECTL, NULL, laser_write},   {0},
 };

@@ -139,7 +139,7 @@ uint32_t regfile_read(struct nic *nic, uint32_t offset)
 	/* Which bits of EICR (RCW1C) a read clears depends on the mode: interrupt.c clears them. */
 	if (r->access == IXGBE_REG_RC)
 		reg_store(nic, at, 0);
-	return value;
+	return dirty_read(nic, r, at, value);
 }
 
 /* The value after the access class and the mask were applied. */
@@ -210,6 +210,7 @@ void regfile_write(struct nic *nic, uint32_t offset, uint32_t value)
 	old = reg(nic, at);
 	check_reset_wait(nic, r);
 	check_write(nic, r, index, old, value);
+	dirty_write(nic, r, at, old, value);
 	reg_store(nic, at, apply(r, old, value));
 	for (uint32_t h = file->first[row_of(r)]; h; h = file->joined[h].next) {
 		if (file->joined[h].hook->write)

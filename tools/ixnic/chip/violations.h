@@ -13,12 +13,21 @@ void violations_free(struct nic *nic);
 	R(RESERVED_BITS, "8.2", "reserved bit set")                                                \
 	R(UNALIGNED_ACCESS, "8.1", "register access not of 32 aligned bits")                       \
 	R(RESET_NOT_WAITED, "4.2.1.6", "register access before the reset was over")                \
-	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST without master disable")                            \
+	R(MEMORY_UNDEFINED, "4.6.7", "memory that no reset clears not written before RXEN")        \
+	R(STATIC_SETUP, "4.6.3",                                                                   \
+	  "a register is not as DCB, coalescing and flow control off ask for, with RXEN")          \
+	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST or master disable before DMA came to its end")      \
+	R(DRIVER_LOADED, "8.2.3.1.3", "function reset with CTRL_EXT.DRV_LOAD set")                 \
+	R(TX_END_UNSEEN, "4.6.8.1.2", "transmit queue ended with frames, without a look at TDH")   \
+	R(ADDRESS_LIVE, "8.2.3.7.9", "receive address changed while it is valid")                  \
+	R(WRITE_BACK_ORDER, "8.2.3.11",                                                            \
+	  "queue enabled with relaxed ordering of descriptor write-backs")                         \
+	R(MODULE_TIMING, "8.2.3.1.5", "wires of the module moved too early (SFF-8431)")            \
 	R(RESET_WITH_IRQ, "4.6.3.1", "CTRL.RST with interrupts enabled")                           \
 	R(RESET_STUCK, "5.2.5.3.2",                                                                \
 	  "reset after a master disable that failed, without a flush or not twice")                \
 	R(INIT_NOT_WAITED, "4.6.3",                                                                \
-	  "RXEN or TE set before EEC.AUTO_RD and RDRXCTL.DMAIDONE were read set after the reset")  \
+	  "written, or RXEN or TE set, before EEC.AUTO_RD and RDRXCTL.DMAIDONE were set")          \
 	R(DRV_LOAD, "8.2.3.1.3", "RXEN or TE set without CTRL_EXT.DRV_LOAD")                       \
 	R(EXTENDED_VLAN_LIVE, "8.2.3.1.3", "CTRL_EXT.EXTENDED_VLAN changed with RXEN or TE")       \
 	R(DOUBLE_VLAN, "7.4.5", "TE set, DMATXCTL.GDV unlike CTRL_EXT.EXTENDED_VLAN")              \
@@ -26,7 +35,7 @@ void violations_free(struct nic *nic);
 	  "interrupts on with GPIE.MULTIPLE_MSIX but not PBA_SUPPORT, or without it but EIAC")     \
 	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
 	R(FCTRL_WITH_RXEN, "8.2.3.7.1", "FCTRL changed while RXCTRL.RXEN is set")                  \
-	R(RXEN_WITHOUT_SECRX, "4.6.7", "RXEN set without the SECRXCTRL.RX_DIS handshake")          \
+	R(RXEN_WITHOUT_SECRX, "4.6.7", "RXEN changed without the SECRXCTRL.RX_DIS handshake")      \
 	R(RXEN_WITHOUT_QUEUE, "4.6.7", "RXEN set before a receive queue was enabled")              \
 	R(RX_BUFFER_SUM, "4.6.11.3.4", "RXPBSIZE[0] to [7] together over 512 KiB, with RXEN")      \
 	R(FCRTH_MARK, "4.6.3.2", "FCRTH[0].RTH 0 or not below the packet buffer's end, with RXEN") \

@@ -73,12 +73,23 @@ uint32_t pci_function_bytes(uint32_t region)
 
 /* Registers are words. Any other access breaks a rule, and reads all ones, as on a bus without a
  * completion. */
+/* With its memory space off a NIC does not answer. One as new is not so strict: clients of it may
+ * leave that to somebody else. */
+static bool answers(const struct pci_function *function)
+{
+	return !function->nic->dirty || config_space_memory(&function->config);
+}
+
 static void registers_read(struct pci_function *function, uint32_t offset, uint8_t *data,
 			   uint32_t len)
 {
 	if (offset % 4 != 0 || len % 4 != 0) {
 		violation(function->nic, VIOLATION_UNALIGNED_ACCESS, "read of %u bytes at %#x", len,
 			  offset);
+		memset(data, 0xff, len);
+		return;
+	}
+	if (!answers(function)) {
 		memset(data, 0xff, len);
 		return;
 	}
@@ -97,6 +108,8 @@ static void registers_write(struct pci_function *function, uint32_t offset, cons
 			  len, offset);
 		return;
 	}
+	if (!answers(function))
+		return;
 	for (uint32_t i = 0; i < len; i += 4) {
 		uint32_t value;
 
@@ -154,6 +167,7 @@ void pci_function_read(struct pci_function *function, uint32_t region, uint32_t 
 		irqfd_bar_read(function->irqfd, offset, data, len);
 		break;
 	default:
+		config_space_pending(&function->config, dirty_pending(function->nic));
 		config_space_read(&function->config, offset, data, len);
 	}
 }
