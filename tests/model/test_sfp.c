@@ -265,6 +265,71 @@ static void wires_moved_twice_without_a_read_are_a_violation(void **state)
 	assert_int_equal(model_control_int(m, "violations", "counts.WIRES_UNREAD"), 1);
 }
 
+/* Whether the module answers, up to the deadline. */
+static bool answers(struct model *m)
+{
+	uint64_t end = model_now_ms() + MODEL_DEADLINE_MS;
+	bool yes;
+
+	do {
+		start(m);
+		yes = byte_out(m, 0xa0);
+		stop(m);
+	} while (!yes && model_now_ms() < end);
+	return yes;
+}
+
+static void modules_come_and_go(void **state)
+{
+	static const struct {
+		const char *request;
+		uint8_t codes, codes_1g, cable;
+	} kinds[] = {
+		{"module da", 0, 0, 0x04},
+		{"module sr-1g", 0x10, 0x01, 0},
+		{"module sr", 0x10, 0, 0},
+	};
+	struct model *m = *state;
+
+	model_set(m, IXGBE_GPIE, IXGBE_GPIE_SDP2_EN);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		json_decref(model_control(m, "module out"));
+		assert_false(model_read(m, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA);
+		assert_true(model_read(m, IXGBE_EICR) & IXGBE_EICR_GPI_SDP2);
+		start(m);
+		assert_false(byte_out(m, 0xa0));
+		stop(m);
+		json_decref(model_control(m, kinds[i].request));
+		assert_true(model_read(m, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA);
+		assert_true(model_read(m, IXGBE_EICR) & IXGBE_EICR_GPI_SDP2);
+		assert_true(answers(m));
+		assert_int_equal(read_byte(m, 0xa0, 3), kinds[i].codes);
+		assert_int_equal(read_byte(m, 0xa0, 6), kinds[i].codes_1g);
+		assert_int_equal(read_byte(m, 0xa0, 8), kinds[i].cable);
+	}
+	checksums_are_valid(state);
+}
+
+static void faults_are_causes(void **state)
+{
+	struct model *m = *state;
+	json_t *reply;
+
+	json_decref(model_control(m, "fault ecc"));
+	assert_true(model_read(m, IXGBE_EICR) & IXGBE_EICR_ECC);
+	json_decref(model_control(m, "fault timeout"));
+	assert_false(model_read(m, IXGBE_EICR) & IXGBE_EICR_PCI); /* PIENA does not let it */
+	assert_true(model_read(m, IXGBE_PICAUSE) & IXGBE_PIENA_TO);
+	model_write(m, IXGBE_PIENA, IXGBE_PIENA_TO);
+	json_decref(model_control(m, "fault timeout"));
+	assert_true(model_read(m, IXGBE_EICR) & IXGBE_EICR_PCI);
+	for (int i = 0; i < 2; i++) {
+		reply = model_control(m, i ? "module frobnicate" : "fault frobnicate");
+		assert_non_null(json_object_get(reply, "error"));
+		json_decref(reply);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
@@ -279,6 +344,8 @@ int main(void)
 		TEST(recovers_from_a_broken_transfer),
 		TEST(wires_without_the_semaphore_are_a_violation),
 		TEST(wires_moved_twice_without_a_read_are_a_violation),
+		TEST(modules_come_and_go),
+		TEST(faults_are_causes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

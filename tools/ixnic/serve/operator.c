@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each command but link, dma and "violations zero" looks only: registers are shown as stored, and
- * statistics are not cleared.
+ * Each command but link, module, fault, dma and "violations zero" looks only: registers are shown
+ * as stored, and statistics are not cleared.
  */
 #include "operator.h"
 
@@ -16,6 +16,7 @@
 #include "rogue.h"
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/chip/violations.h"
 #include "tools/ixnic/data/data.h"
 #include "tools/ixnic/loop.h"
@@ -60,6 +61,40 @@ static json_t *link_command(void *ctx, struct control_request *request)
 		phy_cable_set(nic, false);
 	else
 		return control_error("link: says neither up nor down; try: link up");
+	return status(ctx, request);
+}
+
+static json_t *module_command(void *ctx, struct control_request *request)
+{
+	static const char *const kinds[] = {
+		[MODULE_NONE] = "out",
+		[MODULE_SR] = "sr",
+		[MODULE_SR_TWO_RATES] = "sr-1g",
+		[MODULE_DA] = "da",
+	};
+	struct nic *nic = ((struct operator_socket *)ctx)->nic;
+	const char *arg = request->words[1];
+
+	for (size_t i = 0; arg && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (strcmp(arg, kinds[i]) != 0)
+			continue;
+		phy_module_set(nic, (enum module_kind)i);
+		return status(ctx, request);
+	}
+	return control_error("module: says neither out, sr, sr-1g nor da; try: module sr");
+}
+
+static json_t *fault_command(void *ctx, struct control_request *request)
+{
+	struct nic *nic = ((struct operator_socket *)ctx)->nic;
+	const char *arg = request->words[1];
+
+	if (arg && strcmp(arg, "timeout") == 0)
+		interrupt_pci_exception(nic, IXGBE_PIENA_TO);
+	else if (arg && strcmp(arg, "ecc") == 0)
+		interrupt_raise(nic, IXGBE_EICR_ECC);
+	else
+		return control_error("fault: says neither timeout nor ecc; try: fault ecc");
 	return status(ctx, request);
 }
 
@@ -315,6 +350,8 @@ static const struct control_command commands[] = {
 	{"violations", 1, violations, true},
 	{"dma", 3, dma_command, true},
 	{"rate", 1, rate_command, true},
+	{"module", 1, module_command, true},
+	{"fault", 1, fault_command, true},
 	{0},
 };
 
