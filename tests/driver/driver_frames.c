@@ -127,3 +127,19 @@ void plain_make(uint8_t *frame, uint32_t len, const uint8_t to[IXGBE_MAC_BYTES],
 	for (uint32_t i = ETH_BYTES; i < len; i++)
 		frame[i] = (uint8_t)(seed + i);
 }
+
+void arrives(struct rig *rig, const uint8_t *frame, uint32_t len)
+{
+	struct rig_frame got;
+
+	rig_wire_send(rig, frame, len);
+	rig_recv(rig, &got);
+	assert_int_equal(got.len, len);
+	assert_memory_equal(got.data, frame, len);
+}
+
+void is_filtered(struct rig *rig, const uint8_t *frame, uint32_t len)
+{
+	rig_wire_send(rig, frame, len);
+	assert_true(rig_recv_quiet(rig));
+}

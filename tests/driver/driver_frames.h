@@ -38,5 +38,9 @@ void assert_checksums(const struct packet *like, const uint8_t *frame, uint32_t 
 /* What the driver is told to fill in. */
 struct ixgbe_tx_seg offload_of(const struct packet *p);
 
+/* Sends it on the wire; it arrives at the port as it is, or not at all. */
+void arrives(struct rig *rig, const uint8_t *frame, uint32_t len);
+void is_filtered(struct rig *rig, const uint8_t *frame, uint32_t len);
+
 /* A plain frame of `len` bytes, EtherType of experiments. */
 void plain_make(uint8_t *frame, uint32_t len, const uint8_t to[IXGBE_MAC_BYTES], uint8_t seed);

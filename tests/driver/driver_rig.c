@@ -19,6 +19,19 @@
 
 #define MAC_TEXT "02:00:00:00:00:42"
 
+/*
+ * Slow motion. A message to the NIC takes as long as the driver's short waits, so a NIC could not
+ * tell whether they were made. With a NIC that is not new they, and the times that the NIC wants,
+ * are so many times as long.
+ */
+#define SLOW          20u
+#define SLOW_TEXT     "20"
+#define SLOW_SHORT_US 50u
+#define SLOW_BELOW_US 100u /* ten times as slow: so much is done meanwhile */
+
+void __real_wait_us(uint32_t us);
+void __wrap_wait_us(uint32_t us);
+
 static const uint8_t mac_bytes[IXGBE_MAC_BYTES] = {0x02, 0, 0, 0, 0, 0x42};
 
 struct rig_backend {
@@ -29,6 +42,18 @@ struct rig_backend {
 };
 
 static const struct rig_backend *selected;
+
+uint32_t rig_slow_us(uint32_t us)
+{
+	if (us > SLOW_BELOW_US || !getenv("IXNIC_DIRTY"))
+		return us;
+	return us < SLOW_SHORT_US ? us * SLOW : us * SLOW * 10;
+}
+
+void __wrap_wait_us(uint32_t us)
+{
+	__real_wait_us(rig_slow_us(us));
+}
 
 uint64_t rig_now_ms(void)
 {
@@ -59,10 +84,16 @@ static void path_of(const struct rig *rig, char *path, size_t size, const char *
 	snprintf(path, size, "%s/%s", rig->dir, name);
 }
 
-static void become_ixnic(const struct rig *rig, int sock, int out)
+/* Each NIC of a run is another one. */
+static void dirty_seed(char *text, size_t size, uint32_t nth)
+{
+	snprintf(text, size, "%lu", strtoul(getenv("IXNIC_DIRTY"), NULL, 10) * 1000u + nth);
+}
+
+static void become_ixnic(const struct rig *rig, int sock, int out, uint32_t nth)
 {
 	const char *program = getenv("IXNIC");
-	char nic[64], wire[64], control[64];
+	char nic[64], wire[64], control[64], seed[24];
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(out, STDOUT_FILENO);
@@ -73,6 +104,12 @@ static void become_ixnic(const struct rig *rig, int sock, int out)
 	}
 	snprintf(wire, sizeof(wire), "seqpacket:%s/wire", rig->dir);
 	path_of(rig, control, sizeof(control), "control");
+	if (getenv("IXNIC_DIRTY")) {
+		dirty_seed(seed, sizeof(seed), nth);
+		execl(program ? program : "ixnic", "ixnic", "--socket", nic, "--wire", wire,
+		      "--control", control, "--mac", MAC_TEXT, "--log-level", "warning", "--dirty",
+		      seed, "--slow", SLOW_TEXT, (char *)NULL);
+	}
 	execl(program ? program : "ixnic", "ixnic", "--socket", nic, "--wire", wire, "--control",
 	      control, "--mac", MAC_TEXT, "--log-level", "warning", (char *)NULL);
 	_exit(127);
@@ -81,6 +118,7 @@ static void become_ixnic(const struct rig *rig, int sock, int out)
 /* Starts ixnic unless it runs, and waits for its line "ready". */
 static void ixnic_run(struct rig *rig, bool pair)
 {
+	static uint32_t nth;
 	int sock[2] = {-1, -1}, out[2];
 	char line[16] = "";
 
@@ -89,9 +127,10 @@ static void ixnic_run(struct rig *rig, bool pair)
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	if (pair)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock), 0);
+	nth++;
 	rig->pid = fork();
 	if (rig->pid == 0)
-		become_ixnic(rig, sock[1], out[1]);
+		become_ixnic(rig, sock[1], out[1], nth);
 	close(out[1]);
 	if (pair)
 		close(sock[1]);
@@ -257,10 +296,14 @@ void rig_close(struct rig *rig)
 		return;
 	ixgbe_stop(rig->nic);
 	pools_free(rig); /* no buffer was lost */
+	if (rig->last_means[0])
+		fail_msg("the last means, though the NIC was well: %s", rig->last_means);
 	if (rig_has_control(rig))
 		assert_int_equal(rig_control(rig, "violations", "total"), 0);
 	ixgbe_close(rig->nic);
 	rig->nic = NULL;
+	if (rig->backend->address == listen_address && rig_has_control(rig))
+		assert_int_equal(rig_control(rig, "violations", "total"), 0);
 	if (rig->backend->address == pair_address) { /* ixnic ends with its connection */
 		close(rig->wire);
 		rig->wire = -1;
@@ -289,16 +332,29 @@ int rig_teardown(void **state)
 	return err;
 }
 
+/* What a driver does only to a NIC that hangs. */
+static void on_log(void *ctx, enum ixgbe_log_level level, const char *message)
+{
+	struct rig *rig = ctx;
+
+	if (level <= IXGBE_LOG_WARNING &&
+	    (strstr(message, "resetting the function") || strstr(message, "SW_FW_SYNC")))
+		snprintf(rig->last_means, sizeof(rig->last_means), "%s", message);
+}
+
 void rig_open(struct rig *rig, const struct ixgbe_options *options)
 {
+	struct ixgbe_options full = options ? *options : (struct ixgbe_options){0};
 	struct ixgbe_why why = {"no reason given"};
 	char name[96];
 	int err;
 
+	full.log = on_log;
+	full.log_ctx = rig;
 	rig->backend->device(rig);
 	wire_connect(rig);
 	rig->backend->address(rig, name, sizeof(name));
-	err = ixgbe_open(name, options, &rig->nic, &why);
+	err = ixgbe_open(name, &full, &rig->nic, &why);
 	if (err)
 		fail_msg("%s: %d: %s", name, err, why.text);
 }
@@ -416,8 +472,14 @@ bool rig_recv_quiet(struct rig *rig)
 
 void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixgbe_tx_seg *offload)
 {
+	rig_send_on(rig, 0, frame, len, offload);
+}
+
+void rig_send_on(struct rig *rig, uint16_t queue, const void *frame, uint32_t len,
+		 const struct ixgbe_tx_seg *offload)
+{
 	struct ixgbe_tx_seg seg = offload ? *offload : (struct ixgbe_tx_seg){0};
-	struct ixgbe_txq *txq = ixgbe_txq(rig->nic, 0);
+	struct ixgbe_txq *txq = ixgbe_txq(rig->nic, queue);
 	int stopped;
 
 	seg.buf = ixgbe_buf_get(rig->tx_pool);
@@ -483,12 +545,12 @@ bool rig_has_control(const struct rig *rig)
 	return access(path, F_OK) == 0;
 }
 
-long long rig_control(struct rig *rig, const char *request, const char *key)
+/* Asks the control socket: the JSON of the reply. */
+static json_t *ask(struct rig *rig, const char *request, const char *key)
 {
 	static char reply[256 * 1024];
 	char path[108];
-	json_t *root, *member;
-	long long value;
+	json_t *root;
 	ssize_t len;
 	int sock;
 
@@ -501,12 +563,47 @@ long long rig_control(struct rig *rig, const char *request, const char *key)
 	close(sock);
 	assert_true(len > 0);
 	root = json_loadb(reply, (size_t)len, 0, NULL);
-	member = key ? json_object_get(root, key) : NULL;
-	if (!root || json_object_get(root, "error") || (key && !member))
+	if (!root || json_object_get(root, "error") || (key && !json_object_get(root, key)))
 		fail_msg("the reply to '%s': %.*s", request, (int)len, reply);
-	value = json_is_boolean(member) ? json_is_true(member) : json_integer_value(member);
-	if (strcmp(request, "violations") == 0 && value != 0)
+	if (strcmp(request, "violations") == 0 &&
+	    json_integer_value(json_object_get(root, "total")) != 0)
 		fail_msg("rules were broken: %.*s", (int)len, reply);
+	return root;
+}
+
+long long rig_control(struct rig *rig, const char *request, const char *key)
+{
+	json_t *root = ask(rig, request, key), *member = key ? json_object_get(root, key) : NULL;
+	long long value =
+		json_is_boolean(member) ? json_is_true(member) : json_integer_value(member);
+
 	json_decref(root);
 	return value;
+}
+
+/* A number of the member `of` of a reply. */
+static uint32_t number(struct rig *rig, const char *request, const char *of, const char *name,
+		       uint32_t index)
+{
+	json_t *root = ask(rig, request, of);
+	json_t *row = json_object_get(json_object_get(root, of), name);
+	uint32_t value;
+
+	assert_non_null(row);
+	value = (uint32_t)json_integer_value(json_is_array(row) ? json_array_get(row, index) : row);
+	json_decref(root);
+	return value;
+}
+
+uint32_t rig_register(struct rig *rig, const char *name, uint32_t index)
+{
+	char request[64];
+
+	snprintf(request, sizeof(request), "registers %s", name);
+	return number(rig, request, "registers", name, index);
+}
+
+uint32_t rig_statistic(struct rig *rig, const char *name, uint32_t index)
+{
+	return number(rig, "counters", "statistics", name, index);
 }

@@ -49,6 +49,7 @@ struct rig {
 	int sock;     /* ours of the socketpair; -1: none */
 	int wire;     /* -1: not connected */
 	uint8_t mac[IXGBE_MAC_BYTES];
+	char last_means[160]; /* what the driver said when it used them; empty: it did not */
 };
 
 /* A received frame, put together. */
@@ -87,6 +88,8 @@ bool rig_try_recv(struct rig *rig, struct rig_frame *frame);
 bool rig_recv_quiet(struct rig *rig);
 /* Sends one frame of one segment, with what `offload` says of it (may be NULL). */
 void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixgbe_tx_seg *offload);
+void rig_send_on(struct rig *rig, uint16_t queue, const void *frame, uint32_t len,
+		 const struct ixgbe_tx_seg *offload);
 /* Waits until all sent buffers are back in the pool. */
 void rig_send_done(struct rig *rig);
 
@@ -95,8 +98,15 @@ uint64_t rig_stat(struct rig *rig, const char *name);
 /* Whether the eventfd fires within `timeout_ms`; it is consumed. */
 bool rig_irq(int fd, int timeout_ms);
 
+/* How long a wait of the driver's takes: longer with a NIC that is not new. */
+uint32_t rig_slow_us(uint32_t us);
+
 /* Whether there is a control socket; asks it, and returns the number or truth of `key` (may be
  * NULL) in the reply. */
 bool rig_has_control(const struct rig *rig);
 long long rig_control(struct rig *rig, const char *request, const char *key);
+/* A register as the NIC stores it; reading it so changes nothing. */
+uint32_t rig_register(struct rig *rig, const char *name, uint32_t index);
+/* The same of a statistics register. */
+uint32_t rig_statistic(struct rig *rig, const char *name, uint32_t index);
 uint64_t rig_now_ms(void);
