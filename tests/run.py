@@ -7,13 +7,15 @@
     model    ixnic alone, driven by messages        build/plain
     driver   the driver over every backend          build/plain
     system   the programs, with real interfaces     build/plain
+    mutants  the driver suite against wrong drivers  build/plain
     style    form of sources, scripts, man pages    (build/plain, for how they compile)
     fresh    the README on a clean Debian           (its own)
     lab      drivers in virtual machines            build/plain
     asan     the first four again                   build/asan: address and undefined behaviour
 
 The lab is short unless it is asked for by name: then it is all scenarios, on all kernels. "fresh" is this
-machine's release of Debian, and both that ixtap is for by name.
+machine's release of Debian, and both that ixtap is for by name. So are the mutants: a sample, or all of them by
+name.
 
 Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed. Only the lab's
 scenarios do not: they may have to fetch packages, and contain what they start themselves.
@@ -33,7 +35,8 @@ import xml.etree.ElementTree as ElementTree
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 C_SUITES = ("unit", "model", "driver")
-SUITES = (*C_SUITES, "system", "style", "fresh", "lab", "asan")
+SUITES = (*C_SUITES, "system", "style", "mutants", "fresh", "lab", "asan")
+MUTANTS_SAMPLE = 40
 KERNELS = ("6.1", "6.12", "7.3")
 LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"), ("containment", "6.12"), ("ipxe", "6.12"))
 LAB_FULL = (*((scenario, kernel) for scenario in ("kernel", "vfio", "driver", "containment")
@@ -214,6 +217,16 @@ def run_pytest(label, folder, tree, env):
         add(f"{label}: pytest", "failed", output)
 
 
+def run_mutants(label, tree, full):
+    """One result: whether as many are noticed as should be."""
+    code, output = contained(label, [sys.executable, os.path.join(TOP, "tests/mutants/run_mutants.py"),
+                                     os.path.join(TOP, "build", tree),
+                                     *([] if full else ["--sample", str(MUTANTS_SAMPLE)])],
+                             r"^(seed|deletion +\d|field +\d|order +\d|wait +\d|  survives|  listed|\d+ mutants)",
+                             {"PYTHONDONTWRITEBYTECODE": "1"})
+    add(f"{label}: wrong drivers are noticed", "passed" if code == 0 else "failed", output)
+
+
 def run_checks(name, command, env=None):
     """Runs a program that writes its checks as JSON to the file after --json; each is a result."""
     with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
@@ -254,6 +267,8 @@ def run(suite, tree, full=False):
     say(f"\n{suite} ({tree})")
     if suite in C_SUITES:
         run_c_suite(suite, tree, env)
+    elif suite == "mutants":
+        run_mutants(f"{tree} {suite}", tree, full)
     elif suite == "fresh":
         run_checks("fresh", [os.path.join(TOP, "tests/fresh/fresh.py"), *(RELEASES if full else [release()])])
     elif suite == "lab":

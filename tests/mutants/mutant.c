@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a test program of mutants needs: which mutant it is, the number in $IXTAP_MUTANT, or none. Its sockets are in
- * $IXTAP_MUTANT_DIR, where they are found when the program was killed.
+ * What a test program of mutants needs: which mutant it is, the number in $IXTAP_MUTANT, or none.
+ * Its sockets are in $IXTAP_MUTANT_DIR, where they are found when the program was killed.
  */
 #include <stdbool.h>
 #include <stdio.h>
