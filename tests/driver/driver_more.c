@@ -204,6 +204,7 @@ void sent_frames_interrupt_on_each_queue(void **state)
 			assert_int_equal(rig_irq(ixgbe_irq_fd(rig->nic, q),
 						 on ? RIG_DEADLINE_MS : RIG_QUIET_MS),
 					 on);
+			assert_false(rig_irq(ixgbe_irq_fd(rig->nic, 1 - q), 0));
 		}
 	}
 }
