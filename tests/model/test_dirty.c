@@ -122,9 +122,11 @@ static void flush(struct model *m, enum wrong wrong)
 static bool master_disable(struct model *m, enum wrong wrong)
 {
 	model_set(m, IXGBE_CTRL, IXGBE_CTRL_PCIE_MASTER_DISABLE);
-	pause_ns(MS);
-	if (!(model_read(m, IXGBE_STATUS) & IXGBE_STATUS_PCIE_MASTER_ENABLE))
-		return false;
+	for (int i = 0; i < 50; i++) {
+		pause_ns(MS);
+		if (!(model_read(m, IXGBE_STATUS) & IXGBE_STATUS_PCIE_MASTER_ENABLE))
+			return false;
+	}
 	if (wrong == PENDING_FLUSHED) /* the first look finds them pending */
 		assert_true(model_config_read(m, 0xaa, 2) & 0x20);
 	if (wrong != NO_FLUSH)
