@@ -547,6 +547,29 @@ def test_capture_is_private(rig, left):  # noqa: F811
     assert nic.stop() == 0
 
 
+def test_capture_that_outgrows_its_limit(rig, left):  # noqa: F811
+    """The log has the reason, each frame is recorded or counted as lost, and no record is cut."""
+    command, socket_path = capture(rig, rig.path("pcap")), rig.path("nic.control")
+    nic = rig.daemon(*left.words("sh", "-c", """trap '' XFSZ; ulimit -f 16; exec "$@" """, "sh", *command,
+                                 "--control", socket_path)).wait_ready()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as wire:
+        wire.connect(rig.path("wire"))
+        for _ in range(100):
+            wire.send(bytes(1000))
+
+        def frames():
+            counters = r.ask(socket_path, "counters")["counters"]
+            return sum(number for name, number in counters.items() if name.startswith("rx_drop_")) == 100
+
+        r.wait_for(frames, "all frames at the NIC")
+    lost = r.ask(socket_path, "counters")["counters"]["capture_lost"]
+    assert nic.stop() == 0
+    assert "the capture ends, its file cannot be written: File too large" in nic.errors(), nic.errors()
+    size = os.stat(rig.path("pcap")).st_size
+    recorded = (size - 24) // 1016
+    assert size == 24 + recorded * 1016 and recorded + lost == 100, (size, lost)
+
+
 @pytest.mark.parametrize("mode, owner, group, part", [
     (0o646, 0, 0, "everybody"), (0o622, 0, 0, "everybody"), (0o664, 0, 65534, "group"),
     (0o600, 65534, 0, "another user"),

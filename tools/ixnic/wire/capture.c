@@ -18,8 +18,10 @@
 
 struct capture {
 	pcap_t *pcap;
-	pcap_dumper_t *file; /* NULL: it could not be written any more */
-	bool dirty;
+	pcap_dumper_t *file;           /* NULL: it could not be written any more */
+	int64_t whole;                 /* bytes of the file that end with a whole record */
+	uint64_t frames;               /* handed to the file since then */
+	int err;                       /* errno of the first of them that could not be written */
 	uint8_t frame[SNAPSHOT_BYTES]; /* one that came in two parts */
 };
 
@@ -71,6 +73,8 @@ int capture_new(struct nic *nic, const char *path, struct ixgbe_why *why)
 		capture->file = file ? pcap_dump_fopen(capture->pcap, file) : NULL;
 	}
 	if (capture && capture->file) {
+		if (!pcap_dump_flush(capture->file))
+			capture->whole = pcap_dump_ftell64(capture->file);
 		nic->capture = capture;
 		return 0;
 	}
@@ -126,19 +130,39 @@ void capture_frame(struct nic *nic, const struct frame *frame)
 	header.ts.tv_sec = now.tv_sec;
 	header.ts.tv_usec = now.tv_nsec; /* nanoseconds, as the file says */
 	pcap_dump((u_char *)capture->file, &header, data);
-	capture->dirty = true;
+	if (!capture->err && ferror(pcap_dump_file(capture->file)))
+		capture->err = errno;
+	capture->frames++;
+}
+
+/* What stdio could not write is lost with what it has kept since. The file ends with its last
+ * whole record: a reader finds no record that is cut. */
+static void file_end(struct nic *nic, struct capture *capture)
+{
+	int fd = dup(fileno(pcap_dump_file(capture->file)));
+
+	file_close(capture);
+	if (fd >= 0 && ftruncate(fd, capture->whole))
+		log_warning("the capture's last record is cut: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	count_add(nic, COUNTER_capture_lost, capture->frames);
 }
 
 void capture_flush(struct nic *nic)
 {
 	struct capture *capture = nic->capture;
 
-	if (!capture || !capture->dirty)
+	if (!capture || !capture->frames)
 		return;
-	capture->dirty = false;
-	if (!pcap_dump_flush(capture->file) && !ferror(pcap_dump_file(capture->file)))
+	if (pcap_dump_flush(capture->file) && !capture->err)
+		capture->err = errno;
+	if (!capture->err) {
+		capture->whole = pcap_dump_ftell64(capture->file);
+		capture->frames = 0;
 		return;
-	/* A record may be cut: nothing behind it could be read. */
-	log_error("the capture ends, its file cannot be written: %s", strerror(errno));
-	file_close(capture);
+	}
+	log_error("the capture ends, its file cannot be written: %s", strerror(capture->err));
+	file_end(nic, capture);
+	capture->frames = 0;
 }
