@@ -60,7 +60,7 @@
 
 /* Of the whole interface, by the kernel's account. */
 #define BRIDGE_KERNEL_COUNTERS(C)                                                                  \
-	C(kernel_drop, "frames the kernel dropped: the TAP's own queue (txqueuelen) was full")
+	C(kernel_drop, "frames the kernel dropped: the TAP's queue was full or without carrier")
 
 struct bridge_counters {
 #define C(name, text) uint64_t name;

@@ -304,6 +304,24 @@ def test_what_the_kernel_drops_is_told(bridge):
     assert re.search(r"kernel_drop +[\d,]+  frames the kernel dropped", ixtap(bridge, "stats").stdout)
 
 
+def test_what_the_kernel_drops_without_carrier_is_told(bridge):
+    """No queue was full, so no word says that one must have been."""
+    before, sent = bridge.counters()["kernel_drop"], 20
+    r.ask(bridge.nic_control, "link down")
+    r.wait_for(lambda: not bridge.left.carrier(bridge.tap), "no carrier")
+
+    def dropped():
+        with bridge.left.packet_socket(bridge.tap) as raw:
+            for _ in range(sent):
+                with contextlib.suppress(OSError):
+                    raw.send(bytes(ETHER)[:12] + b"\x88\xb5" + bytes(100))
+        return bridge.counters()["kernel_drop"] >= before + sent
+
+    r.wait_for(dropped, "the kernel drops")
+    assert re.search(r"kernel_drop +[\d,]+  frames the kernel dropped: .* or without carrier",
+                     ixtap(bridge, "stats").stdout)
+
+
 def test_what_the_kernel_dropped_before_the_start_does_not_count(rig):
     """A persistent interface keeps its count."""
     left = rig.namespace("left")
