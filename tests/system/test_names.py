@@ -484,6 +484,23 @@ def test_a_wire_that_is_taken(rig):
     assert "ixtapd" in other.errors() and "shared" in other.errors(), other.errors()
 
 
+def test_both_ends_of_a_cable_have_addresses_of_their_own(rig):
+    """And the same ones after a restart."""
+    def start(tap):
+        home = rig.namespace(tap)
+        daemon = rig.daemon(*home.words(r.IXTAPD, "--tap", tap, "--nic", f"soft:cable:{rig.path('cable')}",
+                                        "--control", rig.path(tap))).wait_ready()
+        return daemon, r.ask(rig.path(tap), "status")["tap"]["mac"]
+
+    (first, mac), (_, other) = start("tap1"), start("tap2")
+    assert mac != other
+    assert first.stop() == 0
+    words = rig.namespace("tap3").words(r.IXTAPD, "--tap", "tap1", "--nic", f"soft:cable:{rig.path('cable')}",
+                                        "--control", rig.path("tap1"))
+    rig.daemon(*words).wait_ready()
+    assert r.ask(rig.path("tap1"), "status")["tap"]["mac"] == mac
+
+
 @pytest.mark.parametrize("program, words", [
     ("IXTAPD", ["--tap", "same", "--nic", "soft:tap:same"]),
     ("IXTAPD", ["--tap", "tap0", "--nic", "soft:seqpacket:P", "--control", "P"]),

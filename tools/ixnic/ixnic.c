@@ -145,7 +145,7 @@ static const struct option_row rows[] = {
 	{"wire", set_wire, 0, "WIRE",
 	 "The far end of the cable: tap:NAME, cable:PATH or seqpacket:PATH"},
 	{"netns", set_netns, 0, "NAME", "Network namespace of the TAP of the wire"},
-	{"mac", set_mac, 0, "MAC", "Factory address (default: derived from socket and wire)"},
+	{"mac", set_mac, 0, "MAC", "Factory address (default: derived from the paths)"},
 	{"link", set_link, 0, "up|down", "Whether the cable is plugged in (default: up)"},
 	{"strict", set_strict, 0, NULL, "A broken rule ends the DMA until the next reset"},
 	{"control", set_control, 0, "PATH", "Control socket: status, link, registers, counters"},
@@ -156,13 +156,19 @@ static const struct option_row rows[] = {
 	{0},
 };
 
-/* The same socket and wire always have the same address: FNV-1a, locally administered. */
+/*
+ * The same words always have the same address: FNV-1a, locally administered. A socket fd:N is
+ * nobody's in particular: ixtapd names it so at both ends of a cable. The control socket tells
+ * those apart.
+ */
 static void mac_derive(const struct ixnic_options *options, uint8_t mac[6])
 {
-	const char *const names[] = {options->socket, options->wire};
+	bool nameless = !strncmp(options->socket, "fd:", 3) && options->control;
+	const char *const names[] = {options->socket, options->wire,
+				     nameless ? options->control : ""};
 	uint64_t hash = 0xcbf29ce484222325u;
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		for (const char *c = names[i]; *c; c++)
 			hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
 	}
