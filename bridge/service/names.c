@@ -15,6 +15,9 @@ const char *names_interface_fault(const char *name)
 		return "has more than 15 bytes";
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return "is reserved";
+	/* The kernel's settings of all interfaces have these places (/proc/sys/net/ipv4/conf). */
+	if (!strcmp(name, "all") || !strcmp(name, "default"))
+		return "is reserved";
 	for (; *name; name++) {
 		/* The kernel takes 0xa0 for a space; some letters in UTF-8 have it. */
 		if (strchr("/:% ", *name) || *name == '\xa0')

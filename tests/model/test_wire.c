@@ -695,6 +695,7 @@ static void explains_what_is_wrong(void **state)
 		{{"--wire", "tap:a-name-of-16-chr"}, "more than 15 bytes", true},
 		{{"--wire", "tap:a/b"}, "no interface's name may have", true},
 		{{"--wire", "tap:tap%d"}, "no interface's name may have", true},
+		{{"--wire", "tap:default"}, "is reserved", true},
 		{{"--wire", "tap:lo"}, "that is no", true},
 		{{"--wire", "tap:x", "--netns", "no-such-namespace"}, "make it with", true},
 		{{"--wire", "seqpacket:/nowhere/at/all"}, "directory", false},

@@ -119,6 +119,8 @@ static void bad_values_are_refused(void **state)
 		{"tap", "tap%d"},
 		{"tap", "."},
 		{"tap", ".."},
+		{"tap", "all"},
+		{"tap", "default"},
 		{"tap", "tab\t"},
 		{"netns", ""},
 		{"netns", "../x"},
