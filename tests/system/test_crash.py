@@ -2,6 +2,7 @@
 """Signals to either program, and its sudden death, with traffic under way."""
 import contextlib
 import os
+import re
 import signal
 import subprocess
 
@@ -103,6 +104,8 @@ def test_server_killed_under_traffic(rig):
     r.wait_for(lambda: left.carrier("tap0"), "carrier")
     nic.kill()
     r.wait_for(lambda: not left.carrier("tap0"), "no carrier without a NIC")
+    shown = r.wait_for(lambda: r.run(r.IXTAP, "-c", rig.path("control"), "status").stdout, "status")
+    assert re.search(r"^  nic +vfio-user:\S+, not there\n  \S", shown, re.M), shown
     start_nic()
     r.wait_for(lambda: left.carrier("tap0"), "carrier again")
     left.run("ping", "-n", "-q", "-c", "3", "-i", "0.05", "-W", "5", r.RIGHT_V4)

@@ -37,9 +37,17 @@ def test_nic(rig):
     assert re.search(r"^  CTRL +0x[0-9a-f]{8}$", shown("registers"), re.M)
     assert re.search(r"^  rx_frames +0$", shown("counters"), re.M)
     assert json.loads(ixtap("-j", "nic", "-c", control, "link", "up").stdout)["cable"] is True
-    for words, part in ((["frobnicate"], "no request 'frobnicate'"), (["dma", "read", "0", "4"], "no client")):
+    for words, part in ((["frobnicate"], "no request 'frobnicate'"), ([""], "the request is empty"), (["dma", "read", "0", "4"], "no client")):
         status, line = refused("nic", "-c", control, *words)
         assert status == 1 and part in line
+
+
+@pytest.mark.usefixtures("nic")
+@pytest.mark.parametrize("words", [["status"], ["-j", "status"]], ids=" ".join)
+def test_an_ixnic_asked_as_an_ixtapd(rig, words):
+    """It has a status, too, but of another kind."""
+    status, line = refused("-c", rig.path("nic.control"), *words)
+    assert status == 1 and "ixtap nic" in line
 
 
 def test_nic_violations(rig):

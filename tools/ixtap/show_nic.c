@@ -214,6 +214,10 @@ int ixtap_nic(const struct ixtap *cli)
 		fail("the request is too long");
 		return 1;
 	}
+	if (!request[0]) {
+		fail("the request is empty: try status");
+		return 1;
+	}
 	fd = client_connect(cli);
 	if (fd < 0)
 		return 1;

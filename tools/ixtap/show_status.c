@@ -43,16 +43,26 @@ static void put_tap(const json_t *status)
 	put(COLOUR_NONE, "%s\n", member_true(status, "tap.persist") ? ", persistent" : "");
 }
 
-static void put_nic(const json_t *status)
+/* What is known of a NIC only while it is there. */
+static void put_open_nic(const json_t *status)
 {
 	const char *mac = member_text(status, "nic.mac");
 	const char *permanent = member_text(status, "nic.mac_permanent");
 
-	put(COLOUR_NONE, LABEL "%s, %s over %s\n", "nic", member_text(status, "nic.name"),
-	    member_text(status, "nic.device"), member_text(status, "nic.backend"));
+	put(COLOUR_NONE, ", %s over %s\n", member_text(status, "nic.device"),
+	    member_text(status, "nic.backend"));
 	put(COLOUR_NONE, LABEL "mac %s%s%s", "", mac, strcmp(mac, permanent) ? ", permanent " : "",
 	    strcmp(mac, permanent) ? permanent : "");
 	put(COLOUR_NONE, ", module %s\n", member_text(status, "nic.sfp"));
+}
+
+static void put_nic(const json_t *status)
+{
+	put(COLOUR_NONE, LABEL "%s", "nic", member_text(status, "nic.name"));
+	if (member(status, "nic.device"))
+		put_open_nic(status);
+	else
+		put(COLOUR_WARN, ", not there\n");
 	if (json_is_object(member(status, "nic.soft")))
 		put(COLOUR_NONE, LABEL "software NIC, pid %" PRId64 ", wire %s\n", "",
 		    member_int(status, "nic.soft.pid"), member_text(status, "nic.soft.wire"));
@@ -156,6 +166,11 @@ int ixtap_status(const struct ixtap *cli)
 	close(fd);
 	if (!status)
 		return 1;
+	if (!member(status, "tap")) {
+		fail("this is no ixtapd's control socket: ask an ixnic with 'ixtap nic'");
+		json_decref(status);
+		return 1;
+	}
 	if (cli->json) {
 		put_json(status);
 	} else {
