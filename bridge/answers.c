@@ -73,13 +73,13 @@ static json_t *tap_json(const struct daemon *daemon)
 	const char *netns =
 		*daemon->options->netns && !iface->moved ? daemon->options->netns : NULL;
 
-	return json_pack("{s:o,s:i,s:o,s:b,s:i,s:o,s:b,s:b,s:i,s:i,s:b}", "name",
+	return json_pack("{s:o,s:i,s:o,s:b,s:b,s:i,s:o,s:b,s:b,s:i,s:i,s:b}", "name",
 			 text_json(iface->tap.name), "ifindex", iface->tap.ifindex, "netns",
-			 netns ? text_json(netns) : json_null(), "reachable", iface->reachable,
-			 "mtu", (int)iface->link.mtu, "mac", mac_json(iface->link.mac), "up",
-			 daemon->facts.admin_up, "carrier", iface->link.carrier, "promiscuity",
-			 (int)iface->link.promiscuity, "allmulti", (int)iface->link.allmulti,
-			 "persist", iface->tap.persist);
+			 netns ? text_json(netns) : json_null(), "away", iface->away, "reachable",
+			 iface->reachable, "mtu", (int)iface->link.mtu, "mac",
+			 mac_json(iface->link.mac), "up", daemon->facts.admin_up, "carrier",
+			 iface->link.carrier, "promiscuity", (int)iface->link.promiscuity,
+			 "allmulti", (int)iface->link.allmulti, "persist", iface->tap.persist);
 }
 
 static json_t *queues_json(const struct daemon *daemon)

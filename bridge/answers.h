@@ -17,6 +17,7 @@
  *                  "soft": {"pid": 4712, "wire": "tap:tap0-wire", "control": "PATH"} or null,
  *                  "dma_refused": 0, "dma_timeout": 0},   times noticed, see ixtapd(8)
  *          "tap": {"name": "tap0", "ifindex": 7, "netns": "blue" or null,
+ *                  "away": false,            true: not in the namespace where ixtapd was started
  *                  "reachable": true,        false: it was moved to where ixtapd may not follow
  *                  "mtu": 1500, "mac": "02:...",
  *                  "up": true,               the administrator's

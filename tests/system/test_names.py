@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import select
 import shutil
@@ -216,6 +217,21 @@ def test_deleted_away_is_deleted(rig):
     assert bridge.wait() == 1
     assert "deleted" in bridge.errors()
     assert not bridge.left.has(bridge.tap)
+
+
+def test_status_tells_that_it_is_away(rig):
+    """In a namespace whose name ixtapd does not know. Back at home, it is as if it had never left."""
+    bridge, there = rig.bridge(connected=False), rig.namespace("there")
+
+    def shown():
+        return r.run(r.IXTAP, "--control", bridge.control, "status").stdout
+
+    assert "namespace" not in shown()
+    bridge.left.run("ip", "link", "set", bridge.tap, "netns", there.name)
+    r.wait_for(lambda: re.search(r"^  interface \S+, index \d+ in another namespace, mtu", shown(), re.M), "away")
+    assert bridge.ask("status")["tap"]["away"] is True
+    there.run("ip", "link", "set", bridge.tap, "netns", bridge.left.name)
+    r.wait_for(lambda: "namespace" not in shown(), "at home")
 
 
 def test_followed_away(rig):

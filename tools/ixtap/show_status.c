@@ -36,6 +36,8 @@ static void put_tap(const json_t *status)
 	    member_int(status, "tap.ifindex"));
 	if (netns[0])
 		put(COLOUR_NONE, " in namespace %s", netns);
+	else if (member_true(status, "tap.away"))
+		put(COLOUR_NONE, " in another namespace");
 	put(COLOUR_NONE, ", mtu %" PRId64 ", mac %s", member_int(status, "tap.mtu"),
 	    member_text(status, "tap.mac"));
 	put(COLOUR_NONE, ", %s, ", member_true(status, "tap.up") ? "up" : "down");
