@@ -128,12 +128,17 @@ void nic_life_module_read(struct daemon *daemon)
 
 static void bus_refused(struct daemon *daemon)
 {
+	/* The IOMMU is the kernel's, and has told it the addresses. */
+	bool kernel = !strcmp(ixgbe_backend_name(daemon->engine.nic), "vfio");
+
 	if (notice_add(&daemon->dma_refused, clock_ms()))
-		log_warning(
-			"%s: the NIC reached for memory outside its own and was refused: nothing "
-			"was lost, but its firmware or hardware is not to be trusted; see the "
-			"kernel's log for the addresses (dmesg, 'fault addr') and replace it",
-			daemon->iface.tap.name);
+		log_warning("%s: the NIC reached for memory outside its own and was refused: "
+			    "nothing was lost, but %s",
+			    daemon->iface.tap.name,
+			    kernel ? "its firmware or hardware is not to be trusted; see the "
+				     "kernel's log for the addresses (dmesg, 'fault addr') and "
+				     "replace it"
+				   : "its server is not to be trusted: replace it");
 	publish_event(daemon, json_pack("{s:s,s:I}", "event", "dma_refused", "count",
 					(json_int_t)daemon->dma_refused.count));
 }
