@@ -75,6 +75,8 @@ static int parse_link_attr(const struct nlattr *attr, void *ctx)
 		break;
 	case IFLA_MTU:
 		return attr_u32(attr, &link->mtu);
+	case IFLA_TXQLEN:
+		return attr_u32(attr, &link->tx_queue_len);
 	case IFLA_PROMISCUITY:
 		return attr_u32(attr, &link->promiscuity);
 	case IFLA_ALLMULTI:

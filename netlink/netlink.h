@@ -37,8 +37,9 @@ struct netlink_link {
 	char name[IFNAMSIZ];
 	uint8_t mac[NETLINK_MAC_BYTES];
 	uint32_t mtu;
-	uint32_t flags;       /* IFF_UP, IFF_RUNNING, ... */
-	uint32_t promiscuity; /* how many ask for it: tcpdump shows only here */
+	uint32_t tx_queue_len; /* frames that wait in a queue of a TAP, at most */
+	uint32_t flags;        /* IFF_UP, IFF_RUNNING, ... */
+	uint32_t promiscuity;  /* how many ask for it: tcpdump shows only here */
 	uint32_t allmulti;
 	bool carrier;
 	bool bridge_port;
@@ -54,6 +55,7 @@ int netlink_link_get(struct netlink *nl, int ifindex, struct netlink_link *out);
 int netlink_link_find(struct netlink *nl, const char *name, struct netlink_link *out);
 int netlink_link_set_up(struct netlink *nl, int ifindex, bool up);
 int netlink_link_set_mtu(struct netlink *nl, int ifindex, uint32_t mtu);
+int netlink_link_set_tx_queue_len(struct netlink *nl, int ifindex, uint32_t frames);
 int netlink_link_set_alias(struct netlink *nl, int ifindex, const char *alias); /* "": none */
 
 /* An address with the length of its network: IPv4 in the first 4 bytes. */

@@ -204,6 +204,15 @@ int netlink_link_set_mtu(struct netlink *nl, int ifindex, uint32_t mtu)
 	return link_change(nl, ifindex, changes);
 }
 
+int netlink_link_set_tx_queue_len(struct netlink *nl, int ifindex, uint32_t frames)
+{
+	struct rtnl_link *changes = rtnl_link_alloc();
+
+	if (changes)
+		rtnl_link_set_txqlen(changes, frames);
+	return link_change(nl, ifindex, changes);
+}
+
 int netlink_link_set_alias(struct netlink *nl, int ifindex, const char *alias)
 {
 	struct rtnl_link *changes = rtnl_link_alloc();

@@ -44,8 +44,9 @@ struct interface {
 	bool unreachable_said;
 	int out_of_reach; /* why: an errno */
 	bool link_set_warned, carrier_warned, read_warned;
-	uint32_t mtu_refused; /* the last MTU that was refused and logged; 0: none */
-	struct notice carrier_changed, settings_changed; /* by other programs */
+	uint32_t mtu_refused;  /* the last MTU that was refused and logged; 0: none */
+	uint32_t tx_queue_len; /* the last that was not 0; 0: not seen yet */
+	struct notice carrier_changed, settings_changed, queue_changed; /* by other programs */
 	netlink_event_fn fn;
 	void *ctx;
 };

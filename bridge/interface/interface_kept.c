@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the interface shows of the NIC stays true: carrier, the link settings that ethtool shows,
- * and an MTU that the NIC can have. A TAP lets the administrator set all three to anything; a
- * kernel driver's interface refuses that. Here the old value comes back, and the log says why.
+ * and an MTU that the NIC can have. A TAP lets the administrator set all three to anything, and its
+ * queue to a length of 0, with which no frame gets through; a kernel driver's interface refuses
+ * that, or goes on. Here the old value comes back, and the log says why.
  */
 #include "interface_kept.h"
 
@@ -10,6 +11,8 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
+
+#define TX_QUEUE_LEN 1000u /* the kernel's for a new TAP */
 
 static void carrier_check(struct interface *iface, const struct ixgbe_link *link,
 			  enum ixgbe_sfp sfp)
@@ -59,6 +62,31 @@ static void mtu_check(struct interface *iface, uint16_t mtu)
 		iface->link.mtu = mtu;
 }
 
+static void queue_check(struct interface *iface)
+{
+	uint32_t before = iface->tx_queue_len ? iface->tx_queue_len : TX_QUEUE_LEN;
+	int err;
+
+	if (iface->link.tx_queue_len) {
+		iface->tx_queue_len = iface->link.tx_queue_len;
+		return;
+	}
+	err = netlink_link_set_tx_queue_len(iface->nl, iface->tap.ifindex, before);
+	if (!err)
+		iface->link.tx_queue_len = before;
+	if (!notice_add(&iface->queue_changed, clock_ms()))
+		return;
+	if (err)
+		log_warning(
+			"%s: the txqueuelen is 0, so the kernel sends no frame, and it cannot be "
+			"set back to %u: %s",
+			iface->tap.name, before, strerror(-err));
+	else
+		log_warning("%s: another program set the txqueuelen 0: it is set back to %u, since "
+			    "the kernel sends no frame on a TAP without a queue",
+			    iface->tap.name, before);
+}
+
 void interface_kept_check(struct interface *iface, const struct ixgbe_link *link,
 			  enum ixgbe_sfp sfp, uint16_t mtu)
 {
@@ -67,4 +95,5 @@ void interface_kept_check(struct interface *iface, const struct ixgbe_link *link
 	carrier_check(iface, link, sfp);
 	link_settings_check(iface, link, sfp);
 	mtu_check(iface, mtu);
+	queue_check(iface);
 }

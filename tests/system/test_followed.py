@@ -247,6 +247,18 @@ def test_mtu_over_the_nics_is_put_back(bridge):
     assert bridge.left.link(bridge.tap)["mtu"] == 9710
 
 
+def test_a_queue_without_length_is_put_back(bridge):
+    """A TAP without a queue sends nothing."""
+    for before, mtu in (1000, 1400), (300, 1300):
+        bridge.left.run("ip", "link", "set", bridge.tap, "txqueuelen", before, "mtu", mtu)
+        r.wait_for(lambda: bridge.ask("status")["tap"]["mtu"] == mtu, "ixtapd has seen both")
+        assert bridge.left.link(bridge.tap)["txqlen"] == before
+        bridge.left.run("ip", "link", "set", bridge.tap, "txqueuelen", 0)
+        r.wait_for(lambda: bridge.left.link(bridge.tap)["txqlen"] == before, "the length as before", 3)
+        bridge.ping()
+    assert logged(bridge, "txqueuelen 0"), bridge.errors()
+
+
 class Spectator:
     """Asks for carrier and speed all the time, and notes a carrier without a speed."""
 
