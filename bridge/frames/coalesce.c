@@ -314,15 +314,12 @@ static struct iovec whole(struct coalesce *c, uint32_t index)
 {
 	const struct coalesce_write *w = &c->write[index];
 	const struct ixgbe_rx_seg *seg = &c->seg[w->first];
-	struct coalesce_whole *to = &c->whole[index];
+	struct coalesce_head *head = &c->head[index];
 
-	if (w->bytes == w->head_bytes)
-		return (struct iovec){c->head[index].vnet, TAP_VNET_HDR_BYTES + w->bytes};
-	memcpy(to->vnet, c->head[index].vnet, TAP_VNET_HDR_BYTES + COALESCE_HEADERS_BYTES);
-	memcpy(to->frame + COALESCE_HEADERS_BYTES,
-	       seg->buf->data + seg->offset + COALESCE_HEADERS_BYTES,
-	       seg->len - COALESCE_HEADERS_BYTES);
-	return (struct iovec){to->vnet, TAP_VNET_HDR_BYTES + w->bytes};
+	if (w->bytes > w->head_bytes)
+		memcpy(head->frame + w->head_bytes, seg->buf->data + seg->offset + w->head_bytes,
+		       w->bytes - w->head_bytes);
+	return (struct iovec){head->vnet, TAP_VNET_HDR_BYTES + w->bytes};
 }
 
 uint32_t coalesce_iov(struct coalesce *c, uint32_t index, struct iovec *iov)

@@ -23,27 +23,20 @@
 #define COALESCE_OPEN 8u   /* flows that are merged at the same time */
 
 /* The head of a write, out of the NIC's reach: the vnet header, and the frame's first bytes behind
- * it. A frame of up to COALESCE_SHORT_BYTES is here whole. Of a longer one these are the bytes that
- * can hold the headers of a frame that is merged. */
+ * it. A frame of up to COALESCE_SHORT_BYTES is read whole at once. Of a longer one only those are
+ * that can hold the headers of a frame that is merged; the rest follows where a frame of one
+ * segment stays alone. */
 #define COALESCE_SHORT_BYTES   240u
 #define COALESCE_HEADERS_BYTES 128u
+#define COALESCE_WHOLE_BYTES   2096u
 
 struct coalesce_head {
 	_Alignas(64) uint8_t unused[4];
 	uint8_t vnet[TAP_VNET_HDR_BYTES];
-	uint8_t frame[COALESCE_SHORT_BYTES];
-};
-
-/* A longer frame of one segment that stays alone: all of it, behind its vnet header. */
-#define COALESCE_WHOLE_BYTES 2096u
-
-struct coalesce_whole {
-	_Alignas(64) uint8_t unused[4];
-	uint8_t vnet[TAP_VNET_HDR_BYTES];
 	uint8_t frame[COALESCE_WHOLE_BYTES];
 };
-static_assert(sizeof(struct coalesce_head) == 256 &&
-		      sizeof(struct coalesce_whole) == (size_t)33 * 64 &&
+/* An odd number of cache lines: heads do not all begin in the same set. */
+static_assert(sizeof(struct coalesce_head) == (size_t)33 * 64 &&
 		      offsetof(struct coalesce_head, frame) ==
 			      offsetof(struct coalesce_head, vnet) + TAP_VNET_HDR_BYTES,
 	      "the frame follows its vnet header");
@@ -69,9 +62,8 @@ struct coalesce {
 	bool on;
 	uint32_t writes;
 	struct coalesce_write write[COALESCE_SEGS];
-	struct coalesce_head head[COALESCE_SEGS];   /* of each write */
-	struct coalesce_whole whole[COALESCE_SEGS]; /* used where the head is too small */
-	uint16_t next[COALESCE_SEGS];               /* the segment behind each in its write */
+	struct coalesce_head head[COALESCE_SEGS]; /* of each write */
+	uint16_t next[COALESCE_SEGS];             /* the segment behind each in its write */
 
 	uint32_t open, victim;
 	uint64_t tag[COALESCE_OPEN];    /* flows whose last write still takes frames */
