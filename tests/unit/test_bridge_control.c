@@ -20,13 +20,7 @@
 #include <unistd.h>
 
 #include "bridge/service/clock.h"
-#include "bridge/service/control.h"
-
-struct rig {
-	char directory[32];
-	char path[64];
-	struct control *control;
-};
+#include "control_rig.h"
 
 static json_t *echo(void *ctx, struct control_request *request)
 {
@@ -113,50 +107,7 @@ static const struct control_command commands[] = {
 
 static int setup(void **state)
 {
-	struct rig *rig = calloc(1, sizeof(*rig));
-	struct ixgbe_why why;
-
-	assert_non_null(rig);
-	strcpy(rig->directory, "/tmp/ixtap-control-XXXXXX");
-	assert_non_null(mkdtemp(rig->directory));
-	snprintf(rig->path, sizeof(rig->path), "%s/c.sock", rig->directory);
-	assert_int_equal(control_open(rig->path, commands, NULL, &rig->control, &why), 0);
-	*state = rig;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct rig *rig = *state;
-
-	control_close(rig->control);
-	assert_int_equal(access(rig->path, F_OK), -1);
-	assert_int_equal(rmdir(rig->directory), 0);
-	free(rig);
-	return 0;
-}
-
-/* Dispatches until nothing is left to do. */
-static void settle(struct rig *rig)
-{
-	struct pollfd ready = {.fd = control_fd(rig->control), .events = POLLIN};
-
-	for (int i = 0; poll(&ready, 1, 0) == 1; i++) {
-		assert_true(i < 10000);
-		control_dispatch(rig->control);
-	}
-}
-
-static int dial(struct rig *rig)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	strcpy(address.sun_path, rig->path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	settle(rig);
-	return fd;
+	return rig_open(state, commands);
 }
 
 /* One packet as JSON; NULL: the connection is closed. It must be there already. */
@@ -650,7 +601,7 @@ static void a_silent_monitor_is_ended(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_close)
 	const struct CMUnitTest tests[] = {
 		TEST(requests_are_answered_in_order),
 		TEST(bad_requests_get_an_error),

@@ -20,13 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bridge/service/control.h"
-
-struct rig {
-	char directory[32];
-	char path[64];
-	struct control *control;
-};
+#include "control_rig.h"
 
 static json_t *echo(void *ctx, struct control_request *request)
 {
@@ -39,50 +33,7 @@ static const struct control_command commands[] = {{"echo", 2, echo, true}, {0}};
 
 static int setup(void **state)
 {
-	struct rig *rig = calloc(1, sizeof(*rig));
-	struct ixgbe_why why;
-
-	assert_non_null(rig);
-	strcpy(rig->directory, "/tmp/ixtap-control-XXXXXX");
-	assert_non_null(mkdtemp(rig->directory));
-	snprintf(rig->path, sizeof(rig->path), "%s/c.sock", rig->directory);
-	assert_int_equal(control_open(rig->path, commands, NULL, &rig->control, &why), 0);
-	*state = rig;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct rig *rig = *state;
-
-	control_close(rig->control);
-	assert_int_equal(access(rig->path, F_OK), -1);
-	assert_int_equal(rmdir(rig->directory), 0);
-	free(rig);
-	return 0;
-}
-
-/* Dispatches until nothing is left to do. */
-static void settle(struct rig *rig)
-{
-	struct pollfd ready = {.fd = control_fd(rig->control), .events = POLLIN};
-
-	for (int i = 0; poll(&ready, 1, 0) == 1; i++) {
-		assert_true(i < 10000);
-		control_dispatch(rig->control);
-	}
-}
-
-static int dial(struct rig *rig)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	strcpy(address.sun_path, rig->path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	settle(rig);
-	return fd;
+	return rig_open(state, commands);
 }
 
 static void the_socket_is_private(void **state)
@@ -290,7 +241,7 @@ static void a_file_in_the_way_stays(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, rig_close)
 	const struct CMUnitTest tests[] = {
 		TEST(the_socket_is_private),
 		TEST(a_live_socket_is_an_error_a_stale_one_goes),
