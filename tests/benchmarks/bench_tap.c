@@ -43,6 +43,7 @@
 #include "bridge/frames/datapath.h"
 #include "bridge/frames/offload.h"
 #include "bridge/frames/tap.h"
+#include "tests/unit/ipv6_off.h"
 #include "tests/unit/puppet_nic.h"
 
 #define NAME      "data-bench0"
@@ -135,17 +136,6 @@ static void packet_open(void)
 	    setsockopt(b.packet, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on)) < 0 ||
 	    setsockopt(b.packet, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 		die("packet socket", errno);
-}
-
-/* The kernel's own talk on the interface would be counted. */
-static void ipv6_off(void)
-{
-	FILE *file = fopen("/proc/sys/net/ipv6/conf/default/disable_ipv6", "we");
-
-	if (!file)
-		return; /* a kernel without */
-	fputs("1\n", file);
-	fclose(file);
 }
 
 static void set_up(void)

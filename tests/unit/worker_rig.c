@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "ipv6_off.h"
 #include "worker_rig.h"
 
 #include <arpa/inet.h>
@@ -192,17 +193,6 @@ void nic_expect(struct rig *rig, const uint8_t *frame, uint32_t len)
 	nic_next(rig);
 	assert_int_equal(rig->frame.len, len);
 	assert_memory_equal(rig->frame.data, frame, len);
-}
-
-/* The kernel's own frames (discovery) would wake a worker that a test lets sleep. */
-static void ipv6_off(void)
-{
-	FILE *file = fopen("/proc/sys/net/ipv6/conf/default/disable_ipv6", "we");
-
-	if (!file)
-		return; /* a kernel without */
-	fputs("1\n", file);
-	fclose(file);
 }
 
 bool worker_rig_possible(void)
