@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Follows the README on a clean Debian: fresh.py RELEASE... [--whole] [--json FILE]
+"""Follows the README on a clean Debian: fresh.py [RELEASE] [--whole] [--json FILE]
 
-For each release a root of the smallest kind is made, with git and nothing else, and the last commit is
-cloned into it. Then each command of the README runs there, in the README's order. A command that no line
-of COMMANDS knows is a failure, so none can be added to the README without being tried.
+RELEASE is 12, 13 or all; without it, that of this machine. For each a root of the smallest kind is made, with
+git and nothing else, and the last commit is cloned into it. Then each command of the README runs there, in
+the README's order. A command that no line of COMMANDS knows is a failure, so none can be added to the README
+without being tried.
 
 What installs packages has the network, and makes its own namespaces. All else runs in a network namespace
 of this root. `--whole` runs tests/run, too, which takes as long as it takes.
@@ -178,9 +179,17 @@ def results(output, wanted):
         yield name, *said.get(name, (False, output))
 
 
+def ours():
+    """This machine's release, or the first of those that ixtap is for."""
+    with open("/etc/os-release", encoding="utf-8") as file:
+        said = re.search(r'^VERSION_ID="(\d+)"', file.read(), re.M)
+    return said[1] if said and said[1] in RELEASES else next(iter(RELEASES))
+
+
 def main():
     parser = argparse.ArgumentParser(prog="fresh.py", description="Follows the README on a clean Debian.")
-    parser.add_argument("release", metavar="RELEASE", nargs="+", choices=RELEASES, help="12, 13 or both")
+    parser.add_argument("release", metavar="RELEASE", nargs="?", choices=[*RELEASES, "all"], default=ours(),
+                        help="of Debian: 12, 13 or all (%(default)s)")
     parser.add_argument("--whole", action="store_true", help="run tests/run, too")
     parser.add_argument("--json", metavar="FILE", type=argparse.FileType("w"), help="write the results there")
     arguments = parser.parse_args()
@@ -189,7 +198,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="ixtap-fresh-", dir="/var/tmp",
                                      ignore_cleanup_errors=True) as folder:
         try:
-            for release in arguments.release:
+            for release in RELEASES if arguments.release == "all" else [arguments.release]:
                 os.makedirs(os.path.join(folder, release))
                 started = time.monotonic()
                 print(f"Debian {release}", flush=True)
