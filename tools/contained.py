@@ -31,6 +31,13 @@ pid_outside = None  # of contained()'s process 1, for those who want to enter it
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+def end_by(program, reason):
+    """Ends a program by an OSError that it could not mend: often the reader of its output is gone, or there is
+    no room for it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python's last flush would fail, too
+    sys.exit(f"{program}: {reason.filename + ': ' if reason.filename else ''}{reason.strerror}")
+
+
 def check(result, what):
     if result != 0:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")

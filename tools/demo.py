@@ -593,6 +593,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         screen.line("interrupted; nothing is left behind")
         sys.exit(130)
-    except OSError as reason:  # the reader of our output is gone, or there is no room for it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor would Python's last flush have any
-        sys.exit(f"demo: {reason.filename + ': ' if reason.filename else ''}{reason.strerror}")
+    except OSError as reason:
+        contained.end_by("demo", reason)

@@ -310,6 +310,5 @@ if __name__ == "__main__":
             sys.exit(main())
         finally:
             sys.stdout.flush()
-    except OSError as reason:  # the reader of our output is gone, or there is no room for it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nor would Python's last flush have any
-        sys.exit(f"lab: {reason.filename + ': ' if reason.filename else ''}{reason.strerror}")
+    except OSError as reason:
+        contained.end_by("lab", reason)
