@@ -29,6 +29,7 @@ def test_nic(rig):
     def shown(*words):
         return ixtap("nic", "-c", control, *words).stdout
 
+    r.wait_for(lambda: re.search(r"^link +up$", shown(), re.M), "the link comes up")
     assert shown() == shown("status")
     assert re.search(rf"^mac +{r.NIC_MAC}$", shown(), re.M)
     assert re.search(r"^cable +no$", shown("link", "down"), re.M)

@@ -335,6 +335,11 @@ def test_ready_cannot_be_written(rig, left, program):  # noqa: F811
         assert b'cannot write "ready" to standard output: No space left' in said.read()
 
 
+def contents(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
 def test_the_log_has_no_space(rig, left):  # noqa: F811
     """What was lost is counted, and said once when there is space again."""
     os.mkdir(rig.path("small"))
@@ -343,7 +348,7 @@ def test_the_log_has_no_space(rig, left):  # noqa: F811
         with open(rig.path("small/log"), "ab") as log, open(rig.path("small/filling"), "wb", buffering=0) as filling, \
                 Silent(left.words(*ixtapd(rig, "--up", nic=f"soft:seqpacket:{rig.path('wire')}")),
                        subprocess.DEVNULL, log) as daemon:
-            r.wait_for(lambda: live(rig.path("control")), "an answer")
+            r.wait_for(lambda: "link up" in contents(log.name), "the last line of the start")
             with contextlib.suppress(OSError):
                 while True:
                     filling.write(bytes(512))
@@ -360,8 +365,7 @@ def test_the_log_has_no_space(rig, left):  # noqa: F811
             os.ftruncate(filling.fileno(), 0)
             follow(1350)
             assert daemon.stop() == 0
-            with open(rig.path("small/log"), encoding="utf-8") as file:
-                lines = [line for line in file.read().splitlines() if line != "-"]
+            lines = [line for line in contents(log.name).splitlines() if line != "-"]
         told = [at for at, line in enumerate(lines) if "lines of the log were lost here" in line]
         assert len(told) == 1 and "standard error could not be written: No space left" in lines[told[0]], lines
         assert int(lines[told[0]].split(": ")[2].split()[0]) >= 3 and "MTU 1350" in lines[told[0] + 1], lines
