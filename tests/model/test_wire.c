@@ -690,7 +690,11 @@ static void explains_what_is_wrong(void **state)
 		const char *says;
 		bool tap;
 	} cases[] = {
-		{{"--wire", "tap:"}, "no such kind", false},
+		{{"--wire", ""}, "wire '': no such kind", false},
+		{{"--wire", "tap"}, "no such kind", false},
+		{{"--wire", "tap:"}, "name is empty", false},
+		{{"--wire", "cable:"}, "path is empty", false},
+		{{"--wire", "seqpacket:"}, "path is empty", false},
 		{{"--wire", "radio:x"}, "no such kind", false},
 		{{"--wire", "tap:a-name-of-16-chr"}, "more than 15 bytes", true},
 		{{"--wire", "tap:a/b"}, "no interface's name may have", true},

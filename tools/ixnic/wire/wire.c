@@ -78,15 +78,13 @@ int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_
 
 		if (strncmp(spec, kinds[i].prefix, prefix) != 0)
 			continue;
-		if (!spec[prefix])
-			break;
 		err = kinds[i].new(nic, spec + prefix, netns, &nic->wire, why);
 		if (!err)
 			phy_connect(nic, &connector);
 		return err;
 	}
 	return ixgbe_why_fill(why, -EINVAL,
-			      "wire %s: no such kind; use tap:NAME, cable:PATH or seqpacket:PATH",
+			      "wire '%s': no such kind; use tap:NAME, cable:PATH or seqpacket:PATH",
 			      spec);
 }
 
