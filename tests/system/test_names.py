@@ -517,6 +517,69 @@ def test_both_ends_of_a_cable_have_addresses_of_their_own(rig):
     assert r.ask(rig.path("tap1"), "status")["tap"]["mac"] == mac
 
 
+def cable_end(rig, label):
+    """An ixnic at the cable, and its control socket."""
+    control = rig.path(f"{label}.control")
+    return rig.daemon(r.IXNIC, "--socket", rig.path(label), "--wire", f"cable:{rig.path('cable')}", "--control",
+                      control), control
+
+
+def lit(control):
+    return r.ask(control, "status")["light"]
+
+
+def test_a_third_end_of_a_cable(rig):
+    """It is refused, and told who has the two ends, until one of them is free."""
+    (first, _), (second, control) = cable_end(rig, "first"), cable_end(rig, "second")
+    first.wait_ready(), second.wait_ready()
+    r.wait_for(lambda: lit(control), "light from the other end")
+    third, _ = cable_end(rig, "third")
+    assert third.wait() == 1
+    said = third.errors()
+    assert said.count("\n") == 1 and "two ends" in said and str(first.pid) in said and str(second.pid) in said, said
+    assert r.ask(control, "status")["far_end"] == "there"
+    bridge = rig.daemon(*rig.namespace("home").words(r.IXTAPD, "--tap", "tap0", "--nic",
+                                                     f"soft:cable:{rig.path('cable')}", "--control",
+                                                     rig.path("control")))
+    assert bridge.wait() == 1 and "two ends" in bridge.errors()
+    assert first.stop() == 0
+    third, control = cable_end(rig, "third")
+    third.wait_ready()
+    r.wait_for(lambda: lit(control), "light from the other end")
+
+
+def test_an_end_of_a_cable_that_was_taken_meanwhile(rig):
+    """The NIC runs: its log says so once, its status all the time, until an end is free."""
+    (first, _), (second, control) = cable_end(rig, "first"), cable_end(rig, "second")
+    first.wait_ready(), second.wait_ready()
+    r.wait_for(lambda: lit(control), "light from the other end")
+    second.process.send_signal(signal.SIGSTOP)
+    first.kill()
+    (third, _), (fourth, other) = cable_end(rig, "third"), cable_end(rig, "fourth")
+    third.wait_ready(), fourth.wait_ready()
+    r.wait_for(lambda: lit(other), "light between the two")
+    second.process.send_signal(signal.SIGCONT)
+    r.wait_for(lambda: "two ends" in r.ask(control, "status")["far_end"], "the status tells of it")
+    far_end = r.ask(control, "status")["far_end"]
+    assert str(third.pid) in far_end and str(fourth.pid) in far_end
+    time.sleep(0.5)  # it tries ten times a second
+    assert second.errors().count("warning") == second.errors().count("two ends") == 1, second.errors()
+    assert not lit(control)
+    assert fourth.stop() == 0
+    r.wait_for(lambda: lit(control), "light from the other end")
+    assert r.ask(control, "status")["far_end"] == "there"
+
+
+def test_an_end_of_a_cable_killed_and_started_at_once(rig):
+    first, control = cable_end(rig, "first")
+    first.wait_ready()
+    for _ in range(5):
+        second, _ = cable_end(rig, "second")
+        second.wait_ready()
+        r.wait_for(lambda: lit(control), "light from the other end")
+        second.process.kill()  # and not waited for
+
+
 @pytest.mark.parametrize("program, words", [
     ("IXTAPD", ["--tap", "same", "--nic", "soft:tap:same"]),
     ("IXTAPD", ["--tap", "tap0", "--nic", "soft:seqpacket:P", "--control", "P"]),

@@ -88,6 +88,14 @@ int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_
 			      spec);
 }
 
+bool wire_far_end(const struct nic *nic, char *text, size_t size)
+{
+	if (!nic->wire || !nic->wire->ops->far_end)
+		return false;
+	nic->wire->ops->far_end(nic->wire, text, size);
+	return true;
+}
+
 void wire_free(struct nic *nic)
 {
 	if (!nic->wire)

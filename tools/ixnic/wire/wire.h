@@ -30,6 +30,9 @@
 int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_why *why);
 void wire_free(struct nic *nic);
 
+/* Whether the far end of the wire is there, for people to read: false if that is not known. */
+bool wire_far_end(const struct nic *nic, char *text, size_t size);
+
 /* Holds the wire to this many megabits a second in each direction; 0: to none. -1: no wire, or too
  * many. */
 int wire_rate_set(struct nic *nic, uint32_t mbit_s);
@@ -42,12 +45,13 @@ void capture_free(struct nic *nic);
 /* ---- Within this folder ---- */
 
 struct wire_ops {
-	/* As those of struct connector; `flush` may be NULL. A wire that can hold frames back calls
-	 * wire_receive() only while receive_ready(). */
+	/* As those of struct connector; `flush` and `far_end` may be NULL. A wire that can hold
+	 * frames back calls wire_receive() only while receive_ready(). */
 	bool (*poll)(struct wire *wire, uint32_t budget);
 	int (*send)(struct wire *wire, const struct frame *frame);
 	void (*flush)(struct wire *wire);
 	void (*carrier)(struct wire *wire, bool up);
+	void (*far_end)(const struct wire *wire, char *text, size_t size);
 	void (*free)(struct wire *wire);
 };
 

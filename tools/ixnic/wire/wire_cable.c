@@ -7,8 +7,14 @@
  * A packet is a frame without FCS, or one byte: whether the sender's laser is on. Light arrives
  * when there is a connection and the peer said so. A frame that the peer has no room for stays
  * in the sender's ring: the cable loses nothing while it is plugged.
+ *
+ * A third program is told that both ends are taken. Its start fails; if it runs already, it says so
+ * in its log and its status, and tries again and again.
  */
+#include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,6 +29,15 @@
 
 #define RETRY_NS 100000000u /* how long to wait before the other end is looked for again */
 
+/* What a third program is sent. No frame is as short. The numbers of the processes mean something
+ * to whoever sees the sender by its own number. */
+struct refusal {
+	int32_t pid, other_pid; /* of the two ends */
+};
+#define REFUSAL_TEXT 100
+
+static_assert(sizeof(struct refusal) < ETHER_BYTES, "it is told from a frame by its length");
+
 struct cable {
 	struct wire wire;
 	struct listen_socket listener;
@@ -30,12 +45,15 @@ struct cable {
 	bool readable;
 	bool laser;      /* ours */
 	bool laser_due;  /* the peer does not know yet */
-	bool complained; /* that there is no way to find the peer */
+	bool complained; /* that there is no way to the peer, or that it refused */
+	bool refused;    /* the cable has two ends without us */
+	struct refusal refusal;
 	char *path;
 	uint8_t buffer[WIRE_PACKET_MAX];
 };
 
 static void meet_peer(struct cable *cable);
+static bool cable_poll(struct wire *wire, uint32_t budget);
 
 static struct cable *self(struct wire *wire)
 {
@@ -94,6 +112,39 @@ static void unplug(struct cable *cable)
 		meet_peer(cable);
 }
 
+/* The process that made the other socket, as it is numbered here. */
+static int32_t pid_of(int fd)
+{
+	struct ucred of = {0};
+	socklen_t len = sizeof(of);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &of, &len) ? 0 : of.pid;
+}
+
+static void refuse(const struct cable *cable, int fd)
+{
+	const struct refusal refusal = {getpid(), pid_of(cable->peer)};
+
+	(void)!send(fd, &refusal, sizeof(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+/* Whether the peer is still there; if not, the frames that it left behind are read. */
+static bool peer_lives(struct cable *cable)
+{
+	struct pollfd peer = {.fd = cable->peer};
+
+	if (cable->peer < 0)
+		return false;
+	if (poll(&peer, 1, 0) == 0)
+		return true;
+	cable->readable = true;
+	cable_poll(&cable->wire, UINT32_MAX);
+	if (cable->peer >= 0)
+		unplug(cable);
+	return false;
+}
+
 static void listener_event(void *ctx, uint32_t events)
 {
 	struct cable *cable = ctx;
@@ -102,8 +153,8 @@ static void listener_event(void *ctx, uint32_t events)
 	(void)events;
 	if (fd < 0)
 		return;
-	if (cable->peer >= 0)
-		close(fd); /* a cable has two ends */
+	if (peer_lives(cable))
+		refuse(cable, fd);
 	else
 		plug(cable, fd);
 }
@@ -138,12 +189,58 @@ static void retry_later(struct cable *cable)
 		       cable);
 }
 
+/* ---- A cable that has two ends without us ---- */
+
+/* We have an end of the cable. */
+static void joined(struct cable *cable)
+{
+	cable->complained = cable->refused = false;
+}
+
+static void refusal_text(const struct cable *cable, char *text, size_t size)
+{
+	const struct refusal *by = &cable->refusal;
+
+	if (by->pid > 0)
+		snprintf(text, size, "a cable has two ends, and the processes %d and %d have them",
+			 (int)by->pid, (int)by->other_pid);
+	else
+		snprintf(text, size, "a cable has two ends, and two other programs have them");
+}
+
+/* `refusal` is what the peer has sent. */
+static void refusal_take(struct cable *cable, const struct refusal *refusal)
+{
+	cable->refusal = *refusal;
+	if (pid_of(cable->peer) != refusal->pid)
+		cable->refusal.pid = 0; /* its numbers are those of another container */
+	cable->refused = true;
+	cable->readable = false;
+	close_peer(cable);
+}
+
+/* The same, of a NIC that runs. */
+static void turned_away(struct cable *cable, const struct refusal *refusal)
+{
+	char text[REFUSAL_TEXT];
+
+	refusal_take(cable, refusal);
+	refusal_text(cable, text, sizeof(text));
+	if (!cable->complained)
+		log_warning("wire cable:%s: %s; the link is down until one of them ends",
+			    cable->path, text);
+	cable->complained = true;
+	phy_light_set(cable->wire.nic, false);
+	retry_later(cable);
+}
+
 static void meet_peer(struct cable *cable)
 {
 	struct ixgbe_why why;
 
 	if (find_peer(cable, &why) == 0) {
-		cable->complained = false;
+		if (cable->peer < 0)
+			joined(cable);
 		return;
 	}
 	if (!cable->complained)
@@ -158,21 +255,28 @@ static bool cable_take(struct cable *cable)
 	struct nic *nic = cable->wire.nic;
 	ssize_t len = recv(cable->peer, cable->buffer, sizeof(cable->buffer), MSG_TRUNC);
 	struct frame frame = {.head = cable->buffer, .head_len = (uint32_t)len};
+	struct refusal refusal;
 
-	if (len < 0 && errno == EINTR)
+	/* A peer that closed without reading all is an error once, before what it had sent. */
+	if (len < 0 && (errno == EINTR || errno == ECONNRESET))
 		return true;
 	if (len < 0 && errno == EAGAIN) {
 		cable->readable = false;
 		return false;
 	}
-	if (len <= 0)
+	if (len <= 0) {
 		unplug(cable);
-	else if (len == 1)
+	} else if (len == 1) {
+		joined(cable);
 		phy_light_set(nic, cable->buffer[0]);
-	else if ((size_t)len > sizeof(cable->buffer))
+	} else if (len == sizeof(refusal)) {
+		memcpy(&refusal, cable->buffer, sizeof(refusal));
+		turned_away(cable, &refusal);
+	} else if ((size_t)len > sizeof(cable->buffer)) {
 		count(nic, COUNTER_wire_drop_truncated);
-	else
+	} else {
 		wire_receive(&cable->wire, &frame);
+	}
 	return cable->readable;
 }
 
@@ -229,12 +333,63 @@ static void cable_free(struct wire *wire)
 	free(cable);
 }
 
+static void cable_far_end(const struct wire *wire, char *text, size_t size)
+{
+	const struct cable *cable = (const struct cable *)wire;
+
+	if (cable->refused)
+		refusal_text(cable, text, size);
+	else
+		snprintf(text, size, "%s", cable->peer >= 0 ? "there" : "awaited");
+}
+
 static const struct wire_ops cable_ops = {
 	.poll = cable_poll,
 	.send = cable_send,
 	.carrier = cable_carrier,
+	.far_end = cable_far_end,
 	.free = cable_free,
 };
+
+/* Waits, but not for ever, until the peer takes or refuses us. */
+static bool refused(struct cable *cable)
+{
+	struct pollfd peer = {.fd = cable->peer, .events = POLLIN};
+	struct refusal refusal;
+	ssize_t len = -1;
+
+	if (poll(&peer, 1, LISTEN_BUSY_MS) != 1)
+		return false;
+	/* An error comes first, and once: as in cable_take. */
+	for (int i = 0; i < 2 && len < 0; i++)
+		len = recv(cable->peer, &refusal, sizeof(refusal), MSG_PEEK | MSG_TRUNC);
+	if (len != sizeof(refusal))
+		return false;
+	refusal_take(cable, &refusal);
+	return true;
+}
+
+/* As find_peer, of a NIC that starts. One of the two ends may be about to end. */
+static int find_peer_first(struct cable *cable, struct ixgbe_why *why)
+{
+	char text[REFUSAL_TEXT];
+
+	for (int wait_ms = LISTEN_BUSY_MS;; wait_ms -= LISTEN_NEXT_MS) {
+		int err = find_peer(cable, why);
+
+		if (err || cable->peer < 0 || !refused(cable)) {
+			cable->refused = false;
+			return err;
+		}
+		if (wait_ms <= 0)
+			break;
+		usleep(LISTEN_NEXT_MS * 1000);
+	}
+	refusal_text(cable, text, sizeof(text));
+	return ixgbe_why_fill(why, -EADDRINUSE,
+			      "wire cable:%s: %s; stop one of them, or choose another path",
+			      cable->path, text);
+}
 
 int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct wire **out,
 		   struct ixgbe_why *why)
@@ -251,7 +406,7 @@ int wire_cable_new(struct nic *nic, const char *path, const char *netns, struct 
 	}
 	cable->wire = (struct wire){&cable_ops, nic};
 	cable->listener.fd = cable->peer = -1;
-	err = find_peer(cable, why);
+	err = find_peer_first(cable, why);
 	if (err == -EWOULDBLOCK) {
 		retry_later(cable);
 	} else if (err) {

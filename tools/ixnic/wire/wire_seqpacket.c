@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -135,6 +136,12 @@ static void seqpacket_carrier(struct wire *wire, bool up)
 	(void)wire, (void)up; /* no light on a socket */
 }
 
+static void seqpacket_far_end(const struct wire *wire, char *text, size_t size)
+{
+	snprintf(text, size, "%s",
+		 ((const struct seqpacket *)wire)->peer >= 0 ? "there" : "awaited");
+}
+
 static void seqpacket_free(struct wire *wire)
 {
 	struct seqpacket *s = self(wire);
@@ -149,6 +156,7 @@ static const struct wire_ops seqpacket_ops = {
 	.poll = seqpacket_poll,
 	.send = seqpacket_send,
 	.carrier = seqpacket_carrier,
+	.far_end = seqpacket_far_end,
 	.free = seqpacket_free,
 };
 
