@@ -207,6 +207,22 @@ def test_empty_words(rig, program, words):
     assert done.stderr.count("\n") == 1 and "connect" not in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("words, reason", [
+    (["features", "rx", "off", "extra"], "'extra' is one word too many"),
+    (["features", "tap0", "rx", "off", "extra"], "'extra' is one word too many"),
+    (["-c", "s", "features", "rx", "off", "extra"], "'extra' is one word too many"),
+    (["features", "tap0", "rx"], "say which"),
+    (["features", "gro", "off"], "'gro' can't be set here"),
+    (["features", "tap0", "gro", "off"], "'gro' can't be set here"),
+    (["status", "tap0", "extra"], "'extra' is one word too many"),
+    (["nic", "-c", "s", "dma", "read", "0", "4", "extra"], "'extra' is one word too many"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_too_many_words_and_too_few(words, reason):
+    """What is wrong is the word that is too many, not one that stands where it may."""
+    done = r.run(r.IXTAP, *words, check=False)
+    assert done.returncode == 2 and reason in done.stderr, done.stderr
+
+
 BAD_NUMBERS = ["", " 1", "1 ", "+1", "-1", "0x1", "0x1p3", "1e", "e1", "1e+", "1e1.5", "1e999", "1.", ".5", "1.5.", "1,5", "inf", "nan", "infinity",
                "NAN(1)", "1_0", "\u0661", "1\n", "99999999999999999999999999", "1" * 400]
 

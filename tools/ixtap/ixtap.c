@@ -158,15 +158,32 @@ static const struct option_table table = {
 	       "one runs.\n\nExit status: 0, 1 (failed), 2 (usage).",
 };
 
+static bool is_rx(const char *word)
+{
+	return strcmp(word, "rx") == 0;
+}
+
+/* A feature that cannot be set; or rx with too many words, or too few. */
+static int check_feature(const struct arguments *args, struct ixgbe_why *why)
+{
+	if (!args->cli.feature || is_rx(args->cli.feature))
+		return 0;
+	if (args->words == 3 && is_rx(args->word[0]))
+		return ixgbe_why_fill(why, -EINVAL, "'%s' is one word too many", args->word[2]);
+	if (args->words == 2 && is_rx(args->word[1]))
+		return ixgbe_why_fill(why, -EINVAL, "rx is set to on, off or all: say which");
+	return ixgbe_why_fill(why, -EINVAL,
+			      "'%s' can't be set here: only rx can, to on, off or all; "
+			      "see ethtool -K for the others",
+			      args->cli.feature);
+}
+
 /* What one option or word cannot know of the others. */
 static int check(struct arguments *args, struct ixgbe_why *why)
 {
 	share_words(args);
-	if (args->cli.feature && strcmp(args->cli.feature, "rx") != 0)
-		return ixgbe_why_fill(why, -EINVAL,
-				      "'%s' can't be set here: only rx can, to on, off or all; "
-				      "see ethtool -K for the others",
-				      args->cli.feature);
+	if (check_feature(args, why))
+		return -EINVAL;
 	if (!args->object)
 		return ixgbe_why_fill(why, -EINVAL,
 				      "say what to show: list, status, stats, monitor, features "
