@@ -51,6 +51,17 @@ def test_an_ixnic_asked_as_an_ixtapd(rig, words):
     assert status == 1 and "ixtap nic" in line
 
 
+@pytest.mark.parametrize("words", [[], ["status"], ["registers", "CTRL"], ["stats"], ["features", "rx", "off"],
+                                   ["violations"]], ids=lambda words: " ".join(words) or "nothing")
+def test_an_ixtapd_asked_as_an_ixnic(rig, words):
+    """Some of its requests have the same names, and it is not set either."""
+    rig.daemon(*rig.namespace("left").words(r.IXTAPD, "--tap", "tap0", "--nic", f"soft:seqpacket:{rig.path('wire')}",
+                                            "--control", rig.path("control"))).wait_ready()
+    status, line = refused("nic", "-c", rig.path("control"), *words)
+    assert status == 1 and "ixtapd's" in line and rig.path("control.nic") in line
+    assert r.ask(rig.path("control"), "features")["rx"] == "on"
+
+
 def test_nic_violations(rig):
     """A bridge that runs breaks no rule. A client that does is in the table, until that is zeroed."""
     bridge = rig.bridge()
