@@ -33,6 +33,7 @@
 #include "listen.h"
 #include "log.h"
 #include "printable.h"
+#include "text_json.h"
 
 #define TURNED_REQUESTS 64 /* more than a socket's queue has: net.unix.max_dgram_qlen */
 
@@ -104,8 +105,7 @@ static int send_text(int fd, const char *text, size_t len)
 
 static int send_json(int fd, const json_t *json)
 {
-	/* 16 digits: a time to the microsecond, without the noise of binary fractions. */
-	char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(16));
+	char *text = text_json_dump(json, JSON_COMPACT);
 	size_t len = text ? strlen(text) : 0;
 	int err;
 

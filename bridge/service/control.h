@@ -10,10 +10,10 @@
  *     names.c          names of interfaces and namespaces, MAC addresses
  *     netns.c          into a network namespace, and back
  *     process.c        signals, "ready", the service manager
- *     text_json.c      text of others, in JSON
  *     tun.c            a TAP is opened
  *       |
  *     log.c            lines on standard error
+ *     text_json.c      text of others, and numbers, in JSON
  *       |
  *     listen.c         a socket in the file system, and what a killed program left there
  *     outlet.c         standard output and standard error of a daemon, without waiting

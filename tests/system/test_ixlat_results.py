@@ -45,6 +45,16 @@ def test_text(pair):
     assert "\033" not in shown, "no colours but on a terminal"
 
 
+def test_numbers_of_json_have_no_noise(pair, runs):
+    """A duration has nanoseconds."""
+    shown = pair.ixlat("compare", *runs, "--json", "-").stdout
+    for path in runs:
+        with open(path, encoding="utf-8") as file:
+            shown += file.read()
+    long = re.findall(r'"(\w+)": \d+\.\d{7}', shown)
+    assert "ratio" in shown and set(long) <= {"duration_s"} and not re.search(r"\d\.\d{10}", shown), shown
+
+
 def test_interrupted(pair):
     pair.reflect("udp")
     path = pair.rig.path("cut.json")

@@ -111,6 +111,13 @@ def test_uptime_measures_short_intervals(bridge):
     assert any(round(bridge.ask("stats")["uptime_s"] * 1e6) % 1000 for _ in range(5))
 
 
+def test_numbers_of_json_have_no_noise(bridge):
+    """No more than six digits behind the point: what comes of binary fractions is not printed."""
+    for words in (["status"], ["stats"]) * 10:
+        shown = r.run(r.IXTAP, "-j", "-c", bridge.control, *words).stdout
+        assert not re.search(r"\d\.\d{7}", shown), shown
+
+
 # ---- Terminals ----
 
 def on_terminal(columns, *words):

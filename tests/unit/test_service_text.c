@@ -154,6 +154,41 @@ static void whole_characters_only(void **state)
 		assert_int_equal(printable_bytes(cases[i].text, cases[i].most), cases[i].bytes);
 }
 
+/* A binary fraction has more digits than the number that was meant. */
+static void numbers_have_no_noise(void **state)
+{
+	static const char *const texts[] = {
+		"[9.012345]",
+		"[12.345678,-0.1,0.3]",
+		"[1700000000.123456]",
+		"[1.0,-1.0,0.0,1e+300,1e-300,0.1]",
+		"[123456789012345678,-7]",
+		"{\"1.10000000000000009\":\"a\\\"1.10000000000000009\\\\\",\"b\":[null,true,1.1]}",
+		"[0.30000000000000004]", /* another number than 0.3 */
+		"[]",
+	};
+	json_t *sum = json_pack("{s:f}", "sum", 1.1 + 2.2);
+	char *line = text_json_dump(sum, JSON_COMPACT);
+
+	(void)state;
+	assert_string_equal(line, "{\"sum\":3.3000000000000003}");
+	free(line);
+	json_decref(sum);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		json_t *json = json_loads(texts[i], 0, NULL), *again;
+
+		assert_non_null(json);
+		line = text_json_dump(json, JSON_COMPACT);
+		assert_string_equal(line, texts[i]);
+		again = json_loads(line, 0, NULL);
+		assert_true(json_equal(again, json));
+		json_decref(again);
+		json_decref(json);
+		free(line);
+	}
+	assert_null(text_json_dump(NULL, 0));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +197,7 @@ int main(void)
 		cmocka_unit_test(only_escapes_are_undone),
 		cmocka_unit_test(whole_characters_only),
 		cmocka_unit_test(what_is_too_long_is_cut_in_the_middle),
+		cmocka_unit_test(numbers_have_no_noise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "bridge/service/log.h"
 #include "bridge/service/printable.h"
 #include "bridge/service/streams.h"
+#include "bridge/service/text_json.h"
 #include "ixgbe/ixgbe.h"
 #include "output.h"
 
@@ -163,7 +164,7 @@ static void write_escaped(const char *text, size_t size, FILE *file)
 
 void json_write(const json_t *object, FILE *file, size_t flags)
 {
-	char *text = json_dumps(object, flags);
+	char *text = text_json_dump(object, flags);
 
 	write_escaped(text ? text : "null", text ? strlen(text) : 4, file);
 	putc('\n', file);

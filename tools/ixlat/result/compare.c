@@ -228,9 +228,9 @@ static json_t *run_json(const struct compared *compared, const struct compared *
 		double value = result_row_value(&compared->rtt, row);
 		double times = ratio(value, result_row_value(&base->rtt, row));
 
-		json_object_set_new(rtt, result_row_name(row), json_real(value));
+		json_object_set_new(rtt, result_row_name(row), result_number(value));
 		json_object_set_new(ratios, result_row_name(row),
-				    times < 0 ? json_null() : json_real(times));
+				    times < 0 ? json_null() : result_number(times));
 	}
 	return json_pack("{ss ss sO sO sO sO sO so so}", "label", compared->label, "file",
 			 compared->file, "mode", member(compared->run, "mode"), "rate_hz",

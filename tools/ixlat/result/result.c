@@ -3,6 +3,7 @@
 #include "result.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -106,11 +107,16 @@ const char *result_label(const struct ixlat_options *options, char *out, size_t 
 	return out;
 }
 
+json_t *result_number(double value)
+{
+	return json_real(round(value * 1e6) / 1e6);
+}
+
 static json_t *histogram_json(const struct histogram *histogram)
 {
 	char *encoded = encoding_write(histogram);
-	json_t *object = json_pack("{sI sf}", "min_ns", (json_int_t)histogram_min(histogram),
-				   "mean_ns", histogram_mean(histogram));
+	json_t *object = json_pack("{sI so}", "min_ns", (json_int_t)histogram_min(histogram),
+				   "mean_ns", result_number(histogram_mean(histogram)));
 
 	for (size_t i = 0; i < RESULT_PERCENTILES; i++) {
 		const struct result_percentile *each = &result_percentiles[i];
@@ -120,7 +126,7 @@ static json_t *histogram_json(const struct histogram *histogram)
 			json_integer(histogram_percentile(histogram, each->percentile)));
 	}
 	json_object_set_new(object, "max_ns", json_integer(histogram_max(histogram)));
-	json_object_set_new(object, "stddev_ns", json_real(histogram_stddev(histogram)));
+	json_object_set_new(object, "stddev_ns", result_number(histogram_stddev(histogram)));
 	json_object_set_new(object, "histogram", json_string(encoded));
 	free(encoded);
 	return object;
@@ -131,7 +137,7 @@ json_t *result_json(const struct result *result, const struct ixlat_options *opt
 	const struct flight_counts *counts = &result->counts;
 	char label[64];
 	json_t *object = json_pack(
-		"{ss* ss ss* ss sf si sb sb si sb sI sI sI sI sI sI sI sI sI sf sf s{sf sf} sb}",
+		"{ss* ss ss* ss sf si sb sb si sb sI sI sI sI sI sI sI sI sI so so s{so so} sb}",
 		"label", result_label(options, label, sizeof(label)), "mode",
 		mode_name(options->mode), "interface", options->interface, "host", options->host,
 		"rate_hz", options->rate_hz, "size_bytes", (int)options->size_bytes, "busy",
@@ -142,8 +148,9 @@ json_t *result_json(const struct result *result, const struct ixlat_options *opt
 		(json_int_t)counts->duplicates, "reordered", (json_int_t)counts->reordered,
 		"invalid", (json_int_t)result->invalid, "send_errors",
 		(json_int_t)result->send_errors, "unsent", (json_int_t)result->unsent, "duration_s",
-		result->duration_s, "transactions_per_s", result_rate(result), "cpu", "user_s",
-		result->user_s, "system_s", result->system_s, "interrupted", result->interrupted);
+		json_real(result->duration_s), "transactions_per_s",
+		result_number(result_rate(result)), "cpu", "user_s", result_number(result->user_s),
+		"system_s", result_number(result->system_s), "interrupted", result->interrupted);
 
 	for (size_t i = 0; object && i < RESULT_TIMES; i++)
 		if (result->times[i].counters)

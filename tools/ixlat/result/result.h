@@ -73,6 +73,8 @@ enum {
 const char *result_row_name(size_t row);
 double result_row_value(const struct histogram *histogram, size_t row);
 
+/* A number that was computed, without digits behind the sixth decimal. */
+json_t *result_number(double value);
 /* The run as an object, to be released with json_decref(); NULL: no memory. */
 json_t *result_json(const struct result *result, const struct ixlat_options *options);
 /* Prints the run for people. */
