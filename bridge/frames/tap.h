@@ -44,9 +44,9 @@ int tap_mac_set(struct tap *tap, const uint8_t mac[IXGBE_MAC_BYTES]);
 /* What ethtool shows (tap_ethtool.c): speed in Mbit/s (0: unknown) and full duplex; port and modes
  * of the module. Needs CAP_NET_ADMIN. */
 int tap_link_set(struct tap *tap, uint32_t speed_mbps, enum ixgbe_sfp sfp);
-/* Whether somebody else has set what ethtool shows since tap_link_set; `*speed_mbps` is the speed
- * shown then. */
-bool tap_link_changed(const struct tap *tap, uint32_t *speed_mbps);
+/* Whether somebody else has set what ethtool shows since tap_link_set. `what` lists the settings
+ * that differ, and what they are: "duplex half, port 0". */
+bool tap_link_changed(const struct tap *tap, char *what, size_t size);
 
 /* For tap_open: which offloads ('ethtool -K') the administrator has turned off, a bit for each; and
  * to turn them off again. The second needs CAP_NET_ADMIN. */

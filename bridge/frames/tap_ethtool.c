@@ -11,6 +11,8 @@
 #include <linux/ethtool.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -125,9 +127,56 @@ int tap_link_set(struct tap *tap, uint32_t speed_mbps, enum ixgbe_sfp sfp)
 	return err;
 }
 
-bool tap_link_changed(const struct tap *tap, uint32_t *speed_mbps)
+/* ---- What another program has set ---- */
+
+static const char *duplex_name(uint8_t duplex)
 {
-	union request request;
+	return duplex == DUPLEX_HALF ? "half" : duplex == DUPLEX_FULL ? "full" : "unknown";
+}
+
+static void add(char *text, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* One more item of the list in `text`. */
+static void add(char *text, size_t size, const char *format, ...)
+{
+	size_t used = strlen(text);
+	va_list args;
+
+	if (used && size - used > sizeof(", "))
+		used += (size_t)snprintf(text + used, size - used, ", ");
+	va_start(args, format);
+	vsnprintf(text + used, size - used, format, args);
+	va_end(args);
+}
+
+/* Lists in what the link settings differ from what we have set. */
+static void changes_list(const union request *was, const union request *now, char *text,
+			 size_t size)
+{
+	const struct ethtool_link_settings *a = &was->settings, *b = &now->settings;
+	const size_t masks = sizeof(*a);
+
+	text[0] = '\0';
+	if (a->speed != b->speed && b->speed == (uint32_t)SPEED_UNKNOWN)
+		add(text, size, "speed unknown");
+	else if (a->speed != b->speed)
+		add(text, size, "speed %u Mbit/s", b->speed);
+	if (a->duplex != b->duplex)
+		add(text, size, "duplex %s", duplex_name(b->duplex));
+	if (a->autoneg != b->autoneg)
+		add(text, size, "autonegotiation %s", b->autoneg ? "on" : "off");
+	if (a->port != b->port)
+		add(text, size, "port %u", b->port);
+	if (memcmp(was->room + masks, now->room + masks, sizeof(was->room) - masks) != 0)
+		add(text, size, "modes");
+	if (!*text)
+		add(text, size, "others than speed, duplex and port");
+}
+
+bool tap_link_changed(const struct tap *tap, char *what, size_t size)
+{
+	union request request, before;
 	struct ifreq ifr = {0};
 	int err, fd;
 
@@ -140,7 +189,8 @@ bool tap_link_changed(const struct tap *tap, uint32_t *speed_mbps)
 	close(fd);
 	if (err || !memcmp(tap->link, request.room, sizeof(request.room)))
 		return false;
-	*speed_mbps = request.settings.speed;
+	memcpy(before.room, tap->link, sizeof(before.room));
+	changes_list(&before, &request, what, size);
 	return true;
 }
 

@@ -32,14 +32,14 @@ static void carrier_check(struct interface *iface, const struct ixgbe_link *link
 static void link_settings_check(struct interface *iface, const struct ixgbe_link *link,
 				enum ixgbe_sfp sfp)
 {
-	uint32_t speed_mbps;
+	char what[160];
 
-	if (!tap_link_changed(&iface->tap, &speed_mbps))
+	if (!tap_link_changed(&iface->tap, what, sizeof(what)))
 		return;
 	if (notice_add(&iface->settings_changed, clock_ms()))
-		log_warning("%s: another program set the link settings (speed %d Mbit/s): they are "
-			    "set back, since they tell the NIC's link and module",
-			    iface->tap.name, (int)speed_mbps);
+		log_warning("%s: another program set the link settings (%s): they are set back, "
+			    "since they tell the NIC's link and module",
+			    iface->tap.name, what);
 	interface_link_set(iface, link, sfp);
 }
 
