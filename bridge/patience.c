@@ -43,6 +43,7 @@ void patience_begin(struct patience *patience, int64_t limit_ms)
 {
 	int64_t now = clock_ms();
 
+	atomic_store_explicit(&patience->hurried, false, memory_order_relaxed);
 	atomic_store_explicit(&patience->begun_ms, now, memory_order_relaxed);
 	atomic_store_explicit(&patience->end_ms, now + limit_ms, memory_order_relaxed);
 }
@@ -69,6 +70,10 @@ bool patience_over(void *ctx)
 	begun = atomic_load_explicit(&patience->begun_ms, memory_order_relaxed);
 	pass_time(patience, begun, now);
 	if (now >= end) {
+		atomic_store_explicit(
+			&patience->spent_hurried,
+			atomic_load_explicit(&patience->hurried, memory_order_relaxed),
+			memory_order_relaxed);
 		atomic_store_explicit(&patience->spent_ms, now - begun, memory_order_relaxed);
 		return true;
 	}
@@ -76,8 +81,10 @@ bool patience_over(void *ctx)
 	    !patience_signalled(patience))
 		return false;
 	/* Not if the control thread has begun another operation meanwhile. */
-	atomic_compare_exchange_strong_explicit(&patience->end_ms, &end, now + PATIENCE_SIGNAL_MS,
-						memory_order_relaxed, memory_order_relaxed);
+	if (atomic_compare_exchange_strong_explicit(&patience->end_ms, &end,
+						    now + PATIENCE_SIGNAL_MS, memory_order_relaxed,
+						    memory_order_relaxed))
+		atomic_store_explicit(&patience->hurried, true, memory_order_relaxed);
 	return false;
 }
 
@@ -85,9 +92,10 @@ void patience_explain(struct patience *patience, struct ixgbe_why *why)
 {
 	size_t len = strlen(why->text);
 	int64_t spent_ms = atomic_exchange_explicit(&patience->spent_ms, 0, memory_order_relaxed);
+	bool hurried = atomic_load_explicit(&patience->spent_hurried, memory_order_relaxed);
 
 	if (spent_ms)
-		snprintf(why->text + len, sizeof(why->text) - len,
-			 " (given up after %lld s: the NIC answers too slowly)",
-			 (long long)spent_ms / 1000);
+		snprintf(why->text + len, sizeof(why->text) - len, " (given up after %lld s: %s)",
+			 (long long)spent_ms / 1000,
+			 hurried ? "ixtapd was told to stop" : "the NIC answers too slowly");
 }

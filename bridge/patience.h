@@ -42,7 +42,9 @@ struct patience {
 	int signals;              /* the descriptor of process_signals, or -1 */
 	_Atomic int64_t begun_ms; /* of the operation */
 	_Atomic int64_t end_ms;   /* when its time is over; INT64_MAX: there is none */
+	atomic_bool hurried;      /* a signal has cut it short */
 	_Atomic int64_t spent_ms; /* by the one that ran out of time; 0: none has */
+	atomic_bool spent_hurried;
 	void (*meanwhile)(void *ctx);
 	void *ctx;
 	pthread_t thread;      /* which calls `meanwhile` */
@@ -63,6 +65,6 @@ bool patience_signalled(const struct patience *patience);
 /* Whether the operation has used its time up: options.give_up of libixgbe, for any thread. `ctx` is
  * the struct patience. */
 bool patience_over(void *ctx);
-/* Adds to `why` that an operation took too long, if one did since the last call. It may show later,
- * in another operation, as a device that is gone. */
+/* Adds to `why` that an operation took too long, or was cut short by a signal, if one was since the
+ * last call. It may show later, in another operation, as a device that is gone. */
 void patience_explain(struct patience *patience, struct ixgbe_why *why);

@@ -79,6 +79,11 @@ class Between:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def hang_up(self):
+        for end in list(self.ends):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
     def close(self):
         self.stopped.set()
         for end in (self.listener, *self.ends):
@@ -437,6 +442,18 @@ def test_a_request_has_an_end(rig, left, between):  # noqa: F811
     r.wait_for(given_up, "the reason", 2 * FOLLOW_S)
     assert "recovering" in asks(rig.path("control"), ANSWER_S)["state"]
     stops_soon(daemon)
+
+
+def test_a_signal_during_an_attempt_is_no_fault_of_the_nic(rig, left, between):  # noqa: F811
+    daemon = rig.daemon(*left.words(*ixtapd(rig, nic=between.name))).wait_ready()
+    between.delay_s = 0.3
+    between.hang_up()
+    r.wait_for(lambda: asks(rig.path("control"), ANSWER_S)["state"] == "recovering", "the NIC is away")
+    time.sleep(2)  # an attempt is under way, and gets along
+    said = stops_soon(daemon)
+    lines = [line for line in said.splitlines() if "given up" in line]
+    assert len(lines) == 1 and "told to stop" in lines[0], said
+    assert "too slowly" not in said, said
 
 
 def test_status_is_answered_whatever_the_nic_does(rig, left, between):  # noqa: F811
