@@ -99,8 +99,9 @@ static json_t *queues_json(const struct daemon *daemon)
 static json_t *filters_json(const struct mirror *applied)
 {
 	return json_pack("{s:b,s:b,s:i,s:i,s:b}", "promiscuous", applied->promiscuous,
-			 "allmulticast", applied->allmulticast, "multicast_groups", applied->groups,
-			 "unicast_addresses", applied->others, "vlan", 0);
+			 "allmulticast", applied->allmulticast, "multicast_groups",
+			 (int)applied->groups_there, "unicast_addresses",
+			 (int)applied->others_there, "vlan", 0);
 }
 
 static json_t *offloads_json(uint32_t offloads)

@@ -10,13 +10,13 @@ static bool same_mac(const struct mirror *a, const struct mirror *b)
 
 static bool same_groups(const struct mirror *a, const struct mirror *b)
 {
-	return a->groups == b->groups &&
+	return a->groups_there == b->groups_there && a->groups == b->groups &&
 	       !memcmp(a->group, b->group, a->groups * sizeof(a->group[0]));
 }
 
 static bool same_others(const struct mirror *a, const struct mirror *b)
 {
-	return a->others == b->others &&
+	return a->others_there == b->others_there && a->others == b->others &&
 	       !memcmp(a->other, b->other, a->others * sizeof(a->other[0]));
 }
 
@@ -84,6 +84,7 @@ static int apply_groups(struct ixgbe *nic, const struct mirror *to, struct mirro
 	if (!err) {
 		memcpy(applied->group, to->group, to->groups * sizeof(to->group[0]));
 		applied->groups = to->groups;
+		applied->groups_there = to->groups_there;
 	}
 	return err;
 }
@@ -95,6 +96,7 @@ static int apply_others(struct ixgbe *nic, const struct mirror *to, struct mirro
 	if (!err) {
 		memcpy(applied->other, to->other, to->others * sizeof(to->other[0]));
 		applied->others = to->others;
+		applied->others_there = to->others_there;
 	}
 	return err;
 }

@@ -14,8 +14,8 @@
 
 #include "ixgbe/ixgbe.h"
 
-/* More groups: all multicast. The NIC's hash table has 4,096 bits, and passes more and more of
- * other groups as it fills. */
+/* More groups: all multicast, and none in the filter. The NIC's hash table has 4,096 bits, and
+ * passes more and more of other groups as it fills. */
 #define MIRROR_GROUPS_MAX 512u
 
 struct mirror {
@@ -24,9 +24,11 @@ struct mirror {
 	bool admin_up;
 	bool promiscuous;
 	bool allmulticast;
+	uint32_t groups_there; /* on the interface */
 	uint16_t groups;
 	uint8_t group[MIRROR_GROUPS_MAX][IXGBE_MAC_BYTES];
-	uint16_t others; /* further unicast addresses */
+	uint32_t others_there; /* further unicast addresses of the interface */
+	uint16_t others;
 	uint8_t other[IXGBE_UNICAST_MAX][IXGBE_MAC_BYTES];
 };
 

@@ -90,10 +90,10 @@ void publish_parts(struct daemon *daemon, uint32_t parts)
 		publish_flag(daemon, "allmulticast", "on", applied->allmulticast);
 	if (parts & MIRROR_GROUPS)
 		publish_event(daemon, json_pack("{s:s,s:i}", "event", "multicast", "groups",
-						applied->groups));
+						(int)applied->groups_there));
 	if (parts & MIRROR_OTHERS)
 		publish_event(daemon, json_pack("{s:s,s:i}", "event", "unicast", "addresses",
-						applied->others));
+						(int)applied->others_there));
 	if (parts & MIRROR_ADMIN)
 		publish_flag(daemon, "admin", "up", applied->admin_up);
 }

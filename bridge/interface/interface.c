@@ -575,11 +575,10 @@ static void unicast_wanted(const struct interface *iface, struct mirror *wanted)
 	if (link->promiscuity && !link->bridge_port && is_here(iface))
 		err = netlink_unicast_addresses(iface->nl, iface->tap.ifindex, wanted->other,
 						&others);
-	if (err == -ENOSPC)
-		others = IXGBE_UNICAST_MAX;
-	else if (err)
+	if (err && err != -ENOSPC)
 		others = 0;
-	wanted->others = (uint16_t)others;
+	wanted->others_there = (uint32_t)others;
+	wanted->others = (uint16_t)(others < IXGBE_UNICAST_MAX ? others : IXGBE_UNICAST_MAX);
 	wanted->promiscuous =
 		link->promiscuity > (others > 0) || err == -ENOSPC || link->flags & IFF_PROMISC;
 }
@@ -607,6 +606,7 @@ void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror
 	unicast_wanted(iface, wanted);
 	/* With a table that cannot be read, or is too long, all multicast is better than some. */
 	wanted->allmulticast = err || link->allmulti || link->flags & IFF_ALLMULTI;
+	wanted->groups_there = err && err != -ENOSPC ? 0 : (uint32_t)groups;
 	wanted->groups = err ? 0 : (uint16_t)groups;
 }
 

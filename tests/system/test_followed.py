@@ -16,6 +16,7 @@ import rig as r
 
 FCTRL_UPE = 1 << 9
 RAH_AV = 1 << 31
+SOL_PACKET, PACKET_ADD_MEMBERSHIP = 263, 1
 ENTRIES = 128  # receive addresses of an 82599, the first of them the interface's own
 MACVLAN_V4 = "192.0.2.3"
 SOL_PACKET, PACKET_ADD_MEMBERSHIP, PACKET_MR_UNICAST = 263, 1, 3
@@ -138,11 +139,31 @@ def test_more_addresses_than_the_nic_has_entries(bridge):
 
     change("add", macs)
     r.wait_for(lambda: promiscuous(bridge), "promiscuous")
+    assert bridge.ask("status")["filters"]["unicast_addresses"] == len(macs)
     change("delete", macs[:1])
     r.wait_for(lambda: not promiscuous(bridge), "as many as fit")
     receives(bridge, *macs[1:])
     change("delete", macs[1:])
     receives(bridge)
+
+
+def test_more_groups_than_the_filter_takes(bridge):
+    """The NIC takes all multicast; how many groups there are is shown all the same."""
+    def shown():
+        filters = bridge.ask("status")["filters"]
+        return filters["multicast_groups"], filters["allmulticast"]
+
+    with bridge.left.packet_socket(bridge.tap) as joined:
+        index = bridge.left.link(bridge.tap)["ifindex"]
+        for groups in range(600), range(600, 601):
+            for i in groups:
+                group = b"\x33\x33\0\1" + i.to_bytes(2, "big")
+                joined.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, struct.pack("@iHH8s", index, 0, 6, group))
+            at_least = groups[-1] + 1  # those of the kernel come and go
+            r.wait_for(lambda least=at_least: least <= shown()[0] < least + 20 and shown()[1], f"{at_least} groups", 3)
+        text = r.run(r.IXTAP, "-c", bridge.control, "status").stdout
+        assert re.search(r"6\d\d multicast groups, all multicast", text), text
+    r.wait_for(lambda: shown()[0] < 20 and not shown()[1], "few groups", 3)
 
 
 def test_macvlan_passthru_is_promiscuous(rig):
@@ -235,6 +256,17 @@ def test_link_settings_are_put_back(bridge):
         r.wait_for(lambda: ethtool(bridge) == before, f"the settings as before {words}", 3)
     lines = logged(bridge, "link settings")
     assert len(lines) == 1 and "1000" in lines[0], bridge.errors()
+
+
+@pytest.mark.parametrize("words, said", [
+    ("duplex half", ["duplex half"]), ("speed 1000", ["speed 1000 Mbit/s"]), ("port tp", ["port "]),
+    ("autoneg on", ["autonegotiation on"]), ("speed 100 duplex half", ["speed 100 Mbit/s", "duplex half"])])
+def test_what_was_put_back_is_named(bridge, words, said):
+    bridge.left.run("ethtool", "-s", bridge.tap, *words.split())
+    line = r.wait_for(lambda: logged(bridge, "link settings"), "a line in the log", 3)[0]
+    listed = re.search(r"\((.*)\)", line)[1].split(", ")
+    named = [item for item in listed if re.match("speed|duplex|port|autonegotiation", item)]
+    assert len(named) == len(said) and all(item.startswith(tuple(said)) for item in named), line
 
 
 def test_mtu_over_the_nics_is_put_back(bridge):

@@ -105,6 +105,14 @@ static void only_what_differs_is_applied(void **state)
 	apply(&wanted, &applied, 0, 0, "g");
 	wanted.groups = 0;
 	apply(&wanted, &applied, 0, 0, "g");
+	/* More than fit in the filter: their number is known all the same. */
+	wanted.groups_there = 600;
+	apply(&wanted, &applied, 0, 0, "g");
+	assert_int_equal(applied.groups_there, 600);
+	apply(&wanted, &applied, 0, 0, "");
+	wanted.others_there = 200;
+	apply(&wanted, &applied, 0, 0, "o");
+	assert_int_equal(applied.others_there, 200);
 	/* What lies behind the last group means nothing. */
 	wanted.group[0][5] = 3;
 	apply(&wanted, &applied, 0, 0, "");
