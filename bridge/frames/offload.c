@@ -10,7 +10,8 @@
  *
  *   - TCP or UDP straight behind IP, with its checksum where it belongs: the NIC fills it.
  *   - Any other place (ICMPv6, tunnels, more than two tags): offload_tx fills it. Rare, and right.
- *   - Segmentation: everything is checked, since a NIC cuts without asking.
+ *   - Segmentation: everything is checked, since a NIC cuts without asking. A sum that is not the
+ *     pseudo-header's would be wrong in every segment.
  *
  * For segmentation the NIC wants the pseudo-header's sum without the length, which differs from
  * segment to segment, and IP's length and checksum zero (section 7.2.4). The kernel's sum contains
@@ -288,6 +289,20 @@ static uint32_t l4_header_bytes(uint8_t protocol, const uint8_t *l4, uint32_t le
 	return bytes < TCP_BYTES || bytes > len ? 0 : bytes;
 }
 
+/* Whether the pseudo-header's sum stands where the NIC adds to it. Behind options and extension
+ * headers another address than the header's may count: there the kernel is believed. */
+static bool pseudo_right(const struct head *head, const struct offload_headers *headers,
+			 uint32_t len, const struct csum *csum)
+{
+	const uint16_t sum = offload_get_be16(head->data + csum->start + csum->offset);
+	uint16_t right;
+
+	if (headers->l3_len != (headers->version == 4 ? IPV4_BYTES : IPV6_BYTES))
+		return true;
+	right = offload_pseudo_sum(head->data, headers, len - csum->start);
+	return sum == right || (sum % 0xffff == 0 && right % 0xffff == 0); /* both are zero */
+}
+
 /* Prepares the headers that the NIC repeats in each segment (section 7.2.4). */
 static void tso_edit(const struct head *head, uint8_t *frame, uint32_t len,
 		     const struct offload_headers *headers, const struct csum *csum)
@@ -337,6 +352,8 @@ static enum offload_tx tx_gso(const uint8_t *vnet, const struct head *head,
 		return tx_csum(headers, frame, len, csum, seg);
 	if (header_bytes > IXGBE_TSO_HEADER_MAX || (payload - 1) / mss >= OFFLOAD_TX_SEGMENTS_MAX)
 		return OFFLOAD_TX_DROP_UNSUPPORTED_GSO;
+	if (!pseudo_right(head, headers, len, csum))
+		return OFFLOAD_TX_DROP_BAD_VNET_HEADER;
 
 	tso_edit(head, frame, len, headers, csum);
 	seg->flags = IXGBE_TX_TSO | l4->flag |

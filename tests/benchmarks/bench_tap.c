@@ -182,6 +182,7 @@ static void set_up(void)
 static void frame_make(const struct kind *kind)
 {
 	uint8_t *vnet = b.frame, *frame = b.frame + 10, *ip = frame + 14, *tcp = ip + 20;
+	struct offload_headers headers;
 
 	memset(b.frame, 0, 10 + 54);
 	memcpy(frame, "\x02\0\0\0\0\x99\x02\0\0\0\0\x01\x08", 13);
@@ -201,6 +202,9 @@ static void frame_make(const struct kind *kind)
 	offload_put_le16(vnet + VNET_GSO_SIZE, 1448);
 	offload_put_le16(vnet + VNET_CSUM_START, 34);
 	offload_put_le16(vnet + VNET_CSUM_OFFSET, 16);
+	if (!offload_parse(frame, kind->bytes, &headers))
+		die("a frame of its own", EINVAL);
+	offload_put_be16(tcp + 16, offload_pseudo_sum(frame, &headers, kind->bytes - 34));
 }
 
 static void kernel_fill(const struct kind *kind)

@@ -237,6 +237,29 @@ static void reports_a_wrong_seed(void **state)
 	rings_end(*state, 1);
 }
 
+/* Behind options the last address of a source route may count: the NIC cannot tell. */
+static void does_not_judge_a_seed_behind_options(void **state)
+{
+	static struct built f;
+	struct ring rx, tx;
+	uint8_t got[MODEL_FRAME_MAX];
+
+	rings_start(*state, &rx, &tx);
+	frame_build(&f, &(struct frame_spec){.payload = 500});
+	memmove(f.data + f.l4 + 4, f.data + f.l4, f.len - f.l4);
+	memset(f.data + f.l4, 1, 4); /* IP's option that does nothing */
+	f.data[f.l3] = 0x46;
+	set16(f.data + f.l4 + 4 + 16, 0x1234);
+	tx_context(&tx, 0, 14, 24, 20, 1000, 0,
+		   IXGBE_TXC_IPV4 | IXGBE_FIELD_PREP(IXGBE_TXC_L4T, IXGBE_TXC_L4T_TCP));
+	tx_desc(&tx, tx_data(&tx, f.data, f.len + 4),
+		tx_data_half(f.len + 4, TX_LAST | IXGBE_TXD_TSE, 500,
+			     IXGBE_TXD_POPTS_TXSM | IXGBE_TXD_POPTS_IXSM));
+	tx_kick(&tx);
+	assert_int_equal(model_wire_recv(*state, got, sizeof(got)), f.len + 4);
+	rings_end(*state, 0);
+}
+
 /* What 7.2.4 asks beside the context, each left out. */
 static void reports_what_tso_lacks(void **state)
 {
@@ -294,6 +317,7 @@ int main(void)
 		T(stops_for_a_wire_that_is_full),
 		T(refuses_bad_contexts),
 		T(reports_a_wrong_seed),
+		T(does_not_judge_a_seed_behind_options),
 		T(reports_what_tso_lacks),
 #undef T
 	};

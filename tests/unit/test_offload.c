@@ -384,6 +384,8 @@ static void contradictions_are_dropped(void **state)
 		{"other protocol", FRAME, 23, IPPROTO_UDP, OFFLOAD_TX_DROP_BAD_VNET_HEADER},
 		{"doff 0", FRAME, 34 + 12, 0, OFFLOAD_TX_DROP_BAD_VNET_HEADER},
 		{"doff 4", FRAME, 34 + 12, 0x40, OFFLOAD_TX_DROP_BAD_VNET_HEADER},
+		{"another sum", FRAME, 34 + 16, 0x11, OFFLOAD_TX_DROP_BAD_VNET_HEADER},
+		{"a sum of other addresses", FRAME, 26, 11, OFFLOAD_TX_DROP_BAD_VNET_HEADER},
 	};
 	struct ixgbe_tx_seg seg;
 
@@ -400,6 +402,44 @@ static void contradictions_are_dropped(void **state)
 		verdict = translate(&seg);
 		if (verdict != cases[i].verdict)
 			fail_msg("%s: %d", cases[i].what, (int)verdict);
+	}
+}
+
+/* With a routing header the last address counts, which is not in the header of IP. */
+static void sums_behind_extension_headers_are_the_kernels(void **state)
+{
+	struct ixgbe_tx_seg seg;
+
+	(void)state;
+	build(&(struct recipe){.version = 6, .extensions = 3, .payload = 3000});
+	frame.data[frame.l2 + 6] = IPPROTO_ROUTING;
+	ask_gso(VIRTIO_NET_HDR_GSO_TCPV6, 1000);
+	frame.data[frame.l2 + 24] ^= 0xff;
+	assert_int_equal(translate(&seg), OFFLOAD_TX_TSO);
+	build(&(struct recipe){.version = 6, .payload = 3000});
+	ask_gso(VIRTIO_NET_HDR_GSO_TCPV6, 1000);
+	frame.data[frame.l2 + 24] ^= 0xff;
+	assert_int_equal(translate(&seg), OFFLOAD_TX_DROP_BAD_VNET_HEADER);
+}
+
+/* 0 and 0xffff are one sum, and a kernel may have either. */
+static void both_zeros_are_sums(void **state)
+{
+	struct ixgbe_tx_seg seg;
+
+	(void)state;
+	for (uint32_t zero = 0; zero <= 0xffff; zero += 0xffff) {
+		uint8_t *address;
+		uint16_t sum;
+
+		build(&(struct recipe){.payload = 3000});
+		address = frame.data + frame.l2 + 18;
+		put16(address, 0);
+		sum = pseudo(&frame, frame.len - frame.l4);
+		put16(address, (uint16_t)~sum);
+		ask_gso(VIRTIO_NET_HDR_GSO_TCPV4, 1000);
+		put16(frame.data + frame.l4 + 16, zero);
+		assert_int_equal(translate(&seg), OFFLOAD_TX_TSO);
 	}
 }
 
@@ -583,6 +623,8 @@ int main(void)
 		cmocka_unit_test(nic_segments_tcp_and_udp),
 		cmocka_unit_test(one_segment_is_only_a_checksum),
 		cmocka_unit_test(contradictions_are_dropped),
+		cmocka_unit_test(sums_behind_extension_headers_are_the_kernels),
+		cmocka_unit_test(both_zeros_are_sums),
 		cmocka_unit_test(gso_size_zero_and_empty_segments_are_dropped),
 		cmocka_unit_test(headers_too_long_to_repeat_are_dropped),
 		cmocka_unit_test(frame_lengths_are_checked),

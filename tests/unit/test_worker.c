@@ -152,6 +152,7 @@ static uint32_t tso_make(uint8_t *buf, uint32_t payload, uint16_t mss)
 {
 	uint8_t *frame = buf + 10, *ip = frame + 14, *tcp = ip + 20; /* a socket's header is 10 */
 	uint32_t len = 54 + payload;
+	struct offload_headers headers;
 
 	memset(buf, 0, 10);
 	buf[VNET_FLAGS] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
@@ -171,6 +172,9 @@ static uint32_t tso_make(uint8_t *buf, uint32_t payload, uint16_t mss)
 	tcp[12] = 5 << 4;
 	for (uint32_t i = 0; i < payload; i++)
 		tcp[20 + i] = (uint8_t)(i * 13);
+	if (!offload_parse(frame, len, &headers))
+		fail();
+	offload_put_be16(tcp + 16, offload_pseudo_sum(frame, &headers, len - 34));
 	return 10 + len;
 }
 

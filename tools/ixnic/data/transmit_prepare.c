@@ -187,7 +187,9 @@ static bool start_tso(struct nic *nic, struct transmit_packet *tx,
 	if (tso_start(&tx->tso, &plan, tx->data, tx->len) < 0)
 		return false;
 	tx->tso.plan.pseudo_right = seed_right(tx, context, l2, 0, seed);
-	if (!tx->tso.plan.pseudo_right)
+	/* Behind options and extension headers another address than the header's may count. */
+	if (!tx->tso.plan.pseudo_right &&
+	    context->l3_bytes == (context->ipv4 ? IPV4_BYTES : IPV6_BYTES))
 		violation(nic, VIOLATION_TX_TSO_HEADER,
 			  "queue %u: checksum field 0x%04x is not the pseudo header's sum",
 			  tx->queue, be16toh(seed));
