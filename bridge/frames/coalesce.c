@@ -297,10 +297,13 @@ void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes
 	 * joins another. */
 	len = head_read(c, &c->seg[at]);
 	headers->version = 0;
-	if (c->on && flags & IXGBE_RX_TCP &&
-	    tcp_parse(c->head[c->writes].frame, len, bytes, flags, headers, &f)) {
-		tcp_add(c, &f, at, segs, bytes);
-		return;
+	if (c->on && flags & IXGBE_RX_TCP) {
+		if (tcp_parse(c->head[c->writes].frame, len, bytes, flags, headers, &f)) {
+			tcp_add(c, &f, at, segs, bytes);
+			return;
+		}
+		if (headers->version == 0) /* nobody else has to try */
+			*headers = (struct offload_headers){.version = OFFLOAD_NO_IP};
 	}
 	if (!(flags & IXGBE_RX_UDP))
 		c->open = 0;

@@ -11,12 +11,15 @@
 #include "tap.h"
 
 struct offload_headers {
-	uint8_t version;  /* 4 or 6 */
+	uint8_t version;  /* 4 or 6; of a received frame also 0 or OFFLOAD_NO_IP */
 	uint8_t protocol; /* of the header behind IP and its extensions */
 	bool fragment;
 	uint8_t l2_len;  /* 14, 18 or 22 */
 	uint16_t l3_len; /* with options and extensions: 20..511 */
 };
+
+/* The version of a frame that was parsed in vain; its protocol is 0. */
+#define OFFLOAD_NO_IP 1
 
 /* The verdict on a frame from the kernel. */
 enum offload_tx {
@@ -52,8 +55,8 @@ enum offload_rx {
 /*
  * Writes the vnet header for a received frame of `frame_len` bytes, whose first `len` bytes
  * stand at `frame`, from the IXGBE_RX_* flags of its last segment. OFFLOAD_RX_VERIFIED
- * replaces the checksum by the pseudo-header's sum. `headers` are
- * those of the frame, or version 0: then offload_rx parses them.
+ * replaces the checksum by the pseudo-header's sum. `headers` are those of the frame, or have
+ * version 0: then offload_rx parses the frame.
  */
 enum offload_rx offload_rx(uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
 			   uint32_t frame_len, uint32_t flags,

@@ -303,7 +303,7 @@ static void check_headers(const struct coalesce_write *w)
 	const struct ixgbe_rx_seg *first = &r.seg[w->first];
 	struct offload_headers parsed;
 
-	if (w->headers.version == 0) {
+	if (w->headers.version <= OFFLOAD_NO_IP) {
 		assert_int_equal(w->frames, 1);
 		return;
 	}
@@ -579,6 +579,20 @@ static void a_frame_that_stays_alone_keeps_its_headers(void **state)
 	}
 }
 
+/* Whoever needs the headers later knows that there are none, and does not parse again. */
+static void a_frame_that_cannot_be_parsed_says_so(void **state)
+{
+	struct frame *f;
+
+	(void)state;
+	r.frames = 0;
+	f = frame_add((struct recipe){.payload = 1000});
+	f->data[f->l3 - 2] = 0x12; /* of the EtherType */
+	expect_writes("no IP", 1);
+	assert_int_equal(r.c.write[0].headers.version, OFFLOAD_NO_IP);
+	assert_int_equal(r.c.write[0].headers.protocol, 0);
+}
+
 /* What was checked is what the kernel gets. */
 static void headers_that_the_nic_rewrites_are_not_handed_over(void **state)
 {
@@ -770,6 +784,7 @@ int main(void)
 		cmocka_unit_test(a_frame_is_at_most_64_kib),
 		cmocka_unit_test(jumbo_frames_of_several_segments_are_merged),
 		cmocka_unit_test(a_frame_that_stays_alone_keeps_its_headers),
+		cmocka_unit_test(a_frame_that_cannot_be_parsed_says_so),
 		cmocka_unit_test(headers_that_the_nic_rewrites_are_not_handed_over),
 		cmocka_unit_test(off_means_off),
 		cmocka_unit_test(interleaved_flows_are_merged),

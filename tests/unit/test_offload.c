@@ -595,6 +595,19 @@ static void anything_else_arrives_as_on_the_wire(void **state)
 	}
 }
 
+/* Whoever has parsed the frame in vain says so. */
+static void a_frame_is_not_parsed_again(void **state)
+{
+	static const struct offload_headers no_ip = {.version = OFFLOAD_NO_IP};
+
+	(void)state;
+	build(&(struct recipe){.payload = 1000});
+	assert_int_equal(offload_rx(frame.vnet, frame.data, frame.len, frame.len, GOOD, &no_ip),
+			 OFFLOAD_RX_PLAIN);
+	assert_int_equal(offload_rx(frame.vnet, frame.data, frame.len, frame.len, GOOD, &unparsed),
+			 OFFLOAD_RX_VERIFIED);
+}
+
 static void first_segment_alone_is_looked_at(void **state)
 {
 	uint8_t *first;
@@ -631,6 +644,7 @@ int main(void)
 		cmocka_unit_test(truncated_frames_are_safe),
 		cmocka_unit_test(verified_checksums_are_passed_on),
 		cmocka_unit_test(anything_else_arrives_as_on_the_wire),
+		cmocka_unit_test(a_frame_is_not_parsed_again),
 		cmocka_unit_test(first_segment_alone_is_looked_at),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
