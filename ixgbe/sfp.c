@@ -60,6 +60,15 @@ static bool i2c_data(const struct ixgbe *nic)
 	return reg_read(nic, IXGBE_I2CCTL) & IXGBE_I2CCTL_DATA_IN;
 }
 
+/* Lets go of the clock and waits until it is high: a module that is not ready holds it low. One
+ * that stretches for too long garbles the byte; the caller retries. */
+static void i2c_clock_rise(struct ixgbe *nic, bool data)
+{
+	i2c_drive(nic, true, data);
+	reg_wait(nic, IXGBE_I2CCTL, IXGBE_I2CCTL_CLK_IN, IXGBE_I2CCTL_CLK_IN, I2C_STRETCH_US);
+	wait_us(I2C_HALF_BIT_US);
+}
+
 /* One pulse of the clock with `data` on the line. Returns the line while the clock is high. */
 static bool i2c_bit(struct ixgbe *nic, bool data)
 {
@@ -67,10 +76,7 @@ static bool i2c_bit(struct ixgbe *nic, bool data)
 
 	i2c_drive(nic, false, data);
 	wait_us(I2C_HALF_BIT_US);
-	i2c_drive(nic, true, data);
-	/* A module that stretches for too long garbles the byte; the caller retries. */
-	reg_wait(nic, IXGBE_I2CCTL, IXGBE_I2CCTL_CLK_IN, IXGBE_I2CCTL_CLK_IN, I2C_STRETCH_US);
-	wait_us(I2C_HALF_BIT_US);
+	i2c_clock_rise(nic, data);
 	seen = i2c_data(nic);
 	i2c_drive(nic, false, data);
 	return seen;
@@ -80,8 +86,7 @@ static void i2c_start(struct ixgbe *nic)
 {
 	i2c_drive(nic, false, true);
 	wait_us(I2C_HALF_BIT_US);
-	i2c_drive(nic, true, true);
-	wait_us(I2C_HALF_BIT_US);
+	i2c_clock_rise(nic, true);
 	i2c_drive(nic, true, false); /* data falls while the clock is high */
 	wait_us(I2C_HALF_BIT_US);
 	i2c_drive(nic, false, false);
@@ -91,8 +96,7 @@ static void i2c_stop(struct ixgbe *nic)
 {
 	i2c_drive(nic, false, false);
 	wait_us(I2C_HALF_BIT_US);
-	i2c_drive(nic, true, false);
-	wait_us(I2C_HALF_BIT_US);
+	i2c_clock_rise(nic, false);
 	i2c_drive(nic, true, true); /* data rises while the clock is high */
 	wait_us(I2C_HALF_BIT_US);
 }

@@ -421,6 +421,54 @@ static void writes_to_the_wires_are_read_back(void **state)
 	assert_true(wires > 100);
 }
 
+/* Holds the clock low for some reads after the driver has let go of it. */
+static void clock_is_stretched(struct fake *fake, uint32_t offset, uint32_t *value)
+{
+	uint32_t *reads = fake->ctx;
+
+	if (offset != IXGBE_I2CCTL)
+		return;
+	*reads = fake->sfp.clock ? *reads + 1 : 0;
+	if (*reads < 6)
+		*value &= ~IXGBE_I2CCTL_CLK_IN;
+}
+
+/* In a start and a stop, too: the data line may move only when the clock is high at the module. */
+static void a_stretched_clock_is_waited_for(void **state)
+{
+	struct rig *rig = *state;
+	uint32_t reads = 0, rises = 0;
+	bool high = false, seen = false;
+
+	open_with(rig, &options);
+	module_insert(rig, 0x03, 0x10, 0x00);
+	rig->fake->ctx = &reads;
+	rig->fake->on_read = clock_is_stretched;
+	rig->fake->log_count = 0;
+	rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_GPI_SDP2;
+	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
+	for (size_t i = 0; i < rig->fake->log_count; i++) {
+		const struct fake_access *access = &rig->fake->log[i];
+		bool up = access->value & IXGBE_I2CCTL_CLK_OUT;
+
+		if (access->offset != IXGBE_I2CCTL)
+			continue;
+		if (!access->write) {
+			seen |= access->value & IXGBE_I2CCTL_CLK_IN;
+			continue;
+		}
+		assert_true(seen || !high);
+		if (up && !high) {
+			seen = false;
+			rises++;
+		}
+		high = up;
+	}
+	assert_true(rises > 100);
+	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_SR);
+	rig->fake->on_read = NULL;
+}
+
 /* It appears on the bus after the third try to read it. */
 static void module_wakes_up(struct fake *fake, uint32_t offset, uint32_t *value)
 {
@@ -740,6 +788,7 @@ int main(void)
 		TEST(a_dead_owner_loses_its_semaphore),
 		TEST(modules_are_told_apart),
 		TEST(writes_to_the_wires_are_read_back),
+		TEST(a_stretched_clock_is_waited_for),
 		TEST(a_module_that_wakes_up_is_waited_for),
 		TEST(optics_of_two_rates_are_set_to_ten),
 		TEST(a_copper_cable_is_set_up),
