@@ -51,8 +51,6 @@ static const struct fill clears[] = {
 	ONE(SYNQF, 0),   /* 8.2.3.7.20 */
 	/* No wake-up pattern takes a frame for itself, 8.2.3.24.2. */
 	ONE(WUFC, 0),
-	/* 4.6.7: reports of ECC errors are enabled when all memories are clear. */
-	ONE(RXFECCERR0, IXGBE_RXFECCERR0_ECCFLT_EN),
 };
 
 static const struct fill receive[] = {
@@ -261,6 +259,11 @@ void init_configure(struct ixgbe *nic)
 		reg_write(nic, IXGBE_AT(RQSMR, i), identity);
 		reg_write(nic, IXGBE_AT(TQSM, i), identity);
 	}
+}
+
+void init_memory_errors_report(struct ixgbe *nic)
+{
+	reg_write(nic, IXGBE_RXFECCERR0, IXGBE_RXFECCERR0_ECCFLT_EN);
 }
 
 int init_receiver_set(struct ixgbe *nic, bool on)

@@ -21,6 +21,9 @@ int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to
 int init_reset(struct ixgbe *nic);
 /* Writes the configuration that never changes: neither filters, nor interrupts, nor rings. */
 void init_configure(struct ixgbe *nic);
+/* Reports of ECC errors in the receiver's memories (section 4.6.7). What was never written may look
+ * like an error: filters are written before. */
+void init_memory_errors_report(struct ixgbe *nic);
 /* Opens and closes the receiver around RXCTRL.RXEN (section 4.6.7). */
 int init_receiver_set(struct ixgbe *nic, bool on);
 /* Bus mastering in PCI configuration space (section 9.3). */

@@ -112,6 +112,7 @@ static void port_configure(struct ixgbe *nic)
 {
 	init_configure(nic);
 	filters_apply(nic);
+	init_memory_errors_report(nic);
 	irq_configure(nic);
 }
 

@@ -598,6 +598,41 @@ static uint64_t stat(const struct rig *rig, const char *name)
 	return 0;
 }
 
+/* The last write of a register with that name, by its place in the log; 0: none. */
+static size_t last_write(const struct rig *rig, const char *name)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < rig->fake->log_count; i++) {
+		const struct fake_access *access = &rig->fake->log[i];
+		const struct ixgbe_register *r = ixgbe_register_find(access->offset, NULL);
+
+		if (access->write && r && strcmp(r->name, name) == 0)
+			last = i;
+	}
+	return last;
+}
+
+/* 4.6.7: a memory that was never written may have a wrong check sum, which is no error. */
+static void errors_of_memories_are_reported_when_all_are_written(void **state)
+{
+	static const char *const memories[] = {"PFUTA", "PFVLVF", "PFVLVFB", "FTQF", "MTA",  "VFTA",
+					       "RAL",   "RAH",    "MPSAR",   "RETA", "RSSRK"};
+	struct rig *rig = *state;
+	size_t reports;
+
+	open_with(rig, &options);
+	start(rig);
+	reports = last_write(rig, "RXFECCERR0");
+	assert_int_equal(rig->fake->log[reports].value, IXGBE_RXFECCERR0_ECCFLT_EN);
+	for (size_t i = 0; i < sizeof(memories) / sizeof(memories[0]); i++) {
+		assert_true(last_write(rig, memories[i]) > 0);
+		if (last_write(rig, memories[i]) > reports)
+			fail_msg("%s is written later", memories[i]);
+	}
+	assert_true(last_write(rig, "RXCTRL") > reports);
+}
+
 static void other_causes_become_events(void **state)
 {
 	struct rig *rig = *state;
@@ -794,6 +829,7 @@ int main(void)
 		TEST(a_copper_cable_is_set_up),
 		TEST(firmware_may_hold_the_link),
 		TEST(vectors_arm_and_map),
+		TEST(errors_of_memories_are_reported_when_all_are_written),
 		TEST(other_causes_become_events),
 		TEST(bus_errors_are_told_once),
 		TEST(bits_that_stick_are_no_news),
