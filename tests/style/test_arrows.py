@@ -58,6 +58,27 @@ def test_map(tree, folder):
     assert not arrows.climbing(folder, rows, tree)
 
 
+def included(name):
+    """The headers of this tree that a file includes, by their paths."""
+    found = re.findall(r'^#include "([^"]+)"', text_of(name), re.M)
+    return [path if path in PRODUCT_FILES else os.path.normpath(os.path.join(os.path.dirname(name), path)) for path in found]
+
+
+@pytest.mark.parametrize("folder", arrows.FIRST)
+def test_folders_include_what_is_below(folder):
+    """A type or a constant is no symbol. Each place of a map includes headers of folders beside or below it."""
+    rows = arrows.read_map(text_of(arrows.FIRST[folder]))
+    row_of = {name: at for at, row in enumerate(rows) for name in row}
+    climbing = []
+    for name in PRODUCT_FILES:
+        own = arrows.place(folder, name.removesuffix(".h") + ".c" if name.endswith(".h") else name)
+        for header in included(name):
+            other = arrows.place(folder, header)
+            if own in row_of and other and other.endswith("/") and row_of[other] < row_of[own]:
+                climbing.append(f"{name} includes {header}")
+    assert not climbing
+
+
 def test_external_names_mean_one_thing(symbols):
     twice = {name: sorted(where) for name, where in arrows.definers(symbols).items()
              if len(where) > 1 and name != "main"}

@@ -91,7 +91,7 @@ static enum flight_verdict answer(struct flight *flight, uint32_t sequence)
 	return verdict;
 }
 
-static void assert_counts(const struct flight *flight, struct flight_counts wanted)
+static void assert_counts(const struct flight *flight, struct result_counts wanted)
 {
 	assert_int_equal(flight->counts.sent, wanted.sent);
 	assert_int_equal(flight->counts.received, wanted.received);
@@ -112,7 +112,7 @@ static void answers_in_order(void **state)
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(answer(&flight, i), FLIGHT_FIRST);
 	assert_true(flight_empty(&flight));
-	assert_counts(&flight, (struct flight_counts){.sent = 3, .received = 3});
+	assert_counts(&flight, (struct result_counts){.sent = 3, .received = 3});
 	flight_free(&flight);
 }
 
@@ -129,7 +129,7 @@ static void reordered_and_twice(void **state)
 	assert_int_equal(answer(&flight, 1), FLIGHT_FIRST);
 	assert_int_equal(answer(&flight, 3), FLIGHT_DUPLICATE);
 	assert_true(flight_empty(&flight));
-	assert_counts(&flight, (struct flight_counts){
+	assert_counts(&flight, (struct result_counts){
 				       .sent = 4, .received = 4, .duplicates = 2, .reordered = 2});
 	flight_free(&flight);
 }
@@ -152,7 +152,7 @@ static void lost_and_late(void **state)
 	assert_int_equal(answer(&flight, 0), FLIGHT_LATE);
 	assert_int_equal(answer(&flight, 0), FLIGHT_DUPLICATE);
 	assert_counts(&flight,
-		      (struct flight_counts){
+		      (struct result_counts){
 			      .sent = 3, .received = 1, .lost = 2, .late = 1, .duplicates = 1});
 	flight_free(&flight);
 }
@@ -169,7 +169,7 @@ static void answers_to_nothing(void **state)
 	assert_int_equal(answer(&flight, UINT32_MAX), FLIGHT_UNKNOWN);
 	/* A stamp that the sender did not write. */
 	assert_int_equal(flight_answer(&flight, 0, 12345, &slot), FLIGHT_UNKNOWN);
-	assert_counts(&flight, (struct flight_counts){.sent = 1});
+	assert_counts(&flight, (struct result_counts){.sent = 1});
 	flight_free(&flight);
 }
 
@@ -184,7 +184,7 @@ static void warming_up_does_not_count(void **state)
 	assert_int_equal(answer(&flight, 1), FLIGHT_FIRST);
 	assert_int_equal(answer(&flight, 1), FLIGHT_DUPLICATE);
 	assert_int_equal(answer(&flight, 2), FLIGHT_FIRST);
-	assert_counts(&flight, (struct flight_counts){.sent = 1, .received = 1});
+	assert_counts(&flight, (struct result_counts){.sent = 1, .received = 1});
 	flight_free(&flight);
 }
 
@@ -206,11 +206,11 @@ static void the_ring_goes_round(void **state)
 	assert_int_equal(answer(&flight, 0), FLIGHT_LATE);
 	assert_int_equal(answer(&flight, slots), FLIGHT_FIRST);
 	assert_counts(&flight,
-		      (struct flight_counts){
+		      (struct result_counts){
 			      .sent = slots + 2, .received = 3, .late = 1, .reordered = 1});
 	flight_abandon(&flight);
 	assert_counts(&flight,
-		      (struct flight_counts){.sent = 3, .received = 3, .late = 1, .reordered = 1});
+		      (struct result_counts){.sent = 3, .received = 3, .late = 1, .reordered = 1});
 	flight_free(&flight);
 }
 

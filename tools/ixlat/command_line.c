@@ -13,9 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/ixlat/measure/flight.h"
 #include "ixlat.h"
-#include "tools/ixlat/measure/probe.h"
 #include "bridge/service/names.h"
 #include "bridge/service/option_table.h"
 
@@ -33,7 +31,7 @@ enum {
 	DURATION_MAX_S = 86400,
 	RATE_MAX_HZ = 10000000,
 };
-static_assert(sizeof(struct probe) + ETHER_HDR_LEN <= FRAME_BYTES_MIN,
+static_assert(PROBE_BYTES_MIN + ETHER_HDR_LEN <= FRAME_BYTES_MIN,
 	      "the smallest frame holds a probe");
 /* With those for warming up fewer than UINT32_MAX, which stands for a run by time. */
 #define PROBES_MAX (UINT32_MAX - WARMUP_MAX - 1)
@@ -358,8 +356,8 @@ static int finish_size(struct ixlat_options *options, struct ixgbe_why *why)
 		uint32_t least, most;
 		const char *what;
 	} limits[] = {
-		[MODE_UDP] = {sizeof(struct probe), UDP_BYTES_MAX, "a UDP payload"},
-		[MODE_TCP] = {sizeof(struct probe), TCP_BYTES_MAX, "a TCP message"},
+		[MODE_UDP] = {PROBE_BYTES_MIN, UDP_BYTES_MAX, "a UDP payload"},
+		[MODE_TCP] = {PROBE_BYTES_MIN, TCP_BYTES_MAX, "a TCP message"},
 		[MODE_RAW] = {FRAME_BYTES_MIN, FRAME_BYTES_MAX, "an Ethernet frame"},
 	};
 
@@ -385,7 +383,7 @@ static int finish_rate(struct ixlat_options *options, struct ixgbe_why *why)
 	if (rate * seconds > PROBES_MAX)
 		return REFUSE(why, "%g probes per second for %g s are more than %u: take less time",
 			      rate, seconds, PROBES_MAX);
-	if (2 * rate * options->timeout_ms / 1000 > FLIGHT_SLOTS_MAX)
+	if (2 * rate * options->timeout_ms / 1000 > IN_FLIGHT_MAX)
 		return REFUSE(why,
 			      "at %g per second, within %u ms, too many probes would be on their "
 			      "way: lower --rate or --timeout",

@@ -10,7 +10,12 @@
 enum mode { MODE_UDP, MODE_TCP, MODE_RAW };
 enum command { COMMAND_RUN, COMMAND_REFLECT, COMMAND_COMPARE };
 
-enum { COMPARE_MAX = 8 };
+enum {
+	COMPARE_MAX = 8,
+	PROBE_PORT = 8259,
+	PROBE_BYTES_MIN = 40,    /* a probe without padding */
+	IN_FLIGHT_MAX = 1 << 22, /* probes that are on their way at one time */
+};
 
 struct ixlat_options {
 	enum command command;

@@ -11,7 +11,7 @@ int flight_init(struct flight *flight, double rate_hz, int64_t timeout_ns, uint3
 	double most = 2 * rate_hz * (double)timeout_ns / 1e9;
 	uint32_t slots = SLOTS_LEAST;
 
-	if (most > FLIGHT_SLOTS_MAX)
+	if (most > IN_FLIGHT_MAX)
 		return -E2BIG;
 	while (slots < most)
 		slots *= 2;

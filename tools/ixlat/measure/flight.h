@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tools/ixlat/result/result.h"
+
 enum flight_state { FLIGHT_FREE, FLIGHT_WAITING, FLIGHT_ANSWERED, FLIGHT_LOST };
 
 struct flight_slot {
@@ -19,16 +21,6 @@ struct flight_slot {
 	int64_t sent_ns; /* when the probe was sent */
 	uint32_t sequence;
 	enum flight_state state;
-};
-
-/* Probes for warming up are not counted. At the end, sent = received + lost. */
-struct flight_counts {
-	uint64_t sent;
-	uint64_t received;
-	uint64_t lost;       /* no answer within the timeout */
-	uint64_t late;       /* lost probes whose answer came after all */
-	uint64_t duplicates; /* answers to probes that were answered before */
-	uint64_t reordered;  /* answers that came after the answer to a later probe */
 };
 
 struct flight {
@@ -40,7 +32,7 @@ struct flight {
 	bool any_answered;
 	uint32_t warmup; /* the first probe that counts */
 	int64_t timeout_ns;
-	struct flight_counts counts;
+	struct result_counts counts;
 };
 
 enum flight_verdict {
@@ -50,11 +42,9 @@ enum flight_verdict {
 	FLIGHT_UNKNOWN,   /* an answer to a probe that was never sent */
 };
 
-enum { FLIGHT_SLOTS_MAX = 1 << 22 };
-
 /*
  * Makes a ring for twice the probes that are due within a timeout at `rate_hz` (0: one at a time),
- * since a sender that was kept from sending sends many at once. -E2BIG: more than FLIGHT_SLOTS_MAX;
+ * since a sender that was kept from sending sends many at once. -E2BIG: more than IN_FLIGHT_MAX;
  * -ENOMEM.
  */
 int flight_init(struct flight *flight, double rate_hz, int64_t timeout_ns, uint32_t warmup);

@@ -15,9 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tools/ixlat/command_line.h"
+
 enum {
 	PROBE_VERSION = 1,
-	PROBE_PORT = 8259,
 	PROBE_ETHERTYPE = 0x88b5, /* IEEE 802: local experimental */
 };
 
@@ -35,7 +36,7 @@ struct probe {
 	uint64_t reflector_received_ns;
 	uint64_t reflector_sent_ns;
 } __attribute__((packed)); /* not aligned within a stream */
-static_assert(sizeof(struct probe) == 40, "a probe goes over the wire");
+static_assert(sizeof(struct probe) == PROBE_BYTES_MIN, "a probe goes over the wire");
 static_assert(offsetof(struct probe, sent_ns) == 16, "a probe goes over the wire");
 
 /* Of an answer, in host order. */

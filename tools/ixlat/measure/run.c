@@ -32,6 +32,7 @@
 #include <sys/resource.h>
 
 #include "tools/ixlat/ixlat.h"
+#include "flight.h"
 #include "sender.h"
 #include "progress.h"
 #include "stop.h"

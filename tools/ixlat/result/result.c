@@ -134,7 +134,7 @@ static json_t *histogram_json(const struct histogram *histogram)
 
 json_t *result_json(const struct result *result, const struct ixlat_options *options)
 {
-	const struct flight_counts *counts = &result->counts;
+	const struct result_counts *counts = &result->counts;
 	char label[64];
 	json_t *object = json_pack(
 		"{ss* ss ss* ss sf si sb sb si sb sI sI sI sI sI sI sI sI sI so so s{so so} sb}",

@@ -21,7 +21,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "tools/ixlat/measure/flight.h"
 #include "histogram.h"
 #include "tools/ixlat/command_line.h"
 
@@ -36,8 +35,18 @@ enum result_time {
 	RESULT_TIMES,
 };
 
+/* Probes for warming up are not counted. At the end, sent = received + lost. */
+struct result_counts {
+	uint64_t sent;
+	uint64_t received;
+	uint64_t lost;       /* no answer within the timeout */
+	uint64_t late;       /* lost probes whose answer came after all */
+	uint64_t duplicates; /* answers to probes that were answered before */
+	uint64_t reordered;  /* answers that came after the answer to a later probe */
+};
+
 struct result {
-	struct flight_counts counts;
+	struct result_counts counts;
 	uint64_t invalid;     /* messages that were no answer to a probe of this run */
 	uint64_t send_errors; /* probes that the kernel refused to send; they count as sent */
 	uint64_t unsent;      /* probes that were due and never sent: the rate is too high */

@@ -35,7 +35,7 @@ static void put_count(const char *name, uint64_t count, bool always, enum colour
 
 static void put_counts(const struct result *result)
 {
-	const struct flight_counts *counts = &result->counts;
+	const struct result_counts *counts = &result->counts;
 
 	put_count("sent", counts->sent, true, COLOUR_NONE);
 	put_count("received", counts->received, true, COLOUR_NONE);
