@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Network namespaces that end, names of all kinds, and what is exclusive: sockets, TAPs, NICs."""
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -502,19 +503,76 @@ def test_a_wire_that_is_taken(rig):
 
 def test_both_ends_of_a_cable_have_addresses_of_their_own(rig):
     """And the same ones after a restart."""
+    homes = {tap: rig.namespace(tap) for tap in ("tap1", "tap2")}
+
     def start(tap):
-        home = rig.namespace(tap)
-        daemon = rig.daemon(*home.words(r.IXTAPD, "--tap", tap, "--nic", f"soft:cable:{rig.path('cable')}",
+        daemon = rig.daemon(*homes[tap].words(r.IXTAPD, "--tap", tap, "--nic", f"soft:cable:{rig.path('cable')}",
                                         "--control", rig.path(tap))).wait_ready()
         return daemon, r.ask(rig.path(tap), "status")["tap"]["mac"]
 
     (first, mac), (_, other) = start("tap1"), start("tap2")
     assert mac != other
     assert first.stop() == 0
-    words = rig.namespace("tap3").words(r.IXTAPD, "--tap", "tap1", "--nic", f"soft:cable:{rig.path('cable')}",
-                                        "--control", rig.path("tap1"))
-    rig.daemon(*words).wait_ready()
-    assert r.ask(rig.path("tap1"), "status")["tap"]["mac"] == mac
+    assert start("tap1")[1] == mac
+
+
+CONTAINER = """
+mount --bind "$1" "$2" && hostname "$3" && { [ -z "$4" ] || mount --bind "$4" /etc/machine-id; } && cd "$2" &&
+exec "$5" --socket "${6}nic" --wire "seqpacket:${6}wire" --control "${6}control"
+"""
+
+
+def factory_mac(rig, unshared="", host="host", machine="", before=None, ids=itertools.count()):
+    """The factory address of an ixnic in a container of its own, with the same words as any other."""
+    mine, there = rig.path(f"container-{next(ids)}"), rig.path("there")
+    os.makedirs(mine)
+    os.makedirs(there, exist_ok=True)
+    if machine:
+        with open(rig.path(machine), "w", encoding="ascii") as file:
+            file.write(machine + "\n")
+    words = ["unshare", "-m", "-u", *unshared.split(), "sh", "-c", CONTAINER, "sh", mine, there, host,
+             machine and rig.path(machine), r.IXNIC, f"{there}/" if before is None else before]
+    nic = rig.daemon(*words).wait_ready()
+    mac = r.ask(f"{mine}/control", "status")["mac"]
+    assert nic.stop() == 0
+    return mac
+
+
+@pytest.mark.parametrize("other", [
+    {"host": "another"}, {"unshared": "-n"}, pytest.param({"machine": "another"}, marks=pytest.mark.skipif(
+        not os.path.exists("/etc/machine-id"), reason="no machine-id to cover"))], ids=str)
+def test_the_same_words_in_two_containers(rig, other):
+    """Their NICs may meet on one bridge."""
+    mac = factory_mac(rig)
+    assert factory_mac(rig, **other) != mac
+    assert factory_mac(rig) == mac, "after a restart it is as before"
+
+
+def test_the_same_words_in_two_namespaces(rig):
+    """One that has a name keeps its address when it is made anew, as at the next boot."""
+    name = f"ixt{os.getpid()}-mac"
+    seen = []
+    for each in name, f"{name}2", name:
+        r.run("ip", "netns", "add", each)
+        try:
+            seen.append(factory_mac(rig, unshared=f"nsenter --net=/run/netns/{each}"))
+        finally:
+            r.run("ip", "netns", "delete", each)
+    assert seen[0] == seen[2] != seen[1]
+
+
+def test_the_same_words_in_two_directories(rig):
+    """A path means another place there, and the same as the whole path."""
+    there = rig.path("there")
+    assert factory_mac(rig, before="") == factory_mac(rig, before=f"{there}/")
+    words = ["sh", "-c", 'cd "$1" && exec "$2" --socket nic --wire seqpacket:wire --control control', "sh"]
+    seen = set()
+    for place in rig.path("one"), rig.path("two"):
+        os.makedirs(place)
+        nic = rig.daemon(*words, place, r.IXNIC).wait_ready()
+        seen.add(r.ask(f"{place}/control", "status")["mac"])
+        assert nic.stop() == 0
+    assert len(seen) == 2
 
 
 def cable_end(rig, label):

@@ -17,6 +17,7 @@
 #include "bridge/service/names.h"
 #include "bridge/service/option_table.h"
 #include "bridge/service/process.h"
+#include "factory_mac.h"
 #include "nic.h"
 #include "tools/ixnic/serve/server.h"
 #include "tools/ixnic/wire/wire.h"
@@ -145,7 +146,7 @@ static const struct option_row rows[] = {
 	{"wire", set_wire, 0, "WIRE",
 	 "The far end of the cable: tap:NAME, cable:PATH or seqpacket:PATH"},
 	{"netns", set_netns, 0, "NAME", "Network namespace of the TAP of the wire"},
-	{"mac", set_mac, 0, "MAC", "Factory address (default: derived from the paths)"},
+	{"mac", set_mac, 0, "MAC", "Factory address (default: derived from paths and machine)"},
 	{"link", set_link, 0, "up|down", "Whether the cable is plugged in (default: up)"},
 	{"strict", set_strict, 0, NULL, "A broken rule ends the DMA until the next reset"},
 	{"control", set_control, 0, "PATH", "Control socket: status, link, registers, counters"},
@@ -156,25 +157,15 @@ static const struct option_row rows[] = {
 	{0},
 };
 
-/*
- * The same words always have the same address: FNV-1a, locally administered. A socket fd:N is
- * nobody's in particular: ixtapd names it so at both ends of a cable. The control socket tells
- * those apart.
- */
+/* A socket fd:N is nobody's in particular: ixtapd names it so at both ends of a cable. The control
+ * socket tells those apart. */
 static void mac_derive(const struct ixnic_options *options, uint8_t mac[6])
 {
-	bool nameless = !strncmp(options->socket, "fd:", 3) && options->control;
-	const char *const names[] = {options->socket, options->wire,
-				     nameless ? options->control : ""};
-	uint64_t hash = 0xcbf29ce484222325u;
+	bool nameless = !strncmp(options->socket, "fd:", 3);
+	const char *const words[] = {options->socket, options->wire,
+				     nameless ? options->control : NULL};
 
-	for (size_t i = 0; i < 3; i++) {
-		for (const char *c = names[i]; *c; c++)
-			hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
-	}
-	for (int i = 0; i < 6; i++)
-		mac[i] = (uint8_t)(hash >> (8 * i + 8));
-	mac[0] = (uint8_t)((mac[0] & 0xfc) | 0x02);
+	factory_mac_derive(words, sizeof(words) / sizeof(words[0]), options->netns, mac);
 }
 
 /* Sockets of one program at one path: the second would find the first one in use. */

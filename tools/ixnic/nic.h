@@ -22,7 +22,8 @@
  *       |
  *     chip/      registers, interrupts, link, EEPROM, statistics, rules that the driver broke
  *       |
- *     loop.c     the event loop
+ *     loop.c         the event loop
+ *     factory_mac.c  the address of a NIC that was given none
  */
 #pragma once
 
