@@ -21,6 +21,8 @@
  * from within its waits and in the control thread, each PATIENCE_NEXT_MS. Weighed against it: a
  * thread of its own for the control socket would need a lock around all that a status shows, and a
  * thread for the operation one around the NIC.
+ *
+ * None of this ends a wait in the kernel: backends/vfio.c says how long its resets may take.
  */
 #pragma once
 

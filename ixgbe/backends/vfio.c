@@ -12,6 +12,14 @@
  * kernel clear bus mastering and reset it, even when the process was killed.
  *
  * Only BAR 0 is mapped. The MSI-X table has a BAR of its own, which the kernel manages.
+ *
+ * Time. No option of ours ends a call into the kernel: who waits here serves nobody meanwhile, and
+ * cannot be killed while the kernel sleeps. Three calls reset the function: opening the device,
+ * VFIO_DEVICE_RESET and the last close. Linux (pcie_flr) waits up to 700 ms for requests that are
+ * under way, then 100 ms, so a device that works takes less than a second. One that does not come
+ * back is waited for up to 60 s. MAP_DMA pins pages that are there already (MAP_POPULATE in
+ * queues/dma.c). To be heard during those 60 s a program needs a thread or a process for the reset
+ * alone, which nothing else of the NIC waits for.
  */
 #include <errno.h>
 #include <linux/vfio.h>
