@@ -56,7 +56,9 @@ static bool seqpacket_poll(struct wire *wire, uint32_t budget)
 	for (; s->readable && budget > 0; budget--) {
 		ssize_t len = recv(s->peer, s->buffer, sizeof(s->buffer), MSG_TRUNC);
 
-		if (len < 0 && errno == EINTR)
+		/* A peer that closed without reading all is an error once, before what it had sent.
+		 */
+		if (len < 0 && (errno == EINTR || errno == ECONNRESET))
 			continue;
 		if (len < 0 && errno == EAGAIN) {
 			s->readable = false;
