@@ -8,9 +8,14 @@ void bed_start(struct bed *bed, void **state, uint32_t kib, uint32_t maxdesc, ui
 	*bed = (struct bed){.m = *state};
 	rings_begin(bed->m);
 	model_set(bed->m, IXGBE_HLREG0, IXGBE_HLREG0_JUMBOEN);
-	model_write(bed->m, IXGBE_MAXFRS, IXGBE_FIELD_PREP(IXGBE_MAXFRS_MFS, 9728));
+	model_write(bed->m, IXGBE_MAXFRS, IXGBE_FIELD_PREP(IXGBE_MAXFRS_MFS, BED_FRAME));
 	model_set(bed->m, IXGBE_RFCTL, IXGBE_RFCTL_NFSW_DIS | IXGBE_RFCTL_NFSR_DIS);
 	model_write(bed->m, IXGBE_RSCDBU, IXGBE_RSCDBU_RSCACKDIS);
+	model_set(bed->m, IXGBE_PSRTYPE, IXGBE_PSRTYPE_SPLIT_TCP);
+	model_write(bed->m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT);
+	model_write(bed->m, IXGBE_IVAR, BED_VECTOR | IXGBE_IVAR_ALLOC0_VALID);
+	model_write(bed->m, ixgbe_eitr_reg(BED_VECTOR),
+		    IXGBE_FIELD_PREP(IXGBE_EITR_ITR_INTERVAL, BED_ITR_US / 2));
 	model_write(bed->m, ixgbe_rxq_reg(IXGBE_RSCCTL, 0),
 		    IXGBE_RSCCTL_RSCEN | IXGBE_FIELD_PREP(IXGBE_RSCCTL_MAXDESC, maxdesc));
 	if (!(srrctl & IXGBE_SRRCTL_BSIZEHEADER))

@@ -9,7 +9,15 @@
 #include "model_rings.h"
 #include "tools/ixnic/data/rsc.h"
 
-enum { BED_RING = 256, FLOW_SEQ = 5000, FLAGS_ACK = 0x10, FLAGS_ACK_PSH = 0x18 };
+enum {
+	BED_RING = 256,
+	BED_FRAME = 9728,
+	BED_VECTOR = 5,
+	BED_ITR_US = 10,
+	FLOW_SEQ = 5000,
+	FLAGS_ACK = 0x10,
+	FLAGS_ACK_PSH = 0x18,
+};
 
 struct bed {
 	struct model *m;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Receive-side coalescing: how large it gets, where there is none; turns, interrupts, resets. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -7,6 +8,14 @@
 #include "segments.h"
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/data/data.h"
+
+static long long broken(const struct bed *bed, const char *rule)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "counts.%s", rule);
+	return model_control_int(bed->m, "violations", path);
+}
 
 /* ---- How large ---- */
 
@@ -62,6 +71,8 @@ static void maxdesc(void **state, uint32_t kib, uint32_t field, uint32_t descs)
 	struct bed bed;
 	uint32_t bytes = descs * kib * 1024 < 65535 + 14 ? descs * kib * 1024 : 65535 + 14;
 	uint32_t full = (bytes - 54) / 1448, packets = 100, seq = FLOW_SEQ;
+	bool too_large = descs * kib * 1024 > 65535;
+	bool too_small = descs * kib * 1024 <= BED_FRAME - 58; /* for the longest segment */
 
 	bed_start(&bed, state, kib, field, 0);
 	for (uint32_t i = 0; i < packets; i++)
@@ -78,8 +89,11 @@ static void maxdesc(void **state, uint32_t kib, uint32_t field, uint32_t descs)
 		seq += n * 1448;
 	}
 	assert_int_equal(counter(bed.m, "rx_delivered"), 100);
-	assert_int_equal(model_control_int(bed.m, "violations", "total"),
-			 descs * kib * 1024 > 65535);
+	if (too_large)
+		assert_int_equal(broken(&bed, "RX_RSC_SETUP"), 1);
+	if (too_small)
+		assert_int_equal(broken(&bed, "RX_RSC_MSS"), 1);
+	rings_end(bed.m, too_large || too_small);
 }
 
 #define MAXDESC(descs, kib)                                                                        \
@@ -217,7 +231,7 @@ static void without_rscen_nothing_is(void **state)
 	bed_start_usual(&bed, state);
 	model_clear(bed.m, ixgbe_rxq_reg(IXGBE_RSCCTL, 0), IXGBE_RSCCTL_RSCEN);
 	expect_untouched(&bed, &usual, 3);
-	bed_end(&bed, 0, 0);
+	rings_end(bed.m, 1); /* RX_RSC_LIVE */
 }
 
 /* Frames that waited in the packet buffer come to a queue as it is by then. */
@@ -233,7 +247,7 @@ static void without_rscen_since_they_came_nothing_is(void **state)
 	bed_go(&bed, 3);
 	for (uint32_t i = 0; i < 3; i++)
 		expect_plain(&bed, FLOW_SEQ + i * 700);
-	bed_end(&bed, 0, 0);
+	rings_end(bed.m, 1); /* RX_RSC_LIVE */
 }
 
 static void nfs_only_without_its_filters(void **state)
@@ -263,7 +277,114 @@ static void header_buffers_are_longer_than_the_header(void **state)
 	bed_start(&bed, state, 2, IXGBE_RSCCTL_MAXDESC_16,
 		  IXGBE_FIELD_PREP(IXGBE_SRRCTL_BSIZEHEADER, 1));
 	expect_untouched(&bed, &(struct segment){.frame = {.payload = 700}, .stamped = true}, 3);
-	bed_end(&bed, 0, 0);
+	assert_int_equal(broken(&bed, "RX_RSC_HEADER"), 1);
+	rings_end(bed.m, 1);
+}
+
+/* A queue of its own, with one register changed after bed_start() and before the queue is on. */
+static void restart(struct bed *bed, uint32_t at, uint32_t clear, uint32_t set)
+{
+	uint32_t rxdctl = ixgbe_rxq_reg(IXGBE_RXDCTL, 0);
+
+	model_clear(bed->m, rxdctl, IXGBE_RXDCTL_ENABLE);
+	model_write(bed->m, at, (model_read(bed->m, at) & ~clear) | set);
+	model_set(bed->m, rxdctl, IXGBE_RXDCTL_ENABLE);
+	model_wait(bed->m, rxdctl, IXGBE_RXDCTL_ENABLE, IXGBE_RXDCTL_ENABLE);
+}
+
+static void tcp_headers_are_recognized(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	restart(&bed, IXGBE_PSRTYPE, IXGBE_PSRTYPE_SPLIT_TCP, IXGBE_PSRTYPE_SPLIT_UDP);
+	expect_untouched(&bed, &usual, 3);
+	assert_int_equal(broken(&bed, "RX_RSC_HEADER"), 1);
+	rings_end(bed.m, 1);
+}
+
+/* An interval longer than the time for the write-backs: (RSC_DELAY + 1) * 4 us. */
+static void interrupts_are_moderated(void **state)
+{
+	static const struct {
+		uint32_t at, clear, set, broken;
+	} each[] = {
+		{IXGBE_GPIE, 0, 0, 0},
+		{IXGBE_GPIE, 0, IXGBE_FIELD_PREP(IXGBE_GPIE_RSC_DELAY, 1), 0},
+		{IXGBE_GPIE, 0, IXGBE_FIELD_PREP(IXGBE_GPIE_RSC_DELAY, 2), 1},
+		{IXGBE_IVAR, IXGBE_IVAR_ALLOC0_VALID, 0, 1},
+		{IXGBE_AT(EITR, BED_VECTOR), IXGBE_EITR_ITR_INTERVAL, 0, 1},
+		{IXGBE_AT(EITR, BED_VECTOR), IXGBE_EITR_ITR_INTERVAL,
+		 IXGBE_FIELD_PREP(IXGBE_EITR_ITR_INTERVAL, 2), 1},
+		{IXGBE_AT(EITR, BED_VECTOR), IXGBE_EITR_ITR_INTERVAL,
+		 IXGBE_FIELD_PREP(IXGBE_EITR_ITR_INTERVAL, 3), 0},
+	};
+
+	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+		struct bed bed;
+
+		bed_start_usual(&bed, state);
+		model_write(bed.m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT);
+		restart(&bed, each[i].at, each[i].clear, each[i].set);
+		bed_data(&bed, FLOW_SEQ, 700);
+		bed_data(&bed, FLOW_SEQ + 700, 700);
+		bed_go(&bed, 32);
+		expect_large(&bed, FLOW_SEQ, 1400, 2);
+		if (each[i].broken)
+			assert_int_equal(broken(&bed, "RX_RSC_THROTTLE"), 1);
+		rings_end(bed.m, each[i].broken);
+		model_restart(*state);
+	}
+}
+
+static void pools_do_not_coalesce(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	restart(&bed, IXGBE_PFVTCTL, 0, IXGBE_PFVTCTL_VT_ENA);
+	bed_data(&bed, FLOW_SEQ, 700);
+	bed_go(&bed, 32);
+	expect_plain(&bed, FLOW_SEQ);
+	assert_int_equal(broken(&bed, "RX_RSC_GLOBAL"), 1);
+	rings_end(bed.m, 1);
+	restart(&bed, IXGBE_RFCTL, 0, IXGBE_RFCTL_RSC_DIS);
+	bed_data(&bed, FLOW_SEQ, 700);
+	expect_plain(&bed, FLOW_SEQ);
+	rings_end(bed.m, 1);
+}
+
+static void a_whole_segment_has_room(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	restart(&bed, ixgbe_rxq_reg(IXGBE_RSCCTL, 0), IXGBE_RSCCTL_MAXDESC,
+		IXGBE_FIELD_PREP(IXGBE_RSCCTL_MAXDESC, IXGBE_RSCCTL_MAXDESC_8));
+	rings_end(bed.m, 0);
+	restart(&bed, ixgbe_rxq_reg(IXGBE_RSCCTL, 0), IXGBE_RSCCTL_MAXDESC,
+		IXGBE_FIELD_PREP(IXGBE_RSCCTL_MAXDESC, IXGBE_RSCCTL_MAXDESC_4));
+	assert_int_equal(broken(&bed, "RX_RSC_MSS"), 1);
+	restart(&bed, IXGBE_HLREG0, IXGBE_HLREG0_JUMBOEN, 0);
+	rings_end(bed.m, 1);
+}
+
+static void settings_are_static(void **state)
+{
+	uint32_t rscctl = ixgbe_rxq_reg(IXGBE_RSCCTL, 64);
+	struct ring high;
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	model_set(bed.m, ixgbe_rxq_reg(IXGBE_RSCCTL, 0), IXGBE_RSCCTL_RSCEN); /* as it is */
+	restart(&bed, ixgbe_rxq_reg(IXGBE_RSCCTL, 0), IXGBE_RSCCTL_RSCEN, 0);
+	rings_end(bed.m, 0);
+	model_set(bed.m, ixgbe_rxq_reg(IXGBE_RSCCTL, 0), IXGBE_RSCCTL_RSCEN);
+	assert_int_equal(broken(&bed, "RX_RSC_LIVE"), 1);
+	rx_open_empty(&high, bed.m, 64, 64, 2, 0);
+	model_set(bed.m, rscctl, IXGBE_RSCCTL_RSCEN);
+	assert_int_equal(broken(&bed, "RX_RSC_LIVE"), 2);
+	rings_end(bed.m, 2);
 }
 
 static void with_crc_nothing_is(void **state)
@@ -274,6 +395,7 @@ static void with_crc_nothing_is(void **state)
 	model_clear(bed.m, IXGBE_HLREG0, IXGBE_HLREG0_RXCRCSTRP);
 	expect_untouched(&bed, &usual, 3);
 	assert_int_equal(counter(bed.m, "rx_delivered"), 3);
+	assert_int_equal(broken(&bed, "RX_RSC_GLOBAL"), 1);
 }
 
 static void small_buffers_break_a_rule(void **state)
@@ -282,7 +404,7 @@ static void small_buffers_break_a_rule(void **state)
 
 	bed_start(&bed, state, 1, IXGBE_RSCCTL_MAXDESC_16, 0);
 	expect_untouched(&bed, &usual, 3);
-	assert_int_equal(model_control_int(bed.m, "violations", "counts.RX_RSC_SETUP"), 1);
+	assert_int_equal(broken(&bed, "RX_RSC_SETUP"), 1);
 }
 
 static void fragments_pass_by(void **state)
@@ -312,20 +434,18 @@ static void closed_before_the_interrupt(void **state)
 
 	bed_start_usual(&bed, state);
 	m = bed.m;
-	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT);
 	model_write(m, IXGBE_EIAC, 0x0000ffff);
-	model_write(m, IXGBE_IVAR, 5 | IXGBE_IVAR_ALLOC0_VALID);
 	model_write(m, IXGBE_EIMS, 0x0000ffff);
 	for (uint32_t i = 0; i < 3; i++)
 		bed_data(&bed, FLOW_SEQ + i * 1000, 1000);
 	bed_go(&bed, 32);
-	assert_true(model_irq_wait(m, 5));
+	assert_true(model_irq_wait(m, BED_VECTOR));
 	for (uint32_t i = 0; i < 2; i++) {
 		const uint64_t *at = (const void *)(bed.ring.desc.addr + i * IXGBE_DESC_BYTES);
 
 		assert_true(at[1] & IXGBE_RXD_STAT_DD);
 	}
-	assert_false(model_irq_pending(m, 5));
+	assert_false(model_irq_pending(m, BED_VECTOR));
 	expect_large(&bed, FLOW_SEQ, 3000, 3);
 	bed_end(&bed, 1, 3);
 }
@@ -376,6 +496,7 @@ static void a_reset_forgets_what_is_open(void **state)
 			0);
 	regfile_write(nic, IXGBE_HLREG0, IXGBE_HLREG0_RXCRCSTRP | IXGBE_HLREG0_LPBK);
 	regfile_write(nic, IXGBE_FCTRL, IXGBE_FCTRL_UPE);
+	regfile_write(nic, IXGBE_PSRTYPE, IXGBE_PSRTYPE_SPLIT_TCP);
 	regfile_write(nic, IXGBE_RSCCTL, IXGBE_RSCCTL_RSCEN | IXGBE_RSCCTL_MAXDESC);
 	regfile_write(nic, IXGBE_SRRCTL, 2 | 4 << 8 | 1 << 25);
 	regfile_write(nic, IXGBE_RDBAL, (uint32_t)memory.iova);
@@ -425,6 +546,11 @@ int main(void)
 		TEST(without_rscen_since_they_came_nothing_is),
 		TEST(nfs_only_without_its_filters),
 		TEST(header_buffers_are_longer_than_the_header),
+		TEST(tcp_headers_are_recognized),
+		TEST(interrupts_are_moderated),
+		TEST(pools_do_not_coalesce),
+		TEST(a_whole_segment_has_room),
+		TEST(settings_are_static),
 		TEST(with_crc_nothing_is),
 		TEST(small_buffers_break_a_rule),
 		TEST(fragments_pass_by),

@@ -61,8 +61,9 @@ static const struct reg_hook ctrl_hooks[] = {
 
 /* Where several hook one register, the earlier ones here go first. */
 static const struct reg_hook *const hooks[] = {
-	ctrl_hooks,  eeprom_image_hooks, spi_hooks,      module_hooks, phy_hooks,  interrupt_hooks,
-	paths_hooks, receive_hooks,      transmit_hooks, filter_hooks, fdir_hooks, master_hooks,
+	ctrl_hooks,      eeprom_image_hooks, spi_hooks,     module_hooks,   phy_hooks,
+	interrupt_hooks, paths_hooks,        receive_hooks, transmit_hooks, filter_hooks,
+	fdir_hooks,      master_hooks,       rsc_hooks,
 };
 
 static int registers_new(struct nic *nic)

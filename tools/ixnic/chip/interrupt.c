@@ -294,13 +294,25 @@ void interrupt_raise_tx(struct nic *nic, uint32_t queue)
 	raise_by_ivar(nic, queue, 1);
 }
 
-bool interrupt_tx_moderated(const struct nic *nic, uint32_t queue)
+/* EITR's interval of the vector that a queue has, in its units; 0: none. */
+static uint32_t queue_interval(const struct nic *nic, uint32_t queue, uint32_t tx)
 {
-	uint32_t entry = reg(nic, IXGBE_AT(IVAR, queue / 2)) >> ((queue & 1) * 2 + 1) * 8;
+	uint32_t entry = reg(nic, IXGBE_AT(IVAR, queue / 2)) >> ((queue & 1) * 2 + tx) * 8;
 	uint32_t vector = msix(nic) ? entry & IXGBE_IVAR_ALLOC0 : 0;
 
-	return entry & IXGBE_IVAR_ALLOC0_VALID && vector < NIC_VECTORS &&
-	       reg(nic, ixgbe_eitr_reg(vector)) & IXGBE_EITR_ITR_INTERVAL;
+	if (!(entry & IXGBE_IVAR_ALLOC0_VALID) || vector >= NIC_VECTORS)
+		return 0;
+	return IXGBE_FIELD_GET(IXGBE_EITR_ITR_INTERVAL, reg(nic, ixgbe_eitr_reg(vector)));
+}
+
+uint32_t interrupt_rx_interval(const struct nic *nic, uint32_t queue)
+{
+	return queue_interval(nic, queue, 0);
+}
+
+bool interrupt_tx_moderated(const struct nic *nic, uint32_t queue)
+{
+	return queue_interval(nic, queue, 1) != 0;
 }
 
 /* ---- The registers ---- */

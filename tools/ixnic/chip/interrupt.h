@@ -13,6 +13,8 @@ void interrupt_free(struct nic *nic);
 void interrupt_raise(struct nic *nic, uint32_t eicr_bits);
 void interrupt_raise_rx(struct nic *nic, uint32_t queue); /* by IVAR */
 void interrupt_raise_tx(struct nic *nic, uint32_t queue);
+/* EITR's interval of the vector that a receive queue has, in EITR's units; 0: there is none. */
+uint32_t interrupt_rx_interval(const struct nic *nic, uint32_t queue);
 /* Whether the vector of a transmit queue has an interval in EITR, at whose end descriptors that
  * wait for others are written back (7.2.3.5.1). */
 bool interrupt_tx_moderated(const struct nic *nic, uint32_t queue);

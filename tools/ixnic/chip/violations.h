@@ -58,6 +58,14 @@ void violations_free(struct nic *nic);
 	R(RX_DESC_TYPE, "7.1.10", "SRRCTL.DESCTYPE reserved, or one of header splitting")          \
 	R(RX_RSC_SETUP, "7.11.1",                                                                  \
 	  "coalescing with legacy descriptors, buffers under 2 KiB, or over 65535 bytes of them")  \
+	R(RX_RSC_HEADER, "4.6.7.2",                                                                \
+	  "coalescing with header buffers under 128 bytes, or without PSRTYPE's TCP headers")      \
+	R(RX_RSC_MSS, "8.2.3.8.13", "coalescing into buffers that together hold no whole segment") \
+	R(RX_RSC_LIVE, "4.6.7.2", "RSCCTL changed while the queue is enabled")                     \
+	R(RX_RSC_GLOBAL, "4.6.7.2",                                                                \
+	  "frame received to coalesce without CRC stripping, or with pools")                       \
+	R(RX_RSC_THROTTLE, "4.6.7.2",                                                              \
+	  "frame received to coalesce without a vector, or EITR within GPIE.RSC_DELAY")            \
 	R(RX_DESC_DD, "7.1.6.1", "receive descriptor handed over with DD or a reserved bit set")   \
 	R(TX_ARBITER, "4.6.8",                                                                     \
 	  "DTXMXSZRQ, TXPBSIZE, TXPBTHRESH or MTQC changed without RTTDCS.ARBDIS")                 \

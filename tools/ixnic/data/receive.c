@@ -301,6 +301,7 @@ static void judge_first(struct nic *nic, uint32_t queue)
 		violation(nic, VIOLATION_RX_NO_SNOOP, "queue %u", queue);
 	if (dca & zeros)
 		violation(nic, VIOLATION_RX_DCA_RESERVED, "DCA_RXCTRL[%u] is 0x%08x", queue, dca);
+	rsc_check_first(nic, queue);
 }
 
 /* Writes a packet to its ring, drops it, or leaves it to wait. */
@@ -318,6 +319,9 @@ static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *pac
 	uint32_t need;
 	bool ok;
 
+	if (!nic->data->rxq[queue].judged &&
+	    rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
+		judge_first(nic, queue);
 	if (packet->rsc.tcp && rsc_take(nic, packet))
 		return DELIVERED;
 	d.ring = receive_ring_of(nic, queue);
@@ -325,8 +329,6 @@ static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *pac
 		return drop(nic, packet,
 			    packet->flow_drop ? COUNTER_rx_drop_flow_director
 					      : COUNTER_rx_drop_queue_disabled);
-	if (!nic->data->rxq[queue].judged)
-		judge_first(nic, queue);
 	if (d.room == 0)
 		return drop(nic, packet, COUNTER_rx_drop_too_big);
 	need = d.left > d.split ? (d.left - d.split + d.room - 1) / d.room : 1;

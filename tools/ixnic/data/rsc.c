@@ -20,9 +20,9 @@
  * Candidates (7.11.1): TCP over IPv4 without IP options, fragments or padding, at most a time stamp
  * among TCP's options, ACK and at most PSH among its flags, not marked CE, no error; the CRC is
  * stripped, and the queue has advanced descriptors with buffers of 2 KiB or more and header
- * buffers longer than the header. A pure ACK is one only without RSCDBU.RSCACKDIS, NFS only with
- * both of RFCTL's NFS filters off. IPv6 is none: the 82599 coalesces TCP over IPv4 only, and
- * drivers take any large receive for IPv4.
+ * buffers longer than the header; PSRTYPE has TCP headers recognized (4.6.7.2). A pure ACK is one
+ * only without RSCDBU.RSCACKDIS, NFS only with both of RFCTL's NFS filters off. IPv6 is none: the
+ * 82599 coalesces TCP over IPv4 only, and drivers take any large receive for IPv4.
  *
  * A large receive is closed (7.11.4, 7.11.6)
  *   - by a segment with PSH, which it still takes;
@@ -52,13 +52,18 @@
 
 #include "descriptor.h"
 #include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/chip/statistics.h"
 #include "tools/ixnic/chip/violations.h"
 
 enum {
 	PORT_NFS = 2049,
 	PACKET_BUFFER_MIN = 2048,
-	LARGE_MAX = 65535, /* bytes of MAXDESC buffers (section 8.2.3.8.13) */
+	LARGE_MAX = 65535,              /* bytes of MAXDESC buffers (section 8.2.3.8.13) */
+	HEADER_BUFFER_MIN = 128,        /* bytes; longer than any header (section 4.6.7.2) */
+	HEADERS_MIN = 14 + 20 + 20 + 4, /* of a frame with the longest segment; with its CRC */
+	ITR_UNIT_US = 2,
+	DELAY_UNIT_US = 4,
 };
 
 static uint32_t max_descs(const struct nic *nic, uint32_t queue)
@@ -79,6 +84,17 @@ static uint32_t buffer_bytes(const struct nic *nic, uint32_t queue)
 	       1024;
 }
 
+static uint32_t header_buffer_bytes(uint32_t srrctl)
+{
+	return IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEHEADER, srrctl) * 64;
+}
+
+/* PSRTYPE also says which headers are looked for at all (section 4.6.7.2). */
+static bool tcp_recognized(const struct nic *nic)
+{
+	return reg(nic, IXGBE_PSRTYPE) & IXGBE_PSRTYPE_SPLIT_TCP;
+}
+
 void rsc_check_queue(struct nic *nic, uint32_t queue)
 {
 	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, queue), bytes = buffer_bytes(nic, queue);
@@ -90,7 +106,57 @@ void rsc_check_queue(struct nic *nic, uint32_t queue)
 	    bytes < PACKET_BUFFER_MIN || descs * bytes > LARGE_MAX)
 		violation(nic, VIOLATION_RX_RSC_SETUP, "queue %u: SRRCTL 0x%08x, %u descriptors",
 			  queue, srrctl, descs);
+	if (header_buffer_bytes(srrctl) < HEADER_BUFFER_MIN || !tcp_recognized(nic))
+		violation(nic, VIOLATION_RX_RSC_HEADER, "queue %u: SRRCTL 0x%08x, PSRTYPE 0x%08x",
+			  queue, srrctl, reg(nic, IXGBE_PSRTYPE));
+	if (descs * bytes + HEADERS_MIN <= frame_max(nic))
+		violation(nic, VIOLATION_RX_RSC_MSS, "queue %u: %u x %u bytes, frames of %u", queue,
+			  descs, bytes, frame_max(nic));
 }
+
+void rsc_check_first(struct nic *nic, uint32_t queue)
+{
+	uint32_t delay = IXGBE_FIELD_GET(IXGBE_GPIE_RSC_DELAY, reg(nic, IXGBE_GPIE)) + 1;
+	uint32_t interval = interrupt_rx_interval(nic, queue);
+	bool stripped = reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP;
+	bool pools = reg(nic, IXGBE_PFVTCTL) & IXGBE_PFVTCTL_VT_ENA;
+
+	if (!(rxq_value(nic, IXGBE_RSCCTL, queue) & IXGBE_RSCCTL_RSCEN) ||
+	    reg(nic, IXGBE_RFCTL) & IXGBE_RFCTL_RSC_DIS)
+		return;
+	if (!stripped || pools)
+		violation(nic, VIOLATION_RX_RSC_GLOBAL, "HLREG0 is 0x%08x, PFVTCTL 0x%08x",
+			  reg(nic, IXGBE_HLREG0), reg(nic, IXGBE_PFVTCTL));
+	if (interval * ITR_UNIT_US <= delay * DELAY_UNIT_US)
+		violation(nic, VIOLATION_RX_RSC_THROTTLE, "queue %u: EITR %u us, RSC_DELAY %u us",
+			  queue, interval * ITR_UNIT_US, delay * DELAY_UNIT_US);
+}
+
+static void rscctl_changed(struct nic *nic, uint32_t queue, uint32_t old)
+{
+	uint32_t now = rxq_value(nic, IXGBE_RSCCTL, queue);
+
+	if (now != old && rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
+		violation(nic, VIOLATION_RX_RSC_LIVE, "RSCCTL[%u] 0x%x to 0x%x", queue, old, now);
+}
+
+static void rscctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	(void)written;
+	rscctl_changed(nic, index, old);
+}
+
+static void rscctl_hi_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	(void)written;
+	rscctl_changed(nic, index + IXGBE_RXQ_LOW_COUNT, old);
+}
+
+const struct reg_hook rsc_hooks[] = {
+	{.offset = IXGBE_RSCCTL, .write = rscctl_write},
+	{.offset = IXGBE_RSCCTL_HI, .write = rscctl_hi_write},
+	{0},
+};
 
 /* ---- Candidates ---- */
 
@@ -112,7 +178,8 @@ void rsc_classify(const struct nic *nic, const struct frame *frame, const struct
 	struct rsc_frame *rsc = &out->rsc;
 
 	if (reg(nic, IXGBE_RFCTL) & IXGBE_RFCTL_RSC_DIS || packet->type != ETHERTYPE_IPV4 ||
-	    packet->ip != PARSE_IPV4 || packet->l4 == 0 || packet->l4_protocol != IPPROTO_TCP)
+	    packet->ip != PARSE_IPV4 || packet->l4 == 0 || packet->l4_protocol != IPPROTO_TCP ||
+	    !tcp_recognized(nic))
 		return;
 	rsc->tcp = true;
 	rsc_merge_flow(rsc->flow, frame->head + packet->l3, l4);
@@ -140,7 +207,7 @@ static bool queue_fits(const struct nic *nic, const struct receive_packet *packe
 
 	if (!(rxq_value(nic, IXGBE_RXDCTL, packet->queue) & IXGBE_RXDCTL_ENABLE) ||
 	    !(rxq_value(nic, IXGBE_RSCCTL, packet->queue) & IXGBE_RSCCTL_RSCEN) ||
-	    packet->rsc.at.header >= IXGBE_FIELD_GET(IXGBE_SRRCTL_BSIZEHEADER, srrctl) * 64 ||
+	    packet->rsc.at.header >= header_buffer_bytes(srrctl) ||
 	    buffer_bytes(nic, packet->queue) < PACKET_BUFFER_MIN)
 		return false;
 	return type == IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER ||

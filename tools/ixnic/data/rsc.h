@@ -4,6 +4,9 @@
 
 #include "packet_parse.h"
 #include "receive_ring.h"
+#include "tools/ixnic/chip/chip.h"
+
+extern const struct reg_hook rsc_hooks[];
 
 #define RSC_CONTEXTS  32u /* large receives open at once (section 7.11) */
 #define RSC_DESCS_MAX 16u /* RSCCTL.MAXDESC */
@@ -42,6 +45,8 @@ void rsc_classify(const struct nic *nic, const struct frame *frame, const struct
  * caller's, and the flow has none open. */
 bool rsc_take(struct nic *nic, const struct receive_packet *packet);
 void rsc_close_all(struct nic *nic);
-/* Reports what is wrong with the settings of a queue that is about to be enabled. */
+/* Report what is wrong with a queue's settings: of those that count when it is enabled, and of
+ * those that count when its first frame comes. */
 void rsc_check_queue(struct nic *nic, uint32_t queue);
+void rsc_check_first(struct nic *nic, uint32_t queue);
 void rsc_reset(struct nic *nic);
