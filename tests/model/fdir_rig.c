@@ -20,6 +20,15 @@ void fdir_control(struct rig *rig, uint32_t fdirctrl)
 	model_wait(rig->m, IXGBE_FDIRCTRL, IXGBE_FDIRCTRL_INIT_DONE, IXGBE_FDIRCTRL_INIT_DONE);
 }
 
+void fdir_again(struct rig *rig, uint32_t fdirctrl)
+{
+	model_write(rig->m, IXGBE_FDIRFREE, 0);
+	model_set(rig->m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CLEARHT);
+	model_clear(rig->m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CLEARHT);
+	model_write(rig->m, IXGBE_FDIRHASH, 0);
+	fdir_control(rig, fdirctrl);
+}
+
 void fdir_start(struct rig *rig, void **state, uint32_t pballoc, uint32_t flags)
 {
 	*rig = (struct rig){.m = *state};

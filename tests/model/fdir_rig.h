@@ -47,6 +47,8 @@ struct rig {
 void fdir_start(struct rig *rig, void **state, uint32_t pballoc, uint32_t flags);
 /* FDIRCTRL written, and ready. */
 void fdir_control(struct rig *rig, uint32_t fdirctrl);
+/* The same when the tables have been started before: they are cleared first (7.1.2.7.9). */
+void fdir_again(struct rig *rig, uint32_t fdirctrl);
 /* RXPBSIZE as the filters' memory leaves it. */
 void fdir_room(struct model *m, uint32_t pballoc);
 /* FDIRHASH and FDIRCMD in one write, and the command is done. */

@@ -142,6 +142,16 @@ void rx_open(struct ring *ring, struct model *m, uint32_t queue, uint32_t size, 
 	rx_give(ring, size - 1);
 }
 
+void rx_legacy(struct ring *ring)
+{
+	uint32_t rxdctl = rx_reg(ring, IXGBE_RXDCTL);
+
+	model_clear(ring->m, rxdctl, IXGBE_RXDCTL_ENABLE);
+	model_clear(ring->m, rx_reg(ring, IXGBE_SRRCTL), IXGBE_SRRCTL_DESCTYPE);
+	model_set(ring->m, rxdctl, IXGBE_RXDCTL_ENABLE);
+	model_wait(ring->m, rxdctl, IXGBE_RXDCTL_ENABLE, IXGBE_RXDCTL_ENABLE);
+}
+
 static union ixgbe_desc rx_wait(struct ring *ring)
 {
 	uint64_t end = model_now_ms() + MODEL_DEADLINE_MS;

@@ -41,6 +41,8 @@ void rx_open(struct ring *ring, struct model *m, uint32_t queue, uint32_t size, 
 void rx_open_empty(struct ring *ring, struct model *m, uint32_t queue, uint32_t size, uint32_t kib,
 		   uint32_t srrctl);
 void rx_give(struct ring *ring, uint32_t count);
+/* The ring is off, takes legacy descriptors, and is on again. */
+void rx_legacy(struct ring *ring);
 
 struct received {
 	uint32_t len;

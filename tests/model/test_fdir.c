@@ -104,7 +104,8 @@ static void hashes_what_the_masks_leave(void **state)
 	struct rig rig;
 	struct built f;
 
-	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_256K, IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS);
+	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_256K,
+		   IXGBE_FDIRCTRL_REPORT_STATUS | IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS);
 	for (int round = 0; round < 200; round++) {
 		uint32_t bits = random_bits();
 		struct flow flow;
@@ -133,7 +134,8 @@ static void uses_the_keys(void **state)
 	static const uint32_t keys[4] = {0, UINT32_MAX, 0x80000001, 0x13579bdf};
 	struct rig rig;
 
-	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_256K, IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS);
+	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_256K,
+		   IXGBE_FDIRCTRL_REPORT_STATUS | IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS);
 	for (int i = 0; i < 4; i++) {
 		model_write(rig.m, IXGBE_FDIRHKEY, keys[i]);
 		model_write(rig.m, IXGBE_FDIRSKEY, ~keys[i]);
@@ -193,13 +195,13 @@ static void reports_as_asked(void **state)
 	struct built miss, raw;
 	struct rig rig;
 
+	model_write(*state, IXGBE_MRQC, IXGBE_MRQC_MRQE_RSS | IXGBE_MRQC_RSS_IPV4);
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, PERFECT);
-	model_write(rig.m, IXGBE_MRQC, IXGBE_MRQC_MRQE_RSS | IXGBE_MRQC_RSS_IPV4);
 	flow_build(&miss, &vectors[1].flow);
 	frame_raw(&raw, NULL, 100);
 	for (int i = 0; i < 3; i++) {
-		fdir_control(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | PERFECT | FLEX_ETHERTYPE |
-					   cases[i].flags);
+		fdir_again(&rig,
+			   IXGBE_FDIRCTRL_PBALLOC_64K | PERFECT | FLEX_ETHERTYPE | cases[i].flags);
 		perfect(&rig, &rig.flow, 0x1234, ADD | TO(3));
 		assert_true(matches(&rig, &rig.f, 3));
 		assert_int_equal(rig.got.last.dword[0] & IXGBE_RXD_RSS_TYPE,
@@ -330,8 +332,8 @@ static void compares_flexible_bytes_anywhere(void **state)
 	flow_build(&f, &vectors[0].flow);
 	for (uint32_t words = 21; words < 32;
 	     words += 10) { /* 42: in the header; 62: in the payload */
-		fdir_control(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | PERFECT |
-					   IXGBE_FIELD_PREP(IXGBE_FDIRCTRL_FLEX_OFFSET, words));
+		fdir_again(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | PERFECT |
+					 IXGBE_FIELD_PREP(IXGBE_FDIRCTRL_FLEX_OFFSET, words));
 		set16(f.data + words * 2, 0x55aa);
 		flow = flow_of(&f);
 		set16(flow.flex, 0x55aa);

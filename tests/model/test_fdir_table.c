@@ -192,9 +192,9 @@ static void holds_as_many_as_its_memory(void **state)
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_256K, 0);
 	for (uint32_t pballoc = 0; pballoc < 4; pballoc++) {
-		fdir_control(&rig, pballoc);
+		fdir_again(&rig, pballoc);
 		assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), limits[pballoc][0]);
-		fdir_control(&rig, pballoc | PERFECT);
+		fdir_again(&rig, pballoc | PERFECT);
 		assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), limits[pballoc][1]);
 	}
 	rings_end(rig.m, 0);
@@ -249,7 +249,7 @@ static void filters_are_used_again(void **state)
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_256K, 0);
 	for (int mode = 0; mode < 2; mode++) {
-		fdir_control(&rig, IXGBE_FDIRCTRL_PBALLOC_256K | modes[mode].flags);
+		fdir_again(&rig, IXGBE_FDIRCTRL_PBALLOC_256K | modes[mode].flags);
 		fill(&rig, 0, modes[mode].filters, ADD);
 		assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 0);
 		for (uint32_t i = 0; i < modes[mode].filters; i += 1000) {
@@ -306,8 +306,8 @@ static void comes_after_fixed_filters_and_before_rss(void **state)
 	struct built f;
 	struct flow flow;
 
+	model_write(*state, IXGBE_MRQC, IXGBE_MRQC_MRQE_RSS | IXGBE_MRQC_RSS_IPV4);
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, PERFECT);
-	model_write(rig.m, IXGBE_MRQC, IXGBE_MRQC_MRQE_RSS | IXGBE_MRQC_RSS_IPV4);
 	for (uint32_t i = 0; i < IXGBE_RETA_COUNT; i++)
 		model_write(rig.m, IXGBE_AT(RETA, i), 0x03030303);
 	frame_build(&f, &(struct frame_spec){.tcp_flags = 0x02, .payload = 20});
@@ -327,7 +327,8 @@ static void comes_after_fixed_filters_and_before_rss(void **state)
 	model_write(rig.m, IXGBE_FTQF,
 		    IXGBE_FTQF_QUEUE_ENABLE | IXGBE_FTQF_MASK_SRC_ADDR | IXGBE_FTQF_MASK_DST_ADDR |
 			    IXGBE_FTQF_MASK_SRC_PORT | IXGBE_FTQF_MASK_DST_PORT |
-			    IXGBE_FTQF_MASK_POOL | IXGBE_FTQF_MASK_PROTOCOL);
+			    IXGBE_FTQF_MASK_POOL | IXGBE_FTQF_MASK_PROTOCOL |
+			    IXGBE_FIELD_PREP(IXGBE_FTQF_PRIORITY, 1));
 	assert_true(matches(&rig, &f, 0));
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRMATCH), 4); /* counted whoever routes */
 	rings_end(rig.m, 0);
@@ -335,13 +336,11 @@ static void comes_after_fixed_filters_and_before_rss(void **state)
 
 static void legacy_descriptors_do_not_tell(void **state)
 {
-	const uint32_t legacy =
-		IXGBE_FIELD_PREP(IXGBE_SRRCTL_DESCTYPE, IXGBE_SRRCTL_DESCTYPE_LEGACY);
 	struct rig rig;
 	uint32_t status;
 
 	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, 0);
-	model_write(rig.m, IXGBE_AT(SRRCTL, 1), legacy | 2);
+	rx_legacy(&rig.rx[1]);
 	fdir_command(&rig, signature_of(&rig.flow), ADD | TO(1));
 	model_wire_send(rig.m, rig.f.data, rig.f.len);
 	model_control_wait(rig.m, "counters", "counters.rx_delivered", 1);
@@ -366,11 +365,7 @@ static void the_datasheets_way_to_empty_it(void **state)
 	fdir_control(&rig, fdirctrl | LENGTH(5));
 	assert_true(matches(&rig, &rig.f, 1));
 	/* the steps of section 7.1.2.7.9 */
-	model_write(rig.m, IXGBE_FDIRFREE, 0);
-	model_set(rig.m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CLEARHT);
-	model_clear(rig.m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CLEARHT);
-	model_write(rig.m, IXGBE_FDIRHASH, 0);
-	fdir_control(&rig, fdirctrl & ~IXGBE_FDIRCTRL_INIT_DONE);
+	fdir_again(&rig, fdirctrl & ~IXGBE_FDIRCTRL_INIT_DONE);
 	assert_false(matches(&rig, &rig.f, 0));
 	assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 8190);
 	fdir_command(&rig, signature_of(&rig.flow), ADD | TO(2));
@@ -389,16 +384,69 @@ static void other_ways_to_empty_it(void **state)
 		if (way == 0) /* off, without a word of INIT_DONE */
 			fdir_control(&rig, IXGBE_FDIRCTRL_INIT_DONE);
 		else if (way == 1) /* another mode */
-			fdir_control(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | IXGBE_FDIRCTRL_INIT_DONE);
+			fdir_again(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | IXGBE_FDIRCTRL_INIT_DONE);
 		else
 			model_set(rig.m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CLEARHT);
 		assert_false(matches(&rig, &rig.f, 0));
-		fdir_control(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | PERFECT | FLEX_ETHERTYPE |
-					   IXGBE_FDIRCTRL_INIT_DONE);
+		fdir_again(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | PERFECT | FLEX_ETHERTYPE);
 		assert_false(matches(&rig, &rig.f, 0));
 		assert_int_equal(model_read(rig.m, IXGBE_FDIRFREE), 2046);
 	}
 	rings_end(rig.m, 0);
+}
+
+/* What the in-kernel driver calls an erratum: the initialization does not end. */
+static void a_second_start_needs_it_emptied(void **state)
+{
+	struct rig rig;
+	struct model *m = *state;
+
+	fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K, 0);
+	for (uint32_t way = 0; way < 2; way++) {
+		fdir_command(&rig, signature_of(&rig.flow), ADD | TO(1));
+		assert_true(matches(&rig, &rig.f, 1));
+		if (way) /* set, and not cleared */
+			model_set(m, IXGBE_FDIRCMD, IXGBE_FDIRCMD_CLEARHT);
+		model_write(m, IXGBE_FDIRCTRL, IXGBE_FDIRCTRL_PBALLOC_64K | FLEX_ETHERTYPE);
+		assert_false(model_read(m, IXGBE_FDIRCTRL) & IXGBE_FDIRCTRL_INIT_DONE);
+		assert_int_equal(model_control_int(m, "violations", "counts.FDIR_RESTART"),
+				 1 + 2 * way);
+		if (!way) {
+			fdir_command(&rig, signature_of(&rig.flow), ADD | TO(1));
+			model_write(m, IXGBE_FDIRCTRL,
+				    IXGBE_FDIRCTRL_PBALLOC_64K | IXGBE_FDIRCTRL_INIT_DONE);
+			assert_false(model_read(m, IXGBE_FDIRCTRL) & IXGBE_FDIRCTRL_INIT_DONE);
+		}
+		assert_false(matches(&rig, &rig.f, 0));
+		fdir_again(&rig, IXGBE_FDIRCTRL_PBALLOC_64K | FLEX_ETHERTYPE);
+	}
+	rings_end(m, 3);
+	fdir_command(&rig, signature_of(&rig.flow), ADD | TO(1));
+	assert_true(matches(&rig, &rig.f, 1));
+}
+
+static void a_report_has_its_place(void **state)
+{
+	const uint32_t report = IXGBE_FDIRCTRL_REPORT_STATUS;
+	const uint32_t always = IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS;
+	static const bool wrong[8] = {false, false, true, false, false, true, true, true};
+
+	for (uint32_t i = 0; i < 8; i++) {
+		struct model *m = *state;
+		struct rig rig;
+
+		fdir_start(&rig, state, IXGBE_FDIRCTRL_PBALLOC_64K,
+			   (i & 1 ? report : 0) | (i & 2 ? always : 0));
+		if (i & 4)
+			model_clear(m, IXGBE_RXCSUM, IXGBE_RXCSUM_PCSD);
+		arrives(&rig, &rig.f, 0);
+		arrives(&rig, &rig.f, 0);
+		if (wrong[i])
+			assert_int_equal(model_control_int(m, "violations", "counts.FDIR_REPORT"),
+					 1);
+		rings_end(m, wrong[i]);
+		model_restart(m);
+	}
 }
 
 static void a_reset_switches_it_off(void **state)
@@ -459,6 +507,8 @@ int main(void)
 		T(legacy_descriptors_do_not_tell),
 		T(the_datasheets_way_to_empty_it),
 		T(other_ways_to_empty_it),
+		T(a_second_start_needs_it_emptied),
+		T(a_report_has_its_place),
 		T(a_reset_switches_it_off),
 		T(takes_its_memory_from_the_packet_buffer),
 #undef T

@@ -437,7 +437,7 @@ static void writes_legacy_descriptors(void **state)
 
 	rings_begin(*state);
 	rx_open(&rx, *state, 0, 64, 2, 0);
-	model_clear(*state, IXGBE_SRRCTL, IXGBE_SRRCTL_DESCTYPE);
+	rx_legacy(&rx);
 	rings_go(*state);
 	frame_build(&f, &(struct frame_spec){.payload = 100});
 	damage(&f, BREAK_L4);
@@ -451,6 +451,27 @@ static void writes_legacy_descriptors(void **state)
 					  IXGBE_RXL_STAT_L4CS | IXGBE_RXL_ERR_TCPE);
 	assert_memory_equal(rx.buffer.addr, f.data, f.len);
 	rings_end(*state, 0);
+}
+
+/* They have no place for a hash, and queues of their own are none of theirs (7.1.5). */
+static void legacy_descriptors_are_alone(void **state)
+{
+	struct ring rx;
+	struct built f;
+
+	rings_begin(*state);
+	rx_open(&rx, *state, 0, 64, 2, 0);
+	rx_legacy(&rx);
+	model_write(*state, IXGBE_MRQC, IXGBE_MRQC_MRQE_DCB4);
+	rings_go(*state);
+	rings_end(*state, 0);
+	frame_raw(&f, NULL, 100);
+	for (uint32_t i = 1; i < 3; i++) {
+		model_wire_send(*state, f.data, f.len);
+		model_control_wait(*state, "counters", "counters.rx_delivered", i);
+	}
+	assert_int_equal(model_control_int(*state, "violations", "counts.RX_LEGACY"), 1);
+	rings_end(*state, 1);
 }
 
 /* Fragments have their checksum in a legacy descriptor, too, without a hash in its place. */
@@ -468,7 +489,7 @@ static void sums_fragments_in_legacy_descriptors(void **state)
 			model_set(*state, IXGBE_RXCSUM, IXGBE_RXCSUM_IPPCSE);
 		}
 		rx_open(&rx, *state, 0, 64, 2, 0);
-		model_clear(*state, IXGBE_SRRCTL, IXGBE_SRRCTL_DESCTYPE);
+		rx_legacy(&rx);
 		rings_go(*state);
 		frame_build(&f, &(struct frame_spec){
 					.protocol = 17, .fragment = 0x2000, .payload = 64});
@@ -658,6 +679,7 @@ int main(void)
 		T(judges_checksums),
 		T(takes_llc_for_snap),
 		T(writes_legacy_descriptors),
+		T(legacy_descriptors_are_alone),
 		T(sums_fragments_in_legacy_descriptors),
 		T(splits_headers),
 		T(interrupts_once_for_a_batch),

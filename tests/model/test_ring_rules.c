@@ -178,6 +178,35 @@ static void a_ring_that_runs_is_left_alone(void **state)
 	assert_int_equal(RULE(*state, "RX_RING_LIVE"), 4);
 	assert_int_equal(RULE(*state, "TX_RING_LIVE"), 4);
 	rings_end(*state, 8);
+	/* Of SRRCTL that is what a buffer is. */
+	model_set(*state, IXGBE_SRRCTL, IXGBE_SRRCTL_DROP_EN);
+	rings_end(*state, 8);
+	model_set(*state, IXGBE_SRRCTL, IXGBE_SRRCTL_BSIZEPACKET);
+	model_set(*state, IXGBE_SRRCTL, IXGBE_SRRCTL_BSIZEHEADER);
+	model_clear(*state, IXGBE_SRRCTL, IXGBE_SRRCTL_DESCTYPE);
+	assert_int_equal(RULE(*state, "RX_RING_LIVE"), 7);
+	rings_end(*state, 11);
+}
+
+/* 63 of 64 descriptors are the most that a ring can hand over (7.1.9). */
+static void tails_stay_behind_the_head(void **state)
+{
+	struct ring rx, tx;
+
+	rings_start(*state, &rx, &tx);
+	model_set(*state, IXGBE_SECTXCTRL, IXGBE_SECTXCTRL_TX_DIS); /* the head stands */
+	model_write(*state, IXGBE_TDT, 10);
+	model_write(*state, IXGBE_TDT, 63);
+	model_write(*state, IXGBE_RDT, 63);
+	rings_end(*state, 0);
+	model_write(*state, IXGBE_RDT, 0);
+	model_write(*state, IXGBE_RDT, 63); /* 0 was all, so this is the rest */
+	model_write(*state, IXGBE_TDT, 10);
+	assert_int_equal(RULE(*state, "RX_TAIL_OVER"), 1);
+	assert_int_equal(RULE(*state, "TX_TAIL_OVER"), 1);
+	model_write(*state, IXGBE_RDT, 5);
+	model_write(*state, IXGBE_TDT, 5);
+	rings_end(*state, 2);
 }
 
 static void tails_wait_for_enable(void **state)
@@ -236,6 +265,23 @@ static void descriptors_come_without_dd(void **state)
 	rings_end(*state, 1);
 }
 
+static void descriptors_come_with_a_buffer(void **state)
+{
+	struct ring rx;
+	struct built f;
+
+	rings_begin(*state);
+	rx_open_empty(&rx, *state, 0, 64, 2, 0);
+	memset(rx.desc.addr, 0, 8);
+	rx_give(&rx, 10);
+	rings_go(*state);
+	rings_end(*state, 0);
+	frame_raw(&f, NULL, 100);
+	model_wire_send(*state, f.data, f.len);
+	model_control_wait(*state, "counters", "counters.rx_frames", 1);
+	assert_int_equal(RULE(*state, "RX_DESC_NULL"), 1);
+}
+
 static void transmit_queues_come_after_te(void **state)
 {
 	struct ring tx;
@@ -285,9 +331,11 @@ int main(void)
 		T(tails_count_once_until_enable),
 		T(a_tail_left_outside_counts_at_enable),
 		T(a_ring_that_runs_is_left_alone),
+		T(tails_stay_behind_the_head),
 		T(tails_wait_for_enable),
 		T(buffers_have_a_size),
 		T(descriptors_come_without_dd),
+		T(descriptors_come_with_a_buffer),
 		T(transmit_queues_come_after_te),
 		T(transmit_goes_off_from_the_queues_on),
 #undef T

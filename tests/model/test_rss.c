@@ -142,7 +142,71 @@ static void follows_the_redirection_table(void **state)
 	model_wire_send(*state, f.data, f.len);
 	rx_take(&rx[0], &got);
 	assert_int_equal(got.last.dword[1], 0);
+	rings_end(*state, 1); /* RSS_LIVE */
+}
+
+/* A reset goes before (7.1.2.8); what is hashed, and where it leads, may change at any time. */
+static void rss_is_not_switched_live(void **state)
+{
+	static const uint32_t modes[2] = {0, IXGBE_MRQC_MRQE_RSS};
+	struct ring rx[QUEUES];
+
+	for (uint32_t i = 0; i < 2; i++) {
+		start(state, rx, modes[i] | all_types);
+		model_write(*state, IXGBE_MRQC, modes[i] | IXGBE_MRQC_RSS_IPV4);
+		model_write(*state, IXGBE_AT(RETA, 0), 0);
+		rings_end(*state, 0);
+		model_write(*state, IXGBE_MRQC, modes[1 - i]);
+		assert_int_equal(model_control_int(*state, "violations", "counts.RSS_LIVE"), 1);
+		model_clear(*state, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
+		model_write(*state, IXGBE_MRQC, modes[i]);
+		assert_int_equal(model_control_int(*state, "violations", "counts.RSS_LIVE"), 2);
+		rings_end(*state, 2);
+		model_set(*state, IXGBE_CTRL, IXGBE_CTRL_PCIE_MASTER_DISABLE);
+		model_reset(*state);
+		model_write(*state, IXGBE_MRQC, IXGBE_MRQC_MRQE_RSS);
+		rings_end(*state, 2);
+		model_restart(*state);
+	}
+}
+
+static void ethertypes_have_one_filter(void **state)
+{
+	static const struct {
+		uint32_t filter, etqf;
+		bool wrong;
+	} each[] = {
+		{0, IXGBE_ETQF_FILTER_EN | 0x88b5, false},
+		{0, IXGBE_ETQF_FILTER_EN | IXGBE_ETQF_TIMESTAMP | 0x88b5, false},
+		{1, 0x88b5, false}, /* off */
+		{1, IXGBE_ETQF_FILTER_EN | 0x88b6, false},
+		{2, IXGBE_ETQF_FILTER_EN | 0x88b5, true},
+		{3, 0x0800, false},
+		{3, IXGBE_ETQF_FILTER_EN | 0x0800, true},
+		{4, IXGBE_ETQF_FILTER_EN | 0x86dd, true},
+	};
+	long long broken = 0;
+
+	for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+		model_write(*state, IXGBE_AT(ETQF, each[i].filter), each[i].etqf);
+		broken += each[i].wrong;
+		rings_end(*state, broken);
+	}
+	assert_int_equal(model_control_int(*state, "violations", "counts.ETHERTYPE_FILTER"),
+			 broken);
+}
+
+static void five_tuples_have_a_priority(void **state)
+{
+	for (uint32_t priority = 1; priority < 8; priority++)
+		model_write(*state, IXGBE_FTQF,
+			    IXGBE_FTQF_QUEUE_ENABLE |
+				    IXGBE_FIELD_PREP(IXGBE_FTQF_PRIORITY, priority));
+	model_write(*state, IXGBE_FTQF, 0);
 	rings_end(*state, 0);
+	model_write(*state, IXGBE_FTQF, IXGBE_FTQF_QUEUE_ENABLE);
+	assert_int_equal(model_control_int(*state, "violations", "counts.TUPLE_PRIORITY"), 1);
+	rings_end(*state, 1);
 }
 
 static void uses_the_high_half_of_the_queues(void **state)
@@ -222,7 +286,9 @@ static void five_tuple(struct model *m, uint32_t i, uint32_t queue, uint32_t com
 	model_write(m, IXGBE_AT(L34TIMIR, i),
 		    IXGBE_L34TIMIR_SIZE_BP | IXGBE_L34TIMIR_CTRL_BP |
 			    IXGBE_FIELD_PREP(IXGBE_L34TIMIR_RX_QUEUE, queue));
-	model_write(m, IXGBE_AT(FTQF, i), IXGBE_FTQF_QUEUE_ENABLE | (all & ~compared) | fields);
+	model_write(m, IXGBE_AT(FTQF, i),
+		    IXGBE_FTQF_QUEUE_ENABLE | (all & ~compared) | fields |
+			    IXGBE_FIELD_PREP(IXGBE_FTQF_PRIORITY, 1));
 }
 
 static void takes(void **state, struct ring *rx, uint32_t queue, const struct built *f)
@@ -305,10 +371,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_stop)
-		T(hashes_the_published_vectors),  T(hashes_what_is_enabled),
-		T(follows_the_redirection_table), T(uses_the_high_half_of_the_queues),
-		T(matches_five_tuples),           T(five_tuples_of_other_protocols),
-		T(five_tuples_compare_the_pool),  T(matches_syn),
+		T(hashes_the_published_vectors),
+		T(hashes_what_is_enabled),
+		T(rss_is_not_switched_live),
+		T(ethertypes_have_one_filter),
+		T(five_tuples_have_a_priority),
+		T(follows_the_redirection_table),
+		T(uses_the_high_half_of_the_queues),
+		T(matches_five_tuples),
+		T(five_tuples_of_other_protocols),
+		T(five_tuples_compare_the_pool),
+		T(matches_syn),
 #undef T
 	};
 

@@ -47,6 +47,15 @@ void violations_free(struct nic *nic);
 	R(RDRXCTL_RSC, "8.2.3.8.8",                                                                \
 	  "RDRXCTL.RSCFRSTSIZE not 0, or RSCACKC or FCOE_WRFIX clear, with RXEN")                  \
 	R(FDIR_MEMORY, "7.1.2.7.4", "RXPBSIZE leaves the flow director's filters no room")         \
+	R(FDIR_RESTART, "7.1.2.7.9",                                                               \
+	  "FDIRCTRL starts the tables again without FDIRCMD.CLEARHT set and cleared")              \
+	R(FDIR_REPORT, "7.1.2.7.2",                                                                \
+	  "frame received, FDIRCTRL reports without RXCSUM.PCSD, or always without REPORT_STATUS") \
+	R(ETHERTYPE_FILTER, "7.1.2.3",                                                             \
+	  "EtherType filter for IP, or a second one for the same type")                            \
+	R(TUPLE_PRIORITY, "8.2.3.7.19", "five-tuple filter enabled with priority 0")               \
+	R(RSS_LIVE, "7.1.2.8", "RSS switched on or off after RXEN, without a reset")               \
+	R(RX_LEGACY, "7.1.5", "frame received in legacy descriptors with RSS, DCB or pools on")    \
 	R(DTXMXSZRQ_BITS, "8.2.3.9.1", "DTXMXSZRQ over its field")                                 \
 	R(RX_RING_BASE, "8.2.3.8.1", "receive ring base not 128-byte aligned")                     \
 	R(RX_RING_LENGTH, "8.2.3.8.3",                                                             \
@@ -54,6 +63,8 @@ void violations_free(struct nic *nic);
 	R(RX_RING_LIVE, "4.6.7.1", "receive ring changed while the queue is enabled")              \
 	R(RX_TAIL_EARLY, "4.6.7.1", "RDT written before RXDCTL.ENABLE read back set")              \
 	R(RX_TAIL_RANGE, "7.1.9", "RDT outside the ring")                                          \
+	R(RX_TAIL_OVER, "7.1.9",                                                                   \
+	  "RDT past RDH: descriptors that the NIC has are handed over again")                      \
 	R(RX_BUFFER_SIZE, "8.2.3.8.7", "SRRCTL.BSIZEPACKET 0 or over 16 KiB")                      \
 	R(RX_DESC_TYPE, "7.1.10", "SRRCTL.DESCTYPE reserved, or one of header splitting")          \
 	R(RX_RSC_SETUP, "7.11.1",                                                                  \
@@ -67,6 +78,7 @@ void violations_free(struct nic *nic);
 	R(RX_RSC_THROTTLE, "4.6.7.2",                                                              \
 	  "frame received to coalesce without a vector, or EITR within GPIE.RSC_DELAY")            \
 	R(RX_DESC_DD, "7.1.6.1", "receive descriptor handed over with DD or a reserved bit set")   \
+	R(RX_DESC_NULL, "7.1.6.1", "receive descriptor handed over without a buffer's address")    \
 	R(TX_ARBITER, "4.6.8",                                                                     \
 	  "DTXMXSZRQ, TXPBSIZE, TXPBTHRESH or MTQC changed without RTTDCS.ARBDIS")                 \
 	R(TX_BUFFER_SUM, "4.6.11.3.4",                                                             \
@@ -78,6 +90,8 @@ void violations_free(struct nic *nic);
 	R(TX_RING_LIVE, "4.6.8.1", "transmit ring changed while the queue is enabled")             \
 	R(TX_TAIL_EARLY, "4.6.8.1", "TDT written before TXDCTL.ENABLE read back set")              \
 	R(TX_TAIL_RANGE, "7.2.3.3", "TDT outside the ring")                                        \
+	R(TX_TAIL_OVER, "7.2.3.3",                                                                 \
+	  "TDT past TDH: descriptors that the NIC has are handed over again")                      \
 	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
 	R(TX_QUEUE_OFF, "4.6.8.1.2",                                                               \
 	  "TXDCTL.ENABLE cleared with unsent descriptors, without SWFLSH")                         \

@@ -55,6 +55,7 @@ struct data {
 	uint64_t rx_off_at_ns;  /* the last frame came while the receiver was off */
 	uint32_t rx_off_frames; /* such frames in a row */
 	bool rx_hung;           /* until the next reset */
+	bool rx_began;          /* RXEN was set since the last reset */
 
 	/* rsc.c */
 	uint32_t rsc_open;
@@ -70,7 +71,8 @@ struct data {
 	struct rss_table rss;
 
 	/* fdir.c */
-	bool fdir_on;
+	bool fdir_on, fdir_started; /* started: since the last reset */
+	enum fdir_clear fdir_clear;
 	struct fdir *fdir;
 
 	/* transmit.c and transmit_prepare.c */

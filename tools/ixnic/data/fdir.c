@@ -29,7 +29,8 @@
  * a match behind it is reported, and not dropped.
  *
  * Commands (FDIRCMD) are done when the write returns. FDIRCTRL written with INIT_DONE clear, or
- * with another size or mode, and FDIRCMD.CLEARHT empty the table.
+ * with another size or mode, and FDIRCMD.CLEARHT empty the table. A second start without CLEARHT
+ * does not end: INIT_DONE stays clear and no filter matches, until a right one or a reset.
  */
 #include "fdir.h"
 
@@ -395,6 +396,17 @@ static void table_restart(struct nic *nic)
 	free_show(nic);
 }
 
+/* CLEARHT is set, then cleared, before the tables are started again (7.1.2.7.9). */
+static void clear_seen(struct nic *nic, bool set)
+{
+	struct data *dp = nic->data;
+
+	if (set)
+		dp->fdir_clear = FDIR_CLEAR_SET;
+	else if (dp->fdir_clear == FDIR_CLEAR_SET)
+		dp->fdir_clear = FDIR_CLEARED;
+}
+
 static void fdircmd_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	uint32_t hash = reg(nic, IXGBE_FDIRHASH);
@@ -403,6 +415,7 @@ static void fdircmd_write(struct nic *nic, uint32_t index, uint32_t old, uint32_
 
 	(void)index, (void)old;
 	reg_store(nic, IXGBE_FDIRCMD, reg(nic, IXGBE_FDIRCMD) & ~IXGBE_FDIRCMD_CMD);
+	clear_seen(nic, written & IXGBE_FDIRCMD_CLEARHT);
 	if (!nic->data->fdir_on)
 		return;
 	if (written & IXGBE_FDIRCMD_CLEARHT)
@@ -448,18 +461,52 @@ static void memory_check(struct nic *nic)
 			  frames / 1024, fdir_memory(nic) / 1024);
 }
 
+/* Whether the tables start. A second start needs them cleared before: the in-kernel driver calls
+ * that an erratum, without which the initialization does not end. */
+static bool start_check(struct nic *nic)
+{
+	struct data *dp = nic->data;
+	bool again = dp->fdir_started;
+
+	dp->fdir_started = true;
+	if (!again || dp->fdir_clear == FDIR_CLEARED) {
+		dp->fdir_clear = FDIR_NOT_CLEARED;
+		memory_check(nic);
+		return true;
+	}
+	violation(nic, VIOLATION_FDIR_RESTART, "FDIRCTRL = 0x%08x", reg(nic, IXGBE_FDIRCTRL));
+	return false;
+}
+
 static void fdirctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	const uint32_t shape = IXGBE_FDIRCTRL_PBALLOC | IXGBE_FDIRCTRL_PERFECT_MATCH;
+	bool on = pballoc(nic) != 0, hung = nic->data->fdir_started && !nic->data->fdir_on;
+	uint32_t done = IXGBE_FDIRCTRL_INIT_DONE;
 
 	(void)index;
-	if (!(written & IXGBE_FDIRCTRL_INIT_DONE) || (written ^ old) & shape) {
+	if (!(written & IXGBE_FDIRCTRL_INIT_DONE) || (written ^ old) & shape || hung) {
 		table_restart(nic);
-		if (pballoc(nic))
-			memory_check(nic);
+		if (on && !start_check(nic)) {
+			on = false;
+			done = 0;
+		}
 	}
-	nic->data->fdir_on = pballoc(nic) != 0;
-	reg_store(nic, IXGBE_FDIRCTRL, reg(nic, IXGBE_FDIRCTRL) | IXGBE_FDIRCTRL_INIT_DONE);
+	nic->data->fdir_on = on;
+	reg_store(nic, IXGBE_FDIRCTRL,
+		  (reg(nic, IXGBE_FDIRCTRL) & ~IXGBE_FDIRCTRL_INIT_DONE) | done);
+}
+
+void fdir_check_first(struct nic *nic)
+{
+	uint32_t fdirctrl = reg(nic, IXGBE_FDIRCTRL);
+	bool report = fdirctrl & IXGBE_FDIRCTRL_REPORT_STATUS;
+	bool always = fdirctrl & IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS;
+
+	if (nic->data->fdir_on &&
+	    ((report && !(reg(nic, IXGBE_RXCSUM) & IXGBE_RXCSUM_PCSD)) || (always && !report)))
+		violation(nic, VIOLATION_FDIR_REPORT, "FDIRCTRL is 0x%08x, RXCSUM 0x%08x", fdirctrl,
+			  reg(nic, IXGBE_RXCSUM));
 }
 
 static void key_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
@@ -495,7 +542,8 @@ void fdir_free(struct fdir *fdir)
 
 void fdir_reset(struct nic *nic)
 {
-	nic->data->fdir_on = false;
+	nic->data->fdir_on = nic->data->fdir_started = false;
+	nic->data->fdir_clear = FDIR_NOT_CLEARED;
 	nic->data->fdir->stale = true;
 	table_empty(nic->data->fdir, 0);
 }

@@ -12,6 +12,9 @@
 #define FDIR_PERFECT_FILTERS(pballoc)   ((1024u << (pballoc)) - 2)
 #define FDIR_MEMORY_MIN                 (64u * 1024u) /* bytes; the next sizes are twice as large */
 
+/* What FDIRCMD.CLEARHT was since the tables started. */
+enum fdir_clear { FDIR_NOT_CLEARED, FDIR_CLEAR_SET, FDIR_CLEARED };
+
 struct fdir; /* keys, filters and lists: allocated once, for the largest size */
 
 extern const struct reg_hook fdir_hooks[];
@@ -20,6 +23,9 @@ int fdir_new(struct fdir **out);
 void fdir_free(struct fdir *fdir);
 /* State beside the registers: switched off, no filters. */
 void fdir_reset(struct nic *nic);
+
+/* Reports what is wrong with the settings that count when a frame comes. */
+void fdir_check_first(struct nic *nic);
 
 /* Bytes of the packet buffer that the filters take away from reception (7.1.2.7.4). */
 uint32_t fdir_memory(const struct nic *nic);

@@ -19,6 +19,22 @@
 
 #include "data.h"
 #include "tools/ixnic/chip/statistics.h"
+#include "tools/ixnic/chip/violations.h"
+
+/* Queues that a pool and a traffic class are apart, and the bits of the RSS index
+ * (section 7.1.2.2). Indexed by MRQC.MRQE; a mode that does not exist sends everything to queue 0.
+ */
+static const struct {
+	uint8_t pool, class, rss_mask;
+} mrqe_modes[16] = {
+	[IXGBE_MRQC_MRQE_RSS] = {0, 0, 0xf},       [IXGBE_MRQC_MRQE_DCB8] = {0, 16, 0},
+	[IXGBE_MRQC_MRQE_DCB4] = {0, 32, 0},       [IXGBE_MRQC_MRQE_DCB8_RSS] = {0, 16, 0xf},
+	[IXGBE_MRQC_MRQE_DCB4_RSS] = {0, 32, 0xf}, [IXGBE_MRQC_MRQE_VT64] = {2, 0, 0},
+	[IXGBE_MRQC_MRQE_VT32_RSS] = {4, 0, 0x3},  [IXGBE_MRQC_MRQE_VT64_RSS] = {2, 0, 0x1},
+	[IXGBE_MRQC_MRQE_VT16_DCB8] = {8, 1, 0},   [IXGBE_MRQC_MRQE_VT32_DCB4] = {4, 1, 0},
+};
+
+/* ---- Registers ---- */
 
 static void filter_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
@@ -26,14 +42,54 @@ static void filter_written(struct nic *nic, uint32_t index, uint32_t old, uint32
 	nic->data->filter_stale = true;
 }
 
+/* Priorities are 1 to 7. */
+static void ftqf_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	if (written & IXGBE_FTQF_QUEUE_ENABLE && !(written & IXGBE_FTQF_PRIORITY))
+		violation(nic, VIOLATION_TUPLE_PRIORITY, "FTQF[%u] = 0x%08x", index, written);
+	filter_written(nic, index, old, written);
+}
+
+/* An EtherType has one filter, and IP has none: it is for the filters behind. */
+static void etqf_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_ETQF_ETYPE, written);
+	bool wrong = type == ETHERTYPE_IPV4 || type == ETHERTYPE_IPV6;
+
+	for (uint32_t i = 0; i < IXGBE_ETQF_COUNT; i++) {
+		uint32_t other = reg(nic, IXGBE_AT(ETQF, i));
+
+		wrong |= i != index && other & IXGBE_ETQF_FILTER_EN &&
+			 IXGBE_FIELD_GET(IXGBE_ETQF_ETYPE, other) == type;
+	}
+	if (written & IXGBE_ETQF_FILTER_EN && wrong)
+		violation(nic, VIOLATION_ETHERTYPE_FILTER, "ETQF[%u] = 0x%08x", index, written);
+	filter_written(nic, index, old, written);
+}
+
+static bool mode_hashes(uint32_t mrqc)
+{
+	return mrqe_modes[IXGBE_FIELD_GET(IXGBE_MRQC_MRQE, mrqc)].rss_mask;
+}
+
+static void mrqc_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+{
+	(void)index;
+	if (nic->data->rx_began && mode_hashes(old) != mode_hashes(written))
+		violation(nic, VIOLATION_RSS_LIVE, "MRQC 0x%08x to 0x%08x", old, written);
+}
+
 const struct reg_hook filter_hooks[] = {
 	{.offset = IXGBE_RAL, .write = filter_written},
 	{.offset = IXGBE_RAH, .write = filter_written},
-	{.offset = IXGBE_FTQF, .write = filter_written},
-	{.offset = IXGBE_ETQF, .write = filter_written},
+	{.offset = IXGBE_FTQF, .write = ftqf_written},
+	{.offset = IXGBE_ETQF, .write = etqf_written},
+	{.offset = IXGBE_MRQC, .write = mrqc_written},
 	{.offset = IXGBE_RSSRK, .write = filter_written},
 	{0},
 };
+
+/* ---- Frames ---- */
 
 static void filter_rebuild(struct nic *nic)
 {
@@ -217,19 +273,6 @@ static int five_tuple(const struct nic *nic, const struct parsed *packet, const 
 	}
 	return best;
 }
-
-/* Queues that a pool and a traffic class are apart, and the bits of the RSS index
- * (section 7.1.2.2). Indexed by MRQC.MRQE; a mode that does not exist sends everything to queue 0.
- */
-static const struct {
-	uint8_t pool, class, rss_mask;
-} mrqe_modes[16] = {
-	[IXGBE_MRQC_MRQE_RSS] = {0, 0, 0xf},       [IXGBE_MRQC_MRQE_DCB8] = {0, 16, 0},
-	[IXGBE_MRQC_MRQE_DCB4] = {0, 32, 0},       [IXGBE_MRQC_MRQE_DCB8_RSS] = {0, 16, 0xf},
-	[IXGBE_MRQC_MRQE_DCB4_RSS] = {0, 32, 0xf}, [IXGBE_MRQC_MRQE_VT64] = {2, 0, 0},
-	[IXGBE_MRQC_MRQE_VT32_RSS] = {4, 0, 0x3},  [IXGBE_MRQC_MRQE_VT64_RSS] = {2, 0, 0x1},
-	[IXGBE_MRQC_MRQE_VT16_DCB8] = {8, 1, 0},   [IXGBE_MRQC_MRQE_VT32_DCB4] = {4, 1, 0},
-};
 
 static uint32_t mode_queue(const struct nic *nic, const struct parsed *packet, bool hashed,
 			   uint32_t hash)

@@ -48,12 +48,14 @@ static struct ring_case ring_case(struct nic *nic, uint32_t queue)
 		.queue = queue,
 		.enabled = rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE,
 		.size = rxq_value(nic, IXGBE_RDLEN, queue) / IXGBE_DESC_BYTES,
+		.head = rxq_value(nic, IXGBE_RDH, queue),
 		.tail = rxq_value(nic, IXGBE_RDT, queue),
 		.base_rule = VIOLATION_RX_RING_BASE,
 		.length_rule = VIOLATION_RX_RING_LENGTH,
 		.live_rule = VIOLATION_RX_RING_LIVE,
 		.early_rule = VIOLATION_RX_TAIL_EARLY,
 		.range_rule = VIOLATION_RX_TAIL_RANGE,
+		.over_rule = VIOLATION_RX_TAIL_OVER,
 		.rules = &nic->data->rxq[queue].rules,
 	};
 }
@@ -91,6 +93,18 @@ static void rdh_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t 
 	live_written(nic, queue, "H");
 }
 
+/* What to do without descriptors (DROP_EN) may change at any time, and drivers do that. */
+static void srrctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
+{
+	const uint32_t shape =
+		IXGBE_SRRCTL_BSIZEPACKET | IXGBE_SRRCTL_BSIZEHEADER | IXGBE_SRRCTL_DESCTYPE;
+
+	(void)written;
+	if (rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE &&
+	    (rxq_value(nic, IXGBE_SRRCTL, queue) ^ old) & shape)
+		violation(nic, VIOLATION_RX_RING_LIVE, "SRRCTL[%u]", queue);
+}
+
 static void rdt_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	const struct ring_case ring = ring_case(nic, queue);
@@ -125,13 +139,14 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
  * frames hangs it, and a few do not. */
 static void rxctrl_written(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
-	const struct data *dp = nic->data;
+	struct data *dp = nic->data;
 
 	(void)index;
+	dp->rx_began |= (written & IXGBE_RXCTRL_RXEN) != 0;
 	if (~old & written & IXGBE_RXCTRL_RXEN && dp->rx_off_frames >= TRAFFIC_FRAMES &&
 	    !(reg(nic, IXGBE_SECRXCTRL) & IXGBE_SECRXCTRL_RX_DIS) &&
 	    loop_now_ns() - dp->rx_off_at_ns < TRAFFIC_NS)
-		nic->data->rx_hung = true;
+		dp->rx_hung = true;
 }
 
 /* A frame came while the receiver was off. */
@@ -164,6 +179,7 @@ HIGH_HALF(rdbal_written)
 HIGH_HALF(rdbah_written)
 HIGH_HALF(rdlen_written)
 HIGH_HALF(rdh_written)
+HIGH_HALF(srrctl_written)
 HIGH_HALF(rdt_written)
 HIGH_HALF(rxdctl_written)
 
@@ -178,12 +194,14 @@ const struct reg_hook receive_hooks[] = {
 	{.offset = IXGBE_RDBAH, .write = rdbah_written},
 	{.offset = IXGBE_RDLEN, .write = rdlen_written},
 	{.offset = IXGBE_RDH, .write = rdh_written},
+	{.offset = IXGBE_SRRCTL, .write = srrctl_written},
 	{.offset = IXGBE_RDT, .write = rdt_written},
 	{.offset = IXGBE_RXDCTL, .write = rxdctl_written, .read = rxdctl_read},
 	{.offset = IXGBE_RDBAL_HI, .write = rdbal_written_hi},
 	{.offset = IXGBE_RDBAH_HI, .write = rdbah_written_hi},
 	{.offset = IXGBE_RDLEN_HI, .write = rdlen_written_hi},
 	{.offset = IXGBE_RDH_HI, .write = rdh_written_hi},
+	{.offset = IXGBE_SRRCTL_HI, .write = srrctl_written_hi},
 	{.offset = IXGBE_RDT_HI, .write = rdt_written_hi},
 	{.offset = IXGBE_RXDCTL_HI, .write = rxdctl_written_hi, .read = rxdctl_read_hi},
 	{0},
@@ -291,7 +309,8 @@ static void judge_first(struct nic *nic, uint32_t queue)
 	const uint32_t zeros = IXGBE_DCA_RXCTRL_RESERVED_ZERO | IXGBE_DCA_RXCTRL_DESC_WB_RO_EN;
 	bool by_mac = reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP;
 	bool by_dma = reg(nic, IXGBE_RDRXCTL) & IXGBE_RDRXCTL_CRCSTRIP;
-	uint32_t dca = rxq_value(nic, IXGBE_DCA_RXCTRL, queue);
+	uint32_t dca = rxq_value(nic, IXGBE_DCA_RXCTRL, queue), mrqc = reg(nic, IXGBE_MRQC);
+	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_value(nic, IXGBE_SRRCTL, queue));
 
 	nic->data->rxq[queue].judged = true;
 	if (by_mac != by_dma)
@@ -301,7 +320,10 @@ static void judge_first(struct nic *nic, uint32_t queue)
 		violation(nic, VIOLATION_RX_NO_SNOOP, "queue %u", queue);
 	if (dca & zeros)
 		violation(nic, VIOLATION_RX_DCA_RESERVED, "DCA_RXCTRL[%u] is 0x%08x", queue, dca);
+	if (type == IXGBE_SRRCTL_DESCTYPE_LEGACY && mrqc & IXGBE_MRQC_MRQE)
+		violation(nic, VIOLATION_RX_LEGACY, "queue %u, MRQC is 0x%08x", queue, mrqc);
 	rsc_check_first(nic, queue);
+	fdir_check_first(nic);
 }
 
 /* Writes a packet to its ring, drops it, or leaves it to wait. */
@@ -447,7 +469,7 @@ void receive_reset(struct nic *nic)
 		fifo_remove(dp, packet);
 	}
 	rsc_reset(nic);
-	dp->rx_hung = false;
+	dp->rx_hung = dp->rx_began = false;
 	dp->rx_off_frames = 0;
 	memset(dp->rxq, 0, sizeof(dp->rxq));
 	memset(dp->rx_interrupts, 0, sizeof(dp->rx_interrupts));

@@ -34,6 +34,9 @@ union ixgbe_desc *receive_ring_slot(struct nic *nic, uint32_t queue,
 	*given = descriptor_load(slot);
 	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && given->qword[1] & IXGBE_RXD_STAT_DD)
 		violation(nic, VIOLATION_RX_DESC_DD, "queue %u, descriptor %u", queue, ring->head);
+	if (given->qword[0] == 0)
+		violation(nic, VIOLATION_RX_DESC_NULL, "queue %u, descriptor %u", queue,
+			  ring->head);
 	return slot;
 }
 

@@ -25,6 +25,21 @@ static void tail_in_range(struct nic *nic, const struct ring_case *ring)
 			  ring->queue, ring->tail, ring->size);
 }
 
+/* The NIC has the descriptors from the head up to the tail. What the tail adds to them is the
+ * driver's: all but one at most, or the tail passes the head. */
+static void tail_past_head(struct nic *nic, const struct ring_case *ring, uint32_t old)
+{
+	uint32_t size = ring->size, held, given;
+
+	if (ring->head >= size || old >= size || ring->tail >= size)
+		return;
+	held = (old + size - ring->head) % size;
+	given = (ring->tail + size - old) % size;
+	if (held + given >= size && first(&ring->rules->over))
+		violation(nic, ring->over_rule, "%sT[%u] %u to %u, head %u of %u", ring->prefix,
+			  ring->queue, old, ring->tail, ring->head, size);
+}
+
 void ring_rules_tail(struct nic *nic, const struct ring_case *ring, uint32_t old)
 {
 	/* Drivers write a tail of 0 while they set up or give up: no offence. */
@@ -36,15 +51,17 @@ void ring_rules_tail(struct nic *nic, const struct ring_case *ring, uint32_t old
 	if (moved && ring->enabled && !memory_enabled(nic) && first(&ring->rules->dead))
 		violation(nic, VIOLATION_DMA_FAULT, "%sT[%u] = %u without bus master", ring->prefix,
 			  ring->queue, ring->tail);
-	if (ring->enabled)
+	if (ring->enabled) {
 		tail_in_range(nic, ring);
+		tail_past_head(nic, ring, old);
+	}
 }
 
 void ring_rules_start(struct nic *nic, const struct ring_case *ring)
 {
 	struct ring_rules *rules = ring->rules;
 
-	rules->early = rules->range = rules->dead = false;
+	rules->early = rules->range = rules->over = rules->dead = false;
 	if (rules->base % IXGBE_RING_ALIGN_BYTES)
 		violation(nic, ring->base_rule, "%sBAL[%u] = 0x%08x", ring->prefix, ring->queue,
 			  rules->base);

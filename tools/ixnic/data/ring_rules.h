@@ -17,8 +17,8 @@
 /* What the driver did to a ring. */
 struct ring_rules {
 	bool enable_seen; /* ENABLE was read back set */
-	bool early, range,
-		dead;          /* a tail was counted: before ENABLE, outside, without bus master */
+	/* A tail was counted: before ENABLE, outside, past the head, without bus master. */
+	bool early, range, over, dead;
 	uint32_t base, length; /* as written, with the bits that the register does not keep */
 };
 
@@ -27,8 +27,8 @@ struct ring_case {
 	const char *prefix; /* of the registers' names */
 	uint32_t queue;
 	bool enabled;
-	uint32_t size, tail; /* descriptors */
-	enum nic_violation base_rule, length_rule, live_rule, early_rule, range_rule;
+	uint32_t size, head, tail; /* descriptors */
+	enum nic_violation base_rule, length_rule, live_rule, early_rule, range_rule, over_rule;
 	struct ring_rules *rules;
 };
 

@@ -74,12 +74,14 @@ static struct ring_case ring_case(struct nic *nic, uint32_t queue)
 		.queue = queue,
 		.enabled = txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE,
 		.size = txq_value(nic, IXGBE_TDLEN, queue) / IXGBE_DESC_BYTES,
+		.head = txq_value(nic, IXGBE_TDH, queue),
 		.tail = txq_value(nic, IXGBE_TDT, queue),
 		.base_rule = VIOLATION_TX_RING_BASE,
 		.length_rule = VIOLATION_TX_RING_LENGTH,
 		.live_rule = VIOLATION_TX_RING_LIVE,
 		.early_rule = VIOLATION_TX_TAIL_EARLY,
 		.range_rule = VIOLATION_TX_TAIL_RANGE,
+		.over_rule = VIOLATION_TX_TAIL_OVER,
 		.rules = &nic->data->txq[queue].rules,
 	};
 }
