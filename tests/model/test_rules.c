@@ -346,6 +346,55 @@ static void rogue_packets_end_it_too(void **state)
 	rings_end(*state, 1);
 }
 
+/* For a driver whose offences are known: the others still end it. */
+static void what_is_forgiven_ends_nothing(void **state)
+{
+	struct model *m = *state;
+	struct ring rx, tx;
+
+	rings_start(m, &rx, &tx);
+	json_decref(model_control(m, "strict but DRV_LOAD,EIMC_RESERVED"));
+	model_write(m, IXGBE_EIMC, 0xffffffff);
+	assert_int_equal(broken(m, "EIMC_RESERVED"), 1);
+	one_frame(m, &rx);
+	sends_one(m, &tx);
+	/* No rule of that name: all stays as it was. */
+	json_decref(model_control(m, "strict but EIMC_RESERVED,NO_RULE"));
+	json_decref(model_control(m, "strict but FCTRL_WITH_RXEN,"));
+	json_decref(model_control(m, "violations zero"));
+	model_set(m, IXGBE_FCTRL, IXGBE_FCTRL_MPE);
+	one_frame(m, &rx);
+	json_decref(model_control(m, "strict off"));
+	model_write(m, IXGBE_EIMC, 0xffffffff);
+	one_frame(m, &rx);
+	json_decref(model_control(m, "strict on"));
+	one_frame(m, &rx);
+	model_clear(m, IXGBE_FCTRL, IXGBE_FCTRL_MPE);
+	assert_true(rx_silent(&rx));
+	rings_end(m, 3);
+}
+
+static void strict_has_three_forms(void **state)
+{
+	static const char *const wrong[] = {
+		"strict",
+		"strict maybe",
+		"strict but",
+		"strict on TX_RS",
+		"strict but x",
+		"strict but TX_RS x",
+		"strict but TX_RS,,TX_RS",
+		"strict but TX_R",
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		json_t *reply = model_control(*state, wrong[i]);
+
+		assert_non_null(json_object_get(reply, "error"));
+		json_decref(reply);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +413,8 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, strict_setup, model_stop)
 		T(a_broken_rule_ends_the_dma),
 		T(rogue_packets_end_it_too),
+		T(what_is_forgiven_ends_nothing),
+		T(strict_has_three_forms),
 #undef T
 	};
 

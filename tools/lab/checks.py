@@ -95,6 +95,11 @@ def ethtool_says(scenario, port, said):
         add(*each)
 
 
+def strict(lab, broken=None):
+    """From now on a broken rule of the datasheet ends the NIC's DMA until a reset, except those in `broken`."""
+    lab.nic.ask(f"strict but {','.join(broken)}" if broken else "strict on")
+
+
 def rules_kept(lab, broken=None):
     """Fails if the driver broke a rule of the datasheet that ixnic watches, except those in `broken`,
     {name: reason}. Returns how often it broke each of these."""
@@ -102,6 +107,7 @@ def rules_kept(lab, broken=None):
     said = lab.nic.ask("violations")
     surprising = {name: rule["first"] for name, rule in said["rules"].items() if name not in known}
     expect(not surprising, f"broken: {surprising}")
+    expect(not lab.nic.ask("status")["stopped"], "a broken rule has ended the DMA")
     return {name: f"{count} ({known[name]})" for name, count in said["counts"].items()}
 
 

@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-from checks import VFIO_RESETS, Scenario, expect, log_quiet, rules_kept
+from checks import VFIO_RESETS, Scenario, expect, log_quiet, rules_kept, strict
 from frames import MAX, MIN, PEER, SEQ, frame, ip_packet, tagged, wire
 from machine import FAR_V4, NIC_MAC, WIRE
 from scenario_vfio import give_group
@@ -47,6 +47,7 @@ BROKEN_BY_DPDK = {
 
 def start(lab):
     lab.start(shares=dpdk.shares(lab))
+    strict(lab, BROKEN_BY_DPDK)
 
 
 scenario = Scenario("DPDK's driver: testpmd, and its two ways to the kernel", start, needs=("dpdk",))

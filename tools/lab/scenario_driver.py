@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 
-from checks import Scenario, expect, rules_kept
+from checks import Scenario, expect, rules_kept, strict
 from machine import IOMMU_BITS
 from relay import relay
 from scenario_vfio import USER, give_group
@@ -21,6 +21,7 @@ def start(lab):
     path = os.path.join(lab.folder, "wire.sock")
     lab.start(wire=("--wire", f"seqpacket:{path}"), mac=NIC_MAC)
     lab.wire_path = path
+    strict(lab)
 
 
 scenario = Scenario("the driver's tests, through the kernel's VFIO and an IOMMU", start)

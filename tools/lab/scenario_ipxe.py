@@ -16,7 +16,7 @@ import re
 import shutil
 
 import contained
-from checks import Scenario, expect, log_quiet, rules_kept
+from checks import Scenario, expect, log_quiet, rules_kept, strict
 from machine import FAR_V4, INITRAMFS, NEAR_V4, NIC_MAC, WIRE, kernel_words, tail
 from scenario_kernel import BROKEN_BY_IXGBE, EXPECTED_OF_IXGBE, PORT
 from store import Failure
@@ -71,7 +71,11 @@ def servers(lab):
 
 
 def start(lab):
-    lab.start(before=lambda: servers(lab), boot=os.path.join(lab.store.ipxe(), "ipxe.lkrn"))
+    def before():
+        servers(lab)
+        strict(lab, BROKEN_BY_IPXE)
+
+    lab.start(before=before, boot=os.path.join(lab.store.ipxe(), "ipxe.lkrn"))
 
 
 scenario = Scenario("iPXE boots Linux over the software NIC, and Linux's ixgbe takes it over", start, needs=("ipxe",))
@@ -112,6 +116,7 @@ def linux(lab):
 def rules_ipxe(lab):
     broken = rules_kept(lab, BROKEN_BY_IPXE)
     lab.nic.ask("violations zero")
+    strict(lab, BROKEN_BY_IXGBE)
     return broken
 
 

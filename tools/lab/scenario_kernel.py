@@ -7,7 +7,7 @@ that ixnic reports is a mistake of ixnic, or a discovery.
 import re
 import time
 
-from checks import Scenario, ethtool_says, expect, log_quiet, rules_kept, single_spaced
+from checks import Scenario, ethtool_says, expect, log_quiet, rules_kept, single_spaced, strict
 from machine import FAR_V4, NEAR_V4
 from store import Failure
 from traffic import counted_by_nic, filtered, iperf, jumbo, ping, unfiltered, without_offloads
@@ -48,6 +48,7 @@ BROKEN_BY_IXGBE = {
 
 def start(lab):
     lab.start()
+    strict(lab, BROKEN_BY_IXGBE)
 
 
 scenario = Scenario("the guest's own ixgbe on the software NIC", start)

@@ -23,6 +23,7 @@ struct violations {
 	uint64_t total;
 	uint32_t clients;                           /* how many came so far */
 	struct of_client client[VIOLATION_CLIENTS]; /* client n is at n % VIOLATION_CLIENTS */
+	bool forgiven[VIOLATIONS];
 	struct {
 		uint64_t count;
 		char first[NIC_VIOLATION_FIRST][DETAIL_BYTES];
@@ -52,7 +53,7 @@ void violations_free(struct nic *nic)
 /* --strict: as a DMA unit that hangs. Registers answer, the link stays, and a reset helps. */
 static void stop(struct nic *nic, enum nic_violation rule)
 {
-	if (!nic->strict || nic->stopped)
+	if (!nic->strict || nic->stopped || nic->violations->forgiven[rule])
 		return;
 	nic->stopped = true;
 	log_line(IXGBE_LOG_WARNING, "%s ends all DMA until the next reset", rules[rule].name);
@@ -91,10 +92,35 @@ void violations_client(struct nic *nic)
 void violations_zero(struct nic *nic)
 {
 	struct violations *violations = nic->violations;
-	uint32_t clients = violations->clients;
 
-	memset(violations, 0, sizeof(*violations));
-	violations->clients = clients;
+	violations->total = 0;
+	memset(violations->client, 0, sizeof(violations->client));
+	memset(violations->rule, 0, sizeof(violations->rule));
+}
+
+/* The rule with that name; VIOLATIONS: none. */
+static enum nic_violation rule_find(const char *name, size_t len)
+{
+	for (uint32_t i = 0; i < VIOLATIONS; i++)
+		if (strlen(rules[i].name) == len && memcmp(rules[i].name, name, len) == 0)
+			return (enum nic_violation)i;
+	return VIOLATIONS;
+}
+
+int violations_forgive(struct nic *nic, const char *names)
+{
+	bool forgiven[VIOLATIONS + 1] = {false};
+
+	while (names && *names) {
+		size_t len = strcspn(names, ",");
+
+		forgiven[rule_find(names, len)] = true;
+		names += len + (names[len] == ',');
+	}
+	if (forgiven[VIOLATIONS])
+		return -ENOENT;
+	memcpy(nic->violations->forgiven, forgiven, sizeof(nic->violations->forgiven));
+	return 0;
 }
 
 uint32_t violation_clients(const struct nic *nic)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each command but link, module, fault, dma and "violations zero" looks only: registers are shown
- * as stored, and statistics are not cleared.
+ * Each command but link, module, fault, dma, rate, strict and "violations zero" looks only:
+ * registers are shown as stored, and statistics are not cleared.
  */
 #include "operator.h"
 
@@ -38,14 +38,14 @@ static json_t *status(void *ctx, struct control_request *request)
 	const struct operator_socket *op = ctx;
 	const struct nic *nic = op->nic;
 	char mac[NAMES_MAC_TEXT], far_end[128];
-	json_t *reply = json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:i, s:b, s:I, s:I}",
+	json_t *reply = json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:i, s:b, s:b, s:I, s:I}",
 				  "version", IXTAP_VERSION, "mac", names_mac_format(nic->mac, mac),
 				  "client", op->server && server_client(op->server), "link",
 				  phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
 				  phy_laser(nic), "light", phy_light(nic), "rate_mbit",
-				  (int)wire_rate_get(nic), "stopped", nic->stopped, "violations",
-				  (json_int_t)violation_total(nic), "unshared",
-				  (json_int_t)memory_unshared(nic->memory));
+				  (int)wire_rate_get(nic), "strict", nic->strict, "stopped",
+				  nic->stopped, "violations", (json_int_t)violation_total(nic),
+				  "unshared", (json_int_t)memory_unshared(nic->memory));
 
 	(void)request;
 	if (wire_far_end(nic, far_end, sizeof(far_end)))
@@ -344,18 +344,28 @@ static json_t *rate_command(void *ctx, struct control_request *request)
 	return control_error("rate: how many Mbit/s, 1 to 100000, or off; try: rate 100");
 }
 
+/* on, off, or but: all rules but those that are named. */
+static json_t *strict_command(void *ctx, struct control_request *request)
+{
+	struct nic *nic = ((struct operator_socket *)ctx)->nic;
+	const char *how = request->words[1], *names = request->words[2];
+	bool but = how && strcmp(how, "but") == 0;
+
+	if (!how || but != (names != NULL) || (!but && strcmp(how, "on") && strcmp(how, "off")) ||
+	    violations_forgive(nic, names))
+		return control_error("strict: on, off, or but and names of rules; try: "
+				     "strict but TX_RS,DRV_LOAD");
+	nic->strict = strcmp(how, "off") != 0;
+	return status(ctx, request);
+}
+
 static const struct control_command commands[] = {
-	{"status", 0, status, true},
-	{"link", 1, link_command, true},
-	{"registers", 1, registers, true},
-	{"queues", 0, queues, true},
-	{"counters", 0, counters, true},
-	{"violations", 1, violations, true},
-	{"dma", 3, dma_command, true},
-	{"rate", 1, rate_command, true},
-	{"module", 1, module_command, true},
-	{"fault", 1, fault_command, true},
-	{0},
+	{"status", 0, status, true},         {"link", 1, link_command, true},
+	{"registers", 1, registers, true},   {"queues", 0, queues, true},
+	{"counters", 0, counters, true},     {"violations", 1, violations, true},
+	{"dma", 3, dma_command, true},       {"rate", 1, rate_command, true},
+	{"strict", 2, strict_command, true}, {"module", 1, module_command, true},
+	{"fault", 1, fault_command, true},   {0},
 };
 
 /* ---- Life ---- */
