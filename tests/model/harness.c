@@ -302,7 +302,9 @@ static void irqs_connect(struct model *m)
 static void function_enable(struct model *m)
 {
 	negotiate(m);
-	model_config_write(m, 0x04, 2, 0x0006); /* memory space, bus master */
+	if (!m->options.master_stays)
+		model_config_write(m, 0x04, 2, 0x0002); /* memory space */
+	model_config_write(m, 0x04, 2, 0x0006);         /* and bus master */
 	irqs_connect(m);
 }
 

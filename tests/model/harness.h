@@ -40,6 +40,7 @@ struct model_options {
 	const char *mac;         /* --mac; NULL: 02:00:00:00:00:01 */
 	const char *wire;        /* --wire; NULL: a seqpacket, for model_wire_send() and so on */
 	bool link_down;          /* --link down */
+	bool master_stays;       /* what a former owner set in the PCI command is not cleared */
 	bool listen;             /* --socket DIR/nic, instead of the socketpair */
 	const char *const *more; /* further arguments, NULL-terminated; NULL: none */
 };

@@ -160,6 +160,11 @@ void config_space_status_reset(struct config_space *config)
 	config->value[PCI_COMMAND / 4] &= ~config->clear[PCI_COMMAND / 4];
 }
 
+void config_space_master_set(struct config_space *config)
+{
+	config->value[PCI_COMMAND / 4] |= PCI_COMMAND_MASTER;
+}
+
 bool config_space_bus_master(const struct config_space *config)
 {
 	return (config->value[PCI_COMMAND / 4] & PCI_COMMAND_MASTER) &&

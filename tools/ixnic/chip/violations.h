@@ -17,6 +17,8 @@ void violations_free(struct nic *nic);
 	R(STATIC_SETUP, "4.6.3",                                                                   \
 	  "a register is not as DCB, coalescing and flow control off ask for, with RXEN")          \
 	R(RESET_WITH_DMA, "4.2.1.6", "CTRL.RST or master disable before DMA came to its end")      \
+	R(FORMER_RINGS, "9.3.3",                                                                   \
+	  "register written as bus master while rings of a former owner may run")                  \
 	R(DRIVER_LOADED, "8.2.3.1.3", "function reset with CTRL_EXT.DRV_LOAD set")                 \
 	R(TX_END_UNSEEN, "4.6.8.1.2", "transmit queue ended with frames, without a look at TDH")   \
 	R(ADDRESS_LIVE, "8.2.3.7.9", "receive address changed while it is valid")                  \

@@ -18,6 +18,15 @@ static void on_refused(void *ctx)
 	config_space_master_abort(&function->config);
 }
 
+/* --dirty: the function is a bus master when its client comes, as a driver that died leaves it. */
+static void former_owner(struct pci_function *function)
+{
+	function->former_master = function->nic->dirty != NULL;
+	if (function->former_master)
+		config_space_master_set(&function->config);
+	memory_enable(function->nic->memory, function->former_master);
+}
+
 int pci_function_init(struct pci_function *function, struct nic *nic)
 {
 	int err;
@@ -29,6 +38,7 @@ int pci_function_init(struct pci_function *function, struct nic *nic)
 		return err;
 	interrupt_deliver_set(nic, irqfd_deliver, function->irqfd);
 	memory_refused_set(nic->memory, on_refused, function);
+	former_owner(function);
 	return 0;
 }
 
@@ -44,6 +54,7 @@ void pci_function_reset(struct pci_function *function)
 	nic_reset(function->nic, NIC_RESET_FLR);
 	irqfd_reset(function->irqfd);
 	config_space_status_reset(&function->config);
+	function->former_master = false; /* no ring is left */
 }
 
 void pci_function_release(struct pci_function *function)
@@ -53,8 +64,8 @@ void pci_function_release(struct pci_function *function)
 	irqfd_release(function->irqfd);
 	config_space_reset(&function->config);
 	function->io_address = 0;
-	memory_enable(function->nic->memory, false);
 	memory_unmap_all(function->nic->memory);
+	former_owner(function);
 }
 
 uint32_t pci_function_bytes(uint32_t region)
@@ -110,6 +121,9 @@ static void registers_write(struct pci_function *function, uint32_t offset, cons
 	}
 	if (!answers(function))
 		return;
+	if (function->former_master)
+		violation(function->nic, VIOLATION_FORMER_RINGS, "write at %#x", offset);
+	function->former_master = false;
 	for (uint32_t i = 0; i < len; i += 4) {
 		uint32_t value;
 
@@ -149,6 +163,7 @@ static void config_write(struct pci_function *function, uint32_t offset, const u
 		irqfd_reset(function->irqfd);
 		config_space_reset(&function->config);
 	}
+	function->former_master &= config_space_bus_master(&function->config);
 	memory_enable(function->nic->memory, config_space_bus_master(&function->config));
 	irqfd_update(function->irqfd);
 }

@@ -13,6 +13,7 @@ struct pci_function {
 	struct irqfd *irqfd;
 	struct config_space config;
 	uint32_t io_address; /* IOADDR of BAR 2 */
+	bool former_master;  /* --dirty: bus master since before the client came */
 };
 
 /* Puts the function around `nic` and takes the NIC's interrupts. 0 or -ENOMEM. */
