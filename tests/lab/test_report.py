@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The comparison's arithmetic, and its page."""
+"""The comparison's arithmetic, and its page; and what the screen shows of a check."""
 import os
 import sys
 
@@ -8,6 +8,7 @@ import pytest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(TOP, "tools"), os.path.join(TOP, "tools", "lab")]
 
+import lab  # noqa: E402
 import report  # noqa: E402
 
 CASE = "udp, one after the other"
@@ -128,3 +129,13 @@ def test_figures_are_there_without_gnuplot(comparison, tmp_path, monkeypatch):
         report.write(str(tmp_path), comparison, "6.12", cases=[CASE], streams=["TCP out", "TCP in"],
                      packets=["packets in"], quiet=[CASE, CASE], ixlat="ixlat")
     assert "| TCP in | ours, busy / kernel | at least 1.0 |" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize("result", ({"pass": False, "reason": "long " * 100}, {"pass": None, "reason": "r" * 200},
+                                    {"pass": False, "reason": "broken: {...}\n    and why"},
+                                    {"pass": True, "values": {f"name_{i}": f"value_{i}" for i in range(20)}}))
+def test_screen_shows_all(capsys, result):
+    lab.Screen().result({"name": "a check", "seconds": 1.0} | result)
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in (result.get("reason", ""), *result.get("values", {}).values()):
+        assert " ".join(text.split()) in shown

@@ -72,7 +72,7 @@ class Screen:
         values = [f"{key} {value}" for key, value in result.get("values", {}).items()
                   if not isinstance(value, (dict, list))]
         note = result.get("reason") or ", ".join(values)
-        many = "\n" not in note and len(note) > NOTE_MAX
+        many = "reason" not in result and "\n" not in note and len(note) > NOTE_MAX
         self.line(f"  {mark}  {result['name']:<34} {result['seconds']:6.1f} s  "
                   f"{'' if many else note}".rstrip())
         for value in values if many else ():
