@@ -213,7 +213,8 @@ def test_deleted_away_is_deleted(rig):
     bridge = rig.bridge("--persist", connected=False)
     away = rig.namespace("away")
     bridge.left.run("ip", "link", "set", bridge.tap, "netns", away.name)
-    r.wait_for(lambda: away.has(bridge.tap), "moved")
+    # Only who has followed is told of a deletion.
+    r.wait_for(lambda: "following it" in bridge.errors(), "followed")
     away.run("ip", "link", "delete", bridge.tap)
     assert bridge.wait() == 1
     assert "deleted" in bridge.errors()
