@@ -19,9 +19,16 @@ name.
 
 Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed. Only the lab's
 scenarios do not: they may have to fetch packages, and contain what they start themselves.
+
+Two things shorten a run. The system tests mostly wait, and share nothing: their files run two at a time, each in
+a container of its own, and a file's lines are shown when the file has ended. Those that time something or measure
+the use of a processor have the mark "alone", and run afterwards, one after the other. What only computes, the
+suite style and the compilation of build/asan, runs beside the system tests and the suites after them, with what
+processors these leave.
 """
 import collections
 import contextlib
+import glob
 import json
 import os
 import re
@@ -36,6 +43,7 @@ import xml.etree.ElementTree as ElementTree
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 C_SUITES = ("unit", "model", "driver")
 SUITES = (*C_SUITES, "system", "style", "mutants", "fresh", "lab", "asan")
+COMPUTING = ("style",)  # nothing in these is timed
 MUTANTS_SAMPLE = 40
 KERNELS = ("6.1", "6.12", "7.3")
 LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"), ("containment", "6.12"), ("ipxe", "6.12"))
@@ -53,6 +61,8 @@ SANITIZER_ENV = {
 }
 LOG_LINES = 80
 SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 1800, 3600
+LANES = min(2, os.cpu_count() or 1)  # files of system tests that run at a time
+NOTHING_SELECTED = 5  # pytest's exit status
 
 Result = collections.namedtuple("Result", "name outcome text")
 results = []
@@ -114,10 +124,9 @@ def contained(name, command, show, env=None):
     return code, output
 
 
-def build(tree):
-    """Configures and compiles; False if that failed."""
+def compile_tree(tree):
+    """Configures and compiles. Of the command that failed, if one did: its words and its output."""
     folder = os.path.join(TOP, "build", tree)
-    started = time.monotonic()
     commands = [["ninja", "-C", folder]]
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         shutil.rmtree(folder, ignore_errors=True)
@@ -125,8 +134,17 @@ def build(tree):
     for command in commands:
         code, output = stream(command)
         if code != 0:
-            add(f"{tree}: {' '.join(command[:2])}", "failed", output)
-            return False
+            return command, output
+    return None
+
+
+def build(tree):
+    """compile_tree(), as a result; False if that failed."""
+    started = time.monotonic()
+    failure = compile_tree(tree)
+    if failure:
+        add(f"{tree}: {' '.join(failure[0][:2])}", "failed", failure[1])
+        return False
     add(f"{tree}: builds without a warning", "passed")
     say(f"built build/{tree} in {time.monotonic() - started:.0f} s")
     return True
@@ -201,19 +219,42 @@ def run_c_suite(suite, tree, env):
         add(f"{label}: meson test", "failed", output)
 
 
-def run_pytest(label, folder, tree, env):
+def run_pytest(label, path, tree, env, *words):
+    """A folder of tests, or one of its files. What is left behind is told of the same."""
     build_dir = os.path.join(TOP, "build", tree)
-    junit = os.path.join(build_dir, f"{os.path.basename(folder)}.junit.xml")
+    junit = os.path.join(build_dir, f"{os.path.basename(path)}.junit.xml")
     if os.path.exists(junit):
         os.unlink(junit)
-    command = [sys.executable, "-m", "pytest", folder, "-v", "--tb=short", "-p", "no:cacheprovider",
+    command = [sys.executable, "-m", "pytest", path, "-v", "--tb=short", "-p", "no:cacheprovider",
                "-W", "error::pytest.PytestUnhandledThreadExceptionWarning",
-               f"--junitxml={junit}", "-o", "junit_logging=all", "-o", "junit_family=xunit1"]
-    code, output = contained(label, command, r"::.* (PASSED|FAILED|ERROR|SKIPPED)",
+               f"--junitxml={junit}", "-o", "junit_logging=all", "-o", "junit_family=xunit1", *words]
+    code, output = contained(f"{label} {os.path.basename(path)}" if path.endswith(".py") else label, command,
+                             r"::.* (PASSED|FAILED|ERROR|SKIPPED)",
                              {**env, "IXTAP_BUILD": build_dir, "PYTHONDONTWRITEBYTECODE": "1"})
     failing = read_junit(label, junit) if os.path.exists(junit) else set()
-    if code != 0 and not failing:
-        add(f"{label}: pytest", "failed", output)
+    if code not in (0, NOTHING_SELECTED if "-m" in words else 0) and not failing:
+        add(f"{label} {os.path.basename(path)}: pytest", "failed", output)
+
+
+def run_together(path, tree):
+    """Of a file of system tests those that may run beside others."""
+    run_pytest(f"{tree} system", path, tree, environment(tree), "-m", "not alone")
+
+
+def run_system(label, tree, env):
+    folder = os.path.join(TOP, "tests", "system")
+    # The longest first, as far as its size tells: at the end both lanes have something to do.
+    waiting = sorted(glob.glob(os.path.join(folder, "test_*.py")), key=os.path.getsize)
+    with contextlib.ExitStack() as running:
+        lanes = []
+        while waiting or lanes:
+            while waiting and len(lanes) < LANES:
+                lanes.append(running.enter_context(Aside("together", waiting.pop(), tree)))
+            for lane in filter(Aside.ended, list(lanes)):
+                lane.collect()
+                lanes.remove(lane)
+            time.sleep(0.1)
+    run_pytest(label, folder, tree, env, "-m", "alone")
 
 
 def run_mutants(label, tree, full):
@@ -253,9 +294,13 @@ def run_lab(label, tree, full, env):
     run_pytest(label, os.path.join(TOP, "tests", "lab"), tree, env)
 
 
+def environment(tree):
+    return SANITIZER_ENV if tree == "asan" else {}
+
+
 def run(suite, tree, full=False):
     started, first = time.monotonic(), len(results)
-    env = SANITIZER_ENV if tree == "asan" else {}
+    env = environment(tree)
     say(f"\n{suite} ({tree})")
     if suite in C_SUITES:
         run_c_suite(suite, tree, env)
@@ -265,6 +310,8 @@ def run(suite, tree, full=False):
         run_checks("fresh", [os.path.join(TOP, "tests/fresh/fresh.py"), *(["all"] if full else [])])
     elif suite == "lab":
         run_lab(f"{tree} {suite}", tree, full, env)
+    elif suite == "system":
+        run_system(f"{tree} {suite}", tree, env)
     else:
         run_pytest(f"{tree} {suite}", os.path.join(TOP, "tests", suite), tree, env)
     counts = collections.Counter(result.outcome for result in results[first:])
@@ -296,61 +343,89 @@ def on_alarm(_number, _frame):
     raise TimeoutError
 
 
-@contextlib.contextmanager
-def beside(suite):
-    """Runs a suite of the plain tree in a process of its own meanwhile, with what processors the others leave;
-    afterwards its output and results are ours."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as said, \
-            tempfile.NamedTemporaryFile("r", encoding="utf-8") as found:
-        command = ["chrt", "--idle", "0", sys.executable, __file__, "--results", found.name, suite]
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as process:
-            try:
-                yield
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(SUITE_TIMEOUT_S)
-            finally:
-                process.terminate()
-        said.seek(0)
-        say(said.read().rstrip())
+class Aside:
+    """A part of the run in a process of its own, of ASIDE's kinds. What it says and finds is kept until it is
+    collected. As a context: it does not outlive that."""
+
+    def __init__(self, kind, *words, idle=False):
+        self.name = " ".join(map(os.path.basename, (kind, *words)))
+        self.begun = time.monotonic()
+        with contextlib.ExitStack() as stack:
+            self.said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+            self.found = stack.enter_context(tempfile.NamedTemporaryFile("r", encoding="utf-8"))
+            command = [*(["chrt", "--idle", "0"] if idle else []), sys.executable, __file__, "--aside",
+                       self.found.name, kind, *words]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.said, stderr=self.said)
+            self.files = stack.pop_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with self.files, self.process:
+            self.process.terminate()
+
+    def ended(self):
+        return self.process.poll() is not None or time.monotonic() - self.begun > SUITE_TIMEOUT_S
+
+    def collect(self):
+        """Waits for its end; what it said and found is ours."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(max(0, self.begun + SUITE_TIMEOUT_S - time.monotonic()))
+        self.said.seek(0)
+        text = self.said.read().rstrip()
+        if text:
+            say(text)
         try:
-            results.extend(Result(*each) for each in json.load(found))
+            results.extend(Result(*each) for each in json.load(self.found))
         except ValueError:
-            add(f"plain {suite}: runs", "failed", f"exit status {process.returncode}")
+            add(f"{self.name}: runs", "failed", f"exit status {self.process.poll()}")
 
 
-def run_beside(path, suite):
-    """What beside() starts."""
+ASIDE = {"together": run_together, "suite": run, "compile": compile_tree}
+
+
+def run_aside(path, kind, *words):
+    """What Aside starts."""
     try:
-        run(suite, "plain")
+        ASIDE[kind](*words)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(results, file)
     except OSError as failure:
         sys.exit(f"{path}: {failure.strerror}")
 
 
-def run_plain(suites, full):
-    # What system tests do is mostly to wait; the style suite computes, and nothing in it is timed.
-    together = "system" in suites and "style" in suites
-    for suite in suites:
-        if suite == "system" and together:
-            with beside("style"):
+def run_all(suites, full):
+    """The suites in their order. When the system tests begin, so does what only computes; its end is awaited before
+    the sanitized ones begin."""
+    plain = [suite for suite in SUITES if suite in suites and suite != "asan"]
+    if plain and not build("plain"):
+        plain = []
+    with contextlib.ExitStack() as running:
+        asides = []
+        for suite in plain:
+            if suite == "system" and "asan" in suites:
+                asides.append(running.enter_context(Aside("compile", "asan", idle=True)))
+            if suite == "system":
+                asides += [running.enter_context(Aside("suite", computing, "plain", idle=True))
+                           for computing in COMPUTING if computing in plain]
+            if suite not in COMPUTING or "system" not in plain:
                 run(suite, "plain", full)
-        elif suite != "style" or not together:
-            run(suite, "plain", full)
+        for aside in asides:
+            aside.collect()
+    # Where its head start failed, this fails again and tells why.
+    if "asan" in suites and build("asan"):
+        for suite in (*C_SUITES, "system"):
+            run(suite, "asan")
 
 
 def main():
     wanted = sys.argv[1:] or SUITES  # tests/run has looked at them
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if wanted[0] == "--results":
-        return run_beside(*wanted[1:])
-    plain = [suite for suite in SUITES if suite in wanted and suite != "asan"]
-    if plain and build("plain"):
-        run_plain(plain, full=bool(sys.argv[1:]))
-    if "asan" in wanted and build("asan"):
-        for suite in (*C_SUITES, "system"):
-            run(suite, "asan")
+    if wanted[0] == "--aside":
+        return run_aside(*wanted[1:])
+    run_all(wanted, full=bool(sys.argv[1:]))
     return report()
 
 

@@ -7,7 +7,9 @@ import pytest
 import rig as rig_module
 
 
-def pytest_configure():
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: times something, or measures the use of a processor: "
+                            "no other test runs meanwhile")
     missing = [path for path in (rig_module.IXTAPD, rig_module.IXNIC, rig_module.IXTAP,
                              rig_module.IXLAT)
                if not os.access(path, os.X_OK)]

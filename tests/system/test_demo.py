@@ -28,6 +28,7 @@ def start(*words, wrapper=(), **environ):
                             stderr=subprocess.PIPE, env=r.environment(IXTAP_BUILD=r.BUILD, **environ))
 
 
+@pytest.mark.alone
 def test_results(rig):
     before = world()
     with start("--json", rig.path("json"), "--seconds", "1") as run:
@@ -63,6 +64,7 @@ def test_nothing_is_left_behind(number):
     assert world() == before
 
 
+@pytest.mark.alone
 def test_nohup(rig):
     """The terminal ends; the demo goes on and its results are there."""
     with start("--json", rig.path("json"), "--seconds", "1", wrapper=["nohup"]) as run:
@@ -119,6 +121,7 @@ print(json.dumps(result))
 """
 
 
+@pytest.mark.alone
 def test_loss_is_no_success(rig):
     """A tenth of the datagrams is lost: the row says so and what its limit is."""
     with open(rig.path("iperf3"), "w", encoding="ascii") as fake:

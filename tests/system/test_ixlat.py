@@ -157,6 +157,7 @@ def test_two_senders(pair):
 
 # ---- What goes wrong on the way
 
+@pytest.mark.alone
 def test_pause_of_the_sender_shows(pair):
     """A sender that was stopped catches up. Late probes count from when they were due."""
     pair.reflect("udp")
@@ -174,6 +175,7 @@ def test_pause_of_the_sender_shows(pair):
     assert late_ns > 390 * 195e6
 
 
+@pytest.mark.alone
 def test_pause_of_the_reflector_is_loss(pair):
     reflector = pair.reflect("udp")
     with pair.measuring("udp", r.RIGHT_V4, "--rate", 1000, "--duration", 3, "--timeout", 100, "--json",
@@ -233,6 +235,7 @@ def test_rate_too_high(pair):
     assert "never sent" in pair.ixlat(*words).stdout
 
 
+@pytest.mark.alone
 def test_lost(pair):
     """Every fourth answer is lost. The sender waits for it no longer than it should."""
     with pair.answering(lambda probe: [answer_to(probe)] if sequence_of(probe) % 4 else []):
@@ -426,6 +429,7 @@ def test_tcp_reflector_asks_whether_a_silent_sender_is_there(pair):
         r.wait_for(lambda: "timer:(keepalive," in pair.right.run("ss", "-Htno").stdout, "its timer")
 
 
+@pytest.mark.alone
 def test_tcp_reflector_out_of_files_waits(pair):
     """A client for whom there is no file descriptor is served when another one has left."""
     reflector = pair.rig.daemon(*pair.right.words("prlimit", "--nofile=12", r.IXLAT, "reflect", "tcp")).wait_ready()

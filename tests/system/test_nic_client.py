@@ -71,6 +71,7 @@ def test_nic_violations(rig):
     assert re.search(r"^client +yes$", status, re.M)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("way, counter", [((), "tx_bytes"), (("-R",), "rx_bytes")], ids=["out", "in"])
 def test_nic_rate(rig, way, counter):
     """Half the rate, half the bytes, in each direction, of datagrams that are too many for either. How fast the

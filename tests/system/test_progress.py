@@ -189,6 +189,7 @@ class SilentWire:
         self.bridge.nic(f"dma write {half:#x} {struct.pack('<Q', 1500 << 32 | DONE).hex()}")
 
 
+@pytest.mark.alone
 def test_half_a_frame_does_not_keep_the_worker_busy(rig):
     wire = SilentWire(rig)
     bridge = wire.bridge

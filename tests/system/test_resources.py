@@ -6,6 +6,8 @@ import pytest
 
 import rig as r
 
+pytestmark = pytest.mark.alone
+
 IDLE_S = 10
 
 

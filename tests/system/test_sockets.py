@@ -37,6 +37,7 @@ def without_descriptors(nic, control):
         resource.prlimit(nic.pid, resource.RLIMIT_NOFILE, (hard, hard))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", ["nic", "wire", "cable", "control"])
 def test_without_descriptors_nobody_waits(rig, name):
     """A connection that can't be taken is closed: left there, it would keep the daemon busy for ever."""

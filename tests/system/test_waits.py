@@ -645,6 +645,7 @@ def wchan(pid):
 
 # ---- Lines without end ----
 
+@pytest.mark.alone
 def test_a_link_that_flaps(rig, left):  # noqa: F811
     """Some lines, then a sum; the last line tells what is true. So in ixnic's log."""
     nic = rig.daemon(*left.words(*ixnic(rig, "--control", rig.path("control.nic"),
@@ -670,6 +671,7 @@ def test_a_link_that_flaps(rig, left):  # noqa: F811
                for line in lines) >= 60
 
 
+@pytest.mark.alone
 def test_clients_that_come_without_end(rig, left):  # noqa: F811
     nic = rig.daemon(*left.words(*ixnic(rig, wire=f"seqpacket:{rig.path('wire')}"))).wait_ready()
     for _ in range(500):
