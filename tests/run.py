@@ -9,6 +9,7 @@
     system   the programs, with real interfaces     build/plain
     mutants  the driver suite against wrong drivers  build/plain
     style    form of sources, scripts, man pages    (build/plain, for how they compile)
+    cost     instructions per frame of the driver   build/bench
     fresh    the README on a clean Debian           (its own)
     lab      drivers in virtual machines            build/plain
     asan     the first four again                   build/asan: address and undefined behaviour
@@ -23,8 +24,8 @@ scenarios do not: they may have to fetch packages, and contain what they start t
 Two things shorten a run. The system tests mostly wait, and share nothing: their files run two at a time, each in
 a container of its own, and a file's lines are shown when the file has ended. Those that time something or measure
 the use of a processor have the mark "alone", and run afterwards, one after the other. What only computes, the
-suite style and the compilation of build/asan, runs beside the system tests and the suites after them, with what
-processors these leave.
+suites style and cost and the compilation of build/asan, runs beside the system tests and the suites after them,
+with what processors these leave.
 """
 import collections
 import contextlib
@@ -42,8 +43,8 @@ import xml.etree.ElementTree as ElementTree
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 C_SUITES = ("unit", "model", "driver")
-SUITES = (*C_SUITES, "system", "style", "mutants", "fresh", "lab", "asan")
-COMPUTING = ("style",)  # nothing in these is timed
+SUITES = (*C_SUITES, "system", "style", "cost", "mutants", "fresh", "lab", "asan")
+COMPUTING = ("style", "cost")  # nothing in these is timed
 MUTANTS_SAMPLE = 40
 KERNELS = ("6.1", "6.12", "7.3")
 LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"), ("containment", "6.12"), ("ipxe", "6.12"))

@@ -6,18 +6,25 @@ Nanoseconds come from bench_driver itself; instructions from callgrind, which co
 ixgbe_rx_burst and ixgbe_tx_burst with all that they call and nothing else, so the NIC's turns
 between the bursts and the caller's loop are not in them. The build is optimized and without
 assertions, in a tree of its own.
+
+instructions.json has the counts that are on record, by compiler. tests/cost holds the driver to them.
 """
 import argparse
 import json
 import os
+import platform
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TREE = os.path.join(TOP, "build", "bench")
+RECORD = os.path.join(TOP, "tests", "benchmarks", "instructions.json")
 MODES = ("receive", "transmit", "forward")
 BATCHES = (1, 8, 32, 64, 256)
+RECORDED_BATCHES = (1, 32)
 COUNTED_FRAMES = 25600
 AIM_INSTRUCTIONS = 100  # receive plus transmit at batch 32
 COUNTED = ("ixgbe_rx_burst", "ixgbe_tx_burst")
@@ -43,6 +50,31 @@ def build_summary(tree):
     options = {option["name"]: option["value"] for option in json.loads(done.stdout)}
     return {"optimization": options["optimization"],
             "assertions": options["b_ndebug"] != "true"}
+
+
+def compiler(tree):
+    """What decides how many instructions there are: "gcc 12.2.0 x86_64"."""
+    with open(os.path.join(tree, "compile_commands.json"), encoding="utf-8") as file:
+        program = shlex.split(json.load(file)[0]["command"])[0]
+    line = subprocess.run([program, "--version"], check=True, text=True, errors="backslashreplace",
+                          stdout=subprocess.PIPE).stdout.splitlines()[0]
+    version = re.search(r"\d+(\.\d+)+$", line.rstrip())
+    return f"{'clang' if 'clang' in line else 'gcc'} {version[0] if version else line} {platform.machine()}"
+
+
+def recorded():
+    """{compiler: {mode: {batch: instructions per frame}}}"""
+    with open(RECORD, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def record(name, counts):
+    """Puts the counts on record as those of the compiler of that name."""
+    every = {**recorded(), name: {mode: {str(batch): counts[mode][str(batch)] for batch in RECORDED_BATCHES}
+                                  for mode in MODES}}
+    with open(RECORD, "w", encoding="utf-8") as file:
+        json.dump(every, file, indent=1, sort_keys=True)
+        file.write("\n")
 
 
 def measure_ns(program, frames):
@@ -91,10 +123,14 @@ def main():
                         help="write the tables as JSON too")
     parser.add_argument("--frames", type=frames, default=1000000,
                         help="frames of each timed measurement (%(default)s)")
-    parser.add_argument("--build-dir", default=os.path.join(TOP, "build", "bench"),
+    parser.add_argument("--build-dir", default=TREE,
                         help="build tree, made if it is not there (build/bench)")
     parser.add_argument("--no-callgrind", action="store_true", help="only the time")
+    parser.add_argument("--record", action="store_true",
+                        help="put the instructions on record, for the suite cost of tests/run")
     options = parser.parse_args()
+    if options.record and options.no_callgrind:
+        parser.error("--record needs callgrind")
 
     packages = os.path.join(TOP, "tools", "packages")
     if subprocess.run([packages, "build", "test", "bench"], check=False).returncode:
@@ -117,6 +153,8 @@ def main():
                          "met": got <= AIM_INSTRUCTIONS}
         print(f"receive plus transmit at batch 32: {got:.1f} instructions, "
               f"aim {AIM_INSTRUCTIONS}: {'met' if got <= AIM_INSTRUCTIONS else 'missed'}")
+        if options.record:
+            record(compiler(options.build_dir), counts)
     if options.json:
         with options.json:
             json.dump(result, options.json, indent=1)
