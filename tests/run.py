@@ -12,7 +12,7 @@
     cost     instructions per frame of the driver   build/bench
     fresh    the README on a clean Debian           (its own)
     lab      drivers in virtual machines            build/plain
-    asan     the first four again                   build/asan: address and undefined behaviour
+    asan     the first four again, without scripts  build/asan: address and undefined behaviour
 
 The lab is short unless it is asked for by name: then it is all scenarios, on all kernels. "fresh" is this
 machine's release of Debian, and both that ixtap is for by name. So are the mutants: a sample, or all of them by

@@ -10,6 +10,7 @@ import rig as rig_module
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: times something, or measures the use of a processor: "
                             "no other test runs meanwhile")
+    config.addinivalue_line("markers", "scripts: runs no program of ours that is written in C")
     missing = [path for path in (rig_module.IXTAPD, rig_module.IXNIC, rig_module.IXTAP,
                              rig_module.IXLAT)
                if not os.access(path, os.X_OK)]
@@ -21,6 +22,14 @@ def pytest_configure(config):
     # inherit that; a handler is not inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, lambda *_: None)
+
+
+def pytest_collection_modifyitems(items):
+    if not rig_module.sanitized():
+        return
+    for item in items:
+        if item.get_closest_marker("scripts"):
+            item.add_marker(pytest.mark.skip(reason="runs no program that a sanitizer sees"))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -98,6 +98,7 @@ def test_shell_and_down():
     assert world() == before
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize("words", [["--frobnicate"], ["--seconds", "0"], ["--seconds", "x"],
                                    ["--json", "/no/such/folder/file"]])
 def test_usage(words):
@@ -173,6 +174,7 @@ def counted(**bridge):
     ("ping", "20 packets transmitted, 19 received\nrtt = 0.1/0.2/0.3/0.1 ms", False),
     ("ping", "20 packets transmitted, 0 received", False),
 ])
+@pytest.mark.scripts
 def test_limits(monkeypatch, capsys, row, what, good):
     """A row is ok at its limit, and not beyond."""
     monkeypatch.setattr(demo, "iperf", lambda *_: what)

@@ -318,6 +318,7 @@ for name in (b"\\xff\\xfe", b"two\\nlines", "b\u00fcro".encode(), b"a\\\\b", b"\
 """
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX", "de_DE.ISO-8859-1"])
 def test_what_is_left_behind_is_told_whatever_its_name(rig, locale):
     """A thing a line, written as the programs write names."""
@@ -331,6 +332,7 @@ def test_what_is_left_behind_is_told_whatever_its_name(rig, locale):
             f"file /run/left-{shown}" for shown in ("\\xff\\xfe", "two\\x0alines", "b\u00fcro", "a\\x5cb", "\\xc2\\x9b")}
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize("locale", ["C", "C.UTF-8", "POSIX"])
 @pytest.mark.parametrize("module, lines", [
     ("demo", "s.line(demo.command('printf', r'b\\374ro'))"), ("lab", "s.line(lab.command('printf', r'b\\374ro'))")])

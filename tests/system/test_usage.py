@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(r.TOP, "tests"))
 
 import run as tests_run  # noqa: E402
 
+pytestmark = pytest.mark.scripts
 RUN, BENCH, DEMO, LAB, PACKAGES = "tests/run", "tests/bench", "tools/demo", "tools/lab/lab", "tools/packages"
 
 

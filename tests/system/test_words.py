@@ -41,6 +41,7 @@ def test_help_that_cannot_be_written(program, where, reason, option):
     assert reason in said
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize("tool", TOOLS, ids=name)
 def test_help_of_a_tool_that_cannot_be_written(tool):
     status, said = shell('exec "$@" --help >/dev/full', *tool)
@@ -245,6 +246,7 @@ def test_bad_numbers_of_descriptors(rig):
         assert done.returncode == 1 and "wants a number" in done.stderr, done.stderr
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize("tool, option", [(TOOLS[0], "--deadline"), (TOOLS[1], "--seconds"), (TOOLS[2], "--frames")],
                          ids=lambda value: name(value))
 def test_bad_numbers_of_tools(tool, option):
