@@ -346,7 +346,7 @@ def on_alarm(_number, _frame):
 
 class Aside:
     """A part of the run in a process of its own, of ASIDE's kinds. What it says and finds is kept until it is
-    collected. As a context: it does not outlive that."""
+    collected. It outlives neither the context nor us."""
 
     def __init__(self, kind, *words, idle=False):
         self.name = " ".join(map(os.path.basename, (kind, *words)))
@@ -354,8 +354,8 @@ class Aside:
         with contextlib.ExitStack() as stack:
             self.said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
             self.found = stack.enter_context(tempfile.NamedTemporaryFile("r", encoding="utf-8"))
-            command = [*(["chrt", "--idle", "0"] if idle else []), sys.executable, __file__, "--aside",
-                       self.found.name, kind, *words]
+            command = ["setpriv", "--pdeathsig", "TERM", *(["chrt", "--idle", "0"] if idle else []), sys.executable,
+                       __file__, "--aside", self.found.name, kind, *words]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.said, stderr=self.said)
             self.files = stack.pop_all()
 

@@ -101,13 +101,14 @@ def test_a_file_that_cannot_be_read_is_a_failure(tree):
     assert "test_whole.py::test_it PASSED" in done.stdout, done.stdout
 
 
-def test_files_side_by_side_are_ended(tree):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_files_side_by_side_are_ended(tree, number):
     command = tree({"test_long.py": "def test_long(): note('long', 100); time.sleep(100)\n",
                     "test_too.py": "def test_too(): note('too', 100); time.sleep(100)\n"})
     with subprocess.Popen([str(word) for word in command], text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, env=r.environment()) as run:
         r.wait_for((tree.path / "met").exists, "both run")
-        run.send_signal(signal.SIGTERM)
+        run.send_signal(number)
         said = run.communicate(timeout=r.DEADLINE_S)[0]
-    assert run.returncode == 143, said
+    assert run.returncode == (-number if number == signal.SIGKILL else 128 + number), said
     r.wait_for(lambda: not r.our_processes(), "all processes have ended")
