@@ -253,6 +253,7 @@ def ping_back(bridge, count):
         assert "1 packets transmitted, 1 received" in done.stdout, done.stdout
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("poll", ["interrupt", "adaptive"])
 def test_lost_interrupts_make_no_queue_deaf(rig, poll):
     with relayed(rig, "--poll", poll) as bridge:

@@ -105,6 +105,7 @@ def test_tcp_without_offloads(bridge):
     assert after["tx_csum_offload"] == before["tx_csum_offload"]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("direction", [(), ("-R",)], ids=["out", "in"])
 def test_udp(bridge, direction):
     """The kernel may have no room for a datagram at either end. The bridge drops none."""
