@@ -489,7 +489,7 @@ def test_status_is_answered_whatever_the_nic_does(rig, left, between):  # noqa: 
     daemon = rig.daemon(*left.words(*ixtapd(rig, nic=between.name)), NOTIFY_SOCKET=rig.path("manager"),
                         WATCHDOG_USEC="10000000")
     with Manager(rig.path("manager")) as manager:
-        r.wait_for(lambda: os.path.exists(rig.path("control")), "the control socket")
+        r.wait_for(lambda: live(rig.path("control")), "an answer")
 
         def status():
             return asks(rig.path("control"), ANSWER_S)
