@@ -7,6 +7,7 @@
     model    ixnic alone, driven by messages        build/plain
     driver   the driver over every backend          build/plain
     system   the programs, with real interfaces     build/plain
+    groundwork  facts about the running kernel      build/plain
     mutants  the driver suite against wrong drivers  build/plain
     style    form of sources, scripts, man pages    (build/plain, for how they compile)
     cost     instructions per frame of the driver   build/bench
@@ -42,8 +43,9 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-C_SUITES = ("unit", "model", "driver")
-SUITES = (*C_SUITES, "system", "style", "cost", "mutants", "fresh", "lab", "asan")
+C_SUITES = ("unit", "model", "driver", "groundwork")
+ASAN_SUITES = ("unit", "model", "driver", "system")
+SUITES = (*ASAN_SUITES, "groundwork", "style", "cost", "mutants", "fresh", "lab", "asan")
 COMPUTING = ("style", "cost")  # nothing in these is timed
 MUTANTS_SAMPLE = 40
 KERNELS = ("6.1", "6.12", "7.3")
@@ -416,7 +418,7 @@ def run_all(suites, full):
             aside.collect()
     # Where its head start failed, this fails again and tells why.
     if "asan" in suites and build("asan"):
-        for suite in (*C_SUITES, "system"):
+        for suite in ASAN_SUITES:
             run(suite, "asan")
 
 
