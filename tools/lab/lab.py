@@ -24,6 +24,7 @@ import scenario_compare
 import scenario_containment
 import scenario_dpdk
 import scenario_driver
+import scenario_groundwork
 import scenario_ipxe
 import scenario_kernel
 import scenario_selftests
@@ -39,11 +40,12 @@ SCENARIOS = {
     "dpdk": scenario_dpdk.scenario,
     "ipxe": scenario_ipxe.scenario,
     "selftests": scenario_selftests.scenario,
+    "groundwork": scenario_groundwork.scenario,
     "compare": scenario_compare.scenario,
     "bare": scenario_bare.scenario,
 }
 PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tools/ixlat/ixlat",
-            "tests/driver/test_driver")
+            "tests/driver/test_driver", "tests/groundwork/groundwork")
 FOLDER = "/run/lab"
 DAY_S = 86400
 DEFAULT_KERNEL = "6.12"
