@@ -14,7 +14,7 @@
  *     first_process.c  how process 1 of a PID namespace ends
  *     shared_pages.c   memory that another process can write
  *       |
- *     device.c         VFIO without the driver
+ *     bare_device.c    VFIO without the driver
  *       |
  *     facts.c          results, and processes that can be killed
  */

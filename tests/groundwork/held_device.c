@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "device.h"
+#include "bare_device.h"
 #include "facts.h"
 
 #define STATUS_AT   0x8u /* the NIC's status register */

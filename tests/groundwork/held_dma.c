@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "device.h"
+#include "bare_device.h"
 #include "facts.h"
 
 #define NOBODY 65534u

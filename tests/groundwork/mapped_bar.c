@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "device.h"
+#include "bare_device.h"
 #include "facts.h"
 
 #define STATUS_AT 0x8u

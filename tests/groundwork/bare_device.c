@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "device.h"
+#include "bare_device.h"
 
 #include <errno.h>
 #include <fcntl.h>
