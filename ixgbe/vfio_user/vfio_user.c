@@ -120,6 +120,73 @@ int vu_region_areas(const void *reply, size_t len, struct vu_area *area, size_t 
 	return 1;
 }
 
+int vu_io_fds_check(const void *payload, size_t len, struct vu_region_io_fds *out)
+{
+	struct vu_region_io_fds request;
+
+	if (len < sizeof(request))
+		return -EINVAL;
+	memcpy(&request, payload, sizeof(request));
+	if (request.flags != 0 || request.count != 0 || request.argsz < sizeof(request))
+		return -EINVAL;
+	*out = request;
+	return 0;
+}
+
+/* Whether all accesses to a region, and nothing else, may go over this one. */
+static bool sub_region_is_whole(const struct vu_sub_region *sub, uint64_t region_bytes)
+{
+	return sub->type == VU_IO_FD_IOREGIONFD && sub->offset == 0 && sub->size == region_bytes &&
+	       sub->flags == VU_IOREGION_POSTED_WRITES;
+}
+
+int vu_io_fds_whole(const void *reply, size_t len, uint32_t fds, uint32_t index,
+		    uint64_t region_bytes, struct vu_sub_region *out)
+{
+	const uint8_t *bytes = reply;
+	struct vu_region_io_fds head;
+	struct vu_sub_region sub;
+	size_t room, step;
+	int found = 0;
+
+	if (len < sizeof(head))
+		return -EPROTO;
+	memcpy(&head, bytes, sizeof(head));
+	if (head.index != index || head.flags != 0 || head.argsz < sizeof(head))
+		return -EPROTO;
+	if (head.count == 0 || head.argsz > len)
+		return 0;
+	/* Entries may be longer than ours. The specification's formula has a header of 32 bytes;
+	 * its own table, and libvfio-user, have one of 16. */
+	room = head.argsz - sizeof(head);
+	step = room / head.count;
+	if (step < sizeof(sub))
+		return -EPROTO;
+	for (size_t at = 0; at < head.count * step; at += step) {
+		memcpy(&sub, bytes + sizeof(head) + at, sizeof(sub));
+		if (!vu_within(sub.offset, sub.size, region_bytes) || sub.fd_index >= fds)
+			return -EPROTO;
+		if (!found && sub_region_is_whole(&sub, region_bytes)) {
+			*out = sub;
+			found = 1;
+		}
+	}
+	return found;
+}
+
+int vu_ioregion_check(const struct vu_ioregion_command *command, const struct vu_sub_region *of)
+{
+	if (command->command != VU_IOREGION_READ && command->command != VU_IOREGION_WRITE)
+		return -EPROTO;
+	if ((command->how & ~(VU_IOREGION_SIZE | VU_IOREGION_RESPONSE)) != 0 ||
+	    (command->how & VU_IOREGION_SIZE) > 3)
+		return -EPROTO;
+	if (command->user_data != of->user_data ||
+	    !vu_within(command->offset, vu_ioregion_bytes(command), of->size))
+		return -EPROTO;
+	return 0;
+}
+
 /* ---- Capabilities of the negotiation ---- */
 
 /* A number from 0 to `max`. -EPROTO: something else. Without one `*out` stays. */
@@ -220,18 +287,16 @@ uint64_t vu_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* Waits for the socket to be ready. 0, -ETIMEDOUT, -ECANCELED or -errno. */
-static int wait_for(int sock, short events, const struct vu_limit *limit)
+int vu_poll_limit(struct pollfd *pfd, uint32_t count, const struct vu_limit *limit)
 {
 	for (;;) {
-		struct pollfd pfd = {.fd = sock, .events = events};
 		uint64_t now = vu_now_ns();
 		uint64_t left = limit->deadline_ns > now ? limit->deadline_ns - now : 0;
 		uint64_t ask = limit->give_up ? VU_ASK_MS * 1000000ull : UINT64_MAX;
 		uint64_t wait = left < ask ? left : ask;
 		struct timespec timeout = {(time_t)(wait / 1000000000u),
 					   (long)(wait % 1000000000u)};
-		int n = ppoll(&pfd, 1, &timeout, NULL);
+		int n = ppoll(pfd, count, &timeout, NULL);
 
 		if (n > 0)
 			return 0;
@@ -242,6 +307,14 @@ static int wait_for(int sock, short events, const struct vu_limit *limit)
 		if (n < 0 && errno != EINTR)
 			return -errno;
 	}
+}
+
+/* Waits for the socket to be ready. 0, -ETIMEDOUT, -ECANCELED or -errno. */
+static int wait_for(int sock, short events, const struct vu_limit *limit)
+{
+	struct pollfd pfd = {.fd = sock, .events = events};
+
+	return vu_poll_limit(&pfd, 1, limit);
 }
 
 void vu_message_close(struct vu_message *message)
@@ -481,6 +554,23 @@ static void fds_attach(struct msghdr *msg, union control *control, const int *fd
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(fds * sizeof(int));
 	memcpy(CMSG_DATA(c), fd, fds * sizeof(int));
+}
+
+ssize_t vu_send_some(int sock, const void *data, size_t len, int fd)
+{
+	union control control;
+	struct iovec iov = {(void *)(uintptr_t)data, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t n;
+
+	if (fd >= 0)
+		fds_attach(&msg, &control, &fd, 1);
+	do
+		n = sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	return n;
 }
 
 /* Sends all of it, waiting for room within the limit. */

@@ -514,6 +514,225 @@ static void test_bad_capabilities(void **state)
 
 #define STREAM_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- Accesses over a descriptor of their own ---- */
+
+#define REGION_BYTES 0x80000u
+
+static void test_io_fds_request(void **state)
+{
+	(void)state;
+	static const struct {
+		struct vu_region_io_fds request;
+		int want;
+	} row[] = {
+		{{16, 0, 0, 0}, 0},
+		{{UINT32_MAX, 0, UINT32_MAX, 0}, 0}, /* the caller knows its regions */
+		{{15, 0, 0, 0}, -EINVAL},
+		{{56, 1, 0, 0}, -EINVAL},
+		{{56, 0, 0, 1}, -EINVAL},
+	};
+	struct vu_region_io_fds out;
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		out.argsz = 77;
+		assert_int_equal(vu_io_fds_check(&row[i].request, sizeof(out), &out), row[i].want);
+		assert_int_equal(out.argsz, row[i].want ? 77 : row[i].request.argsz);
+		assert_int_equal(vu_io_fds_check(&row[i].request, sizeof(out) - 1, &out), -EINVAL);
+	}
+}
+
+struct io_fds_reply {
+	struct vu_region_io_fds head;
+	struct vu_sub_region sub[3];
+};
+
+/* Two sub-regions: an eventfd at a doorbell, and the one that is looked for. */
+static struct io_fds_reply io_fds_reply(void)
+{
+	return (struct io_fds_reply){
+		.head = {.argsz = 16 + 2 * 40, .count = 2},
+		.sub = {{0x6018, 4, 0, VU_IO_FD_IOEVENTFD, 0, 0, 0},
+			{0, REGION_BYTES, 1, VU_IO_FD_IOREGIONFD, VU_IOREGION_POSTED_WRITES, 0,
+			 82599}},
+	};
+}
+
+static int whole(const struct io_fds_reply *reply, size_t len, struct vu_sub_region *out)
+{
+	return vu_io_fds_whole(reply, len, 2, 0, REGION_BYTES, out);
+}
+
+static void test_io_fds_whole(void **state)
+{
+	(void)state;
+	struct io_fds_reply r = io_fds_reply();
+	struct vu_sub_region sub = {0};
+
+	assert_int_equal(whole(&r, r.head.argsz, &sub), 1);
+	assert_int_equal(sub.fd_index, 1);
+	assert_int_equal(sub.user_data, 82599);
+	/* Bytes behind the array are not ours; entries may be longer. */
+	assert_int_equal(whole(&r, sizeof(r), &sub), 1);
+	r.head.argsz = sizeof(r);
+	r.head.count = 2; /* 60 bytes each */
+	memmove((uint8_t *)r.sub + 60, &r.sub[1], sizeof(sub));
+	sub.user_data = 0;
+	assert_int_equal(whole(&r, sizeof(r), &sub), 1);
+	assert_int_equal(sub.user_data, 82599);
+
+	/* None at all, or not all of them. */
+	r = io_fds_reply();
+	r.head.count = 0;
+	assert_int_equal(whole(&r, sizeof(r), &sub), 0);
+	r.head.argsz = 16;
+	assert_int_equal(whole(&r, 16, &sub), 0);
+	r = io_fds_reply();
+	assert_int_equal(whole(&r, r.head.argsz - 1, &sub), 0);
+	assert_int_equal(whole(&r, 16, &sub), 0);
+}
+
+/* Offers that are no channel for the whole region. */
+static void test_io_fds_partial(void **state)
+{
+	(void)state;
+	static const struct vu_sub_region offer[] = {
+		{0, REGION_BYTES, 1, VU_IO_FD_IOEVENTFD, VU_IOREGION_POSTED_WRITES, 0, 0},
+		{0, REGION_BYTES, 1, 2, VU_IOREGION_POSTED_WRITES, 0, 0},
+		{0, REGION_BYTES, 1, VU_IO_FD_IOREGIONFD, 0, 0, 0},
+		{0, REGION_BYTES, 1, VU_IO_FD_IOREGIONFD, 3, 0, 0},
+		{0, REGION_BYTES - 4, 1, VU_IO_FD_IOREGIONFD, VU_IOREGION_POSTED_WRITES, 0, 0},
+		{4, REGION_BYTES - 4, 1, VU_IO_FD_IOREGIONFD, VU_IOREGION_POSTED_WRITES, 0, 0},
+		{0, 0, 1, VU_IO_FD_IOREGIONFD, VU_IOREGION_POSTED_WRITES, 0, 0},
+	};
+	struct vu_sub_region sub;
+
+	for (size_t i = 0; i < sizeof(offer) / sizeof(offer[0]); i++) {
+		struct io_fds_reply r = io_fds_reply();
+
+		r.sub[1] = offer[i];
+		assert_int_equal(whole(&r, r.head.argsz, &sub), 0);
+	}
+}
+
+static void test_io_fds_nonsense(void **state)
+{
+	(void)state;
+	struct io_fds_reply good = io_fds_reply(), r = good;
+	struct vu_sub_region sub;
+
+	assert_int_equal(whole(&r, 15, &sub), -EPROTO);
+	assert_int_equal(vu_io_fds_whole(&r, r.head.argsz, 2, 2, REGION_BYTES, &sub), -EPROTO);
+	assert_int_equal(vu_io_fds_whole(&r, r.head.argsz, 1, 0, REGION_BYTES, &sub), -EPROTO);
+	assert_int_equal(vu_io_fds_whole(&r, r.head.argsz, 0, 0, REGION_BYTES, &sub), -EPROTO);
+	r.head.flags = 1;
+	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+	r = good;
+	r.head.argsz = 15;
+	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+	r = good;
+	r.head.argsz -= 2; /* entries of 39 bytes */
+	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+	r = good;
+	r.head.count = UINT32_MAX;
+	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+	r = good;
+	r.sub[0].offset = REGION_BYTES - 3; /* of one that we do not want, too */
+	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+	r.sub[0].offset = UINT64_MAX;
+	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+	r = good;
+	r.sub[1].size = UINT64_MAX;
+	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+	r = good;
+	r.sub[1].fd_index = UINT32_MAX;
+	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+}
+
+static void test_ioregion_command(void **state)
+{
+	(void)state;
+	const struct vu_sub_region of = {.size = REGION_BYTES, .user_data = 7};
+	static const struct {
+		uint8_t command, how;
+		uint64_t user_data, offset;
+		int want;
+	} row[] = {
+		{VU_IOREGION_READ, 2, 7, 0, 0},
+		{VU_IOREGION_WRITE, 2 | VU_IOREGION_RESPONSE, 7, REGION_BYTES - 4, 0},
+		{VU_IOREGION_READ, 0, 7, REGION_BYTES - 1, 0},
+		{VU_IOREGION_WRITE, 3, 7, REGION_BYTES - 8, 0},
+		{VU_IOREGION_WRITE, 3, 7, REGION_BYTES - 7, -EPROTO},
+		{VU_IOREGION_READ, 1, 7, REGION_BYTES - 1, -EPROTO},
+		{VU_IOREGION_READ, 2, 7, REGION_BYTES, -EPROTO},
+		{VU_IOREGION_READ, 2, 7, UINT64_MAX - 3, -EPROTO},
+		{2, 2, 7, 0, -EPROTO},
+		{UINT8_MAX, 2, 7, 0, -EPROTO},
+		{VU_IOREGION_READ, 4, 7, 0, -EPROTO},
+		{VU_IOREGION_READ, 15, 7, 0, -EPROTO},
+		{VU_IOREGION_READ, 2 | 0x20, 7, 0, -EPROTO},
+		{VU_IOREGION_READ, 2 | 0x80, 7, 0, -EPROTO},
+		{VU_IOREGION_READ, 2, 8, 0, -EPROTO},
+	};
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct vu_ioregion_command command = {.command = row[i].command,
+						      .how = row[i].how,
+						      .user_data = row[i].user_data,
+						      .offset = row[i].offset};
+
+		assert_int_equal(vu_ioregion_check(&command, &of), row[i].want);
+	}
+	for (uint8_t how = 0; how < 4; how++) {
+		struct vu_ioregion_command command = {.how = how | VU_IOREGION_RESPONSE};
+
+		assert_int_equal(vu_ioregion_bytes(&command), 1 << how);
+	}
+}
+
+static void test_send_some(void **state)
+{
+	struct pair *p = *state;
+	struct vu_header header = {.command = VU_RESET, .size = 20, .flags = VU_REPLY};
+	static const uint8_t bulk[1u << 20];
+	ssize_t n;
+
+	assert_int_equal(vu_send_some(p->peer, &header, 16, STDERR_FILENO), 16);
+	assert_int_equal(vu_send_some(p->peer, "\5\5\5\5", 4, -1), 4);
+	expect(p, 0, 5, 4, 1);
+	do
+		n = vu_send_some(p->peer, bulk, sizeof(bulk), -1);
+	while (n > 0);
+	assert_int_equal(n, -EAGAIN);
+	close(p->stream.sock);
+	p->stream.sock = -1;
+	assert_int_equal(vu_send_some(p->peer, "x", 1, -1), -EPIPE);
+}
+
+static bool always(void *ctx)
+{
+	(*(int *)ctx)++;
+	return true;
+}
+
+static void test_poll_limit(void **state)
+{
+	struct pair *p = *state;
+	struct pollfd pfd[2] = {{.fd = -1, .events = POLLIN},
+				{.fd = p->stream.sock, .events = POLLIN}};
+	int asked = 0;
+
+	assert_int_equal(vu_poll_limit(pfd, 2, &(const struct vu_limit){0}), -ETIMEDOUT);
+	assert_int_equal(vu_poll_limit(pfd, 2,
+				       &(const struct vu_limit){vu_now_ns() + 60 * SECOND_NS,
+								always, &asked}),
+			 -ECANCELED);
+	assert_int_equal(asked, 1);
+	send_bytes(p, "x", 1);
+	assert_int_equal(vu_poll_limit(pfd, 2, &(const struct vu_limit){0}), 0);
+	assert_int_equal(pfd[0].revents, 0);
+	assert_int_equal(pfd[1].revents, POLLIN);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -538,6 +757,13 @@ int main(void)
 		cmocka_unit_test(test_region_areas),
 		cmocka_unit_test(test_capabilities),
 		cmocka_unit_test(test_bad_capabilities),
+		cmocka_unit_test(test_io_fds_request),
+		cmocka_unit_test(test_io_fds_whole),
+		cmocka_unit_test(test_io_fds_partial),
+		cmocka_unit_test(test_io_fds_nonsense),
+		cmocka_unit_test(test_ioregion_command),
+		STREAM_TEST(test_send_some),
+		STREAM_TEST(test_poll_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
