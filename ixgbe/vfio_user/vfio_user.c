@@ -145,9 +145,9 @@ int vu_io_fds_whole(const void *reply, size_t len, uint32_t fds, uint32_t index,
 {
 	const uint8_t *bytes = reply;
 	struct vu_region_io_fds head;
-	struct vu_sub_region sub;
+	struct vu_sub_region sub, whole;
 	size_t room, step;
-	int found = 0;
+	bool found = false;
 
 	if (len < sizeof(head))
 		return -EPROTO;
@@ -167,10 +167,12 @@ int vu_io_fds_whole(const void *reply, size_t len, uint32_t fds, uint32_t index,
 		if (!vu_within(sub.offset, sub.size, region_bytes) || sub.fd_index >= fds)
 			return -EPROTO;
 		if (!found && sub_region_is_whole(&sub, region_bytes)) {
-			*out = sub;
-			found = 1;
+			whole = sub;
+			found = true;
 		}
 	}
+	if (found)
+		*out = whole;
 	return found;
 }
 

@@ -5,8 +5,10 @@
  * An input is a list of records: command, flags, length, payload. A record becomes one message
  * with a right header, so that the handlers are reached and not only the framing; command 0xff
  * is sent as it is. Command 0xfe makes the server ask for memory, and flag 16 makes the message a
- * reply to what it asked last (or not quite). The connection is negotiated first, unless the first
- * byte is 0. The NIC is the real one, without a wire.
+ * reply to what it asked last (or not quite). Command 0xfd goes over the channel for the registers,
+ * if there was one in a reply: a command of the channel, or, with flag 1, the payload as it is.
+ * Command 0xfc is a server's reply that describes a channel, for the client. The connection is
+ * negotiated first, unless the first byte is 0. The NIC is the real one, without a wire.
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -28,6 +30,8 @@
 enum {
 	RAW = 0xff,
 	ASK = 0xfe,
+	CHANNEL = 0xfd,
+	OFFER = 0xfc,
 	PAYLOAD_MAX = 255,
 	WITH_MEMORY = 1,
 	WITH_EVENTFDS = 2,
@@ -37,13 +41,76 @@ enum {
 	OTHER_ID = 32
 };
 
-/* Takes in what the server says, so that it never waits for us. */
-static void drain(int sock)
+struct channel {
+	int sock;       /* -1: none */
+	uint64_t count; /* of those that came: the number of the last one */
+};
+
+/* Takes in what the server says, so that it never waits for us. The descriptor that comes is the
+ * channel from now on. */
+static void drain(int sock, struct channel *channel)
 {
 	static uint8_t sink[1 << 17];
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {sink, sizeof(sink)};
 
-	while (recv(sock, sink, sizeof(sink), MSG_DONTWAIT) > 0)
-		;
+	for (;;) {
+		struct msghdr msg = {.msg_iov = &iov,
+				     .msg_iovlen = 1,
+				     .msg_control = &control,
+				     .msg_controllen = sizeof(control)};
+
+		if (recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) <= 0)
+			return;
+		if (!CMSG_FIRSTHDR(&msg))
+			continue;
+		if (channel->sock >= 0)
+			close(channel->sock);
+		memcpy(&channel->sock, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+		channel->count++;
+	}
+}
+
+/* Over the channel, whose answers are taken or not. The payload's user_data is the difference to
+ * the right one. */
+static void channel_say(const struct channel *channel, uint8_t flags, const uint8_t *payload,
+			size_t len)
+{
+	static uint8_t sink[1 << 12];
+	struct vu_ioregion_command command = {0};
+
+	if (flags & 1) {
+		(void)!send(channel->sock, payload, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} else {
+		memcpy(&command, payload, len < sizeof(command) ? len : sizeof(command));
+		command.user_data += channel->count;
+		for (int i = 0; i < (flags & 2 ? 300 : 1); i++)
+			(void)!send(channel->sock, &command, sizeof(command),
+				    MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	if (flags & 4)
+		(void)!recv(channel->sock, sink, sizeof(sink), MSG_DONTWAIT);
+	if (flags & 8)
+		shutdown(channel->sock, SHUT_RDWR);
+}
+
+/* A client makes of any reply what lies within the reply, or nothing. */
+static void offer(uint8_t flags, const uint8_t *payload, size_t len)
+{
+	struct vu_sub_region sub = {0};
+	uint8_t *exact = malloc(len + 1); /* a sanitizer sees a read behind its end */
+
+	if (!exact)
+		abort();
+	memcpy(exact, payload, len);
+	if (vu_io_fds_whole(exact, len, flags, 0, IXGBE_BAR0_SIZE, &sub) == 1)
+		CHECK(sub.fd_index < flags && sub.offset == 0 && sub.size == IXGBE_BAR0_SIZE);
+	else
+		CHECK(sub.size == 0);
+	free(exact);
 }
 
 static uint16_t asked; /* the number of the last question */
@@ -118,6 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct nic *nic = NULL;
 	struct ixgbe_why why;
 	char name[16];
+	struct channel channel = {.sock = -1};
 	int sock[2], ready = eventfd(1, EFD_CLOEXEC);
 
 	asked = 0;
@@ -126,7 +194,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock))
 		abort();
 	snprintf(name, sizeof(name), "fd:%d", sock[1]);
-	if (server_new(nic, name, &server, &why))
+	if (server_new(nic, name, &(const struct server_options){0}, &server, &why))
 		abort();
 	if (loop_add(nic->loop, ready, EPOLLIN, on_turn, nic->loop))
 		abort();
@@ -142,13 +210,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			(void)!send(sock[0], data + at + 3, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		else if (data[at] == ASK)
 			ask(server, data[at + 1], data + at + 3, len);
+		else if (data[at] == CHANNEL)
+			channel_say(&channel, data[at + 1], data + at + 3, len);
+		else if (data[at] == OFFER)
+			offer(data[at + 1], data + at + 3, len);
 		else
 			message(sock[0], data[at], data[at + 1], data + at + 3, len);
 		at += 3 + len;
 		loop_run(nic->loop);
-		drain(sock[0]);
+		drain(sock[0], &channel);
 	}
 	close(sock[0]);
+	if (channel.sock >= 0)
+		close(channel.sock);
 	loop_run(nic->loop);
 	server_free(server);
 	struct loop *loop = nic->loop;
@@ -195,10 +269,67 @@ static uint64_t number(uint32_t (*random)(void))
 	return random() % 2 ? random() % 0x80000 & ~3u : (uint64_t)random() << 32 | random();
 }
 
+static size_t channel_payload(uint8_t *to, uint32_t (*random)(void))
+{
+	struct vu_ioregion_command command = {
+		.command = (uint8_t)(random() % 2),
+		.how = VU_IOREGION_32BIT,
+		.offset = random() % 0x80000 & ~3u,
+		.data = (uint64_t)random() << 32 | random(),
+	};
+
+	if (random() % 8 == 0)
+		command.how = (uint8_t)(random() % 20);
+	if (random() % 64 == 0)
+		command.offset = number(random);
+	if (random() % 64 == 0)
+		command.user_data--;
+	return (size_t)(put(to, &command, sizeof(command)) - to);
+}
+
+static size_t offer_payload(uint8_t *to, uint32_t (*random)(void))
+{
+	struct vu_region_io_fds head = {.argsz = 16, .count = random() % 4};
+	struct vu_sub_region sub = {.size = 0x80000, .type = VU_IO_FD_IOREGIONFD};
+	uint8_t *end = to + sizeof(head);
+
+	for (uint32_t i = 0; i < head.count; i++) {
+		sub.offset = random() % 4 ? 0 : number(random);
+		sub.size = random() % 4 ? 0x80000 : number(random);
+		sub.fd_index = random() % 3;
+		sub.flags = random() % 4;
+		end = put(end, &sub, sizeof(sub));
+	}
+	head.argsz += head.count * (uint32_t)sizeof(sub);
+	if (random() % 4 == 0)
+		head.argsz = (uint32_t)number(random);
+	if (random() % 8 == 0)
+		head.count = (uint32_t)number(random);
+	put(to, &head, sizeof(head));
+	return (size_t)(end - to);
+}
+
+static size_t io_fds_payload(uint8_t *to, uint32_t (*random)(void))
+{
+	struct vu_region_io_fds request = {.argsz = 56};
+
+	if (random() % 8 == 0)
+		request.argsz = (uint32_t)number(random);
+	if (random() % 8 == 0)
+		request.index = random() % 10;
+	return (size_t)(put(to, &request, sizeof(request)) - to);
+}
+
 static size_t payload(uint8_t command, uint8_t *to, uint32_t (*random)(void))
 {
 	uint8_t *end = to;
 
+	if (command == CHANNEL)
+		return channel_payload(to, random);
+	if (command == OFFER)
+		return offer_payload(to, random);
+	if (command == VU_GET_REGION_IO_FDS)
+		return io_fds_payload(to, random);
 	if (command == VU_DMA_READ || command == VU_DMA_WRITE) {
 		struct vu_dma_access access = {number(random), random() % 64};
 
@@ -247,6 +378,8 @@ size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 			command = VU_REGION_WRITE;
 		if (command == VU_DMA_MAP && random() % 4)
 			flags = WITH_MEMORY;
+		if (command == VU_GET_REGION_IO_FDS && random() % 4)
+			flags = 0;
 		if (command == VU_SET_IRQS && random() % 4)
 			flags = WITH_EVENTFDS;
 		if (random() % 16 == 0) {
@@ -263,6 +396,10 @@ size_t fuzz_generate(uint8_t *to, size_t size, uint32_t (*random)(void))
 		at_ask = command == ASK ? 2u | (flags & 1u) : 0;
 		if (random() % 256 == 0)
 			command = RAW;
+		if (random() % 4 == 0) {
+			command = random() % 16 ? CHANNEL : OFFER;
+			flags = (uint8_t)(random() % 8 ? 0 : random() % 16);
+		}
 		len = payload(command, at + 3, random);
 		if (random() % 32 == 0)
 			len = random() % PAYLOAD_MAX;

@@ -82,6 +82,22 @@ void peer_negotiate(struct peer *p)
 				 sizeof(reply)) > 0);
 }
 
+int peer_channel(struct peer *p, struct vu_sub_region *sub)
+{
+	const struct vu_region_io_fds request = {.argsz = sizeof(request) + sizeof(*sub)};
+	struct vu_header header = {.command = VU_GET_REGION_IO_FDS};
+	struct iovec part = {(void *)(uintptr_t)&request, sizeof(request)};
+	const struct vu_limit limit = {.deadline_ns = deadline()};
+	struct vu_message m;
+
+	assert_int_equal(vu_send(p->stream.sock, &header, &part, 1, NULL, 0, deadline()), 0);
+	assert_int_equal(vu_stream_wait_limit(&p->stream, &m, &limit), 0);
+	assert_int_equal(m.header.flags, VU_REPLY);
+	assert_int_equal(m.fds, 1);
+	assert_int_equal(vu_io_fds_whole(m.data, m.len, m.fds, 0, IXGBE_BAR0_SIZE, sub), 1);
+	return vu_message_take(&m, 0);
+}
+
 void peer_send_fds(struct peer *p, const void *data, size_t len, uint32_t fds)
 {
 	char control[CMSG_SPACE(253 * sizeof(int))] = {0};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "harness.h"
+#include "ixgbe/vfio_user/vfio_user.h"
 
 struct peer;
 
@@ -16,6 +17,8 @@ int peer_command(struct peer *p, uint16_t command, const void *payload, size_t l
 		 uint32_t fds, void *reply, size_t size);
 int peer_reply(struct peer *p, void *reply, size_t size);
 void peer_negotiate(struct peer *p);
+/* Asks for a channel to the registers: its descriptor, and how the server describes it. */
+int peer_channel(struct peer *p, struct vu_sub_region *sub);
 /* Raw bytes with `fds` copies of standard error. */
 void peer_send_fds(struct peer *p, const void *data, size_t len, uint32_t fds);
 /* Waits until the server closes, taking in and throwing away nothing. */

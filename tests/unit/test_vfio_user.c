@@ -646,6 +646,11 @@ static void test_io_fds_nonsense(void **state)
 	r = good;
 	r.sub[1].fd_index = UINT32_MAX;
 	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+	/* The whole region, and then nonsense: nothing. */
+	r.sub[0] = good.sub[1];
+	sub.user_data = 1;
+	assert_int_equal(whole(&r, sizeof(r), &sub), -EPROTO);
+	assert_int_equal(sub.user_data, 1);
 }
 
 static void test_ioregion_command(void **state)

@@ -32,6 +32,7 @@ struct ixnic_options {
 	bool mac_given;
 	bool strict;
 	bool link_down;
+	struct server_options server;
 	const char *dirty;
 	uint64_t seed;
 	uint32_t slow;
@@ -105,6 +106,16 @@ static int set_link(void *ctx, const char *value, struct ixgbe_why *why)
 	return 0;
 }
 
+static int set_io_fds(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	struct ixnic_options *options = ctx;
+
+	options->server.no_io_fds = strcmp(value, "off") == 0;
+	if (!options->server.no_io_fds && strcmp(value, "on"))
+		return REFUSE(why, "'%s' is neither on nor off", value);
+	return 0;
+}
+
 static int set_dirty(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct ixnic_options *options = ctx;
@@ -153,6 +164,8 @@ static const struct option_row rows[] = {
 	{"pcap", set_pcap, 0, "FILE", "Record the wire's frames"},
 	{"dirty", set_dirty, 0, "SEED", "Start as another driver left it, at random from SEED"},
 	{"slow", set_slow, 0, "N", "With --dirty: short waits are N times as long"},
+	{"io-fds", set_io_fds, 0, "on|off",
+	 "Whether a client may have a channel for BAR 0 (default: on)"},
 	{"log-level", set_log_level, 0, "LEVEL", "error, warning, info or debug (default: info)"},
 	{0},
 };
@@ -252,7 +265,7 @@ static int surround(const struct ixnic_options *options, struct nic *nic, struct
 	err = wire_new(nic, options->wire, options->netns, why);
 	if (err)
 		return err;
-	err = server_new(nic, options->socket, &server, why);
+	err = server_new(nic, options->socket, &options->server, &server, why);
 	if (err)
 		goto free_wire;
 	err = options->control ? operator_new(nic, server, options->control, &op, why) : 0;

@@ -130,6 +130,36 @@ static int handle_get_region_info(struct commands *c, struct vu_message *m, uint
 	return fill(reply, &info, sizeof(info));
 }
 
+/* What the client may tell of a region's descriptors if it has room. BAR 0 has a channel. */
+static int handle_get_region_io_fds(struct commands *c, struct vu_message *m, uint8_t *reply)
+{
+	struct vu_region_io_fds fds;
+	size_t whole = sizeof(fds) + sizeof(c->ioregion->sub);
+	int err;
+
+	if (!c->ioregion)
+		return -ENOTSUP;
+	/* What comes with a reply needs one. */
+	if (vu_io_fds_check(m->data, m->len, &fds) || (m->header.flags & VU_NO_REPLY) ||
+	    fds.index >= VFIO_PCI_NUM_REGIONS)
+		return -EINVAL;
+	if (fds.index != VFIO_PCI_BAR0_REGION_INDEX) {
+		fds.argsz = sizeof(fds);
+		return fill(reply, &fds, sizeof(fds));
+	}
+	fds.count = 1;
+	if (fds.argsz < whole) { /* the client asks again, with more room */
+		fds.argsz = (uint32_t)whole;
+		return fill(reply, &fds, sizeof(fds));
+	}
+	fds.argsz = (uint32_t)whole;
+	err = ioregion_new(c->ioregion, &c->reply_fd);
+	if (err)
+		return err;
+	fill(reply + sizeof(fds), &c->ioregion->sub, sizeof(c->ioregion->sub));
+	return fill(reply, &fds, sizeof(fds)) + (int)sizeof(c->ioregion->sub);
+}
+
 static int handle_get_irq_info(struct commands *c, struct vu_message *m, uint8_t *reply)
 {
 	struct vu_irq_info info;
@@ -228,6 +258,7 @@ static const struct {
 	[VU_DMA_UNMAP] = {handle_dma_unmap, 0},
 	[VU_GET_INFO] = {handle_get_info, 0},
 	[VU_GET_REGION_INFO] = {handle_get_region_info, 0},
+	[VU_GET_REGION_IO_FDS] = {handle_get_region_io_fds, 0},
 	[VU_GET_IRQ_INFO] = {handle_get_irq_info, 0},
 	[VU_SET_IRQS] = {handle_set_irqs, VU_FDS_MAX},
 	[VU_REGION_READ] = {handle_region_read, 0},
@@ -240,6 +271,7 @@ int commands_answer(struct commands *c, struct vu_message *m, uint8_t *reply)
 {
 	uint16_t command = m->header.command;
 
+	c->reply_fd = -1;
 	if (command >= sizeof(handlers) / sizeof(handlers[0]) || !handlers[command].handle)
 		return -ENOTSUP;
 	if (m->fds > handlers[command].fds)

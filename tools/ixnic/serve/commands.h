@@ -2,13 +2,16 @@
 /* The commands of a vfio-user client: checked, carried out, answered. */
 #pragma once
 
+#include "ioregion.h"
 #include "ixgbe/vfio_user/vfio_user.h"
 #include "pci_function.h"
 
 struct commands {
 	struct pci_function *function;
+	struct ioregion *ioregion; /* NULL: the client gets no channel to the registers */
 	bool negotiated;
 	uint64_t data_max; /* bytes that the client takes in one message */
+	int reply_fd;      /* goes with the reply, the caller's then; -1: none */
 };
 
 /*

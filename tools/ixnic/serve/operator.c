@@ -38,14 +38,16 @@ static json_t *status(void *ctx, struct control_request *request)
 	const struct operator_socket *op = ctx;
 	const struct nic *nic = op->nic;
 	char mac[NAMES_MAC_TEXT], far_end[128];
-	json_t *reply = json_pack("{s:s, s:s, s:b, s:s, s:b, s:b, s:b, s:i, s:b, s:b, s:I, s:I}",
-				  "version", IXTAP_VERSION, "mac", names_mac_format(nic->mac, mac),
-				  "client", op->server && server_client(op->server), "link",
-				  phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
-				  phy_laser(nic), "light", phy_light(nic), "rate_mbit",
-				  (int)wire_rate_get(nic), "strict", nic->strict, "stopped",
-				  nic->stopped, "violations", (json_int_t)violation_total(nic),
-				  "unshared", (json_int_t)memory_unshared(nic->memory));
+	json_t *reply =
+		json_pack("{s:s, s:s, s:b, s:b, s:s, s:b, s:b, s:b, s:i, s:b, s:b, s:I, s:I}",
+			  "version", IXTAP_VERSION, "mac", names_mac_format(nic->mac, mac),
+			  "client", op->server && server_client(op->server), "channel",
+			  op->server && server_channel(op->server), "link",
+			  phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
+			  phy_laser(nic), "light", phy_light(nic), "rate_mbit",
+			  (int)wire_rate_get(nic), "strict", nic->strict, "stopped", nic->stopped,
+			  "violations", (json_int_t)violation_total(nic), "unshared",
+			  (json_int_t)memory_unshared(nic->memory));
 
 	(void)request;
 	if (wire_far_end(nic, far_end, sizeof(far_end)))

@@ -2,7 +2,7 @@
 /*
  * The operator's side of a NIC: requests on a control socket (bridge/service/control.h).
  *
- *   status               {"version", "mac", "client", "link", "cable", "laser", "light",
+ *   status               {"version", "mac", "client", "channel", "link", "cable", "laser", "light",
  *                         "violations"}
  *   link up|down         plugs or pulls the cable; replies as status
  *   registers [PREFIX]   {"registers": {"CTRL": 0, "RDT": [0, ...], ...}}

@@ -12,6 +12,8 @@
  * between two replies, and its own reply is one more message to handle. Only a deadline waits for
  * it.
  *
+ * The client may have a channel of its own for the registers (ioregion.c).
+ *
  * A request that the protocol can refuse (a range outside a region, a mapping over another) is
  * answered with an error, and the connection goes on. A message that leaves no sense in the stream,
  * or could only be an attack, ends the connection.
@@ -32,6 +34,7 @@
 
 #include "ask.h"
 #include "commands.h"
+#include "ioregion.h"
 #include "ixgbe/vfio_user/vfio_user.h"
 #include "bridge/service/listen.h"
 #include "tools/ixnic/bus/memory.h"
@@ -56,9 +59,11 @@ struct server {
 	bool connected;
 	const char *unfinished; /* the deadline waits for this; NULL: for nothing */
 	size_t out_len, out_sent;
+	int out_fd;                  /* goes with the first byte; -1: none */
 	uint8_t out[VU_MESSAGE_MAX]; /* a reply, or a question of ours */
 	struct vu_stream stream;
 	struct ask ask;
+	struct ioregion ioregion;
 };
 
 /* ---- The client's life ---- */
@@ -70,6 +75,15 @@ static void deadline_set(struct server *s, const char *what);
 
 static void client_drop(struct server *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Nothing is on its way to the client. */
+static void out_forget(struct server *s)
+{
+	s->out_len = s->out_sent = 0;
+	if (s->out_fd >= 0)
+		close(s->out_fd);
+	s->out_fd = -1;
+}
 
 /* Ends the connection: with a reason, if the client is to blame, else NULL. */
 static void client_drop(struct server *s, const char *format, ...)
@@ -89,7 +103,8 @@ static void client_drop(struct server *s, const char *format, ...)
 	loop_remove(s->nic->loop, s->stream.sock);
 	vu_stream_close(&s->stream);
 	s->connected = s->commands.negotiated = false;
-	s->out_len = s->out_sent = 0;
+	out_forget(s);
+	ioregion_close(&s->ioregion);
 	pci_function_release(&s->function);
 	ask_client_left(&s->ask);
 	if (s->listener.fd < 0)
@@ -201,22 +216,21 @@ static void on_listener(void *ctx, uint32_t events)
 static void out_flush(struct server *s)
 {
 	while (s->out_sent < s->out_len) {
-		ssize_t n = send(s->stream.sock, s->out + s->out_sent, s->out_len - s->out_sent,
-				 MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = vu_send_some(s->stream.sock, s->out + s->out_sent,
+					 s->out_len - s->out_sent, s->out_sent ? -1 : s->out_fd);
 
 		if (n >= 0) {
 			s->out_sent += (size_t)n;
-		} else if (errno == EAGAIN) {
+		} else if (n == -EAGAIN) {
 			loop_modify(s->nic->loop, s->stream.sock, EPOLLOUT);
 			deadline_set(s, reply_taking);
 			return;
-		} else if (errno != EINTR) {
+		} else {
 			client_drop(s, NULL);
 			return;
 		}
 	}
-	if (s->out_len)
-		s->out_len = s->out_sent = 0;
+	out_forget(s);
 }
 
 /* ---- Questions of ours ---- */
@@ -268,7 +282,9 @@ static void handle(struct server *s, struct vu_message *m)
 		client_drop(s, "command %u before the negotiation", m->header.command);
 		return;
 	}
+	ioregion_serve(&s->ioregion);
 	len = commands_answer(&s->commands, m, s->out + sizeof(head));
+	s->out_fd = s->commands.reply_fd;
 	if (m->header.flags & VU_NO_REPLY) {
 		if (len < 0)
 			log_debug("posted command %u: %s", m->header.command, strerror(-len));
@@ -366,7 +382,8 @@ static int socket_listen(struct server *s, const char *path, struct ixgbe_why *w
 	return err ? ixgbe_why_fill(why, err, "--socket %s: %s", path, strerror(-err)) : 0;
 }
 
-int server_new(struct nic *nic, const char *name, struct server **out, struct ixgbe_why *why)
+int server_new(struct nic *nic, const char *name, const struct server_options *options,
+	       struct server **out, struct ixgbe_why *why)
 {
 	struct server *s = calloc(1, sizeof(*s));
 	int err, sock;
@@ -374,8 +391,10 @@ int server_new(struct nic *nic, const char *name, struct server **out, struct ix
 	if (!s)
 		return ixgbe_why_fill(why, -ENOMEM, "--socket: out of memory");
 	s->nic = nic;
-	s->listener.fd = s->stream.sock = -1;
+	s->listener.fd = s->stream.sock = s->out_fd = -1;
 	s->commands.function = &s->function;
+	s->commands.ioregion = options->no_io_fds ? NULL : &s->ioregion;
+	ioregion_init(&s->ioregion, &s->function);
 	err = pci_function_init(&s->function, nic);
 	ask_init(&s->ask, nic, &s->function.config);
 	if (!err)
@@ -418,4 +437,9 @@ void server_free(struct server *s)
 bool server_client(const struct server *s)
 {
 	return s->commands.negotiated;
+}
+
+bool server_channel(const struct server *s)
+{
+	return s->ioregion.sock >= 0;
 }

@@ -17,6 +17,8 @@
  *     commands.c      what the client's commands do
  *     ask.c           questions of the server to its client
  *       |
+ *     ioregion.c      a channel of the client's for the registers alone
+ *       |
  *     pci_function.c  regions, interrupts and resets of the function
  */
 #pragma once
@@ -27,6 +29,10 @@
 
 struct server;
 
+struct server_options {
+	bool no_io_fds; /* GET_REGION_IO_FDS is a command that the server does not know */
+};
+
 /*
  * Serves `nic` on `name`: a path to listen on (see listen_at), or "fd:N", a connected stream socket
  * that passes to the server. nic->loop runs the server; with fd:N the loop is stopped when the
@@ -34,7 +40,8 @@ struct server;
  * Errors, each explained in `why`: -EINVAL (N is no number), -EBADF, -ENOTSOCK, those of
  * listen_at, -ENOMEM.
  */
-int server_new(struct nic *nic, const char *name, struct server **out, struct ixgbe_why *why);
+int server_new(struct nic *nic, const char *name, const struct server_options *options,
+	       struct server **out, struct ixgbe_why *why);
 
 /* Drops the client, removes the socket file. Takes NULL. Before nic_free and loop_free. */
 void server_free(struct server *server);
@@ -52,3 +59,5 @@ void server_dma_cancel(struct server *server);
 
 /* Whether a client is connected and past the negotiation. */
 bool server_client(const struct server *server);
+/* Whether the client has a channel for the registers. */
+bool server_channel(const struct server *server);
