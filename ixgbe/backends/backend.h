@@ -25,6 +25,7 @@
  *     vfio_kernel.c        the system calls of vfio.c
  *     vfio_pci.c           a PCI function by its name, in sysfs
  *     vfio_user_channel.c  messages to the server, replies, and its accesses to our memory
+ *     region_channel.c     the registers over a channel of their own, if the server has one
  *     vfio_user_socket.c   the socket to the server
  */
 #pragma once

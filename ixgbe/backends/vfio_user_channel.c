@@ -38,10 +38,14 @@ void channel_close(struct channel *channel)
 	free(channel->memory);
 }
 
-/* Puts the connection out of use. */
-static int lost(struct channel *channel, int err)
+void channel_lose(struct channel *channel)
 {
 	atomic_store_explicit(&channel->gone, true, memory_order_relaxed);
+}
+
+static int lost(struct channel *channel, int err)
+{
+	channel_lose(channel);
 	return err;
 }
 
@@ -129,6 +133,31 @@ static int serve_message(struct channel *channel, const struct vu_message *asked
 		return 0;
 	wait = limit(channel);
 	return vu_send_limit(channel->stream.sock, &header, part, parts, NULL, 0, &wait);
+}
+
+int channel_serve(struct channel *channel, bool received)
+{
+	struct vu_message asked;
+
+	if (channel->gone)
+		return -ENODEV;
+	if (received && !vu_stream_ready(&channel->stream))
+		return 0;
+	do {
+		int err = vu_stream_next(&channel->stream, &asked);
+
+		if (err == -EAGAIN)
+			return 0;
+		if (!err) {
+			err = (asked.header.flags & VU_TYPE) == VU_COMMAND
+				      ? serve_message(channel, &asked)
+				      : -EPROTO;
+			vu_message_close(&asked);
+		}
+		if (err)
+			return lost(channel, err);
+	} while (vu_stream_ready(&channel->stream));
+	return 0;
 }
 
 /* ---- Our commands ---- */

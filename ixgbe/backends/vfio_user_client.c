@@ -6,10 +6,17 @@
  * writes are posted, and a read flushes them, as on PCI Express. Areas of BAR 0 that the server
  * lets us map are read and written there, without messages.
  *
+ * A server may give us a channel of its own for the registers (region_channel.c). They go over that
+ * then, with the channel's lock, and the rest goes over the connection. The server carries out what
+ * it has got over the channel before it handles a message that was sent later. It may ask for
+ * memory over the connection, and wait for that, before it answers on the channel. So whoever waits
+ * there serves the connection, unless another thread is at it, who serves it, too.
+ *
  * The server is not trusted. Every wait has a deadline, and many that add up are ended by the
  * caller's give_up. The first thing that goes wrong on the
  * connection (closed, silent, out of step) makes the device gone for good: all registers read as
- * ones, and no message is sent any more.
+ * ones, and no message is sent any more. A channel that the server closes takes the registers with
+ * it; the connection stays for the reset that ends DMA.
  */
 #include "vfio_user_client.h"
 
@@ -27,10 +34,12 @@
 #include <unistd.h>
 
 #include "backend.h"
+#include "region_channel.h"
 
 #define PAGE_BYTES  4096u
 #define WINDOWS_MAX 16u
 #define INFO_BYTES  4096u /* of a region's info with its capabilities */
+#define IO_FDS_MAX  16u   /* sub-regions of BAR 0 that a server may tell of */
 
 #define ALL_ONES UINT32_MAX
 
@@ -50,6 +59,7 @@ struct client {
 	struct ixgbe_backend backend;
 	pthread_mutex_t lock; /* for the channel and irqs_on; the rest stays as it is after open */
 	struct channel channel;
+	struct region_channel region; /* has a lock of its own */
 	bool irqs_on;
 	bool can_reset;
 	uint32_t fds_max; /* in one message, as the server says */
@@ -60,6 +70,32 @@ struct client {
 static struct client *client_of(struct ixgbe_backend *backend)
 {
 	return (struct client *)(void *)backend;
+}
+
+static void connection_lock(struct client *c)
+{
+	pthread_mutex_lock(&c->lock);
+}
+
+/* What the server asked behind its last reply is answered first: nobody would find it in the
+ * socket. */
+static void connection_unlock(struct client *c)
+{
+	(void)channel_serve(&c->channel, true);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/* For whoever waits for the registers' channel. */
+static int serve_meanwhile(void *ctx)
+{
+	struct client *c = ctx;
+	int err;
+
+	if (pthread_mutex_trylock(&c->lock))
+		return -EAGAIN;
+	err = channel_serve(&c->channel, false);
+	pthread_mutex_unlock(&c->lock);
+	return err;
 }
 
 /* ---- Regions; the lock is held ---- */
@@ -109,21 +145,40 @@ static volatile uint32_t *mapped(const struct client *c, uint32_t offset)
 	return NULL;
 }
 
+/* A server that is silent here is not asked elsewhere. */
+static void region_failed(struct client *c, int err)
+{
+	if (err == -ETIMEDOUT || err == -ECANCELED)
+		channel_lose(&c->channel);
+}
+
+/* One register, over the channel that it has. */
+static int register_read(struct client *c, uint32_t offset, uint32_t *value)
+{
+	int err;
+
+	if (c->region.sock >= 0) {
+		err = region_channel_read32(&c->region, offset, value);
+		region_failed(c, err);
+		return err;
+	}
+	connection_lock(c);
+	err = region_read(c, VFIO_PCI_BAR0_REGION_INDEX, offset, value, sizeof(*value));
+	connection_unlock(c);
+	return err;
+}
+
 static uint32_t client_read32(struct ixgbe_backend *backend, uint32_t offset)
 {
 	struct client *c = client_of(backend);
 	volatile uint32_t *at = mapped(c, offset);
 	uint32_t value;
-	int err;
 
 	if (atomic_load_explicit(&c->channel.gone, memory_order_relaxed))
 		return ALL_ONES;
 	if (at)
 		return *at;
-	pthread_mutex_lock(&c->lock);
-	err = region_read(c, VFIO_PCI_BAR0_REGION_INDEX, offset, &value, sizeof(value));
-	pthread_mutex_unlock(&c->lock);
-	return err ? ALL_ONES : value;
+	return register_read(c, offset, &value) ? ALL_ONES : value;
 }
 
 static void client_write32(struct ixgbe_backend *backend, uint32_t offset, uint32_t value)
@@ -135,9 +190,14 @@ static void client_write32(struct ixgbe_backend *backend, uint32_t offset, uint3
 		*at = value;
 		return;
 	}
-	pthread_mutex_lock(&c->lock);
+	if (c->region.sock >= 0) {
+		if (!atomic_load_explicit(&c->channel.gone, memory_order_relaxed))
+			region_failed(c, region_channel_write32(&c->region, offset, value));
+		return;
+	}
+	connection_lock(c);
 	(void)region_write(c, VFIO_PCI_BAR0_REGION_INDEX, offset, &value, sizeof(value), true);
-	pthread_mutex_unlock(&c->lock);
+	connection_unlock(c);
 }
 
 static volatile uint32_t *client_doorbell(struct ixgbe_backend *backend, uint32_t offset)
@@ -151,9 +211,9 @@ static int client_config_read(struct ixgbe_backend *backend, uint32_t offset, vo
 	struct client *c = client_of(backend);
 	int err;
 
-	pthread_mutex_lock(&c->lock);
+	connection_lock(c);
 	err = region_read(c, VFIO_PCI_CONFIG_REGION_INDEX, offset, data, len);
-	pthread_mutex_unlock(&c->lock);
+	connection_unlock(c);
 	return err;
 }
 
@@ -163,9 +223,9 @@ static int client_config_write(struct ixgbe_backend *backend, uint32_t offset, c
 	struct client *c = client_of(backend);
 	int err;
 
-	pthread_mutex_lock(&c->lock);
+	connection_lock(c);
 	err = region_write(c, VFIO_PCI_CONFIG_REGION_INDEX, offset, data, len, false);
-	pthread_mutex_unlock(&c->lock);
+	connection_unlock(c);
 	return err;
 }
 
@@ -182,13 +242,13 @@ static int client_dma_map(struct ixgbe_backend *backend, void *addr, size_t len,
 	};
 	int err;
 
-	pthread_mutex_lock(&c->lock);
+	connection_lock(c);
 	err = channel_memory_reserve(&c->channel);
 	if (!err)
 		err = channel_exchange(&c->channel, VU_DMA_MAP, &map, sizeof(map), &fd, 1, 0);
 	if (!err)
 		channel_memory_add(&c->channel, (struct channel_memory){addr, iova, len});
-	pthread_mutex_unlock(&c->lock);
+	connection_unlock(c);
 	return err;
 }
 
@@ -198,11 +258,11 @@ static int client_dma_unmap(struct ixgbe_backend *backend, ixgbe_iova iova, size
 	struct vu_dma_unmap unmap = {.argsz = sizeof(unmap), .addr = iova, .size = len};
 	int err;
 
-	pthread_mutex_lock(&c->lock);
+	connection_lock(c);
 	/* Even if the server refuses: the caller frees the memory. */
 	channel_memory_remove(&c->channel, iova, len);
 	err = channel_exchange(&c->channel, VU_DMA_UNMAP, &unmap, sizeof(unmap), NULL, 0, 0);
-	pthread_mutex_unlock(&c->lock);
+	connection_unlock(c);
 	return err;
 }
 
@@ -234,7 +294,7 @@ static int client_irq_set(struct ixgbe_backend *backend, const int *eventfd, uin
 	struct client *c = client_of(backend);
 	int err;
 
-	pthread_mutex_lock(&c->lock);
+	connection_lock(c);
 	err = irqs_off(c);
 	for (uint32_t first = 0, n; first < count && !err; first += n) {
 		n = count - first < c->fds_max ? count - first : c->fds_max;
@@ -252,7 +312,7 @@ static int client_irq_set(struct ixgbe_backend *backend, const int *eventfd, uin
 	}
 	if (err)
 		(void)irqs_off(c);
-	pthread_mutex_unlock(&c->lock);
+	connection_unlock(c);
 	return err;
 }
 
@@ -267,9 +327,9 @@ static int client_reset(struct ixgbe_backend *backend)
 	struct client *c = client_of(backend);
 	int err;
 
-	pthread_mutex_lock(&c->lock);
+	connection_lock(c);
 	err = reset_locked(c);
-	pthread_mutex_unlock(&c->lock);
+	connection_unlock(c);
 	return err;
 }
 
@@ -284,6 +344,7 @@ static void client_free(struct client *c)
 {
 	for (uint32_t i = 0; i < c->windows; i++)
 		munmap(c->window[i].at, c->window[i].size);
+	region_channel_close(&c->region);
 	channel_close(&c->channel);
 	pthread_mutex_destroy(&c->lock);
 	free(c);
@@ -418,8 +479,35 @@ static void window_add(struct client *c, int fd, uint64_t base, const struct vu_
 	c->window[c->windows++] = (struct window){(uint32_t)area->offset, (uint32_t)area->size, at};
 }
 
+/* Asks for a channel to BAR 0. There may be none, or one that is none of ours: then registers go
+ * over the connection. */
+static int region_open(struct client *c, uint64_t bar0_bytes, const struct ixgbe_options *options)
+{
+	const struct region_meanwhile meanwhile = {c->channel.stream.sock, serve_meanwhile, c};
+	struct vu_region_io_fds request = {
+		.argsz = sizeof(request) + IO_FDS_MAX * sizeof(struct vu_sub_region),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	struct iovec part = {&request, sizeof(request)};
+	struct vu_sub_region sub;
+	struct vu_message reply;
+	int found, err = channel_call(&c->channel, VU_GET_REGION_IO_FDS, &part, 1, sizeof(request),
+				      &reply);
+
+	if (err)
+		return c->channel.gone ? err : 0;
+	found = vu_io_fds_whole(reply.data, reply.len, reply.fds, VFIO_PCI_BAR0_REGION_INDEX,
+				bar0_bytes, &sub);
+	if (found == 1)
+		(void)region_channel_open(&c->region, vu_message_take(&reply, sub.fd_index), &sub,
+					  VFIO_USER_DEADLINE_S * 1000000000ull, options,
+					  &meanwhile);
+	vu_message_close(&reply);
+	return found < 0 ? found : 0;
+}
+
 /* Asks for BAR 0, and maps what the server lets be mapped. */
-static int bar0_open(struct client *c)
+static int bar0_open(struct client *c, uint64_t *bytes)
 {
 	struct vu_region_info info = {.argsz = INFO_BYTES, .index = VFIO_PCI_BAR0_REGION_INDEX};
 	struct iovec part = {&info, sizeof(info)};
@@ -436,12 +524,17 @@ static int bar0_open(struct client *c)
 			window_add(c, reply.fd[0], info.offset, &area[i]);
 	}
 	vu_message_close(&reply);
-	return areas < 0 ? areas : 0;
+	if (areas < 0)
+		return areas;
+	*bytes = info.size;
+	return 0;
 }
 
-static int device_open(struct client *c, const char *name, struct ixgbe_why *why)
+static int device_open(struct client *c, const char *name, const struct ixgbe_options *options,
+		       struct ixgbe_why *why)
 {
 	struct vu_device_info info = {.argsz = sizeof(info)};
+	uint64_t bar0_bytes;
 	int err = negotiate(c, name, why);
 
 	if (err)
@@ -458,8 +551,11 @@ static int device_open(struct client *c, const char *name, struct ixgbe_why *why
 			"82599; name another socket",
 			name);
 	c->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
-	err = bar0_open(c);
-	return err ? explain(c, why, name, "description of BAR 0", err) : 0;
+	err = bar0_open(c, &bar0_bytes);
+	if (err)
+		return explain(c, why, name, "description of BAR 0", err);
+	err = region_open(c, bar0_bytes, options);
+	return err ? explain(c, why, name, "channel to BAR 0", err) : 0;
 }
 
 /* `sock` passes to the client, also on failure. */
@@ -477,11 +573,13 @@ static int client_new(int sock, const char *name, const struct ixgbe_options *op
 	c->backend.ops = ops;
 	pthread_mutex_init(&c->lock, NULL);
 	channel_init(&c->channel, sock, options);
-	err = device_open(c, name, why);
+	region_channel_init(&c->region);
+	err = device_open(c, name, options, why);
 	if (err) {
 		client_free(c);
 		return err;
 	}
+	(void)channel_serve(&c->channel, true);
 	*out = &c->backend;
 	return 0;
 }

@@ -54,6 +54,13 @@ int channel_call_first(struct channel *channel, uint16_t number, const struct io
 int channel_exchange(struct channel *channel, uint16_t number, void *fixed, size_t len,
 		     const int *fd, uint32_t fds, size_t reply_len);
 
+/* Answers the server's own commands that have come, without waiting for more; `received`: only
+ * those that were received already, with a reply of ours. Errors are the connection's, as above;
+ * a reply is one, too, since none is awaited. */
+int channel_serve(struct channel *channel, bool received);
+/* Puts the connection out of use; by any thread. */
+void channel_lose(struct channel *channel);
+
 /* Makes room for one more memory: -ENOMEM. */
 int channel_memory_reserve(struct channel *channel);
 /* The caller makes sure that there is room. */

@@ -84,6 +84,12 @@ static void path_of(const struct rig *rig, char *path, size_t size, const char *
 	snprintf(path, size, "%s/%s", rig->dir, name);
 }
 
+/* Whether registers are to go over a channel of their own. */
+static const char *io_fds(void)
+{
+	return getenv("IXNIC_IO_FDS") ? getenv("IXNIC_IO_FDS") : "on";
+}
+
 /* Each NIC of a run is another one. */
 static void dirty_seed(char *text, size_t size, uint32_t nth)
 {
@@ -94,6 +100,10 @@ static void become_ixnic(const struct rig *rig, int sock, int out, uint32_t nth)
 {
 	const char *program = getenv("IXNIC");
 	char nic[64], wire[64], control[64], seed[24];
+	const char *argv[24] = {"ixnic",     "--socket", nic,     "--wire", wire,
+				"--control", control,    "--mac", MAC_TEXT, "--log-level",
+				"warning",   "--io-fds", io_fds()};
+	size_t n = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(out, STDOUT_FILENO);
@@ -106,12 +116,12 @@ static void become_ixnic(const struct rig *rig, int sock, int out, uint32_t nth)
 	path_of(rig, control, sizeof(control), "control");
 	if (getenv("IXNIC_DIRTY")) {
 		dirty_seed(seed, sizeof(seed), nth);
-		execl(program ? program : "ixnic", "ixnic", "--socket", nic, "--wire", wire,
-		      "--control", control, "--mac", MAC_TEXT, "--log-level", "warning", "--dirty",
-		      seed, "--slow", SLOW_TEXT, (char *)NULL);
+		while (argv[n])
+			n++;
+		memcpy(&argv[n], (const char *[]){"--dirty", seed, "--slow", SLOW_TEXT},
+		       4 * sizeof(argv[0]));
 	}
-	execl(program ? program : "ixnic", "ixnic", "--socket", nic, "--wire", wire, "--control",
-	      control, "--mac", MAC_TEXT, "--log-level", "warning", (char *)NULL);
+	execv(program ? program : "ixnic", (char **)(uintptr_t)argv);
 	_exit(127);
 }
 
@@ -357,6 +367,8 @@ void rig_open(struct rig *rig, const struct ixgbe_options *options)
 	err = ixgbe_open(name, &full, &rig->nic, &why);
 	if (err)
 		fail_msg("%s: %d: %s", name, err, why.text);
+	if (rig->pid >= 0)
+		assert_int_equal(rig_control(rig, "status", "channel"), !strcmp(io_fds(), "on"));
 }
 
 void rig_start(struct rig *rig, const struct ixgbe_options *options)

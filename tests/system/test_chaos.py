@@ -154,14 +154,16 @@ SPOILERS = {
 
 
 @pytest.mark.parametrize("kind", SPOILERS)
-def test_server_fails_at_any_message(rig, left, kind):  # noqa: F811
-    """The test stands between the bridge and a good server, and spoils one reply. The start fails with
-    one line, or succeeds. The server goes on."""
-    nic = rig.daemon(*left.words(*ixnic(rig, wire=f"seqpacket:{rig.path('wire')}"))).wait_ready()
+@pytest.mark.parametrize("io_fds, victims", [("off", (1, 2, 3, 5, 9, 40, 300, 800)), ("on", (4, 5))],
+                         ids=["messages", "channel"])
+def test_server_fails_at_any_message(rig, left, kind, io_fds, victims):  # noqa: F811
+    """The test stands between the bridge and a good server, and spoils one reply: one of many to accesses, or the
+    one with the channel for those (the fourth). The start fails with one line, or succeeds. The server goes on."""
+    nic = rig.daemon(*left.words(*ixnic(rig, "--io-fds", io_fds, wire=f"seqpacket:{rig.path('wire')}"))).wait_ready()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(rig.path("mine"))
         listener.listen()
-        for victim in (1, 2, 3, 5, 9, 40, 300, 800):
+        for victim in victims:
             daemon = rig.daemon(*left.words(*ixtapd(rig, nic=f"vfio-user:{rig.path('mine')}")))
             front, _ = listener.accept()
             with front, socket.socket(socket.AF_UNIX) as back:

@@ -146,7 +146,7 @@ class RelayedBridge(r.Bridge):
     def __init__(self, rig, *options):
         left, right = rig.namespace("left"), rig.namespace("right")
         self.nic_daemon = rig.daemon(*left.words(
-            r.IXNIC, "--socket", rig.path("nic"), "--wire", "tap:wire0",
+            r.IXNIC, "--socket", rig.path("nic"), "--io-fds", "off", "--wire", "tap:wire0",
             "--control", rig.path("nic-control"))).wait_ready()
         self.relay = Relay(rig.path("relay"), rig.path("nic"))
         super().__init__(left, right, rig.scratch, "--nic", f"vfio-user:{rig.path('relay')}",

@@ -37,12 +37,13 @@ def clear_nonblock(fd):
 
 
 class Between:
-    """Stands between ixtapd and ixnic: keeps the eventfds of interrupts, and may answer late."""
+    """Stands between ixtapd and ixnic: keeps the eventfds of interrupts, and may answer late. All accesses come by,
+    none has a channel of its own."""
 
     def __init__(self, rig, space):
         self.delay_s, self.eventfds = 0.0, []
         self.stopped = threading.Event()
-        self.nic = rig.daemon(*space.words(*ixnic(rig, wire=f"seqpacket:{rig.path('wire')}")))
+        self.nic = rig.daemon(*space.words(*ixnic(rig, "--io-fds", "off", wire=f"seqpacket:{rig.path('wire')}")))
         self.nic.wait_ready()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(rig.path("mine"))

@@ -234,6 +234,9 @@ static bool handle(struct server *s, const struct vu_message *m)
 	case VU_GET_REGION_INFO:
 		answer_region_info(s, m);
 		break;
+	case VU_GET_REGION_IO_FDS: /* as a server that does not know it */
+		answer(s, &m->header, NULL, 0, NULL, 0, ENOTSUP);
+		break;
 	case VU_REGION_READ:
 	case VU_REGION_WRITE:
 		return answer_region(s, m);

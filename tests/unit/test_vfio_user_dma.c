@@ -67,6 +67,7 @@ static void answer(struct server *s, const struct vu_message *m)
 		struct vu_version version;
 		struct vu_device_info device;
 		struct vu_region_info region;
+		struct vu_region_io_fds io_fds;
 		uint8_t bytes[64];
 	} reply = {.bytes = {0}};
 
@@ -76,6 +77,8 @@ static void answer(struct server *s, const struct vu_message *m)
 			VFIO_PCI_NUM_REGIONS, VFIO_PCI_NUM_IRQS};
 	else if (m->header.command == VU_GET_REGION_INFO)
 		reply.region.size = 0x80000;
+	else if (m->header.command == VU_GET_REGION_IO_FDS)
+		reply.io_fds.argsz = sizeof(reply.io_fds); /* none */
 	send_to_client(s, &header, &reply,
 		       m->header.command == VU_VERSION ? sizeof(reply.version) : sizeof(reply));
 }
