@@ -33,7 +33,8 @@ def installs(tmp_path):
 
 
 @pytest.mark.parametrize("words", [[RUN, "--help"], [RUN, "unit", "-h"], [BENCH, "--help"], [BENCH, "tap", "--help"],
-                                   [BENCH, "driver", "--help"], [DEMO, "--help"], [DEMO, "-h"], [LAB, "--help"],
+                                   [BENCH, "driver", "--help"], [BENCH, "registers", "--help"], [DEMO, "--help"],
+                                   [DEMO, "-h"], [LAB, "--help"],
                                    [LAB, "kernel", "-h"], [PACKAGES, "--help"], [PACKAGES, "build", "-h"]],
                          ids=" ".join)
 def test_help_is_given(installs, words):
