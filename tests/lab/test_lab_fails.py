@@ -182,9 +182,11 @@ def test_disk_fills_up(tmp_path):
 
 
 def test_no_mirror(tmp_path):
-    """apt knows no mirror."""
+    """apt knows no mirror. Its lists are the test's own: an update without a source empties them."""
     (tmp_path / "sources").mkdir()
+    (tmp_path / "lists").mkdir()
     (tmp_path / "apt.conf").write_text(f'Dir::Etc::SourceList "{tmp_path}/none";\n'
+                                       f'Dir::State::Lists "{tmp_path}/lists";\n'
                                        f'Dir::Etc::SourceParts "{tmp_path}/sources";\n')
     done = lab("kernel", "--cache", str(tmp_path / "cache"),
                env={**os.environ, "APT_CONFIG": str(tmp_path / "apt.conf")})
