@@ -316,13 +316,14 @@ static void tx_post(struct datapath *dp)
 	}
 }
 
-/* After the turn that posted reads. */
+/* After a turn. A read that a frame has just woken is not found by its cancel, and waits again: so
+ * each turn looks. */
 static void tx_depth_adapt(struct datapath *dp)
 {
-	if (dp->reads_posted == 0)
-		return;
 	if (dp->reads_in_flight > 1)
 		tx_cancel(dp, 1);
+	if (dp->reads_posted == 0)
+		return;
 	if (dp->reads_filled < dp->reads_posted)
 		dp->read_depth = dp->reads_filled + 1;
 	else if (dp->read_bytes < READ_BYTES_MAX / 2)
