@@ -31,7 +31,7 @@
 static int status_read(const struct ixgbe *nic, uint16_t *aborts)
 {
 	uint16_t status;
-	int err = pci_read16(nic, PCI_STATUS, &status);
+	int err = pci_read16(nic->device, PCI_STATUS, &status);
 
 	if (err)
 		return err;
@@ -49,16 +49,16 @@ static int aborts_take(struct ixgbe *nic)
 
 	if (err)
 		return err;
-	if (!(aborts & ~nic->aborts_stuck)) {
-		nic->aborts_stuck = aborts;
+	if (!(aborts & ~nic->kept->aborts_stuck)) {
+		nic->kept->aborts_stuck = aborts;
 		return 0;
 	}
-	err = pci_write16(nic, PCI_STATUS, aborts);
+	err = pci_write16(nic->device, PCI_STATUS, aborts);
 	if (!err)
 		err = status_read(nic, &left);
 	if (err)
 		return err;
-	nic->aborts_stuck = left;
+	nic->kept->aborts_stuck = left;
 	return 1;
 }
 
@@ -74,13 +74,13 @@ int ixgbe_bus_errors(struct ixgbe *nic)
 	refused = ops->dma_refused ? ops->dma_refused(nic->backend) : 0;
 	/* The NIC may be refused between the two reads. The status is read again then, or one
 	 * refusal would be reported twice. */
-	if (aborts == 0 && refused != nic->refused_seen)
+	if (aborts == 0 && refused != nic->kept->refused_seen)
 		aborts = aborts_take(nic);
 	if (aborts < 0)
 		return aborts;
-	if (aborts || refused != nic->refused_seen)
+	if (aborts || refused != nic->kept->refused_seen)
 		events |= IXGBE_BUS_REFUSED;
-	nic->refused_seen = refused;
+	nic->kept->refused_seen = refused;
 	if (cause & IXGBE_PIENA_TO) {
 		reg_write(nic, IXGBE_PICAUSE, IXGBE_PIENA_TO);
 		events |= IXGBE_BUS_TIMEOUT;

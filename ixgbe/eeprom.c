@@ -131,8 +131,8 @@ static int contents_read(struct ixgbe *nic, uint16_t *sum, struct ixgbe_why *why
 			strerror(-err));
 	err = checksum(nic, sum);
 	/* 8.2.3.7.9: a reset loads the first receive address from the EEPROM. */
-	if (!err && !mac_from_receive_address(nic, nic->mac_permanent))
-		err = read_mac(nic, nic->mac_permanent);
+	if (!err && !mac_from_receive_address(nic, nic->kept->mac_permanent))
+		err = read_mac(nic, nic->kept->mac_permanent);
 	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_EEP);
 	if (err)
 		return ixgbe_why_fill(
@@ -169,7 +169,7 @@ int eeprom_check(struct ixgbe *nic, struct ixgbe_why *why)
 			"the EEPROM's checksum is wrong (its words add up to 0x%04x, not "
 			"0x%04x): write it anew with the adapter maker's tool",
 			sum, CHECKSUM_SUM);
-	if (mac_check(nic->mac_permanent))
+	if (mac_check(nic->kept->mac_permanent))
 		return ixgbe_why_fill(why, -EIO,
 				      "the EEPROM has no valid MAC address: write it anew with the "
 				      "adapter maker's tool");

@@ -30,7 +30,7 @@ static_assert(IXGBE_MTU_MAX == IXGBE_FRAME_MAX_BYTES - ETH_OVERHEAD, "ixgbe.h ha
 static_assert(IXGBE_UNICAST_MAX == IXGBE_RAL_COUNT - 1, "RAR 0 has the port's own address");
 
 struct ixgbe_filters {
-	bool promiscuous, allmulticast, vlan_filter;
+	uint8_t promiscuous, allmulticast, vlan_filter;
 	uint32_t fctrl;                                      /* as in the device */
 	uint8_t unicast[IXGBE_UNICAST_MAX][IXGBE_MAC_BYTES]; /* from RAR 1 on; zero: free */
 	uint32_t mta[IXGBE_MTA_COUNT];
@@ -39,13 +39,28 @@ struct ixgbe_filters {
 
 int filters_new(struct ixgbe *nic)
 {
-	nic->filters = calloc(1, sizeof(*nic->filters));
+	nic->filters = state_alloc(nic->device->state, sizeof(*nic->filters));
 	return nic->filters ? 0 : -ENOMEM;
+}
+
+void filters_forget(struct ixgbe *nic)
+{
+	*nic->filters = (struct ixgbe_filters){0};
+}
+
+int filters_redo(struct ixgbe *nic)
+{
+	int err = init_receiver_set(nic, false);
+
+	if (err)
+		return err;
+	filters_apply(nic);
+	return init_receiver_set(nic, true);
 }
 
 void filters_free(struct ixgbe *nic)
 {
-	free(nic->filters);
+	state_free(nic->device->state, nic->filters);
 }
 
 /* ---- Writing to the device ---- */
@@ -115,7 +130,7 @@ static void vlnctrl_write(struct ixgbe *nic)
 /* DEVIATION(mtu-while-running) */
 static void mtu_write(struct ixgbe *nic)
 {
-	uint32_t frame = nic->mtu + ETH_OVERHEAD;
+	uint32_t frame = nic->kept->mtu + ETH_OVERHEAD;
 
 	if (frame < ETH_FRAME_BYTES)
 		frame = ETH_FRAME_BYTES;
@@ -137,7 +152,7 @@ void filters_apply(struct ixgbe *nic)
 {
 	struct ixgbe_filters *f = nic->filters;
 
-	rar_write(nic, 0, nic->mac);
+	rar_write(nic, 0, nic->kept->mac);
 	for (uint32_t i = 0; i < IXGBE_UNICAST_MAX; i++)
 		unicast_write(nic, i);
 	for (uint32_t i = 0; i < MTA_WORDS; i++)
@@ -157,12 +172,12 @@ void filters_apply(struct ixgbe *nic)
 
 void ixgbe_mac_get(const struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
 {
-	memcpy(mac, nic->mac, IXGBE_MAC_BYTES);
+	memcpy(mac, nic->kept->mac, IXGBE_MAC_BYTES);
 }
 
 void ixgbe_mac_permanent(const struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES])
 {
-	memcpy(mac, nic->mac_permanent, IXGBE_MAC_BYTES);
+	memcpy(mac, nic->kept->mac_permanent, IXGBE_MAC_BYTES);
 }
 
 int ixgbe_mac_set(struct ixgbe *nic, const uint8_t mac[IXGBE_MAC_BYTES])
@@ -171,22 +186,36 @@ int ixgbe_mac_set(struct ixgbe *nic, const uint8_t mac[IXGBE_MAC_BYTES])
 
 	if (err)
 		return err;
-	memcpy(nic->mac, mac, IXGBE_MAC_BYTES);
-	rar_write(nic, 0, nic->mac);
+	if (memcmp(nic->kept->mac, mac, IXGBE_MAC_BYTES) == 0)
+		return 0;
+	intent_begin(nic, INTENT_FILTERS);
+	memcpy(nic->kept->mac, mac, IXGBE_MAC_BYTES);
+	rar_write(nic, 0, nic->kept->mac);
+	intent_end(nic, INTENT_FILTERS);
 	return 0;
 }
 
 int ixgbe_promiscuous_set(struct ixgbe *nic, bool on)
 {
+	int err;
+
+	intent_begin(nic, INTENT_FILTERS);
 	nic->filters->promiscuous = on;
 	vlnctrl_write(nic);
-	return fctrl_update(nic);
+	err = fctrl_update(nic);
+	intent_end(nic, INTENT_FILTERS);
+	return err;
 }
 
 int ixgbe_allmulticast_set(struct ixgbe *nic, bool on)
 {
+	int err;
+
+	intent_begin(nic, INTENT_FILTERS);
 	nic->filters->allmulticast = on;
-	return fctrl_update(nic);
+	err = fctrl_update(nic);
+	intent_end(nic, INTENT_FILTERS);
+	return err;
 }
 
 int ixgbe_multicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES], size_t count)
@@ -201,10 +230,12 @@ int ixgbe_multicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES]
 		hash = mac[i][4] >> 4 | (uint32_t)mac[i][5] << 4;
 		mta[hash >> 5] |= 1u << (hash & 31);
 	}
-	for (uint32_t i = 0; i < MTA_WORDS; i++)
-		if (mta[i] != nic->filters->mta[i])
-			reg_write(nic, IXGBE_AT(MTA, i), mta[i]);
-	memcpy(nic->filters->mta, mta, sizeof(mta));
+	for (uint32_t i = 0; i < MTA_WORDS; i++) {
+		if (mta[i] == nic->filters->mta[i])
+			continue;
+		reg_write(nic, IXGBE_AT(MTA, i), mta[i]);
+		state_store(&nic->filters->mta[i], mta[i]); /* after: a successor writes it again */
+	}
 	return 0;
 }
 
@@ -235,19 +266,23 @@ int ixgbe_unicast_set(struct ixgbe *nic, const uint8_t (*mac)[IXGBE_MAC_BYTES], 
 	for (size_t i = 0; i < count; i++)
 		if (mac_check(mac[i]))
 			return -EADDRNOTAVAIL;
+	intent_begin(nic, INTENT_FILTERS);
 	for (size_t slot = 0; slot < IXGBE_UNICAST_MAX; slot++)
 		if (!mac_check(slots[slot]) && find(mac, count, slots[slot]) == count)
 			unicast_replace(nic, slot, none);
 	for (size_t i = 0; i < count; i++)
 		if (find(slots, IXGBE_UNICAST_MAX, mac[i]) == IXGBE_UNICAST_MAX)
 			unicast_replace(nic, find(slots, IXGBE_UNICAST_MAX, none), mac[i]);
+	intent_end(nic, INTENT_FILTERS);
 	return 0;
 }
 
 int ixgbe_vlan_filter_set(struct ixgbe *nic, bool on)
 {
+	intent_begin(nic, INTENT_FILTERS);
 	nic->filters->vlan_filter = on;
 	vlnctrl_write(nic);
+	intent_end(nic, INTENT_FILTERS);
 	return 0;
 }
 
@@ -259,8 +294,10 @@ int ixgbe_vlan_set(struct ixgbe *nic, uint16_t vid, bool pass)
 		return -EINVAL;
 	word = &nic->filters->vfta[vid >> 5];
 	bit = 1u << (vid & 31);
+	intent_begin(nic, INTENT_FILTERS);
 	*word = pass ? *word | bit : *word & ~bit;
 	reg_write(nic, IXGBE_AT(VFTA, vid >> 5), *word);
+	intent_end(nic, INTENT_FILTERS);
 	return 0;
 }
 
@@ -268,7 +305,9 @@ int ixgbe_mtu_set(struct ixgbe *nic, uint16_t mtu)
 {
 	if (mtu < IXGBE_MTU_MIN || mtu > IXGBE_MTU_MAX)
 		return -EINVAL;
-	__atomic_store_n(&nic->mtu, mtu, __ATOMIC_RELAXED); /* the transmit queues read it */
+	intent_begin(nic, INTENT_FILTERS);
+	__atomic_store_n(&nic->kept->mtu, mtu, __ATOMIC_RELAXED); /* the transmit queues read it */
 	mtu_write(nic);
+	intent_end(nic, INTENT_FILTERS);
 	return 0;
 }

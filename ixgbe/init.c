@@ -108,14 +108,14 @@ static void reg_change(struct ixgbe *nic, uint32_t offset, uint32_t clear, uint3
 int init_bus_master_set(struct ixgbe *nic, bool on)
 {
 	uint16_t command;
-	int err = pci_read16(nic, PCI_COMMAND, &command);
+	int err = pci_read16(nic->device, PCI_COMMAND, &command);
 
 	if (err)
 		return err;
 	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER;
 	if (!on)
 		command &= (uint16_t)~PCI_COMMAND_MASTER;
-	return pci_write16(nic, PCI_COMMAND, command);
+	return pci_write16(nic->device, PCI_COMMAND, command);
 }
 
 /* ---- Reset ---- */
@@ -127,7 +127,7 @@ static bool transactions_pending(struct ixgbe *nic)
 	uint64_t end = wait_now_us() + MASTER_LIMIT_US;
 
 	do {
-		if (pci_read16(nic, PCI_DEVICE_STATUS, &status))
+		if (pci_read16(nic->device, PCI_DEVICE_STATUS, &status))
 			return true;
 		if (!(status & PCI_EXP_DEVSTA_TRPND))
 			return false;
@@ -171,7 +171,7 @@ static int function_reset(struct ixgbe *nic)
 	err = nic->backend->ops->reset(nic->backend);
 	if (!err) /* registers have to answer again */
 		err = init_bus_master_set(nic, false);
-	return err ? err : irq_connect(nic);
+	return err ? err : device_vectors_connect(nic->device);
 }
 
 static int software_reset(struct ixgbe *nic)

@@ -19,10 +19,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#define VECTORS_MAX       (IXGBE_QUEUES_MAX + 1u)
 #define EITR_UNIT_US      2u
 #define OTHER_THROTTLE_US 100u /* a link that flaps does not storm */
 
@@ -30,58 +27,26 @@
 #define CAUSES_OTHER (IXGBE_EICR_LSC | IXGBE_EICR_GPI_SDP2 | IXGBE_EICR_ECC | IXGBE_EICR_PCI)
 
 struct ixgbe_irq {
-	uint32_t count; /* vectors: queues and one */
-	int fd[VECTORS_MAX];
 	/* Two queue pairs share a register, and the threads of both call ixgbe_irq_tx_set. */
 	pthread_mutex_t ivar_lock;
 	uint32_t ivar[IXGBE_QUEUES_MAX / 2];
 };
 
-int irq_connect(struct ixgbe *nic)
+int irq_new(struct ixgbe *nic)
 {
-	return nic->backend->ops->irq_set(nic->backend, nic->irq->fd, nic->irq->count);
-}
-
-int irq_new(struct ixgbe *nic, struct ixgbe_why *why)
-{
-	struct ixgbe_irq *irq = calloc(1, sizeof(*irq));
-	int err;
-
-	if (!irq)
-		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
-	nic->irq = irq;
-	pthread_mutex_init(&irq->ivar_lock, NULL);
-	while (irq->count < nic->options.queues + 1u) {
-		int fd = eventfd(0, EFD_CLOEXEC);
-
-		if (fd < 0)
-			return ixgbe_why_fill(
-				why, -errno, "cannot make an eventfd: %s%s", strerror(errno),
-				errno == EMFILE ? "; raise the limit of open files (ulimit -n)"
-						: "");
-		irq->fd[irq->count++] = fd;
-	}
-	err = irq_connect(nic);
-	if (err)
-		return ixgbe_why_fill(
-			why, err,
-			"cannot enable %u MSI-X vectors: %s; see whether the IOMMU remaps "
-			"interrupts, or use fewer queues",
-			irq->count, strerror(-err));
+	nic->irq = calloc(1, sizeof(*nic->irq));
+	if (!nic->irq)
+		return -ENOMEM;
+	pthread_mutex_init(&nic->irq->ivar_lock, NULL);
 	return 0;
 }
 
 void irq_free(struct ixgbe *nic)
 {
-	struct ixgbe_irq *irq = nic->irq;
-
-	if (!irq)
+	if (!nic->irq)
 		return;
-	nic->backend->ops->irq_set(nic->backend, NULL, 0);
-	while (irq->count > 0)
-		close(irq->fd[--irq->count]);
-	pthread_mutex_destroy(&irq->ivar_lock);
-	free(irq);
+	pthread_mutex_destroy(&nic->irq->ivar_lock);
+	free(nic->irq);
 }
 
 void irq_mask_all(struct ixgbe *nic)
@@ -110,10 +75,22 @@ static uint32_t ivar_entry(uint16_t queue, bool tx)
 	return (queue | IXGBE_IVAR_ALLOC0_VALID) << shift;
 }
 
-void irq_configure(struct ixgbe *nic)
+void irq_queues_configure(struct ixgbe *nic)
 {
 	struct ixgbe_irq *irq = nic->irq;
-	uint32_t other = irq->count - 1;
+
+	pthread_mutex_lock(&irq->ivar_lock);
+	memset(irq->ivar, 0, sizeof(irq->ivar));
+	for (uint16_t q = 0; q < nic->options.queues; q++)
+		irq->ivar[q / 2] |= ivar_entry(q, false);
+	for (uint32_t i = 0; i < (uint32_t)IXGBE_IVAR_COUNT; i++)
+		reg_write(nic, IXGBE_AT(IVAR, i), i < IXGBE_QUEUES_MAX / 2 ? irq->ivar[i] : 0);
+	pthread_mutex_unlock(&irq->ivar_lock);
+}
+
+void irq_configure(struct ixgbe *nic)
+{
+	uint32_t other = nic->device->vectors - 1;
 
 	/* 7.3.1.2 to 7.3.1.4, as the head of this file has it. SDP2_EN lets the module's pin
 	 * interrupt. */
@@ -125,13 +102,7 @@ void irq_configure(struct ixgbe *nic)
 	reg_write(nic, IXGBE_AT(EIAM_EX, 0), UINT32_MAX);
 	reg_write(nic, IXGBE_AT(EIAM_EX, 1), UINT32_MAX);
 
-	pthread_mutex_lock(&irq->ivar_lock);
-	memset(irq->ivar, 0, sizeof(irq->ivar));
-	for (uint16_t q = 0; q < nic->options.queues; q++)
-		irq->ivar[q / 2] |= ivar_entry(q, false);
-	for (uint32_t i = 0; i < (uint32_t)IXGBE_IVAR_COUNT; i++)
-		reg_write(nic, IXGBE_AT(IVAR, i), i < IXGBE_QUEUES_MAX / 2 ? irq->ivar[i] : 0);
-	pthread_mutex_unlock(&irq->ivar_lock);
+	irq_queues_configure(nic);
 	reg_write(nic, IXGBE_IVAR_MISC,
 		  IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_OTHER, other) | IXGBE_IVAR_MISC_OTHER_VALID);
 
@@ -139,7 +110,7 @@ void irq_configure(struct ixgbe *nic)
 	reg_write(nic, IXGBE_PICAUSE, IXGBE_PIENA_TO);
 	reg_write(nic, IXGBE_PIENA, IXGBE_PIENA_TO);
 
-	for (uint32_t v = 0; v < irq->count; v++)
+	for (uint32_t v = 0; v < nic->device->vectors; v++)
 		reg_write(nic, ixgbe_eitr_reg(v),
 			  eitr_value(v == other ? OTHER_THROTTLE_US : nic->options.itr_us));
 }
@@ -151,12 +122,12 @@ void irq_other_arm(struct ixgbe *nic)
 
 int ixgbe_irq_fd(const struct ixgbe *nic, uint16_t queue)
 {
-	return queue < nic->options.queues ? nic->irq->fd[queue] : -EINVAL;
+	return queue < nic->options.queues ? nic->device->irq_fd[queue] : -EINVAL;
 }
 
 int ixgbe_irq_other_fd(const struct ixgbe *nic)
 {
-	return nic->irq->fd[nic->irq->count - 1];
+	return nic->device->irq_fd[nic->device->vectors - 1];
 }
 
 int ixgbe_irq_arm(struct ixgbe *nic, uint16_t queue)
@@ -195,7 +166,9 @@ int ixgbe_irq_other_handle(struct ixgbe *nic)
 	}
 	if (eicr & IXGBE_EICR_GPI_SDP2 || link_module_moved(nic)) {
 		events |= IXGBE_EVENT_SFP;
+		intent_begin(nic, INTENT_OTHER);
 		err = link_module_changed(nic);
+		intent_end(nic, INTENT_OTHER);
 	}
 	if (eicr & IXGBE_EICR_ECC)
 		events |= IXGBE_EVENT_FAULT;

@@ -32,9 +32,7 @@
  *
  * The library's inside. Who calls whom: each row calls rows below, none calls up or beside.
  *
- *     open.c       the backend that a NIC's name means
- *       |
- *     port.c       the life of a port: open, start, stop, close
+ *     port.c       the life of a port: open or attach, start or go on, stop, close
  *       |
  *     filters.c    which frames are received: addresses, VLANs, MTU
  *     bus.c        accesses to memory that failed
@@ -54,6 +52,8 @@
  *     eeprom.c     the EEPROM's words and checksum
  *       |
  *     semaphore.c  locks shared with firmware and the other port
+ *       |
+ *     device.c     what outlives a driver, and what a NIC's name means
  *       |
  *     wait.c       waiting for a register, the clock, the log
  *     queues/      the way of a frame: rings, buffers, DMA memory
@@ -147,6 +147,58 @@ IXGBE_API int ixgbe_open(const char *nic, const struct ixgbe_options *options, s
  * small letters. -EINVAL, with `why` filled, which may be NULL: it means none. */
 IXGBE_API int ixgbe_pci_address(const char *text, char out[IXGBE_PCI_ADDRESS_BYTES],
 				struct ixgbe_why *why);
+
+/* ---- A device that outlives its drivers ---- */
+
+/*
+ * A driver may die at any instruction and be followed by another, which goes on with the same rings
+ * on a running NIC. What must outlive them is a device, which a keeper opens. Drivers are processes
+ * forked from the keeper, one after the other: a successor attaches when its predecessor is dead,
+ * not before.
+ *
+ *     ixgbe_device_open ──┬ fork ─ ixgbe_attach ─ ixgbe_pool_new ─ ixgbe_start ─ bursts ─ dies
+ *     ixgbe_device_renew ─┴ fork ─ ixgbe_attach ─ ixgbe_pool_new ─ ixgbe_start ─ bursts ...
+ *
+ * State memory, which the NIC cannot reach, says what a driver has done. If it adds up, ixgbe_start
+ * goes on where the predecessor was: link, settings and statistics stay, frames that came meanwhile
+ * are in the ring. Else the driver finds a NIC that was reset.
+ *
+ * Received frames of a burst count as handled when the next burst is asked for. Those that a
+ * predecessor had taken are taken again (ixgbe_resumed), and so is no frame lost. Frames that were
+ * given to ixgbe_tx_burst are sent once if it returned, and once or never if it did not.
+ *
+ * Over vfio-user this needs a server that gives the registers a channel of their own. Accesses to
+ * PCI configuration space still go over the connection, which a driver that dies within one takes
+ * along: ixgbe_start and ixgbe_stop of a port that is begun anew, and ixgbe_bus_errors.
+ */
+struct ixgbe_device;
+
+struct ixgbe_pool_plan {
+	uint32_t count, size, headroom; /* as for ixgbe_pool_new */
+};
+
+/* As ixgbe_open, but the device is not touched yet. Makes the DMA memory of the rings and of
+ * `pools` pools; each driver makes just these, in this order. The keeper only closes it. */
+IXGBE_API int ixgbe_device_open(const char *nic, const struct ixgbe_options *options,
+				const struct ixgbe_pool_plan *pool, uint32_t pools,
+				struct ixgbe_device **out, struct ixgbe_why *why);
+/* In the keeper, between the death of a driver and the fork of the next: that one may have died in
+ * the middle of an access. -ENODEV: the device is gone, and is to be closed. */
+IXGBE_API int ixgbe_device_renew(struct ixgbe_device *device);
+/* Takes NULL. The drivers are dead. */
+IXGBE_API void ixgbe_device_close(struct ixgbe_device *device);
+/* In a driver: the port, as from ixgbe_open. Where it can be gone on with, nothing is written to
+ * the device before ixgbe_start, and ixgbe_start fails with -EBADMSG if the rings' records do not
+ * add up: the next driver begins with a reset. Such a port is not closed: the process ends. */
+IXGBE_API int ixgbe_attach(struct ixgbe_device *device, struct ixgbe **out, struct ixgbe_why *why);
+
+struct ixgbe_resumed {
+	bool resumed;
+	uint32_t rx_repeated;  /* descriptors whose frames the predecessor may have handled */
+	uint32_t tx_forgotten; /* descriptors that it had written and not handed over */
+};
+/* How the port was started. */
+IXGBE_API void ixgbe_resumed(const struct ixgbe *nic, struct ixgbe_resumed *out);
 
 /* Stops, resets the device and releases everything. Takes NULL. All pools of the
  * port must have been freed. */

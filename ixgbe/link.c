@@ -42,7 +42,7 @@ static void laser_set(struct ixgbe *nic, bool on)
  * other modules the pin stays as the EEPROM has it. */
 static void rate_select(struct ixgbe *nic)
 {
-	if (nic->sfp_two_rates)
+	if (nic->kept->sfp_two_rates)
 		reg_set(nic, IXGBE_ESDP, IXGBE_ESDP_SDP5_IODIR | IXGBE_ESDP_SDP5_DATA);
 }
 
@@ -87,26 +87,26 @@ int link_apply(struct ixgbe *nic)
 	/* The laser goes off in both cases: a partner that sees the light go and come starts anew.
 	 */
 	laser_set(nic, false);
-	if (!nic->admin_up && nic->sfp != IXGBE_SFP_DA)
+	if (!nic->kept->admin_up && nic->kept->sfp != IXGBE_SFP_DA)
 		return 0;
 	err = semaphore_take(nic, IXGBE_SW_FW_SYNC_SW_MAC_CSR);
 	if (err)
 		return err;
-	if (nic->admin_up) {
+	if (nic->kept->admin_up) {
 		rate_select(nic);
 		mode_restart(nic);
 	} else {
 		transmitter_off(nic);
 	}
 	semaphore_release(nic, IXGBE_SW_FW_SYNC_SW_MAC_CSR);
-	if (nic->admin_up)
+	if (nic->kept->admin_up)
 		laser_set(nic, true);
 	return port_gone(nic) ? -ENODEV : 0;
 }
 
 bool link_module_moved(const struct ixgbe *nic)
 {
-	return (reg_read(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA) != nic->sfp_pin;
+	return (reg_read(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA) != nic->kept->sfp_pin;
 }
 
 int link_module_changed(struct ixgbe *nic)
@@ -114,7 +114,7 @@ int link_module_changed(struct ixgbe *nic)
 	uint64_t end = wait_now_us() + MODULE_INIT_US;
 	int err = sfp_identify(nic);
 
-	while (!err && nic->sfp == IXGBE_SFP_NONE && wait_now_us() < end) {
+	while (!err && nic->kept->sfp == IXGBE_SFP_NONE && wait_now_us() < end) {
 		wait_us(MODULE_POLL_US);
 		err = sfp_identify(nic);
 	}
@@ -127,12 +127,14 @@ int ixgbe_link_set_admin(struct ixgbe *nic, bool up)
 {
 	int err;
 
-	if (nic->admin_up == up)
+	if (nic->kept->admin_up == up)
 		return 0;
-	nic->admin_up = up;
+	intent_begin(nic, INTENT_OTHER);
+	nic->kept->admin_up = up;
 	err = link_apply(nic);
 	if (err)
-		nic->admin_up = !up; /* so that it can be tried again */
+		nic->kept->admin_up = !up; /* so that it can be tried again */
+	intent_end(nic, INTENT_OTHER);
 	return err;
 }
 
@@ -148,7 +150,7 @@ int ixgbe_link_get(struct ixgbe *nic, struct ixgbe_link *out)
 	if (links == UINT32_MAX)
 		return -ENODEV;
 	/* The partner's light may reach us while ours is off. */
-	out->up = nic->admin_up && (links & IXGBE_LINKS_UP);
+	out->up = nic->kept->admin_up && (links & IXGBE_LINKS_UP);
 	out->speed_mbps = out->up ? speed_mbps[IXGBE_FIELD_GET(IXGBE_LINKS_SPEED, links)] : 0;
 	return 0;
 }

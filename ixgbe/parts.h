@@ -4,15 +4,19 @@
 
 #include "port.h"
 
-/* ---- port.c ---- */
+/* ---- device.c ---- */
 
-/* Opens the port on a backend that the caller opened. The backend passes to the port, also on
- * failure. */
-int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options *options,
-		       struct ixgbe **out, struct ixgbe_why *why);
-/* `from` (NULL: all defaults) with what is 0 filled in; -EINVAL. */
-int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
-		      struct ixgbe_why *why);
+/* The backend that a NIC's name means, opened, if the options make sense. */
+int backend_open(const char *name, const struct ixgbe_options *options, struct ixgbe_backend **out,
+		 struct ixgbe_why *why);
+/* The device of a backend that the caller opened, without state memory. The backend passes to the
+ * device, also on failure. */
+int device_new(struct ixgbe_backend *backend, const struct ixgbe_options *options,
+	       struct ixgbe_device **out, struct ixgbe_why *why);
+/* The device does no DMA any more. */
+void device_free(struct ixgbe_device *device);
+/* Connects the vectors to their eventfds, which a reset of the function may have parted. */
+int device_vectors_connect(struct ixgbe_device *device);
 
 /* ---- init.c ---- */
 
@@ -31,7 +35,7 @@ int init_bus_master_set(struct ixgbe *nic, bool on);
 
 /* ---- rings.c ---- */
 
-/* DMA memory and all queues. On failure the caller frees what there is. */
+/* All queues. On failure the caller frees what there is. */
 int rings_new(struct ixgbe *nic);
 void rings_free(struct ixgbe *nic);
 /* Enable all queues; on failure none is. The caller has closed the receiver. */
@@ -41,6 +45,9 @@ int rings_receive_start(struct ixgbe *nic, struct ixgbe_pool *const pool[], stru
  * 4.6.8.1.2). The caller has closed the receiver. */
 int rings_receive_stop(struct ixgbe *nic);
 int rings_transmit_stop(struct ixgbe *nic);
+/* Goes on with rings that a former driver started, and makes all other buffers available. -EBADMSG.
+ * Nothing is written to the device before all is found to add up. */
+int rings_resume(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_resumed *out);
 /* See ixgbe_tx_watch; at `now_us`. */
 int rings_transmit_watch(struct ixgbe *nic, uint64_t now_us);
 /* Ends the queues that the device's former owner left on. -ETIMEDOUT: one does not end; those after
@@ -62,7 +69,7 @@ int eeprom_read(struct ixgbe *nic, uint32_t word, uint16_t *value);
 
 /* ---- sfp.c, link.c ---- */
 
-/* Reads the module's identity into nic->sfp; no module, or one that does not answer, is
+/* Reads the module's identity into nic->kept->sfp; no module, or one that does not answer, is
  * IXGBE_SFP_NONE and no error. */
 int sfp_identify(struct ixgbe *nic);
 /* Writes the EEPROM's settings of the analogue part for this module. */
@@ -80,6 +87,10 @@ int link_module_changed(struct ixgbe *nic);
 
 int filters_new(struct ixgbe *nic);
 void filters_free(struct ixgbe *nic);
+/* As after open: nothing but the port's own address and broadcasts. */
+void filters_forget(struct ixgbe *nic);
+/* Writes all of the filter state to a device that runs. */
+int filters_redo(struct ixgbe *nic);
 /* Writes all of the filter state to the device. The caller has closed the receiver. */
 void filters_apply(struct ixgbe *nic);
 
@@ -90,12 +101,12 @@ void rss_configure(struct ixgbe *nic);
 
 /* ---- irq.c ---- */
 
-int irq_new(struct ixgbe *nic, struct ixgbe_why *why);
-/* Connects the vectors to their eventfds, which a reset of the function may have parted. */
-int irq_connect(struct ixgbe *nic);
+int irq_new(struct ixgbe *nic); /* -ENOMEM */
 void irq_free(struct ixgbe *nic);
 /* Sets the device up for MSI-X, all vectors masked. */
 void irq_configure(struct ixgbe *nic);
+/* Gives each receive queue its vector, and the transmit queues none. */
+void irq_queues_configure(struct ixgbe *nic);
 void irq_mask_all(struct ixgbe *nic);
 /* Enables the vector of other causes. */
 void irq_other_arm(struct ixgbe *nic);

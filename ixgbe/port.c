@@ -13,99 +13,16 @@
  * again. Settings (addresses, filters, MTU, link) are kept in `struct ixgbe` and written to
  * the device at once; port_reset() writes them again.
  */
-#include "ixgbe/tables/desc.h"
+#include "mac.h"
 #include "parts.h"
 #include "wait.h"
 
 #include <errno.h>
-#include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PCI_VENDOR_INTEL 0x8086u
-#define RING_MIN         64u /* twice a batch of rx.c and of tx.c */
-
-static const struct ixgbe_options defaults = {
-	.queues = 1,
-	.rx_ring = 512,
-	.tx_ring = 512,
-	.mtu = 1500,
-};
-
-/* The 82599s with an SFP+ cage (section 9.3.3.2 and the vendor's ID list). */
-static const uint16_t device_ids[] = {
-	0x10fb, /* 82599ES SFI/SFP+ */
-	0x1507, /* mezzanine with SFP+ */
-	0x1529, /* SFP+ with FCoE */
-	0x154a, /* four ports */
-	0x154d, /* second revision of the SFP+ board */
-	0x1557, /* 82599EN */
-};
-
-/* ---- Open ---- */
-
-static int ring_check(const char *name, uint16_t count, struct ixgbe_why *why)
-{
-	if (count >= RING_MIN && count <= IXGBE_RING_MAX && count % IXGBE_RING_MULTIPLE == 0)
-		return 0;
-	return ixgbe_why_fill(why, -EINVAL,
-			      "%s ring of %u descriptors: choose a multiple of %u from %u to %u",
-			      name, count, IXGBE_RING_MULTIPLE, RING_MIN, IXGBE_RING_MAX);
-}
-
-int port_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
-		      struct ixgbe_why *why)
-{
-	int err;
-
-	*to = from ? *from : defaults;
-	to->queues = to->queues ? to->queues : defaults.queues;
-	to->rx_ring = to->rx_ring ? to->rx_ring : defaults.rx_ring;
-	to->tx_ring = to->tx_ring ? to->tx_ring : defaults.tx_ring;
-	to->mtu = to->mtu ? to->mtu : defaults.mtu;
-
-	if (to->queues > IXGBE_QUEUES_MAX)
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"%u queues: the receive side scaling of the 82599 reaches %u, "
-			"choose 1 to %u",
-			to->queues, IXGBE_QUEUES_MAX, IXGBE_QUEUES_MAX);
-	if (to->mtu < IXGBE_MTU_MIN || to->mtu > IXGBE_MTU_MAX)
-		return ixgbe_why_fill(why, -EINVAL, "MTU %u: choose %u to %u", to->mtu,
-				      IXGBE_MTU_MIN, IXGBE_MTU_MAX);
-	err = ring_check("receive", to->rx_ring, why);
-	return err ? err : ring_check("transmit", to->tx_ring, why);
-}
-
-static int identify(struct ixgbe *nic, struct ixgbe_why *why)
-{
-	uint16_t vendor;
-	int err = pci_read16(nic, PCI_VENDOR_ID, &vendor);
-
-	if (!err)
-		err = pci_read16(nic, PCI_DEVICE_ID, &nic->device_id);
-	if (err)
-		return ixgbe_why_fill(
-			why, err,
-			"cannot read the PCI configuration space over %s: %s; see whether "
-			"the device is still there",
-			nic->backend->ops->name, strerror(-err));
-
-	for (size_t i = 0;
-	     vendor == PCI_VENDOR_INTEL && i < sizeof(device_ids) / sizeof(*device_ids); i++)
-		if (device_ids[i] == nic->device_id)
-			return 0;
-	if (vendor == 0xffff)
-		return ixgbe_why_fill(
-			why, -ENODEV,
-			"the device does not answer (its PCI ID reads as ones): it was "
-			"removed, or it is powered down; rescan the bus or reseat it");
-	return ixgbe_why_fill(
-		why, -ENODEV,
-		"the device %04x:%04x is not an Intel 82599 with SFP+ (8086:10fb): name "
-		"another one, lspci -nn -d 8086: lists Intel's",
-		vendor, nic->device_id);
-}
+/* Of what state memory holds, and where. Raised with any change of it. */
+#define STATE_VERSION 1u
 
 /* Everything after a reset that does not depend on queues. */
 static void port_configure(struct ixgbe *nic)
@@ -183,7 +100,7 @@ static int bring_up(struct ixgbe *nic, struct ixgbe_why *why)
 	err = eeprom_check(nic, why);
 	if (err)
 		return err;
-	memcpy(nic->mac, nic->mac_permanent, sizeof(nic->mac));
+	memcpy(nic->kept->mac, nic->kept->mac_permanent, sizeof(nic->kept->mac));
 	port_configure(nic);
 	err = module_set_up(nic, why);
 	if (!err)
@@ -215,38 +132,62 @@ static int memory_new(struct ixgbe *nic, struct ixgbe_why *why)
 /* Frees what exists; the device does no DMA any more. */
 static void port_free(struct ixgbe *nic)
 {
+	struct ixgbe_device *device = nic->device;
+
 	irq_free(nic);
 	rings_free(nic);
 	stats_free(nic);
 	filters_free(nic);
-	nic->backend->ops->close(nic->backend);
+	state_free(device->state, nic->kept);
 	free(nic);
+	if (!device->state)
+		device_free(device);
 }
 
-/* Makes the port's own records. The device is asked for its IDs alone. */
-static int port_prepare(struct ixgbe *nic, const struct ixgbe_options *options,
-			struct ixgbe_why *why)
+static bool state_fits(const struct port_state *kept, const struct ixgbe_options *options)
 {
-	int err = port_options_fill(options, &nic->options, why);
+	return kept->version == STATE_VERSION && kept->queues == options->queues &&
+	       kept->rx_ring == options->rx_ring && kept->tx_ring == options->tx_ring;
+}
 
-	if (err)
-		return err;
-	nic->mtu = nic->options.mtu;
-	err = identify(nic, why);
-	if (err)
-		return err;
-	err = filters_new(nic);
-	if (!err)
-		err = stats_new(nic);
-	return err ? ixgbe_why_fill(why, err, "out of memory") : 0;
+/* Whether a former driver left a NIC that runs, and a state that a driver can have left. */
+static bool state_resumable(const struct port_state *kept)
+{
+	return kept->running == 1 && !(kept->intent & ~INTENT_FILTERS) &&
+	       kept->mtu >= IXGBE_MTU_MIN && kept->mtu <= IXGBE_MTU_MAX &&
+	       mac_check(kept->mac) == 0 && mac_check(kept->mac_permanent) == 0 &&
+	       kept->admin_up <= 1 && kept->sfp <= IXGBE_SFP_OTHER && kept->sfp_limiting <= 1 &&
+	       kept->sfp_two_rates <= 1;
+}
+
+/* Makes the port's own records. Of a former driver's, statistics go on in any case. */
+static int port_prepare(struct ixgbe *nic)
+{
+	struct state_memory *state = nic->device->state;
+
+	if (state)
+		state->used = 0;
+	nic->kept = state_alloc(state, sizeof(*nic->kept));
+	if (!nic->kept || filters_new(nic) || stats_new(nic) || irq_new(nic))
+		return -ENOMEM;
+	nic->resumed.resumed = state_fits(nic->kept, &nic->options) && state_resumable(nic->kept);
+	if (nic->resumed.resumed)
+		return 0;
+	*nic->kept = (struct port_state){
+		.version = STATE_VERSION,
+		.queues = nic->options.queues,
+		.rx_ring = nic->options.rx_ring,
+		.tx_ring = nic->options.tx_ring,
+		.mtu = nic->options.mtu,
+	};
+	filters_forget(nic);
+	return 0;
 }
 
 static int device_take(struct ixgbe *nic, struct ixgbe_why *why)
 {
-	int err = irq_new(nic, why);
+	int err = nic->resumed.resumed ? 0 : bring_up(nic, why);
 
-	if (!err)
-		err = bring_up(nic, why);
 	if (!err)
 		err = memory_new(nic, why);
 	/* A device that is gone makes any step fail, and that step's advice is wrong. */
@@ -259,27 +200,44 @@ static int device_take(struct ixgbe *nic, struct ixgbe_why *why)
 	return err;
 }
 
-int ixgbe_open_backend(struct ixgbe_backend *backend, const struct ixgbe_options *options,
-		       struct ixgbe **out, struct ixgbe_why *why)
+int ixgbe_attach(struct ixgbe_device *device, struct ixgbe **out, struct ixgbe_why *why)
 {
 	struct ixgbe *nic = calloc(1, sizeof(*nic));
 	int err;
 
-	if (!nic) {
-		backend->ops->close(backend);
+	if (!nic)
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
-	}
-	nic->backend = backend;
-	err = port_prepare(nic, options, why);
-	if (!err)
+	nic->device = device;
+	nic->backend = device->backend;
+	nic->options = device->options;
+	nic->dma = device->dma;
+	if (device->state)
+		dma_keep(device->dma);
+	err = port_prepare(nic);
+	if (err)
+		ixgbe_why_fill(why, err, "out of memory");
+	else
 		err = device_take(nic, why);
 	if (err) {
 		port_free(nic);
 		return err;
 	}
-	(void)ixgbe_bus_errors(nic); /* forgets errors from before this driver */
+	if (!nic->resumed.resumed)
+		(void)ixgbe_bus_errors(nic); /* forgets errors from before this driver */
 	*out = nic;
 	return 0;
+}
+
+int ixgbe_open(const char *name, const struct ixgbe_options *options, struct ixgbe **out,
+	       struct ixgbe_why *why)
+{
+	struct ixgbe_backend *backend = NULL;
+	struct ixgbe_device *device = NULL;
+	int err = backend_open(name, options, &backend, why);
+
+	if (!err)
+		err = device_new(backend, options, &device, why);
+	return err ? err : ixgbe_attach(device, out, why);
 }
 
 void ixgbe_close(struct ixgbe *nic)
@@ -288,7 +246,7 @@ void ixgbe_close(struct ixgbe *nic)
 		return;
 	if (nic->started)
 		ixgbe_stop(nic);
-	nic->admin_up = false;
+	nic->kept->admin_up = false;
 	link_apply(nic); /* the partner sees the link go down */
 	irq_mask_all(nic);
 	init_reset(nic);
@@ -298,6 +256,29 @@ void ixgbe_close(struct ixgbe *nic)
 }
 
 /* ---- Start and stop ---- */
+
+/* The NIC runs; the former driver may have died before any of this. */
+static int traffic_resume(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[],
+			  struct ixgbe_why *why)
+{
+	int err = rings_resume(nic, rx_pool, &nic->resumed);
+
+	if (err) {
+		state_store(&nic->kept->running, 0);
+		return ixgbe_why_fill(why, err,
+				      "what the former driver left does not add up: the next one "
+				      "resets the device");
+	}
+	if (nic->kept->intent & INTENT_FILTERS) {
+		err = filters_redo(nic);
+		if (err)
+			return ixgbe_why_fill(why, err, "the receiver did not start: %s",
+					      strerror(-err));
+		intent_end(nic, INTENT_FILTERS);
+	}
+	irq_queues_configure(nic);
+	return 0;
+}
 
 /* Section 4.5.9: no frame comes in, then the queues end. All of it is done even if a step fails:
  * the reset afterwards ends what did not end by itself. */
@@ -347,14 +328,26 @@ int ixgbe_start(struct ixgbe *nic, struct ixgbe_pool *const rx_pool[], struct ix
 				"power-cycle the machine",
 				strerror(-err));
 	}
-	err = traffic_start(nic, rx_pool, why);
-	if (err) {
-		port_reset(nic);
-		return err;
+	if (nic->resumed.resumed) {
+		err = traffic_resume(nic, rx_pool, why);
+		if (err)
+			return err;
+	} else {
+		err = traffic_start(nic, rx_pool, why);
+		if (err) {
+			port_reset(nic);
+			return err;
+		}
 	}
 	irq_other_arm(nic); /* 4.6.3.1: interrupts are enabled last */
 	nic->started = true;
+	state_store(&nic->kept->running, 1);
 	return 0;
+}
+
+void ixgbe_resumed(const struct ixgbe *nic, struct ixgbe_resumed *out)
+{
+	*out = nic->resumed;
 }
 
 int ixgbe_stop(struct ixgbe *nic)
@@ -364,6 +357,8 @@ int ixgbe_stop(struct ixgbe *nic)
 	if (!nic->started)
 		return 0;
 	nic->started = false;
+	nic->resumed.resumed = false;
+	state_store(&nic->kept->running, 0);
 	irq_mask_all(nic);
 	first = traffic_stop(nic);
 	err = ixgbe_stats_update(nic); /* before the reset clears them */
@@ -386,5 +381,5 @@ const char *ixgbe_backend_name(const struct ixgbe *nic)
 
 uint16_t ixgbe_device_id(const struct ixgbe *nic)
 {
-	return nic->device_id;
+	return nic->device->device_id;
 }

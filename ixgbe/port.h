@@ -5,30 +5,64 @@
 #include "ixgbe/backends/backend.h"
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
+#include "queues/pool.h"
 #include "queues/queue.h"
 
-struct ixgbe {
+/* One for each queue pair, and one for other causes. */
+#define VECTORS_MAX (IXGBE_QUEUES_MAX + 1u)
+
+/* What outlives a driver. */
+struct ixgbe_device {
 	struct ixgbe_backend *backend;
 	struct ixgbe_options options; /* with defaults filled in */
-	struct ixgbe_dma *dma;
-	struct ixgbe_rxq *rxq[IXGBE_QUEUES_MAX];
-	struct ixgbe_txq *txq[IXGBE_QUEUES_MAX];
-	bool started;
-	bool reset_failed; /* the next start has to do it */
-
 	uint16_t device_id;
-	uint16_t mtu;
+	struct ixgbe_dma *dma;
+	int irq_fd[VECTORS_MAX];
+	uint32_t vectors;
+	struct state_memory *state; /* NULL: the device has one driver, and closes with it */
+	struct state_memory memory;
+};
+
+/*
+ * What a successor has to know of the port, at the beginning of state memory. Numbers of a fixed
+ * size: a successor reads them before it can trust them (port_state_check).
+ */
+struct port_state {
+	uint32_t version;
+	uint32_t running; /* rings and receiver are the NIC's */
+	uint32_t intent;  /* INTENT_*: operations of several registers that have begun */
+	uint16_t queues, rx_ring, tx_ring, mtu;
 	uint8_t mac[IXGBE_MAC_BYTES];
 	uint8_t mac_permanent[IXGBE_MAC_BYTES];
-	bool admin_up;
-	enum ixgbe_sfp sfp;
-	bool sfp_limiting;  /* an active cable that is set up like optics */
-	bool sfp_two_rates; /* optics for 1 and 10 Gb/s */
-	uint32_t sfp_pin;   /* ESDP's when the module was read */
-
+	uint8_t admin_up;
+	uint8_t sfp;           /* enum ixgbe_sfp */
+	uint8_t sfp_limiting;  /* an active cable that is set up like optics */
+	uint8_t sfp_two_rates; /* optics for 1 and 10 Gb/s */
+	uint32_t sfp_pin;      /* ESDP's when the module was read */
 	/* bus.c */
 	uint16_t aborts_stuck; /* bits of the PCI status that cannot be cleared */
 	uint32_t refused_seen; /* by the backend */
+};
+
+/* What a successor does about an operation that its predecessor did not end. */
+enum {
+	INTENT_FILTERS = 1u << 0, /* writes all filters anew */
+	INTENT_OTHER = 1u << 1,   /* resets the device */
+};
+
+struct ixgbe {
+	struct ixgbe_device *device;
+	struct ixgbe_backend *backend; /* the device's, as options and dma are */
+	struct ixgbe_options options;
+	struct ixgbe_dma *dma;
+	struct port_state *kept;
+	struct pool_set pools;
+	struct ixgbe_rxq *rxq[IXGBE_QUEUES_MAX];
+	struct ixgbe_txq *txq[IXGBE_QUEUES_MAX];
+	bool started;
+	/* The NIC runs since a former driver's life: ixgbe_start goes on with it. */
+	struct ixgbe_resumed resumed;
+	bool reset_failed; /* the next start has to do it */
 
 	/* The transmit watchdog, in rings.c. */
 	struct txq_watch txq_watch[IXGBE_QUEUES_MAX];
@@ -60,25 +94,36 @@ static inline void reg_clear(struct ixgbe *nic, uint32_t offset, uint32_t bits)
 }
 
 /* A word of the PCI configuration space, which has the low byte first. */
-static inline int pci_read16(const struct ixgbe *nic, uint32_t offset, uint16_t *value)
+static inline int pci_read16(const struct ixgbe_device *device, uint32_t offset, uint16_t *value)
 {
 	uint8_t raw[2];
-	int err = nic->backend->ops->config_read(nic->backend, offset, raw, sizeof(raw));
+	int err = device->backend->ops->config_read(device->backend, offset, raw, sizeof(raw));
 
 	if (!err)
 		*value = (uint16_t)(raw[0] | raw[1] << 8);
 	return err;
 }
 
-static inline int pci_write16(struct ixgbe *nic, uint32_t offset, uint16_t value)
+static inline int pci_write16(const struct ixgbe_device *device, uint32_t offset, uint16_t value)
 {
 	const uint8_t raw[2] = {(uint8_t)value, (uint8_t)(value >> 8)};
 
-	return nic->backend->ops->config_write(nic->backend, offset, raw, sizeof(raw));
+	return device->backend->ops->config_write(device->backend, offset, raw, sizeof(raw));
 }
 
 /* Whether the device has left the bus: every register reads as ones then. */
 static inline bool port_gone(const struct ixgbe *nic)
 {
 	return reg_read(nic, IXGBE_STATUS) == UINT32_MAX;
+}
+
+/* Around each operation of several registers. Operations may contain others of another intent. */
+static inline void intent_begin(struct ixgbe *nic, uint32_t intent)
+{
+	state_store(&nic->kept->intent, nic->kept->intent | intent);
+}
+
+static inline void intent_end(struct ixgbe *nic, uint32_t intent)
+{
+	state_store(&nic->kept->intent, nic->kept->intent & ~intent);
 }

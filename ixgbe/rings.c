@@ -37,7 +37,7 @@
 
 int rings_new(struct ixgbe *nic)
 {
-	int err = dma_new(nic->backend, &nic->dma);
+	int err = 0;
 
 	for (uint16_t q = 0; !err && q < nic->options.queues; q++) {
 		struct queue_place place = {
@@ -45,12 +45,13 @@ int rings_new(struct ixgbe *nic)
 			.dma = nic->dma,
 			.queue = q,
 			.size = nic->options.rx_ring,
+			.state = nic->device->state,
 		};
 
 		err = rxq_new(&place, nic->options.rx_vlan_strip, &nic->rxq[q]);
 		place.size = nic->options.tx_ring;
 		if (!err)
-			err = txq_new(&place, &nic->mtu, &nic->txq[q]);
+			err = txq_new(&place, &nic->kept->mtu, &nic->txq[q]);
 	}
 	return err;
 }
@@ -61,7 +62,6 @@ void rings_free(struct ixgbe *nic)
 		txq_free(nic->txq[q]);
 		rxq_free(nic->rxq[q]);
 	}
-	dma_free(nic->dma);
 }
 
 struct ixgbe_rxq *ixgbe_rxq(struct ixgbe *nic, uint16_t queue)
@@ -77,7 +77,14 @@ struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue)
 int ixgbe_pool_new(struct ixgbe *nic, uint32_t count, uint32_t size, uint32_t headroom,
 		   struct ixgbe_pool **out)
 {
-	return pool_new(nic->dma, count, size, headroom, out);
+	const struct pool_place place = {
+		.dma = nic->dma,
+		.set = &nic->pools,
+		.state = nic->device->state,
+		.resumed = nic->resumed.resumed,
+	};
+
+	return pool_new(&place, count, size, headroom, out);
 }
 
 /* ---- Receive ---- */
@@ -262,6 +269,32 @@ int rings_transmit_start(struct ixgbe *nic, struct ixgbe_why *why)
 int rings_transmit_stop(struct ixgbe *nic)
 {
 	return tx_stop(nic, nic->options.queues);
+}
+
+/* ---- After a driver's death ---- */
+
+int rings_resume(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_resumed *out)
+{
+	const uint16_t queues = nic->options.queues;
+	uint32_t repeated, forgotten;
+
+	for (uint16_t q = 0; q < queues; q++) {
+		int err = rxq_resume(nic->rxq[q], pool[q], &repeated);
+
+		if (!err)
+			err = txq_resume(nic->txq[q], &nic->pools, &forgotten);
+		if (err)
+			return err;
+		out->rx_repeated += repeated;
+		out->tx_forgotten += forgotten;
+	}
+	for (struct ixgbe_pool *at = nic->pools.first; at; at = at->next)
+		pool_settle(at);
+	for (uint16_t q = 0; q < queues; q++) {
+		rxq_tell(nic->rxq[q]);
+		txq_tell(nic->txq[q]);
+	}
+	return 0;
 }
 
 /* ---- The transmit watchdog ---- */

@@ -172,7 +172,7 @@ int sfp_identify(struct ixgbe *nic)
 
 	if (err)
 		return err;
-	nic->sfp_pin = reg_read(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA;
+	nic->kept->sfp_pin = reg_read(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA;
 	err = i2c_read(nic, SFF_IDENTIFIER, &identifier);
 	if (!err)
 		err = i2c_read(nic, SFF_10G_CODES, &codes);
@@ -186,10 +186,11 @@ int sfp_identify(struct ixgbe *nic)
 	if (err && err != -EIO)
 		return err;
 
-	nic->sfp = err ? IXGBE_SFP_NONE : kind_of(identifier, codes, cable);
-	nic->sfp_limiting = spec & SFF_ACTIVE_LIMITING;
-	nic->sfp_two_rates = (nic->sfp == IXGBE_SFP_SR || nic->sfp == IXGBE_SFP_LR) &&
-			     (codes_1g & SFF_1G_OPTICAL);
+	nic->kept->sfp = (uint8_t)(err ? IXGBE_SFP_NONE : kind_of(identifier, codes, cable));
+	nic->kept->sfp_limiting = (spec & SFF_ACTIVE_LIMITING) != 0;
+	nic->kept->sfp_two_rates =
+		(nic->kept->sfp == IXGBE_SFP_SR || nic->kept->sfp == IXGBE_SFP_LR) &&
+		(codes_1g & SFF_1G_OPTICAL);
 	port_log(nic, IXGBE_LOG_DEBUG, "SFP+ module: identifier %02x, 10G codes %02x, cable %02x%s",
 		 identifier, codes, cable, err ? " (none, or it does not answer)" : "");
 	return 0;
@@ -197,7 +198,7 @@ int sfp_identify(struct ixgbe *nic)
 
 enum ixgbe_sfp ixgbe_sfp_type(const struct ixgbe *nic)
 {
-	return nic->sfp;
+	return nic->kept->sfp;
 }
 
 /* ---- The EEPROM's settings for the module ---- */
@@ -205,7 +206,7 @@ enum ixgbe_sfp ixgbe_sfp_type(const struct ixgbe *nic)
 /* The section for this module; 0: the EEPROM has none, and the defaults will do. */
 static int setup_find(struct ixgbe *nic, uint16_t *section)
 {
-	bool copper = nic->sfp == IXGBE_SFP_DA && !nic->sfp_limiting;
+	bool copper = nic->kept->sfp == IXGBE_SFP_DA && !nic->kept->sfp_limiting;
 	uint32_t kind = (copper ? SETUP_DA : SETUP_OPTICAL) + port_number(nic);
 	uint16_t list, word;
 	int err = eeprom_read(nic, SETUP_LIST_PTR, &list);
@@ -232,7 +233,7 @@ int sfp_setup(struct ixgbe *nic)
 	uint16_t section, value;
 	int err;
 
-	if (nic->sfp == IXGBE_SFP_NONE)
+	if (nic->kept->sfp == IXGBE_SFP_NONE)
 		return 0;
 	err = setup_find(nic, &section);
 	if (err || section == 0)

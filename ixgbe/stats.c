@@ -158,7 +158,7 @@ static const struct stat stats[] = {
 struct ixgbe_stats {
 	_Atomic uint64_t hw[HW_COUNTERS];
 	_Atomic uint64_t link_changes, tx_timeouts;
-	size_t next; /* what ixgbe_stats_step reads */
+	uint32_t next; /* what ixgbe_stats_step reads */
 	char queue_name[4 * IXGBE_QUEUES_MAX][NAME_BYTES];
 };
 
@@ -166,7 +166,7 @@ int stats_new(struct ixgbe *nic)
 {
 	uint16_t queues = nic->options.queues;
 
-	nic->stats = calloc(1, sizeof(*nic->stats));
+	nic->stats = state_alloc(nic->device->state, sizeof(*nic->stats));
 	if (!nic->stats)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < 4u * queues; i++)
@@ -178,7 +178,7 @@ int stats_new(struct ixgbe *nic)
 
 void stats_free(struct ixgbe *nic)
 {
-	free(nic->stats);
+	state_free(nic->device->state, nic->stats);
 }
 
 void stats_link_change(struct ixgbe *nic)
@@ -242,9 +242,9 @@ int ixgbe_stats_update(struct ixgbe *nic)
 
 int ixgbe_stats_step(struct ixgbe *nic)
 {
-	size_t i = nic->stats->next;
+	size_t i = nic->stats->next % HW_COUNTERS;
 
-	nic->stats->next = (i + 1) % HW_COUNTERS;
+	nic->stats->next = (uint32_t)(i + 1);
 	return read_and_add(nic, i, i + 1);
 }
 

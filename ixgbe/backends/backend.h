@@ -67,6 +67,9 @@ struct ixgbe_backend_ops {
 	/* Connects vectors 0..count-1 to eventfds and enables MSI-X; count 0 disables. */
 	int (*irq_set)(struct ixgbe_backend *backend, const int *eventfd, uint32_t count);
 	int (*reset)(struct ixgbe_backend *backend); /* function level reset */
+	/* Another process goes on with the registers. Who had them may have died within an access.
+	 * NULL: nothing is left of such an access. */
+	int (*renew)(struct ixgbe_backend *backend);
 	/* How many accesses of the device to memory the backend itself has refused since open.
 	 * NULL: the backend refuses none, an IOMMU does. */
 	uint32_t (*dma_refused)(struct ixgbe_backend *backend);

@@ -63,6 +63,7 @@ struct client {
 	bool irqs_on;
 	bool can_reset;
 	uint32_t fds_max; /* in one message, as the server says */
+	uint64_t bar0_bytes;
 	uint32_t windows;
 	struct window window[WINDOWS_MAX];
 };
@@ -338,6 +339,53 @@ static uint32_t client_dma_refused(struct ixgbe_backend *backend)
 	return atomic_load_explicit(&client_of(backend)->channel.refused, memory_order_relaxed);
 }
 
+/* ---- The registers' channel ---- */
+
+/* Asks for a channel to BAR 0. There may be none, or one that is none of ours: then registers go
+ * over the connection. */
+static int region_open(struct client *c)
+{
+	const struct ixgbe_options options = {.give_up = c->channel.give_up,
+					      .give_up_ctx = c->channel.give_up_ctx};
+	const struct region_meanwhile meanwhile = {c->channel.stream.sock, serve_meanwhile, c};
+	struct vu_region_io_fds request = {
+		.argsz = sizeof(request) + IO_FDS_MAX * sizeof(struct vu_sub_region),
+		.index = VFIO_PCI_BAR0_REGION_INDEX,
+	};
+	struct iovec part = {&request, sizeof(request)};
+	struct vu_sub_region sub;
+	struct vu_message reply;
+	int found, err = channel_call(&c->channel, VU_GET_REGION_IO_FDS, &part, 1, sizeof(request),
+				      &reply);
+
+	if (err)
+		return c->channel.gone ? err : 0;
+	found = vu_io_fds_whole(reply.data, reply.len, reply.fds, VFIO_PCI_BAR0_REGION_INDEX,
+				c->bar0_bytes, &sub);
+	if (found == 1)
+		(void)region_channel_open(&c->region, vu_message_take(&reply, sub.fd_index), &sub,
+					  VFIO_USER_DEADLINE_S * 1000000000ull, &options,
+					  &meanwhile);
+	vu_message_close(&reply);
+	return found < 0 ? found : 0;
+}
+
+/* The server ends the former channel, and what was left in it. */
+static int client_renew(struct ixgbe_backend *backend)
+{
+	struct client *c = client_of(backend);
+	int err;
+
+	if (c->region.sock < 0)
+		return 0;
+	connection_lock(c);
+	region_channel_close(&c->region);
+	region_channel_init(&c->region);
+	err = region_open(c);
+	connection_unlock(c);
+	return err;
+}
+
 /* ---- Opening and closing ---- */
 
 static void client_free(struct client *c)
@@ -479,35 +527,8 @@ static void window_add(struct client *c, int fd, uint64_t base, const struct vu_
 	c->window[c->windows++] = (struct window){(uint32_t)area->offset, (uint32_t)area->size, at};
 }
 
-/* Asks for a channel to BAR 0. There may be none, or one that is none of ours: then registers go
- * over the connection. */
-static int region_open(struct client *c, uint64_t bar0_bytes, const struct ixgbe_options *options)
-{
-	const struct region_meanwhile meanwhile = {c->channel.stream.sock, serve_meanwhile, c};
-	struct vu_region_io_fds request = {
-		.argsz = sizeof(request) + IO_FDS_MAX * sizeof(struct vu_sub_region),
-		.index = VFIO_PCI_BAR0_REGION_INDEX,
-	};
-	struct iovec part = {&request, sizeof(request)};
-	struct vu_sub_region sub;
-	struct vu_message reply;
-	int found, err = channel_call(&c->channel, VU_GET_REGION_IO_FDS, &part, 1, sizeof(request),
-				      &reply);
-
-	if (err)
-		return c->channel.gone ? err : 0;
-	found = vu_io_fds_whole(reply.data, reply.len, reply.fds, VFIO_PCI_BAR0_REGION_INDEX,
-				bar0_bytes, &sub);
-	if (found == 1)
-		(void)region_channel_open(&c->region, vu_message_take(&reply, sub.fd_index), &sub,
-					  VFIO_USER_DEADLINE_S * 1000000000ull, options,
-					  &meanwhile);
-	vu_message_close(&reply);
-	return found < 0 ? found : 0;
-}
-
 /* Asks for BAR 0, and maps what the server lets be mapped. */
-static int bar0_open(struct client *c, uint64_t *bytes)
+static int bar0_open(struct client *c)
 {
 	struct vu_region_info info = {.argsz = INFO_BYTES, .index = VFIO_PCI_BAR0_REGION_INDEX};
 	struct iovec part = {&info, sizeof(info)};
@@ -526,15 +547,13 @@ static int bar0_open(struct client *c, uint64_t *bytes)
 	vu_message_close(&reply);
 	if (areas < 0)
 		return areas;
-	*bytes = info.size;
+	c->bar0_bytes = info.size;
 	return 0;
 }
 
-static int device_open(struct client *c, const char *name, const struct ixgbe_options *options,
-		       struct ixgbe_why *why)
+static int device_open(struct client *c, const char *name, struct ixgbe_why *why)
 {
 	struct vu_device_info info = {.argsz = sizeof(info)};
-	uint64_t bar0_bytes;
 	int err = negotiate(c, name, why);
 
 	if (err)
@@ -551,10 +570,10 @@ static int device_open(struct client *c, const char *name, const struct ixgbe_op
 			"82599; name another socket",
 			name);
 	c->can_reset = info.flags & VFIO_DEVICE_FLAGS_RESET;
-	err = bar0_open(c, &bar0_bytes);
+	err = bar0_open(c);
 	if (err)
 		return explain(c, why, name, "description of BAR 0", err);
-	err = region_open(c, bar0_bytes, options);
+	err = region_open(c);
 	return err ? explain(c, why, name, "channel to BAR 0", err) : 0;
 }
 
@@ -574,7 +593,7 @@ static int client_new(int sock, const char *name, const struct ixgbe_options *op
 	pthread_mutex_init(&c->lock, NULL);
 	channel_init(&c->channel, sock, options);
 	region_channel_init(&c->region);
-	err = device_open(c, name, options, why);
+	err = device_open(c, name, why);
 	if (err) {
 		client_free(c);
 		return err;
@@ -610,7 +629,7 @@ static int fd_open(const char *arg, const struct ixgbe_options *options, struct 
 	.doorbell = client_doorbell, .config_read = client_config_read,                            \
 	.config_write = client_config_write, .dma_map = client_dma_map,                            \
 	.dma_unmap = client_dma_unmap, .dma_range = client_dma_range, .irq_set = client_irq_set,   \
-	.reset = client_reset, .dma_refused = client_dma_refused
+	.reset = client_reset, .renew = client_renew, .dma_refused = client_dma_refused
 
 const struct ixgbe_backend_ops ixgbe_backend_vfio_user = {
 	.name = "vfio-user", .prefix = "vfio-user:", .open = path_open, CLIENT_OPS};

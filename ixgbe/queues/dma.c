@@ -11,6 +11,9 @@
  * ascending order, and the gaps between them are free. There are a few areas per queue, so a
  * list is enough. Between two areas at least one page stays unmapped, to catch a device that
  * runs over the end of one. Page 0 stays unmapped to catch address 0.
+ *
+ * Kept areas (dma_keep) outlive those who asked for them. They are never unmapped singly: who asks
+ * next gets the same areas in the same order, with what is in them.
  */
 #include <assert.h>
 #include <errno.h>
@@ -32,12 +35,17 @@
 struct area {
 	struct area *next;
 	struct ixgbe_dma_area dma;
+	size_t asked;    /* bytes; dma.len is whole pages */
+	uint32_t number; /* in the order of creation */
+	bool in_use;
 };
 
 struct ixgbe_dma {
 	struct ixgbe_backend *backend;
 	struct area *areas; /* ascending by IOVA */
 	ixgbe_iova first, last;
+	uint32_t count;
+	bool kept;
 };
 
 struct page_kind {
@@ -179,6 +187,9 @@ static int area_new(struct ixgbe_dma *dma, size_t len, const struct page_kind *k
 	if (err)
 		goto fail;
 	area->next = *link;
+	area->asked = len;
+	area->number = dma->count++;
+	area->in_use = true;
 	*link = area;
 	*out = area->dma;
 	return 0;
@@ -188,12 +199,11 @@ fail:
 	return err;
 }
 
-int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out)
+/* A new area, of the best kind of pages that there are. */
+static int area_best(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out)
 {
 	int err = -EINVAL;
 
-	if (len == 0)
-		return -EINVAL;
 	for (size_t i = 0; i < sizeof(page_kinds) / sizeof(page_kinds[0]); i++) {
 		if (len < page_kinds[i].area_min_bytes)
 			continue;
@@ -202,6 +212,40 @@ int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out)
 			break;
 	}
 	return err;
+}
+
+/* The oldest area that nobody has. */
+static struct area *area_waiting(struct ixgbe_dma *dma)
+{
+	struct area *oldest = NULL;
+
+	for (struct area *at = dma->areas; at; at = at->next)
+		if (!at->in_use && (!oldest || at->number < oldest->number))
+			oldest = at;
+	return oldest;
+}
+
+int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out)
+{
+	struct area *area;
+
+	if (len == 0)
+		return -EINVAL;
+	area = area_waiting(dma);
+	if (!area)
+		return area_best(dma, len, out);
+	if (len != area->asked)
+		return -EBADMSG;
+	area->in_use = true;
+	*out = area->dma;
+	return 0;
+}
+
+void dma_keep(struct ixgbe_dma *dma)
+{
+	dma->kept = true;
+	for (struct area *at = dma->areas; at; at = at->next)
+		at->in_use = false;
 }
 
 void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area)
@@ -213,9 +257,13 @@ void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area)
 
 		if (found->dma.iova != area->iova)
 			continue;
+		*area = (struct ixgbe_dma_area){0};
+		if (dma->kept) {
+			found->in_use = false;
+			return;
+		}
 		*at = found->next;
 		area_unmap(dma, found);
-		*area = (struct ixgbe_dma_area){0};
 		return;
 	}
 	assert(false); /* never allocated */

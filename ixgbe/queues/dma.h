@@ -23,6 +23,8 @@ struct ixgbe_dma_area {
 int dma_new(struct ixgbe_backend *backend, struct ixgbe_dma **out);
 void dma_free(struct ixgbe_dma *dma); /* unmaps what is left; takes NULL */
 /* Zeroed; `addr` and `iova` are multiples of a page. -ENOMEM, -EPERM, -ENOSPC: no IOVA is free; and
- * the backend's errors. */
+ * the backend's errors. -EBADMSG: a kept area is next, and is not of this length. */
 int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out);
 void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area);
+/* Takes all areas back, and keeps them and their contents for those who ask next. */
+void dma_keep(struct ixgbe_dma *dma);

@@ -30,15 +30,15 @@ static size_t pool_stride(uint32_t size)
 static void pool_free_records(struct ixgbe_pool *pool)
 {
 	free(pool->is_free);
-	free(pool->buf);
+	state_free(pool->state, pool->buf);
 	free(pool->stack);
 	free(pool);
 }
 
-/* Cuts the area into buffers, all of them free, the first on top. */
+/* Cuts the area into buffers, and forgets whatever a former process left in the records. */
 static void pool_cut(struct ixgbe_pool *pool, size_t stride)
 {
-	for (uint32_t i = 0; i < pool->count; i++)
+	for (uint32_t i = 0; i < pool->count; i++) {
 		pool->buf[i] = (struct ixgbe_buf){
 			.data = (uint8_t *)pool->area.addr + i * stride,
 			.iova = pool->area.iova + i * stride,
@@ -46,38 +46,99 @@ static void pool_cut(struct ixgbe_pool *pool, size_t stride)
 			.size = pool->size,
 			.index = i,
 		};
-	for (uint32_t i = pool->count; i-- > 0;)
-		pool_push(&pool->buf[i]);
+		pool->is_free[i] = true;
+	}
 }
 
-int pool_new(struct ixgbe_dma *dma, uint32_t count, uint32_t size, uint32_t headroom,
+/* The first one is on top. */
+void pool_settle(struct ixgbe_pool *pool)
+{
+	for (uint32_t i = pool->count; i-- > 0;)
+		if (pool->is_free[i])
+			pool->stack[pool->available++] = &pool->buf[i];
+}
+
+int pool_claim(struct ixgbe_pool *pool, const struct ixgbe_buf *buf)
+{
+	const uintptr_t offset = (uintptr_t)buf - (uintptr_t)pool->buf;
+	const uintptr_t index = offset / sizeof(*buf);
+
+	if (offset % sizeof(*buf) != 0 || index >= pool->count || !pool->is_free[index])
+		return -EBADMSG;
+	pool->is_free[index] = false;
+	return 0;
+}
+
+int pool_set_claim(const struct pool_set *set, const struct ixgbe_buf *buf)
+{
+	for (struct ixgbe_pool *pool = set->first; pool; pool = pool->next)
+		if (!pool_claim(pool, buf))
+			return 0;
+	return -EBADMSG;
+}
+
+size_t pool_area_bytes(uint32_t count, uint32_t size)
+{
+	return count * pool_stride(size);
+}
+
+size_t pool_memory_bytes(uint32_t count)
+{
+	return count * sizeof(struct ixgbe_buf);
+}
+
+static void pool_set_add(struct pool_set *set, struct ixgbe_pool *pool)
+{
+	pool->set = set;
+	pool->next = set->first;
+	set->first = pool;
+}
+
+static void pool_set_remove(const struct ixgbe_pool *pool)
+{
+	struct ixgbe_pool **at = &pool->set->first;
+
+	while (*at != pool)
+		at = &(*at)->next;
+	*at = pool->next;
+}
+
+static bool pool_size_valid(uint32_t count, uint32_t size, uint32_t headroom)
+{
+	return count > 0 && count <= POOL_COUNT_MAX && size > 0 && size <= POOL_SIZE_MAX &&
+	       headroom < size && headroom % CACHE_LINE_BYTES == 0;
+}
+
+int pool_new(const struct pool_place *place, uint32_t count, uint32_t size, uint32_t headroom,
 	     struct ixgbe_pool **out)
 {
 	size_t stride = pool_stride(size);
 	struct ixgbe_pool *pool;
 	int err = -ENOMEM;
 
-	if (count == 0 || count > POOL_COUNT_MAX || size == 0 || size > POOL_SIZE_MAX ||
-	    headroom >= size || headroom % CACHE_LINE_BYTES != 0)
+	if (!pool_size_valid(count, size, headroom))
 		return -EINVAL;
-
 	pool = calloc(1, sizeof(*pool));
 	if (!pool)
 		return -ENOMEM;
+	pool->state = place->state;
 	pool->stack = calloc((size_t)count + IXGBE_RING_MAX, sizeof(struct ixgbe_buf *));
-	pool->buf = calloc(count, sizeof(struct ixgbe_buf));
+	pool->buf = state_alloc(place->state, pool_memory_bytes(count));
 	pool->is_free = calloc(count, sizeof(bool));
 	if (!pool->stack || !pool->buf || !pool->is_free)
 		goto fail;
-	err = dma_alloc(dma, count * stride, &pool->area);
+	err = dma_alloc(place->dma, pool_area_bytes(count, size), &pool->area);
 	if (err)
 		goto fail;
 
-	pool->dma = dma;
+	pool->dma = place->dma;
 	pool->count = count;
 	pool->size = size;
 	pool->headroom = headroom;
+	pool_set_add(place->set, pool);
 	pool_cut(pool, stride);
+	if (!place->resumed)
+		pool_settle(pool);
 	*out = pool;
 	return 0;
 
@@ -91,6 +152,7 @@ void ixgbe_pool_free(struct ixgbe_pool *pool)
 	if (!pool)
 		return;
 	IXGBE_GUARD(pool->available == pool->count);
+	pool_set_remove(pool);
 	dma_release(pool->dma, &pool->area);
 	pool_free_records(pool);
 }

@@ -5,10 +5,19 @@
 #include <string.h>
 
 #include "dma.h"
+#include "state_memory.h"
 #include "ixgbe/ixgbe.h"
 #include "ixgbe/tables/guard.h"
 
+/* The pools of a port. */
+struct pool_set {
+	struct ixgbe_pool *first;
+};
+
 struct ixgbe_pool {
+	struct ixgbe_pool *next; /* of the set */
+	struct pool_set *set;
+	struct state_memory *state;
 	/* The free buffers; the last one used is on top. pool_push_many() writes before it checks
 	 * the number: there is room for a ring's buffers behind the first `count`. */
 	struct ixgbe_buf **stack;
@@ -17,14 +26,40 @@ struct ixgbe_pool {
 	uint32_t size; /* bytes of a buffer */
 	uint32_t headroom;
 	struct ixgbe_buf *buf;
-	bool *is_free; /* by index; kept for the assertions only */
+	/* By index. Kept for the assertions only, once the pool is in use; before, for claims. */
+	bool *is_free;
 	struct ixgbe_dma *dma;
 	struct ixgbe_dma_area area;
 };
 
-/* See ixgbe_pool_new. */
-int pool_new(struct ixgbe_dma *dma, uint32_t count, uint32_t size, uint32_t headroom,
+/* What a pool is made from, and outlives it. */
+struct pool_place {
+	struct ixgbe_dma *dma;
+	struct pool_set *set;
+	struct state_memory *state; /* or NULL */
+	bool resumed;               /* the state memory is a former process's */
+};
+
+/*
+ * See ixgbe_pool_new. The buffers' records are what queues keep of buffers, so they lie in state
+ * memory, where each process finds them at the same address. A resumed pool has no buffer available
+ * until pool_settle.
+ */
+int pool_new(const struct pool_place *place, uint32_t count, uint32_t size, uint32_t headroom,
 	     struct ixgbe_pool **out);
+
+/*
+ * Says that a buffer of a resumed pool is in use. `buf` is what a former process left, and is
+ * looked at only if it is a record of the pool. -EBADMSG: it is none, or is claimed already.
+ */
+int pool_claim(struct ixgbe_pool *pool, const struct ixgbe_buf *buf);
+/* The same for whichever pool it is of. */
+int pool_set_claim(const struct pool_set *set, const struct ixgbe_buf *buf);
+/* Makes all that nobody claimed available. */
+void pool_settle(struct ixgbe_pool *pool);
+/* What a pool takes of state memory and of DMA memory. */
+size_t pool_memory_bytes(uint32_t count);
+size_t pool_area_bytes(uint32_t count, uint32_t size);
 
 static inline void pool_mark(const struct ixgbe_buf *buf, bool is_free)
 {

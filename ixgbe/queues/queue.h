@@ -14,6 +14,7 @@
  *     pool.c     DMA buffers that are free; pool.h takes and gives back inside the loops
  *       |
  *     dma.c      memory that the NIC can reach, and its addresses
+ *     state_memory.c  memory that outlives the process
  */
 #pragma once
 
@@ -22,6 +23,7 @@
 #include <stdint.h>
 
 #include "dma.h"
+#include "state_memory.h"
 
 /* Descriptors of a ring: the NIC takes no more (8.2.3.8.3, 8.2.3.9.7). */
 #define IXGBE_RING_MAX 8192u
@@ -30,9 +32,12 @@
 struct queue_place {
 	struct ixgbe_backend *backend; /* writes the tail where it is not mapped */
 	struct ixgbe_dma *dma;
-	uint16_t queue; /* its number */
-	uint32_t size;  /* descriptors of its ring */
+	uint16_t queue;             /* its number */
+	uint32_t size;              /* descriptors of its ring */
+	struct state_memory *state; /* outlives the process, or NULL */
 };
+
+struct pool_set;
 
 /* A ring as the NIC is told of it. */
 struct queue_ring {
@@ -65,6 +70,18 @@ uint32_t rxq_buf_bytes(const struct ixgbe_rxq *rxq);
 void rxq_fill(struct ixgbe_rxq *rxq);
 /* Gives all buffers back to the pool. */
 void rxq_drain(struct ixgbe_rxq *rxq);
+/*
+ * Instead of rxq_prepare, for a ring that the NIC goes on using since a former process died: claims
+ * its buffers from `pool`. *repeated: how many descriptors' frames that process had taken and may
+ * have handled; the next burst begins with them. -EBADMSG: the record does not add up; *repeated is
+ * untouched, and the NIC must be reset.
+ */
+int rxq_resume(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool, uint32_t *repeated);
+/* Writes the tail, which a former process may not have got to. */
+void rxq_tell(struct ixgbe_rxq *rxq);
+/* What a queue with a ring of `size` takes of state memory and of DMA memory. */
+size_t rxq_memory_bytes(uint32_t size);
+size_t rxq_ring_bytes(uint32_t size);
 const struct ixgbe_queue_counters *rxq_counters(const struct ixgbe_rxq *rxq);
 
 /* ---- tx.c ---- */
@@ -78,6 +95,12 @@ void txq_prepare(struct ixgbe_txq *txq);
 struct queue_ring txq_ring(const struct ixgbe_txq *txq);
 /* Gives all buffers back, sent or not. */
 void txq_drain(struct ixgbe_txq *txq);
+/* As for receive queues. *forgotten: descriptors that the former process had written and not
+ * posted; their buffers are claimed by nobody. */
+int txq_resume(struct ixgbe_txq *txq, const struct pool_set *pools, uint32_t *forgotten);
+void txq_tell(struct ixgbe_txq *txq);
+size_t txq_memory_bytes(uint32_t size);
+size_t txq_ring_bytes(uint32_t size);
 const struct ixgbe_queue_counters *txq_counters(const struct ixgbe_txq *txq);
 
 /* How the control thread saw a transmit queue last; all 0: not yet. */
@@ -103,6 +126,12 @@ static inline uint32_t min_u32(uint32_t a, uint32_t b)
 static inline uint32_t ring_wrap(uint32_t size, uint32_t at)
 {
 	return at == size ? 0 : at;
+}
+
+/* From one place up to another. */
+static inline uint32_t ring_distance(uint32_t size, uint32_t from, uint32_t to)
+{
+	return to >= from ? to - from : size - from + to;
 }
 
 /* A counter has one writer, which needs no locked addition. */

@@ -19,6 +19,19 @@
  * frame at `next` has its end, or is longer than any: ixgbe_rx_pending says just that.
  *
  * Most frames are one good descriptor: rx_simple() takes these, and rx_frame() all the others.
+ *
+ * Death. The queue's record and its table of buffers may lie in memory that outlives the process
+ * (queue_place.state). A successor goes on from there (rxq_resume), wherever its predecessor died:
+ *
+ *       taken                next                 fill
+ *        v                    v                    v
+ *     ---[out][out][out][out][NIC][NIC][NIC][NIC][ ][ ][ ]---
+ *
+ * The frames of a burst are out: the caller has them. They count as handled when it asks for the
+ * next burst. Until then their descriptors and their places in the table stay as they are, the ring
+ * is shorter by them, and a successor takes them once more. So `taken` is stored before a refill,
+ * and `fill` after what it covers and before the tail. All else that a successor needs follows from
+ * the three.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +42,11 @@
 #include "queue.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* In `taken` it stands beside the place. */
+#define RX_DISCARDING (1u << 31)
+/* `taken` of a queue without state memory: a burst's frames leave the ring at once. */
+#define RX_NOT_KEPT UINT32_MAX
 
 /* Descriptors without a buffer before they are refilled, with one tail write. */
 #define RX_REFILL_BATCH 32u
@@ -51,14 +69,16 @@ struct ixgbe_rxq {
 	uint32_t headroom;      /* where the NIC writes in a buffer */
 	uint32_t buf_bytes;     /* how much */
 	uint32_t found_mask;    /* RX_FOUND_MASK; without VP unless tags are stripped */
-	bool discarding;        /* up to the end of a frame too long to be delivered */
+	uint32_t discarding; /* RX_DISCARDING: up to the end of a frame too long to be delivered */
 	/* What a refill needs besides. */
 	struct ixgbe_pool *pool; /* NULL: the queue is off */
 	uint32_t fill;           /* first descriptor without a buffer */
+	uint32_t taken;          /* see `Death` above */
 	struct tail tail;
 
 	struct ixgbe_dma *dma;
 	struct ixgbe_dma_area area;
+	struct state_memory *state;
 	_Alignas(64) struct ixgbe_queue_counters counters;
 };
 
@@ -175,7 +195,7 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 		pool_pop_many(pool, buf, run);
 		for (; buf < end; buf++, desc++)
 			desc_store(desc, (*buf)->iova + headroom, 0);
-		rxq->fill = ring_wrap(rxq->size, rxq->fill + run);
+		state_store(&rxq->fill, ring_wrap(rxq->size, rxq->fill + run));
 		n -= run;
 	}
 	tail_write(&rxq->tail, rxq->fill);
@@ -203,7 +223,7 @@ static bool rx_discard(struct ixgbe_rxq *rxq)
 			return false;
 		rx_drop(rxq, 1);
 		if (qword1 & IXGBE_RXD_STAT_EOP) {
-			rxq->discarding = false;
+			rxq->discarding = 0;
 			return true;
 		}
 	}
@@ -215,7 +235,7 @@ static int rx_overlong(struct ixgbe_rxq *rxq, uint32_t n)
 {
 	counter_add(&rxq->counters.errors, 1);
 	rx_drop(rxq, n);
-	rxq->discarding = true;
+	rxq->discarding = RX_DISCARDING;
 	return rx_discard(rxq) ? 0 : -EAGAIN;
 }
 
@@ -320,11 +340,26 @@ static uint32_t rx_count_bad(const struct ixgbe_rx_seg *seg, uint32_t n)
 	return bad;
 }
 
+static inline void rx_refill_if_due(struct ixgbe_rxq *rxq)
+{
+	if (rxq->size - 1 - rxq->filled >= RX_REFILL_BATCH)
+		rx_refill(rxq);
+}
+
+/* Nothing is out any more: its places in the ring may be filled again. */
+static __attribute__((noinline)) void rx_handled(struct ixgbe_rxq *rxq)
+{
+	state_store(&rxq->taken, rxq->next | rxq->discarding);
+	rx_refill_if_due(rxq);
+}
+
 uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max)
 {
 	uint32_t n = 0, packets = 0, seen = 0;
 	uint64_t bytes = 0;
 
+	if (rxq->taken != RX_NOT_KEPT)
+		rx_handled(rxq);
 	if (unlikely(rxq->discarding) && !rx_discard(rxq))
 		max = 0;
 
@@ -353,8 +388,12 @@ uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_
 		if (unlikely(seen & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)))
 			counter_add(&rxq->counters.csum_errors, rx_count_bad(seg, n));
 	}
-	if (rxq->size - 1 - rxq->filled >= RX_REFILL_BATCH)
-		rx_refill(rxq);
+	if (rxq->taken != RX_NOT_KEPT) {
+		if (n == 0)
+			rx_handled(rxq);
+	} else {
+		rx_refill_if_due(rxq);
+	}
 	return n;
 }
 
@@ -399,33 +438,40 @@ const struct ixgbe_queue_counters *rxq_counters(const struct ixgbe_rxq *rxq)
 	return &rxq->counters;
 }
 
+size_t rxq_ring_bytes(uint32_t size)
+{
+	return size * sizeof(union ixgbe_desc);
+}
+
+size_t rxq_memory_bytes(uint32_t size)
+{
+	return sizeof(struct ixgbe_rxq) + size * sizeof(struct ixgbe_buf *);
+}
+
 int rxq_new(const struct queue_place *place, bool vlan_strip, struct ixgbe_rxq **out)
 {
-	struct ixgbe_rxq *rxq = aligned_alloc(_Alignof(struct ixgbe_rxq), sizeof(*rxq));
-	int err = -ENOMEM;
+	struct ixgbe_rxq *rxq = state_alloc(place->state, rxq_memory_bytes(place->size));
+	int err;
 
 	if (!rxq)
 		return -ENOMEM;
-	*rxq = (struct ixgbe_rxq){
-		.dma = place->dma,
-		.size = place->size,
-		.found_mask = vlan_strip ? RX_FOUND_MASK : RX_FOUND_MASK & ~RX_VP,
-		.tail = tail_of(place->backend, ixgbe_rxq_reg(IXGBE_RDT, place->queue)),
-	};
-	rxq->buf = calloc(rxq->size, sizeof(struct ixgbe_buf *));
-	if (!rxq->buf)
-		goto fail;
-	err = dma_alloc(rxq->dma, rxq->size * sizeof(union ixgbe_desc), &rxq->area);
-	if (err)
-		goto fail;
+	/* Not the positions: a successor needs them. */
+	rxq->state = place->state;
+	rxq->pool = NULL;
+	rxq->dma = place->dma;
+	rxq->size = place->size;
+	rxq->found_mask = vlan_strip ? RX_FOUND_MASK : RX_FOUND_MASK & ~RX_VP;
+	rxq->tail = tail_of(place->backend, ixgbe_rxq_reg(IXGBE_RDT, place->queue));
+	rxq->buf = (struct ixgbe_buf **)(rxq + 1);
+	rxq->filled = 0;
+	err = dma_alloc(rxq->dma, rxq_ring_bytes(rxq->size), &rxq->area);
+	if (err) {
+		state_free(place->state, rxq);
+		return err;
+	}
 	rxq->ring = rxq->area.addr;
 	*out = rxq;
 	return 0;
-
-fail:
-	free(rxq->buf);
-	free(rxq);
-	return err;
 }
 
 void rxq_free(struct ixgbe_rxq *rxq)
@@ -434,22 +480,59 @@ void rxq_free(struct ixgbe_rxq *rxq)
 		return;
 	IXGBE_GUARD(rxq->filled == 0);
 	dma_release(rxq->dma, &rxq->area);
-	free(rxq->buf);
-	free(rxq);
+	state_free(rxq->state, rxq);
 }
 
-int rxq_prepare(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
+static int rx_pool_set(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
 {
 	if (pool->size - pool->headroom < RX_BUF_MIN_BYTES || pool->count <= rxq->size)
 		return -EINVAL;
 	rxq->pool = pool;
 	rxq->headroom = pool->headroom;
 	rxq->buf_bytes = min_u32((pool->size - pool->headroom) & ~1023u, RX_BUF_MAX_BYTES);
+	return 0;
+}
+
+int rxq_prepare(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
+{
+	int err = rx_pool_set(rxq, pool);
+
+	if (err)
+		return err;
 	rxq->next = rxq->fill = rxq->filled = 0;
-	rxq->discarding = false;
+	rxq->taken = rxq->state ? 0 : RX_NOT_KEPT;
+	rxq->discarding = 0;
 	for (uint32_t i = 0; i < rxq->size; i++)
 		desc_store(&rxq->ring[i], 0, 0);
 	return 0;
+}
+
+int rxq_resume(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool, uint32_t *repeated)
+{
+	const uint32_t taken = rxq->taken & ~RX_DISCARDING, next = rxq->next;
+	const uint32_t fill = rxq->fill;
+
+	if (taken >= rxq->size || next >= rxq->size || fill >= rxq->size ||
+	    ring_distance(rxq->size, taken, next) > ring_distance(rxq->size, taken, fill))
+		return -EBADMSG;
+	if (rx_pool_set(rxq, pool))
+		return -EBADMSG;
+	for (uint32_t at = taken; at != fill; at = ring_wrap(rxq->size, at + 1)) {
+		int err = pool_claim(pool, rxq->buf[at]);
+
+		if (err)
+			return err;
+	}
+	rxq->discarding = rxq->taken & RX_DISCARDING;
+	rxq->next = taken;
+	rxq->filled = ring_distance(rxq->size, taken, fill);
+	*repeated = ring_distance(rxq->size, taken, next);
+	return 0;
+}
+
+void rxq_tell(struct ixgbe_rxq *rxq)
+{
+	tail_write(&rxq->tail, rxq->fill);
 }
 
 struct queue_ring rxq_ring(const struct ixgbe_rxq *rxq)

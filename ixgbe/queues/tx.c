@@ -22,6 +22,12 @@
  *
  * The control thread watches whether frames come back (txq_stuck_us). So `next`, `clean` and
  * `laps`, which only the queue's thread writes, are stored and loaded whole.
+ *
+ * Death. As in rx.c, the queue's record, its table of buffers and `report` may outlive the process.
+ * `posted` is what the tail has or is about to get: it is stored after all that it covers, reports
+ * included, and before the tail. What lies between `posted` and `next` was never the NIC's: a
+ * successor forgets those frames (txq_resume). `clean` is stored before `report_first`, so that no
+ * descriptor is left without a report.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -59,6 +65,7 @@ struct ixgbe_txq {
 	uint32_t report_first;  /* oldest in report */
 	uint32_t report_next;   /* end of report */
 	uint32_t laps;          /* how often `clean` began again at 0 */
+	uint32_t posted;        /* see `Death` above */
 	uint64_t last;          /* the second half of the descriptor before `next` */
 	struct tail tail;
 
@@ -66,6 +73,7 @@ struct ixgbe_txq {
 	uint64_t context[2]; /* the last context descriptor; 0: none */
 	struct ixgbe_dma *dma;
 	struct ixgbe_dma_area area;
+	struct state_memory *state;
 	_Alignas(64) struct ixgbe_queue_counters counters;
 };
 
@@ -126,7 +134,7 @@ static inline __attribute__((always_inline)) uint32_t tx_free_to(struct ixgbe_tx
 
 uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq)
 {
-	uint32_t report = txq->report_first, last;
+	uint32_t report = txq->report_first, last, returned;
 
 	if (report == txq->report_next || !tx_reported(txq, report))
 		return 0;
@@ -134,8 +142,9 @@ uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq)
 		last = txq->report[report];
 		report = ring_wrap(txq->size, report + 1);
 	} while (report != txq->report_next && tx_reported(txq, report));
-	txq->report_first = report;
-	return tx_free_to(txq, ring_wrap(txq->size, last + 1));
+	returned = tx_free_to(txq, ring_wrap(txq->size, last + 1));
+	state_store(&txq->report_first, report);
+	return returned;
 }
 
 uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq)
@@ -483,6 +492,7 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 	txq->in_flight += taken;
 	counter_add(&txq->counters.packets, packets);
 	counter_add(&txq->counters.bytes, bytes);
+	state_store(&txq->posted, txq->next);
 	tail_write(&txq->tail, txq->next);
 	return taken;
 }
@@ -494,35 +504,40 @@ const struct ixgbe_queue_counters *txq_counters(const struct ixgbe_txq *txq)
 	return &txq->counters;
 }
 
+size_t txq_ring_bytes(uint32_t size)
+{
+	return size * sizeof(union ixgbe_desc);
+}
+
+size_t txq_memory_bytes(uint32_t size)
+{
+	return sizeof(struct ixgbe_txq) + size * (sizeof(struct ixgbe_buf *) + sizeof(uint16_t));
+}
+
 int txq_new(const struct queue_place *place, const uint16_t *mtu, struct ixgbe_txq **out)
 {
-	struct ixgbe_txq *txq = aligned_alloc(_Alignof(struct ixgbe_txq), sizeof(*txq));
-	int err = -ENOMEM;
+	struct ixgbe_txq *txq = state_alloc(place->state, txq_memory_bytes(place->size));
+	int err;
 
 	if (!txq)
 		return -ENOMEM;
-	*txq = (struct ixgbe_txq){
-		.dma = place->dma,
-		.mtu = mtu,
-		.size = place->size,
-		.tail = tail_of(place->backend, ixgbe_txq_reg(IXGBE_TDT, place->queue)),
-	};
-	txq->buf = calloc(txq->size, sizeof(struct ixgbe_buf *));
-	txq->report = calloc(txq->size, sizeof(uint16_t));
-	if (!txq->buf || !txq->report)
-		goto fail;
-	err = dma_alloc(txq->dma, txq->size * sizeof(union ixgbe_desc), &txq->area);
-	if (err)
-		goto fail;
+	/* Not the positions: a successor needs them. */
+	txq->state = place->state;
+	txq->dma = place->dma;
+	txq->mtu = mtu;
+	txq->size = place->size;
+	txq->tail = tail_of(place->backend, ixgbe_txq_reg(IXGBE_TDT, place->queue));
+	txq->buf = (struct ixgbe_buf **)(txq + 1);
+	txq->report = (uint16_t *)(txq->buf + txq->size);
+	txq->in_flight = 0;
+	err = dma_alloc(txq->dma, txq_ring_bytes(txq->size), &txq->area);
+	if (err) {
+		state_free(place->state, txq);
+		return err;
+	}
 	txq->ring = txq->area.addr;
 	*out = txq;
 	return 0;
-
-fail:
-	free(txq->report);
-	free(txq->buf);
-	free(txq);
-	return err;
 }
 
 void txq_free(struct ixgbe_txq *txq)
@@ -531,14 +546,12 @@ void txq_free(struct ixgbe_txq *txq)
 		return;
 	IXGBE_GUARD(txq->in_flight == 0);
 	dma_release(txq->dma, &txq->area);
-	free(txq->report);
-	free(txq->buf);
-	free(txq);
+	state_free(txq->state, txq);
 }
 
 void txq_prepare(struct ixgbe_txq *txq)
 {
-	txq->next = txq->clean = 0;
+	txq->next = txq->clean = txq->posted = 0;
 	txq->free = txq->size - 1;
 	txq->report_first = txq->report_next = 0;
 	txq->context[0] = txq->context[1] = 0;
@@ -546,6 +559,64 @@ void txq_prepare(struct ixgbe_txq *txq)
 		desc_store(&txq->ring[i], 0, 0);
 		txq->buf[i] = NULL;
 	}
+}
+
+/* Leaves of the reports those that are between `clean` and `posted`. The last of these has to be
+ * the descriptor before `posted`: each burst ends with one. */
+static int tx_reports_resume(struct ixgbe_txq *txq)
+{
+	const uint32_t size = txq->size, used = ring_distance(size, txq->clean, txq->posted);
+	uint32_t first = txq->report_first, end = txq->report_next, at, after = 0;
+
+	if (first >= size || end >= size)
+		return -EBADMSG;
+	while (first != end && ring_distance(size, txq->clean, txq->report[first]) >= used)
+		first = ring_wrap(size, first + 1);
+	for (at = first; at != end; at = ring_wrap(size, at + 1)) {
+		const uint32_t from_clean = ring_distance(size, txq->clean, txq->report[at]);
+
+		if (txq->report[at] >= size || (from_clean < used && from_clean < after))
+			return -EBADMSG;
+		if (from_clean >= used)
+			break;
+		after = from_clean + 1;
+	}
+	if (after != used)
+		return -EBADMSG;
+	txq->report_first = first;
+	txq->report_next = at;
+	return 0;
+}
+
+int txq_resume(struct ixgbe_txq *txq, const struct pool_set *pools, uint32_t *forgotten)
+{
+	const uint32_t size = txq->size;
+	int err;
+
+	if (txq->clean >= size || txq->posted >= size || txq->next >= size)
+		return -EBADMSG;
+	err = tx_reports_resume(txq);
+	if (err)
+		return err;
+	txq->in_flight = 0;
+	for (uint32_t at = txq->clean; at != txq->posted; at = ring_wrap(size, at + 1)) {
+		if (!txq->buf[at])
+			continue;
+		err = pool_set_claim(pools, txq->buf[at]);
+		if (err)
+			return err;
+		txq->in_flight++;
+	}
+	*forgotten = ring_distance(size, txq->posted, txq->next);
+	index_store(&txq->next, txq->posted);
+	txq->free = size - 1 - ring_distance(size, txq->clean, txq->posted);
+	txq->context[0] = txq->context[1] = 0; /* the NIC's last one may be one that is forgotten */
+	return 0;
+}
+
+void txq_tell(struct ixgbe_txq *txq)
+{
+	tail_write(&txq->tail, txq->posted);
 }
 
 struct queue_ring txq_ring(const struct ixgbe_txq *txq)

@@ -44,6 +44,8 @@ static const uint32_t batches[] = {1, 8, 32, 64, 256};
 
 struct bench {
 	struct ixgbe_backend backend; /* first: the backend is the bench */
+	struct ixgbe_device device;   /* has no state memory */
+	struct port_state kept;
 	struct ixgbe nic;
 	struct ixgbe_pool *pool;
 	struct ixgbe_rxq *rxq;
@@ -255,9 +257,13 @@ static void bench_start(struct bench *bench)
 
 	bench->backend.ops = &nic_ops;
 	bench->nic.backend = &bench->backend;
-	bench->nic.mtu = 1500;
+	bench->nic.device = &bench->device;
+	bench->nic.kept = &bench->kept;
+	bench->kept.mtu = 1500;
 	bench->nic.options = (struct ixgbe_options){.queues = 1, .rx_ring = RING, .tx_ring = RING};
-	err = rings_new(&bench->nic);
+	err = dma_new(&bench->backend, &bench->nic.dma);
+	if (!err)
+		err = rings_new(&bench->nic);
 	if (!err)
 		err = ixgbe_pool_new(&bench->nic, BUFFERS, HEADROOM + 2048, HEADROOM, &bench->pool);
 	if (!err)
@@ -280,6 +286,7 @@ static void bench_stop(struct bench *bench)
 		failed("a buffer is lost", -EIO);
 	ixgbe_pool_free(bench->pool);
 	rings_free(&bench->nic);
+	dma_free(bench->nic.dma);
 }
 
 static void write_json(FILE *file, const double ns[COUNT(modes)][COUNT(batches)])

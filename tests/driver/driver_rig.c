@@ -43,6 +43,11 @@ struct rig_backend {
 
 static const struct rig_backend *selected;
 
+static const struct ixgbe_pool_plan rig_pools[] = {
+	{RIG_RX_BUFFERS, 64 + 2048, 64},
+	{RIG_TX_BUFFERS, RIG_TX_BYTES, 0},
+};
+
 uint32_t rig_slow_us(uint32_t us)
 {
 	if (us > SLOW_BELOW_US || !getenv("IXNIC_DIRTY"))
@@ -300,6 +305,16 @@ static void pools_free(struct rig *rig)
 	rig->tx_pool = NULL;
 }
 
+/* Over a socketpair ixnic ends with its connection. */
+static void device_gone(struct rig *rig)
+{
+	if (rig->backend->address != pair_address)
+		return;
+	close(rig->wire);
+	rig->wire = -1;
+	assert_int_equal(ixnic_end(rig, false), 0);
+}
+
 void rig_close(struct rig *rig)
 {
 	if (!rig->nic)
@@ -314,11 +329,7 @@ void rig_close(struct rig *rig)
 	rig->nic = NULL;
 	if (rig->backend->address == listen_address && rig_has_control(rig))
 		assert_int_equal(rig_control(rig, "violations", "total"), 0);
-	if (rig->backend->address == pair_address) { /* ixnic ends with its connection */
-		close(rig->wire);
-		rig->wire = -1;
-		assert_int_equal(ixnic_end(rig, false), 0);
-	}
+	device_gone(rig);
 }
 
 int rig_teardown(void **state)
@@ -352,6 +363,53 @@ static void on_log(void *ctx, enum ixgbe_log_level level, const char *message)
 		snprintf(rig->last_means, sizeof(rig->last_means), "%s", message);
 }
 
+/* Makes sure that there is a device with a wire, and names it. */
+static void device_name(struct rig *rig, char *name, size_t size)
+{
+	rig->backend->device(rig);
+	wire_connect(rig);
+	rig->backend->address(rig, name, size);
+}
+
+struct ixgbe_device *rig_device_open(struct rig *rig)
+{
+	const struct ixgbe_options options = {.rx_ring = RIG_RING, .tx_ring = RIG_RING};
+	struct ixgbe_why why = {"no reason given"};
+	struct ixgbe_device *device;
+	char name[96];
+
+	device_name(rig, name, sizeof(name));
+	if (ixgbe_device_open(name, &options, rig_pools, 2, &device, &why))
+		fail_msg("%s: %s", name, why.text);
+	return device;
+}
+
+int rig_attach(struct rig *rig, struct ixgbe_device *device, struct ixgbe_why *why)
+{
+	int err = ixgbe_attach(device, &rig->nic, why);
+
+	rig->queues = 1;
+	if (!err)
+		err = ixgbe_pool_new(rig->nic, rig_pools[0].count, rig_pools[0].size,
+				     rig_pools[0].headroom, &rig->rx_pool[0]);
+	if (!err)
+		err = ixgbe_pool_new(rig->nic, rig_pools[1].count, rig_pools[1].size,
+				     rig_pools[1].headroom, &rig->tx_pool);
+	if (!err)
+		err = ixgbe_start(rig->nic, rig->rx_pool, why);
+	if (!err)
+		err = ixgbe_link_set_admin(rig->nic, true);
+	return err ? err : ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS);
+}
+
+void rig_device_close(struct rig *rig, struct ixgbe_device *device)
+{
+	if (rig_has_control(rig))
+		assert_int_equal(rig_control(rig, "violations", "total"), 0);
+	ixgbe_device_close(device);
+	device_gone(rig);
+}
+
 void rig_open(struct rig *rig, const struct ixgbe_options *options)
 {
 	struct ixgbe_options full = options ? *options : (struct ixgbe_options){0};
@@ -361,9 +419,7 @@ void rig_open(struct rig *rig, const struct ixgbe_options *options)
 
 	full.log = on_log;
 	full.log_ctx = rig;
-	rig->backend->device(rig);
-	wire_connect(rig);
-	rig->backend->address(rig, name, sizeof(name));
+	device_name(rig, name, sizeof(name));
 	err = ixgbe_open(name, &full, &rig->nic, &why);
 	if (err)
 		fail_msg("%s: %d: %s", name, err, why.text);

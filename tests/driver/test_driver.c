@@ -11,6 +11,7 @@
 
 #include "dma_high.h"
 #include "driver_frames.h"
+#include "driver_lives.h"
 #include "driver_more.h"
 
 /* ---- The port ---- */
@@ -762,6 +763,9 @@ int main(int argc, char **argv)
 		TEST(pause_frames_stay_in_the_nic),
 		TEST(a_stop_sends_what_it_has),
 		TEST(a_queue_that_nobody_serves_holds_up_no_other),
+		TEST(a_successor_goes_on),
+		TEST(an_idle_driver_leaves_nothing_to_repeat),
+		TEST(a_stopped_port_is_begun_anew),
 	};
 	const char *missing;
 

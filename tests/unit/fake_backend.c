@@ -437,3 +437,12 @@ long fake_find_read(const struct fake *fake, size_t from, uint32_t offset)
 			return (long)i;
 	return -1;
 }
+
+int fake_open(struct fake *fake, const struct ixgbe_options *options, struct ixgbe **out,
+	      struct ixgbe_why *why)
+{
+	struct ixgbe_device *device;
+	int err = device_new(&fake->base, options, &device, why);
+
+	return err ? err : ixgbe_attach(device, out, why);
+}

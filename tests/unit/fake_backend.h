@@ -71,6 +71,9 @@ struct fake {
 
 /* A device as after power-on: 8086:10fb, a valid EEPROM with fake_mac, the cable in. */
 struct fake *fake_new(void);
+/* A port on it. */
+int fake_open(struct fake *fake, const struct ixgbe_options *options, struct ixgbe **out,
+	      struct ixgbe_why *why);
 /* After ixgbe_close: the port's close leaves it to the test to look at. */
 void fake_free(struct fake *fake);
 void fake_force(struct fake *fake, uint32_t offset, uint32_t mask, uint32_t value);

@@ -35,7 +35,7 @@ int control_teardown(void **state)
 void open_with(struct rig *rig, const struct ixgbe_options *wanted)
 {
 	struct ixgbe_why why = {"no reason given"};
-	int err = ixgbe_open_backend(&rig->fake->base, wanted, &rig->nic, &why);
+	int err = fake_open(rig->fake, wanted, &rig->nic, &why);
 
 	if (err)
 		fail_msg("open: %d: %s", err, why.text);

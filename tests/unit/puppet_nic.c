@@ -78,7 +78,7 @@ struct puppet *puppet_new(uint16_t ring, uint16_t mtu)
 	puppet->fake = fake_new();
 	puppet->fake->ctx = puppet;
 	puppet->fake->on_write = on_write;
-	if (ixgbe_open_backend(&puppet->fake->base, &options, &puppet->nic, &why) != 0)
+	if (fake_open(puppet->fake, &options, &puppet->nic, &why) != 0)
 		fail_msg("%s", why.text);
 	worker_pools(ring, ring, &pools);
 	assert_int_equal(

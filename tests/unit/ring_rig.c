@@ -3,8 +3,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -92,16 +92,20 @@ static const struct ixgbe_backend_ops rig_ops = {
 
 struct rig *rig_new(uint16_t ring)
 {
-	struct rig *rig = calloc(1, sizeof(*rig));
+	/* Shared with the processes that a test makes, as a NIC is. */
+	struct rig *rig =
+		mmap(NULL, sizeof(*rig), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	assert_non_null(rig);
+	assert_true(rig != MAP_FAILED);
 	rig->backend.ops = &rig_ops;
 	rig->last = (1ull << 39) - 1;
 	rig->reg[ixgbe_rxq_reg(IXGBE_DCA_RXCTRL, 0) / 4] = 0xb200;
 	rig->nic.backend = &rig->backend;
 	rig->nic.options =
 		(struct ixgbe_options){.queues = 1, .rx_ring = ring, .tx_ring = ring, .mtu = 1500};
-	rig->nic.mtu = 1500;
+	rig->nic.device = &rig->device;
+	rig->nic.kept = &rig->kept;
+	rig->kept.mtu = 1500;
 	assert_int_equal(dma_new(&rig->backend, &rig->nic.dma), 0);
 	return rig;
 }
@@ -113,6 +117,7 @@ int rig_rxq_new(struct rig *rig, uint16_t queue)
 		.dma = rig->nic.dma,
 		.queue = queue,
 		.size = rig->nic.options.rx_ring,
+		.state = rig->device.state,
 	};
 
 	return rxq_new(&place, rig->nic.options.rx_vlan_strip, &rig->nic.rxq[queue]);
@@ -125,16 +130,18 @@ int rig_txq_new(struct rig *rig, uint16_t queue)
 		.dma = rig->nic.dma,
 		.queue = queue,
 		.size = rig->nic.options.tx_ring,
+		.state = rig->device.state,
 	};
 
-	return txq_new(&place, &rig->nic.mtu, &rig->nic.txq[queue]);
+	return txq_new(&place, &rig->kept.mtu, &rig->nic.txq[queue]);
 }
 
 void rig_free(struct rig *rig)
 {
 	rings_free(&rig->nic);
+	dma_free(rig->nic.dma);
 	assert_int_equal(rig->maps, 0);
-	free(rig);
+	munmap(rig, sizeof(*rig));
 }
 
 void *rig_at(struct rig *rig, ixgbe_iova iova, size_t len)

@@ -21,6 +21,8 @@ struct rig_map {
 
 struct rig {
 	struct ixgbe_backend backend; /* first: the backend is the rig */
+	struct ixgbe_device device;   /* only its state memory is used */
+	struct port_state kept;
 	struct ixgbe nic;
 
 	uint32_t reg[IXGBE_BAR0_SIZE / 4];

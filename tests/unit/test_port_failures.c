@@ -11,7 +11,7 @@ static void open_fails(struct rig *rig, const struct ixgbe_options *wanted, int 
 	struct ixgbe_why why = {""};
 	struct ixgbe *nic = NULL;
 
-	assert_int_equal(ixgbe_open_backend(&rig->fake->base, wanted, &nic, &why), error);
+	assert_int_equal(fake_open(rig->fake, wanted, &nic, &why), error);
 	assert_null(nic);
 	if (!strstr(why.text, text))
 		fail_msg("'%s' does not say '%s'", why.text, text);

@@ -592,7 +592,7 @@ static void the_mtu_is_the_limit_while_running_too(void **state)
 	struct ixgbe_tx_seg seg = segment(bed, 9000 + 14, EOP);
 
 	send_stops(bed, &seg, 1, 0, -EMSGSIZE);
-	bed->rig->nic.mtu = 9000;
+	bed->rig->kept.mtu = 9000;
 	send_all(bed, &seg, 1);
 	drain(bed);
 }

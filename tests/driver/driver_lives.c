@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Drivers that follow each other on one device. Each life is a process of its own, forked from the
+ * test, which is the keeper. It ends by SIGKILL where its story ends. A check that fails in there
+ * is told by the process's exit status, since cmocka's own would go on in the wrong process.
+ */
+#include "driver_lives.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "driver_frames.h"
+
+#define FRAME_BYTES 100u
+
+struct life {
+	struct rig *rig;
+	struct ixgbe_resumed resumed;
+};
+
+#define CHECK(what)                                                                                \
+	do {                                                                                       \
+		if (!(what)) {                                                                     \
+			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);         \
+			_exit(1);                                                                  \
+		}                                                                                  \
+	} while (0)
+
+/* Runs `story` in a driver of its own, which dies at its end. */
+static void live(struct rig *rig, struct ixgbe_device *device, void (*story)(struct life *life))
+{
+	int status;
+	pid_t pid;
+
+	assert_int_equal(ixgbe_device_renew(device), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct ixgbe_why why = {"no reason given"};
+		struct life life = {.rig = rig};
+		int err = rig_attach(rig, device, &why);
+
+		if (err)
+			fprintf(stderr, "attach: %d: %s\n", err, why.text);
+		CHECK(!err);
+		ixgbe_resumed(rig->nic, &life.resumed);
+		story(&life);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void wire_numbered(struct rig *rig, uint8_t first, uint8_t end)
+{
+	uint8_t frame[FRAME_BYTES];
+
+	for (uint8_t i = first; i < end; i++) {
+		plain_make(frame, sizeof(frame), broadcast, i);
+		rig_wire_send(rig, frame, sizeof(frame));
+	}
+}
+
+/* Waits until the NIC has put `count` frames into its ring. */
+static void arrived(struct rig *rig, uint64_t count)
+{
+	const uint64_t limit = rig_now_ms() + RIG_DEADLINE_MS;
+
+	while (rig_stat(rig, "rx_pkts_nic") < count)
+		CHECK(rig_now_ms() < limit);
+}
+
+/* Takes the frames `first` up to `end`, which are on their way, `most` in a burst. The last burst's
+ * are not handled yet. */
+static void takes(struct rig *rig, uint8_t first, uint8_t end, uint32_t most)
+{
+	const uint64_t limit = rig_now_ms() + RIG_DEADLINE_MS;
+	struct ixgbe_rx_seg seg[RIG_BURST];
+
+	while (first < end) {
+		const uint32_t room = (uint32_t)(end - first);
+		uint32_t n = ixgbe_rx_burst(ixgbe_rxq(rig->nic, 0), seg, room < most ? room : most);
+
+		for (uint32_t i = 0; i < n; i++, first++) {
+			CHECK(seg[i].len == FRAME_BYTES);
+			CHECK(seg[i].buf->data[seg[i].offset + ETH_BYTES] ==
+			      (uint8_t)(first + ETH_BYTES));
+			ixgbe_buf_put(seg[i].buf);
+		}
+		CHECK(rig_now_ms() < limit);
+	}
+}
+
+static void sends(struct rig *rig, uint8_t first, uint8_t end)
+{
+	uint8_t frame[FRAME_BYTES];
+
+	for (uint8_t i = first; i < end; i++) {
+		plain_make(frame, sizeof(frame), broadcast, i);
+		rig_send(rig, frame, sizeof(frame), NULL);
+	}
+}
+
+static void reach_the_wire(struct rig *rig, uint8_t first, uint8_t end)
+{
+	uint8_t frame[RIG_FRAME_MAX];
+
+	for (; first < end; first++) {
+		assert_int_equal(rig_wire_recv(rig, frame, sizeof(frame)), FRAME_BYTES);
+		assert_int_equal(frame[ETH_BYTES], (uint8_t)(first + ETH_BYTES));
+	}
+}
+
+/* ---- A driver dies in the middle of its work ---- */
+
+static void first_driver(struct life *life)
+{
+	CHECK(!life->resumed.resumed);
+	wire_numbered(life->rig, 0, 10);
+	arrived(life->rig, 10);
+	takes(life->rig, 0, 8, 4);
+	sends(life->rig, 0, 3);
+}
+
+static void second_driver(struct life *life)
+{
+	struct rig *rig = life->rig;
+	const uint64_t limit = rig_now_ms() + RIG_DEADLINE_MS;
+
+	CHECK(life->resumed.resumed);
+	CHECK(life->resumed.rx_repeated == 4 && life->resumed.tx_forgotten == 0);
+	takes(rig, 4, 15, RIG_BURST);
+	while (ixgbe_pool_available(rig->tx_pool) < RIG_TX_BUFFERS) {
+		ixgbe_tx_reclaim(ixgbe_txq(rig->nic, 0));
+		CHECK(rig_now_ms() < limit);
+	}
+	sends(rig, 3, 5);
+	CHECK(ixgbe_stats_update(rig->nic) == 0);
+	CHECK(rig_stat(rig, "lsc_int") <= 1);
+	CHECK(rig_stat(rig, "rx_packets") == 10 - 2 + 11); /* taken twice, counted twice */
+	CHECK(rig_stat(rig, "rx_pkts_nic") == 15);
+	CHECK(rig_stat(rig, "tx_packets") == 5);
+}
+
+void a_successor_goes_on(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_device *device = rig_device_open(rig);
+
+	live(rig, device, first_driver);
+	reach_the_wire(rig, 0, 3);
+	wire_numbered(rig, 10, 15); /* nobody drives the NIC */
+	live(rig, device, second_driver);
+	reach_the_wire(rig, 3, 5);
+	assert_true(rig_wire_quiet(rig));
+	rig_device_close(rig, device);
+}
+
+/* ---- It dies with nothing to do ---- */
+
+static void idle_driver(struct life *life)
+{
+	struct ixgbe_rx_seg seg;
+
+	wire_numbered(life->rig, 0, 5);
+	takes(life->rig, 0, 5, RIG_BURST);
+	CHECK(ixgbe_rx_burst(ixgbe_rxq(life->rig->nic, 0), &seg, 1) == 0);
+}
+
+static void next_driver(struct life *life)
+{
+	CHECK(life->resumed.resumed && life->resumed.rx_repeated == 0);
+	wire_numbered(life->rig, 5, 6);
+	takes(life->rig, 5, 6, RIG_BURST);
+}
+
+void an_idle_driver_leaves_nothing_to_repeat(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_device *device = rig_device_open(rig);
+
+	live(rig, device, idle_driver);
+	live(rig, device, next_driver);
+	rig_device_close(rig, device);
+}
+
+/* ---- It had stopped the port ---- */
+
+static void stopping_driver(struct life *life)
+{
+	CHECK(ixgbe_stop(life->rig->nic) == 0);
+}
+
+static void begins_anew(struct life *life)
+{
+	CHECK(!life->resumed.resumed);
+	wire_numbered(life->rig, 0, 1);
+	takes(life->rig, 0, 1, RIG_BURST);
+}
+
+void a_stopped_port_is_begun_anew(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_device *device = rig_device_open(rig);
+
+	live(rig, device, stopping_driver);
+	live(rig, device, begins_anew);
+	rig_device_close(rig, device);
+}
