@@ -111,10 +111,14 @@ int tap_link_set(struct tap *tap, uint32_t speed_mbps, enum ixgbe_sfp sfp)
 		return fd;
 	err = settings_get(fd, &ifr, &request);
 	if (!err) {
-		request.settings.cmd = ETHTOOL_SLINKSETTINGS;
-		request.settings.speed = speed_mbps ? speed_mbps : (uint32_t)SPEED_UNKNOWN;
-		request.settings.duplex = speed_mbps ? DUPLEX_FULL : DUPLEX_UNKNOWN;
-		request.settings.autoneg = AUTONEG_DISABLE;
+		/* Zero elsewhere, as in a new TAP: the kernel keeps what others have set. */
+		request.settings = (struct ethtool_link_settings){
+			.cmd = ETHTOOL_SLINKSETTINGS,
+			.speed = speed_mbps ? speed_mbps : (uint32_t)SPEED_UNKNOWN,
+			.duplex = speed_mbps ? DUPLEX_FULL : DUPLEX_UNKNOWN,
+			.autoneg = AUTONEG_DISABLE,
+			.link_mode_masks_nwords = request.settings.link_mode_masks_nwords,
+		};
 		module_show(&request, sfp);
 		err = ethtool(fd, &ifr, &request);
 	}
@@ -132,6 +136,17 @@ int tap_link_set(struct tap *tap, uint32_t speed_mbps, enum ixgbe_sfp sfp)
 static const char *duplex_name(uint8_t duplex)
 {
 	return duplex == DUPLEX_HALF ? "half" : duplex == DUPLEX_FULL ? "full" : "unknown";
+}
+
+static const char *port_name(uint8_t port)
+{
+	static const char *const names[] = {
+		[PORT_TP] = "TP",       [PORT_AUI] = "AUI", [PORT_MII] = "MII",
+		[PORT_FIBRE] = "FIBRE", [PORT_BNC] = "BNC", [PORT_DA] = "DA",
+		[PORT_NONE] = "NONE",
+	};
+
+	return port < sizeof(names) / sizeof(names[0]) && names[port] ? names[port] : "other";
 }
 
 static void add(char *text, size_t size, const char *format, ...)
@@ -167,7 +182,7 @@ static void changes_list(const union request *was, const union request *now, cha
 	if (a->autoneg != b->autoneg)
 		add(text, size, "autonegotiation %s", b->autoneg ? "on" : "off");
 	if (a->port != b->port)
-		add(text, size, "port %u", b->port);
+		add(text, size, "port %s", port_name(b->port));
 	if (memcmp(was->room + masks, now->room + masks, sizeof(was->room) - masks) != 0)
 		add(text, size, "modes");
 	if (!*text)

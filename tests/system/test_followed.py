@@ -251,7 +251,8 @@ def test_ethtool_shows_the_module(bridge):
 
 def test_link_settings_are_put_back(bridge):
     before = ethtool(bridge)
-    for words in ("speed", 1000), ("duplex", "half"), ("port", "tp"), ("speed", 100, "duplex", "half"):
+    for words in ("speed", 1000), ("duplex", "half"), ("port", "tp"), ("phyad", 3), \
+            ("speed", 100, "duplex", "half"):
         bridge.left.run("ethtool", "-s", bridge.tap, *words)
         r.wait_for(lambda: ethtool(bridge) == before, f"the settings as before {words}", 3)
     lines = logged(bridge, "link settings")
@@ -259,7 +260,7 @@ def test_link_settings_are_put_back(bridge):
 
 
 @pytest.mark.parametrize("words, said", [
-    ("duplex half", ["duplex half"]), ("speed 1000", ["speed 1000 Mbit/s"]), ("port tp", ["port "]),
+    ("duplex half", ["duplex half"]), ("speed 1000", ["speed 1000 Mbit/s"]), ("port tp", ["port TP"]),
     ("autoneg on", ["autonegotiation on"]), ("speed 100 duplex half", ["speed 100 Mbit/s", "duplex half"])])
 def test_what_was_put_back_is_named(bridge, words, said):
     bridge.left.run("ethtool", "-s", bridge.tap, *words.split())

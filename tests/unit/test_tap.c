@@ -341,6 +341,32 @@ static void link_settings_of_others_are_seen(void **state)
 	close(fd);
 }
 
+static void all_link_settings_are_put_back(void **state)
+{
+	struct ethtool_cmd cmd = {.cmd = ETHTOOL_GSET}, before;
+	struct ifreq ifr = {.ifr_name = NAME, .ifr_data = (void *)&cmd};
+	struct tap *tap = *state;
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char what[160] = "";
+
+	assert_int_equal(tap_link_set(tap, 10000, IXGBE_SFP_LR), 0);
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
+	before = cmd;
+	cmd.cmd = ETHTOOL_SSET;
+	cmd.phy_address = 3;
+	cmd.mdio_support = ETH_MDIO_SUPPORTS_C22;
+	cmd.eth_tp_mdix_ctrl = ETH_TP_MDI_X;
+	cmd.port = PORT_MII;
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
+	assert_true(tap_link_changed(tap, what, sizeof(what)));
+	assert_memory_equal(what, "port MII", strlen("port MII"));
+	assert_int_equal(tap_link_set(tap, 10000, IXGBE_SFP_LR), 0);
+	cmd = (struct ethtool_cmd){.cmd = ETHTOOL_GSET};
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &ifr), 0);
+	assert_memory_equal(&cmd, &before, sizeof(cmd));
+	close(fd);
+}
+
 /* Returns whether the offload was on. */
 static bool tso_set(const char *name, bool on)
 {
@@ -503,6 +529,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(mac_and_speed_show, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(module_shows, open_tap, close_tap),
 		cmocka_unit_test_setup_teardown(link_settings_of_others_are_seen, open_tap,
+						close_tap),
+		cmocka_unit_test_setup_teardown(all_link_settings_are_put_back, open_tap,
 						close_tap),
 		cmocka_unit_test(offloads_of_a_persistent_one_stay_off),
 		cmocka_unit_test_setup_teardown(gro_is_read, open_tap, close_tap),
