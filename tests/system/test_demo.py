@@ -150,9 +150,10 @@ def tcp_end(gbps, again):
             "sum_sent": {"bytes": 100_000 * 1448, "retransmits": again}}
 
 
-def counted(**bridge):
-    every = dict.fromkeys(("rx_received", "rx_delivered", "tx_received", "tx_delivered"), 0)
-    return {"bridge": every | bridge, "nic": {}, "queues": []}
+def counted(missed=0, no_descriptor=0, **bridge):
+    every = dict.fromkeys(("rx_received", "rx_delivered", "tx_received", "tx_delivered", "kernel_drop"), 0)
+    nic = {"rx_missed_errors": missed, "rx_no_dma_resources": no_descriptor}
+    return {"bridge": every | bridge, "nic": nic, "queues": []}
 
 
 @pytest.mark.parametrize("row, what, good", [
@@ -167,11 +168,17 @@ def counted(**bridge):
     ("accounts", counted(rx_received=10_000, rx_delivered=9_989, rx_drop_runt=11), False),
     ("accounts", counted(tx_received=10_000, tx_delivered=9_999), False),
     ("accounts", counted(tx_received=9_999, tx_delivered=10_000), False),
+    ("accounts", counted(tx_received=9_990, tx_delivered=9_990, kernel_drop=10), True),
+    ("accounts", counted(tx_received=9_989, tx_delivered=9_989, kernel_drop=11), False),
+    ("accounts", counted(rx_received=9_990, rx_delivered=9_990, missed=3, no_descriptor=7), True),
+    ("accounts", counted(rx_received=9_989, rx_delivered=9_989, missed=11), False),
+    ("accounts", counted(rx_received=9_989, rx_delivered=9_989, no_descriptor=11), False),
     ("rules", 0, True),
     ("rules", 1, False),
     ("ping", "20 packets transmitted, 20 received\nrtt = 0.1/50.0/99.0/1.0 ms", True),
     ("ping", "20 packets transmitted, 20 received\nrtt = 0.1/50.1/99.0/1.0 ms", False),
     ("ping", "20 packets transmitted, 19 received\nrtt = 0.1/0.2/0.3/0.1 ms", False),
+    ("ping", "20 packets transmitted, 20 received, +20 duplicates\nrtt = 0.1/0.2/0.3/0.1 ms", False),
     ("ping", "20 packets transmitted, 0 received", False),
 ])
 @pytest.mark.scripts
