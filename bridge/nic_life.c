@@ -90,8 +90,11 @@ void nic_life_failed(struct daemon *daemon, const char *what)
 		ixgbe_why_fill(&daemon->reason, 0, "%s", what);
 		patience_explain(&daemon->patience, &daemon->reason);
 	}
-	log_error("%s: %s: carrier off, trying to bring the NIC back", daemon->iface.tap.name,
-		  daemon->reason.text);
+	if (patience_signalled(&daemon->patience))
+		log_info("%s: told to stop: %s", daemon->iface.tap.name, daemon->reason.text);
+	else
+		log_error("%s: %s: carrier off, trying to bring the NIC back",
+			  daemon->iface.tap.name, daemon->reason.text);
 	nic_life_close(daemon);
 	if (clock_ms() - daemon->opened_at_ms > STATE_STABLE_MS)
 		daemon->attempt = 0;

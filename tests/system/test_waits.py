@@ -483,6 +483,16 @@ class Manager:
         self.socket.close()
 
 
+def test_a_signal_while_it_is_looked_after_is_no_fault_of_the_nic(rig, left, between):  # noqa: F811
+    daemon = rig.daemon(*left.words(*ixtapd(rig, nic=between.name))).wait_ready()
+    between.delay_s = 1.5
+    time.sleep(2)  # registers are being read
+    said = stops_soon(daemon)
+    lines = [line for line in said.splitlines() if "given up" in line]
+    assert len(lines) == 1 and "info: tap0: told to stop: " in lines[0], said
+    assert "bring the NIC back" not in said, said
+
+
 def test_status_is_answered_whatever_the_nic_does(rig, left, between):  # noqa: F811
     """A start, an event and an attempt to bring the NIC back may each take long. Who asks for the status meanwhile
     has it within the time that ixtap waits; who asks for more, or monitors, is answered, too."""
