@@ -194,3 +194,18 @@ def test_limits(monkeypatch, capsys, row, what, good):
     assert call()[1] == good
     shown = capsys.readouterr().out
     assert ("FAILED" in shown) != good and (len(shown.splitlines()) > 1) != good, shown
+
+
+@pytest.mark.scripts
+def test_a_datagram_is_judged_once(monkeypatch, capsys):
+    """The rates that a slow machine does not keep up with are tried all the same."""
+    monkeypatch.setattr(demo, "iperf", lambda *_: next(ends))  # set below
+    monkeypatch.setattr(demo, "ping", lambda: ({}, True))
+    monkeypatch.setattr(demo, "tcp", lambda *_: ({}, True))
+    monkeypatch.setattr(demo, "rules", lambda: ({}, True))
+    for dropped, good in (11_500 + 400, True), (11_500 + 401, False):
+        every = counted(tx_received=400_000 - dropped, tx_delivered=400_000 - dropped, kernel_drop=dropped)
+        monkeypatch.setattr(demo, "stats", lambda every=every: every)
+        ends = iter([udp_end(9_000), udp_end(2_000), udp_end(500)])
+        assert demo.measure(1)[1] == good
+    assert "11,900 dropped" in capsys.readouterr().out
