@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,34 @@ static void test_told_at_once(void **state)
 	close(fd);
 }
 
+/* Where the working directory is on a disk. A pipe is no memory of a guest's: nobody is told. */
+static void test_ordinary_file(void **state)
+{
+	struct rig *r = *state;
+	int pipes[2];
+	char path[] = "test_memory-XXXXXX";
+	int fd = mkstemp(path), log, kept;
+
+	assert_true(fd >= 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(ftruncate(fd, PAGE), 0);
+	if (fcntl(fd, F_GET_SEALS) >= 0) {
+		close(fd);
+		skip();
+	}
+	memory_client(r->memory, getpid());
+	log = log_begin(&kept);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(memory_map(r->memory, BASE, PAGE, RW, pipes[0], 0), -ENOTSUP);
+	assert_int_equal(memory_map(r->memory, 2 * BASE, PAGE, RW, fd, 0), -ENOTSUP);
+	assert_int_equal(memory_map(r->memory, 3 * BASE, PAGE, RW, fd, 0), -ENOTSUP);
+	assert_int_equal(log_end(log, kept, "in a file on a disk (0x1000 bytes at IOVA 0x200000)"),
+			 1);
+	close(pipes[0]);
+	close(pipes[1]);
+	close(fd);
+}
+
 /* What a client maps but does not share is nobody's fault. */
 static void test_unshared(void **state)
 {
@@ -387,17 +416,12 @@ static void test_torn_file(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(test_one_mapping),
-		TEST(test_neighbours),
-		TEST(test_faults),
-		TEST(test_told_at_once),
-		TEST(test_unshared),
-		TEST(test_bus_master),
-		TEST(test_unmapped_is_gone),
-		TEST(test_file_that_grows),
-		TEST(test_random),
-		TEST(test_many_files),
-		cmocka_unit_test(test_torn_file),
+		TEST(test_one_mapping),     TEST(test_neighbours),
+		TEST(test_faults),          TEST(test_told_at_once),
+		TEST(test_ordinary_file),   TEST(test_unshared),
+		TEST(test_bus_master),      TEST(test_unmapped_is_gone),
+		TEST(test_file_that_grows), TEST(test_random),
+		TEST(test_many_files),      cmocka_unit_test(test_torn_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,6 +318,13 @@ static void tell(struct memory *memory, const char *what, uint64_t iova, uint64_
 		 what, (unsigned long long)size, (unsigned long long)iova);
 }
 
+static bool is_ordinary(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t access, int fd,
 	       uint64_t offset)
 {
@@ -339,6 +346,8 @@ int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t acc
 		if (!range_valid(offset, size) || offset + size < size)
 			return -EINVAL;
 		err = file_get(memory, fd, offset + size, access, &file);
+		if (err == -ENOTSUP && is_ordinary(fd))
+			tell(memory, "has its memory in a file on a disk", iova, size);
 		if (err && err != -EXDEV)
 			return err;
 		if (err)

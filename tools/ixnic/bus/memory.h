@@ -46,8 +46,8 @@ int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t acc
 	       uint64_t offset);
 
 /* A client has come: process `pid`, 0 if that is not known. What it cannot share, it is told of
- * once from now on, by the log: memory without a file, and a file that it has mapped privately
- * itself. */
+ * once from now on, by the log: memory without a file, a file that it has mapped privately itself,
+ * and an ordinary one. */
 void memory_client(struct memory *memory, pid_t pid);
 /* How often the device was sent to memory of this client that is mapped but not shared. No driver
  * is to blame. */
