@@ -360,7 +360,7 @@ static void what_is_forgiven_ends_nothing(void **state)
 	sends_one(m, &tx);
 	/* No rule of that name: all stays as it was. */
 	json_decref(model_control(m, "strict but EIMC_RESERVED,NO_RULE"));
-	json_decref(model_control(m, "strict but FCTRL_WITH_RXEN,"));
+	json_decref(model_control(m, "strict but FCTRL_WITH_RXEN"));
 	json_decref(model_control(m, "violations zero"));
 	model_set(m, IXGBE_FCTRL, IXGBE_FCTRL_MPE);
 	one_frame(m, &rx);
@@ -384,6 +384,8 @@ static void strict_has_three_forms(void **state)
 		"strict but x",
 		"strict but TX_RS x",
 		"strict but TX_RS,,TX_RS",
+		"strict but ,TX_RS",
+		"strict but TX_RS,",
 		"strict but TX_R",
 	};
 

@@ -46,7 +46,8 @@ static void a_rate_holds_both_ways(void **state)
 static void a_rate_is_checked(void **state)
 {
 	static const char *const wrong[] = {"rate",      "rate 0",      "rate -1",
-					    "rate fast", "rate 100001", "rate 4294967297"};
+					    "rate fast", "rate 100001", "rate 4294967297",
+					    "rate 0x10"};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		json_t *reply = model_control(*state, wrong[i]);

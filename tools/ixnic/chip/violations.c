@@ -111,11 +111,11 @@ int violations_forgive(struct nic *nic, const char *names)
 {
 	bool forgiven[VIOLATIONS + 1] = {false};
 
-	while (names && *names) {
+	while (names) {
 		size_t len = strcspn(names, ",");
 
 		forgiven[rule_find(names, len)] = true;
-		names += len + (names[len] == ',');
+		names = names[len] ? names + len + 1 : NULL;
 	}
 	if (forgiven[VIOLATIONS])
 		return -ENOENT;

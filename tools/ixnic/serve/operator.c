@@ -339,9 +339,11 @@ static json_t *rate_command(void *ctx, struct control_request *request)
 	struct nic *nic = ((struct operator_socket *)ctx)->nic;
 	const char *arg = request->words[1];
 	uint64_t mbit_s = 0;
+	bool off = arg && strcmp(arg, "off") == 0;
+	bool number = arg && !arg[strspn(arg, "0123456789")] && number_read(arg, &mbit_s);
 
-	if (arg && (strcmp(arg, "off") == 0 || (number_read(arg, &mbit_s) && mbit_s > 0)) &&
-	    mbit_s <= UINT32_MAX && wire_rate_set(nic, (uint32_t)mbit_s) == 0)
+	if ((off || (number && mbit_s > 0)) && mbit_s <= UINT32_MAX &&
+	    wire_rate_set(nic, (uint32_t)mbit_s) == 0)
 		return status(ctx, request);
 	return control_error("rate: how many Mbit/s, 1 to 100000, or off; try: rate 100");
 }
