@@ -36,6 +36,7 @@ enum wrong {
 	TE_TOO_EARLY,
 	ADDRESS_VALID,
 	POOLS_LEFT,
+	OTHER_MARKS, /* right ones */
 };
 
 static void pause_ns(long ns)
@@ -211,7 +212,7 @@ static void receive_setup(struct model *m, enum wrong wrong)
 	FILL(m, RXPBSIZE, 1, 0);
 	FILL(m, FCTTV, 0, 0);
 	FILL(m, FCRTL, 0, 0);
-	model_write(m, IXGBE_FCRTH, 512u * 1024u - 0x6000u);
+	model_write(m, IXGBE_FCRTH, wrong == OTHER_MARKS ? 32u * 1024u : 512u * 1024u - 0x6000u);
 	FILL(m, FCRTH, 1, 0);
 	if (wrong != SETUP_LEFT)
 		model_write(m, IXGBE_FCRTV, 0);
@@ -241,7 +242,7 @@ static void transmit_setup(struct model *m, enum wrong wrong)
 	model_write(m, IXGBE_DTXMXSZRQ, IXGBE_DTXMXSZRQ_MAX_BYTES);
 	model_write(m, IXGBE_TXPBSIZE, 160u << 10);
 	FILL(m, TXPBSIZE, 1, 0);
-	model_write(m, IXGBE_TXPBTHRESH, 150);
+	model_write(m, IXGBE_TXPBTHRESH, wrong == OTHER_MARKS ? 148 : 150);
 	FILL(m, TXPBTHRESH, 1, 0);
 	model_write(m, IXGBE_MTQC, 0);
 	model_write(m, IXGBE_RTTUP2TC, 0);
@@ -315,7 +316,7 @@ static bool life(struct model *m, enum wrong wrong)
 static void all_rules_are_kept(void **state)
 {
 	for (int i = 0; i < 5; i++)
-		life(*state, NOTHING);
+		life(*state, i % 2 ? OTHER_MARKS : NOTHING);
 	assert_int_equal(model_control_int(*state, "violations", "total"), 0);
 }
 
