@@ -165,6 +165,22 @@ static void rs_is_due_in_time(void **state)
 	rings_end(*state, 1);
 }
 
+/* No report comes of a null descriptor, which may ask for one all the same. */
+static void rs_of_null_descriptors_counts(void **state)
+{
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	for (uint32_t i = 0; i < 60; i++)
+		tx_desc(&tx, 0, tx_data_half(0, TX_LAST, 0, 0));
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	rings_end(*state, 0);
+}
+
 static void thresholds_have_rules(void **state)
 {
 	const uint32_t both = IXGBE_FIELD_PREP(IXGBE_TXDCTL_WTHRESH, 9) |
@@ -346,6 +362,7 @@ int main(void)
 		T(wants_ifcs_for_what_it_changes),
 		T(writes_back_in_groups),
 		T(rs_is_due_in_time),
+		T(rs_of_null_descriptors_counts),
 		T(thresholds_have_rules),
 		T(a_group_that_is_too_large_never_ends),
 		T(survives_a_ring_that_shrinks),

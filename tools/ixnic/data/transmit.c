@@ -338,6 +338,7 @@ static void batch_rs(struct transmit_batch *batch, const union ixgbe_desc *desc,
 {
 	if (!(desc->dword[2] & IXGBE_TXD_RS))
 		return;
+	batch->asks = true;
 	if (batch->rs_count == sizeof(batch->rs) / sizeof(batch->rs[0]))
 		batch->rs_count--;
 	batch->rs[batch->rs_count++] = index;
@@ -352,7 +353,7 @@ static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
 	uint32_t index = ring->head;
 
 	batch->buffers = batch->bytes = batch->rs_count = 0;
-	batch->bad = false;
+	batch->bad = batch->asks = false;
 	while (index != ring->tail) {
 		const union ixgbe_desc *slot = descriptor_at(nic, ring->base, index);
 		union ixgbe_desc desc;
@@ -528,7 +529,7 @@ static void complete(struct nic *nic, const struct transmit_packet *tx)
 	uint32_t at = ring.head;
 
 	reg_store(nic, ixgbe_txq_reg(IXGBE_TDH, queue), batch->end);
-	check_rs(nic, queue, descs, batch->rs_count);
+	check_rs(nic, queue, descs, batch->asks);
 	for (uint32_t i = 0; wthresh == 0 && i < batch->rs_count; i++)
 		done_add(nic, queue, batch->rs[i], 0);
 	for (uint32_t i = 0; wthresh > 0 && i < descs; i++, at = ring_next(&ring, at))

@@ -45,6 +45,7 @@ struct transmit_batch {
 	bool bad;                             /* reported already */
 	uint32_t rs[IXGBE_TX_DESC_FRAME_MAX]; /* those with RS */
 	uint32_t rs_count;
+	bool asks; /* RS is set, be it in a null descriptor */
 };
 
 /* The packet between the rings and the wire. There is one, as there is one wire; it keeps the
