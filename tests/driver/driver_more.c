@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "driver_frames.h"
+#include "ixgbe/tables/desc.h"
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
 
@@ -209,7 +210,55 @@ void sent_frames_interrupt_on_each_queue(void **state)
 	}
 }
 
+void a_vector_is_armed_alone(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[60], got[RIG_FRAME_MAX];
+
+	rig_start(rig, &(struct ixgbe_options){.queues = 2});
+	plain_make(frame, sizeof(frame), peer, 0);
+	assert_int_equal(ixgbe_irq_tx_set(rig->nic, 1, true), 0);
+	rig_send_on(rig, 1, frame, sizeof(frame), NULL);
+	rig_wire_recv(rig, got, sizeof(got));
+	assert_int_equal(ixgbe_irq_arm(rig->nic, 0), 0);
+	assert_false(rig_irq(ixgbe_irq_fd(rig->nic, 1), RIG_QUIET_MS)); /* has a cause */
+	assert_int_equal(ixgbe_irq_arm(rig->nic, 1), 0);
+	assert_true(rig_irq(ixgbe_irq_fd(rig->nic, 1), RIG_DEADLINE_MS));
+}
+
 /* ---- Queues ---- */
+
+/* More frames than its ring has descriptors. */
+void sent_frames_go_round_the_ring(void **state)
+{
+	enum { FRAMES = 2 * RIG_RING + 10 };
+	struct rig *rig = *state;
+	uint8_t frame[60], got[RIG_FRAME_MAX];
+
+	rig_start(rig, NULL);
+	for (uint32_t i = 0; i < FRAMES; i++) {
+		plain_make(frame, sizeof(frame), peer, (uint8_t)i);
+		rig_send(rig, frame, sizeof(frame), NULL);
+		assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), sizeof(frame));
+		assert_memory_equal(got, frame, sizeof(frame));
+		rig_send_done(rig);
+	}
+}
+
+void each_queue_is_set_up_alike(void **state)
+{
+	enum { QUEUES = 3 };
+	struct rig *rig = *state;
+
+	rig_start(rig, &(struct ixgbe_options){.queues = QUEUES, .rx_vlan_strip = true});
+	needs_control(rig);
+	for (uint32_t q = 0; q < QUEUES; q++) {
+		assert_true(rig_register(rig, "RXDCTL", q) & IXGBE_RXDCTL_VME);
+		assert_true(rig_register(rig, "SRRCTL", q) & IXGBE_SRRCTL_DROP_EN);
+		assert_int_equal(rig_register(rig, "TDLEN", q), RIG_RING * IXGBE_DESC_BYTES);
+		assert_int_equal(rig_register(rig, "RDLEN", q), RIG_RING * IXGBE_DESC_BYTES);
+	}
+}
 
 /* A reset clears the NIC's filters and sizes; the port's are written again. */
 void settings_live_through_a_stop(void **state)
