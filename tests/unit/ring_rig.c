@@ -3,8 +3,8 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -90,13 +90,8 @@ static const struct ixgbe_backend_ops rig_ops = {
 	.dma_range = rig_dma_range,
 };
 
-struct rig *rig_new(uint16_t ring)
+void rig_init(struct rig *rig, uint16_t ring)
 {
-	/* Shared with the processes that a test makes, as a NIC is. */
-	struct rig *rig =
-		mmap(NULL, sizeof(*rig), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	assert_true(rig != MAP_FAILED);
 	rig->backend.ops = &rig_ops;
 	rig->last = (1ull << 39) - 1;
 	rig->reg[ixgbe_rxq_reg(IXGBE_DCA_RXCTRL, 0) / 4] = 0xb200;
@@ -107,6 +102,14 @@ struct rig *rig_new(uint16_t ring)
 	rig->nic.kept = &rig->kept;
 	rig->kept.mtu = 1500;
 	assert_int_equal(dma_new(&rig->backend, &rig->nic.dma), 0);
+}
+
+struct rig *rig_new(uint16_t ring)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	assert_non_null(rig);
+	rig_init(rig, ring);
 	return rig;
 }
 
@@ -141,7 +144,7 @@ void rig_free(struct rig *rig)
 	rings_free(&rig->nic);
 	dma_free(rig->nic.dma);
 	assert_int_equal(rig->maps, 0);
-	munmap(rig, sizeof(*rig));
+	free(rig);
 }
 
 void *rig_at(struct rig *rig, ixgbe_iova iova, size_t len)

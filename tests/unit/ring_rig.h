@@ -42,6 +42,8 @@ struct rig {
 
 /* One queue, rings of `ring` descriptors. */
 struct rig *rig_new(uint16_t ring);
+/* The same in memory of the caller's, all zeros. */
+void rig_init(struct rig *rig, uint16_t ring);
 /* Memory for one queue of the rig's port, not programmed into the NIC. */
 int rig_rxq_new(struct rig *rig, uint16_t queue);
 int rig_txq_new(struct rig *rig, uint16_t queue);

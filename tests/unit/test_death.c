@@ -48,16 +48,39 @@ struct world {
 	uint32_t wanted; /* frames that the mortal has tried to send */
 };
 
+static void *shared_new(size_t bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(at != MAP_FAILED);
+	return at;
+}
+
 static struct world *world_new(void)
 {
-	struct world *w =
-		mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct world *w = shared_new(sizeof(*w));
 
-	assert_true(w != MAP_FAILED);
-	w->rig = rig_new(RING);
+	w->rig = shared_new(sizeof(*w->rig));
+	rig_init(w->rig, RING);
 	w->rig->doorbells = true;
 	w->rig->device.state = &w->state;
 	return w;
+}
+
+/* Forgets what the process that made the world has of it: by now its pools are wrong. */
+static void world_free(struct world *w)
+{
+	struct ixgbe_pool *next, *pool = w->rig->nic.pools.first;
+
+	for (; pool; pool = next) {
+		next = pool->next;
+		free(pool->stack);
+		free(pool->is_free);
+		free(pool);
+	}
+	dma_free(w->rig->nic.dma);
+	munmap(w->rig, sizeof(*w->rig));
+	munmap(w, sizeof(*w));
 }
 
 /* Queues and pools, in the order in which each life makes them. */
@@ -358,6 +381,7 @@ static void dies_anywhere(void **state)
 	assert_true(steps > 1000 && successors > 100);
 	assert_true(reg(w, ixgbe_rxq_reg(IXGBE_RDH, 0)) < rx_head);
 	assert_true(reg(w, ixgbe_txq_reg(IXGBE_TDT, 0)) < tx_tail);
+	world_free(w);
 }
 
 /* Whatever the memory holds, a successor refuses it or goes on within its memory. */
@@ -388,6 +412,7 @@ static void any_state_is_survived(void **state)
 	}
 	assert_true(refused > FUZZED / 20);
 	assert_int_equal(successor(w, false), 0);
+	world_free(w);
 }
 
 int main(void)
