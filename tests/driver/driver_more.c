@@ -61,6 +61,12 @@ void modules_come_and_go(void **state)
 		assert_int_equal(ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS), 0);
 		arrives(rig, frame, sizeof(frame));
 	}
+	/* Another one, faster than anybody looks. */
+	rig_control(rig, "module da", NULL);
+	assert_true(other_event(rig) & IXGBE_EVENT_SFP);
+	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_DA);
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS), 0);
+	arrives(rig, frame, sizeof(frame));
 }
 
 /* A copper cable's partner sees the transmitter itself go off. */

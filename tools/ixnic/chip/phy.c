@@ -160,7 +160,8 @@ void phy_module_set(struct nic *nic, enum module_kind kind)
 
 	module_plug(nic, kind);
 	update(nic, false);
-	if (was != module_present(nic) && reg(nic, IXGBE_GPIE) & IXGBE_GPIE_SDP2_EN)
+	/* One that is put over another goes out first: the pin moves there and back. */
+	if ((was || module_present(nic)) && reg(nic, IXGBE_GPIE) & IXGBE_GPIE_SDP2_EN)
 		interrupt_raise(nic, IXGBE_EICR_GPI_SDP2);
 }
 
