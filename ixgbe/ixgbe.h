@@ -183,7 +183,7 @@ IXGBE_API int ixgbe_device_open(const char *nic, const struct ixgbe_options *opt
 				const struct ixgbe_pool_plan *pool, uint32_t pools,
 				struct ixgbe_device **out, struct ixgbe_why *why);
 /* In the keeper, between the death of a driver and the fork of the next: that one may have died in
- * the middle of an access. -ENODEV: the device is gone, and is to be closed. */
+ * the middle of an access. -errno: the device is gone, and is to be closed. */
 IXGBE_API int ixgbe_device_renew(struct ixgbe_device *device);
 /* Takes NULL. The drivers are dead. */
 IXGBE_API void ixgbe_device_close(struct ixgbe_device *device);

@@ -205,8 +205,11 @@ int ixgbe_attach(struct ixgbe_device *device, struct ixgbe **out, struct ixgbe_w
 	struct ixgbe *nic = calloc(1, sizeof(*nic));
 	int err;
 
-	if (!nic)
+	if (!nic) {
+		if (!device->state)
+			device_free(device);
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
+	}
 	nic->device = device;
 	nic->backend = device->backend;
 	nic->options = device->options;
