@@ -6,7 +6,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "ixgbe/vfio_user/vfio_user.h"
+#include "fds_open.h"
 
 #define SECOND_NS 1000000000ull
 
@@ -24,17 +24,6 @@ struct pair {
 	struct vu_stream stream;
 	int fds_before; /* descriptors of this process */
 };
-
-static int fds_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static int setup(void **state)
 {

@@ -10,7 +10,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
@@ -29,6 +28,7 @@
 
 #include "ixgbe/backends/backend.h"
 #include "ixgbe/vfio_user/vfio_user.h"
+#include "fds_open.h"
 
 #define BAR0_BYTES 0x80000u
 #define PAGE       4096u
@@ -311,17 +311,6 @@ struct fixture {
 	struct ixgbe_why why;
 	int fds_before;
 };
-
-static int fds_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 /* Starts a server with a quirk and opens it with these options: what open returned. */
 static int start_with(struct fixture *f, enum quirk quirk, const struct ixgbe_options *options)

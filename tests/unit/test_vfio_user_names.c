@@ -6,7 +6,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,17 +18,7 @@
 #include <unistd.h>
 
 #include "ixgbe/backends/backend.h"
-
-static int fds_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
+#include "fds_open.h"
 
 static void refuse_name(const struct ixgbe_backend_ops *ops, const char *arg, int want,
 			const char *words)

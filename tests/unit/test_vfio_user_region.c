@@ -10,7 +10,6 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <linux/vfio.h>
 #include <poll.h>
@@ -26,6 +25,7 @@
 
 #include "ixgbe/backends/backend.h"
 #include "ixgbe/vfio_user/vfio_user.h"
+#include "fds_open.h"
 
 #define BAR0_BYTES 0x80000u
 #define PAGE       4096u
@@ -321,17 +321,6 @@ static void *serve(void *arg)
 }
 
 /* ---- Fixture ---- */
-
-static int fds_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static int start_with(struct fixture *f, enum offer offer, enum quirk quirk,
 		      const struct ixgbe_options *options)
