@@ -93,6 +93,7 @@ struct ixgbe_rxq {
 #define RX_IPV4_ALLOWED (IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD)
 #define RX_TCP_ALLOWED  (IXGBE_RX_TCP | IXGBE_RX_L4_GOOD | IXGBE_RX_L4_BAD)
 #define RX_UDP_ALLOWED  (IXGBE_RX_UDP | IXGBE_RX_L4_GOOD)
+#define RX_BAD          (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)
 
 #define RX_TYPE(i)                                                                                 \
 	(IXGBE_RX_EOP | IXGBE_RX_VLAN | (((i)&IXGBE_RXD_RSS_TYPE) ? IXGBE_RX_RSS : 0) |            \
@@ -203,6 +204,25 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 
 /* ---- Receive ---- */
 
+static uint32_t rx_bad(const struct ixgbe_rx_seg *seg, uint32_t n)
+{
+	uint32_t bad = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		bad += (seg[i].flags & RX_BAD) != 0;
+	return bad;
+}
+
+/* Counts `n` frames, whose last segments are at `last` and have `flags` together. */
+static inline void rx_count(struct ixgbe_rxq *rxq, const struct ixgbe_rx_seg *last, uint32_t n,
+			    uint64_t bytes, uint32_t flags)
+{
+	counter_add(&rxq->counters.packets, n);
+	counter_add(&rxq->counters.bytes, bytes);
+	if (unlikely(flags & RX_BAD))
+		counter_add(&rxq->counters.csum_errors, rx_bad(last, n));
+}
+
 /* Takes `n` descriptors and puts their buffers back. */
 static void rx_drop(struct ixgbe_rxq *rxq, uint32_t n)
 {
@@ -289,16 +309,15 @@ static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgb
 	}
 	rxq->next = at;
 	rxq->filled -= n;
-	counter_add(&rxq->counters.bytes, bytes);
+	rx_count(rxq, &seg[n - 1], 1, bytes, seg[n - 1].flags);
 	return (int)n;
 }
 
 /*
  * Takes good frames of one descriptor, as many as follow each other from `next` on, at most
- * `max` and not beyond the ring's end. Adds to *bytes, and their flags to *seen.
+ * `max` and not beyond the ring's end.
  */
-static inline uint32_t rx_simple(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max,
-				 uint64_t *bytes, uint32_t *seen)
+static inline uint32_t rx_simple(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max)
 {
 	const uint64_t must = IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
 	const uint32_t headroom = rxq->headroom, buf_bytes = rxq->buf_bytes;
@@ -324,20 +343,12 @@ static inline uint32_t rx_simple(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg
 		flags |= seg->flags;
 	}
 	n = (uint32_t)(buf - first);
+	if (n == 0)
+		return 0;
 	rxq->next = ring_wrap(rxq->size, rxq->next + n);
 	rxq->filled -= n;
-	*bytes += sum;
-	*seen |= flags;
+	rx_count(rxq, seg - n, n, sum, flags);
 	return n;
-}
-
-static uint32_t rx_count_bad(const struct ixgbe_rx_seg *seg, uint32_t n)
-{
-	uint32_t bad = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		bad += (seg[i].flags & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)) != 0;
-	return bad;
 }
 
 static inline void rx_refill_if_due(struct ixgbe_rxq *rxq)
@@ -355,8 +366,7 @@ static __attribute__((noinline)) void rx_handled(struct ixgbe_rxq *rxq)
 
 uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max)
 {
-	uint32_t n = 0, packets = 0, seen = 0;
-	uint64_t bytes = 0;
+	uint32_t n = 0;
 
 	if (rxq->taken != RX_NOT_KEPT)
 		rx_handled(rxq);
@@ -365,29 +375,18 @@ uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_
 
 	while (n < max && rxq->filled > 0) {
 		const uint32_t run = min_u32(min_u32(max - n, rxq->filled), rxq->size - rxq->next);
-		const uint32_t simple = rx_simple(rxq, &seg[n], run, &bytes, &seen);
+		const uint32_t simple = rx_simple(rxq, &seg[n], run);
 		int segs;
 
 		n += simple;
-		packets += simple;
 		if (simple == run)
 			continue;
 		segs = rx_frame(rxq, &seg[n], max - n, max);
 		if (segs < 0)
 			break;
-		if (segs > 0) {
-			n += (uint32_t)segs;
-			packets++;
-			seen |= seg[n - 1].flags;
-		}
+		n += (uint32_t)segs;
 	}
 
-	if (packets > 0) {
-		counter_add(&rxq->counters.packets, packets);
-		counter_add(&rxq->counters.bytes, bytes);
-		if (unlikely(seen & (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)))
-			counter_add(&rxq->counters.csum_errors, rx_count_bad(seg, n));
-	}
 	if (rxq->taken != RX_NOT_KEPT) {
 		if (n == 0)
 			rx_handled(rxq);

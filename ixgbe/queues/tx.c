@@ -389,6 +389,7 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
 		tx_desc(txq, context[0], context[1], NULL);
 		memcpy(txq->context, context, sizeof(context));
 	}
+	counter_add(&txq->counters.packets, 1);
 	counter_add(&txq->counters.bytes, plan.bytes);
 	if (plan.bytes < TX_FRAME_MIN_BYTES) {
 		memset(seg->buf->data + seg->offset + seg->len, 0, TX_FRAME_MIN_BYTES - plan.bytes);
@@ -400,11 +401,10 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
 
 /*
  * Writes frames of one segment without offload, up to the first frame of another kind, and at most
- * `max`. The caller makes sure that `max` descriptors are free before the ring's end. Adds to
- * *bytes.
+ * `max`. The caller makes sure that `max` descriptors are free before the ring's end.
  */
 static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
-				 uint32_t max, uint32_t max_untagged, uint64_t *bytes)
+				 uint32_t max, uint32_t max_untagged)
 {
 	/* The length stands in DTALEN and in PAYLEN. */
 	const uint64_t command = TX_CMD | IXGBE_TXD_EOP, length_unit = 1 | UINT64_C(1) << (32 + 14);
@@ -430,10 +430,13 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 		sum += len;
 	}
 	n = (uint32_t)(slot - first);
+	if (n == 0)
+		return 0;
 	index_store(&txq->next, ring_wrap(txq->size, txq->next + n));
 	txq->free -= n;
 	txq->last = last;
-	*bytes += sum;
+	counter_add(&txq->counters.packets, n);
+	counter_add(&txq->counters.bytes, sum);
 	return n;
 }
 
@@ -454,8 +457,7 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 			int *stopped)
 {
 	const uint32_t max_untagged = tx_max_untagged(txq);
-	uint32_t taken = 0, packets = 0, unreported;
-	uint64_t bytes = 0;
+	uint32_t taken = 0, unreported;
 
 	*stopped = 0;
 	ixgbe_tx_reclaim(txq);
@@ -465,9 +467,8 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 		const uint32_t room = min_u32(txq->free, txq->size - txq->next);
 		const uint32_t batch = TX_REPORT_BATCH - (unreported - txq->free);
 		uint32_t n = tx_simple(txq, seg + taken, min_u32(min_u32(left, room), batch),
-				       max_untagged, &bytes);
+				       max_untagged);
 
-		packets += n;
 		if (n == 0) {
 			int segs = tx_frame(txq, seg + taken, left);
 
@@ -476,7 +477,6 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 				break;
 			}
 			n = (uint32_t)segs;
-			packets++;
 		}
 		taken += n;
 		if (unreported - txq->free >= TX_REPORT_BATCH) {
@@ -490,8 +490,6 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 	if (unreported != txq->free)
 		tx_report(txq);
 	txq->in_flight += taken;
-	counter_add(&txq->counters.packets, packets);
-	counter_add(&txq->counters.bytes, bytes);
 	state_store(&txq->posted, txq->next);
 	tail_write(&txq->tail, txq->next);
 	return taken;
