@@ -358,7 +358,7 @@ static inline void rx_refill_if_due(struct ixgbe_rxq *rxq)
 }
 
 /* Nothing is out any more: its places in the ring may be filled again. */
-static __attribute__((noinline)) void rx_handled(struct ixgbe_rxq *rxq)
+static inline void rx_handled(struct ixgbe_rxq *rxq)
 {
 	state_store(&rxq->taken, rxq->next | rxq->discarding);
 	rx_refill_if_due(rxq);

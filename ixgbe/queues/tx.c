@@ -444,7 +444,7 @@ static_assert(IXGBE_TXD_PAYLEN == ~0u << 14, "shifted in place");
 
 /* Asks for a report at the last descriptor that was written, which ends a frame. The ring is not
  * read: the NIC may have written there. */
-static void tx_report(struct ixgbe_txq *txq)
+static inline void tx_report(struct ixgbe_txq *txq)
 {
 	const uint32_t last = (txq->next != 0 ? txq->next : txq->size) - 1;
 
