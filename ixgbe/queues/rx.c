@@ -223,6 +223,11 @@ static inline void rx_count(struct ixgbe_rxq *rxq, const struct ixgbe_rx_seg *la
 		counter_add(&rxq->counters.csum_errors, rx_bad(last, n));
 }
 
+static inline bool rx_done(const union ixgbe_desc *desc)
+{
+	return desc_load(desc, 1) & IXGBE_RXD_STAT_DD;
+}
+
 /* Takes `n` descriptors and puts their buffers back. */
 static void rx_drop(struct ixgbe_rxq *rxq, uint32_t n)
 {
@@ -381,6 +386,8 @@ uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_
 		n += simple;
 		if (simple == run)
 			continue;
+		if (!rx_done(&rxq->ring[rxq->next]))
+			break;
 		segs = rx_frame(rxq, &seg[n], max - n, max);
 		if (segs < 0)
 			break;
