@@ -10,6 +10,7 @@
  */
 #include "ring_rig.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,6 +35,7 @@
 #define QUEUE_WORDS 256u /* the first ones: the queue's records and tables */
 #define TX_FRAMES   7u   /* of a burst: the last but one has three segments */
 #define TX_SEGS     9u
+#define TX_REPORT   32u /* descriptors between two reports, as in tx.c */
 
 /* Shared by all three. */
 struct world {
@@ -384,6 +386,28 @@ static void dies_anywhere(void **state)
 	world_free(w);
 }
 
+/* One report is enough for frames that end with a report's batch. */
+static void a_burst_may_stop_behind_a_report(void **state)
+{
+	struct world *w = world_new();
+	struct ixgbe_tx_seg seg[TX_REPORT + 1];
+	int stopped;
+
+	(void)state;
+	life_begin(w, false);
+	assert_int_equal(rings_transmit_start(&w->rig->nic, NULL), 0);
+	assert_int_equal(rings_receive_start(&w->rig->nic, &w->rx_pool, NULL), 0);
+	for (uint32_t i = 0; i <= TX_REPORT; i++)
+		seg[i] = (struct ixgbe_tx_seg){.buf = ixgbe_buf_get(w->tx_pool),
+					       .len = i < TX_REPORT ? 70 : 0,
+					       .flags = IXGBE_TX_EOP};
+	assert_int_equal(ixgbe_tx_burst(w->rig->nic.txq[0], seg, TX_REPORT + 1, &stopped),
+			 TX_REPORT);
+	assert_int_equal(stopped, -EINVAL);
+	assert_int_equal(successor(w, true), 0);
+	world_free(w);
+}
+
 /* Whatever the memory holds, a successor refuses it or goes on within its memory. */
 static void any_state_is_survived(void **state)
 {
@@ -419,6 +443,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dies_anywhere),
+		cmocka_unit_test(a_burst_may_stop_behind_a_report),
 		cmocka_unit_test(any_state_is_survived),
 	};
 
