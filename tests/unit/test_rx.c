@@ -357,6 +357,24 @@ static void checksums_types_and_hash(void **state)
 	assert_int_equal(errors(bed), 0);
 }
 
+/* Wherever a frame stands in its burst, and of however many descriptors it is. */
+static void each_bad_checksum_is_counted(void **state)
+{
+	const uint32_t tcp4 = IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP;
+	const uint32_t bad = DD | EOP | IXGBE_RXD_STAT_IPCS | IXGBE_RXD_ERR_IPE;
+	struct bed *bed = *state;
+
+	rig_rx(bed->rig, tcp4, 0, bad, 60, 0, 0);
+	rig_rx_frame(bed->rig, 60, 0);
+	rig_rx(bed->rig, tcp4, 0, DD, 2048, 0, 0);
+	rig_rx(bed->rig, tcp4, 0, bad, 60, 0, 0);
+	rig_rx(bed->rig, tcp4, 0, bad, 60, 0, 0);
+	rig_rx_frame(bed->rig, 60, 0);
+	assert_int_equal(burst(bed, 32), 6);
+	assert_int_equal(rxq_counters(bed->rxq)->csum_errors, 3);
+	assert_int_equal(rxq_counters(bed->rxq)->packets, 5);
+}
+
 static void stripped_tags_are_reported(void **state)
 {
 	struct bed bed = {0};
@@ -610,6 +628,7 @@ int main(void)
 		TEST(jumbo_frames_come_whole),
 		TEST(overlong_frames_are_dropped_once),
 		TEST(checksums_types_and_hash),
+		TEST(each_bad_checksum_is_counted),
 		cmocka_unit_test(stripped_tags_are_reported),
 		TEST(descriptors_without_sense_are_dropped),
 		TEST(a_frame_without_end_does_not_stop_the_ring),

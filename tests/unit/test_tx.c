@@ -261,6 +261,8 @@ static void segments_become_one_frame(void **state)
 	assert_int_equal(desc(bed, 2)->dword[2], DATA | IXGBE_TXD_EOP | IXGBE_TXD_RS | 1);
 	assert_int_equal(desc(bed, 0)->dword[3], 301 << 14);
 	assert_int_equal(ixgbe_tx_in_flight(bed->txq), 3);
+	assert_int_equal(txq_counters(bed->txq)->packets, 1);
+	assert_int_equal(txq_counters(bed->txq)->bytes, 301);
 	drain(bed);
 }
 
