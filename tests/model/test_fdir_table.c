@@ -491,6 +491,28 @@ static void takes_its_memory_from_the_packet_buffer(void **state)
 	rings_end(m, 1);
 }
 
+/* Filters that have their memory keep it. */
+static void keeps_its_memory(void **state)
+{
+	const uint32_t all = IXGBE_FIELD_PREP(IXGBE_RXPBSIZE_SIZE, 512);
+	const uint32_t less = IXGBE_FIELD_PREP(IXGBE_RXPBSIZE_SIZE, 256);
+	struct model *m = *state;
+
+	rings_begin(m);
+	model_write(m, IXGBE_RXPBSIZE, less);
+	model_write(m, IXGBE_FDIRCTRL, IXGBE_FDIRCTRL_PBALLOC_256K);
+	model_wait(m, IXGBE_FDIRCTRL, IXGBE_FDIRCTRL_INIT_DONE, IXGBE_FDIRCTRL_INIT_DONE);
+	model_write(m, IXGBE_RXPBSIZE, less / 2);
+	model_write(m, IXGBE_RXPBSIZE, less);
+	rings_end(m, 0);
+	model_write(m, IXGBE_RXPBSIZE, all);
+	assert_int_equal(model_control_int(m, "violations", "counts.FDIR_MEMORY"), 1);
+	model_write(m, IXGBE_FDIRCTRL, 0);
+	model_write(m, IXGBE_RXPBSIZE, less);
+	model_write(m, IXGBE_RXPBSIZE, all);
+	rings_end(m, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +533,7 @@ int main(void)
 		T(a_report_has_its_place),
 		T(a_reset_switches_it_off),
 		T(takes_its_memory_from_the_packet_buffer),
+		T(keeps_its_memory),
 #undef T
 	};
 

@@ -80,6 +80,18 @@ static void function_level_reset(void **state)
 	assert_false(model_read(*state, IXGBE_SWSM) & IXGBE_SWSM_SMBI);
 }
 
+/* A write right behind a reset. This machine may take 10 ms for a message, but not always. */
+static void impatient(struct model *m, uint32_t at, uint32_t value)
+{
+	long long before = model_control_int(m, "violations", "total");
+
+	for (int i = 0; i < 1000 && model_control_int(m, "violations", "total") == before; i++) {
+		model_write(m, IXGBE_CTRL, IXGBE_CTRL_RST);
+		model_write(m, at, value);
+	}
+	assert_true(model_control_int(m, "violations", "counts.RESET_NOT_WAITED") > before);
+}
+
 static void impatience_is_a_violation(void **state)
 {
 	model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
@@ -87,14 +99,13 @@ static void impatience_is_a_violation(void **state)
 	wait_10ms();
 	model_write(*state, IXGBE_AT(MTA, 0), 1);
 	assert_int_equal(model_control_int(*state, "violations", "total"), 0);
-	/* This machine may take 10 ms for a message, but not always. */
-	for (int i = 0; i < 1000; i++) {
-		model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
-		model_write(*state, IXGBE_AT(MTA, 0), 1);
-		if (model_control_int(*state, "violations", "total"))
-			break;
-	}
-	assert_true(model_control_int(*state, "violations", "counts.RESET_NOT_WAITED") > 0);
+	/* Of CTRL another reset may come at once, and nothing else. */
+	model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
+	model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
+	assert_int_equal(model_control_int(*state, "violations", "total"), 0);
+	impatient(*state, IXGBE_AT(MTA, 0), 1);
+	impatient(*state, IXGBE_CTRL, 0);
+	assert_true(model_control_int(*state, "violations", "counts.RESET_NOT_WAITED") > 1);
 }
 
 /* A driver that forgets to stop its queues. */

@@ -163,6 +163,17 @@ static void a_buffer_that_is_not_there_costs_its_frame(void **state)
 
 /* ---- Where nothing is coalesced ---- */
 
+/* A queue of its own, with one register changed after bed_start() and before the queue is on. */
+static void restart(struct bed *bed, uint32_t at, uint32_t clear, uint32_t set)
+{
+	uint32_t rxdctl = ixgbe_rxq_reg(IXGBE_RXDCTL, 0);
+
+	model_clear(bed->m, rxdctl, IXGBE_RXDCTL_ENABLE);
+	model_write(bed->m, at, (model_read(bed->m, at) & ~clear) | set);
+	model_set(bed->m, rxdctl, IXGBE_RXDCTL_ENABLE);
+	model_wait(bed->m, rxdctl, IXGBE_RXDCTL_ENABLE, IXGBE_RXDCTL_ENABLE);
+}
+
 /* `count` segments that follow each other come as they were sent. */
 static void expect_untouched(struct bed *bed, const struct segment *like, uint32_t count)
 {
@@ -219,7 +230,7 @@ static void with_rsc_dis_nothing_is(void **state)
 	struct bed bed;
 
 	bed_start_usual(&bed, state);
-	model_set(bed.m, IXGBE_RFCTL, IXGBE_RFCTL_RSC_DIS);
+	restart(&bed, IXGBE_RFCTL, 0, IXGBE_RFCTL_RSC_DIS);
 	expect_untouched(&bed, &usual, 3);
 	bed_end(&bed, 0, 0);
 }
@@ -279,17 +290,6 @@ static void header_buffers_are_longer_than_the_header(void **state)
 	expect_untouched(&bed, &(struct segment){.frame = {.payload = 700}, .stamped = true}, 3);
 	assert_int_equal(broken(&bed, "RX_RSC_HEADER"), 1);
 	rings_end(bed.m, 1);
-}
-
-/* A queue of its own, with one register changed after bed_start() and before the queue is on. */
-static void restart(struct bed *bed, uint32_t at, uint32_t clear, uint32_t set)
-{
-	uint32_t rxdctl = ixgbe_rxq_reg(IXGBE_RXDCTL, 0);
-
-	model_clear(bed->m, rxdctl, IXGBE_RXDCTL_ENABLE);
-	model_write(bed->m, at, (model_read(bed->m, at) & ~clear) | set);
-	model_set(bed->m, rxdctl, IXGBE_RXDCTL_ENABLE);
-	model_wait(bed->m, rxdctl, IXGBE_RXDCTL_ENABLE, IXGBE_RXDCTL_ENABLE);
 }
 
 static void tcp_headers_are_recognized(void **state)
@@ -384,7 +384,60 @@ static void settings_are_static(void **state)
 	rx_open_empty(&high, bed.m, 64, 64, 2, 0);
 	model_set(bed.m, rscctl, IXGBE_RSCCTL_RSCEN);
 	assert_int_equal(broken(&bed, "RX_RSC_LIVE"), 2);
-	rings_end(bed.m, 2);
+	model_set(bed.m, IXGBE_RFCTL, IXGBE_RFCTL_RSC_DIS);
+	model_set(bed.m, IXGBE_RFCTL, IXGBE_RFCTL_NFSW_DIS); /* filters, not coalescing */
+	assert_int_equal(broken(&bed, "RX_RSC_LIVE"), 3);
+	rings_end(bed.m, 3);
+}
+
+/* What a queue was judged by when it went on is judged again when it changes. */
+static void settings_stay_right(void **state)
+{
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	model_write(bed.m, IXGBE_PSRTYPE,
+		    model_read(bed.m, IXGBE_PSRTYPE) | IXGBE_PSRTYPE_SPLIT_UDP);
+	model_write(bed.m, IXGBE_AT(PSRTYPE, 1), IXGBE_PSRTYPE_SPLIT_TCP); /* of pools */
+	model_write(bed.m, IXGBE_AT(PSRTYPE, 1), 0);
+	rings_end(bed.m, 0);
+	model_clear(bed.m, IXGBE_PSRTYPE, IXGBE_PSRTYPE_SPLIT_TCP);
+	assert_int_equal(broken(&bed, "RX_RSC_HEADER"), 1);
+	rings_end(bed.m, 1);
+	model_restart(*state);
+	/* One buffer for a whole segment: of 1,518 bytes, then of more. */
+	bed_start(&bed, state, 2, IXGBE_RSCCTL_MAXDESC_1, 0);
+	json_decref(model_control(bed.m, "violations zero"));
+	model_write(bed.m, IXGBE_MAXFRS, IXGBE_FIELD_PREP(IXGBE_MAXFRS_MFS, 1518));
+	rings_end(bed.m, 0);
+	model_write(bed.m, IXGBE_MAXFRS, IXGBE_FIELD_PREP(IXGBE_MAXFRS_MFS, 4000));
+	assert_int_equal(broken(&bed, "RX_RSC_MSS"), 1);
+	rings_end(bed.m, 1);
+}
+
+/* The interval and the delay may change: the next frame shows whether they still agree. */
+static void moderation_may_change(void **state)
+{
+	const uint32_t eitr = IXGBE_AT(EITR, BED_VECTOR);
+	struct bed bed;
+
+	bed_start_usual(&bed, state);
+	model_write(bed.m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT);
+	bed_go(&bed, 32);
+	bed_data(&bed, FLOW_SEQ, 700);
+	expect_plain(&bed, FLOW_SEQ);
+	model_write(bed.m, eitr, IXGBE_FIELD_PREP(IXGBE_EITR_ITR_INTERVAL, 3));
+	bed_data(&bed, FLOW_SEQ + 700, 700);
+	expect_plain(&bed, FLOW_SEQ + 700);
+	rings_end(bed.m, 0);
+	model_write(bed.m, eitr, IXGBE_FIELD_PREP(IXGBE_EITR_ITR_INTERVAL, 2));
+	rings_end(bed.m, 0);
+	for (uint32_t i = 2; i < 4; i++) {
+		bed_data(&bed, FLOW_SEQ + i * 700, 700);
+		expect_plain(&bed, FLOW_SEQ + i * 700);
+		assert_int_equal(broken(&bed, "RX_RSC_THROTTLE"), 1);
+	}
+	rings_end(bed.m, 1);
 }
 
 static void with_crc_nothing_is(void **state)
@@ -551,6 +604,8 @@ int main(void)
 		TEST(pools_do_not_coalesce),
 		TEST(a_whole_segment_has_room),
 		TEST(settings_are_static),
+		TEST(settings_stay_right),
+		TEST(moderation_may_change),
 		TEST(with_crc_nothing_is),
 		TEST(small_buffers_break_a_rule),
 		TEST(fragments_pass_by),

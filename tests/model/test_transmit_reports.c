@@ -281,10 +281,12 @@ static void writes_the_head_back(void **state)
 	uint32_t index;
 
 	rings_begin(*state);
+	rings_te_off(*state);
 	word = model_dma_new(*state, 4096);
 	model_write(*state, IXGBE_TDWBAL, (uint32_t)word.iova | IXGBE_TDWBAL_HEAD_WB_EN);
 	model_write(*state, IXGBE_TDWBAH, (uint32_t)(word.iova >> 32));
 	rx_open(&rx, *state, 0, 64, 2, 0);
+	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 	tx_open(&tx, *state, 0, 64);
 	rings_go(*state);
 	frame_raw(&f, NULL, 100);

@@ -55,7 +55,7 @@ static void ctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 }
 
 static const struct reg_hook ctrl_hooks[] = {
-	{IXGBE_CTRL, NULL, ctrl_write},
+	{.offset = IXGBE_CTRL, .write = ctrl_write},
 	{0},
 };
 

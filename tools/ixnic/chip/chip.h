@@ -26,18 +26,38 @@
  */
 #pragma once
 
-#include "tools/ixnic/nic.h"
+#include "violations.h"
 
 /* ---- regfile.c: nic->regfile is how the hooks are found ---- */
 
+/* The bits of a register that something relies on while it runs. A change of them then breaks
+ * `rule`; or there is a judge, who looks whether all is still as the rules ask that are his. */
+struct reg_live {
+	uint32_t bits;                                       /* 0: none */
+	bool (*runs)(const struct nic *nic, uint32_t index); /* before the write; NULL: always */
+	void (*judge)(struct nic *nic, uint32_t index);      /* NULL: any change breaks `rule` */
+	enum nic_violation rule;
+};
+
 /* The side effects of an access. `index` is that of the register in its row. read: gets the stored
  * value, may change it, and returns the value that the driver sees. write: comes after the access
- * class was applied; `old` is the stored value from before. Either may be NULL. */
+ * class was applied; `old` is the stored value from before. Either may be NULL. The live bits are
+ * judged after the write. */
 struct reg_hook {
 	uint32_t offset; /* of index 0: IXGBE_<NAME> */
 	uint32_t (*read)(struct nic *nic, uint32_t index, uint32_t value);
 	void (*write)(struct nic *nic, uint32_t index, uint32_t old, uint32_t written);
+	struct reg_live live;
 };
+/* Rows for live bits alone: what may not change, and what is judged again. */
+#define REG_STILL(name, bits, runs, rule)                                                          \
+	{                                                                                          \
+		.offset = IXGBE_##name, .live = { bits, runs, NULL, VIOLATION_##rule }             \
+	}
+#define REG_JUDGED(name, bits, runs, judge)                                                        \
+	{                                                                                          \
+		.offset = IXGBE_##name, .live = { bits, runs, judge, VIOLATIONS }                  \
+	}
 /* The register file with the hooks of `count` parts, in this order; a part's end with a row
  * without functions. */
 int regfile_new(struct nic *nic, const struct reg_hook *const *parts, size_t count);

@@ -287,10 +287,10 @@ static void sw_fw_sync_write(struct nic *nic, uint32_t index, uint32_t old, uint
 }
 
 const struct reg_hook eeprom_image_hooks[] = {
-	{IXGBE_EERD, eerd_read, eerd_write},
-	{IXGBE_EEWR, NULL, eewr_write},
-	{IXGBE_FLA, NULL, fla_write},
-	{IXGBE_SWSM, swsm_read, swsm_write},
-	{IXGBE_SW_FW_SYNC, NULL, sw_fw_sync_write},
+	{.offset = IXGBE_EERD, .read = eerd_read, .write = eerd_write},
+	{.offset = IXGBE_EEWR, .write = eewr_write},
+	{.offset = IXGBE_FLA, .write = fla_write},
+	{.offset = IXGBE_SWSM, .read = swsm_read, .write = swsm_write},
+	{.offset = IXGBE_SW_FW_SYNC, .write = sw_fw_sync_write},
 	{0},
 };

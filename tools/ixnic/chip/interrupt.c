@@ -402,13 +402,18 @@ static void eics_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 		enable(nic, unmask & QUEUE_BITS, unmask & (OTHER_BITS | TIMER_BIT));
 }
 
-/* Interrupts go on: the mode has to be one (8.2.3.5.5, 8.2.3.5.18). */
-static void check_mode(struct nic *nic)
+static bool any_enabled(const struct nic *nic, uint32_t index)
+{
+	(void)index;
+	return nic->interrupt->enabled || reg(nic, IXGBE_EIMS) & ~QUEUE_BITS;
+}
+
+/* Interrupts go on, or are on: the mode has to be one (8.2.3.5.5, 8.2.3.5.18). */
+static void judge_mode(struct nic *nic, uint32_t index)
 {
 	uint32_t gpie = reg(nic, IXGBE_GPIE), eiac = reg(nic, IXGBE_EIAC);
 
-	if (nic->interrupt->enabled || reg(nic, IXGBE_EIMS) & ~QUEUE_BITS)
-		return;
+	(void)index;
 	if (msix(nic) ? !(gpie & IXGBE_GPIE_PBA_SUPPORT) : eiac != 0)
 		violation(nic, VIOLATION_IRQ_MODE, "GPIE is 0x%08x, EIAC 0x%08x", gpie, eiac);
 }
@@ -417,8 +422,8 @@ static void eims_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 {
 	(void)index;
 	reg_store(nic, IXGBE_EIMS, old); /* undo: enable() has to see what is new */
-	if (written)
-		check_mode(nic);
+	if (written && !any_enabled(nic, 0))
+		judge_mode(nic, 0);
 	enable(nic, written & QUEUE_BITS, written & (OTHER_BITS | TIMER_BIT));
 }
 
@@ -442,6 +447,8 @@ static void eics_ex_write(struct nic *nic, uint32_t index, uint32_t old, uint32_
 static void eims_ex_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)old;
+	if (written && !any_enabled(nic, 0))
+		judge_mode(nic, 0);
 	enable(nic, (uint64_t)written << (index * 32), 0);
 }
 
@@ -534,12 +541,24 @@ static void tcptimer_write(struct nic *nic, uint32_t index, uint32_t old, uint32
 }
 
 const struct reg_hook interrupt_hooks[] = {
-	{IXGBE_EICR, eicr_read, eicr_write},    {IXGBE_EICS, eics_read, eics_write},
-	{IXGBE_EIMS, NULL, eims_write},         {IXGBE_EIMC, NULL, eimc_write},
-	{IXGBE_EICS_EX, NULL, eics_ex_write},   {IXGBE_EIMS_EX, NULL, eims_ex_write},
-	{IXGBE_EIMC_EX, NULL, eimc_ex_write},   {IXGBE_EITR, NULL, eitr_write},
-	{IXGBE_EITR_HI, NULL, eitr_hi_write},   {IXGBE_IVAR, NULL, mapping_write},
-	{IXGBE_IVAR_MISC, NULL, mapping_write}, {IXGBE_GPIE, NULL, mapping_write},
-	{IXGBE_PIENA, NULL, piena_write},       {IXGBE_FRTIMER, frtimer_read, NULL},
-	{IXGBE_TCPTIMER, NULL, tcptimer_write}, {0},
+	{.offset = IXGBE_EICR, .read = eicr_read, .write = eicr_write},
+	{.offset = IXGBE_EICS, .read = eics_read, .write = eics_write},
+	{.offset = IXGBE_EIMS, .write = eims_write},
+	{.offset = IXGBE_EIMC, .write = eimc_write},
+	{.offset = IXGBE_EICS_EX, .write = eics_ex_write},
+	{.offset = IXGBE_EIMS_EX, .write = eims_ex_write},
+	{.offset = IXGBE_EIMC_EX, .write = eimc_ex_write},
+	{.offset = IXGBE_EITR, .write = eitr_write},
+	{.offset = IXGBE_EITR_HI, .write = eitr_hi_write},
+	{.offset = IXGBE_IVAR, .write = mapping_write},
+	{.offset = IXGBE_IVAR_MISC, .write = mapping_write},
+	{.offset = IXGBE_GPIE,
+	 .write = mapping_write,
+	 .live = {IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_PBA_SUPPORT, any_enabled, judge_mode,
+		  VIOLATIONS}},
+	{.offset = IXGBE_EIAC, .live = {UINT32_MAX, any_enabled, judge_mode, VIOLATIONS}},
+	{.offset = IXGBE_PIENA, .write = piena_write},
+	{.offset = IXGBE_FRTIMER, .read = frtimer_read},
+	{.offset = IXGBE_TCPTIMER, .write = tcptimer_write},
+	{0},
 };

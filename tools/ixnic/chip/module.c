@@ -343,6 +343,6 @@ static void i2cctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t
 }
 
 const struct reg_hook module_hooks[] = {
-	{IXGBE_I2CCTL, NULL, i2cctl_write},
+	{.offset = IXGBE_I2CCTL, .write = i2cctl_write},
 	{0},
 };

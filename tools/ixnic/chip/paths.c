@@ -11,7 +11,8 @@
  * (SECRXCTRL.RX_DIS) and waits until that is empty (sections 4.6.7 and 8.2.3.12). Here the block is
  * empty as soon as it is stopped.
  *
- * What is wrong on the way to RXEN or TE is judged when they go from 0 to 1, and counted once.
+ * What is wrong on the way to RXEN or TE is judged when they go from 0 to 1, and counted once. What
+ * a driver changes later is judged again, by the rows of `paths_hooks` with live bits.
  */
 #include "chip.h"
 #include "violations.h"
@@ -20,6 +21,7 @@ enum {
 	RX_BUFFER_KIB = 512,
 	TX_BUFFER_KIB = 160,
 	MARK_DISTANCE = 8, /* bytes from FCRTH.RTH to the packet buffer's end (8.2.3.3.4) */
+	TAGS_BYTES = 8,    /* two tags that MAXFRS does not count (8.2.3.22.13) */
 	VLAN_TYPE = 0x8100,
 };
 
@@ -94,29 +96,73 @@ static bool any_receive_queue(const struct nic *nic)
 	return false;
 }
 
-static void check_flow_control(struct nic *nic)
+static bool receiver_on(const struct nic *nic, uint32_t index)
 {
-	uint32_t mflcn = reg(nic, IXGBE_MFLCN), fcrth = reg(nic, IXGBE_FCRTH);
-	uint32_t tfce = IXGBE_FIELD_GET(IXGBE_FCCFG_TFCE, reg(nic, IXGBE_FCCFG));
-	uint32_t size = IXGBE_FIELD_GET(IXGBE_RXPBSIZE_SIZE, reg(nic, IXGBE_RXPBSIZE)) * 1024;
-	uint32_t mark = fcrth & IXGBE_FCRTH_RTH;
+	(void)index;
+	return reg(nic, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN;
+}
 
-	if (mark == 0 || mark + MARK_DISTANCE > size)
+/* The mark of packet buffer 0, the one that is in use. */
+static void judge_mark(struct nic *nic, uint32_t index)
+{
+	uint32_t fcrth = reg(nic, IXGBE_FCRTH), mark = fcrth & IXGBE_FCRTH_RTH;
+	uint32_t size = IXGBE_FIELD_GET(IXGBE_RXPBSIZE_SIZE, reg(nic, IXGBE_RXPBSIZE)) * 1024;
+
+	if (index == 0 && (mark == 0 || mark + MARK_DISTANCE > size))
 		violation(nic, VIOLATION_FCRTH_MARK, "FCRTH[0] is 0x%08x, RXPBSIZE[0] %u bytes",
 			  fcrth, size);
-	if ((mflcn & IXGBE_MFLCN_RPFCE && mflcn & IXGBE_MFLCN_RFCE) ||
-	    (tfce == IXGBE_FCCFG_TFCE_NONE && fcrth & IXGBE_FCRTH_FCEN) ||
-	    (tfce != IXGBE_FCCFG_TFCE_NONE && !(reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_TXCRCEN)))
-		violation(nic, VIOLATION_FLOW_CONTROL,
-			  "MFLCN is 0x%08x, FCCFG.TFCE %u, FCRTH[0] 0x%08x, HLREG0 0x%08x", mflcn,
-			  tfce, fcrth, reg(nic, IXGBE_HLREG0));
+}
+
+static void judge_receive_buffers(struct nic *nic, uint32_t index)
+{
+	uint32_t kib = buffers_kib(nic, IXGBE_RXPBSIZE);
+
+	if (kib > RX_BUFFER_KIB)
+		violation(nic, VIOLATION_RX_BUFFER_SUM, "%u KiB", kib);
+	judge_mark(nic, index);
+}
+
+/* FCEN of FCRTH and FCCFG.TFCE are of two registers, and a driver that negotiates flow control
+ * anew changes one after the other while frames come: the two are judged with RXEN alone. */
+static bool flow_control_right(const struct nic *nic)
+{
+	const uint32_t both = IXGBE_MFLCN_RPFCE | IXGBE_MFLCN_RFCE;
+	uint32_t tfce = IXGBE_FIELD_GET(IXGBE_FCCFG_TFCE, reg(nic, IXGBE_FCCFG));
+
+	return (reg(nic, IXGBE_MFLCN) & both) != both &&
+	       (tfce == IXGBE_FCCFG_TFCE_NONE || reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_TXCRCEN);
+}
+
+static void flow_control_wrong(struct nic *nic)
+{
+	violation(nic, VIOLATION_FLOW_CONTROL,
+		  "MFLCN is 0x%08x, FCCFG 0x%08x, FCRTH[0] 0x%08x, HLREG0 0x%08x",
+		  reg(nic, IXGBE_MFLCN), reg(nic, IXGBE_FCCFG), reg(nic, IXGBE_FCRTH),
+		  reg(nic, IXGBE_HLREG0));
+}
+
+static void judge_flow_control(struct nic *nic, uint32_t index)
+{
+	(void)index;
+	if (!flow_control_right(nic))
+		flow_control_wrong(nic);
+}
+
+static void judge_rdrxctl(struct nic *nic, uint32_t index)
+{
+	const uint32_t ones = IXGBE_RDRXCTL_RSCACKC | IXGBE_RDRXCTL_FCOE_WRFIX;
+	uint32_t rdrxctl = reg(nic, IXGBE_RDRXCTL);
+
+	(void)index;
+	if (rdrxctl & IXGBE_RDRXCTL_RSCFRSTSIZE || (rdrxctl & ones) != ones)
+		violation(nic, VIOLATION_RDRXCTL_RSC, "RDRXCTL is 0x%08x", rdrxctl);
 }
 
 static void rxctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
-	const uint32_t ones = IXGBE_RDRXCTL_RSCACKC | IXGBE_RDRXCTL_FCOE_WRFIX;
-	uint32_t rdrxctl = reg(nic, IXGBE_RDRXCTL);
-	uint32_t kib = buffers_kib(nic, IXGBE_RXPBSIZE);
+	bool fcen = reg(nic, IXGBE_FCRTH) & IXGBE_FCRTH_FCEN;
+	bool tfce =
+		IXGBE_FIELD_GET(IXGBE_FCCFG_TFCE, reg(nic, IXGBE_FCCFG)) != IXGBE_FCCFG_TFCE_NONE;
 
 	(void)index;
 	if (old & IXGBE_RXCTRL_RXEN || !(written & IXGBE_RXCTRL_RXEN))
@@ -126,48 +172,61 @@ static void rxctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t
 		violation(nic, VIOLATION_RXEN_WITHOUT_SECRX, "RXCTRL = 0x%08x", written);
 	if (!any_receive_queue(nic))
 		violation(nic, VIOLATION_RXEN_WITHOUT_QUEUE, "RXCTRL = 0x%08x", written);
-	if (rdrxctl & IXGBE_RDRXCTL_RSCFRSTSIZE || (rdrxctl & ones) != ones)
-		violation(nic, VIOLATION_RDRXCTL_RSC, "RDRXCTL is 0x%08x", rdrxctl);
-	if (kib > RX_BUFFER_KIB)
-		violation(nic, VIOLATION_RX_BUFFER_SUM, "%u KiB", kib);
-	check_flow_control(nic);
-}
-
-static void fctrl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
-{
-	(void)index;
-	if (reg(nic, IXGBE_FCTRL) != old && reg(nic, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN)
-		violation(nic, VIOLATION_FCTRL_WITH_RXEN, "FCTRL 0x%08x to 0x%08x", old, written);
-}
-
-static void ctrl_ext_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
-{
-	(void)index;
-	if ((reg(nic, IXGBE_CTRL_EXT) ^ old) & IXGBE_CTRL_EXT_EXTENDED_VLAN &&
-	    (reg(nic, IXGBE_RXCTRL) & IXGBE_RXCTRL_RXEN ||
-	     reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE))
-		violation(nic, VIOLATION_EXTENDED_VLAN_LIVE, "CTRL_EXT 0x%08x to 0x%08x", old,
-			  written);
+	judge_rdrxctl(nic, 0);
+	judge_receive_buffers(nic, 0);
+	if (!flow_control_right(nic) || (fcen && !tfce))
+		flow_control_wrong(nic);
 }
 
 /* ---- Transmit ---- */
 
-/* A threshold leaves the buffer room for the longest frame. */
+static bool transmitter_on(const struct nic *nic, uint32_t index)
+{
+	(void)index;
+	return reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE;
+}
+
+static bool either_on(const struct nic *nic, uint32_t index)
+{
+	return receiver_on(nic, index) || transmitter_on(nic, index);
+}
+
+/* Whether the transmit arbiter runs, and some registers may not change (4.6.8). */
+static bool arbiter_runs(const struct nic *nic, uint32_t index)
+{
+	(void)index;
+	return !(reg(nic, IXGBE_RTTDCS) & IXGBE_RTTDCS_ARBDIS);
+}
+
+/* A threshold leaves the buffer room for the longest frame that the driver expects (4.6.11.3.4):
+ * THRESH is the size less that frame. A buffer of no size is of a class that is off; class 0 is
+ * the one in use. */
 static bool thresholds_fit(const struct nic *nic)
 {
-	uint32_t bytes = reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_JUMBOEN
-				 ? IXGBE_FIELD_GET(IXGBE_MAXFRS_MFS, reg(nic, IXGBE_MAXFRS))
-				 : 1518;
+	uint32_t bytes =
+		TAGS_BYTES + (reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_JUMBOEN
+				      ? IXGBE_FIELD_GET(IXGBE_MAXFRS_MFS, reg(nic, IXGBE_MAXFRS))
+				      : 1518);
 
 	for (uint32_t i = 0; i < IXGBE_TXPBSIZE_COUNT; i++) {
 		uint32_t size =
 			IXGBE_FIELD_GET(IXGBE_TXPBSIZE_SIZE, reg(nic, IXGBE_AT(TXPBSIZE, i)));
 		uint32_t threshold = reg(nic, IXGBE_AT(TXPBTHRESH, i)) & IXGBE_TXPBTHRESH_THRESH;
 
-		if (size && threshold && threshold + (bytes + 1023) / 1024 > size)
+		if ((i == 0 || (size && threshold)) && threshold + (bytes + 1023) / 1024 > size)
 			return false;
 	}
 	return reg(nic, IXGBE_TXPBTHRESH) & IXGBE_TXPBTHRESH_THRESH;
+}
+
+static void judge_transmit_buffers(struct nic *nic, uint32_t index)
+{
+	uint32_t kib = buffers_kib(nic, IXGBE_TXPBSIZE);
+
+	(void)index;
+	if (kib > TX_BUFFER_KIB || !thresholds_fit(nic))
+		violation(nic, VIOLATION_TX_BUFFER_SUM, "%u KiB, TXPBTHRESH[0] is 0x%x", kib,
+			  reg(nic, IXGBE_TXPBTHRESH));
 }
 
 static void check_te_off(struct nic *nic)
@@ -181,23 +240,30 @@ static void check_te_off(struct nic *nic)
 }
 
 /* The types and modes of tags are the same in both directions (8.2.3.9.2, 7.4.5). */
-static void check_tags(struct nic *nic, uint32_t dmatxctl)
+static void judge_tag_type(struct nic *nic, uint32_t index)
 {
-	uint32_t type = IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, dmatxctl);
-	bool extended = reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_EXTENDED_VLAN;
+	uint32_t dmatxctl = reg(nic, IXGBE_DMATXCTL);
 
-	if (type != (reg(nic, IXGBE_VLNCTRL) & IXGBE_VLNCTRL_VET))
-		violation(nic, VIOLATION_TX_VLAN_TYPE, "DMATXCTL = 0x%08x, VLNCTRL is 0x%08x",
+	(void)index;
+	if (IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, dmatxctl) !=
+	    (reg(nic, IXGBE_VLNCTRL) & IXGBE_VLNCTRL_VET))
+		violation(nic, VIOLATION_TX_VLAN_TYPE, "DMATXCTL is 0x%08x, VLNCTRL 0x%08x",
 			  dmatxctl, reg(nic, IXGBE_VLNCTRL));
-	if (extended != (bool)(dmatxctl & IXGBE_DMATXCTL_GDV))
-		violation(nic, VIOLATION_DOUBLE_VLAN, "DMATXCTL = 0x%08x, CTRL_EXT is 0x%08x",
-			  dmatxctl, reg(nic, IXGBE_CTRL_EXT));
+}
+
+static void judge_tag_mode(struct nic *nic, uint32_t index)
+{
+	uint32_t dmatxctl = reg(nic, IXGBE_DMATXCTL), ctrl_ext = reg(nic, IXGBE_CTRL_EXT);
+
+	(void)index;
+	if ((bool)(ctrl_ext & IXGBE_CTRL_EXT_EXTENDED_VLAN) !=
+	    (bool)(dmatxctl & IXGBE_DMATXCTL_GDV))
+		violation(nic, VIOLATION_DOUBLE_VLAN, "DMATXCTL is 0x%08x, CTRL_EXT 0x%08x",
+			  dmatxctl, ctrl_ext);
 }
 
 static void dmatxctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
-	uint32_t kib = buffers_kib(nic, IXGBE_TXPBSIZE);
-
 	(void)index;
 	if ((old ^ written) & IXGBE_DMATXCTL_VLT &&
 	    IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, written) != VLAN_TYPE)
@@ -207,59 +273,47 @@ static void dmatxctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32
 	if (!(~old & written & IXGBE_DMATXCTL_TE))
 		return;
 	if (IXGBE_FIELD_GET(IXGBE_DMATXCTL_VLT, written) == VLAN_TYPE)
-		check_tags(nic, written);
+		judge_tag_type(nic, 0);
+	judge_tag_mode(nic, 0);
 	check_begun(nic, "DMATXCTL.TE");
-	if (kib > TX_BUFFER_KIB || !thresholds_fit(nic))
-		violation(nic, VIOLATION_TX_BUFFER_SUM, "%u KiB, TXPBTHRESH[0] is 0x%x", kib,
-			  reg(nic, IXGBE_TXPBTHRESH));
-}
-
-/* Of the registers that change only while the arbiter stands (4.6.8). */
-static void arbiter_stands(struct nic *nic, uint32_t offset, uint32_t old, const char *name)
-{
-	if (reg(nic, offset) != old && !(reg(nic, IXGBE_RTTDCS) & IXGBE_RTTDCS_ARBDIS))
-		violation(nic, VIOLATION_TX_ARBITER, "%s 0x%08x to 0x%08x", name, old,
-			  reg(nic, offset));
+	judge_transmit_buffers(nic, 0);
 }
 
 static void dtxmxszrq_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
-	(void)index;
-	arbiter_stands(nic, IXGBE_DTXMXSZRQ, old, "DTXMXSZRQ");
+	(void)index, (void)old;
 	if (written & ~IXGBE_DTXMXSZRQ_MAX_BYTES)
 		violation(nic, VIOLATION_DTXMXSZRQ_BITS, "DTXMXSZRQ = 0x%08x", written);
 }
 
-static void txpbsize_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
-{
-	(void)written;
-	arbiter_stands(nic, IXGBE_AT(TXPBSIZE, index), old, "TXPBSIZE");
-}
-
-static void txpbthresh_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
-{
-	(void)written;
-	arbiter_stands(nic, IXGBE_AT(TXPBTHRESH, index), old, "TXPBTHRESH");
-}
-
-static void mtqc_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
-{
-	(void)index, (void)written;
-	arbiter_stands(nic, IXGBE_MTQC, old, "MTQC");
-}
+#define RDRXCTL_FIXED (IXGBE_RDRXCTL_RSCFRSTSIZE | IXGBE_RDRXCTL_RSCACKC | IXGBE_RDRXCTL_FCOE_WRFIX)
 
 const struct reg_hook paths_hooks[] = {
-	{IXGBE_SECRXCTRL, NULL, secrx_write},
-	{IXGBE_SECTXCTRL, NULL, sectx_write},
-	{IXGBE_EEC, eec_read, NULL},
-	{IXGBE_RDRXCTL, rdrxctl_read, NULL},
-	{IXGBE_RXCTRL, NULL, rxctrl_write},
-	{IXGBE_FCTRL, NULL, fctrl_write},
-	{IXGBE_CTRL_EXT, NULL, ctrl_ext_write},
-	{IXGBE_DMATXCTL, NULL, dmatxctl_write},
-	{IXGBE_DTXMXSZRQ, NULL, dtxmxszrq_write},
-	{IXGBE_TXPBSIZE, NULL, txpbsize_write},
-	{IXGBE_TXPBTHRESH, NULL, txpbthresh_write},
-	{IXGBE_MTQC, NULL, mtqc_write},
+	{.offset = IXGBE_SECRXCTRL, .write = secrx_write},
+	{.offset = IXGBE_SECTXCTRL, .write = sectx_write},
+	{.offset = IXGBE_EEC, .read = eec_read},
+	{.offset = IXGBE_RDRXCTL, .read = rdrxctl_read},
+	{.offset = IXGBE_RXCTRL, .write = rxctrl_write},
+	{.offset = IXGBE_DMATXCTL, .write = dmatxctl_write},
+	{.offset = IXGBE_DTXMXSZRQ, .write = dtxmxszrq_write},
+	REG_STILL(FCTRL, UINT32_MAX, receiver_on, FCTRL_WITH_RXEN),
+	REG_STILL(CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN, either_on, EXTENDED_VLAN_LIVE),
+	REG_JUDGED(RXPBSIZE, IXGBE_RXPBSIZE_SIZE, receiver_on, judge_receive_buffers),
+	REG_JUDGED(FCRTH, IXGBE_FCRTH_RTH, receiver_on, judge_mark),
+	REG_JUDGED(MFLCN, IXGBE_MFLCN_RPFCE | IXGBE_MFLCN_RFCE, receiver_on, judge_flow_control),
+	REG_JUDGED(FCCFG, IXGBE_FCCFG_TFCE, receiver_on, judge_flow_control),
+	REG_JUDGED(HLREG0, IXGBE_HLREG0_TXCRCEN, receiver_on, judge_flow_control),
+	REG_JUDGED(RDRXCTL, RDRXCTL_FIXED, receiver_on, judge_rdrxctl),
+	REG_STILL(DTXMXSZRQ, UINT32_MAX, arbiter_runs, TX_ARBITER),
+	REG_STILL(TXPBSIZE, UINT32_MAX, arbiter_runs, TX_ARBITER),
+	REG_STILL(TXPBTHRESH, UINT32_MAX, arbiter_runs, TX_ARBITER),
+	REG_STILL(MTQC, UINT32_MAX, arbiter_runs, TX_ARBITER),
+	REG_STILL(TXPBSIZE, IXGBE_TXPBSIZE_SIZE, transmitter_on, TX_BUFFER_LIVE),
+	REG_STILL(MTQC, UINT32_MAX, transmitter_on, TX_BUFFER_LIVE),
+	REG_JUDGED(TXPBTHRESH, IXGBE_TXPBTHRESH_THRESH, transmitter_on, judge_transmit_buffers),
+	REG_JUDGED(MAXFRS, IXGBE_MAXFRS_MFS, transmitter_on, judge_transmit_buffers),
+	REG_JUDGED(HLREG0, IXGBE_HLREG0_JUMBOEN, transmitter_on, judge_transmit_buffers),
+	REG_JUDGED(VLNCTRL, IXGBE_VLNCTRL_VET, transmitter_on, judge_tag_type),
+	REG_JUDGED(DMATXCTL, IXGBE_DMATXCTL_GDV, transmitter_on, judge_tag_mode),
 	{0},
 };

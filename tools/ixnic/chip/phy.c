@@ -239,8 +239,12 @@ static void msca_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t w
 }
 
 const struct reg_hook phy_hooks[] = {
-	{IXGBE_AUTOC, NULL, autoc_write},     {IXGBE_AUTOC2, NULL, laser_write},
-	{IXGBE_ESDP, esdp_read, laser_write}, {IXGBE_LINKS, links_read, NULL},
-	{IXGBE_MSCA, NULL, msca_write},       {IXGBE_I2CCTL, NULL, laser_write},
-	{IXGBE_CORECTL, NULL, laser_write},   {0},
+	{.offset = IXGBE_AUTOC, .write = autoc_write},
+	{.offset = IXGBE_AUTOC2, .write = laser_write},
+	{.offset = IXGBE_ESDP, .read = esdp_read, .write = laser_write},
+	{.offset = IXGBE_LINKS, .read = links_read},
+	{.offset = IXGBE_MSCA, .write = msca_write},
+	{.offset = IXGBE_I2CCTL, .write = laser_write},
+	{.offset = IXGBE_CORECTL, .write = laser_write},
+	{0},
 };

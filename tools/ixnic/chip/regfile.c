@@ -4,7 +4,8 @@
  *
  * The access class and the writable mask of the row are applied first, then the hooks
  * of the parts. Aliases are stored at the row's own offset. Several parts may hook one
- * register; their functions run in the order in which nic.c names the parts.
+ * register; their functions run in the order in which nic.c names the parts. Last of all a change
+ * of bits that something running relies on is judged: see struct reg_live.
  *
  * A driver may do anything here: an access that the datasheet forbids is a violation,
  * counted and otherwise without effect.
@@ -18,6 +19,7 @@
 #include "violations.h"
 
 #define HOOKS_MAX     256       /* of all parts together; number 0 is none */
+#define ROW_HOOKS_MAX 32        /* of one row: a word has a bit for each */
 #define RESET_WAIT_NS 10000000u /* section 4.2.1.6.1 */
 
 struct regfile {
@@ -77,6 +79,11 @@ static uint32_t row_of(const struct ixgbe_register *r)
 	return (uint32_t)(r - ixgbe_registers);
 }
 
+static bool hook_is_end(const struct reg_hook *hook)
+{
+	return !hook->read && !hook->write && !hook->live.bits;
+}
+
 int regfile_new(struct nic *nic, const struct reg_hook *const *parts, size_t count)
 {
 	struct regfile *file = calloc(1, sizeof(*file));
@@ -85,8 +92,7 @@ int regfile_new(struct nic *nic, const struct reg_hook *const *parts, size_t cou
 	if (!file)
 		return -ENOMEM;
 	while (count-- > 0) {
-		for (const struct reg_hook *hook = parts[count]; hook->read || hook->write;
-		     hook++) {
+		for (const struct reg_hook *hook = parts[count]; !hook_is_end(hook); hook++) {
 			uint32_t index = 1;
 			const struct ixgbe_register *r = ixgbe_register_find(hook->offset, &index);
 
@@ -183,12 +189,14 @@ static void check_write(struct nic *nic, const struct ixgbe_register *r, uint32_
 			  index, written, reserved);
 }
 
-/* A driver waits before it touches anything after a reset, though the reset is over here. */
-static void check_reset_wait(struct nic *nic, const struct ixgbe_register *r)
+/* A driver waits before it touches anything after a reset, though the reset is over here. A second
+ * reset may follow at once (5.2.5.3.2). */
+static void check_reset_wait(struct nic *nic, const struct ixgbe_register *r, uint32_t written)
 {
 	uint64_t since;
 
-	if (!nic->reset_at_ns || r->offset == IXGBE_CTRL)
+	if (!nic->reset_at_ns ||
+	    (r->offset == IXGBE_CTRL && written & (IXGBE_CTRL_RST | IXGBE_CTRL_LRST)))
 		return;
 	since = loop_now_ns() - nic->reset_at_ns;
 	if (since < RESET_WAIT_NS)
@@ -198,17 +206,55 @@ static void check_reset_wait(struct nic *nic, const struct ixgbe_register *r)
 		nic->reset_at_ns = 0;
 }
 
+/* The hooks of a row whose live bits something relies on now, a bit for each in their order. */
+static uint32_t live_running(const struct nic *nic, uint32_t row, uint32_t index)
+{
+	const struct regfile *file = nic->regfile;
+	uint32_t running = 0, n = 0;
+
+	for (uint32_t h = file->first[row]; h; h = file->joined[h].next, n++) {
+		const struct reg_live *live = &file->joined[h].hook->live;
+
+		IXGBE_GUARD(n < ROW_HOOKS_MAX);
+		if (live->bits && (!live->runs || live->runs(nic, index)))
+			running |= 1u << n;
+	}
+	return running;
+}
+
+/* A write is over: those of `running` are judged whose bits it changed. */
+static void live_judge(struct nic *nic, const struct ixgbe_register *r, uint32_t index,
+		       uint32_t running, uint32_t old)
+{
+	const struct regfile *file = nic->regfile;
+	const uint32_t now = reg(nic, r->offset + index * r->stride);
+
+	for (uint32_t h = file->first[row_of(r)]; running;
+	     h = file->joined[h].next, running >>= 1) {
+		const struct reg_live *live = &file->joined[h].hook->live;
+
+		if (!(running & 1) || !((now ^ old) & live->bits))
+			continue;
+		if (live->judge)
+			live->judge(nic, index);
+		else
+			violation(nic, live->rule, "%s[%u] 0x%08x to 0x%08x", r->name, index, old,
+				  now);
+	}
+}
+
 void regfile_write(struct nic *nic, uint32_t offset, uint32_t value)
 {
 	const struct regfile *file = nic->regfile;
-	uint32_t index, at, old;
+	uint32_t index, at, old, running;
 	const struct ixgbe_register *r = lookup(nic, offset, &index, "write");
 
 	if (!r)
 		return;
 	at = r->offset + index * r->stride;
 	old = reg(nic, at);
-	check_reset_wait(nic, r);
+	running = live_running(nic, row_of(r), index);
+	check_reset_wait(nic, r, value);
 	check_write(nic, r, index, old, value);
 	dirty_write(nic, r, at, old, value);
 	reg_store(nic, at, apply(r, old, value));
@@ -216,6 +262,7 @@ void regfile_write(struct nic *nic, uint32_t offset, uint32_t value)
 		if (file->joined[h].hook->write)
 			file->joined[h].hook->write(nic, index, old, value);
 	}
+	live_judge(nic, r, index, running, old);
 }
 
 static bool row_lasts(uint32_t row)

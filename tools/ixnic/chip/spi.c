@@ -154,6 +154,6 @@ static void eec_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t wr
 }
 
 const struct reg_hook spi_hooks[] = {
-	{IXGBE_EEC, NULL, eec_write},
+	{.offset = IXGBE_EEC, .write = eec_write},
 	{0},
 };

@@ -74,7 +74,8 @@ void violations_free(struct nic *nic);
 	R(RX_RSC_HEADER, "4.6.7.2",                                                                \
 	  "coalescing with header buffers under 128 bytes, or without PSRTYPE's TCP headers")      \
 	R(RX_RSC_MSS, "8.2.3.8.13", "coalescing into buffers that together hold no whole segment") \
-	R(RX_RSC_LIVE, "4.6.7.2", "RSCCTL changed while the queue is enabled")                     \
+	R(RX_RSC_LIVE, "4.6.7.2",                                                                  \
+	  "RSCCTL, or RFCTL.RSC_DIS with RSCEN, changed while the queue is enabled")               \
 	R(RX_RSC_GLOBAL, "4.6.7.2",                                                                \
 	  "frame received to coalesce without CRC stripping, or with pools")                       \
 	R(RX_RSC_THROTTLE, "4.6.7.2",                                                              \
@@ -85,6 +86,7 @@ void violations_free(struct nic *nic);
 	  "DTXMXSZRQ, TXPBSIZE, TXPBTHRESH or MTQC changed without RTTDCS.ARBDIS")                 \
 	R(TX_BUFFER_SUM, "4.6.11.3.4",                                                             \
 	  "TE set, TXPBSIZE together over 160 KiB, or no room above TXPBTHRESH for a frame")       \
+	R(TX_BUFFER_LIVE, "7.2.1.2", "TXPBSIZE or MTQC changed with TE")                           \
 	R(TX_VLAN_TYPE, "8.2.3.9.2", "DMATXCTL.VT changed, or unlike VLNCTRL.VET")                 \
 	R(TX_RING_BASE, "8.2.3.9.5", "transmit ring base not 128-byte aligned")                    \
 	R(TX_RING_LENGTH, "8.2.3.9.7",                                                             \

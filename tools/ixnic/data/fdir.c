@@ -449,10 +449,18 @@ uint32_t fdir_memory(const struct nic *nic)
 	return size ? FDIR_MEMORY_MIN << (size - 1) : 0;
 }
 
+static bool fdir_runs(const struct nic *nic, uint32_t index)
+{
+	(void)index;
+	return nic->data->fdir_on;
+}
+
 /* The driver has to leave the filters their memory (7.1.2.7.4). */
-static void memory_check(struct nic *nic)
+static void judge_memory(struct nic *nic, uint32_t index)
 {
 	uint32_t frames = 0;
+
+	(void)index;
 
 	for (uint32_t i = 0; i < IXGBE_RXPBSIZE_COUNT; i++)
 		frames += reg(nic, IXGBE_AT(RXPBSIZE, i)) & IXGBE_RXPBSIZE_SIZE;
@@ -471,7 +479,7 @@ static bool start_check(struct nic *nic)
 	dp->fdir_started = true;
 	if (!again || dp->fdir_clear == FDIR_CLEARED) {
 		dp->fdir_clear = FDIR_NOT_CLEARED;
-		memory_check(nic);
+		judge_memory(nic, 0);
 		return true;
 	}
 	violation(nic, VIOLATION_FDIR_RESTART, "FDIRCTRL = 0x%08x", reg(nic, IXGBE_FDIRCTRL));
@@ -516,12 +524,13 @@ static void key_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t wr
 }
 
 const struct reg_hook fdir_hooks[] = {
-	{IXGBE_FDIRCTRL, NULL, fdirctrl_write},
-	{IXGBE_FDIRCMD, fdircmd_read, fdircmd_write},
-	{IXGBE_FDIRHKEY, NULL, key_write},
-	{IXGBE_FDIRSKEY, NULL, key_write},
-	{IXGBE_FDIRTCPM, NULL, key_write},
-	{IXGBE_FDIRUDPM, NULL, key_write},
+	{.offset = IXGBE_FDIRCTRL, .write = fdirctrl_write},
+	{.offset = IXGBE_FDIRCMD, .read = fdircmd_read, .write = fdircmd_write},
+	{.offset = IXGBE_FDIRHKEY, .write = key_write},
+	{.offset = IXGBE_FDIRSKEY, .write = key_write},
+	{.offset = IXGBE_FDIRTCPM, .write = key_write},
+	{.offset = IXGBE_FDIRUDPM, .write = key_write},
+	REG_JUDGED(RXPBSIZE, IXGBE_RXPBSIZE_SIZE, fdir_runs, judge_memory),
 	{0},
 };
 

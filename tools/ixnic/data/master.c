@@ -102,6 +102,6 @@ static void gcr_ext_written(struct nic *nic, uint32_t index, uint32_t old, uint3
 }
 
 const struct reg_hook master_hooks[] = {
-	{IXGBE_GCR_EXT, NULL, gcr_ext_written},
+	{.offset = IXGBE_GCR_EXT, .write = gcr_ext_written},
 	{0},
 };

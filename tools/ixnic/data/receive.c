@@ -125,7 +125,7 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	if (old & IXGBE_RXDCTL_ENABLE || !(written & IXGBE_RXDCTL_ENABLE))
 		return;
 	ring_rules_start(nic, &ring);
-	nic->data->rxq[queue].judged = false;
+	nic->data->rxq[queue].unjudged = JUDGE_ALL;
 	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && type != IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER)
 		violation(nic, VIOLATION_RX_DESC_TYPE, "SRRCTL[%u].DESCTYPE = %u", queue, type);
 	if (units == 0 || units > 16)
@@ -162,6 +162,14 @@ static void rx_off(struct nic *nic)
 	count(nic, COUNTER_rx_drop_disabled);
 }
 
+/* What the first frame showed is otherwise now: the next one shows that. */
+static void judge_again(struct nic *nic, uint32_t index)
+{
+	(void)index;
+	for (uint32_t queue = 0; queue < IXGBE_RXQ_COUNT; queue++)
+		nic->data->rxq[queue].unjudged |= JUDGE_SETTINGS;
+}
+
 static uint32_t rxdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 {
 	if (value & IXGBE_RXDCTL_ENABLE)
@@ -188,6 +196,9 @@ static uint32_t rxdctl_read_hi(struct nic *nic, uint32_t index, uint32_t value)
 	return rxdctl_read(nic, index + IXGBE_RXQ_LOW_COUNT, value);
 }
 
+#define DCA_ZEROS    (IXGBE_DCA_RXCTRL_RESERVED_ZERO | IXGBE_DCA_RXCTRL_DESC_WB_RO_EN)
+#define FDIR_REPORTS (IXGBE_FDIRCTRL_REPORT_STATUS | IXGBE_FDIRCTRL_REPORT_STATUS_ALWAYS)
+
 const struct reg_hook receive_hooks[] = {
 	{.offset = IXGBE_RXCTRL, .write = rxctrl_written},
 	{.offset = IXGBE_RDBAL, .write = rdbal_written},
@@ -204,6 +215,14 @@ const struct reg_hook receive_hooks[] = {
 	{.offset = IXGBE_SRRCTL_HI, .write = srrctl_written_hi},
 	{.offset = IXGBE_RDT_HI, .write = rdt_written_hi},
 	{.offset = IXGBE_RXDCTL_HI, .write = rxdctl_written_hi, .read = rxdctl_read_hi},
+	REG_JUDGED(HLREG0, IXGBE_HLREG0_RXCRCSTRP, NULL, judge_again),
+	REG_JUDGED(RDRXCTL, IXGBE_RDRXCTL_CRCSTRIP, NULL, judge_again),
+	REG_JUDGED(CTRL_EXT, IXGBE_CTRL_EXT_NS_DIS, NULL, judge_again),
+	REG_JUDGED(DCA_RXCTRL, DCA_ZEROS, NULL, judge_again),
+	REG_JUDGED(DCA_RXCTRL_HI, DCA_ZEROS, NULL, judge_again),
+	REG_JUDGED(MRQC, IXGBE_MRQC_MRQE, NULL, judge_again),
+	REG_JUDGED(RXCSUM, IXGBE_RXCSUM_PCSD, NULL, judge_again),
+	REG_JUDGED(FDIRCTRL, FDIR_REPORTS, NULL, judge_again),
 	{0},
 };
 
@@ -306,24 +325,32 @@ static enum outcome drop(struct nic *nic, const struct receive_packet *packet,
  * differ in whether they set it before RXEN. */
 static void judge_first(struct nic *nic, uint32_t queue)
 {
-	const uint32_t zeros = IXGBE_DCA_RXCTRL_RESERVED_ZERO | IXGBE_DCA_RXCTRL_DESC_WB_RO_EN;
 	bool by_mac = reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP;
 	bool by_dma = reg(nic, IXGBE_RDRXCTL) & IXGBE_RDRXCTL_CRCSTRIP;
 	uint32_t dca = rxq_value(nic, IXGBE_DCA_RXCTRL, queue), mrqc = reg(nic, IXGBE_MRQC);
 	uint32_t type = IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, rxq_value(nic, IXGBE_SRRCTL, queue));
 
-	nic->data->rxq[queue].judged = true;
 	if (by_mac != by_dma)
 		violation(nic, VIOLATION_RX_CRC_STRIP, "HLREG0 says %d, RDRXCTL %d", by_mac,
 			  by_dma);
 	if (!(reg(nic, IXGBE_CTRL_EXT) & IXGBE_CTRL_EXT_NS_DIS))
 		violation(nic, VIOLATION_RX_NO_SNOOP, "queue %u", queue);
-	if (dca & zeros)
+	if (dca & DCA_ZEROS)
 		violation(nic, VIOLATION_RX_DCA_RESERVED, "DCA_RXCTRL[%u] is 0x%08x", queue, dca);
 	if (type == IXGBE_SRRCTL_DESCTYPE_LEGACY && mrqc & IXGBE_MRQC_MRQE)
 		violation(nic, VIOLATION_RX_LEGACY, "queue %u, MRQC is 0x%08x", queue, mrqc);
-	rsc_check_first(nic, queue);
 	fdir_check_first(nic);
+}
+
+static void judge_frame(struct nic *nic, uint32_t queue)
+{
+	uint8_t unjudged = nic->data->rxq[queue].unjudged;
+
+	nic->data->rxq[queue].unjudged = 0;
+	if (unjudged & JUDGE_SETTINGS)
+		judge_first(nic, queue);
+	if (unjudged & JUDGE_COALESCING)
+		rsc_check_first(nic, queue);
 }
 
 /* Writes a packet to its ring, drops it, or leaves it to wait. */
@@ -341,9 +368,9 @@ static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *pac
 	uint32_t need;
 	bool ok;
 
-	if (!nic->data->rxq[queue].judged &&
+	if (nic->data->rxq[queue].unjudged &&
 	    rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
-		judge_first(nic, queue);
+		judge_frame(nic, queue);
 	if (packet->rsc.tcp && rsc_take(nic, packet))
 		return DELIVERED;
 	d.ring = receive_ring_of(nic, queue);

@@ -9,10 +9,14 @@
  * frames less of it. */
 #define RX_BUFFER_BYTES (512u * 1024u)
 
+/* What a queue's first frame shows, and the first one after a change: all, or what is about
+ * coalescing. */
+enum { JUDGE_SETTINGS = 1, JUDGE_COALESCING = 2, JUDGE_ALL = 3 };
+
 struct receive_queue {
 	struct ring_rules rules;
-	bool judged;    /* the first frame since it was enabled has come */
-	bool interrupt; /* something was written back in this turn */
+	uint8_t unjudged; /* JUDGE_*: of what the next frame shows */
+	bool interrupt;   /* something was written back in this turn */
 };
 
 extern const struct reg_hook receive_hooks[];

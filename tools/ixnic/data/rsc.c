@@ -95,23 +95,80 @@ static bool tcp_recognized(const struct nic *nic)
 	return reg(nic, IXGBE_PSRTYPE) & IXGBE_PSRTYPE_SPLIT_TCP;
 }
 
+static void check_header(struct nic *nic, uint32_t queue)
+{
+	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, queue);
+
+	if (header_buffer_bytes(srrctl) < HEADER_BUFFER_MIN || !tcp_recognized(nic))
+		violation(nic, VIOLATION_RX_RSC_HEADER, "queue %u: SRRCTL 0x%08x, PSRTYPE 0x%08x",
+			  queue, srrctl, reg(nic, IXGBE_PSRTYPE));
+}
+
+static void check_mss(struct nic *nic, uint32_t queue)
+{
+	uint32_t descs = max_descs(nic, queue), bytes = buffer_bytes(nic, queue);
+
+	if (descs * bytes + HEADERS_MIN <= frame_max(nic))
+		violation(nic, VIOLATION_RX_RSC_MSS, "queue %u: %u x %u bytes, frames of %u", queue,
+			  descs, bytes, frame_max(nic));
+}
+
+static bool asked_for(const struct nic *nic, uint32_t queue)
+{
+	return rxq_value(nic, IXGBE_RSCCTL, queue) & IXGBE_RSCCTL_RSCEN;
+}
+
 void rsc_check_queue(struct nic *nic, uint32_t queue)
 {
 	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, queue), bytes = buffer_bytes(nic, queue);
 	uint32_t descs = max_descs(nic, queue);
 
-	if (!(rxq_value(nic, IXGBE_RSCCTL, queue) & IXGBE_RSCCTL_RSCEN))
+	if (!asked_for(nic, queue))
 		return;
 	if (IXGBE_FIELD_GET(IXGBE_SRRCTL_DESCTYPE, srrctl) == IXGBE_SRRCTL_DESCTYPE_LEGACY ||
 	    bytes < PACKET_BUFFER_MIN || descs * bytes > LARGE_MAX)
 		violation(nic, VIOLATION_RX_RSC_SETUP, "queue %u: SRRCTL 0x%08x, %u descriptors",
 			  queue, srrctl, descs);
-	if (header_buffer_bytes(srrctl) < HEADER_BUFFER_MIN || !tcp_recognized(nic))
-		violation(nic, VIOLATION_RX_RSC_HEADER, "queue %u: SRRCTL 0x%08x, PSRTYPE 0x%08x",
-			  queue, srrctl, reg(nic, IXGBE_PSRTYPE));
-	if (descs * bytes + HEADERS_MIN <= frame_max(nic))
-		violation(nic, VIOLATION_RX_RSC_MSS, "queue %u: %u x %u bytes, frames of %u", queue,
-			  descs, bytes, frame_max(nic));
+	check_header(nic, queue);
+	check_mss(nic, queue);
+}
+
+/* The first queue that is on and coalesces, if RFCTL has it; IXGBE_RXQ_COUNT: none. */
+static uint32_t coalescing_queue(const struct nic *nic)
+{
+	uint32_t queue = 0;
+
+	while (queue < IXGBE_RXQ_COUNT &&
+	       !(asked_for(nic, queue) &&
+		 rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE))
+		queue++;
+	return queue;
+}
+
+static bool coalesces(const struct nic *nic, uint32_t index)
+{
+	(void)index;
+	return coalescing_queue(nic) < IXGBE_RXQ_COUNT;
+}
+
+static void judge_header(struct nic *nic, uint32_t index)
+{
+	if (index == 0) /* without pools PSRTYPE[0] is the only one (8.2.3.7.4) */
+		check_header(nic, coalescing_queue(nic));
+}
+
+static void judge_mss(struct nic *nic, uint32_t index)
+{
+	(void)index;
+	check_mss(nic, coalescing_queue(nic));
+}
+
+/* What was judged of coalescing with a frame is otherwise now: the next frame shows that. */
+static void judge_next(struct nic *nic, uint32_t index)
+{
+	(void)index;
+	for (uint32_t queue = 0; queue < IXGBE_RXQ_COUNT; queue++)
+		nic->data->rxq[queue].unjudged |= JUDGE_COALESCING;
 }
 
 void rsc_check_first(struct nic *nic, uint32_t queue)
@@ -121,8 +178,7 @@ void rsc_check_first(struct nic *nic, uint32_t queue)
 	bool stripped = reg(nic, IXGBE_HLREG0) & IXGBE_HLREG0_RXCRCSTRP;
 	bool pools = reg(nic, IXGBE_PFVTCTL) & IXGBE_PFVTCTL_VT_ENA;
 
-	if (!(rxq_value(nic, IXGBE_RSCCTL, queue) & IXGBE_RSCCTL_RSCEN) ||
-	    reg(nic, IXGBE_RFCTL) & IXGBE_RFCTL_RSC_DIS)
+	if (!asked_for(nic, queue) || reg(nic, IXGBE_RFCTL) & IXGBE_RFCTL_RSC_DIS)
 		return;
 	if (!stripped || pools)
 		violation(nic, VIOLATION_RX_RSC_GLOBAL, "HLREG0 is 0x%08x, PFVTCTL 0x%08x",
@@ -132,29 +188,29 @@ void rsc_check_first(struct nic *nic, uint32_t queue)
 			  queue, interval * ITR_UNIT_US, delay * DELAY_UNIT_US);
 }
 
-static void rscctl_changed(struct nic *nic, uint32_t queue, uint32_t old)
+static bool queue_on(const struct nic *nic, uint32_t index)
 {
-	uint32_t now = rxq_value(nic, IXGBE_RSCCTL, queue);
-
-	if (now != old && rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
-		violation(nic, VIOLATION_RX_RSC_LIVE, "RSCCTL[%u] 0x%x to 0x%x", queue, old, now);
+	return rxq_value(nic, IXGBE_RXDCTL, index) & IXGBE_RXDCTL_ENABLE;
 }
 
-static void rscctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
+static bool queue_hi_on(const struct nic *nic, uint32_t index)
 {
-	(void)written;
-	rscctl_changed(nic, index, old);
-}
-
-static void rscctl_hi_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
-{
-	(void)written;
-	rscctl_changed(nic, index + IXGBE_RXQ_LOW_COUNT, old);
+	return queue_on(nic, index + IXGBE_RXQ_LOW_COUNT);
 }
 
 const struct reg_hook rsc_hooks[] = {
-	{.offset = IXGBE_RSCCTL, .write = rscctl_write},
-	{.offset = IXGBE_RSCCTL_HI, .write = rscctl_hi_write},
+	REG_STILL(RSCCTL, UINT32_MAX, queue_on, RX_RSC_LIVE),
+	REG_STILL(RSCCTL_HI, UINT32_MAX, queue_hi_on, RX_RSC_LIVE),
+	REG_STILL(RFCTL, IXGBE_RFCTL_RSC_DIS, coalesces, RX_RSC_LIVE),
+	REG_JUDGED(PSRTYPE, IXGBE_PSRTYPE_SPLIT_TCP, coalesces, judge_header),
+	REG_JUDGED(MAXFRS, IXGBE_MAXFRS_MFS, coalesces, judge_mss),
+	REG_JUDGED(HLREG0, IXGBE_HLREG0_JUMBOEN, coalesces, judge_mss),
+	REG_JUDGED(HLREG0, IXGBE_HLREG0_RXCRCSTRP, NULL, judge_next),
+	REG_JUDGED(PFVTCTL, IXGBE_PFVTCTL_VT_ENA, NULL, judge_next),
+	REG_JUDGED(GPIE, IXGBE_GPIE_RSC_DELAY, NULL, judge_next),
+	REG_JUDGED(EITR, IXGBE_EITR_ITR_INTERVAL, NULL, judge_next),
+	REG_JUDGED(EITR_HI, IXGBE_EITR_ITR_INTERVAL, NULL, judge_next),
+	REG_JUDGED(IVAR, UINT32_MAX, NULL, judge_next),
 	{0},
 };
 

@@ -222,6 +222,11 @@ static uint32_t pauses_read(struct nic *nic, uint32_t index, uint32_t value)
 	return tx->busy && tx->wire_full && value < UINT32_MAX ? value + 1 : value;
 }
 
+static bool queue_on(const struct nic *nic, uint32_t index)
+{
+	return txq_value(nic, IXGBE_TXDCTL, index) & IXGBE_TXDCTL_ENABLE;
+}
+
 const struct reg_hook transmit_hooks[] = {
 	{.offset = IXGBE_TDBAL, .write = tdbal_written},
 	{.offset = IXGBE_TDBAH, .write = tdbah_written},
@@ -231,6 +236,8 @@ const struct reg_hook transmit_hooks[] = {
 	{.offset = IXGBE_TXDCTL, .write = txdctl_written, .read = txdctl_read},
 	{.offset = IXGBE_DMATXCTL, .write = dmatxctl_written},
 	{.offset = IXGBE_LXOFFRXCNT, .read = pauses_read},
+	REG_STILL(TDWBAL, UINT32_MAX, queue_on, TX_RING_LIVE),
+	REG_STILL(TDWBAH, UINT32_MAX, queue_on, TX_RING_LIVE),
 	{0},
 };
 
@@ -540,11 +547,6 @@ static void complete(struct nic *nic, const struct transmit_packet *tx)
 
 /* ---- Turns ---- */
 
-static bool queue_runs(const struct nic *nic, uint32_t queue)
-{
-	return txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_ENABLE;
-}
-
 /* Without a link the transmit path stands still, and posted descriptors wait. */
 static bool path_runs(const struct nic *nic)
 {
@@ -574,7 +576,7 @@ static bool tx_take(struct nic *nic, uint32_t queue)
 	struct transmit_packet *tx = &nic->data->tx;
 	struct ring ring = ring_of(nic, queue);
 
-	if (!queue_runs(nic, queue) || !tx_fetch(nic, queue, &ring, &tx->batch))
+	if (!queue_on(nic, queue) || !tx_fetch(nic, queue, &ring, &tx->batch))
 		return false;
 	tx->queue = queue;
 	tx->busy = false;
