@@ -8,9 +8,10 @@
  *
  * A burst writes descriptors at `next` and then the tail, once. Every 32 descriptors or so,
  * and at the end of the burst, the last descriptor of a frame asks for a report (RS): the
- * NIC sets DD in it when it has read everything up to there. The circle `report` has the
- * places of these descriptors; a reclaim looks at the oldest and frees the descriptors and
- * buffers up to it in one go.
+ * NIC sets DD in it when it has read everything up to there. One of any 40 descriptors has to ask
+ * (8.2.3.9.10): where a large frame would make it later, the frame before it asks, too. The circle
+ * `report` has the places of these descriptors; a reclaim looks at the oldest and frees the
+ * descriptors and buffers up to it in one go.
  *
  * Checksums, segmentation and VLAN tags need a context descriptor in front of the frame.
  * The NIC keeps the last one for the frames behind it. `context` is our copy: frames with the
@@ -39,8 +40,12 @@
 #include "pool.h"
 #include "queue.h"
 
-/* Descriptors between two reports. */
+/* DEVIATION(reports): descriptors between two reports. Later datasheets want one for each packet.
+ */
 #define TX_REPORT_BATCH 32u
+/* And at most, with the one that asks: as many as the NIC holds of a queue (8.2.3.9.10). */
+#define TX_REPORT_MAX 40u
+static_assert(IXGBE_TX_DESC_FRAME_MAX + 1 <= TX_REPORT_MAX, "a frame with its context");
 /* The shortest frame that the NIC pads to 60 bytes by itself. */
 #define TX_FRAME_MIN_BYTES 17u
 #define TX_CMD                                                                                     \
@@ -366,9 +371,22 @@ static inline void tx_segments(struct ixgbe_txq *txq, const struct ixgbe_tx_seg 
 	}
 }
 
-/* Writes any frame. Returns its segments; -EAGAIN: no room; -EINVAL, -EMSGSIZE: it is no frame. */
+/* Asks for a report at the last descriptor that was written, which ends a frame. The ring is not
+ * read: the NIC may have written there. */
+static inline void tx_report(struct ixgbe_txq *txq)
+{
+	const uint32_t last = (txq->next != 0 ? txq->next : txq->size) - 1;
+
+	desc_store_half(&txq->ring[last], 1, txq->last | IXGBE_TXD_RS);
+	txq->report[txq->report_next] = (uint16_t)last;
+	txq->report_next = ring_wrap(txq->size, txq->report_next + 1);
+}
+
+/* Writes any frame, `unreported` descriptors behind the last report: it may need one in front of
+ * it, and its own is due then, too (TX_REPORT_BATCH). Returns its segments; -EAGAIN: no room;
+ * -EINVAL, -EMSGSIZE: it is no frame. */
 static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
-					      uint32_t segs)
+					      uint32_t segs, uint32_t unreported)
 {
 	uint64_t context[2];
 	struct tx_plan plan;
@@ -385,6 +403,8 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
 		counter_add(&txq->counters.restarts, 1);
 		return -EAGAIN;
 	}
+	if (unreported + plan.descs + new_context > TX_REPORT_MAX)
+		tx_report(txq);
 	if (new_context) {
 		tx_desc(txq, context[0], context[1], NULL);
 		memcpy(txq->context, context, sizeof(context));
@@ -442,17 +462,6 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 
 static_assert(IXGBE_TXD_PAYLEN == ~0u << 14, "shifted in place");
 
-/* Asks for a report at the last descriptor that was written, which ends a frame. The ring is not
- * read: the NIC may have written there. */
-static inline void tx_report(struct ixgbe_txq *txq)
-{
-	const uint32_t last = (txq->next != 0 ? txq->next : txq->size) - 1;
-
-	desc_store_half(&txq->ring[last], 1, txq->last | IXGBE_TXD_RS);
-	txq->report[txq->report_next] = (uint16_t)last;
-	txq->report_next = ring_wrap(txq->size, txq->report_next + 1);
-}
-
 uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t count,
 			int *stopped)
 {
@@ -470,7 +479,7 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, u
 				       max_untagged);
 
 		if (n == 0) {
-			int segs = tx_frame(txq, seg + taken, left);
+			int segs = tx_frame(txq, seg + taken, left, unreported - txq->free);
 
 			if (segs < 0) {
 				*stopped = segs;

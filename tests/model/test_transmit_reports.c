@@ -148,13 +148,13 @@ static void rs_is_due_in_time(void **state)
 	rings_start(*state, &rx, &tx);
 	frame_raw(&f, NULL, 100);
 	for (uint32_t round = 0; round < 3; round++) {
-		for (uint32_t i = 0; i < 40; i++)
+		for (uint32_t i = 0; i < 39; i++)
 			tx_desc(&tx, tx_data(&tx, f.data, f.len),
 				tx_data_half(f.len, cmd, f.len, 0));
 		if (round < 2)
 			tx_frame(&tx, f.data, f.len, 0, 0);
 		tx_kick(&tx);
-		for (uint32_t i = 0; i < 40 + (round < 2); i++)
+		for (uint32_t i = 0; i < 39 + (round < 2); i++)
 			expect(*state, f.data, f.len);
 		rings_end(*state, 0);
 	}
@@ -163,6 +163,48 @@ static void rs_is_due_in_time(void **state)
 	expect(*state, f.data, f.len);
 	assert_int_equal(model_control_int(*state, "violations", "counts.TX_RS"), 1);
 	rings_end(*state, 1);
+}
+
+/* A packet has RS in its last descriptor: those before it count, contexts too. */
+static void rs_comes_behind_its_packet(void **state)
+{
+	static const struct {
+		uint32_t before, descs; /* packets without RS, then one of so many with it */
+		bool context, late;
+	} row[] = {
+		{2, 38, false, false}, {3, 38, false, true},  {1, 38, true, false},
+		{2, 38, true, true},   {31, 9, false, false}, {31, 10, false, true},
+		{0, 38, true, false},
+	};
+	const uint32_t cmd = TX_LAST & ~IXGBE_TXD_RS, inner = cmd & ~IXGBE_TXD_EOP;
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		struct ring rx, tx;
+		struct built f;
+
+		rings_start(*state, &rx, &tx);
+		frame_raw(&f, NULL, 380);
+		for (uint32_t j = 0; j < row[i].before; j++)
+			tx_desc(&tx, tx_data(&tx, f.data, f.len),
+				tx_data_half(f.len, cmd, f.len, 0));
+		if (row[i].context)
+			tx_context(&tx, 0, 14, 20, 0, 0, 0, 0);
+		for (uint32_t j = 0, at = 0; j < row[i].descs; j++, at += 10) {
+			bool last = j == row[i].descs - 1;
+			uint32_t len = last ? f.len - at : 10;
+
+			tx_desc(&tx, tx_data(&tx, f.data + at, len),
+				tx_data_half(len, last ? TX_LAST : inner, f.len, 0));
+		}
+		tx_kick(&tx);
+		for (uint32_t j = 0; j <= row[i].before; j++)
+			expect(*state, f.data, f.len);
+		if (row[i].late)
+			assert_int_equal(model_control_int(*state, "violations", "counts.TX_RS"),
+					 1);
+		rings_end(*state, row[i].late);
+		model_restart(*state);
+	}
 }
 
 /* No report comes of a null descriptor, which may ask for one all the same. */
@@ -364,6 +406,7 @@ int main(void)
 		T(wants_ifcs_for_what_it_changes),
 		T(writes_back_in_groups),
 		T(rs_is_due_in_time),
+		T(rs_comes_behind_its_packet),
 		T(rs_of_null_descriptors_counts),
 		T(thresholds_have_rules),
 		T(a_group_that_is_too_large_never_ends),

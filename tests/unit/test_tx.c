@@ -317,6 +317,44 @@ static void a_frame_has_at_most_38_descriptors(void **state)
 	drain(bed);
 }
 
+/* 8.2.3.9.10: one of any 40 descriptors asks for a report, contexts counted. */
+static void large_frames_do_not_keep_reports_back(void **state)
+{
+	static const struct {
+		uint32_t before, segs, flags; /* frames of one segment, then one of so many */
+		bool asks;                    /* the last of them */
+	} row[] = {
+		{2, 38, 0, false},
+		{3, 38, 0, true},
+		{9, 31, 0, false},
+		{10, 31, 0, true},
+		{1, 38, IXGBE_TX_VLAN, false},
+		{2, 38, IXGBE_TX_VLAN, true},
+		{0, 38, IXGBE_TX_VLAN, false},
+	};
+	struct bed *bed = *state;
+
+	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		const uint32_t n = row[i].before, segs = row[i].segs;
+		const uint32_t start = bed->rig->reg[ixgbe_txq_reg(IXGBE_TDT, 0) / 4];
+		const uint32_t all = n + segs + (row[i].flags != 0);
+		struct ixgbe_tx_seg seg[BUFFERS];
+
+		for (uint32_t j = 0; j < n; j++)
+			seg[j] = segment(bed, 60, EOP);
+		for (uint32_t j = 0; j < segs; j++)
+			seg[n + j] = segment(bed, 20, j == segs - 1 ? EOP : 0);
+		seg[n].flags |= row[i].flags;
+		seg[n].vlan = (uint16_t)i; /* another context each time */
+		send_all(bed, seg, n + segs);
+		for (uint32_t j = 0; j < all; j++)
+			assert_int_equal(
+				(bool)(desc(bed, (start + j) % RING)->dword[2] & IXGBE_TXD_RS),
+				j == all - 1 || (row[i].asks && j == n - 1));
+		drain(bed);
+	}
+}
+
 /* ---- Offload ---- */
 
 static void contexts_say_what_the_headers_are(void **state)
@@ -682,6 +720,7 @@ int main(void)
 		TEST(segments_become_one_frame),
 		TEST(a_64_kib_segment_is_cut),
 		TEST(a_frame_has_at_most_38_descriptors),
+		TEST(large_frames_do_not_keep_reports_back),
 		TEST(contexts_say_what_the_headers_are),
 		TEST(contexts_are_written_only_when_they_change),
 		TEST(a_context_needs_room_too),

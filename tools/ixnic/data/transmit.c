@@ -313,19 +313,22 @@ static void batch_add(struct nic *nic, struct transmit_batch *batch, uint32_t qu
 	batch->bytes += len;
 }
 
-/* RS is for WTHRESH 0, and then it is due in each 40 descriptors (7.2.3.2.2, 8.2.3.9.10): told once
- * while the queue is enabled. `packet`: those up to the end of one. */
+/* RS is for WTHRESH 0, and then one of any 40 descriptors has it (7.2.3.2.2, 8.2.3.9.10). It is in
+ * a packet's last one, so the packet's own count, too. Told once while the queue is enabled.
+ * `packet`: those up to the end of one. */
 static void check_rs(struct nic *nic, uint32_t queue, uint32_t packet, bool reported)
 {
 	struct transmit_queue *q = &nic->data->txq[queue];
 	bool groups = txq_value(nic, IXGBE_TXDCTL, queue) & IXGBE_TXDCTL_WTHRESH;
+	uint32_t since =
+		q->silent + packet; /* the last RS, up to this one or one that is to come */
 
-	q->silent = reported ? 0 : q->silent + packet;
-	if (q->rs_told || (groups ? !reported : q->silent <= ON_CHIP_DESCS))
+	q->silent = reported ? 0 : since;
+	if (q->rs_told || (groups ? !reported : since + !reported <= ON_CHIP_DESCS))
 		return;
 	q->rs_told = true;
-	violation(nic, VIOLATION_TX_RS, "queue %u: TXDCTL 0x%08x, %u descriptors without RS", queue,
-		  txq_value(nic, IXGBE_TXDCTL, queue), q->silent);
+	violation(nic, VIOLATION_TX_RS, "queue %u: TXDCTL 0x%08x, %u descriptors since the last RS",
+		  queue, txq_value(nic, IXGBE_TXDCTL, queue), since);
 }
 
 /* The tail is behind the last descriptor of a packet (7.2.3.4): told once while the queue is
