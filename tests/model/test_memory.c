@@ -411,17 +411,64 @@ static void test_torn_file(void **state)
 	teardown(state);
 }
 
+/* What the client was refused it does not share: no driver's doing, until the client says
+ * otherwise. */
+static void test_refused_mappings(void **state)
+{
+	struct rig *r = *state;
+	uint8_t data[4] = {0};
+	int disk = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(memory_map(r->memory, BASE, 2 * PAGE, MEMORY_READABLE, disk, 0), -ENOTSUP);
+	close(disk);
+	assert_int_equal(map(r, BASE + 8 * PAGE, 2 * PAGE, 15 * PAGE, RW), -EINVAL); /* too short */
+	assert_int_equal(memory_read(r->nic, BASE + 2 * PAGE - 4, data, 4), -EFAULT);
+	assert_int_equal(memory_write(r->nic, BASE + 8 * PAGE, data, 4), -EFAULT);
+	assert_int_equal(memory_unshared(r->memory), 2);
+	assert_int_equal(violation_info(r->nic, VIOLATION_DMA_FAULT).count, 0);
+	assert_int_equal(memory_read(r->nic, BASE + 2 * PAGE, data, 4), -EFAULT);
+	assert_int_equal(memory_read(r->nic, BASE - 4, data, 4), -EFAULT);
+	assert_int_equal(violation_info(r->nic, VIOLATION_DMA_FAULT).count, 2);
+
+	/* A mapping that is there already is no refusal. */
+	assert_int_equal(map(r, BASE, PAGE, 0, RW), 0);
+	assert_int_equal(map(r, BASE, PAGE, 0, RW), -EEXIST);
+	assert_int_equal(memory_unmap(r->memory, BASE, PAGE), 0);
+	assert_int_equal(memory_read(r->nic, BASE, data, 4), -EFAULT);
+	assert_int_equal(violation_info(r->nic, VIOLATION_DMA_FAULT).count, 3);
+	assert_int_equal(memory_unmap(r->memory, BASE + 8 * PAGE, 2 * PAGE), 0);
+	assert_int_equal(memory_write(r->nic, BASE + 8 * PAGE, data, 4), -EFAULT);
+	assert_int_equal(violation_info(r->nic, VIOLATION_DMA_FAULT).count, 4);
+	assert_int_equal(memory_unshared(r->memory), 2);
+
+	/* The latest are remembered. */
+	for (uint32_t i = 0; i < 20; i++)
+		assert_int_equal(map(r, BASE + 2 * i * PAGE, PAGE, 16 * PAGE, RW), -EINVAL);
+	assert_int_equal(memory_read(r->nic, BASE + 38 * PAGE, data, 4), -EFAULT);
+	assert_int_equal(violation_info(r->nic, VIOLATION_DMA_FAULT).count, 4);
+	memory_unmap_all(r->memory);
+	assert_int_equal(memory_read(r->nic, BASE + 38 * PAGE, data, 4), -EFAULT);
+	assert_int_equal(violation_info(r->nic, VIOLATION_DMA_FAULT).count, 5);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(test_one_mapping),     TEST(test_neighbours),
-		TEST(test_faults),          TEST(test_told_at_once),
-		TEST(test_ordinary_file),   TEST(test_unshared),
-		TEST(test_bus_master),      TEST(test_unmapped_is_gone),
-		TEST(test_file_that_grows), TEST(test_random),
-		TEST(test_many_files),      cmocka_unit_test(test_torn_file),
+		TEST(test_one_mapping),
+		TEST(test_neighbours),
+		TEST(test_faults),
+		TEST(test_told_at_once),
+		TEST(test_ordinary_file),
+		TEST(test_unshared),
+		TEST(test_refused_mappings),
+		TEST(test_bus_master),
+		TEST(test_unmapped_is_gone),
+		TEST(test_file_that_grows),
+		TEST(test_random),
+		TEST(test_many_files),
+		cmocka_unit_test(test_torn_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,8 @@
  * would have to stop at any descriptor and wait for the client. Nothing is lost by it. A client
  * sends the file of all memory it can share, and with an IOMMU of every page that the driver
  * mapped: the client would refuse the rest. Here an access to the rest breaks the rule DMA_FAULT,
- * but not where the client has mapped memory without its file: that is no driver's doing.
+ * but not where the client has mapped memory without its file, nor where the mapping was refused:
+ * that is no driver's doing.
  *
  * A client that has mapped a file privately itself (QEMU's memory without share=on) writes to pages
  * that nobody else ever sees. Its file is no memory either.
@@ -45,6 +46,8 @@
 #define PAGE_BYTES 4096u
 /* Memory without a file, from here on, is taken for a guest's own; QEMU's VGA has 16 MiB. */
 #define GUEST_MEMORY_BYTES (32u << 20)
+/* Refused mappings that are remembered, the latest ones. */
+#define REFUSALS 16u
 
 struct file {
 	struct file *next;     /* of its table */
@@ -67,6 +70,11 @@ struct mapping {
 	uint32_t access;
 };
 
+struct refusal {
+	uint64_t iova;
+	uint64_t size; /* 0: none */
+};
+
 struct memory {
 	struct mapping *mapping; /* sorted by iova, disjoint */
 	size_t count, room;
@@ -77,6 +85,8 @@ struct memory {
 	pid_t client;      /* 0: not known */
 	bool told;         /* the client, that it does not share its memory */
 	uint64_t unshared; /* accesses that failed for that */
+	struct refusal refusal[REFUSALS];
+	uint32_t refusals; /* so far */
 	int torn_fd;
 	void (*refused)(void *ctx);
 	void *refused_ctx;
@@ -318,6 +328,27 @@ static void tell(struct memory *memory, const char *what, uint64_t iova, uint64_
 		 what, (unsigned long long)size, (unsigned long long)iova);
 }
 
+/* The refusal that has to do with the range; NULL: none. */
+static struct refusal *refusal_of(struct memory *memory, uint64_t iova, uint64_t last)
+{
+	for (uint32_t i = 0; i < REFUSALS; i++) {
+		struct refusal *r = &memory->refusal[i];
+
+		if (r->size && r->iova <= last && iova <= r->iova + (r->size - 1))
+			return r;
+	}
+	return NULL;
+}
+
+/* The client says otherwise now. */
+static void refusals_forget(struct memory *memory, uint64_t iova, uint64_t last)
+{
+	struct refusal *r;
+
+	while ((r = refusal_of(memory, iova, last)))
+		r->size = 0;
+}
+
 static bool is_ordinary(int fd)
 {
 	struct stat st;
@@ -325,16 +356,13 @@ static bool is_ordinary(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t access, int fd,
-	       uint64_t offset)
+static int map_range(struct memory *memory, uint64_t iova, uint64_t size, uint32_t access, int fd,
+		     uint64_t offset)
 {
 	struct file *file = NULL;
 	size_t at;
 	int err;
 
-	if (!range_valid(iova, size) || access == 0 ||
-	    access & ~(MEMORY_READABLE | MEMORY_WRITABLE))
-		return -EINVAL;
 	at = find(memory, iova);
 	if (at < memory->count &&
 	    (memory->mapping[at].iova <= iova || memory->mapping[at].iova - iova < size))
@@ -359,7 +387,22 @@ int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t acc
 		(memory->count - at) * sizeof(*memory->mapping));
 	memory->mapping[at] = (struct mapping){iova, size, file, offset, access};
 	memory->count++;
+	refusals_forget(memory, iova, iova + (size - 1));
 	return 0;
+}
+
+int memory_map(struct memory *memory, uint64_t iova, uint64_t size, uint32_t access, int fd,
+	       uint64_t offset)
+{
+	int err;
+
+	if (!range_valid(iova, size) || access == 0 ||
+	    access & ~(MEMORY_READABLE | MEMORY_WRITABLE))
+		return -EINVAL;
+	err = map_range(memory, iova, size, access, fd, offset);
+	if (err && err != -EEXIST)
+		memory->refusal[memory->refusals++ % REFUSALS] = (struct refusal){iova, size};
+	return err;
 }
 
 int memory_unmap(struct memory *memory, uint64_t iova, uint64_t size)
@@ -376,6 +419,7 @@ int memory_unmap(struct memory *memory, uint64_t iova, uint64_t size)
 		if (m->iova < iova || m->size - 1 > last - m->iova)
 			return -EINVAL;
 	}
+	refusals_forget(memory, iova, last);
 	if (from == to)
 		return 0;
 	for (size_t i = from; i < to; i++)
@@ -391,6 +435,7 @@ void memory_unmap_all(struct memory *memory)
 	for (size_t i = 0; i < memory->count; i++)
 		file_put(memory, memory->mapping[i].file);
 	memory->count = 0;
+	refusals_forget(memory, 0, UINT64_MAX);
 	/* The event of a file that is gone no longer counts. */
 	(void)memory_torn(memory);
 }
@@ -468,10 +513,13 @@ void memory_fault(struct nic *nic, uint64_t iova, const char *what, uint32_t whi
 	struct memory *memory = nic->memory;
 	size_t at = find(memory, iova);
 	const struct mapping *m = at < memory->count ? &memory->mapping[at] : NULL;
+	const bool mapped = m && m->iova <= iova;
+	const struct refusal *r = mapped ? NULL : refusal_of(memory, iova, iova);
 
-	if (m && m->iova <= iova && !m->file) {
+	if (r || (mapped && !m->file)) {
 		memory->unshared++;
-		tell(memory, "does not share memory that its driver uses", m->iova, m->size);
+		tell(memory, "does not share memory that its driver uses", r ? r->iova : m->iova,
+		     r ? r->size : m->size);
 		return;
 	}
 	violation(nic, VIOLATION_DMA_FAULT, "%s %u at IOVA %#llx", what, which,
