@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ixgbe/wait.h"
 #include "port_rig.h"
 
 /* ---- Order ---- */
@@ -38,6 +39,47 @@ static void reset_comes_in_order(void **state)
 	assert_true(fake_find_read(rig->fake, at, IXGBE_EERD) > 0);
 }
 
+/* When the reset was written, and how soon after one the next access came. */
+static uint64_t reset_us, soonest_us;
+
+static void accessed(void)
+{
+	const uint64_t after = wait_now_us() - reset_us;
+
+	if (reset_us && after < soonest_us)
+		soonest_us = after;
+	reset_us = 0;
+}
+
+static void reset_read(struct fake *fake, uint32_t offset, uint32_t *value)
+{
+	(void)fake, (void)offset, (void)value;
+	accessed();
+}
+
+static void reset_write(struct fake *fake, uint32_t offset, uint32_t value)
+{
+	(void)fake;
+	accessed();
+	if (offset == IXGBE_CTRL && value & IXGBE_CTRL_RST)
+		reset_us = wait_now_us();
+}
+
+/* 8.2.3.1.1: not even CTRL is looked at for a millisecond. ixnic cannot tell: it is another
+ * process, to which a write may come late. */
+static void a_reset_has_its_millisecond(void **state)
+{
+	struct rig *rig = *state;
+
+	soonest_us = UINT64_MAX;
+	rig->fake->on_read = reset_read;
+	rig->fake->on_write = reset_write;
+	open_with(rig, &options);
+	rig->fake->on_read = NULL;
+	rig->fake->on_write = NULL;
+	assert_true(soonest_us >= 1000 && soonest_us < UINT64_MAX);
+}
+
 static void start_comes_in_order(void **state)
 {
 	struct rig *rig = *state;
@@ -65,7 +107,8 @@ static void start_comes_in_order(void **state)
 	handshake = (size_t)fake_find_read(rig->fake, handshake, IXGBE_SECRXSTAT);
 	handshake = wrote(rig, handshake, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN, IXGBE_RXCTRL_RXEN);
 	handshake = wrote(rig, handshake, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS, 0);
-	wrote(rig, handshake, IXGBE_EIMS, IXGBE_EICR_LSC, IXGBE_EICR_LSC);
+	/* 4.6.3.1: interrupts are enabled last. */
+	assert_true(wrote(rig, from, IXGBE_EIMS, IXGBE_EICR_LSC, IXGBE_EICR_LSC) > handshake);
 	/* Nobody has opened the receiver before. */
 	assert_true(fake_find_write(rig->fake, 0, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN,
 				    IXGBE_RXCTRL_RXEN) > (long)from);
@@ -93,6 +136,54 @@ static void stop_ends_queues_before_the_reset(void **state)
 	for (uint16_t q = 0; q < options.queues; q++)
 		assert_int_equal(ixgbe_pool_available(rig->pool[q]), POOL_COUNT);
 	assert_int_equal(ixgbe_stop(rig->nic), 0); /* again: nothing to do */
+}
+
+/* The transmitter takes its time: the head comes to the tail with the sixth look at it. */
+static uint32_t looks;
+
+static void head_is_late(struct fake *fake, uint32_t offset, uint32_t *value)
+{
+	(void)fake;
+	if (offset == ixgbe_txq_reg(IXGBE_TDH, 0) && ++looks < 6)
+		*value = 1;
+}
+
+/* 4.6.8.1.2: what was posted is sent, before the queue goes off and drops it. */
+static void a_stop_waits_for_the_transmitter(void **state)
+{
+	const uint32_t txdctl = ixgbe_txq_reg(IXGBE_TXDCTL, 0);
+	struct rig *rig = *state;
+	size_t at;
+
+	open_with(rig, &options);
+	start(rig);
+	looks = 0;
+	at = rig->fake->log_count;
+	rig->fake->on_read = head_is_late;
+	assert_int_equal(ixgbe_stop(rig->nic), 0);
+	rig->fake->on_read = NULL;
+	for (uint32_t i = 0; i < 6; i++) {
+		long look = fake_find_read(rig->fake, at, ixgbe_txq_reg(IXGBE_TDH, 0));
+
+		assert_true(look > 0);
+		at = (size_t)look + 1;
+	}
+	wrote(rig, at, txdctl, IXGBE_TXDCTL_ENABLE | IXGBE_TXDCTL_SWFLSH, IXGBE_TXDCTL_SWFLSH);
+}
+
+/* Firmware is told last, when nothing of the driver's is left (8.2.3.1.3). */
+static void a_close_comes_in_order(void **state)
+{
+	struct rig *rig = *state;
+	size_t from, at;
+
+	open_with(rig, &options);
+	from = rig->fake->log_count;
+	ixgbe_close(rig->nic);
+	rig->nic = NULL;
+	at = wrote(rig, from, IXGBE_CTRL, IXGBE_CTRL_RST, IXGBE_CTRL_RST);
+	at = wrote(rig, at + 1, IXGBE_CTRL, IXGBE_CTRL_RST, IXGBE_CTRL_RST);
+	assert_true(wrote(rig, from, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD, 0) > at);
 }
 
 static void reserved_bits_are_never_written(void **state)
@@ -388,6 +479,12 @@ static void vectors_arm_and_map(void **state)
 	assert_int_equal(ixgbe_irq_other_fd(rig->nic), rig->fake->eventfd[2]);
 	assert_int_equal(ixgbe_irq_fd(rig->nic, 2), -EINVAL);
 
+	/* Intervals of 2 us (8.2.3.5.12): a link that flaps does not storm. */
+	for (uint32_t v = 0; v < 3; v++)
+		assert_int_equal(
+			IXGBE_FIELD_GET(IXGBE_EITR_ITR_INTERVAL, reg(rig, ixgbe_eitr_reg(v))),
+			v == 2 ? 50 : options.itr_us / 2);
+
 	assert_false(reg(rig, IXGBE_EIMS) & 3);
 	assert_int_equal(ixgbe_irq_arm(rig->nic, 1), 0);
 	assert_int_equal(reg(rig, IXGBE_EIMS) & 3, 2);
@@ -620,7 +717,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(reset_comes_in_order),
+		TEST(a_reset_has_its_millisecond),
 		TEST(start_comes_in_order),
+		TEST(a_stop_waits_for_the_transmitter),
+		TEST(a_close_comes_in_order),
 		TEST(stop_ends_queues_before_the_reset),
 		TEST(reserved_bits_are_never_written),
 		TEST(configuration_is_as_the_datasheet_says),
