@@ -11,15 +11,20 @@
 
 enum { IDENTITY = 0xa0, DIAGNOSTICS = 0xa2 };
 
-/* With the PHY's semaphore, which the wires need. */
+/* The PHY's semaphore, which the wires need: SW_PHY0 taken, or 0 given back. */
+static void own(struct model *m, uint32_t sw_phy0)
+{
+	model_read(m, IXGBE_SWSM);
+	model_write(m, IXGBE_SWSM, IXGBE_SWSM_SMBI | IXGBE_SWSM_SWESMBI);
+	model_write(m, IXGBE_SW_FW_SYNC, sw_phy0);
+	model_write(m, IXGBE_SWSM, 0);
+}
+
 static int setup(void **state)
 {
 	if (model_start(state, NULL))
 		return -1;
-	model_read(*state, IXGBE_SWSM);
-	model_write(*state, IXGBE_SWSM, IXGBE_SWSM_SMBI | IXGBE_SWSM_SWESMBI);
-	model_write(*state, IXGBE_SW_FW_SYNC, IXGBE_SW_FW_SYNC_SW_PHY0);
-	model_write(*state, IXGBE_SWSM, 0);
+	own(*state, IXGBE_SW_FW_SYNC_SW_PHY0);
 	return 0;
 }
 
@@ -238,12 +243,25 @@ static void recovers_from_a_broken_transfer(void **state)
 
 static void wires_without_the_semaphore_are_a_violation(void **state)
 {
-	model_read(*state, IXGBE_SWSM);
-	model_write(*state, IXGBE_SWSM, IXGBE_SWSM_SMBI | IXGBE_SWSM_SWESMBI);
-	model_write(*state, IXGBE_SW_FW_SYNC, 0);
-	model_write(*state, IXGBE_SWSM, 0);
+	own(*state, 0);
 	lines(*state, false, true);
 	assert_int_equal(model_control_int(*state, "violations", "counts.SEMAPHORE"), 1);
+}
+
+/* Whoever has the wires next would begin within the transfer. */
+static void a_transfer_ends_with_a_stop(void **state)
+{
+	struct model *m = *state;
+
+	read_byte(m, IDENTITY, 0);
+	own(m, 0);
+	own(m, IXGBE_SW_FW_SYNC_SW_PHY0);
+	assert_int_equal(model_control_int(m, "violations", "total"), 0);
+	start(m);
+	assert_true(byte_out(m, IDENTITY));
+	own(m, 0);
+	assert_int_equal(model_control_int(m, "violations", "counts.WIRES_STOP"), 1);
+	assert_int_equal(model_control_int(m, "violations", "total"), 1);
 }
 
 /* Two moves that the bus may bring at once: the module loses its place until the next start. */
@@ -343,6 +361,7 @@ int main(void)
 		TEST(nobody_else_answers),
 		TEST(recovers_from_a_broken_transfer),
 		TEST(wires_without_the_semaphore_are_a_violation),
+		TEST(a_transfer_ends_with_a_stop),
 		TEST(wires_moved_twice_without_a_read_are_a_violation),
 		TEST(modules_come_and_go),
 		TEST(faults_are_causes),

@@ -51,6 +51,7 @@ struct module {
 	bool scl, sda;  /* the lines */
 	bool pull;      /* the module pulls SDA low */
 	bool nack;      /* the driver wants no more bytes */
+	bool begun;     /* the bus is the driver's, from a start to a stop */
 	uint64_t reads; /* nic->register_reads when the wires moved last */
 	enum module_kind kind;
 	uint64_t ready_ns; /* it answers from then on */
@@ -191,7 +192,7 @@ void module_reset(struct nic *nic)
 	struct module *module = nic->module;
 
 	module->state = IDLE;
-	module->pull = false;
+	module->pull = module->begun = false;
 	module->scl = module->sda = true;
 }
 
@@ -328,6 +329,7 @@ static void i2cctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t
 		module->pull = false;
 	} else if (scl && module->scl && sda != module->sda) {
 		module->state = sda ? IDLE : ADDRESS;
+		module->begun = !sda;
 		module->bits = 0;
 		module->pull = false;
 	} else if (scl && !module->scl && module->state != IDLE) {
@@ -342,7 +344,15 @@ static void i2cctl_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t
 			  (module->sda ? IXGBE_I2CCTL_DATA_IN : 0));
 }
 
+/* A transfer has begun and not ended, and the wires are the driver's. */
+static bool transfer_runs(const struct nic *nic, uint32_t index)
+{
+	(void)index;
+	return nic->module->begun && reg(nic, IXGBE_SW_FW_SYNC) & IXGBE_SW_FW_SYNC_SW_PHY0;
+}
+
 const struct reg_hook module_hooks[] = {
 	{.offset = IXGBE_I2CCTL, .write = i2cctl_write},
+	REG_STILL(SW_FW_SYNC, IXGBE_SW_FW_SYNC_SW_PHY0, transfer_runs, WIRES_STOP),
 	{0},
 };

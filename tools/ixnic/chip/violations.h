@@ -118,6 +118,8 @@ void violations_free(struct nic *nic);
 	R(EERD_BUSY, "8.2.3.2.2", "EERD written while a read is under way")                        \
 	R(WIRES_UNREAD, "8.2.3.1.5",                                                               \
 	  "wires of I2CCTL or EEC moved twice without a register read in between")                 \
+	R(WIRES_STOP, "8.2.3.1.5",                                                                 \
+	  "SW_PHY0 given back in a transfer, without a stop on the wires")                         \
 	R(SEMAPHORE, "10.5.4", "SW_FW_SYNC or I2C used without the semaphore")
 
 enum nic_violation {
