@@ -114,11 +114,12 @@ static int fctrl_update(struct ixgbe *nic)
 	return err;
 }
 
-/* A promiscuous port sees every VLAN. */
+/* A promiscuous port sees every VLAN. CFIEN (8.2.3.7.2), which an EEPROM may set, would drop frames
+ * by the bit of their tags that is DEI now. */
 static void vlnctrl_write(struct ixgbe *nic)
 {
 	const struct ixgbe_filters *f = nic->filters;
-	uint32_t vlnctrl = reg_read(nic, IXGBE_VLNCTRL);
+	uint32_t vlnctrl = reg_read(nic, IXGBE_VLNCTRL) & ~IXGBE_VLNCTRL_CFIEN;
 
 	if (f->vlan_filter && !f->promiscuous)
 		vlnctrl |= IXGBE_VLNCTRL_VFE;

@@ -273,18 +273,21 @@ static void tagged_make(struct rig *rig, uint8_t *frame, uint32_t len, uint16_t 
 static void vlans_filter(void **state)
 {
 	struct rig *rig = *state;
-	uint8_t ten[64], twenty[64], high[64], none[60];
+	uint8_t ten[64], twenty[64], high[64], eligible[64], none[60];
 
 	rig_start(rig, NULL);
 	tagged_make(rig, ten, 64, 10);
 	tagged_make(rig, twenty, 64, 20);
 	tagged_make(rig, high, 64, 3000);
+	tagged_make(rig, eligible, 64, 0x1000 | 20); /* to be dropped before others (802.1Q) */
 	plain_make(none, 60, rig->mac, 0);
 	arrives(rig, ten, 64); /* inline, whole */
+	arrives(rig, eligible, 64);
 	assert_int_equal(ixgbe_vlan_set(rig->nic, 20, true), 0);
 	assert_int_equal(ixgbe_vlan_set(rig->nic, 3000, true), 0);
 	assert_int_equal(ixgbe_vlan_filter_set(rig->nic, true), 0);
 	arrives(rig, twenty, 64);
+	arrives(rig, eligible, 64);
 	arrives(rig, high, 64);
 	is_filtered(rig, ten, 64);
 	arrives(rig, none, 60);
