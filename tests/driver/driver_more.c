@@ -251,6 +251,32 @@ void sent_frames_go_round_the_ring(void **state)
 	}
 }
 
+/* Its report would come behind 63 descriptors, of which the NIC holds 40: TX_RS (8.2.3.9.10). */
+void a_large_frame_follows_small_ones(void **state)
+{
+	enum { SMALL = 25, PIECES = 38, BYTES = 60 };
+	struct rig *rig = *state;
+	struct ixgbe_tx_seg seg[SMALL + PIECES] = {0};
+	uint8_t frame[BYTES], got[RIG_FRAME_MAX];
+	int stopped;
+
+	rig_start(rig, NULL);
+	plain_make(frame, sizeof(frame), peer, 0);
+	for (uint32_t i = 0; i < SMALL + PIECES; i++) {
+		seg[i].buf = ixgbe_buf_get(rig->tx_pool);
+		assert_non_null(seg[i].buf);
+		memcpy(seg[i].buf->data, frame, BYTES);
+		seg[i].len = i < SMALL ? BYTES : BYTES / 2;
+		seg[i].flags = i < SMALL || i == SMALL + PIECES - 1 ? IXGBE_TX_EOP : 0;
+	}
+	assert_int_equal(ixgbe_tx_burst(ixgbe_txq(rig->nic, 0), seg, SMALL + PIECES, &stopped),
+			 SMALL + PIECES);
+	for (uint32_t i = 0; i < SMALL; i++)
+		assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), BYTES);
+	assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), PIECES * (BYTES / 2));
+	rig_send_done(rig);
+}
+
 void each_queue_is_set_up_alike(void **state)
 {
 	enum { QUEUES = 3 };

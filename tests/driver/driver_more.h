@@ -12,6 +12,7 @@ void a_vector_keeps_its_interval(void **state);
 void sent_frames_interrupt_on_each_queue(void **state);
 void a_vector_is_armed_alone(void **state);
 void sent_frames_go_round_the_ring(void **state);
+void a_large_frame_follows_small_ones(void **state);
 void each_queue_is_set_up_alike(void **state);
 void settings_live_through_a_stop(void **state);
 void queues_have_their_counters(void **state);

@@ -763,6 +763,7 @@ int main(int argc, char **argv)
 		TEST(sent_frames_interrupt_on_each_queue),
 		TEST(a_vector_is_armed_alone),
 		TEST(sent_frames_go_round_the_ring),
+		TEST(a_large_frame_follows_small_ones),
 		TEST(each_queue_is_set_up_alike),
 		TEST(settings_live_through_a_stop),
 		TEST(queues_have_their_counters),
