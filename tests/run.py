@@ -25,8 +25,7 @@ scenarios do not: they may have to fetch packages, and contain what they start t
 Two things shorten a run. The system tests mostly wait, and share nothing: their files run two at a time, each in
 a container of its own, and a file's lines are shown when the file has ended. Those that time something or measure
 the use of a processor have the mark "alone", and run afterwards, one after the other. What only computes, the
-suites style and cost and the compilation of build/asan, runs beside the system tests and the suites after them,
-with what processors these leave.
+compilation of build/asan and the suites style and cost, runs beside all others, with what processors these leave.
 """
 import collections
 import contextlib
@@ -64,6 +63,7 @@ SANITIZER_ENV = {
 }
 LOG_LINES = 80
 SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 1800, 3600
+IDLE_TIMEOUT_S = 5400  # of what waits for all others
 LANES = min(2, os.cpu_count() or 1)  # files of system tests that run at a time
 NOTHING_SELECTED = 5  # pytest's exit status
 
@@ -87,9 +87,13 @@ def add(name, outcome, text=""):
         say(f"\nFAILED {name}\n{tail(text)}\n")
 
 
-def stream(command, show=None, env=None, timeout_s=SUITE_TIMEOUT_S):
+def patience_s():
+    return IDLE_TIMEOUT_S if os.sched_getscheduler(0) == os.SCHED_IDLE else SUITE_TIMEOUT_S
+
+
+def stream(command, show=None, env=None, timeout_s=None):
     """Runs it and shows the lines of its output that match `show`: (exit status, output)."""
-    output = []
+    output, timeout_s = [], timeout_s or patience_s()
     with subprocess.Popen(command, cwd=TOP, env={**os.environ, **(env or {})}, text=True,
                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
@@ -352,12 +356,12 @@ class Aside:
 
     def __init__(self, kind, *words, idle=False):
         self.name = " ".join(map(os.path.basename, (kind, *words)))
-        self.begun = time.monotonic()
+        self.end = time.monotonic() + (IDLE_TIMEOUT_S if idle else SUITE_TIMEOUT_S)
         with contextlib.ExitStack() as stack:
             self.said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
             self.found = stack.enter_context(tempfile.NamedTemporaryFile("r", encoding="utf-8"))
-            command = ["setpriv", "--pdeathsig", "TERM", *(["chrt", "--idle", "0"] if idle else []), sys.executable,
-                       __file__, "--aside", self.found.name, kind, *words]
+            command = ["setpriv", "--pdeathsig", "TERM", sys.executable, __file__, "--aside-idle" if idle else "--aside",
+                       self.found.name, kind, *words]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.said, stderr=self.said)
             self.files = stack.pop_all()
 
@@ -369,12 +373,12 @@ class Aside:
             self.process.terminate()
 
     def ended(self):
-        return self.process.poll() is not None or time.monotonic() - self.begun > SUITE_TIMEOUT_S
+        return self.process.poll() is not None or time.monotonic() > self.end
 
     def collect(self):
         """Waits for its end; what it said and found is ours."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(max(0, self.begun + SUITE_TIMEOUT_S - time.monotonic()))
+            self.process.wait(max(0, self.end - time.monotonic()))
         self.said.seek(0)
         text = self.said.read().rstrip()
         if text:
@@ -388,6 +392,15 @@ class Aside:
 ASIDE = {"together": run_together, "suite": run, "compile": compile_tree}
 
 
+def give_way():
+    """All others go first. Where the scheduler knows groups of sessions, a priority counts within the group alone, and
+    tests start programs in sessions of their own: so we need a group, and that the lowest weight."""
+    os.setsid()
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with contextlib.suppress(FileNotFoundError), open("/proc/self/autogroup", "w", encoding="ascii") as group:
+        group.write("19")
+
+
 def run_aside(path, kind, *words):
     """What Aside starts."""
     try:
@@ -399,34 +412,37 @@ def run_aside(path, kind, *words):
 
 
 def run_all(suites, full):
-    """The suites in their order. When the system tests begin, so does what only computes; its end is awaited before
-    the sanitized ones begin."""
+    """The suites in their order. What only computes begins with the system tests, after the compilation of build/asan
+    had the time of the suites before them, and is awaited last."""
     plain = [suite for suite in SUITES if suite in suites and suite != "asan"]
     if plain and not build("plain"):
         plain = []
     with contextlib.ExitStack() as running:
-        asides = []
+        compiling = [running.enter_context(Aside("compile", "asan", idle=True))] if plain and "asan" in suites else []
+        computing = []
         for suite in plain:
-            if suite == "system" and "asan" in suites:
-                asides.append(running.enter_context(Aside("compile", "asan", idle=True)))
             if suite == "system":
-                asides += [running.enter_context(Aside("suite", computing, "plain", idle=True))
-                           for computing in COMPUTING if computing in plain]
+                computing = [running.enter_context(Aside("suite", each, "plain", idle=True))
+                             for each in COMPUTING if each in plain]
             if suite not in COMPUTING or "system" not in plain:
                 run(suite, "plain", full)
-        for aside in asides:
+        for aside in compiling:
             aside.collect()
-    # Where its head start failed, this fails again and tells why.
-    if "asan" in suites and build("asan"):
-        for suite in ASAN_SUITES:
-            run(suite, "asan")
+        # Where its head start failed, this fails again and tells why.
+        if "asan" in suites and build("asan"):
+            for suite in ASAN_SUITES:
+                run(suite, "asan")
+        for aside in computing:
+            aside.collect()
 
 
 def main():
     wanted = sys.argv[1:] or SUITES  # tests/run has looked at them
     signal.signal(signal.SIGALRM, on_alarm)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    if wanted[0] == "--aside":
+    if wanted[0] == "--aside-idle":
+        give_way()
+    if wanted[0].startswith("--aside"):
         return run_aside(*wanted[1:])
     run_all(wanted, full=bool(sys.argv[1:]))
     return report()
