@@ -42,6 +42,7 @@ class Between:
 
     def __init__(self, rig, space):
         self.delay_s, self.eventfds = 0.0, []
+        self.asked = self.answered = 0  # messages of ixtapd, and those for it, that came by
         self.stopped = threading.Event()
         self.nic = rig.daemon(*space.words(*ixnic(rig, "--io-fds", "off", wire=f"seqpacket:{rig.path('wire')}")))
         self.nic.wait_ready()
@@ -73,6 +74,10 @@ class Between:
                 data, fds = message(source)
                 if data is None or (late and self.delay_s and self.stopped.wait(self.delay_s)):
                     break
+                if late:
+                    self.answered += 1
+                else:
+                    self.asked += 1
                 sink.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)] if fds else [])
                 if struct.unpack_from("<H", data, 2)[0] == SET_IRQS:
                     self.eventfds += fds
@@ -453,7 +458,8 @@ def test_a_signal_during_an_attempt_is_no_fault_of_the_nic(rig, left, between): 
     between.delay_s = 0.3
     between.hang_up()
     r.wait_for(lambda: asks(rig.path("control"), ANSWER_S)["state"] == "recovering", "the NIC is away")
-    time.sleep(2)  # an attempt is under way, and gets along
+    answered = between.answered
+    r.wait_for(lambda: between.answered > answered + 2, "an attempt is under way, and gets along")
     said = stops_soon(daemon)
     lines = [line for line in said.splitlines() if "given up" in line]
     assert len(lines) == 1 and "told to stop" in lines[0], said
@@ -485,8 +491,8 @@ class Manager:
 
 def test_a_signal_while_it_is_looked_after_is_no_fault_of_the_nic(rig, left, between):  # noqa: F811
     daemon = rig.daemon(*left.words(*ixtapd(rig, nic=between.name))).wait_ready()
-    between.delay_s = 1.5
-    time.sleep(2)  # registers are being read
+    between.delay_s, asked = 1.5, between.asked
+    r.wait_for(lambda: between.asked > asked, "registers are being read")
     said = stops_soon(daemon)
     lines = [line for line in said.splitlines() if "given up" in line]
     assert len(lines) == 1 and "info: tap0: told to stop: " in lines[0], said
