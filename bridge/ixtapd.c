@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ixtapd: one NIC port as one network interface. */
-#include "daemon.h"
+#include "bridge/keeper/daemon.h"
 #include "bridge/service/log.h"
 #include "bridge/service/option_table.h"
 #include "bridge/start/config.h"

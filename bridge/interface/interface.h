@@ -21,8 +21,8 @@
 #include "bridge/frames/tap.h"
 #include "bridge/service/netns.h"
 #include "bridge/start/options.h"
-#include "bridge/mirror.h"
-#include "bridge/notice.h"
+#include "bridge/driver/mirror.h"
+#include "bridge/service/notice.h"
 #include "netlink/netlink.h"
 
 struct interface {

@@ -23,7 +23,7 @@ PRODUCT = ("bridge/", "ixgbe/", "netlink/", "tools/")
 
 # The first file of each folder: the one that a newcomer opens, with the map.
 FIRST = {
-    "bridge": "bridge/daemon.h",
+    "bridge": "bridge/keeper/daemon.h",
     "bridge/frames": "bridge/frames/worker.h",
     "bridge/interface": "bridge/interface/interface.h",
     "bridge/service": "bridge/service/control.h",

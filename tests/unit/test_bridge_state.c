@@ -11,11 +11,11 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "bridge/mirror.h"
-#include "bridge/notice.h"
-#include "bridge/patience.h"
-#include "bridge/publish.h"
-#include "bridge/state.h"
+#include "bridge/driver/mirror.h"
+#include "bridge/service/notice.h"
+#include "bridge/keeper/patience.h"
+#include "bridge/keeper/publish.h"
+#include "bridge/keeper/state.h"
 
 /* ---- The NIC's side of mirror.c: it notes who is called, in order. ---- */
 

@@ -38,8 +38,8 @@
 #include "bridge/start/options.h"
 #include "engine.h"
 #include "bridge/interface/interface.h"
-#include "mirror.h"
-#include "notice.h"
+#include "bridge/driver/mirror.h"
+#include "bridge/service/notice.h"
 #include "patience.h"
 #include "state.h"
 
