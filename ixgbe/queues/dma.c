@@ -13,17 +13,19 @@
  * runs over the end of one. Page 0 stays unmapped to catch address 0.
  *
  * Kept areas (dma_keep) outlive those who asked for them. They are never unmapped singly: who asks
- * next gets the same areas in the same order, with what is in them.
+ * next gets the same areas in the same order, with what is in them, and no other. Shared ones
+ * (dma_share) lie in the arena, and their files stay open for the processes that are to have them
+ * too.
  */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/memfd.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "arena.h"
 #include "dma.h"
 
 #define PAGE_BYTES      4096u
@@ -37,6 +39,7 @@ struct area {
 	struct ixgbe_dma_area dma;
 	size_t asked;    /* bytes; dma.len is whole pages */
 	uint32_t number; /* in the order of creation */
+	int fd;          /* of a shared area; -1: closed */
 	bool in_use;
 };
 
@@ -46,6 +49,8 @@ struct ixgbe_dma {
 	ixgbe_iova first, last;
 	uint32_t count;
 	bool kept;
+	bool shared;
+	uint64_t next; /* place in the arena */
 };
 
 struct page_kind {
@@ -78,6 +83,8 @@ static void area_unmap(struct ixgbe_dma *dma, struct area *area)
 {
 	dma->backend->ops->dma_unmap(dma->backend, area->dma.iova, area->dma.len);
 	munmap(area->dma.addr, area->dma.len);
+	if (area->fd >= 0)
+		close(area->fd);
 	free(area);
 }
 
@@ -128,42 +135,33 @@ static int iova_find(struct ixgbe_dma *dma, size_t len, size_t align, ixgbe_iova
 	}
 }
 
-/* A sealed file of `len` bytes whose pages exist, or -errno. */
-static int memory_create(size_t len, unsigned int memfd_flags)
+static int file_map(struct ixgbe_dma *dma, int fd, struct ixgbe_dma_area *area)
 {
-	int fd = memfd_create("ixgbe-dma", MFD_CLOEXEC | MFD_ALLOW_SEALING | memfd_flags);
+	if (dma->shared)
+		return arena_map(fd, area->len, &dma->next, &area->addr);
+	area->addr =
+		mmap(NULL, area->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+	return area->addr == MAP_FAILED ? -errno : 0;
+}
+
+/* Maps memory for us, and for the device. */
+static int area_map(struct ixgbe_dma *dma, unsigned int memfd_flags, struct area *area)
+{
+	struct ixgbe_dma_area *at = &area->dma;
+	int fd = arena_file("ixgbe-dma", at->len, memfd_flags);
 	int err;
 
 	if (fd < 0)
-		return -errno;
-	if (ftruncate(fd, (off_t)len) < 0 || fallocate(fd, 0, 0, (off_t)len) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-		err = errno == ENOSPC ? -ENOMEM : -errno;
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-/* Maps memory of `area->len` bytes for us, and for the device at `area->iova`. */
-static int area_map(struct ixgbe_dma *dma, unsigned int memfd_flags, struct ixgbe_dma_area *area)
-{
-	int fd = memory_create(area->len, memfd_flags);
-	int err = 0;
-
-	if (fd < 0)
 		return fd;
-	area->addr =
-		mmap(NULL, area->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-	if (area->addr == MAP_FAILED)
-		err = -errno;
+	err = file_map(dma, fd, at);
 	if (!err) {
-		err = dma->backend->ops->dma_map(dma->backend, area->addr, area->len, fd, 0,
-						 area->iova);
+		err = dma->backend->ops->dma_map(dma->backend, at->addr, at->len, fd, 0, at->iova);
 		if (err)
-			munmap(area->addr, area->len);
+			munmap(at->addr, at->len);
 	}
-	close(fd); /* the mappings keep the memory */
+	area->fd = !err && dma->shared ? fd : -1;
+	if (area->fd < 0)
+		close(fd); /* the mappings keep the memory */
 	return err;
 }
 
@@ -183,7 +181,7 @@ static int area_new(struct ixgbe_dma *dma, size_t len, const struct page_kind *k
 	area->dma.len = rounded;
 	err = iova_find(dma, area->dma.len, kind->bytes, &area->dma.iova, &link);
 	if (!err)
-		err = area_map(dma, kind->memfd_flags, &area->dma);
+		err = area_map(dma, kind->memfd_flags, area);
 	if (err)
 		goto fail;
 	area->next = *link;
@@ -232,9 +230,9 @@ int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out)
 	if (len == 0)
 		return -EINVAL;
 	area = area_waiting(dma);
-	if (!area)
+	if (!area && !dma->kept)
 		return area_best(dma, len, out);
-	if (len != area->asked)
+	if (!area || len != area->asked)
 		return -EBADMSG;
 	area->in_use = true;
 	*out = area->dma;
@@ -267,4 +265,68 @@ void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area)
 		return;
 	}
 	assert(false); /* never allocated */
+}
+
+/* ---- For other processes ---- */
+
+void dma_share(struct ixgbe_dma *dma)
+{
+	dma->shared = true;
+}
+
+uint32_t dma_count(const struct ixgbe_dma *dma)
+{
+	return dma->count;
+}
+
+void dma_show(const struct ixgbe_dma *dma, uint32_t number, struct dma_shared *out)
+{
+	const struct area *at = dma->areas;
+
+	while (at->number != number)
+		at = at->next;
+	*out = (struct dma_shared){at->dma, at->asked, at->fd};
+}
+
+/* Where an area that another process describes belongs in the list; NULL: it is none, or lies over
+ * another one. */
+static struct area **link_of(struct ixgbe_dma *dma, const struct dma_shared *shared)
+{
+	const uint64_t iova = shared->dma.iova, len = shared->dma.len;
+	struct area **at = &dma->areas;
+
+	if (shared->asked == 0 || shared->asked > len || len - shared->asked >= HUGE_PAGE_BYTES ||
+	    iova % PAGE_BYTES != 0 || len % PAGE_BYTES != 0 || len > UINT64_MAX - iova)
+		return NULL;
+	while (*at && (*at)->dma.iova <= iova) {
+		if (iova - (*at)->dma.iova < (*at)->dma.len)
+			return NULL;
+		at = &(*at)->next;
+	}
+	return *at && (*at)->dma.iova - iova < len ? NULL : at;
+}
+
+int dma_adopt(struct ixgbe_dma *dma, const struct dma_shared *shared)
+{
+	struct area **link = link_of(dma, shared);
+	struct area *area;
+	int err;
+
+	if (!link)
+		return -EBADMSG;
+	area = calloc(1, sizeof(*area));
+	if (!area)
+		return -ENOMEM;
+	area->dma = shared->dma;
+	err = arena_map_at(shared->fd, area->dma.len, (uintptr_t)shared->dma.addr, &area->dma.addr);
+	if (err) {
+		free(area);
+		return err;
+	}
+	area->asked = shared->asked;
+	area->fd = -1;
+	area->number = dma->count++;
+	area->next = *link;
+	*link = area;
+	return 0;
 }

@@ -23,8 +23,27 @@ struct ixgbe_dma_area {
 int dma_new(struct ixgbe_backend *backend, struct ixgbe_dma **out);
 void dma_free(struct ixgbe_dma *dma); /* unmaps what is left; takes NULL */
 /* Zeroed; `addr` and `iova` are multiples of a page. -ENOMEM, -EPERM, -ENOSPC: no IOVA is free; and
- * the backend's errors. -EBADMSG: a kept area is next, and is not of this length. */
+ * the backend's errors. -EBADMSG: areas are kept, and the next one is not of this length. */
 int dma_alloc(struct ixgbe_dma *dma, size_t len, struct ixgbe_dma_area *out);
 void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area);
 /* Takes all areas back, and keeps them and their contents for those who ask next. */
 void dma_keep(struct ixgbe_dma *dma);
+
+/* An area, for a process that is to have it at the same address. */
+struct dma_shared {
+	struct ixgbe_dma_area dma;
+	size_t asked; /* what dma_alloc was asked for */
+	int fd;
+};
+
+/* From now on areas lie in the arena (arena.h), and their files stay open. */
+void dma_share(struct ixgbe_dma *dma);
+/* How many areas there are, and the one that was the `number`th to be made. */
+uint32_t dma_count(const struct ixgbe_dma *dma);
+void dma_show(const struct ixgbe_dma *dma, uint32_t number, struct dma_shared *out);
+/*
+ * Maps an area of another process, the next one in the order of making, for us alone: the device
+ * has it already. `fd` stays the caller's, and none of the numbers is trusted. -EBADMSG: they do
+ * not add up; -EEXIST: its address is in use; -ENOMEM.
+ */
+int dma_adopt(struct ixgbe_dma *dma, const struct dma_shared *shared);

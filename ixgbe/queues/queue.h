@@ -15,6 +15,8 @@
  *       |
  *     dma.c      memory that the NIC can reach, and its addresses
  *     state_memory.c  memory that outlives the process
+ *       |
+ *     arena.c    memory at the same addresses in several processes
  */
 #pragma once
 
