@@ -11,10 +11,6 @@
 #include "wait.h"
 
 #include <errno.h>
-#include <linux/pci_regs.h>
-
-/* BOARD(pcie): the PCI Express capability is at 0xa0 (9.3.10). */
-#define PCI_DEVICE_STATUS (0xa0u + PCI_EXP_DEVSTA)
 
 #define MASTER_LIMIT_US 100000u /* longer than every completion timeout in use */
 #define SECRX_LIMIT_US  50000u
@@ -107,30 +103,24 @@ static void reg_change(struct ixgbe *nic, uint32_t offset, uint32_t clear, uint3
 
 int init_bus_master_set(struct ixgbe *nic, bool on)
 {
-	uint16_t command;
-	int err = pci_read16(nic->device, PCI_COMMAND, &command);
-
-	if (err)
-		return err;
-	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER;
-	if (!on)
-		command &= (uint16_t)~PCI_COMMAND_MASTER;
-	return pci_write16(nic->device, PCI_COMMAND, command);
+	return port_is_kept(nic) ? 0 : pci_bus_master_set(nic->device, on);
 }
 
 /* ---- Reset ---- */
 
-/* Whether requests of the device are still on the bus. Unreadable counts as yes. */
+/* Whether requests of the device are still on the bus. Unreadable counts as yes, and a kept
+ * device's driver cannot read. */
 static bool transactions_pending(struct ixgbe *nic)
 {
-	uint16_t status;
 	uint64_t end = wait_now_us() + MASTER_LIMIT_US;
+	int pending;
 
+	if (port_is_kept(nic))
+		return true;
 	do {
-		if (pci_read16(nic->device, PCI_DEVICE_STATUS, &status))
-			return true;
-		if (!(status & PCI_EXP_DEVSTA_TRPND))
-			return false;
+		pending = pci_transactions_pending(nic->device);
+		if (pending <= 0)
+			return pending != 0;
 		wait_us(1000);
 	} while (wait_now_us() < end);
 	return true;
@@ -162,11 +152,17 @@ static int master_disable(struct ixgbe *nic)
 	return 0;
 }
 
-/* Section 4.2.1.5, the last means: ends DMA that nothing else ended. */
+/* Section 4.2.1.5, the last means: ends DMA that nothing else ended. -ETIMEDOUT: it is the keeper's
+ * to do. */
 static int function_reset(struct ixgbe *nic)
 {
 	int err;
 
+	if (port_is_kept(nic)) {
+		port_log(nic, IXGBE_LOG_WARNING,
+			 "the device cannot be flushed; its keeper has to reset the function");
+		return -ETIMEDOUT;
+	}
 	port_log(nic, IXGBE_LOG_WARNING, "the device cannot be flushed; resetting the function");
 	err = nic->backend->ops->reset(nic->backend);
 	if (!err) /* registers have to answer again */

@@ -53,9 +53,10 @@
  *       |
  *     semaphore.c  locks shared with firmware and the other port
  *       |
- *     device.c     what outlives a driver, and what a NIC's name means
- *       |
  *     wait.c       waiting for a register, the clock, the log
+ *       |
+ *     device/      what is driven, and what of it outlives a driver
+ *       |
  *     queues/      the way of a frame: rings, buffers, DMA memory
  *     backends/    the device: the kernel's VFIO, vfio-user
  *       |
@@ -152,12 +153,21 @@ IXGBE_API int ixgbe_pci_address(const char *text, char out[IXGBE_PCI_ADDRESS_BYT
 
 /*
  * A driver may die at any instruction and be followed by another, which goes on with the same rings
- * on a running NIC. What must outlive them is a device, which a keeper opens. Drivers are processes
- * forked from the keeper, one after the other: a successor attaches when its predecessor is dead,
- * not before.
+ * on a running NIC. What must outlive them is a device, which a keeper opens. A driver is another
+ * process: forked from the keeper, or another program that imports the device, or forked from that.
+ * Drivers follow one after the other: a successor attaches when its predecessor is dead, not
+ * before.
  *
- *     ixgbe_device_open ──┬ fork ─ ixgbe_attach ─ ixgbe_pool_new ─ ixgbe_start ─ bursts ─ dies
- *     ixgbe_device_renew ─┴ fork ─ ixgbe_attach ─ ixgbe_pool_new ─ ixgbe_start ─ bursts ...
+ *     keeper                                         driver
+ *     ---------------------------------------------  ------------------------------------------
+ *     ixgbe_device_open
+ *     ixgbe_device_bus_master_set (on)
+ *     fork, or                                       or
+ *     ixgbe_device_export, ixgbe_device_channel   ─► ixgbe_device_import, ixgbe_device_channel_set
+ *     ixgbe_device_serve, whenever asked             ixgbe_attach ─ ixgbe_pool_new ─ ixgbe_start ─
+ *                                                    bursts ─ dies
+ *     ixgbe_device_renew
+ *     the next driver                                the same
  *
  * State memory, which the NIC cannot reach, says what a driver has done. If it adds up, ixgbe_start
  * goes on where the predecessor was: link, settings and statistics stay, frames that came meanwhile
@@ -167,29 +177,65 @@ IXGBE_API int ixgbe_pci_address(const char *text, char out[IXGBE_PCI_ADDRESS_BYT
  * predecessor had taken are taken again (ixgbe_resumed), and so is no frame lost. Frames that were
  * given to ixgbe_tx_burst are sent once if it returned, and once or never if it did not.
  *
- * Over vfio-user this needs a server that gives the registers a channel of their own. Accesses to
- * PCI configuration space still go over the connection, which a driver that dies within one takes
- * along: ixgbe_start and ixgbe_stop of a port that is begun anew, and ixgbe_bus_errors.
+ * The driver has the NIC's registers, DMA memory, state memory and eventfds, and nothing else of
+ * the device: configuration space, bus mastering, the reset of the function, DMA mappings and the
+ * connection to a vfio-user server are the keeper's. The keeper touches no register.
  */
 struct ixgbe_device;
 
 struct ixgbe_pool_plan {
 	uint32_t count, size, headroom; /* as for ixgbe_pool_new */
 };
+#define IXGBE_DEVICE_POOLS_MAX 64u
 
-/* As ixgbe_open, but the device is not touched yet. Makes the DMA memory of the rings and of
- * `pools` pools; each driver makes just these, in this order. The keeper only closes it. */
+/* As ixgbe_open, but the device is not touched yet, and is no bus master. Makes the DMA memory of
+ * the rings and of `pools` pools; each driver makes just these, in this order. */
 IXGBE_API int ixgbe_device_open(const char *nic, const struct ixgbe_options *options,
 				const struct ixgbe_pool_plan *pool, uint32_t pools,
 				struct ixgbe_device **out, struct ixgbe_why *why);
-/* In the keeper, between the death of a driver and the fork of the next: that one may have died in
- * the middle of an access. -errno: the device is gone, and is to be closed. */
+/* Whether the device may do DMA. On before the first driver runs: no ring is enabled then. */
+IXGBE_API int ixgbe_device_bus_master_set(struct ixgbe_device *device, bool on);
+/*
+ * Between the death of a driver and the next: takes bus mastering away, resets the function, and
+ * connects the interrupts again. ixgbe_device_renew follows. The next driver begins anew, but for
+ * statistics; bus mastering stays off. Memory stays as it is, and mapped. May take 100 ms and more,
+ * with a device that hangs a minute, and may be called by a thread of its own while nobody else
+ * uses the device.
+ */
+IXGBE_API int ixgbe_device_reset(struct ixgbe_device *device, struct ixgbe_why *why);
+/* IXGBE_BUS_REFUSED, 0 or -errno, as ixgbe_bus_errors has it, which tells a driver the rest. */
+IXGBE_API int ixgbe_device_bus_errors(struct ixgbe_device *device);
+/* Descriptors that are readable when there is something to serve; -1: none. The connection is the
+ * same for the device's life. The relay changes with ixgbe_device_renew, and is none after a reset,
+ * and after ixgbe_device_serve returned -EPROTO. */
+IXGBE_API int ixgbe_device_connection(const struct ixgbe_device *device);
+IXGBE_API int ixgbe_device_relay(const struct ixgbe_device *device);
+/*
+ * Answers what a vfio-user server asked (accesses to DMA memory), and carries out some of the
+ * register accesses that a driver relays: with a server that has no channel for registers the
+ * keeper is that channel. Waits for the server, never for the driver. -EPROTO: the driver broke the
+ * rules of the relay, and reaches no register any more; -ENODEV: the device is gone.
+ */
+IXGBE_API int ixgbe_device_serve(struct ixgbe_device *device);
+/* Between the death of a driver and the start of the next, which gets a fresh channel: the former
+ * one may have died in the middle of an access. What it had written whole is carried out. -errno:
+ * the device is gone, and is to be closed. */
 IXGBE_API int ixgbe_device_renew(struct ixgbe_device *device);
+/* The driver's end of the channel to registers, which stays the device's; -1: they are mapped, and
+ * no channel is needed. A driver that is forked from the keeper has it without this. */
+IXGBE_API int ixgbe_device_channel(const struct ixgbe_device *device);
 /* Takes NULL. The drivers are dead. */
 IXGBE_API void ixgbe_device_close(struct ixgbe_device *device);
+
+/* In a driver, before ixgbe_attach: the channel that the keeper passed to it. `fd` passes to the
+ * device, also on failure. -EALREADY: it has one. */
+IXGBE_API int ixgbe_device_channel_set(struct ixgbe_device *device, int fd);
+
 /* In a driver: the port, as from ixgbe_open. Where it can be gone on with, nothing is written to
  * the device before ixgbe_start, and ixgbe_start fails with -EBADMSG if the rings' records do not
- * add up: the next driver begins with a reset. Such a port is not closed: the process ends. */
+ * add up: the next driver begins with a reset. -ETIMEDOUT also means that only the keeper's reset
+ * can help; -ENOTCONN: there is no channel to the registers. Such a port is not closed: the process
+ * ends. */
 IXGBE_API int ixgbe_attach(struct ixgbe_device *device, struct ixgbe **out, struct ixgbe_why *why);
 
 struct ixgbe_resumed {
@@ -292,7 +338,9 @@ enum { IXGBE_BUS_REFUSED = 1u << 0, IXGBE_BUS_TIMEOUT = 1u << 1 };
  * -errno. REFUSED: an IOMMU kept the NIC from memory that is not ours. TIMEOUT: a read had no
  * answer. The driver asks for no such access: the NIC is broken, or somebody else drives it too. A
  * write that an IOMMU drops leaves no trace in the NIC, and over the kernel's VFIO a second refusal
- * shows only after a reset (bus.c says why). Cheap enough for once a second, not for once a frame.
+ * shows only after a reset (device/pci.c says why). A driver of a kept device is told of TIMEOUT
+ * alone: its keeper has ixgbe_device_bus_errors. Cheap enough for once a second, not for once a
+ * frame.
  */
 IXGBE_API int ixgbe_bus_errors(struct ixgbe *nic);
 

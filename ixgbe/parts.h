@@ -4,20 +4,6 @@
 
 #include "port.h"
 
-/* ---- device.c ---- */
-
-/* The backend that a NIC's name means, opened, if the options make sense. */
-int backend_open(const char *name, const struct ixgbe_options *options, struct ixgbe_backend **out,
-		 struct ixgbe_why *why);
-/* The device of a backend that the caller opened, without state memory. The backend passes to the
- * device, also on failure. */
-int device_new(struct ixgbe_backend *backend, const struct ixgbe_options *options,
-	       struct ixgbe_device **out, struct ixgbe_why *why);
-/* The device does no DMA any more. */
-void device_free(struct ixgbe_device *device);
-/* Connects the vectors to their eventfds, which a reset of the function may have parted. */
-int device_vectors_connect(struct ixgbe_device *device);
-
 /* ---- init.c ---- */
 
 /* Stops DMA and resets the device; interrupts are off and nothing else is set up
@@ -30,7 +16,7 @@ void init_configure(struct ixgbe *nic);
 void init_memory_errors_report(struct ixgbe *nic);
 /* Opens and closes the receiver around RXCTRL.RXEN (section 4.6.7). */
 int init_receiver_set(struct ixgbe *nic, bool on);
-/* Bus mastering in PCI configuration space (section 9.3). */
+/* Bus mastering in PCI configuration space (section 9.3). A kept device's is the keeper's: 0. */
 int init_bus_master_set(struct ixgbe *nic, bool on);
 
 /* ---- rings.c ---- */

@@ -139,6 +139,8 @@ static void port_free(struct ixgbe *nic)
 	stats_free(nic);
 	filters_free(nic);
 	state_free(device->state, nic->kept);
+	if (nic->backend != device->backend)
+		nic->backend->ops->close(nic->backend);
 	free(nic);
 	if (!device->state)
 		device_free(device);
@@ -200,10 +202,11 @@ static int device_take(struct ixgbe *nic, struct ixgbe_why *why)
 	return err;
 }
 
-int ixgbe_attach(struct ixgbe_device *device, struct ixgbe **out, struct ixgbe_why *why)
+/* A port of the device, without anything of its own. */
+static int port_new(struct ixgbe_device *device, struct ixgbe **out, struct ixgbe_why *why)
 {
 	struct ixgbe *nic = calloc(1, sizeof(*nic));
-	int err;
+	int err = 0;
 
 	if (!nic) {
 		if (!device->state)
@@ -214,8 +217,24 @@ int ixgbe_attach(struct ixgbe_device *device, struct ixgbe **out, struct ixgbe_w
 	nic->backend = device->backend;
 	nic->options = device->options;
 	nic->dma = device->dma;
-	if (device->state)
+	if (device->state) {
 		dma_keep(device->dma);
+		err = device_registers(device, &nic->backend, why);
+	}
+	if (err)
+		free(nic);
+	else
+		*out = nic;
+	return err;
+}
+
+int ixgbe_attach(struct ixgbe_device *device, struct ixgbe **out, struct ixgbe_why *why)
+{
+	struct ixgbe *nic = NULL;
+	int err = port_new(device, &nic, why);
+
+	if (err)
+		return err;
 	err = port_prepare(nic);
 	if (err)
 		ixgbe_why_fill(why, err, "out of memory");
@@ -241,6 +260,16 @@ int ixgbe_open(const char *name, const struct ixgbe_options *options, struct ixg
 	if (!err)
 		err = device_new(backend, options, &device, why);
 	return err ? err : ixgbe_attach(device, out, why);
+}
+
+int ixgbe_device_open(const char *nic, const struct ixgbe_options *options,
+		      const struct ixgbe_pool_plan *pool, uint32_t pools, struct ixgbe_device **out,
+		      struct ixgbe_why *why)
+{
+	struct ixgbe_backend *backend = NULL;
+	int err = backend_open(nic, options, &backend, why);
+
+	return err ? err : device_keep(backend, options, pool, pools, out, why);
 }
 
 void ixgbe_close(struct ixgbe *nic)

@@ -2,26 +2,11 @@
 /* The port, and access to its registers. Internal to libixgbe. */
 #pragma once
 
-#include "ixgbe/backends/backend.h"
+#include "ixgbe/device/device.h"
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
 #include "queues/pool.h"
 #include "queues/queue.h"
-
-/* One for each queue pair, and one for other causes. */
-#define VECTORS_MAX (IXGBE_QUEUES_MAX + 1u)
-
-/* What outlives a driver. */
-struct ixgbe_device {
-	struct ixgbe_backend *backend;
-	struct ixgbe_options options; /* with defaults filled in */
-	uint16_t device_id;
-	struct ixgbe_dma *dma;
-	int irq_fd[VECTORS_MAX];
-	uint32_t vectors;
-	struct state_memory *state; /* NULL: the device has one driver, and closes with it */
-	struct state_memory memory;
-};
 
 /*
  * What a successor has to know of the port, at the beginning of state memory. Numbers of a fixed
@@ -39,9 +24,6 @@ struct port_state {
 	uint8_t sfp_limiting;  /* an active cable that is set up like optics */
 	uint8_t sfp_two_rates; /* optics for 1 and 10 Gb/s */
 	uint32_t sfp_pin;      /* ESDP's when the module was read */
-	/* bus.c */
-	uint16_t aborts_stuck; /* bits of the PCI status that cannot be cleared */
-	uint32_t refused_seen; /* by the backend */
 };
 
 /* What a successor does about an operation that its predecessor did not end. */
@@ -52,7 +34,8 @@ enum {
 
 struct ixgbe {
 	struct ixgbe_device *device;
-	struct ixgbe_backend *backend; /* the device's, as options and dma are */
+	/* The device's, as options and dma are. Of a kept device: registers only. */
+	struct ixgbe_backend *backend;
 	struct ixgbe_options options;
 	struct ixgbe_dma *dma;
 	struct port_state *kept;
@@ -93,24 +76,6 @@ static inline void reg_clear(struct ixgbe *nic, uint32_t offset, uint32_t bits)
 	reg_write(nic, offset, reg_read(nic, offset) & ~bits);
 }
 
-/* A word of the PCI configuration space, which has the low byte first. */
-static inline int pci_read16(const struct ixgbe_device *device, uint32_t offset, uint16_t *value)
-{
-	uint8_t raw[2];
-	int err = device->backend->ops->config_read(device->backend, offset, raw, sizeof(raw));
-
-	if (!err)
-		*value = (uint16_t)(raw[0] | raw[1] << 8);
-	return err;
-}
-
-static inline int pci_write16(const struct ixgbe_device *device, uint32_t offset, uint16_t value)
-{
-	const uint8_t raw[2] = {(uint8_t)value, (uint8_t)(value >> 8)};
-
-	return device->backend->ops->config_write(device->backend, offset, raw, sizeof(raw));
-}
-
 /* Whether the device has left the bus: every register reads as ones then. */
 static inline bool port_gone(const struct ixgbe *nic)
 {
@@ -126,4 +91,11 @@ static inline void intent_begin(struct ixgbe *nic, uint32_t intent)
 static inline void intent_end(struct ixgbe *nic, uint32_t intent)
 {
 	state_store(&nic->kept->intent, nic->kept->intent & ~intent);
+}
+
+/* Whether another process has what is not the driver's: configuration space, reset, DMA mappings.
+ */
+static inline bool port_is_kept(const struct ixgbe *nic)
+{
+	return nic->device->state != NULL;
 }

@@ -17,8 +17,12 @@
  * - read32 and write32 may be called by several threads at a time, the others by
  *   one thread.
  *
+ * A driver that is followed by others has a backend that a keeper shares (attached.c): registers
+ * and nothing else. It is not opened, and its close ends nothing.
+ *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
+ *     attached.c           the registers of a device that another process keeps
  *     vfio.c               the kernel's VFIO: group, container, device
  *     vfio_user_client.c   a device that another process serves over vfio-user
  *       |
@@ -30,12 +34,39 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "ixgbe/ixgbe.h"
 
+#define BACKEND_WINDOWS_MAX 16u
+
 struct ixgbe_backend;
+
+/* A mapped area of BAR 0. */
+struct backend_window {
+	uint64_t offset, bytes;
+	uint8_t *at;
+	uint64_t fd_offset;
+};
+
+/* Where the registers are, for another process. */
+struct backend_registers {
+	uint64_t bytes; /* of BAR 0 */
+	uint32_t windows;
+	struct backend_window window[BACKEND_WINDOWS_MAX];
+	int fd;             /* of all windows; the backend's; -1: there are none */
+	int channel;        /* a stream socket (region_channel.h), the backend's; -1: none */
+	uint64_t user_data; /* of the channel */
+};
+
+/* Whether the windows have all registers. */
+static inline bool backend_registers_mapped(const struct backend_registers *registers)
+{
+	return registers->windows > 0 && registers->window[0].offset == 0 &&
+	       registers->window[0].bytes >= registers->bytes;
+}
 
 struct ixgbe_backend_ops {
 	const char *name;   /* as ixgbe_backend_name gives it */
@@ -73,6 +104,13 @@ struct ixgbe_backend_ops {
 	/* How many accesses of the device to memory the backend itself has refused since open.
 	 * NULL: the backend refuses none, an IOMMU does. */
 	uint32_t (*dma_refused)(struct ixgbe_backend *backend);
+
+	/* What another process needs for the registers. A renew changes the channel. */
+	void (*registers)(struct ixgbe_backend *backend, struct backend_registers *out);
+	/* The descriptor that is readable when the server asks for something, and what answers
+	 * that: 0, or -errno, the device is gone. NULL: nobody asks. */
+	int (*connection)(struct ixgbe_backend *backend);
+	int (*serve)(struct ixgbe_backend *backend);
 };
 
 /* What a backend embeds as its first member. */

@@ -48,6 +48,7 @@ struct vfio {
 	bool in_container;
 	uint8_t *bar;
 	size_t bar_bytes;
+	uint64_t bar_offset; /* in the device's file */
 	uint64_t config_offset, config_bytes;
 	uint32_t vectors;
 	ixgbe_iova first, last;
@@ -81,6 +82,19 @@ static void vfio_write32(struct ixgbe_backend *backend, uint32_t offset, uint32_
 
 	if (reg)
 		*reg = value;
+}
+
+static void vfio_registers(struct ixgbe_backend *backend, struct backend_registers *out)
+{
+	const struct vfio *vfio = vfio_of(backend);
+
+	*out = (struct backend_registers){
+		.bytes = vfio->bar_bytes,
+		.windows = 1,
+		.window = {{0, vfio->bar_bytes, vfio->bar, vfio->bar_offset}},
+		.fd = vfio->device,
+		.channel = -1,
+	};
 }
 
 /* ---- Configuration space ---- */
@@ -452,6 +466,7 @@ static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixg
 				      strerror(-err));
 	vfio->bar = addr;
 	vfio->bar_bytes = facts.bar.size;
+	vfio->bar_offset = facts.bar.offset;
 	vfio->config_offset = facts.config.offset;
 	vfio->config_bytes = facts.config.size;
 	vfio->vectors = facts.irq.count < EVENTFDS_MAX ? facts.irq.count : EVENTFDS_MAX;
@@ -534,4 +549,5 @@ const struct ixgbe_backend_ops ixgbe_backend_vfio = {
 	.dma_range = vfio_dma_range,
 	.irq_set = vfio_irq_set,
 	.reset = vfio_reset,
+	.registers = vfio_registers,
 };

@@ -36,10 +36,9 @@
 #include "backend.h"
 #include "region_channel.h"
 
-#define PAGE_BYTES  4096u
-#define WINDOWS_MAX 16u
-#define INFO_BYTES  4096u /* of a region's info with its capabilities */
-#define IO_FDS_MAX  16u   /* sub-regions of BAR 0 that a server may tell of */
+#define PAGE_BYTES 4096u
+#define INFO_BYTES 4096u /* of a region's info with its capabilities */
+#define IO_FDS_MAX 16u   /* sub-regions of BAR 0 that a server may tell of */
 
 #define ALL_ONES UINT32_MAX
 
@@ -47,13 +46,6 @@
  * nothing, since page 0 stays free. */
 #define IOVA_FIRST 0x1000ull
 #define IOVA_LAST  0x7fffffffffull
-
-/* A mapped area of BAR 0. */
-struct window {
-	uint32_t offset;
-	uint32_t size;
-	uint8_t *at;
-};
 
 struct client {
 	struct ixgbe_backend backend;
@@ -65,7 +57,8 @@ struct client {
 	uint32_t fds_max; /* in one message, as the server says */
 	uint64_t bar0_bytes;
 	uint32_t windows;
-	struct window window[WINDOWS_MAX];
+	struct backend_window window[BACKEND_WINDOWS_MAX];
+	int windows_fd; /* for who maps them too; -1: none */
 };
 
 static struct client *client_of(struct ixgbe_backend *backend)
@@ -138,9 +131,9 @@ static int region_write(struct client *c, uint32_t region, uint64_t offset, cons
 static volatile uint32_t *mapped(const struct client *c, uint32_t offset)
 {
 	for (uint32_t i = 0; i < c->windows; i++) {
-		const struct window *w = &c->window[i];
+		const struct backend_window *w = &c->window[i];
 
-		if (offset >= w->offset && vu_within(offset - w->offset, 4, w->size))
+		if (offset >= w->offset && vu_within(offset - w->offset, 4, w->bytes))
 			return (volatile uint32_t *)(void *)(w->at + (offset - w->offset));
 	}
 	return NULL;
@@ -386,12 +379,46 @@ static int client_renew(struct ixgbe_backend *backend)
 	return err;
 }
 
+/* ---- For other processes ---- */
+
+static void client_registers(struct ixgbe_backend *backend, struct backend_registers *out)
+{
+	const struct client *c = client_of(backend);
+
+	*out = (struct backend_registers){
+		.bytes = c->bar0_bytes,
+		.windows = c->windows,
+		.fd = c->windows_fd,
+		.channel = c->region.sock,
+		.user_data = c->region.user_data,
+	};
+	memcpy(out->window, c->window, sizeof(out->window));
+}
+
+static int client_connection(struct ixgbe_backend *backend)
+{
+	return client_of(backend)->channel.stream.sock;
+}
+
+static int client_serve(struct ixgbe_backend *backend)
+{
+	struct client *c = client_of(backend);
+	int err;
+
+	connection_lock(c);
+	err = channel_serve(&c->channel, false);
+	connection_unlock(c);
+	return err ? -ENODEV : 0;
+}
+
 /* ---- Opening and closing ---- */
 
 static void client_free(struct client *c)
 {
 	for (uint32_t i = 0; i < c->windows; i++)
-		munmap(c->window[i].at, c->window[i].size);
+		munmap(c->window[i].at, c->window[i].bytes);
+	if (c->windows_fd >= 0)
+		close(c->windows_fd);
 	region_channel_close(&c->region);
 	channel_close(&c->channel);
 	pthread_mutex_destroy(&c->lock);
@@ -508,7 +535,7 @@ static void window_add(struct client *c, int fd, uint64_t base, const struct vu_
 	void *at;
 	int seals;
 
-	if (c->windows == WINDOWS_MAX || area->size == 0 || area->offset > UINT32_MAX ||
+	if (c->windows == BACKEND_WINDOWS_MAX || area->size == 0 || area->offset > UINT32_MAX ||
 	    area->size > UINT32_MAX || area->offset % PAGE_BYTES != 0 ||
 	    area->size % PAGE_BYTES != 0 || base % PAGE_BYTES != 0)
 		return;
@@ -524,7 +551,8 @@ static void window_add(struct client *c, int fd, uint64_t base, const struct vu_
 		  (off_t)(base + area->offset));
 	if (at == MAP_FAILED)
 		return;
-	c->window[c->windows++] = (struct window){(uint32_t)area->offset, (uint32_t)area->size, at};
+	c->window[c->windows++] =
+		(struct backend_window){area->offset, area->size, at, base + area->offset};
 }
 
 /* Asks for BAR 0, and maps what the server lets be mapped. */
@@ -532,17 +560,19 @@ static int bar0_open(struct client *c)
 {
 	struct vu_region_info info = {.argsz = INFO_BYTES, .index = VFIO_PCI_BAR0_REGION_INDEX};
 	struct iovec part = {&info, sizeof(info)};
-	struct vu_area area[WINDOWS_MAX];
+	struct vu_area area[BACKEND_WINDOWS_MAX];
 	struct vu_message reply;
 	int areas, err = channel_call(&c->channel, VU_GET_REGION_INFO, &part, 1, 0, &reply);
 
 	if (err)
 		return err;
-	areas = vu_region_areas(reply.data, reply.len, area, WINDOWS_MAX);
+	areas = vu_region_areas(reply.data, reply.len, area, BACKEND_WINDOWS_MAX);
 	if (areas >= 0) {
 		memcpy(&info, reply.data, sizeof(info));
 		for (int i = 0; i < areas && reply.fds > 0; i++)
 			window_add(c, reply.fd[0], info.offset, &area[i]);
+		if (c->windows > 0)
+			c->windows_fd = vu_message_take(&reply, 0);
 	}
 	vu_message_close(&reply);
 	if (areas < 0)
@@ -590,6 +620,7 @@ static int client_new(int sock, const char *name, const struct ixgbe_options *op
 		return ixgbe_why_fill(why, -ENOMEM, "vfio-user: out of memory");
 	}
 	c->backend.ops = ops;
+	c->windows_fd = -1;
 	pthread_mutex_init(&c->lock, NULL);
 	channel_init(&c->channel, sock, options);
 	region_channel_init(&c->region);
@@ -629,7 +660,8 @@ static int fd_open(const char *arg, const struct ixgbe_options *options, struct 
 	.doorbell = client_doorbell, .config_read = client_config_read,                            \
 	.config_write = client_config_write, .dma_map = client_dma_map,                            \
 	.dma_unmap = client_dma_unmap, .dma_range = client_dma_range, .irq_set = client_irq_set,   \
-	.reset = client_reset, .renew = client_renew, .dma_refused = client_dma_refused
+	.reset = client_reset, .renew = client_renew, .dma_refused = client_dma_refused,           \
+	.registers = client_registers, .connection = client_connection, .serve = client_serve
 
 const struct ixgbe_backend_ops ixgbe_backend_vfio_user = {
 	.name = "vfio-user", .prefix = "vfio-user:", .open = path_open, CLIENT_OPS};

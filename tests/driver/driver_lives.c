@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Drivers that follow each other on one device. Each life is a process of its own, forked from the
- * test, which is the keeper. It ends by SIGKILL where its story ends. A check that fails in there
- * is told by the process's exit status, since cmocka's own would go on in the wrong process.
+ * test, which is the keeper and serves the device meanwhile. It ends by SIGKILL where its story
+ * ends. A check that fails in there is told by the process's exit status, since cmocka's own would
+ * go on in the wrong process.
  */
 #include "driver_lives.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,28 +32,51 @@ struct life {
 		}                                                                                  \
 	} while (0)
 
+/* The driver `pid`'s keeper, until it is dead. */
+static void keep(struct ixgbe_device *device, pid_t pid)
+{
+	struct pollfd pfd[3] = {
+		{.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN},
+		{.fd = ixgbe_device_connection(device), .events = POLLIN},
+		{.fd = ixgbe_device_relay(device), .events = POLLIN},
+	};
+	int status;
+
+	assert_true(pfd[0].fd >= 0);
+	while (poll(pfd, 3, -1) > 0 && !pfd[0].revents)
+		assert_int_equal(ixgbe_device_serve(device), 0);
+	close(pfd[0].fd);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(ixgbe_device_renew(device), 0);
+}
+
+/* In a driver's process. */
+_Noreturn static void run(struct rig *rig, struct ixgbe_device *device,
+			  void (*story)(struct life *life))
+{
+	struct ixgbe_why why = {"no reason given"};
+	struct life life = {.rig = rig};
+	int err = rig_attach(rig, device, &why);
+
+	if (err)
+		fprintf(stderr, "attach: %d: %s\n", err, why.text);
+	CHECK(!err);
+	ixgbe_resumed(rig->nic, &life.resumed);
+	story(&life);
+	kill(getpid(), SIGKILL);
+	_exit(2);
+}
+
 /* Runs `story` in a driver of its own, which dies at its end. */
 static void live(struct rig *rig, struct ixgbe_device *device, void (*story)(struct life *life))
 {
-	int status;
 	pid_t pid;
 
-	assert_int_equal(ixgbe_device_renew(device), 0);
 	pid = fork();
-	if (pid == 0) {
-		struct ixgbe_why why = {"no reason given"};
-		struct life life = {.rig = rig};
-		int err = rig_attach(rig, device, &why);
-
-		if (err)
-			fprintf(stderr, "attach: %d: %s\n", err, why.text);
-		CHECK(!err);
-		ixgbe_resumed(rig->nic, &life.resumed);
-		story(&life);
-		kill(getpid(), SIGKILL);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	if (pid == 0)
+		run(rig, device, story);
+	keep(device, pid);
 }
 
 static void wire_numbered(struct rig *rig, uint8_t first, uint8_t end)

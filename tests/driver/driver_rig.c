@@ -381,6 +381,7 @@ struct ixgbe_device *rig_device_open(struct rig *rig)
 	device_name(rig, name, sizeof(name));
 	if (ixgbe_device_open(name, &options, rig_pools, 2, &device, &why))
 		fail_msg("%s: %s", name, why.text);
+	assert_int_equal(ixgbe_device_bus_master_set(device, true), 0);
 	return device;
 }
 

@@ -73,7 +73,7 @@ void rig_start(struct rig *rig, const struct ixgbe_options *options);
 /* Closes the port; the device is there for the next rig_open. */
 void rig_close(struct rig *rig);
 
-/* In a keeper: a device with a receive pool and a transmit pool. */
+/* In a keeper: a device with a receive pool and a transmit pool, that may do DMA. */
 struct ixgbe_device *rig_device_open(struct rig *rig);
 void rig_device_close(struct rig *rig, struct ixgbe_device *device);
 /* In a driver: attaches, starts or goes on, and has the link come up. Fails no test. */

@@ -30,6 +30,7 @@ FIRST = {
     "bridge/start": "bridge/start/options.h",
     "ixgbe": "ixgbe/ixgbe.h",
     "ixgbe/backends": "ixgbe/backends/backend.h",
+    "ixgbe/device": "ixgbe/device/device.h",
     "ixgbe/queues": "ixgbe/queues/queue.h",
     "ixgbe/tables": "ixgbe/tables/regs.h",
     "ixgbe/vfio_user": "ixgbe/vfio_user/vfio_user.h",

@@ -321,8 +321,15 @@ static int fake_irq_set(struct ixgbe_backend *backend, const int *eventfd, uint3
 static int fake_reset(struct ixgbe_backend *backend)
 {
 	self(backend)->resets++;
+	self(backend)->vectors = 0;
 	registers_reset(self(backend));
 	return 0;
+}
+
+static void fake_registers(struct ixgbe_backend *backend, struct backend_registers *out)
+{
+	(void)backend;
+	*out = (struct backend_registers){.bytes = IXGBE_BAR0_SIZE, .fd = -1, .channel = -1};
 }
 
 static void fake_close(struct ixgbe_backend *backend)
@@ -345,6 +352,7 @@ static const struct ixgbe_backend_ops fake_ops = {
 	.irq_set = fake_irq_set,
 	.reset = fake_reset,
 	.dma_refused = fake_dma_refused,
+	.registers = fake_registers,
 };
 
 /* ---- For tests ---- */

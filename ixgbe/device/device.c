@@ -1,24 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What outlives a driver: the backend, DMA memory, the vectors' eventfds, and state memory.
- *
- *     keeper                                driver                        successor
- *     ------------------------------------  ----------------------------  ----------------------
- *     ixgbe_device_open: backend, eventfds,
- *       rings and pools are mapped for DMA
- *     fork                                  ixgbe_attach, pools, start
- *                                           frames
- *     waits for its end                     dies
- *     fork                                                                the same
- *
- * The driver and its successors are forked from the keeper, or from a process that has the same
- * memory at the same addresses. Each makes its records in the same order, so each finds its
- * predecessor's (queues/state_memory.h) and the same DMA memory (dma_keep).
- *
- * A port that is opened by ixgbe_open has a device of its own, which keeps nothing.
+ * What every device has: a backend, the vectors' eventfds, and DMA memory; and which devices there
+ * are.
  */
+#include "ixgbe/queues/queue.h"
 #include "ixgbe/tables/desc.h"
-#include "parts.h"
 
 #include <errno.h>
 #include <linux/pci_regs.h>
@@ -28,9 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "device.h"
+
 #define PCI_VENDOR_INTEL 0x8086u
-#define PORT_STATE_BYTES (8u << 10) /* state memory of what is no queue and no pool */
-#define RING_MIN         64u        /* twice a batch of rx.c and of tx.c */
+#define RING_MIN         64u /* twice a batch of rx.c and of tx.c */
 
 static const struct ixgbe_options defaults = {
 	.queues = 1,
@@ -58,7 +45,7 @@ static int ring_check(const char *name, uint16_t count, struct ixgbe_why *why)
 			      name, count, IXGBE_RING_MULTIPLE, RING_MIN, IXGBE_RING_MAX);
 }
 
-static int options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
+int device_options_fill(const struct ixgbe_options *from, struct ixgbe_options *to,
 			struct ixgbe_why *why)
 {
 	int err;
@@ -82,6 +69,14 @@ static int options_fill(const struct ixgbe_options *from, struct ixgbe_options *
 	return err ? err : ring_check("transmit", to->tx_ring, why);
 }
 
+bool device_id_known(uint16_t id)
+{
+	for (size_t i = 0; i < sizeof(device_ids) / sizeof(*device_ids); i++)
+		if (device_ids[i] == id)
+			return true;
+	return false;
+}
+
 static int identify(struct ixgbe_device *device, struct ixgbe_why *why)
 {
 	uint16_t vendor;
@@ -96,10 +91,8 @@ static int identify(struct ixgbe_device *device, struct ixgbe_why *why)
 			"the device is still there",
 			device->backend->ops->name, strerror(-err));
 
-	for (size_t i = 0;
-	     vendor == PCI_VENDOR_INTEL && i < sizeof(device_ids) / sizeof(*device_ids); i++)
-		if (device_ids[i] == device->device_id)
-			return 0;
+	if (vendor == PCI_VENDOR_INTEL && device_id_known(device->device_id))
+		return 0;
 	if (vendor == 0xffff)
 		return ixgbe_why_fill(
 			why, -ENODEV,
@@ -122,7 +115,7 @@ int backend_open(const char *name, const struct ixgbe_options *options, struct i
 	};
 	struct ixgbe_options checked;
 	/* Before the device is touched. */
-	int err = options_fill(options, &checked, why);
+	int err = device_options_fill(options, &checked, why);
 
 	if (err)
 		return err;
@@ -171,10 +164,21 @@ static int vectors_new(struct ixgbe_device *device, struct ixgbe_why *why)
 
 /* ---- Life ---- */
 
+struct ixgbe_device *device_empty(void)
+{
+	struct ixgbe_device *device = calloc(1, sizeof(*device));
+
+	if (!device)
+		return NULL;
+	device->state_fd = device->channel = device->registers.fd = -1;
+	relay_init(&device->relay);
+	return device;
+}
+
 int device_new(struct ixgbe_backend *backend, const struct ixgbe_options *options,
 	       struct ixgbe_device **out, struct ixgbe_why *why)
 {
-	struct ixgbe_device *device = calloc(1, sizeof(*device));
+	struct ixgbe_device *device = device_empty();
 	int err;
 
 	if (!device) {
@@ -183,7 +187,7 @@ int device_new(struct ixgbe_backend *backend, const struct ixgbe_options *option
 		return -ENOMEM;
 	}
 	device->backend = backend;
-	err = options_fill(options, &device->options, why);
+	err = device_options_fill(options, &device->options, why);
 	if (!err)
 		err = identify(device, why);
 	if (!err)
@@ -200,6 +204,14 @@ int device_new(struct ixgbe_backend *backend, const struct ixgbe_options *option
 	return 0;
 }
 
+static void state_unmap(struct ixgbe_device *device)
+{
+	if (device->note)
+		munmap(device->note, device->memory.bytes + sizeof(*device->note));
+	if (device->state_fd >= 0)
+		close(device->state_fd);
+}
+
 void device_free(struct ixgbe_device *device)
 {
 	struct ixgbe_backend *backend = device->backend;
@@ -209,99 +221,23 @@ void device_free(struct ixgbe_device *device)
 	dma_free(device->dma);
 	while (device->vectors > 0)
 		close(device->irq_fd[--device->vectors]);
-	backend->ops->close(backend);
-	if (device->memory.at)
-		munmap(device->memory.at, device->memory.bytes);
+	if (backend)
+		backend->ops->close(backend);
+	for (uint32_t i = 0; i < device->registers.windows; i++)
+		munmap(device->registers.window[i].at, device->registers.window[i].bytes);
+	if (device->channel >= 0)
+		close(device->channel);
+	relay_close(&device->relay);
+	state_unmap(device);
 	free(device);
 }
 
-/* ---- A keeper's ---- */
-
-static size_t state_bytes(const struct ixgbe_options *options, const struct ixgbe_pool_plan *pool,
-			  uint32_t pools)
+void device_state_set(struct ixgbe_device *device, void *at, size_t bytes)
 {
-	size_t bytes = PORT_STATE_BYTES + options->queues * (rxq_memory_bytes(options->rx_ring) +
-							     txq_memory_bytes(options->tx_ring));
-
-	for (uint32_t i = 0; i < pools; i++)
-		bytes += pool_memory_bytes(pool[i].count);
-	/* Each piece begins on a cache line. */
-	return bytes + 64 * (2 * (size_t)options->queues + pools);
-}
-
-static int state_new(struct ixgbe_device *device, size_t bytes, struct ixgbe_why *why)
-{
-	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	if (at == MAP_FAILED)
-		return ixgbe_why_fill(why, -errno, "%zu bytes of state memory: %s", bytes,
-				      strerror(errno));
-	device->memory = (struct state_memory){.at = at, .bytes = bytes};
+	device->note = at;
+	device->memory = (struct state_memory){
+		.at = (uint8_t *)at + sizeof(*device->note),
+		.bytes = bytes - sizeof(*device->note),
+	};
 	device->state = &device->memory;
-	return 0;
-}
-
-/* Maps for DMA what each driver will ask for, in the order of a driver. */
-static int areas_new(struct ixgbe_device *device, const struct ixgbe_pool_plan *pool,
-		     uint32_t pools, struct ixgbe_why *why)
-{
-	const struct ixgbe_options *options = &device->options;
-	struct ixgbe_dma_area area;
-	int err = 0;
-
-	for (uint16_t q = 0; q < options->queues && !err; q++) {
-		err = dma_alloc(device->dma, rxq_ring_bytes(options->rx_ring), &area);
-		if (!err)
-			err = dma_alloc(device->dma, txq_ring_bytes(options->tx_ring), &area);
-	}
-	for (uint32_t i = 0; i < pools && !err; i++)
-		err = dma_alloc(device->dma, pool_area_bytes(pool[i].count, pool[i].size), &area);
-	dma_keep(device->dma);
-	return err ? ixgbe_why_fill(why, err,
-				    "cannot get DMA memory for %u queues and %u pools: %s%s",
-				    options->queues, pools, strerror(-err),
-				    err == -ENOMEM ? "; raise the limit of locked memory (ulimit "
-						     "-l) or use fewer queues"
-						   : "")
-		   : 0;
-}
-
-int ixgbe_device_open(const char *nic, const struct ixgbe_options *options,
-		      const struct ixgbe_pool_plan *pool, uint32_t pools, struct ixgbe_device **out,
-		      struct ixgbe_why *why)
-{
-	struct ixgbe_backend *backend = NULL;
-	struct ixgbe_device *device = NULL;
-	int err = backend_open(nic, options, &backend, why);
-
-	if (!err)
-		err = device_new(backend, options, &device, why);
-	if (err)
-		return err;
-	err = state_new(device, state_bytes(&device->options, pool, pools), why);
-	if (!err)
-		err = areas_new(device, pool, pools, why);
-	if (err) {
-		device_free(device);
-		return err;
-	}
-	*out = device;
-	return 0;
-}
-
-int ixgbe_device_renew(struct ixgbe_device *device)
-{
-	const struct ixgbe_backend_ops *ops = device->backend->ops;
-
-	return ops->renew ? ops->renew(device->backend) : 0;
-}
-
-void ixgbe_device_close(struct ixgbe_device *device)
-{
-	if (!device)
-		return;
-	/* The last driver died with the NIC running: it does DMA until then. */
-	device->backend->ops->reset(device->backend);
-	device_free(device);
 }

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A keeper's device, from its opening to its end.
+ *
+ * Bus mastering is off until the keeper switches it on, and off after a reset. The state memory's
+ * file and those of DMA memory stay open: another program maps them too (image.c).
+ *
+ * A reset of the device makes a driver begin anew, but the memory is the same: a driver that
+ * punched a hole into DMA memory has parted device and CPU for good. A keeper that cannot exclude
+ * this closes the device and opens another.
+ */
+#include "ixgbe/backends/attached.h"
+#include "ixgbe/queues/arena.h"
+#include "ixgbe/queues/pool.h"
+#include "ixgbe/queues/queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device.h"
+
+#define PORT_STATE_BYTES (8u << 10) /* state memory of what is no queue and no pool */
+
+/* ---- Memory ---- */
+
+static size_t state_bytes(const struct ixgbe_options *options, const struct ixgbe_pool_plan *pool,
+			  uint32_t pools)
+{
+	size_t bytes = sizeof(struct device_note) + PORT_STATE_BYTES +
+		       options->queues * (rxq_memory_bytes(options->rx_ring) +
+					  txq_memory_bytes(options->tx_ring));
+
+	for (uint32_t i = 0; i < pools; i++)
+		bytes += pool_memory_bytes(pool[i].count);
+	/* Each piece begins on a cache line. */
+	bytes += 64 * (2 * (size_t)options->queues + pools);
+	return (bytes + ARENA_PAGE_BYTES - 1) / ARENA_PAGE_BYTES * ARENA_PAGE_BYTES;
+}
+
+static int state_new(struct ixgbe_device *device, size_t bytes, struct ixgbe_why *why)
+{
+	uint64_t next = 0;
+	void *at;
+	int err = arena_file("ixgbe-state", bytes, 0);
+
+	if (err >= 0) {
+		device->state_fd = err;
+		err = arena_map(device->state_fd, bytes, &next, &at);
+	}
+	if (err)
+		return ixgbe_why_fill(why, err, "%zu bytes of state memory: %s", bytes,
+				      strerror(-err));
+	device_state_set(device, at, bytes);
+	return 0;
+}
+
+/* Maps for DMA what each driver will ask for, in the order of a driver. */
+static int areas_new(struct ixgbe_device *device, const struct ixgbe_pool_plan *pool,
+		     uint32_t pools, struct ixgbe_why *why)
+{
+	const struct ixgbe_options *options = &device->options;
+	struct ixgbe_dma_area area;
+	int err = 0;
+
+	dma_share(device->dma);
+	for (uint16_t q = 0; q < options->queues && !err; q++) {
+		err = dma_alloc(device->dma, rxq_ring_bytes(options->rx_ring), &area);
+		if (!err)
+			err = dma_alloc(device->dma, txq_ring_bytes(options->tx_ring), &area);
+	}
+	for (uint32_t i = 0; i < pools && !err; i++)
+		err = dma_alloc(device->dma, pool_area_bytes(pool[i].count, pool[i].size), &area);
+	dma_keep(device->dma);
+	return err ? ixgbe_why_fill(why, err,
+				    "cannot get DMA memory for %u queues and %u pools: %s%s",
+				    options->queues, pools, strerror(-err),
+				    err == -ENOMEM ? "; raise the limit of locked memory (ulimit "
+						     "-l) or use fewer queues"
+						   : "")
+		   : 0;
+}
+
+/* ---- The way to the registers ---- */
+
+/* For the next driver: the server's channel, or a relay where there is none. */
+static int way_new(struct ixgbe_device *device)
+{
+	struct backend_registers registers;
+
+	device->backend->ops->registers(device->backend, &registers);
+	if (backend_registers_mapped(&registers))
+		return 0;
+	if (registers.channel < 0) {
+		int err = relay_open(&device->relay, registers.bytes);
+
+		if (err)
+			return err;
+		registers.user_data = device->relay.sub.user_data;
+	}
+	device->note->channel_user_data = registers.user_data;
+	return 0;
+}
+
+int ixgbe_device_channel(const struct ixgbe_device *device)
+{
+	struct backend_registers registers;
+
+	if (device->imported)
+		return device->channel;
+	if (device->relay.driver >= 0)
+		return device->relay.driver;
+	device->backend->ops->registers(device->backend, &registers);
+	return registers.channel;
+}
+
+int ixgbe_device_relay(const struct ixgbe_device *device)
+{
+	return device->relay.keeper;
+}
+
+int ixgbe_device_connection(const struct ixgbe_device *device)
+{
+	const struct ixgbe_backend_ops *ops = device->backend->ops;
+
+	return ops->connection ? ops->connection(device->backend) : -1;
+}
+
+int ixgbe_device_serve(struct ixgbe_device *device)
+{
+	const struct ixgbe_backend_ops *ops = device->backend->ops;
+	int relayed = relay_serve(&device->relay, device->backend);
+	/* Afterwards: an access may have found the device gone. */
+	int err = ops->serve ? ops->serve(device->backend) : 0;
+
+	return err ? -ENODEV : relayed;
+}
+
+int ixgbe_device_renew(struct ixgbe_device *device)
+{
+	const struct ixgbe_backend_ops *ops = device->backend->ops;
+	int err;
+
+	if (device->imported)
+		return -ENOTSUP;
+	relay_finish(&device->relay, device->backend);
+	err = ops->renew ? ops->renew(device->backend) : 0;
+	return err ? err : way_new(device);
+}
+
+/* ---- Life ---- */
+
+/* Before the first driver: the device is quiet, and what it tried before is forgotten. */
+static int quieten(struct ixgbe_device *device, struct ixgbe_why *why)
+{
+	int err = pci_bus_master_set(device, false);
+
+	if (!err)
+		err = ixgbe_device_bus_errors(device);
+	return err < 0 ? ixgbe_why_fill(
+				 why, err,
+				 "cannot write the PCI configuration space: %s; see whether the "
+				 "device is still there",
+				 strerror(-err))
+		       : 0;
+}
+
+int device_keep(struct ixgbe_backend *backend, const struct ixgbe_options *options,
+		const struct ixgbe_pool_plan *pool, uint32_t pools, struct ixgbe_device **out,
+		struct ixgbe_why *why)
+{
+	struct ixgbe_device *device = NULL;
+	int err = device_new(backend, options, &device, why);
+
+	if (err)
+		return err;
+	if (pools > IXGBE_DEVICE_POOLS_MAX)
+		err = ixgbe_why_fill(why, -EINVAL, "%u pools: a device has %u at most", pools,
+				     IXGBE_DEVICE_POOLS_MAX);
+	if (!err)
+		err = quieten(device, why);
+	if (!err)
+		err = state_new(device, state_bytes(&device->options, pool, pools), why);
+	if (!err)
+		err = areas_new(device, pool, pools, why);
+	if (!err) {
+		err = way_new(device);
+		ixgbe_why_fill(err ? why : NULL, err, "cannot make a channel for registers: %s",
+			       strerror(-err));
+	}
+	if (err) {
+		device_free(device);
+		return err;
+	}
+	*out = device;
+	return 0;
+}
+
+int ixgbe_device_reset(struct ixgbe_device *device, struct ixgbe_why *why)
+{
+	int err;
+
+	relay_close(&device->relay); /* what the driver still wanted is void */
+	err = pci_bus_master_set(device, false);
+	if (!err)
+		err = device->backend->ops->reset(device->backend);
+	if (!err) /* registers have to answer again */
+		err = pci_bus_master_set(device, false);
+	if (!err)
+		err = device_vectors_connect(device);
+	if (err)
+		return ixgbe_why_fill(why, err,
+				      "the reset of the device failed (%s): it hangs, or is gone; "
+				      "power-cycle the machine",
+				      strerror(-err));
+	/* The port's record is the first one, and begins with its version: 0 is none. */
+	memset(device->memory.at, 0, sizeof(uint32_t));
+	return 0;
+}
+
+void ixgbe_device_close(struct ixgbe_device *device)
+{
+	if (!device)
+		return;
+	/* The last driver died with the NIC running: it does DMA until then. */
+	device->backend->ops->reset(device->backend);
+	device_free(device);
+}
+
+/* ---- In a driver ---- */
+
+int ixgbe_device_channel_set(struct ixgbe_device *device, int fd)
+{
+	if (device->channel >= 0) {
+		close(fd);
+		return -EALREADY;
+	}
+	device->channel = fd;
+	return 0;
+}
+
+/* The channel for the backend: what was given, or what the keeper had when it forked us. */
+static int channel_take(struct ixgbe_device *device)
+{
+	int fd = device->channel;
+
+	device->channel = -1;
+	if (fd >= 0 || device->imported)
+		return fd;
+	fd = ixgbe_device_channel(device);
+	return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static int registers_reach(struct ixgbe_device *device, struct ixgbe_backend *attached, bool mapped,
+			   struct ixgbe_why *why)
+{
+	int fd = channel_take(device), err;
+
+	if (fd < 0)
+		return mapped ? 0
+			      : ixgbe_why_fill(why, -ENOTCONN,
+					       "the device's registers are not mapped, and there "
+					       "is no channel to them");
+	err = attached_connect(attached, fd, device->note->channel_user_data);
+	return err ? ixgbe_why_fill(why, err, "the channel to the device's registers: %s",
+				    strerror(-err))
+		   : 0;
+}
+
+int device_registers(struct ixgbe_device *device, struct ixgbe_backend **out, struct ixgbe_why *why)
+{
+	struct ixgbe_backend *attached = device->backend;
+	struct backend_registers registers = device->registers;
+	int err = 0;
+
+	if (!device->imported) {
+		device->backend->ops->registers(device->backend, &registers);
+		err = attached_new(device->backend->ops->name, &registers, &device->options,
+				   &attached);
+		if (err)
+			return ixgbe_why_fill(why, err, "out of memory");
+	}
+	err = registers_reach(device, attached, backend_registers_mapped(&registers), why);
+	if (err && !device->imported)
+		attached->ops->close(attached);
+	if (!err)
+		*out = attached;
+	return err;
+}
