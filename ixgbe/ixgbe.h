@@ -227,6 +227,30 @@ IXGBE_API int ixgbe_device_channel(const struct ixgbe_device *device);
 /* Takes NULL. The drivers are dead. */
 IXGBE_API void ixgbe_device_close(struct ixgbe_device *device);
 
+/* A device for another program on this machine: a record without pointers, and descriptors that
+ * stay the device's, to be passed in this order. Holds until the device is closed. */
+#define IXGBE_IMAGE_FDS_MAX 120u
+struct ixgbe_device_image {
+	void *record;
+	size_t bytes;
+	int fd[IXGBE_IMAGE_FDS_MAX];
+	uint32_t fds;
+};
+/* -ENOMEM. */
+IXGBE_API int ixgbe_device_export(const struct ixgbe_device *device, struct ixgbe_device_image *out,
+				  struct ixgbe_why *why);
+/* Frees the record. */
+IXGBE_API void ixgbe_device_image_free(struct ixgbe_device_image *image);
+/*
+ * The device in another program, for ixgbe_attach and ixgbe_device_close, which only lets go of it.
+ * The descriptors pass to the device, also on failure; it closes all but the eventfds. Memory is
+ * mapped at the addresses that the keeper has. Of `callbacks`, which may be NULL, log and give_up
+ * are used. -EBADMSG: a record of another version, or one that does not add up; -EEXIST: an address
+ * is in use; -ENOMEM. `why` is filled on every failure.
+ */
+IXGBE_API int ixgbe_device_import(const void *record, size_t bytes, const int *fd, uint32_t fds,
+				  const struct ixgbe_options *callbacks, struct ixgbe_device **out,
+				  struct ixgbe_why *why);
 /* In a driver, before ixgbe_attach: the channel that the keeper passed to it. `fd` passes to the
  * device, also on failure. -EALREADY: it has one. */
 IXGBE_API int ixgbe_device_channel_set(struct ixgbe_device *device, int fd);

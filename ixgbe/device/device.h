@@ -34,6 +34,7 @@
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
  *     kept.c     a keeper's device: opened, served, reset, closed
+ *     image.c    a device for another program: export and import
  *       |
  *     device.c   what every device has, and what a NIC's name means
  *       |

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Drivers that follow each other on one device. Each life is a process of its own, forked from the
- * test, which is the keeper and serves the device meanwhile. It ends by SIGKILL where its story
- * ends. A check that fails in there is told by the process's exit status, since cmocka's own would
- * go on in the wrong process.
+ * test, which is the keeper and serves the device meanwhile. Either it has the keeper's memory, or
+ * it executes this program anew and imports the device. It ends by SIGKILL where its story ends. A
+ * check that fails in there is told by the process's exit status, since cmocka's own would go on in
+ * the wrong process.
  */
 #include "driver_lives.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +28,8 @@ struct life {
 	struct ixgbe_resumed resumed;
 };
 
+static int busy_pipe[2]; /* where a driver says that it is at work */
+
 #define CHECK(what)                                                                                \
 	do {                                                                                       \
 		if (!(what)) {                                                                     \
@@ -32,19 +38,24 @@ struct life {
 		}                                                                                  \
 	} while (0)
 
-/* The driver `pid`'s keeper, until it is dead. */
-static void keep(struct ixgbe_device *device, pid_t pid)
+/* The driver `pid`'s keeper, until it is dead: it kills the driver when there is something to read
+ * from `kill_fd`, which may be -1. */
+static void keep(struct ixgbe_device *device, pid_t pid, int kill_fd)
 {
-	struct pollfd pfd[3] = {
+	struct pollfd pfd[4] = {
 		{.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN},
 		{.fd = ixgbe_device_connection(device), .events = POLLIN},
 		{.fd = ixgbe_device_relay(device), .events = POLLIN},
+		{.fd = kill_fd, .events = POLLIN},
 	};
 	int status;
 
 	assert_true(pfd[0].fd >= 0);
-	while (poll(pfd, 3, -1) > 0 && !pfd[0].revents)
+	while (poll(pfd, 4, -1) > 0 && !pfd[0].revents) {
+		if (pfd[3].revents)
+			kill(pid, SIGKILL);
 		assert_int_equal(ixgbe_device_serve(device), 0);
+	}
 	close(pfd[0].fd);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
@@ -76,7 +87,7 @@ static void live(struct rig *rig, struct ixgbe_device *device, void (*story)(str
 	pid = fork();
 	if (pid == 0)
 		run(rig, device, story);
-	keep(device, pid);
+	keep(device, pid, -1);
 }
 
 static void wire_numbered(struct rig *rig, uint8_t first, uint8_t end)
@@ -233,5 +244,145 @@ void a_stopped_port_is_begun_anew(void **state)
 
 	live(rig, device, stopping_driver);
 	live(rig, device, begins_anew);
+	rig_device_close(rig, device);
+}
+
+/* ---- The keeper resets the device ---- */
+
+void a_reset_makes_the_next_one_begin_anew(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_device *device = rig_device_open(rig);
+	struct ixgbe_why why = {"no reason given"};
+
+	live(rig, device, idle_driver);
+	assert_int_equal(ixgbe_device_reset(device, &why), 0);
+	assert_int_equal(ixgbe_device_renew(device), 0);
+	assert_int_equal(ixgbe_device_bus_master_set(device, true), 0);
+	live(rig, device, begins_anew);
+	assert_int_equal(ixgbe_device_bus_errors(device), 0);
+	rig_device_close(rig, device);
+}
+
+/* ---- It dies in the middle of an access ---- */
+
+static void busy_driver(struct life *life)
+{
+	struct ixgbe_link link;
+
+	CHECK(write(busy_pipe[1], "", 1) == 1);
+	while (ixgbe_link_get(life->rig->nic, &link) == 0)
+		(void)ixgbe_irq_arm(life->rig->nic, 0);
+	CHECK(false);
+}
+
+void a_driver_dies_within_an_access(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_device *device = rig_device_open(rig);
+
+	live(rig, device, idle_driver);
+	assert_int_equal(pipe2(busy_pipe, O_CLOEXEC), 0);
+	for (int i = 0; i < 10; i++) {
+		char byte;
+		pid_t pid = fork();
+
+		if (pid == 0)
+			run(rig, device, busy_driver);
+		keep(device, pid, busy_pipe[0]);
+		assert_int_equal(read(busy_pipe[0], &byte, 1), 1);
+	}
+	close(busy_pipe[0]);
+	close(busy_pipe[1]);
+	live(rig, device, next_driver);
+	rig_device_close(rig, device);
+}
+
+/* ---- The driver is another program ---- */
+
+static const struct {
+	const char *name;
+	void (*story)(struct life *life);
+} stories[] = {
+	{"first", first_driver},
+	{"second", second_driver},
+};
+
+/* Descriptors as words, open over an exec. */
+static const char *handed(int fd)
+{
+	char *word = malloc(12);
+
+	CHECK(word && (fd < 0 || !fcntl(fd, F_SETFD, 0)));
+	snprintf(word, 12, "%d", fd);
+	return word;
+}
+
+_Noreturn static void become_program(const struct rig *rig, const struct ixgbe_device *device,
+				     const char *name)
+{
+	const char *argv[7 + IXGBE_IMAGE_FDS_MAX + 1] = {"test_driver", "life", name, rig->dir};
+	int record = memfd_create("record", 0);
+	struct ixgbe_device_image image;
+	struct ixgbe_why why;
+	size_t n = 4;
+
+	CHECK(!ixgbe_device_export(device, &image, &why));
+	CHECK(write(record, image.record, image.bytes) == (ssize_t)image.bytes);
+	argv[n++] = handed(rig->wire);
+	argv[n++] = handed(record);
+	argv[n++] = handed(ixgbe_device_channel(device));
+	for (uint32_t i = 0; i < image.fds; i++)
+		argv[n++] = handed(image.fd[i]);
+	execv("/proc/self/exe", (char **)(uintptr_t)argv);
+	_exit(127);
+}
+
+/* What become_program wrote, from the story's name on. */
+int life_main(int argc, char **argv)
+{
+	static uint8_t record[1 << 16];
+	struct ixgbe_device *device;
+	struct ixgbe_why why = {"no reason given"};
+	int fd[IXGBE_IMAGE_FDS_MAX], fds = argc - 5, err;
+	ssize_t bytes;
+
+	CHECK(fds > 0);
+	bytes = pread(atoi(argv[3]), record, sizeof(record), 0);
+	CHECK(bytes > 0);
+	for (int i = 0; i < fds; i++)
+		fd[i] = atoi(argv[5 + i]);
+	err = ixgbe_device_import(record, (size_t)bytes, fd, (uint32_t)fds, NULL, &device, &why);
+	if (err)
+		fprintf(stderr, "import: %d: %s\n", err, why.text);
+	CHECK(!err);
+	if (atoi(argv[4]) >= 0)
+		CHECK(!ixgbe_device_channel_set(device, atoi(argv[4])));
+	for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++)
+		if (strcmp(stories[i].name, argv[0]) == 0)
+			run(rig_elsewhere(argv[1], atoi(argv[2])), device, stories[i].story);
+	return 2;
+}
+
+static void live_as_program(struct rig *rig, struct ixgbe_device *device, const char *name)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		become_program(rig, device, name);
+	keep(device, pid, -1);
+}
+
+void a_program_of_its_own_goes_on(void **state)
+{
+	struct rig *rig = *state;
+	struct ixgbe_device *device = rig_device_open(rig);
+
+	live_as_program(rig, device, "first");
+	reach_the_wire(rig, 0, 3);
+	wire_numbered(rig, 10, 15);
+	live_as_program(rig, device, "second");
+	reach_the_wire(rig, 3, 5);
+	assert_true(rig_wire_quiet(rig));
 	rig_device_close(rig, device);
 }

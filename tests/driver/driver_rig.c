@@ -403,6 +403,18 @@ int rig_attach(struct rig *rig, struct ixgbe_device *device, struct ixgbe_why *w
 	return err ? err : ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS);
 }
 
+struct rig *rig_elsewhere(const char *dir, int wire)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	if (!rig)
+		return NULL;
+	rig->sock = -1;
+	rig->wire = wire;
+	snprintf(rig->dir, sizeof(rig->dir), "%s", dir);
+	return rig;
+}
+
 void rig_device_close(struct rig *rig, struct ixgbe_device *device)
 {
 	if (rig_has_control(rig))

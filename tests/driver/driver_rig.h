@@ -75,6 +75,9 @@ void rig_close(struct rig *rig);
 
 /* In a keeper: a device with a receive pool and a transmit pool, that may do DMA. */
 struct ixgbe_device *rig_device_open(struct rig *rig);
+/* For a driver in another program: the wire and the control socket of the same rig. NULL: no
+ * memory. */
+struct rig *rig_elsewhere(const char *dir, int wire);
 void rig_device_close(struct rig *rig, struct ixgbe_device *device);
 /* In a driver: attaches, starts or goes on, and has the link come up. Fails no test. */
 int rig_attach(struct rig *rig, struct ixgbe_device *device, struct ixgbe_why *why);

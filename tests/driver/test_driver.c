@@ -773,9 +773,14 @@ int main(int argc, char **argv)
 		TEST(a_successor_goes_on),
 		TEST(an_idle_driver_leaves_nothing_to_repeat),
 		TEST(a_stopped_port_is_begun_anew),
+		TEST(a_reset_makes_the_next_one_begin_anew),
+		TEST(a_driver_dies_within_an_access),
+		TEST(a_program_of_its_own_goes_on),
 	};
 	const char *missing;
 
+	if (argc > 2 && strcmp(argv[1], "life") == 0)
+		return life_main(argc - 2, argv + 2);
 	if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "high") != 0)) {
 		fprintf(stderr, "usage: %s vfio-user-fd|vfio-user|vfio [high]\n", argv[0]);
 		return 2;
