@@ -179,7 +179,8 @@ IXGBE_API int ixgbe_pci_address(const char *text, char out[IXGBE_PCI_ADDRESS_BYT
  *
  * The driver has the NIC's registers, DMA memory, state memory and eventfds, and nothing else of
  * the device: configuration space, bus mastering, the reset of the function, DMA mappings and the
- * connection to a vfio-user server are the keeper's. The keeper touches no register.
+ * connection to a vfio-user server are the keeper's. The keeper touches one register, before it
+ * resets the function: it takes back a dead driver's word that it is there.
  */
 struct ixgbe_device;
 
@@ -188,8 +189,9 @@ struct ixgbe_pool_plan {
 };
 #define IXGBE_DEVICE_POOLS_MAX 64u
 
-/* As ixgbe_open, but the device is not touched yet, and is no bus master. Makes the DMA memory of
- * the rings and of `pools` pools; each driver makes just these, in this order. */
+/* As ixgbe_open, but the device is only quiet: its function was reset, and it is no bus master.
+ * Makes the DMA memory of the rings and of `pools` pools; each driver makes just these, in this
+ * order. */
 IXGBE_API int ixgbe_device_open(const char *nic, const struct ixgbe_options *options,
 				const struct ixgbe_pool_plan *pool, uint32_t pools,
 				struct ixgbe_device **out, struct ixgbe_why *why);

@@ -23,7 +23,7 @@
  *     DMA memory       maps               maps, at the same addresses (queues/arena.c)
  *     state memory     makes, forgets     reads and writes, at the same addresses
  *     interrupts       connects           waits for the eventfds
- *     registers        no                 BAR 0 mapped, or a channel to the server or the keeper
+ *     registers        CTRL_EXT.DRV_LOAD  BAR 0 mapped, or a channel to the server or the keeper
  *
  * Each driver makes its records in state memory in the same order, so each finds its predecessor's
  * (queues/state_memory.h) and the same DMA memory (dma_keep).

@@ -13,6 +13,8 @@
 #include "ixgbe/queues/arena.h"
 #include "ixgbe/queues/pool.h"
 #include "ixgbe/queues/queue.h"
+#include "ixgbe/tables/fields.h"
+#include "ixgbe/tables/regs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -151,17 +153,54 @@ int ixgbe_device_renew(struct ixgbe_device *device)
 
 /* ---- Life ---- */
 
-/* Before the first driver: the device is quiet, and what it tried before is forgotten. */
-static int quieten(struct ixgbe_device *device, struct ixgbe_why *why)
+/* 8.2.3.1.3: a driver that goes says so before the reset. One that died could not. It may have died
+ * within an access, so the channel is another one first. */
+static void driver_unload(struct ixgbe_device *device)
+{
+	const struct ixgbe_backend_ops *ops = device->backend->ops;
+	uint32_t value;
+
+	if (ops->renew && ops->renew(device->backend))
+		return;
+	value = ops->read32(device->backend, IXGBE_CTRL_EXT);
+	if (value == UINT32_MAX || !(value & IXGBE_CTRL_EXT_DRV_LOAD))
+		return;
+	ops->write32(device->backend, IXGBE_CTRL_EXT, value & ~IXGBE_CTRL_EXT_DRV_LOAD);
+	ops->read32(device->backend, IXGBE_CTRL_EXT); /* returns when the write has arrived */
+}
+
+/* The device does no DMA afterwards. */
+static int reset_function(struct ixgbe_device *device)
 {
 	int err = pci_bus_master_set(device, false);
 
-	if (!err)
+	if (err)
+		return err;
+	driver_unload(device);
+	return device->backend->ops->reset(device->backend);
+}
+
+static int reset_and_connect(struct ixgbe_device *device)
+{
+	int err = reset_function(device);
+
+	if (!err) /* registers have to answer again */
+		err = pci_bus_master_set(device, false);
+	return err ? err : device_vectors_connect(device);
+}
+
+/* Before the first driver: the device is quiet, and what it tried before is forgotten. A former
+ * owner may have left DMA that only a reset of the function ends, which no driver can ask for. A
+ * server may have no reset. */
+static int quieten(struct ixgbe_device *device, struct ixgbe_why *why)
+{
+	int err = reset_and_connect(device);
+
+	if (!err || err == -ENOTSUP)
 		err = ixgbe_device_bus_errors(device);
 	return err < 0 ? ixgbe_why_fill(
 				 why, err,
-				 "cannot write the PCI configuration space: %s; see whether the "
-				 "device is still there",
+				 "cannot reset the device: %s; see whether it is still there",
 				 strerror(-err))
 		       : 0;
 }
@@ -202,13 +241,7 @@ int ixgbe_device_reset(struct ixgbe_device *device, struct ixgbe_why *why)
 	int err;
 
 	relay_close(&device->relay); /* what the driver still wanted is void */
-	err = pci_bus_master_set(device, false);
-	if (!err)
-		err = device->backend->ops->reset(device->backend);
-	if (!err) /* registers have to answer again */
-		err = pci_bus_master_set(device, false);
-	if (!err)
-		err = device_vectors_connect(device);
+	err = reset_and_connect(device);
 	if (err)
 		return ixgbe_why_fill(why, err,
 				      "the reset of the device failed (%s): it hangs, or is gone; "
@@ -224,7 +257,8 @@ void ixgbe_device_close(struct ixgbe_device *device)
 	if (!device)
 		return;
 	/* The last driver died with the NIC running: it does DMA until then. */
-	device->backend->ops->reset(device->backend);
+	if (!device->imported)
+		reset_function(device);
 	device_free(device);
 }
 

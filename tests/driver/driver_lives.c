@@ -252,9 +252,10 @@ void a_stopped_port_is_begun_anew(void **state)
 void a_reset_makes_the_next_one_begin_anew(void **state)
 {
 	struct rig *rig = *state;
-	struct ixgbe_device *device = rig_device_open(rig);
 	struct ixgbe_why why = {"no reason given"};
+	struct ixgbe_device *device;
 
+	device = rig_device_open(rig);
 	live(rig, device, idle_driver);
 	assert_int_equal(ixgbe_device_reset(device, &why), 0);
 	assert_int_equal(ixgbe_device_renew(device), 0);
