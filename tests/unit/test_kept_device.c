@@ -33,7 +33,7 @@
 #define POOL_COUNT  (2u * RING)
 #define BUFFER_SIZE 2112u
 #define HEADROOM    64u
-#define FUZZED      5000u
+#define FUZZED      2000u
 #define PAGE        4096u
 
 static const struct ixgbe_options wanted = {.rx_ring = RING, .tx_ring = RING, .itr_us = 20};
