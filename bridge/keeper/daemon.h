@@ -5,6 +5,7 @@
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
  *     ixtapd.c               the program
+ *     ixtap_driver.c         the driver's program
  *       |
  *     daemon.c               the event loop: every event, and what becomes of it
  *       |
@@ -29,6 +30,7 @@
  *     patience.c             how long an operation on the NIC may take
  *       |
  *     frames/                frames between the TAP and the NIC's rings
+ *     spawn/                 processes that drive, and hold nothing they could misuse
  *       |
  *     service/               log, control socket, clock
  */

@@ -27,6 +27,7 @@ FIRST = {
     "bridge/frames": "bridge/frames/worker.h",
     "bridge/interface": "bridge/interface/interface.h",
     "bridge/service": "bridge/service/control.h",
+    "bridge/spawn": "bridge/spawn/spawn.h",
     "bridge/start": "bridge/start/options.h",
     "ixgbe": "ixgbe/ixgbe.h",
     "ixgbe/backends": "ixgbe/backends/backend.h",
@@ -52,6 +53,7 @@ FIRST = {
 MAY_USE = {
     "bridge": ("bridge", "ixgbe", "netlink"),
     "bridge/service": ("bridge/service", "ixgbe/why.c"),
+    "bridge/spawn": ("bridge/spawn", "ixgbe/why.c"),
     "ixgbe": ("ixgbe",),
     "netlink": ("netlink",),
     "tools/ixlat": ("tools/ixlat", "tools/ixtap/output.c", "bridge/service", "ixgbe/why.c"),

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From clone(2) to exec the process runs on a copy of the keeper's memory, whose other threads may
+ * have held locks: system calls alone, no allocation.
+ *
+ * Nothing of the keeper's is left behind exec: its descriptors are closed by it, handlers and
+ * ignored signals are default, the mask and the environment are empty.
+ */
+#include "spawner_exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/sched.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "spawn_wire.h"
+
+#define MAP_LINE_BYTES 40
+
+static void say_and_exit(int sock, enum spawn_stage stage, int error)
+{
+	struct spawn_word word = {.stage = (uint32_t)stage, .error = error};
+
+	spawn_head_fill(&word.head);
+	spawn_send(sock, &word, sizeof(word), NULL, 0);
+	_exit(1);
+}
+
+static void signals_default(void)
+{
+	const struct sigaction action = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	for (int number = 1; number < _NSIG; number++)
+		sigaction(number, &action, NULL); /* two are libc's own, two have no other */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* ---- A user namespace ---- */
+
+static int write_file(const char *path, const char *text, size_t len)
+{
+	int err = 0, fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, len) != (ssize_t)len)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* "1000 1000 1": as snprintf, which might allocate. */
+static size_t map_line(char line[MAP_LINE_BYTES], unsigned int id)
+{
+	char digits[12];
+	size_t len = sizeof(digits), count;
+	char *at = line;
+
+	do
+		digits[--len] = (char)('0' + id % 10);
+	while (id /= 10);
+	count = sizeof(digits) - len;
+	for (int i = 0; i < 2; i++) {
+		at = mempcpy(at, digits + len, count);
+		*at++ = ' ';
+	}
+	*at++ = '1';
+	return (size_t)(at - line);
+}
+
+/* What the program needs after exec: new namespaces and mounts, an empty bounding set. */
+static int capabilities_keep(void)
+{
+	static const unsigned int kept[] = {CAP_SYS_ADMIN, CAP_SETPCAP};
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		data[0].permitted |= 1u << kept[i];
+	data[0].effective = data[0].inheritable = data[0].permitted;
+	if (syscall(SYS_capset, &head, data))
+		return -errno;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept[i], 0, 0))
+			return -errno;
+	return 0;
+}
+
+static int users_map(uid_t uid, gid_t gid)
+{
+	char line[MAP_LINE_BYTES];
+	int err;
+
+	prctl(PR_SET_DUMPABLE, 1); /* /proc/self is root's otherwise; exec decides anew */
+	err = write_file("/proc/self/setgroups", "deny", strlen("deny"));
+	if (!err)
+		err = write_file("/proc/self/uid_map", line, map_line(line, uid));
+	if (!err)
+		err = write_file("/proc/self/gid_map", line, map_line(line, gid));
+	return err ? err : capabilities_keep();
+}
+
+/* ---- The process ---- */
+
+static void descriptors_set(const struct launch *launch)
+{
+	dup3(launch->null, STDIN_FILENO, 0);
+	dup3(launch->null, STDOUT_FILENO, 0);
+	if (!launch->keep_stderr)
+		dup3(launch->null, STDERR_FILENO, 0);
+	dup3(launch->sock, SPAWN_SOCKET, 0);
+	close_range(SPAWN_SOCKET + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+}
+
+static _Noreturn void execute(const struct launch *launch, char *const *words, uid_t uid, gid_t gid,
+			      bool users)
+{
+	char *const environment[] = {NULL};
+	int err;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signals_default();
+	descriptors_set(launch);
+	err = users ? users_map(uid, gid) : 0;
+	if (err)
+		say_and_exit(SPAWN_SOCKET, SPAWN_NO_USERS, err);
+	syscall(SYS_execveat, launch->program, "", words, environment, AT_EMPTY_PATH);
+	say_and_exit(SPAWN_SOCKET, SPAWN_NO_EXEC, -errno);
+	_exit(1);
+}
+
+pid_t spawner_exec(const struct launch *launch, uint64_t namespaces, int *pidfd)
+{
+	/* The second word is room for the longer name of a driver. */
+	char name[] = "ixtap-spawn", room[] = "--", of[64];
+	char *const words[] = {name, room, of, NULL};
+	const uid_t uid = geteuid();
+	const gid_t gid = getegid();
+	int fd = -1;
+	struct clone_args args = {
+		.flags = namespaces | CLONE_PIDFD, .pidfd = (uintptr_t)&fd, .exit_signal = SIGCHLD};
+	sigset_t all, before;
+	pid_t pid;
+
+	snprintf(of, sizeof(of), "%s", launch->name ? launch->name : "");
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		execute(launch, words, uid, gid, namespaces & CLONE_NEWUSER);
+	if (pid < 0)
+		pid = -errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (pid > 0)
+		*pidfd = fd;
+	return pid;
+}
