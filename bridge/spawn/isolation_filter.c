@@ -115,19 +115,11 @@ static const struct permit starting[] = {
 #ifdef __SANITIZE_ADDRESS__
 /* What the sanitizers' runtime does besides, in such a build alone. */
 static const struct permit sanitizers[] = {
-	CALL(madvise),     /* MADV_DONTDUMP, MADV_NOHUGEPAGE for its shadow */
+	CALL_IF(madvise, 2, INT_BITS, MADV_DONTDUMP), /* its shadow */
+	CALL_IF(madvise, 2, INT_BITS, MADV_NOHUGEPAGE),
 	CALL(sigaltstack), /* each thread */
 	CALL(gettid),
-	CALL(getpid),
-	CALL(writev),
-	CALL(getrusage),
-	CALL(mremap),
-	CALL(rt_sigprocmask),
-	CALL(rt_sigaction),
-	CALL(tgkill),
 	CALL_IF(mmap, 2, PROT_EXEC, 0),
-	CALL(prlimit64),
-	CALL(sched_getaffinity),
 };
 #endif
 
