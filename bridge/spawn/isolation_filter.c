@@ -117,8 +117,9 @@ static const struct permit starting[] = {
 static const struct permit sanitizers[] = {
 	CALL_IF(madvise, 2, INT_BITS, MADV_DONTDUMP), /* its shadow */
 	CALL_IF(madvise, 2, INT_BITS, MADV_NOHUGEPAGE),
-	CALL(sigaltstack), /* each thread */
+	CALL(sigaltstack), /* each thread, which looks at its attributes, too */
 	CALL(gettid),
+	CALL(sched_getaffinity),
 	CALL_IF(mmap, 2, PROT_EXEC, 0),
 };
 #endif

@@ -130,6 +130,7 @@ static _Noreturn void execute(const struct launch *launch, char *const *words, u
 	int err;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setsid(); /* a terminal's Ctrl-C is for the keeper */
 	signals_default();
 	descriptors_set(launch);
 	err = users ? users_map(uid, gid) : 0;

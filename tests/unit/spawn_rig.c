@@ -16,8 +16,6 @@
 
 #include <cmocka.h>
 
-#define NOBODY 65534u
-
 const char *rig_program;
 enum isolation rig_isolation;
 

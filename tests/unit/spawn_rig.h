@@ -5,6 +5,7 @@
 #include "spawn_puppet.h"
 
 #define RIG_WAIT_MS 20000
+#define NOBODY      65534u
 
 struct driver {
 	struct spawned process;
