@@ -200,9 +200,10 @@ static int other_version(const struct spawn_head *head, const char *program, str
 {
 	char version[SPAWN_VERSION_BYTES + 1] = "";
 
-	for (size_t i = 0; i < SPAWN_VERSION_BYTES && head->version[i]; i++)
-		version[i] =
-			head->version[i] > ' ' && head->version[i] <= '~' ? head->version[i] : '?';
+	memcpy(version, head->version, SPAWN_VERSION_BYTES);
+	for (char *at = version; *at; at++)
+		if (*at <= ' ' || *at > '~')
+			*at = '?';
 	return ixgbe_why_fill(why, -EBADMSG,
 			      "the driver program %s is of version %s (layout %" PRIu32
 			      "), this is %s (layout %u): install both from one package",
