@@ -7,9 +7,13 @@
  *     spawner.c            the keeper's side: a spawner is started, asked for drivers, ended
  *     spawn_main.c         the program's side: becomes the spawner, forks drivers
  *       |
- *     spawner_exec.c       a process for the program, in its namespaces, without what the keeper
- * has free_user.c          a user that nobody else is isolation.c          what the spawner gives
- * up, mechanism by mechanism
+ *     spawner_exec.c       a process for the program, in its namespaces
+ *     free_user.c          a user that nobody else is
+ *     isolation.c          what the spawner gives up, mechanism by mechanism
+ *       |
+ *     isolation_root.c     a root directory with nothing in it
+ *     isolation_rights.c   user, capabilities, landlock, limits
+ *     isolation_filter.c   the system calls that are left
  *       |
  *     spawn_wire.c         messages between keeper and spawner
  *       |
@@ -24,7 +28,7 @@
  *  - A PID namespace dies with its process 1: a spawner killed is a driver killed. The other way
  *    round, a driver that dies leaves the namespace as it was, for the next one.
  *  - The spawner is disposable. It never touches the device, and holds what was mapped at its
- * start: for other TAP queues, or another device, the keeper makes another spawner.
+ *    start: for other TAP queues, or another device, the keeper makes another spawner.
  *
  * What a driver cannot do, and which mechanism says so, is listed in ISOLATION_MECHANISMS. Each
  * mechanism is in force, or the report has the reason why not; `require` starts nothing then.

@@ -29,7 +29,7 @@
 #define BIG_BYTES (4u << 20)
 #define ENTRIES   8u
 
-static struct puppet_record record;
+static struct puppet_record told;
 static int shared = -1; /* prepare's only descriptor, or -1 */
 static char *memory;    /* of a memfd */
 static struct io_uring ring;
@@ -61,16 +61,16 @@ static int memory_new(void)
 	return memory == MAP_FAILED ? -errno : 0;
 }
 
-int driver_prepare(const void *from, size_t bytes, const int *fd, uint32_t fds,
+int driver_prepare(const void *record, size_t bytes, const int *fd, uint32_t fds,
 		   struct ixgbe_why *why)
 {
-	if (bytes != sizeof(record))
+	if (bytes != sizeof(told))
 		return ixgbe_why_fill(why, -EBADMSG, "a record of %zu bytes", bytes);
-	memcpy(&record, from, bytes);
+	memcpy(&told, record, bytes);
 	shared = fds ? fd[0] : -1;
-	switch (record.prepare) {
+	switch (told.prepare) {
 	case PREPARE_FAIL:
-		return ixgbe_why_fill(why, -ENODEV, "no: %.60s", record.text);
+		return ixgbe_why_fill(why, -ENODEV, "no: %.60s", told.text);
 	case PREPARE_EXIT:
 		_exit(7);
 	case PREPARE_HANG:
@@ -78,7 +78,7 @@ int driver_prepare(const void *from, size_t bytes, const int *fd, uint32_t fds,
 		break;
 	case PREPARE_NONSENSE:
 	case PREPARE_VERSION:
-		speak(record.prepare);
+		speak(told.prepare);
 		break;
 	default:
 		break;
@@ -277,7 +277,7 @@ static int64_t act(enum deed deed, struct puppet_answer *answer)
 	case DEED_SHARED:
 		return shared < 0 ? -EBADF : write(shared, "shared", 6);
 	case DEED_RECORD:
-		memcpy(answer->text, record.text, sizeof(answer->text));
+		memcpy(answer->text, told.text, sizeof(answer->text));
 		return 0;
 	case DEED_REPORT:
 		return 0;
@@ -301,7 +301,7 @@ _Noreturn void driver_main(const int *fd, uint32_t fds)
 		_exit(2);
 	if (begin())
 		_exit(3);
-	if (record.last && isolation_last(&report))
+	if (told.last && isolation_last(&report))
 		_exit(4);
 	while (read(fd[0], &deed, 1) == 1) {
 		memset(&answer, 0, sizeof(answer));
