@@ -51,7 +51,7 @@
 
 #include "ixgbe/ixgbe.h"
 
-/* Descriptors in one message: the kernel's limit is 253, three are of the protocol itself. */
+/* Descriptors in one message: the kernel's limit is 253, two are of the protocol itself. */
 #define SPAWN_FDS_MAX        250u
 #define SPAWN_START_MS       5000
 #define SPAWN_ENDS_KEPT      8u

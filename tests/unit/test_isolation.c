@@ -244,6 +244,7 @@ static void test_outside(void **state)
 {
 	const struct puppet_record record = {.last = true};
 	static struct puppet_answer answer;
+	const int inherited = dup(STDERR_FILENO); /* without close on exec */
 	struct spawner spawner;
 	struct driver driver;
 	char text[64];
@@ -252,6 +253,7 @@ static void test_outside(void **state)
 	if (!isolated())
 		skip();
 	start(&spawner, &record);
+	close(inherited);
 	order(&spawner, &driver);
 	ask(&driver, DEED_REPORT, &answer);
 	/* A terminal's Ctrl-C is for the keeper. */
