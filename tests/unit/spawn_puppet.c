@@ -36,6 +36,7 @@ static struct io_uring ring;
 static int event = -1;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t asked = PTHREAD_COND_INITIALIZER;
+static pthread_t other;
 static bool other_acts;
 
 static void speak(enum puppet_prepare what)
@@ -88,13 +89,20 @@ int driver_prepare(const void *record, size_t bytes, const int *fd, uint32_t fds
 
 /* ---- What is to be denied ---- */
 
+static int64_t new_ring(void)
+{
+	struct io_uring_params params = {.flags = 0};
+
+	return syscall(SYS_io_uring_setup, ENTRIES, &params);
+}
+
 static void *other_thread(void *arg)
 {
 	(void)arg;
 	pthread_mutex_lock(&lock);
 	while (!other_acts)
 		pthread_cond_wait(&asked, &lock);
-	syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+	new_ring();
 	pthread_mutex_unlock(&lock);
 	return NULL;
 }
@@ -110,8 +118,7 @@ static int64_t ask_other_thread(void)
 	other_acts = true;
 	pthread_cond_signal(&asked);
 	pthread_mutex_unlock(&lock);
-	sleep(1); /* a process that is killed does not get to its end */
-	return 0;
+	return pthread_join(other, NULL);
 }
 
 static int64_t new_thread(void)
@@ -120,13 +127,6 @@ static int64_t new_thread(void)
 	int err = pthread_create(&thread, NULL, no_work, NULL);
 
 	return err ? err : pthread_join(thread, NULL);
-}
-
-static int64_t new_ring(void)
-{
-	struct io_uring_params params = {.flags = 0};
-
-	return syscall(SYS_io_uring_setup, ENTRIES, &params);
 }
 
 static int64_t memory_of_other(void)
@@ -156,10 +156,10 @@ static int64_t denied(enum deed deed)
 		return prctl(PR_SET_NAME, "another");
 	case DEED_THREAD:
 		return new_thread();
+	case DEED_OTHER_THREAD:
+		return ask_other_thread();
 	case DEED_SOCKET:
 		return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	case DEED_SOCKET_OTHER_THREAD:
-		return ask_other_thread();
 	case DEED_KILL:
 		return kill(1, SIGKILL);
 	case DEED_PTRACE:
@@ -247,7 +247,6 @@ static int work(void)
 
 static int begin(void)
 {
-	pthread_t thread;
 	cpu_set_t set;
 	int err;
 
@@ -258,13 +257,13 @@ static int begin(void)
 	err = io_uring_register_files(&ring, &event, 1);
 	if (err)
 		return err;
-	err = -pthread_create(&thread, NULL, other_thread, NULL);
+	err = -pthread_create(&other, NULL, other_thread, NULL);
 	if (err)
 		return err;
-	pthread_setname_np(thread, "other"); /* whatever comes of it */
+	pthread_setname_np(other, "other"); /* whatever comes of it */
 	if (sched_getaffinity(0, sizeof(set), &set))
 		return -errno;
-	return -pthread_setaffinity_np(thread, sizeof(set), &set);
+	return -pthread_setaffinity_np(other, sizeof(set), &set);
 }
 
 static int64_t act(enum deed deed, struct puppet_answer *answer)

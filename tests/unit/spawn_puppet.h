@@ -37,9 +37,9 @@ enum deed {
 	DEED_IO_URING,
 	DEED_NAME,
 	DEED_THREAD,
+	DEED_OTHER_THREAD, /* one that was there before the filter makes a ring */
 	/* Those behind are its end at the start, too. */
 	DEED_SOCKET,
-	DEED_SOCKET_OTHER_THREAD,
 	DEED_KILL,
 	DEED_PTRACE,
 	DEED_MMAP_EXEC,
