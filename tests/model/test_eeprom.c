@@ -59,6 +59,14 @@ static void checksum_is_valid(void **state)
 	assert_int_equal(sum(*state), 0xbaba);
 }
 
+static void checksum_can_be_wrong(void **state)
+{
+	json_decref(model_control(*state, "fault eeprom-sum"));
+	assert_int_not_equal(sum(*state), 0xbaba);
+	json_decref(model_control(*state, "fault clear eeprom-sum"));
+	assert_int_equal(sum(*state), 0xbaba);
+}
+
 static void address_is_in_both_places(void **state)
 {
 	uint16_t core = word(*state, 0x09);
@@ -319,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(eec_shows_a_loaded_eeprom),
 		TEST(checksum_is_valid),
+		TEST(checksum_can_be_wrong),
 		TEST(address_is_in_both_places),
 		TEST(modules_have_an_initialization),
 		TEST(firmware_version_is_recent),

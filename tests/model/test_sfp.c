@@ -348,6 +348,37 @@ static void faults_are_causes(void **state)
 	}
 }
 
+/* Another module in the cage, whose identity names no Ethernet, or does not add up. */
+static void a_module_can_have_a_wrong_identity(void **state)
+{
+	struct model *m = *state;
+	uint8_t page[64];
+
+	model_set(m, IXGBE_GPIE, IXGBE_GPIE_SDP2_EN);
+	json_decref(model_control(m, "fault module-code"));
+	assert_true(model_read(m, IXGBE_EICR) & IXGBE_EICR_GPI_SDP2);
+	assert_true(model_read(m, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA);
+	assert_true(answers(m));
+	read_bytes(m, IDENTITY, 0, page, sizeof(page));
+	for (int i = 3; i <= 10; i++)
+		assert_int_equal(page[i], 0);
+	assert_int_equal(page[0], 0x03);
+	assert_int_equal(sum(page, 63), page[63]);
+	json_decref(model_control(m, "fault clear"));
+	assert_true(model_read(m, IXGBE_EICR) & IXGBE_EICR_GPI_SDP2);
+	assert_true(answers(m));
+	assert_int_equal(read_byte(m, IDENTITY, 3), 0x10);
+
+	json_decref(model_control(m, "fault module-sum"));
+	assert_true(answers(m));
+	read_bytes(m, IDENTITY, 0, page, sizeof(page));
+	assert_int_equal(page[3], 0x10);
+	assert_int_not_equal(sum(page, 63), page[63]);
+	json_decref(model_control(m, "fault clear module-sum"));
+	assert_true(answers(m));
+	checksums_are_valid(state);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, model_stop)
@@ -365,6 +396,7 @@ int main(void)
 		TEST(wires_moved_twice_without_a_read_are_a_violation),
 		TEST(modules_come_and_go),
 		TEST(faults_are_causes),
+		TEST(a_module_can_have_a_wrong_identity),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ enum loop_timer {
 	LOOP_TIMER_WIRE,
 	LOOP_TIMER_ASK,
 	LOOP_TIMER_RATE,
+	LOOP_TIMER_FAULT,
 	LOOP_TIMERS
 };
 /* Calls `fn` once when loop_now_ns() has reached `at_ns`; 0: not at all. Each timer has one

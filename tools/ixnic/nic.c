@@ -17,6 +17,7 @@
 
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/chip/faults.h"
 #include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/chip/violations.h"
 #include "tools/ixnic/data/data.h"
@@ -79,6 +80,7 @@ static const struct {
 	void (*free)(struct nic *nic);
 } parts[] = {
 	{violations_new, violations_free},
+	{faults_new, faults_free},
 	{registers_new, regfile_free},
 	{eeprom_image_new, eeprom_image_free},
 	{spi_new, spi_free},
@@ -144,6 +146,7 @@ void nic_free(struct nic *nic)
 void nic_reset(struct nic *nic, enum nic_reset kind)
 {
 	nic->reset_at_ns = 0;
+	faults_reset(nic, kind);
 	dirty_leave(nic, kind);
 	nic->eeprom_seen = nic->dma_seen = nic->stopped = false;
 	regfile_reset(nic, kind);

@@ -42,6 +42,7 @@
 static_assert(IXGBE_RXQ_COUNT == IXGBE_TXQ_COUNT, "one loop visits the queues of both directions");
 
 struct dirty;
+struct faults;
 struct frame;
 struct nic;
 
@@ -65,8 +66,10 @@ struct nic {
 	uint8_t mac[6];                    /* factory address, as in the EEPROM */
 	bool cable;                        /* plugged in by the operator */
 	bool light;                        /* sent by the far end of the wire */
+	uint32_t fault_bits;               /* FAULT_* that are on: 0 in normal life */
 
 	struct loop *loop;
+	struct faults *faults;
 	struct regfile *regfile;
 	struct memory *memory;
 	struct interrupt *interrupt;

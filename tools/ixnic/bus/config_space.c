@@ -165,6 +165,11 @@ void config_space_master_set(struct config_space *config)
 	config->value[PCI_COMMAND / 4] |= PCI_COMMAND_MASTER;
 }
 
+void config_space_master_clear(struct config_space *config)
+{
+	config->value[PCI_COMMAND / 4] &= ~(uint32_t)PCI_COMMAND_MASTER;
+}
+
 bool config_space_bus_master(const struct config_space *config)
 {
 	return (config->value[PCI_COMMAND / 4] & PCI_COMMAND_MASTER) &&

@@ -53,6 +53,8 @@ void config_space_status_reset(struct config_space *config);
 /* For the rest of the function. */
 /* As a former owner left the function: it may master the bus. */
 void config_space_master_set(struct config_space *config);
+/* Somebody took that away. */
+void config_space_master_clear(struct config_space *config);
 bool config_space_bus_master(const struct config_space *config); /* and powered: in D0 */
 bool config_space_memory(const struct config_space *config);     /* the registers answer */
 bool config_space_intx_disabled(const struct config_space *config);

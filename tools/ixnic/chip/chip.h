@@ -7,6 +7,8 @@
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
+ *     fault_play.c    faults begin, act as time passes, and end
+ *       |
  *     phy.c           the link: laser, light, AUTOC, LINKS
  *     spi.c           the EEPROM's own pins, in EEC
  *     regfile.c       reads and writes of registers, by the table
@@ -23,6 +25,7 @@
  *       |
  *     statistics.c    the statistics registers
  *     violations.c    the rules that the driver broke
+ *     faults.c        the faults that the operator has given it
  */
 #pragma once
 
@@ -129,6 +132,7 @@ int module_new(struct nic *nic); /* MODULE_SR */
 /* Another module; it takes some time before it answers. */
 void module_plug(struct nic *nic, enum module_kind kind);
 bool module_present(const struct nic *nic);
+enum module_kind module_which(const struct nic *nic);
 void module_free(struct nic *nic);
 void module_reset(struct nic *nic);
 bool module_laser(const struct nic *nic); /* the module's own TX_DISABLE is clear */
@@ -146,6 +150,8 @@ void phy_connect(struct nic *nic, const struct connector *connector);
 void phy_light_set(struct nic *nic, bool light);
 /* The operator changes the module, or pulls it. */
 void phy_module_set(struct nic *nic, enum module_kind kind);
+/* The link goes down, or comes up at once, if it may be up: it flaps. */
+void phy_flap(struct nic *nic, bool up);
 /* The operator plugs or pulls the cable. */
 void phy_cable_set(struct nic *nic, bool plugged);
 bool phy_link_is_up(const struct nic *nic);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "chip.h"
+#include "faults.h"
 #include "violations.h"
 
 #define CHECKSUM_WORD 0x3f
@@ -189,7 +190,9 @@ void eeprom_image_free(struct nic *nic)
 
 uint16_t eeprom_image_word(const struct nic *nic, uint32_t address)
 {
-	return address < EEPROM_WORDS ? nic->eeprom_image->word[address] : NOTHING;
+	uint16_t word = address < EEPROM_WORDS ? nic->eeprom_image->word[address] : NOTHING;
+
+	return fault_on(nic, FAULT_EEPROM_SUM) && address == CHECKSUM_WORD ? (uint16_t)~word : word;
 }
 
 void eeprom_image_word_set(struct nic *nic, uint32_t address, uint16_t value)

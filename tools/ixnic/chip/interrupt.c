@@ -23,6 +23,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "faults.h"
 #include "interrupt.h"
 #include "tools/ixnic/loop.h"
 #include "violations.h"
@@ -179,6 +180,16 @@ static uint64_t interval_ns(const struct nic *nic, uint32_t vector)
 	return (uint64_t)IXGBE_FIELD_GET(IXGBE_EITR_ITR_INTERVAL, itr) * ITR_UNIT_NS;
 }
 
+static void message(struct nic *nic, uint32_t vector)
+{
+	struct interrupt *interrupt = nic->interrupt;
+
+	if (fault_on(nic, FAULT_IRQ_LOST | FAULT_GONE) && faults_message_lost(nic))
+		return;
+	if (interrupt->deliver)
+		interrupt->deliver(interrupt->deliver_ctx, vector);
+}
+
 /* Sends the due messages that EITR lets go, and sets the timer for the others. */
 static void fire(struct nic *nic)
 {
@@ -202,8 +213,7 @@ static void fire(struct nic *nic)
 		interrupt->free_at_ns[vector] = now + interval_ns(nic, vector);
 		if (msix(nic))
 			auto_clear_and_mask(nic, vector);
-		if (interrupt->deliver)
-			interrupt->deliver(interrupt->deliver_ctx, vector);
+		message(nic, vector);
 	}
 	if (nic->loop)
 		loop_timer_set(nic->loop, LOOP_TIMER_ITR, next == UINT64_MAX ? 0 : next,
@@ -249,6 +259,16 @@ static void raise_causes(struct nic *nic, uint64_t queues, uint32_t misc)
 	reg_store(nic, IXGBE_EICR, reg(nic, IXGBE_EICR) | misc);
 	mirror(nic);
 	evaluate(nic, queues, misc);
+}
+
+void interrupt_message(struct nic *nic, uint32_t vector)
+{
+	uint32_t other = msix(nic) ? other_vector(nic) : 0;
+
+	if (vector == NIC_VECTORS)
+		vector = other;
+	if (vector < NIC_VECTORS)
+		message(nic, vector);
 }
 
 void interrupt_pci_exception(struct nic *nic, uint32_t picause_bits)

@@ -21,6 +21,9 @@ bool interrupt_tx_moderated(const struct nic *nic, uint32_t queue);
 /* Delivers a vector's message; irqfd_deliver(), which writes an eventfd, is one. */
 typedef void (*interrupt_deliver_fn)(void *ctx, uint32_t vector);
 void interrupt_deliver_set(struct nic *nic, interrupt_deliver_fn deliver, void *ctx);
+/* A message of this vector without a cause, as the chip sends none; NIC_VECTORS: of that of the
+ * other causes. */
+void interrupt_message(struct nic *nic, uint32_t vector);
 /* Sets causes in PICAUSE; those that PIENA lets through raise EICR's (sections 8.2.3.4.14, 15). */
 void interrupt_pci_exception(struct nic *nic, uint32_t picause_bits);
 void interrupt_reset(struct nic *nic); /* state beside the registers: pending causes, throttles */

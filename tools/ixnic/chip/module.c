@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "chip.h"
+#include "faults.h"
 #include "tools/ixnic/loop.h"
 #include "violations.h"
 
@@ -180,6 +181,11 @@ bool module_present(const struct nic *nic)
 	return nic->module->kind != MODULE_NONE;
 }
 
+enum module_kind module_which(const struct nic *nic)
+{
+	return nic->module->kind;
+}
+
 void module_free(struct nic *nic)
 {
 	free(nic->module);
@@ -275,6 +281,14 @@ static void bit_drive(struct module *module)
 	module->pull = !(module->shift >> (7 - module->bits) & 1);
 }
 
+/* What the driver gets for a byte of a page. */
+static uint8_t byte_sent(const struct nic *nic, const uint8_t *page, uint8_t at)
+{
+	if (fault_on(nic, FAULT_MODULE_CODE | FAULT_MODULE_SUM) && page == nic->module->page[0])
+		return faults_module_byte(nic, page, at);
+	return page[at];
+}
+
 static void clock_fall(struct nic *nic)
 {
 	struct module *module = nic->module;
@@ -293,7 +307,7 @@ static void clock_fall(struct nic *nic)
 		}
 		if (module->device == 1)
 			diagnostics_update(nic);
-		module->shift = module->page[module->device][module->offset++];
+		module->shift = byte_sent(nic, module->page[module->device], module->offset++);
 		bit_drive(module);
 	} else if (reading && module->bits > 0) {
 		bit_drive(module);

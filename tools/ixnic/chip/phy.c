@@ -18,6 +18,7 @@
 
 #include "bridge/service/log.h"
 #include "chip.h"
+#include "faults.h"
 #include "interrupt.h"
 #include "tools/ixnic/loop.h"
 
@@ -54,7 +55,7 @@ bool phy_link_is_up(const struct nic *nic)
 bool phy_laser(const struct nic *nic)
 {
 	return !(reg(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA) && module_laser(nic) &&
-	       !(reg(nic, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE);
+	       !(reg(nic, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE) && !fault_on(nic, FAULT_GONE);
 }
 
 static uint32_t link_mode(const struct nic *nic)
@@ -163,6 +164,12 @@ void phy_module_set(struct nic *nic, enum module_kind kind)
 	/* One that is put over another goes out first: the pin moves there and back. */
 	if ((was || module_present(nic)) && reg(nic, IXGBE_GPIE) & IXGBE_GPIE_SDP2_EN)
 		interrupt_raise(nic, IXGBE_EICR_GPI_SDP2);
+}
+
+void phy_flap(struct nic *nic, bool up)
+{
+	nic->phy->training = false;
+	change(nic, up && link_wanted(nic));
 }
 
 void phy_cable_set(struct nic *nic, bool plugged)

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define HIGH_MAX 0xfu /* of a counter's high register */
+
 void statistics_add(struct nic *nic, uint32_t offset, uint32_t amount)
 {
 	uint32_t value;
@@ -19,12 +21,27 @@ void statistics_add(struct nic *nic, uint32_t offset, uint32_t amount)
 /* The same of the 64-bit octet counters, a low and a high register. */
 static void add64(struct nic *nic, uint32_t low, uint32_t high, uint64_t amount)
 {
-	const uint64_t max = (1ull << 36) - 1; /* 4 bits are in the high register */
+	const uint64_t max = (uint64_t)HIGH_MAX << 32 | UINT32_MAX;
 	uint64_t value = (uint64_t)reg(nic, high) << 32 | reg(nic, low);
 
 	value = amount > max - value ? max : value + amount;
 	reg_store(nic, low, (uint32_t)value);
 	reg_store(nic, high, (uint32_t)(value >> 32));
+}
+
+void statistics_max(struct nic *nic)
+{
+	static const char section[] = "8.2.3.23.";
+
+	for (size_t i = 0; i < ixgbe_register_count; i++) {
+		const struct ixgbe_register *r = &ixgbe_registers[i];
+		bool high = r->name[strlen(r->name) - 1] == 'H';
+
+		if (r->access != IXGBE_REG_RC || strncmp(r->section, section, sizeof(section) - 1))
+			continue;
+		for (uint32_t n = 0; n < r->count; n++)
+			reg_store(nic, r->offset + n * r->stride, high ? HIGH_MAX : UINT32_MAX);
+	}
 }
 
 /* The register of a size class, of six that follow each other. */

@@ -10,6 +10,9 @@
 /* Adds to a statistics register; it sticks at its maximum. */
 void statistics_add(struct nic *nic, uint32_t offset, uint32_t amount);
 
+/* All of them have counted as far as they can. */
+void statistics_max(struct nic *nic);
+
 enum statistics_cast { CAST_UNI, CAST_MULTI, CAST_BROAD };
 enum statistics_cast statistics_cast(const uint8_t *destination);
 void statistics_rx_wire(struct nic *nic, uint32_t bytes); /* anything that came, good or bad */

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "descriptor.h"
+#include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/faults.h"
 #include "tools/ixnic/chip/interrupt.h"
 
 int data_new(struct nic *nic)
@@ -69,6 +72,56 @@ static void raise(struct nic *nic, uint64_t *map, void (*irq)(struct nic *nic, u
 	}
 }
 
+/* ---- FAULT_DD ---- */
+
+/* Sets `dd`, in `dword` of each descriptor of a ring; whether one had none. */
+static bool ring_done(struct nic *nic, uint64_t base, uint32_t bytes, uint32_t dword, uint32_t dd)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < bytes / IXGBE_DESC_BYTES; i++) {
+		union ixgbe_desc *slot = descriptor_at(nic, base, i), desc;
+
+		if (!slot)
+			return any;
+		desc = descriptor_load(slot);
+		if (desc.dword[dword] & dd)
+			continue;
+		desc.dword[dword] |= dd;
+		descriptor_store(slot, &desc);
+		any = true;
+	}
+	return any;
+}
+
+static uint64_t base_of(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
+}
+
+/* All descriptors of the rings that are on are written back, whatever their heads are. */
+static void all_done(struct nic *nic)
+{
+	struct data *dp = nic->data;
+
+	for (uint32_t q = 0; memory_enabled(nic) && q < IXGBE_RXQ_COUNT; q++) {
+		if (rxq_value(nic, IXGBE_RXDCTL, q) & IXGBE_RXDCTL_ENABLE &&
+		    ring_done(
+			    nic,
+			    base_of(rxq_value(nic, IXGBE_RDBAH, q), rxq_value(nic, IXGBE_RDBAL, q)),
+			    rxq_value(nic, IXGBE_RDLEN, q), 2, IXGBE_RXD_STAT_DD))
+			bit_set(dp->rx_interrupts, q);
+		if (txq_value(nic, IXGBE_TXDCTL, q) & IXGBE_TXDCTL_ENABLE &&
+		    ring_done(
+			    nic,
+			    base_of(txq_value(nic, IXGBE_TDBAH, q), txq_value(nic, IXGBE_TDBAL, q)),
+			    txq_value(nic, IXGBE_TDLEN, q), 3, IXGBE_TXD_STAT_DD))
+			bit_set(dp->tx_interrupts, q);
+	}
+}
+
+/* ---- The turn ---- */
+
 bool data_work(struct nic *nic)
 {
 	struct data *dp = nic->data;
@@ -83,6 +136,8 @@ bool data_work(struct nic *nic)
 	rsc_close_all(nic); /* of frames that were looped back */
 	if (nic->connector)
 		nic->connector->turn_end(nic);
+	if (fault_on(nic, FAULT_DD))
+		all_done(nic);
 	raise(nic, dp->rx_interrupts, interrupt_raise_rx);
 	raise(nic, dp->tx_interrupts, interrupt_raise_tx);
 	return more;

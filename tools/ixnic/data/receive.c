@@ -24,6 +24,7 @@
 #include "descriptor.h"
 #include "filter.h"
 #include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/faults.h"
 #include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/chip/statistics.h"
 #include "tools/ixnic/chip/violations.h"
@@ -125,6 +126,8 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	if (old & IXGBE_RXDCTL_ENABLE || !(written & IXGBE_RXDCTL_ENABLE))
 		return;
 	ring_rules_start(nic, &ring);
+	if (fault_on(nic, FAULT_RX_STUCK))
+		faults_queue_on(nic, FAULT_RX_STUCK, queue);
 	nic->data->rxq[queue].unjudged = JUDGE_ALL;
 	if (type != IXGBE_SRRCTL_DESCTYPE_LEGACY && type != IXGBE_SRRCTL_DESCTYPE_ADV_ONE_BUFFER)
 		violation(nic, VIOLATION_RX_DESC_TYPE, "SRRCTL[%u].DESCTYPE = %u", queue, type);
@@ -368,6 +371,8 @@ static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *pac
 	uint32_t need;
 	bool ok;
 
+	if (fault_on(nic, FAULT_RX_STUCK) && faults_hung(nic, FAULT_RX_STUCK, queue))
+		return WAITS;
 	if (nic->data->rxq[queue].unjudged &&
 	    rxq_value(nic, IXGBE_RXDCTL, queue) & IXGBE_RXDCTL_ENABLE)
 		judge_frame(nic, queue);
@@ -478,12 +483,14 @@ void receive_drain(struct nic *nic)
 		fifo_remove(nic->data, packet);
 }
 
-/* The largest frame has room, even if it has to go to the buffer's start. */
+/* The largest frame has room, even if it has to go to the buffer's start. A NIC that is stuck takes
+ * frames and loses them. */
 bool receive_ready(const struct nic *nic)
 {
 	uint32_t used = nic->data->fifo_used;
 
-	return used == 0 || used + 2 * fifo_bytes(NIC_FRAME_MAX) <= fifo_size(nic);
+	return used == 0 || fault_on(nic, FAULT_RX_STUCK) ||
+	       used + 2 * fifo_bytes(NIC_FRAME_MAX) <= fifo_size(nic);
 }
 
 void receive_reset(struct nic *nic)

@@ -28,6 +28,7 @@
 #include "descriptor.h"
 #include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/bus/memory.h"
+#include "tools/ixnic/chip/faults.h"
 #include "tools/ixnic/chip/statistics.h"
 #include "tools/ixnic/chip/violations.h"
 
@@ -184,6 +185,8 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	if (old & IXGBE_TXDCTL_ENABLE)
 		return;
 	*q = (struct transmit_queue){.rules = q->rules};
+	if (fault_on(nic, FAULT_TX_HANG))
+		faults_queue_on(nic, FAULT_TX_HANG, queue);
 	ring_rules_start(nic, &ring);
 	if (master_traces(nic))
 		violation(nic, VIOLATION_RESET_STUCK, "TXDCTL[%u] on after one reset", queue);
@@ -550,6 +553,12 @@ static void complete(struct nic *nic, const struct transmit_packet *tx)
 
 /* ---- Turns ---- */
 
+static bool queue_runs(const struct nic *nic, uint32_t queue)
+{
+	return queue_on(nic, queue) &&
+	       !(fault_on(nic, FAULT_TX_HANG) && faults_hung(nic, FAULT_TX_HANG, queue));
+}
+
 /* Without a link the transmit path stands still, and posted descriptors wait. */
 static bool path_runs(const struct nic *nic)
 {
@@ -579,7 +588,7 @@ static bool tx_take(struct nic *nic, uint32_t queue)
 	struct transmit_packet *tx = &nic->data->tx;
 	struct ring ring = ring_of(nic, queue);
 
-	if (!queue_on(nic, queue) || !tx_fetch(nic, queue, &ring, &tx->batch))
+	if (!queue_runs(nic, queue) || !tx_fetch(nic, queue, &ring, &tx->batch))
 		return false;
 	tx->queue = queue;
 	tx->busy = false;
@@ -628,6 +637,12 @@ bool transmit_work(struct nic *nic, uint32_t budget)
 	memset(dp->tx_done, 0, sizeof(dp->tx_done));
 	dp->tx.wire_full = progress == WIRE_FULL && !dp->tx.paced;
 	return progress != WIRE_FULL && !nic->stopped && (dp->tx.busy || next_queue(dp) >= 0);
+}
+
+void transmit_again(struct nic *nic)
+{
+	for (uint32_t queue = 0; queue < IXGBE_TXQ_COUNT; queue++)
+		bit_set(nic->data->tx_pending, queue);
 }
 
 void transmit_reset(struct nic *nic)

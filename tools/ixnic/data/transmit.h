@@ -70,6 +70,8 @@ extern const struct reg_hook transmit_hooks[];
 /* Sends up to `budget` frames. True: there is more that could go now. */
 bool transmit_work(struct nic *nic, uint32_t budget);
 void transmit_reset(struct nic *nic);
+/* All queues are looked at: those that hung may go on. */
+void transmit_again(struct nic *nic);
 
 /* ---- transmit_prepare.c ---- */
 

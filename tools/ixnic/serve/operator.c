@@ -13,10 +13,10 @@
 
 #include "bridge/service/control.h"
 #include "bridge/service/names.h"
+#include "fault_words.h"
 #include "rogue.h"
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/chip.h"
-#include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/chip/violations.h"
 #include "tools/ixnic/data/data.h"
 #include "tools/ixnic/loop.h"
@@ -37,17 +37,17 @@ static json_t *status(void *ctx, struct control_request *request)
 {
 	const struct operator_socket *op = ctx;
 	const struct nic *nic = op->nic;
-	char mac[NAMES_MAC_TEXT], far_end[128];
-	json_t *reply =
-		json_pack("{s:s, s:s, s:b, s:b, s:s, s:b, s:b, s:b, s:i, s:b, s:b, s:I, s:I}",
-			  "version", IXTAP_VERSION, "mac", names_mac_format(nic->mac, mac),
-			  "client", op->server && server_client(op->server), "channel",
-			  op->server && server_channel(op->server), "link",
-			  phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser",
-			  phy_laser(nic), "light", phy_light(nic), "rate_mbit",
-			  (int)wire_rate_get(nic), "strict", nic->strict, "stopped", nic->stopped,
-			  "violations", (json_int_t)violation_total(nic), "unshared",
-			  (json_int_t)memory_unshared(nic->memory));
+	char mac[NAMES_MAC_TEXT], far_end[128], faults[FAULT_NAMES];
+	json_t *reply = json_pack(
+		"{s:s, s:s, s:b, s:b, s:s, s:b, s:b, s:b, s:i, s:b, s:b, s:I, s:I, s:s}", "version",
+		IXTAP_VERSION, "mac", names_mac_format(nic->mac, mac), "client",
+		op->server && server_client(op->server), "channel",
+		op->server && server_channel(op->server), "link",
+		phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser", phy_laser(nic),
+		"light", phy_light(nic), "rate_mbit", (int)wire_rate_get(nic), "strict",
+		nic->strict, "stopped", nic->stopped, "violations",
+		(json_int_t)violation_total(nic), "unshared",
+		(json_int_t)memory_unshared(nic->memory), "faults", fault_words_on(nic, faults));
 
 	(void)request;
 	if (wire_far_end(nic, far_end, sizeof(far_end)))
@@ -93,14 +93,12 @@ static json_t *fault_command(void *ctx, struct control_request *request)
 {
 	struct nic *nic = ((struct operator_socket *)ctx)->nic;
 	const char *arg = request->words[1];
+	json_t *error;
 
-	if (arg && strcmp(arg, "timeout") == 0)
-		interrupt_pci_exception(nic, IXGBE_PIENA_TO);
-	else if (arg && strcmp(arg, "ecc") == 0)
-		interrupt_raise(nic, IXGBE_EICR_ECC);
-	else
-		return control_error("fault: says neither timeout nor ecc; try: fault ecc");
-	return status(ctx, request);
+	if (arg && strcmp(arg, "list") == 0 && !request->words[2])
+		return fault_words_list(nic);
+	error = fault_words(nic, request->words + 1);
+	return error ? error : status(ctx, request);
 }
 
 /* A register as stored: a number, or an array of them. */
@@ -369,7 +367,7 @@ static const struct control_command commands[] = {
 	{"counters", 0, counters, true},     {"violations", 1, violations, true},
 	{"dma", 3, dma_command, true},       {"rate", 1, rate_command, true},
 	{"strict", 2, strict_command, true}, {"module", 1, module_command, true},
-	{"fault", 1, fault_command, true},   {0},
+	{"fault", 3, fault_command, true},   {0},
 };
 
 /* ---- Life ---- */

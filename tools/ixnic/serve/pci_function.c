@@ -8,6 +8,7 @@
 #include "tools/ixnic/bus/irqfd.h"
 #include "tools/ixnic/bus/memory.h"
 #include "tools/ixnic/chip/chip.h"
+#include "tools/ixnic/chip/faults.h"
 #include "tools/ixnic/chip/interrupt.h"
 #include "tools/ixnic/chip/violations.h"
 
@@ -16,6 +17,27 @@ static void on_refused(void *ctx)
 	struct pci_function *function = ctx;
 
 	config_space_master_abort(&function->config);
+}
+
+/* The card loses its power, or has it again: what was set up is lost. */
+static void power(struct pci_function *function)
+{
+	nic_reset(function->nic, NIC_RESET_POWER);
+	irqfd_reset(function->irqfd);
+	config_space_reset(&function->config);
+	function->io_address = 0;
+}
+
+static void on_fault(void *ctx, enum fault_bus what)
+{
+	struct pci_function *function = ctx;
+
+	if (what == FAULT_BUS_POWER)
+		power(function);
+	else
+		config_space_master_clear(&function->config);
+	function->former_master = false;
+	memory_enable(function->nic->memory, false);
 }
 
 /* --dirty: the function is a bus master when its client comes, as a driver that died leaves it. */
@@ -38,6 +60,7 @@ int pci_function_init(struct pci_function *function, struct nic *nic)
 		return err;
 	interrupt_deliver_set(nic, irqfd_deliver, function->irqfd);
 	memory_refused_set(nic->memory, on_refused, function);
+	faults_bus_set(nic, on_fault, function);
 	former_owner(function);
 	return 0;
 }
@@ -46,6 +69,7 @@ void pci_function_free(struct pci_function *function)
 {
 	interrupt_deliver_set(function->nic, NULL, NULL);
 	memory_refused_set(function->nic->memory, NULL, NULL);
+	faults_bus_set(function->nic, NULL, NULL);
 	irqfd_free(function->irqfd);
 }
 
@@ -168,9 +192,21 @@ static void config_write(struct pci_function *function, uint32_t offset, const u
 	irqfd_update(function->irqfd);
 }
 
+/* Nobody answers there, by a fault. */
+static bool silent(const struct pci_function *function, uint32_t region)
+{
+	return fault_on(function->nic, FAULT_GONE) ||
+	       (fault_on(function->nic, FAULT_ONES) &&
+		(region == VFIO_PCI_BAR0_REGION_INDEX || region == VFIO_PCI_BAR2_REGION_INDEX));
+}
+
 void pci_function_read(struct pci_function *function, uint32_t region, uint32_t offset,
 		       uint8_t *data, uint32_t len)
 {
+	if (fault_on(function->nic, FAULT_GONE | FAULT_ONES) && silent(function, region)) {
+		memset(data, 0xff, len);
+		return;
+	}
 	switch (region) {
 	case VFIO_PCI_BAR0_REGION_INDEX:
 		registers_read(function, offset, data, len);
@@ -190,6 +226,8 @@ void pci_function_read(struct pci_function *function, uint32_t region, uint32_t 
 void pci_function_write(struct pci_function *function, uint32_t region, uint32_t offset,
 			const uint8_t *data, uint32_t len)
 {
+	if (fault_on(function->nic, FAULT_GONE | FAULT_ONES) && silent(function, region))
+		return;
 	switch (region) {
 	case VFIO_PCI_BAR0_REGION_INDEX:
 		registers_write(function, offset, data, len);

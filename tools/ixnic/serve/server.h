@@ -11,6 +11,7 @@
  *     operator.c      the control socket: status, link, counters, bus accesses
  *       |
  *     rogue.c         bus accesses by order of the operator, past the driver
+ *     fault_words.c   faults by order of the operator
  *       |
  *     server.c        the client: its connection, its messages, its deadlines
  *       |
