@@ -205,7 +205,8 @@ IXGBE_API int ixgbe_device_bus_master_set(struct ixgbe_device *device, bool on);
  * uses the device.
  */
 IXGBE_API int ixgbe_device_reset(struct ixgbe_device *device, struct ixgbe_why *why);
-/* IXGBE_BUS_REFUSED, 0 or -errno, as ixgbe_bus_errors has it, which tells a driver the rest. */
+/* IXGBE_BUS_REFUSED, IXGBE_BUS_MASTER_OFF, or -errno, as ixgbe_bus_errors has them, which tells a
+ * driver the rest. */
 IXGBE_API int ixgbe_device_bus_errors(struct ixgbe_device *device);
 /* Descriptors that are readable when there is something to serve; -1: none. The connection is the
  * same for the device's life. The relay changes with ixgbe_device_renew, and is none after a reset,
@@ -358,15 +359,20 @@ enum {
  * IXGBE_EVENT_FAULT: an ECC error in the NIC's memory, which ixgbe_stop and ixgbe_start cure. */
 IXGBE_API int ixgbe_irq_other_handle(struct ixgbe *nic);
 
-enum { IXGBE_BUS_REFUSED = 1u << 0, IXGBE_BUS_TIMEOUT = 1u << 1 };
+enum {
+	IXGBE_BUS_REFUSED = 1u << 0,
+	IXGBE_BUS_TIMEOUT = 1u << 1,
+	IXGBE_BUS_MASTER_OFF = 1u << 2,
+};
 /*
  * Accesses to memory that the NIC tried in vain since the last call: a set of IXGBE_BUS_*, or
  * -errno. REFUSED: an IOMMU kept the NIC from memory that is not ours. TIMEOUT: a read had no
  * answer. The driver asks for no such access: the NIC is broken, or somebody else drives it too. A
  * write that an IOMMU drops leaves no trace in the NIC, and over the kernel's VFIO a second refusal
- * shows only after a reset (device/pci.c says why). A driver of a kept device is told of TIMEOUT
- * alone: its keeper has ixgbe_device_bus_errors. Cheap enough for once a second, not for once a
- * frame.
+ * shows only after a reset (device/pci.c says why). MASTER_OFF: somebody took the right to master
+ * the bus from the NIC, which ixgbe_stop and ixgbe_start give back. A driver of a kept device is
+ * told of TIMEOUT alone: its keeper has ixgbe_device_bus_errors. Cheap enough for once a second,
+ * not for once a frame.
  */
 IXGBE_API int ixgbe_bus_errors(struct ixgbe *nic);
 
@@ -445,6 +451,14 @@ IXGBE_API bool ixgbe_rx_pending(const struct ixgbe_rxq *rxq);
  * within microseconds. */
 IXGBE_API bool ixgbe_rx_unfinished(const struct ixgbe_rxq *rxq);
 
+/*
+ * The watchdog, for the control thread to call once a second. -ETIMEDOUT: the NIC misses frames for
+ * want of room in its packet buffer, though all rings have descriptors, and for two seconds none
+ * has got a frame; ixgbe_stop and ixgbe_start cure that if anything does. Reads registers only if
+ * no frame came since the last call.
+ */
+IXGBE_API int ixgbe_rx_watch(struct ixgbe *nic);
+
 /* ---- Transmit ---- */
 
 enum {
@@ -498,13 +512,22 @@ IXGBE_API uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq);
 IXGBE_API uint32_t ixgbe_tx_in_flight(const struct ixgbe_txq *txq);
 /*
  * The watchdog, for the control thread to call once a second. -ETIMEDOUT: the link is up, a queue
- * has had frames in its ring for 5 s, and none of them came back. The log says which queue, and
- * tx_timeout_count counts it; ixgbe_stop and ixgbe_start cure such a NIC if anything does. A
- * partner that sends pause frames may hold a NIC for longer. The queues' threads must look for sent
- * frames (ixgbe_tx_reclaim, or a burst) within that time. Reads registers only if frames do not
- * move.
+ * has had frames in its ring for a second, none of them came back, and the NIC's head stands. The
+ * log says which queue, tx_timeout_count counts it, and ixgbe_tx_hung has the queues as a set of
+ * bits. A partner that sends pause frames may hold a NIC for longer. The queues' threads must look
+ * for sent frames (ixgbe_tx_reclaim, or a burst) within that time. Of a queue with frames in its
+ * ring one register is read.
  */
 IXGBE_API int ixgbe_tx_watch(struct ixgbe *nic);
+IXGBE_API uint32_t ixgbe_tx_hung(const struct ixgbe *nic);
+/*
+ * Ends a transmit queue and starts it again, the least that may cure one that hangs: the link, the
+ * receiver and other queues go on. No thread may use the queue meanwhile. The frames in its ring
+ * are not sent; their buffers go back. -EIO: the queue was restarted before, and no frame has come
+ * back since. -ETIMEDOUT: the NIC does not end or start the queue. Then ixgbe_stop and ixgbe_start
+ * are left.
+ */
+IXGBE_API int ixgbe_tx_restart(struct ixgbe *nic, uint16_t queue);
 
 /* ---- Statistics ---- */
 

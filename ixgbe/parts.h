@@ -34,8 +34,10 @@ int rings_transmit_stop(struct ixgbe *nic);
 /* Goes on with rings that a former driver started, and makes all other buffers available. -EBADMSG.
  * Nothing is written to the device before all is found to add up. */
 int rings_resume(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_resumed *out);
-/* See ixgbe_tx_watch; at `now_us`. */
+/* See ixgbe_tx_watch, ixgbe_tx_restart and ixgbe_rx_watch; at `now_us`. */
 int rings_transmit_watch(struct ixgbe *nic, uint64_t now_us);
+int rings_transmit_restart(struct ixgbe *nic, uint16_t q);
+int rings_receive_watch(struct ixgbe *nic);
 /* Ends the queues that the device's former owner left on. -ETIMEDOUT: one does not end; those after
  * it are not tried. */
 int rings_end_all(struct ixgbe *nic);
@@ -106,5 +108,7 @@ void stats_discard(struct ixgbe *nic);
 void stats_link_change(struct ixgbe *nic);
 uint64_t stats_link_changes(const struct ixgbe *nic);
 void stats_tx_timeout(struct ixgbe *nic);
+/* Reads how many frames the packet buffer had no room for since the last read: 0 or -ENODEV. */
+int stats_missed(struct ixgbe *nic, uint32_t *count);
 /* Reads how many pause frames have come: 0 or -ENODEV. */
 int stats_pauses(struct ixgbe *nic, uint64_t *count);

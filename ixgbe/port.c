@@ -22,7 +22,7 @@
 #include <string.h>
 
 /* Of what state memory holds, and where. Raised with any change of it. */
-#define STATE_VERSION 1u
+#define STATE_VERSION 2u
 
 /* Everything after a reset that does not depend on queues. */
 static void port_configure(struct ixgbe *nic)
@@ -402,6 +402,23 @@ int ixgbe_stop(struct ixgbe *nic)
 int ixgbe_tx_watch(struct ixgbe *nic)
 {
 	return nic->started ? rings_transmit_watch(nic, wait_now_us()) : 0;
+}
+
+uint32_t ixgbe_tx_hung(const struct ixgbe *nic)
+{
+	return nic->tx_hung;
+}
+
+int ixgbe_tx_restart(struct ixgbe *nic, uint16_t queue)
+{
+	if (!nic->started || queue >= nic->options.queues)
+		return -EINVAL;
+	return rings_transmit_restart(nic, queue);
+}
+
+int ixgbe_rx_watch(struct ixgbe *nic)
+{
+	return nic->started ? rings_receive_watch(nic) : 0;
 }
 
 /* ---- Insight ---- */

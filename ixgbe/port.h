@@ -24,6 +24,13 @@ struct port_state {
 	uint8_t sfp_limiting;  /* an active cable that is set up like optics */
 	uint8_t sfp_two_rates; /* optics for 1 and 10 Gb/s */
 	uint32_t sfp_pin;      /* ESDP's when the module was read */
+	uint32_t tx_restarted; /* queues that were, and no frame has come back since */
+};
+
+/* How the receiver was seen last. */
+struct rx_watch {
+	uint64_t received; /* by all rings */
+	uint32_t looks;    /* in a row that found frames missed and none received */
 };
 
 /* What a successor does about an operation that its predecessor did not end. */
@@ -47,8 +54,10 @@ struct ixgbe {
 	struct ixgbe_resumed resumed;
 	bool reset_failed; /* the next start has to do it */
 
-	/* The transmit watchdog, in rings.c. */
+	/* The watchdogs, in rings.c. */
 	struct txq_watch txq_watch[IXGBE_QUEUES_MAX];
+	uint32_t tx_hung; /* queues, at the last look */
+	struct rx_watch rx_watch;
 	uint64_t link_changes_seen, pauses_seen;
 
 	struct ixgbe_irq *irq;

@@ -5,9 +5,15 @@
  * queues/ has the rings in memory. This file tells the NIC where a ring is, enables and disables
  * queues, and waits until the NIC has done so.
  *
- * The transmit watchdog is here, too. A NIC that hangs may report no error: its frames just do not
- * come back. rings_transmit_watch() measures for how long. The time begins anew without a link,
- * when the link has changed, and when the partner has sent pause frames: frames may wait then.
+ * The watchdogs are here, too. A NIC that hangs may report no error.
+ *
+ * Transmit: frames do not come back, and the head stands. rings_transmit_watch() measures for how
+ * long. The time begins anew without a link, when the link has changed, and when the partner has
+ * sent pause frames: frames may wait then. The least that may cure such a queue is to end it and to
+ * start it again (rings_transmit_restart); a reset of the port comes after that.
+ *
+ * Receive: the packet buffer is full and frames are missed, while the rings have room and get
+ * nothing (rings_receive_watch).
  */
 #include "parts.h"
 #include "queues/dma.h"
@@ -24,8 +30,11 @@
 #define DISABLE_LIMIT_US 100000u
 /* From the end of a receive queue to the end of its DMA, 4.6.7.1.2. */
 #define RX_IDLE_US 100u
-/* How long no frame of a queue may come back: the time of the kernel's watchdog. */
-#define TX_HANG_US 5000000u
+/* How long no frame of a queue may come back. Looks are a second apart: a hang is noticed within
+ * two. */
+#define TX_HANG_US 900000u
+/* Looks in a row that find a receiver stuck. */
+#define RX_STUCK_LOOKS 2u
 
 /* Section 7.2.3.4: descriptors are fetched ahead when the NIC holds fewer than 32. A write-back
  * threshold of 0 lets each report come at once, not in groups. */
@@ -165,6 +174,7 @@ static int rx_stop(struct ixgbe *nic, uint16_t count)
 
 int rings_receive_start(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_why *why)
 {
+	nic->rx_watch = (struct rx_watch){0};
 	for (uint16_t q = 0; q < nic->options.queues; q++) {
 		int err = rx_enable(nic, q, pool[q]);
 
@@ -273,6 +283,16 @@ int rings_transmit_stop(struct ixgbe *nic)
 
 /* ---- After a driver's death ---- */
 
+/* Looks at a queue for the first time. */
+static void watch_begin(struct ixgbe *nic, uint16_t q)
+{
+	struct txq_watch *watch = &nic->txq_watch[q];
+
+	*watch = (struct txq_watch){0};
+	txq_stuck_us(nic->txq[q], watch, 0);
+	watch->restarted = nic->kept->tx_restarted >> q & 1;
+}
+
 int rings_resume(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_resumed *out)
 {
 	const uint16_t queues = nic->options.queues;
@@ -293,6 +313,7 @@ int rings_resume(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgb
 	for (uint16_t q = 0; q < queues; q++) {
 		rxq_tell(nic->rxq[q]);
 		txq_tell(nic->txq[q]);
+		watch_begin(nic, q);
 	}
 	return 0;
 }
@@ -316,36 +337,125 @@ static int transmit_may_wait(struct ixgbe *nic, bool *may)
 	return 0;
 }
 
-static void tell_hang(struct ixgbe *nic, uint16_t q)
+static void tell_hang(struct ixgbe *nic, uint16_t q, uint64_t stuck_us)
 {
 	stats_tx_timeout(nic);
-	port_log(
-		nic, IXGBE_LOG_WARNING,
-		"transmit queue %u: no frame was reported sent for %u s: TDH %u, TDT %u, written %u",
-		q, TX_HANG_US / 1000000, reg_read(nic, ixgbe_txq_reg(IXGBE_TDH, q)),
-		reg_read(nic, ixgbe_txq_reg(IXGBE_TDT, q)), txq_ring(nic->txq[q]).tail);
+	port_log(nic, IXGBE_LOG_WARNING,
+		 "transmit queue %u: no frame was reported sent for %u ms: TDH %u, TDT %u, "
+		 "written %u",
+		 q, (unsigned int)(stuck_us / 1000), reg_read(nic, ixgbe_txq_reg(IXGBE_TDH, q)),
+		 reg_read(nic, ixgbe_txq_reg(IXGBE_TDT, q)), txq_ring(nic->txq[q]).tail);
+}
+
+/* How long neither frames have come back nor the head has moved. A slow wire moves the head long
+ * before it has sent all that one report is for. */
+static uint64_t stuck_us(struct ixgbe *nic, uint16_t q, uint64_t now_us)
+{
+	struct txq_watch *watch = &nic->txq_watch[q];
+	uint64_t us = txq_stuck_us(nic->txq[q], watch, now_us);
+	uint32_t head = watch->head;
+
+	if (!watch->restarted)
+		nic->kept->tx_restarted &= ~(1u << q);
+	if (watch->waited)
+		watch->head = reg_read(nic, ixgbe_txq_reg(IXGBE_TDH, q));
+	if (watch->head == head || watch->head == UINT32_MAX) /* all ones: the NIC is gone */
+		return us;
+	watch->since_us = now_us;
+	return 0;
 }
 
 int rings_transmit_watch(struct ixgbe *nic, uint64_t now_us)
 {
-	uint64_t stuck_us[IXGBE_QUEUES_MAX] = {0}, most_us = 0;
+	uint64_t stuck[IXGBE_QUEUES_MAX] = {0}, most_us = 0;
 	bool may_wait = false;
 	int err;
 
+	nic->tx_hung = 0;
 	for (uint16_t q = 0; q < nic->options.queues; q++) {
-		stuck_us[q] = txq_stuck_us(nic->txq[q], &nic->txq_watch[q], now_us);
-		most_us = stuck_us[q] > most_us ? stuck_us[q] : most_us;
+		stuck[q] = stuck_us(nic, q, now_us);
+		most_us = stuck[q] > most_us ? stuck[q] : most_us;
 	}
 	if (most_us == 0)
-		return 0; /* no register is read as long as frames move */
+		return 0;
 	err = transmit_may_wait(nic, &may_wait);
 	for (uint16_t q = 0; q < nic->options.queues; q++) {
-		if (may_wait)
+		if (may_wait) {
 			nic->txq_watch[q].since_us = now_us;
-		else if (!err && stuck_us[q] >= TX_HANG_US)
-			tell_hang(nic, q);
+		} else if (!err && stuck[q] >= TX_HANG_US) {
+			nic->tx_hung |= 1u << q;
+			tell_hang(nic, q, stuck[q]);
+		}
 	}
-	return err || may_wait || most_us < TX_HANG_US ? err : -ETIMEDOUT;
+	return err ? err : nic->tx_hung ? -ETIMEDOUT : 0;
+}
+
+int rings_transmit_restart(struct ixgbe *nic, uint16_t q)
+{
+	struct txq_watch *watch = &nic->txq_watch[q];
+	int err;
+
+	if (watch->restarted)
+		return -EIO;
+	intent_begin(nic, INTENT_OTHER);
+	err = tx_disable(nic, q);
+	txq_prepare(nic->txq[q]);
+	nic->kept->tx_restarted |= 1u << q;
+	watch_begin(nic, q);
+	if (!err) {
+		tx_program(nic, q);
+		err = tx_enable(nic, q);
+	}
+	intent_end(nic, INTENT_OTHER);
+	return err;
+}
+
+/* ---- The receive watchdog ---- */
+
+/* Frames that the rings have had, all together. */
+static uint64_t received(const struct ixgbe *nic)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t q = 0; q < nic->options.queues; q++)
+		sum += atomic_load_explicit(&rxq_counters(nic->rxq[q])->packets,
+					    memory_order_relaxed);
+	return sum;
+}
+
+/* Whether a ring has no descriptor for the NIC: then the driver holds it up. */
+static bool any_full(struct ixgbe *nic)
+{
+	for (uint16_t q = 0; q < nic->options.queues; q++) {
+		if (reg_read(nic, ixgbe_rxq_reg(IXGBE_RDH, q)) ==
+		    reg_read(nic, ixgbe_rxq_reg(IXGBE_RDT, q)))
+			return true;
+	}
+	return false;
+}
+
+int rings_receive_watch(struct ixgbe *nic)
+{
+	struct rx_watch *watch = &nic->rx_watch;
+	uint64_t got = received(nic);
+	uint32_t missed;
+	int err;
+
+	if (got != watch->received) {
+		*watch = (struct rx_watch){.received = got};
+		return 0; /* no register is read as long as frames come */
+	}
+	err = stats_missed(nic, &missed);
+	if (err)
+		return err;
+	watch->looks = missed && !any_full(nic) ? watch->looks + 1 : 0;
+	if (watch->looks < RX_STUCK_LOOKS)
+		return 0;
+	watch->looks = 0;
+	port_log(nic, IXGBE_LOG_WARNING,
+		 "%u frames were missed within a second, and the rings got none: RDH %u, RDT %u",
+		 missed, reg_read(nic, IXGBE_RDH), reg_read(nic, IXGBE_RDT));
+	return -ETIMEDOUT;
 }
 
 /* ---- Before a reset ---- */

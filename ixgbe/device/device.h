@@ -74,6 +74,7 @@ struct ixgbe_device {
 	int irq_fd[VECTORS_MAX];
 	uint32_t vectors;
 	uint16_t aborts_stuck; /* bits of the PCI status that cannot be cleared */
+	bool master;           /* it was given the right to master the bus */
 	uint32_t refused_seen; /* by the backend */
 
 	struct state_memory *state; /* NULL: the device has one driver, and closes with it */

@@ -31,7 +31,10 @@ int pci_bus_master_set(struct ixgbe_device *device, bool on)
 	command |= PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE | PCI_COMMAND_MASTER;
 	if (!on)
 		command &= (uint16_t)~PCI_COMMAND_MASTER;
-	return pci_write16(device, PCI_COMMAND, command);
+	err = pci_write16(device, PCI_COMMAND, command);
+	if (!err)
+		device->master = on;
+	return err;
 }
 
 int ixgbe_device_bus_master_set(struct ixgbe_device *device, bool on)
@@ -83,6 +86,17 @@ static int aborts_take(struct ixgbe_device *device)
 	return 1;
 }
 
+/* The right to master the bus is ours to give: IXGBE_BUS_MASTER_OFF if somebody took it. */
+static int master_off(const struct ixgbe_device *device)
+{
+	uint16_t command;
+
+	return device->master && !pci_read16(device, PCI_COMMAND, &command) &&
+			       !(command & PCI_COMMAND_MASTER)
+		       ? IXGBE_BUS_MASTER_OFF
+		       : 0;
+}
+
 int ixgbe_device_bus_errors(struct ixgbe_device *device)
 {
 	const struct ixgbe_backend_ops *ops = device->backend->ops;
@@ -97,5 +111,5 @@ int ixgbe_device_bus_errors(struct ixgbe_device *device)
 	if (aborts < 0)
 		return aborts;
 	device->refused_seen = refused;
-	return aborts || more ? IXGBE_BUS_REFUSED : 0;
+	return (aborts || more ? IXGBE_BUS_REFUSED : 0) | master_off(device);
 }

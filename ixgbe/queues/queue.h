@@ -108,7 +108,9 @@ const struct ixgbe_queue_counters *txq_counters(const struct ixgbe_txq *txq);
 /* How the control thread saw a transmit queue last; all 0: not yet. */
 struct txq_watch {
 	uint32_t laps, clean;
-	bool waited; /* frames were in the ring */
+	uint32_t head;  /* of the NIC, by whoever reads it */
+	bool waited;    /* frames were in the ring */
+	bool restarted; /* the queue was, and no frame has come back since */
 	uint64_t since_us, seen_us;
 };
 /* After a longer pause between two looks the time begins anew: the process may have slept. */

@@ -104,6 +104,7 @@ uint64_t txq_stuck_us(const struct ixgbe_txq *txq, struct txq_watch *watch, uint
 	watch->laps = laps;
 	watch->clean = clean;
 	watch->waited = waits;
+	watch->restarted &= !moved;
 	watch->seen_us = now_us;
 	if (!waits || moved || !watched)
 		watch->since_us = now_us;

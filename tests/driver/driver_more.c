@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "driver_more.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "driver_frames.h"
 #include "ixgbe/tables/desc.h"
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
+
+#define LOOK_US 50000 /* between two looks of the watchdog */
 
 static void needs_control(struct rig *rig)
 {
@@ -129,6 +133,68 @@ void faults_are_told_once(void **state)
 		assert_int_equal(other_event(rig), IXGBE_EVENT_FAULT);
 	}
 	assert_false(rig_irq(ixgbe_irq_other_fd(rig->nic), RIG_QUIET_MS));
+}
+
+/* Queue 0 has a frame that does not go out, and the watchdog says so. */
+static void queue_hangs(struct rig *rig, const uint8_t *frame, uint32_t len)
+{
+	const uint64_t end = rig_now_ms() + RIG_DEADLINE_MS;
+	int err;
+
+	rig_send(rig, frame, len, NULL);
+	while ((err = ixgbe_tx_watch(rig->nic)) == 0 && rig_now_ms() < end) {
+		ixgbe_tx_reclaim(ixgbe_txq(rig->nic, 0));
+		usleep(LOOK_US);
+	}
+	assert_int_equal(err, -ETIMEDOUT);
+	assert_int_equal(ixgbe_tx_hung(rig->nic), 1);
+	assert_true(rig_wire_quiet(rig));
+}
+
+static void sends(struct rig *rig, const uint8_t *frame, uint32_t len)
+{
+	uint8_t got[RIG_FRAME_MAX];
+
+	rig_send(rig, frame, len, NULL);
+	assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), len);
+	assert_memory_equal(got, frame, len);
+	rig_send_done(rig);
+}
+
+void a_queue_that_hangs_is_restarted(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[60];
+
+	quiet_start(rig, NULL);
+	plain_make(frame, sizeof(frame), peer, 0);
+	for (int i = 0; i < 2; i++) {
+		rig_control(rig, "fault tx-hang queue 0", NULL);
+		queue_hangs(rig, frame, sizeof(frame));
+		assert_int_equal(ixgbe_tx_restart(rig->nic, 0), 0);
+		rig_send_done(rig); /* the buffers are back */
+		sends(rig, frame, sizeof(frame));
+	}
+	assert_false(rig_irq(ixgbe_irq_other_fd(rig->nic), RIG_QUIET_MS)); /* the link stayed */
+	assert_int_equal(rig_stat(rig, "tx_timeout_count"), 2);
+}
+
+void a_restart_that_does_not_help_is_followed_by_a_reset(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[60];
+
+	quiet_start(rig, NULL);
+	plain_make(frame, sizeof(frame), peer, 0);
+	rig_control(rig, "fault tx-hang reset", NULL);
+	queue_hangs(rig, frame, sizeof(frame));
+	assert_int_equal(ixgbe_tx_restart(rig->nic, 0), 0);
+	queue_hangs(rig, frame, sizeof(frame));
+	assert_int_equal(ixgbe_tx_restart(rig->nic, 0), -EIO);
+	ixgbe_stop(rig->nic);
+	assert_int_equal(ixgbe_start(rig->nic, rig->rx_pool, NULL), 0);
+	assert_int_equal(ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS), 0);
+	sends(rig, frame, sizeof(frame));
 }
 
 /* ---- Interrupts ---- */

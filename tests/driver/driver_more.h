@@ -6,6 +6,8 @@ void a_closed_port_is_the_firmwares(void **state);
 void modules_come_and_go(void **state);
 void a_cable_has_no_laser(void **state);
 void faults_are_told_once(void **state);
+void a_queue_that_hangs_is_restarted(void **state);
+void a_restart_that_does_not_help_is_followed_by_a_reset(void **state);
 void other_causes_fire_once_per_arming(void **state);
 void other_causes_leave_those_of_queues(void **state);
 void a_vector_keeps_its_interval(void **state);

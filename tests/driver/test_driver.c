@@ -757,6 +757,8 @@ int main(int argc, char **argv)
 		TEST(modules_come_and_go),
 		TEST(a_cable_has_no_laser),
 		TEST(faults_are_told_once),
+		TEST(a_queue_that_hangs_is_restarted),
+		TEST(a_restart_that_does_not_help_is_followed_by_a_reset),
 		TEST(other_causes_fire_once_per_arming),
 		TEST(other_causes_leave_those_of_queues),
 		TEST(a_vector_keeps_its_interval),

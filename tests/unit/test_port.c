@@ -593,6 +593,22 @@ static void bus_errors_are_told_once(void **state)
 	assert_int_equal(ixgbe_bus_errors(rig->nic), -ENODEV);
 }
 
+/* By setpci, say: a start gives it back. */
+static void mastering_the_bus_is_missed(void **state)
+{
+	struct rig *rig = *state;
+
+	open_with(rig, &options);
+	start(rig);
+	assert_int_equal(ixgbe_bus_errors(rig->nic), 0);
+	rig->fake->config[PCI_COMMAND] &= (uint8_t)~PCI_COMMAND_MASTER;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ixgbe_bus_errors(rig->nic), IXGBE_BUS_MASTER_OFF);
+	assert_int_equal(ixgbe_stop(rig->nic), 0);
+	assert_int_equal(ixgbe_start(rig->nic, rig->pool, NULL), 0);
+	assert_int_equal(ixgbe_bus_errors(rig->nic), 0);
+}
+
 /* The kernel's VFIO lets nobody clear the bits: they are news once, until they have been away. */
 static void bits_that_stick_are_no_news(void **state)
 {
@@ -737,6 +753,7 @@ int main(void)
 		TEST(errors_of_memories_are_reported_when_all_are_written),
 		TEST(other_causes_become_events),
 		TEST(bus_errors_are_told_once),
+		TEST(mastering_the_bus_is_missed),
 		TEST(bits_that_stick_are_no_news),
 		TEST(statistics_add_up),
 		TEST(statistics_have_the_kernels_names),
