@@ -32,6 +32,7 @@ AS_AFTER_RESET = "it leaves the register as the reset left it"
 BROKEN_BY_DPDK = {
     "DRV_LOAD": "it sets CTRL_EXT.DRV_LOAD when it probes the device; each start resets that",
     "EIMC_RESERVED": "ixgbe_disable_intr and ixgbe_stop_adapter write ones to bit 31 of EIMC, too",
+    "FCRTH_MARK": "its flow director takes memory from RXPBSIZE[0], and leaves the mark above the new end",
     "FCTRL_WITH_RXEN": "ixgbe_dev_promiscuous_enable and others change FCTRL while receiving",
     "INIT_NOT_WAITED": "it waits for neither EEC.AUTO_RD nor RDRXCTL.DMAIDONE after a reset",
     "RDRXCTL_RSC": "ixgbe_set_rsc sets RSCACKC only for LRO, nothing sets FCOE_WRFIX",
