@@ -26,6 +26,7 @@ Two things shorten a run. The system tests mostly wait, and share nothing: their
 a container of its own, and a file's lines are shown when the file has ended. Those that time something or measure
 the use of a processor have the mark "alone", and run afterwards, one after the other. What only computes, the
 compilation of build/asan and the suites style and cost, runs beside all others, with what processors these leave.
+So does the fetching of what the short lab takes from Debian.
 """
 import collections
 import contextlib
@@ -301,6 +302,13 @@ def run_lab(label, tree, full, env):
     run_pytest(label, os.path.join(TOP, "tests", "lab"), tree, env)
 
 
+def fetch_for_lab():
+    """A head start: what is not in the cache then, the lab fetches itself, and tells why it cannot."""
+    for scenario, kernel in LAB_SHORT:
+        stream([os.path.join(TOP, "tools/lab/lab"), scenario, "--kernel", kernel, "--short", "--fetch"],
+               env={"IXTAP_BUILD": os.path.join(TOP, "build", "plain")})
+
+
 def environment(tree):
     return SANITIZER_ENV if tree == "asan" else {}
 
@@ -356,6 +364,7 @@ class Aside:
 
     def __init__(self, kind, *words, idle=False):
         self.name = " ".join(map(os.path.basename, (kind, *words)))
+        self.idle = idle
         self.end = time.monotonic() + (IDLE_TIMEOUT_S if idle else SUITE_TIMEOUT_S)
         with contextlib.ExitStack() as stack:
             self.said = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
@@ -376,7 +385,9 @@ class Aside:
         return self.process.poll() is not None or time.monotonic() > self.end
 
     def collect(self):
-        """Waits for its end; what it said and found is ours."""
+        """Waits for its end; what it said and found is ours. We have nothing else to do, so it need not give way."""
+        if self.idle and self.process.poll() is None:
+            weigh_session(self.process.pid, 0)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(max(0, self.end - time.monotonic()))
         self.said.seek(0)
@@ -389,16 +400,21 @@ class Aside:
             add(f"{self.name}: runs", "failed", f"exit status {self.process.poll()}")
 
 
-ASIDE = {"together": run_together, "suite": run, "compile": compile_tree}
+ASIDE = {"together": run_together, "suite": run, "compile": compile_tree, "fetch": fetch_for_lab}
+
+
+def weigh_session(pid, nice):
+    """Of the process's session, where the scheduler weighs sessions against each other (autogroups)."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/autogroup", "w", encoding="ascii") as group:
+        group.write(str(nice))
 
 
 def give_way():
-    """All others go first. Where the scheduler knows groups of sessions, a priority counts within the group alone, and
-    tests start programs in sessions of their own: so we need a group, and that the lowest weight."""
+    """All others go first. A priority counts within a session alone, and tests start programs in sessions of their own:
+    so we need one, too, and that the lowest weight."""
     os.setsid()
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    with contextlib.suppress(FileNotFoundError), open("/proc/self/autogroup", "w", encoding="ascii") as group:
-        group.write("19")
+    weigh_session("self", 19)
 
 
 def run_aside(path, kind, *words):
@@ -419,11 +435,16 @@ def run_all(suites, full):
         plain = []
     with contextlib.ExitStack() as running:
         compiling = [running.enter_context(Aside("compile", "asan", idle=True))] if plain and "asan" in suites else []
-        computing = []
+        fetching, computing = [], []
         for suite in plain:
             if suite == "system":
+                if "lab" in plain and not full:
+                    fetching = [running.enter_context(Aside("fetch", idle=True))]
                 computing = [running.enter_context(Aside("suite", each, "plain", idle=True))
                              for each in COMPUTING if each in plain]
+            if suite == "lab":
+                for aside in fetching:
+                    aside.collect()
             if suite not in COMPUTING or "system" not in plain:
                 run(suite, "plain", full)
         for aside in compiling:
