@@ -16,6 +16,40 @@ static const char *hint(int err)
 	return "";
 }
 
+/* What a ring is for, and nothing else: on registered files alone. A filter of system calls does
+ * not see what goes through a ring. */
+static int restrict_ring(struct io_uring *ring)
+{
+	static const uint8_t requests[] = {
+		IORING_OP_READ,   IORING_OP_READV,    IORING_OP_WRITE,
+		IORING_OP_WRITEV, IORING_OP_POLL_ADD, IORING_OP_ASYNC_CANCEL,
+	};
+	static const uint8_t registers[] = {
+		IORING_REGISTER_RING_FDS,
+		IORING_UNREGISTER_FILES,
+	};
+	struct io_uring_restriction all[sizeof(requests) + sizeof(registers) + 1];
+	unsigned int count = 0;
+
+	memset(all, 0, sizeof(all));
+	for (size_t i = 0; i < sizeof(requests); i++) {
+		all[count].opcode = IORING_RESTRICTION_SQE_OP;
+		all[count++].sqe_op = requests[i];
+	}
+	for (size_t i = 0; i < sizeof(registers); i++) {
+		all[count].opcode = IORING_RESTRICTION_REGISTER_OP;
+		all[count++].register_op = registers[i];
+	}
+	/* A cancellation names no file. */
+	all[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	all[count++].sqe_flags = IOSQE_FIXED_FILE;
+	/* liburing 2.3 declares io_uring_register_restrictions and does not export it. */
+	return syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, all,
+		       count)
+		       ? -errno
+		       : 0;
+}
+
 int uring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsigned int count,
 	       struct ixgbe_why *why)
 {
@@ -37,6 +71,10 @@ int uring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsi
 	if (!err) {
 		what = "register files with";
 		err = io_uring_register_files(ring, fds, count);
+		if (!err) {
+			what = "restrict";
+			err = restrict_ring(ring);
+		}
 		if (err)
 			io_uring_queue_exit(ring);
 	}
