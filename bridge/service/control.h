@@ -8,6 +8,7 @@
  *     control.c        the control socket of a daemon
  *     option_table.c   the command line of a program, as a table
  *     names.c          names of interfaces and namespaces, MAC addresses
+ *     notice.c         what happens often is logged once
  *     netns.c          into a network namespace, and back
  *     process.c        signals, "ready", the service manager
  *     tun.c            a TAP is opened

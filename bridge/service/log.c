@@ -98,10 +98,21 @@ void log_start(void)
 	outlet_start(&outlet);
 }
 
+static void (*diverted)(enum ixgbe_log_level level, const char *text);
+
+void log_divert(void (*to)(enum ixgbe_log_level level, const char *text))
+{
+	diverted = to;
+}
+
 static void put(enum ixgbe_log_level level, const char *text)
 {
 	char line[OUTLET_LINE_MAX];
 
+	if (diverted) {
+		diverted(level, text);
+		return;
+	}
 	outlet_put(&outlet, line, line_format(line, sizeof(line), level, text));
 }
 

@@ -15,6 +15,8 @@ void log_level_set(enum ixgbe_log_level least);
 /* The level that error, warning, info or debug names: 0, or -EINVAL. */
 int log_level_parse(const char *name, enum ixgbe_log_level *out);
 const char *log_level_name(enum ixgbe_log_level level);
+/* Lines go to `to` instead, as they are, from any thread: a process that has no standard error. */
+void log_divert(void (*to)(enum ixgbe_log_level level, const char *text));
 /* What stands in front of a line on standard error: "<3>" and the like, or nothing where that is
  * not the journal's. For programs that write lines of their own there. */
 const char *log_priority(enum ixgbe_log_level level);
