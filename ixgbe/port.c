@@ -211,7 +211,8 @@ static int port_new(struct ixgbe_device *device, struct ixgbe **out, struct ixgb
 	if (!nic) {
 		if (!device->state)
 			device_free(device);
-		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
+		ixgbe_why_fill(why, -ENOMEM, "out of memory");
+		return -ENOMEM;
 	}
 	nic->device = device;
 	nic->backend = device->backend;

@@ -53,6 +53,18 @@ static int parse_info_attr(const struct nlattr *attr, void *ctx)
 	return MNL_CB_OK;
 }
 
+/* The attribute grows with the kernel's version. */
+static void counts_take(const struct nlattr *attr, struct netlink_link *link)
+{
+	struct rtnl_link_stats64 counts = {0};
+	size_t bytes = mnl_attr_get_payload_len(attr);
+
+	memcpy(&counts, mnl_attr_get_payload(attr),
+	       bytes < sizeof(counts) ? bytes : sizeof(counts));
+	link->tx_packets = counts.tx_packets;
+	link->tx_dropped = counts.tx_dropped;
+}
+
 static int parse_link_attr(const struct nlattr *attr, void *ctx)
 {
 	struct netlink_link *link = ctx;
@@ -86,13 +98,8 @@ static int parse_link_attr(const struct nlattr *attr, void *ctx)
 			return MNL_CB_ERROR;
 		link->carrier = mnl_attr_get_u8(attr);
 		break;
-	case IFLA_STATS64: /* grows with the kernel's version */
-		if (mnl_attr_get_payload_len(attr) >=
-		    offsetof(struct rtnl_link_stats64, tx_dropped) + sizeof(link->tx_dropped))
-			memcpy(&link->tx_dropped,
-			       (const char *)mnl_attr_get_payload(attr) +
-				       offsetof(struct rtnl_link_stats64, tx_dropped),
-			       sizeof(link->tx_dropped));
+	case IFLA_STATS64:
+		counts_take(attr, link);
 		break;
 	case IFLA_NEW_NETNSID:
 		link->left = true;

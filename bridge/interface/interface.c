@@ -151,6 +151,7 @@ int interface_open(struct interface *iface, const struct options *options, struc
 			err = link_get(iface, why);
 	}
 	interface_leave(iface);
+	iface->tx_packets_before = iface->link.tx_packets;
 	iface->tx_dropped_before = iface->link.tx_dropped;
 	return err;
 }
@@ -499,6 +500,7 @@ int interface_bring_home(struct interface *iface, const struct options *options,
 			 const uint8_t mac[IXGBE_MAC_BYTES], uint16_t mtu, struct ixgbe_why *why)
 {
 	uint64_t dropped = iface->link.tx_dropped - iface->tx_dropped_before;
+	uint64_t reads = iface->link.tx_packets - iface->tx_packets_before;
 	int err;
 
 	interface_leave(iface);
@@ -523,6 +525,7 @@ int interface_bring_home(struct interface *iface, const struct options *options,
 		alias_set(iface, options);
 		err = link_get(iface, why);
 	}
+	iface->tx_packets_before = iface->link.tx_packets - reads;
 	iface->tx_dropped_before = iface->link.tx_dropped - dropped;
 	if (!err && interface_watch(iface, iface->fn, iface->ctx))
 		err = ixgbe_why_fill(why, -EIO, "cannot watch the interface");
@@ -583,13 +586,29 @@ static void unicast_wanted(const struct interface *iface, struct mirror *wanted)
 		link->promiscuity > (others > 0) || err == -ENOSPC || link->flags & IFF_PROMISC;
 }
 
-uint64_t interface_kernel_drop(struct interface *iface)
+static bool counts_read(struct interface *iface)
 {
 	struct netlink_link now;
 
-	if (is_here(iface) && !netlink_link_get(iface->nl, iface->tap.ifindex, &now))
-		iface->link.tx_dropped = now.tx_dropped;
+	if (!is_here(iface) || netlink_link_get(iface->nl, iface->tap.ifindex, &now))
+		return false;
+	iface->link.tx_packets = now.tx_packets;
+	iface->link.tx_dropped = now.tx_dropped;
+	return true;
+}
+
+uint64_t interface_kernel_drop(struct interface *iface)
+{
+	(void)counts_read(iface);
 	return iface->link.tx_dropped - iface->tx_dropped_before;
+}
+
+bool interface_kernel_reads(struct interface *iface, uint64_t *count)
+{
+	if (!counts_read(iface))
+		return false;
+	*count = iface->link.tx_packets - iface->tx_packets_before;
+	return true;
 }
 
 void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted)

@@ -35,12 +35,13 @@ struct interface {
 	struct netns_id held;
 	struct netlink *nl; /* away: only while entered */
 	struct netlink_monitor *monitor;
-	struct netlink_link link;   /* as last read */
-	uint64_t tx_dropped_before; /* our start; wraps below 0 for an interface made anew */
-	bool reachable;             /* the functions below can act on it */
-	bool moved;                 /* to another namespace than it was made in */
-	bool deleted_heard;         /* netlink says so */
-	bool astray;                /* it may be elsewhere, or nowhere: interface_find tells */
+	struct netlink_link link; /* as last read */
+	/* Our start; both wrap below 0 for an interface made anew. */
+	uint64_t tx_packets_before, tx_dropped_before;
+	bool reachable;     /* the functions below can act on it */
+	bool moved;         /* to another namespace than it was made in */
+	bool deleted_heard; /* netlink says so */
+	bool astray;        /* it may be elsewhere, or nowhere: interface_find tells */
 	bool unreachable_said;
 	int out_of_reach; /* why: an errno */
 	bool link_set_warned, carrier_warned, read_warned;
@@ -97,6 +98,9 @@ void interface_link_set(struct interface *iface, const struct ixgbe_link *link, 
 /* Frames that the kernel has dropped in the TAP's own queue since the start; of an interface out of
  * reach, those that were last heard of. */
 uint64_t interface_kernel_drop(struct interface *iface);
+/* Frames that were read of the TAP since the start, by any driver. False: the interface is out of
+ * reach. */
+bool interface_kernel_reads(struct interface *iface, uint64_t *count);
 /* Fills in the administrator's settings, with `mtu` in place of an MTU that no 82599 can have.
  * Reads the multicast groups, and the unicast addresses. */
 void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted);

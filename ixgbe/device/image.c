@@ -335,7 +335,7 @@ int ixgbe_device_import(const void *record, size_t bytes, const int *fd, uint32_
 			const struct ixgbe_options *callbacks, struct ixgbe_device **out,
 			struct ixgbe_why *why)
 {
-	struct image_record read;
+	struct image_record read = {0};
 	int err = record_read(record, bytes, fds, &read, why);
 
 	if (!err)
