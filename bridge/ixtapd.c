@@ -1,5 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* ixtapd: one NIC port as one network interface. */
+/*
+ * bridge: one NIC port as one network interface.
+ *
+ * Three processes. ixtapd is the keeper: it has the device, the TAP, netlink, the control socket,
+ * and reads no register. It executes ixtap-driver as the spawner, which isolates itself and forks
+ * drivers. A driver moves the frames, and may die at any instruction: the next one goes on with the
+ * same rings.
+ *
+ *     keeper ── orders, socket ──► driver ──► registers, rings, TAP
+ *        ▲ ───── report ──────────── │
+ *        └── pidfd ── spawner ── fork┘
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     ixtapd.c         the keeper's program
+ *     ixtap_driver.c   the program of spawner and driver
+ *       |
+ *     keeper/          device, interface, control socket, supervision
+ *       |
+ *     interface/       the TAP, its namespace, netlink; what it had, and what it shows
+ *       |
+ *     driver/          the driver's life, and what both processes share
+ *     start/           options: command line and file
+ *       |
+ *     frames/          frames between the TAP and the NIC's rings
+ *     spawn/           processes that drive, and hold nothing they could misuse
+ *       |
+ *     service/         log, control socket, clock
+ */
 #include "bridge/keeper/daemon.h"
 #include "bridge/service/log.h"
 #include "bridge/service/option_table.h"

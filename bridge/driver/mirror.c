@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mirror.h"
 
+#include <assert.h>
 #include <string.h>
 
 static bool same_mac(const struct mirror *a, const struct mirror *b)
@@ -18,6 +19,20 @@ static bool same_others(const struct mirror *a, const struct mirror *b)
 {
 	return a->others_there == b->others_there && a->others == b->others &&
 	       !memcmp(a->other, b->other, a->others * sizeof(a->other[0]));
+}
+
+bool mirror_valid(const struct mirror *mirror)
+{
+	/* A bool with another value than 0 and 1 is none to the compiler. */
+	const uint8_t *flags = (const uint8_t *)&mirror->admin_up;
+
+	static_assert(offsetof(struct mirror, allmulticast) ==
+			      offsetof(struct mirror, admin_up) + 2 * sizeof(bool),
+		      "the flags are side by side");
+	for (size_t i = 0; i < 3; i++)
+		if (flags[i] > 1)
+			return false;
+	return mirror->groups <= MIRROR_GROUPS_MAX && mirror->others <= IXGBE_UNICAST_MAX;
 }
 
 uint32_t mirror_difference(const struct mirror *a, const struct mirror *b)

@@ -43,6 +43,10 @@ enum mirror_part {
 	MIRROR_ALL = (1u << 7) - 1,
 };
 
+/* Whether counts are within their arrays, and flags are flags: for one that another process wrote.
+ */
+bool mirror_valid(const struct mirror *mirror);
+
 /* The parts (a set of enum mirror_part) in which the two differ. */
 uint32_t mirror_difference(const struct mirror *a, const struct mirror *b);
 

@@ -21,7 +21,8 @@
 #define BRIDGE_RX_DROPS(C)                                                                         \
 	C(rx_drop_tap_down, "frames for the interface while it was down or deleted")               \
 	C(rx_drop_tap_rejected, "frames the kernel refused")                                       \
-	C(rx_drop_runt, "frames shorter than an Ethernet header")
+	C(rx_drop_runt, "frames shorter than an Ethernet header")                                  \
+	C(rx_drop_driver_died, "frames held by a driver process that died, and then reset")
 
 #define BRIDGE_TX_DROPS(C)                                                                         \
 	C(tx_drop_short, "reads shorter than a vnet header and an Ethernet header")                \
@@ -33,7 +34,8 @@
 	C(tx_drop_rejected, "frames the driver refused")                                           \
 	C(tx_drop_stopped, "frames held when the worker stopped")                                  \
 	C(tx_drop_unreported,                                                                      \
-	  "frames in the NIC's ring that it had not reported sent when it was stopped")
+	  "frames in the NIC's ring that it had not reported sent when it was stopped")            \
+	C(tx_drop_driver_died, "frames held by a driver process that died")
 
 #define BRIDGE_COUNTERS(C)                                                                         \
 	C(rx_received, "frames taken from the NIC")                                                \
@@ -75,4 +77,6 @@ struct bridge_counter_info {
 extern const struct bridge_counter_info bridge_counter_info[];
 extern const size_t bridge_counter_count;
 
+/* Counters that another thread, or process, adds to. */
+void bridge_counters_read(const struct bridge_counters *counters, struct bridge_counters *out);
 void bridge_counters_add(struct bridge_counters *sum, const struct bridge_counters *more);

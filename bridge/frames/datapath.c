@@ -97,7 +97,7 @@ static void rx_prepare(struct datapath *dp, const struct coalesce_write *w,
 		       struct coalesce_head *head)
 {
 	const uint32_t flags = dp->rx_seg[w->last].flags;
-	struct bridge_counters *counters = &dp->counters;
+	struct bridge_counters *counters = dp->counters;
 
 	if (w->frames > 1) {
 		coalesce_headers(w, head);
@@ -156,7 +156,7 @@ static uint32_t rx_post(struct datapath *dp)
 		frames++;
 		/* The kernel wants a whole Ethernet header. */
 		if (bytes < OFFLOAD_ETH_BYTES) {
-			bridge_count(&dp->counters.rx_drop_runt, 1);
+			bridge_count(&dp->counters->rx_drop_runt, 1);
 			rx_free(&dp->rx_seg[at], end - at);
 			continue;
 		}
@@ -165,14 +165,14 @@ static uint32_t rx_post(struct datapath *dp)
 	dp->rx_iovs = 0;
 	for (uint32_t i = 0; i < coalesce->writes; i++)
 		rx_write(dp, i);
-	bridge_count(&dp->counters.rx_received, frames);
+	bridge_count(&dp->counters->rx_received, frames);
 	return got;
 }
 
 static void rx_done(struct datapath *dp, uint32_t index, int res)
 {
 	const struct coalesce_write *w = &dp->coalesce.write[index];
-	struct bridge_counters *counters = &dp->counters;
+	struct bridge_counters *counters = dp->counters;
 
 	if (res == (int)(w->bytes + TAP_VNET_HDR_BYTES)) {
 		bridge_count(&counters->rx_delivered, w->frames);
@@ -192,7 +192,7 @@ static void rx_done(struct datapath *dp, uint32_t index, int res)
 /* Takes back what the NIC has sent, and counts it. */
 static void tx_reclaim(struct datapath *dp)
 {
-	uint64_t *delivered = &dp->counters.tx_delivered;
+	uint64_t *delivered = &dp->counters->tx_delivered;
 
 	ixgbe_tx_reclaim(dp->txq);
 	bridge_count(delivered, dp->tx_handed - ixgbe_tx_in_flight(dp->txq) - *delivered);
@@ -202,7 +202,7 @@ static void tx_reclaim(struct datapath *dp)
 static void block(struct datapath *dp, bool blocked)
 {
 	if (blocked && !dp->blocked)
-		bridge_count(&dp->counters.tx_ring_full, 1);
+		bridge_count(&dp->counters->tx_ring_full, 1);
 	dp->blocked = blocked;
 }
 
@@ -228,7 +228,7 @@ static void tx_accept(struct datapath *dp, uint32_t index, struct ixgbe_buf *buf
 	struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first + dp->pending_count];
 	enum offload_tx verdict = OFFLOAD_TX_DROP_SHORT;
 
-	bridge_count(&dp->counters.tx_received, 1);
+	bridge_count(&dp->counters->tx_received, 1);
 	if (len >= TAP_VNET_HDR_BYTES) {
 		len -= TAP_VNET_HDR_BYTES;
 		if (!dp->reads_scattered)
@@ -236,7 +236,7 @@ static void tx_accept(struct datapath *dp, uint32_t index, struct ixgbe_buf *buf
 		verdict = offload_tx(from->vnet, buf->data, len, seg);
 	}
 	if (tx_counter[verdict] != SIZE_MAX)
-		bridge_count((uint64_t *)((char *)&dp->counters + tx_counter[verdict]), 1);
+		bridge_count((uint64_t *)((char *)dp->counters + tx_counter[verdict]), 1);
 	if (verdict >= OFFLOAD_TX_DROP_SHORT) {
 		ixgbe_buf_put(buf);
 		return;
@@ -346,7 +346,7 @@ static void tx_drop(struct datapath *dp, uint32_t n, uint64_t *counter)
 /* Hands pending frames to the NIC; returns how many are pending no more. */
 static uint32_t tx_send(struct datapath *dp)
 {
-	struct bridge_counters *counters = &dp->counters;
+	struct bridge_counters *counters = dp->counters;
 	const uint32_t before = dp->pending_count;
 
 	if (!atomic_load_explicit(&dp->link_up, memory_order_relaxed))
@@ -402,16 +402,16 @@ static uint32_t reap(struct datapath *dp)
 
 bool datapath_turn(struct datapath *dp)
 {
-	const uint64_t received = dp->counters.tx_received;
+	const uint64_t received = dp->counters->tx_received;
 	uint32_t moved = rx_post(dp);
 
 	tx_post(dp);
 	io_uring_submit_and_get_events(&dp->ring);
 	reap(dp);
-	moved += (uint32_t)(dp->counters.tx_received - received);
+	moved += (uint32_t)(dp->counters->tx_received - received);
 	tx_depth_adapt(dp);
 	moved += tx_send(dp);
-	bridge_count(&dp->counters.turns, 1);
+	bridge_count(&dp->counters->turns, 1);
 	return moved > 0;
 }
 
@@ -450,10 +450,10 @@ static void tx_settle(struct datapath *dp)
 		usleep(REPORT_POLL_US);
 		tx_reclaim(dp);
 	}
-	bridge_count(&dp->counters.tx_drop_unreported, ixgbe_tx_in_flight(dp->txq));
+	bridge_count(&dp->counters->tx_drop_unreported, ixgbe_tx_in_flight(dp->txq));
 }
 
-void datapath_finish(struct datapath *dp)
+void datapath_finish(struct datapath *dp, bool rings_end)
 {
 	/* Each turn posts all that it received as writes: with the writes done none is left. */
 	while (dp->writes_in_flight > 0 || dp->reads_in_flight > 0) {
@@ -461,8 +461,9 @@ void datapath_finish(struct datapath *dp)
 		datapath_wait(dp, 0);
 	}
 	tx_send(dp);
-	tx_drop(dp, dp->pending_count, &dp->counters.tx_drop_stopped);
-	tx_settle(dp);
+	tx_drop(dp, dp->pending_count, &dp->counters->tx_drop_stopped);
+	if (rings_end)
+		tx_settle(dp);
 }
 
 /* ---- Life ---- */
@@ -474,6 +475,29 @@ static bool nowait_known(int tap_fd)
 	const struct iovec iov = {&byte, sizeof(byte)};
 
 	return pwritev2(tap_fd, &iov, 1, -1, RWF_NOWAIT) >= 0 || errno != EOPNOTSUPP;
+}
+
+#define ADD(name, text) +counters->name
+
+/* A former process may have died within a turn. What it had received and not delivered is lost, but
+ * for frames that are in the NIC's transmit ring still, and those that it had taken from a NIC that
+ * runs on: they come again, and are counted again. */
+static void counters_settle(struct datapath *dp, bool resumed)
+{
+	struct bridge_counters *counters = dp->counters;
+	const uint64_t rx = counters->rx_delivered BRIDGE_RX_DROPS(ADD);
+	const uint64_t tx =
+		counters->tx_delivered + ixgbe_tx_in_flight(dp->txq) BRIDGE_TX_DROPS(ADD);
+
+	if (!resumed && counters->rx_received > rx)
+		bridge_count(&counters->rx_drop_driver_died, counters->rx_received - rx);
+	else
+		counters->rx_received = rx;
+	if (counters->tx_received > tx)
+		bridge_count(&counters->tx_drop_driver_died, counters->tx_received - tx);
+	else
+		counters->tx_received = tx;
+	dp->tx_handed = counters->tx_delivered + ixgbe_tx_in_flight(dp->txq);
 }
 
 int datapath_init(struct datapath *dp, const struct worker_config *config, int wake_fd,
@@ -498,6 +522,8 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	dp->rxq = ixgbe_rxq(config->nic, config->queue);
 	dp->txq = ixgbe_txq(config->nic, config->queue);
 	dp->tx_pool = config->tx_pool;
+	dp->counters = &config->board->counters;
+	counters_settle(dp, config->resumed);
 	atomic_init(&dp->coalesce_on, config->coalesce);
 	atomic_init(&dp->csum_replace, config->csum_replace);
 	dp->read_depth = 1;
@@ -505,7 +531,7 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 		dp->read_iov[i][0] = (struct iovec){dp->read_private[i].vnet, TAP_VNET_HDR_BYTES};
 		dp->read_iov[i][1].iov_len = TAP_FRAME_MAX + 1;
 	}
-	atomic_init(&dp->link_up, true);
+	atomic_init(&dp->link_up, !config->link_down);
 	err = uring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);
 	if (err)
 		free(dp->read_private);

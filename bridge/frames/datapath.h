@@ -81,7 +81,7 @@ struct datapath {
 	struct ixgbe_tx_seg tx_seg[DATAPATH_BURST];
 	uint64_t tx_handed; /* frames, to the NIC: each is one buffer of its ring */
 
-	_Alignas(64) struct bridge_counters counters;
+	struct bridge_counters *counters;
 };
 
 /* Makes the io_uring, disabled (see uring_init). `wake_fd` is for the owner's purposes. */
@@ -95,9 +95,9 @@ bool datapath_turn(struct datapath *dp);
 /* Whether a turn would move something: frames were received, or room has come for a data path that
  * was blocked. Takes back what was sent, and sends what is pending. */
 bool datapath_ready(struct datapath *dp);
-/* Ends what is in flight, delivers or drops what is pending. Waits for DATAPATH_REPORT_MS at most
- * until the NIC has reported all that it was handed. */
-void datapath_finish(struct datapath *dp);
+/* Ends what is in flight, delivers or drops what is pending. If the rings end, too, waits for
+ * DATAPATH_REPORT_MS at most until the NIC has reported all that it was handed. */
+void datapath_finish(struct datapath *dp, bool rings_end);
 #define DATAPATH_REPORT_MS 20
 
 /* For the owner's own requests: takes a submission; says what it is about. */

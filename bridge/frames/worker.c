@@ -49,6 +49,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "bridge/service/clock.h"
@@ -72,6 +73,7 @@
 struct worker {
 	struct datapath dp; /* first: aligned to cache lines */
 	struct worker_config config;
+	struct worker_board board; /* if the configuration has none */
 
 	bool posted[REQUESTS]; /* TAP_READY, IRQ, WAKE */
 	bool irq_armed, irq_tx, tap_gone_logged;
@@ -89,7 +91,7 @@ struct worker {
 	sem_t started;
 	int start_error;
 	int wake_fd;
-	atomic_bool stop, idle;
+	atomic_bool stop, leave;
 };
 
 /* A completion that is not the data path's. */
@@ -100,7 +102,7 @@ static void woken(void *ctx, enum datapath_request request, int res)
 	worker->posted[request] = false;
 	if (request == REQUEST_IRQ && res > 0) {
 		worker->irq_armed = worker->irq_doubted = false;
-		bridge_count(&worker->dp.counters.irqs, 1);
+		bridge_count(&worker->dp.counters->irqs, 1);
 	}
 	/* POLLERR: the interface was deleted. Another poll would end at once, for ever. */
 	if (request == REQUEST_TAP_READY && res > 0 && (res & (POLLERR | POLLHUP)))
@@ -112,7 +114,7 @@ static void woken(void *ctx, enum datapath_request request, int res)
 /* Counts half a frame that lasts, once. */
 static void unfinished_look(struct worker *worker)
 {
-	struct bridge_counters *counters = &worker->dp.counters;
+	struct bridge_counters *counters = worker->dp.counters;
 	int64_t now;
 
 	if (!ixgbe_rx_unfinished(worker->dp.rxq)) {
@@ -187,7 +189,7 @@ static void irq_missed(struct worker *worker)
 		log_warning("queue %u: an interrupt of the NIC was lost", worker->config.queue);
 	worker->irq_doubted = true;
 	worker->irq_armed = false;
-	bridge_count(&worker->dp.counters.irqs_lost, 1);
+	bridge_count(&worker->dp.counters->irqs_lost, 1);
 }
 
 static void sleep_until_woken(struct worker *worker)
@@ -203,7 +205,7 @@ static void sleep_until_woken(struct worker *worker)
 	if (datapath_ready(&worker->dp))
 		return;
 
-	atomic_store_explicit(&worker->idle, true, memory_order_relaxed);
+	atomic_store_explicit(&worker->config.board->idle, 1, memory_order_relaxed);
 	while (!datapath_wait(&worker->dp,
 			      nic_owes(worker) || worker->irq_doubted ? look_ns : LOOK_IDLE_NS)) {
 		if (datapath_ready(&worker->dp)) {
@@ -212,8 +214,8 @@ static void sleep_until_woken(struct worker *worker)
 		}
 		look_ns = look_ns < LOOK_MAX_NS / 2 ? look_ns * 2 : LOOK_MAX_NS;
 	}
-	atomic_store_explicit(&worker->idle, false, memory_order_relaxed);
-	bridge_count(&worker->dp.counters.wakeups, 1);
+	atomic_store_explicit(&worker->config.board->idle, 0, memory_order_relaxed);
+	bridge_count(&worker->dp.counters->wakeups, 1);
 }
 
 /* How long to spin before the next sleep, after one of `slept_ns`. */
@@ -280,7 +282,11 @@ static void cancel_posted(struct worker *worker)
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
+	char name[16];
 
+	/* A thread names itself: for another one a file would have to be opened. */
+	snprintf(name, sizeof(name), "queue-%u", worker->config.queue);
+	prctl(PR_SET_NAME, name);
 	worker->start_error = uring_enable(&worker->dp.ring);
 	sem_post(&worker->started);
 	if (worker->start_error)
@@ -294,7 +300,7 @@ static void *worker_main(void *arg)
 			rest(worker);
 		}
 	}
-	datapath_finish(&worker->dp);
+	datapath_finish(&worker->dp, !atomic_load_explicit(&worker->leave, memory_order_relaxed));
 	cancel_posted(worker);
 	uring_release(&worker->dp.ring);
 	if (worker->irq_tx)
@@ -317,14 +323,11 @@ void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out)
 static int thread_start(struct worker *worker)
 {
 	const int cpu = worker->config.cpu;
-	char name[16];
 	int err;
 
 	err = pthread_create(&worker->thread, NULL, worker_main, worker);
 	if (err)
 		return -err;
-	snprintf(name, sizeof(name), "queue-%u", worker->config.queue);
-	pthread_setname_np(worker->thread, name);
 	if (cpu >= 0 && cpu < CPU_SETSIZE) {
 		cpu_set_t set;
 
@@ -352,6 +355,9 @@ int worker_start(const struct worker_config *config, struct worker **out, struct
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	memset(worker, 0, sizeof(*worker));
 	worker->config = *config;
+	if (!config->board)
+		worker->config.board = &worker->board;
+	atomic_store_explicit(&worker->config.board->idle, 0, memory_order_relaxed);
 	sem_init(&worker->started, 0, 0);
 
 	worker->wake_fd = eventfd(0, EFD_CLOEXEC);
@@ -359,7 +365,7 @@ int worker_start(const struct worker_config *config, struct worker **out, struct
 		err = ixgbe_why_fill(why, -errno, "cannot make an eventfd: %s", strerror(errno));
 		goto fail_free;
 	}
-	err = datapath_init(&worker->dp, config, worker->wake_fd, why);
+	err = datapath_init(&worker->dp, &worker->config, worker->wake_fd, why);
 	if (err)
 		goto fail_close;
 	worker->dp.woken = woken;
@@ -399,6 +405,12 @@ void worker_halt(struct worker *worker)
 	pthread_join(worker->thread, NULL);
 }
 
+void worker_leave(struct worker *worker)
+{
+	atomic_store_explicit(&worker->leave, true, memory_order_relaxed);
+	worker_halt(worker);
+}
+
 void worker_stop(struct worker *worker)
 {
 	if (!worker)
@@ -433,18 +445,4 @@ void worker_receive_set(struct worker *worker, bool coalesce, bool csum_replace)
 {
 	atomic_store_explicit(&worker->dp.coalesce_on, coalesce, memory_order_relaxed);
 	atomic_store_explicit(&worker->dp.csum_replace, csum_replace, memory_order_relaxed);
-}
-
-void worker_counters(const struct worker *worker, struct bridge_counters *out)
-{
-	const uint64_t *from = (const uint64_t *)&worker->dp.counters;
-	uint64_t *to = (uint64_t *)out;
-
-	for (size_t i = 0; i < bridge_counter_count; i++)
-		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-}
-
-bool worker_idle(const struct worker *worker)
-{
-	return atomic_load_explicit(&worker->idle, memory_order_relaxed);
 }

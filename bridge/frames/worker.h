@@ -30,6 +30,14 @@
 
 struct worker;
 
+/* What a worker shows to any thread. Each value is exact; values of one burst may differ in age.
+ * The memory may be another process's, too, and outlive this one. */
+struct worker_board {
+	_Alignas(64) struct bridge_counters counters;
+	_Atomic uint32_t idle; /* asleep, waiting for interrupts */
+	_Atomic int32_t cpu;   /* as worker_cpu */
+};
+
 enum worker_poll { WORKER_POLL_ADAPTIVE, WORKER_POLL_BUSY, WORKER_POLL_INTERRUPT };
 
 struct worker_config {
@@ -39,10 +47,13 @@ struct worker_config {
 	struct ixgbe_pool *rx_pool;
 	struct ixgbe_pool *tx_pool; /* of DATAPATH_TX_BUF_BYTES */
 	enum worker_poll poll;
-	bool coalesce;     /* merge received TCP frames, see coalesce.h */
-	bool csum_replace; /* of single frames too, what offload_rx does */
-	bool no_nowait;    /* for tests: as if the TAP did not know RWF_NOWAIT */
-	int cpu;           /* -1: not pinned */
+	bool coalesce;              /* merge received TCP frames, see coalesce.h */
+	bool csum_replace;          /* of single frames too, what offload_rx does */
+	bool no_nowait;             /* for tests: as if the TAP did not know RWF_NOWAIT */
+	bool link_down;             /* at the start */
+	bool resumed;               /* the rings go on from a former process */
+	int cpu;                    /* -1: not pinned */
+	struct worker_board *board; /* whose counters go on; NULL: the worker's own */
 };
 
 /* Sizes of the pools a worker needs for rings of that many descriptors. */
@@ -59,10 +70,10 @@ int worker_start(const struct worker_config *config, struct worker **out, struct
  * turn, once the kernel has done the writes to the TAP, none of which waits, and cancelled the
  * rest. The counters are final afterwards. */
 void worker_halt(struct worker *worker);
+/* The same, for another process that goes on with the rings: the NIC may have frames still. */
+void worker_leave(struct worker *worker);
 /* Halts the worker, if that is not done yet, and frees it. Takes NULL. */
 void worker_stop(struct worker *worker);
-/* Any thread, any time. Each value is exact; values of one burst may differ in age. */
-void worker_counters(const struct worker *worker, struct bridge_counters *out);
 /* The processor that its thread is bound to now, by whomever; -1: it may run on several. */
 int worker_cpu(const struct worker *worker);
 /* Any thread. The link is up after start. While it is down, frames from the TAP are dropped and
@@ -70,4 +81,3 @@ int worker_cpu(const struct worker *worker);
 void worker_link_set(struct worker *worker, bool up);
 /* Any thread. Both are as in the configuration; they hold from the next burst on. */
 void worker_receive_set(struct worker *worker, bool coalesce, bool csum_replace);
-bool worker_idle(const struct worker *worker); /* asleep, waiting for interrupts */

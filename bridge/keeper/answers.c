@@ -41,22 +41,20 @@ static json_t *soft_json(const struct engine *engine)
 
 static json_t *nic_json(const struct daemon *daemon)
 {
-	/* One that is being opened or closed is not told of. */
-	const struct ixgbe *nic = daemon->facts.nic_open ? daemon->engine.nic : NULL;
+	const struct board_state *seen = &daemon->engine.seen;
 	json_t *json = json_pack("{s:o}", "name", text_json(daemon->options->nic));
-	uint8_t mac[IXGBE_MAC_BYTES];
 
-	/* Present only while the NIC is. */
-	if (nic) {
-		json_object_set_new(json, "backend", json_string(ixgbe_backend_name(nic)));
-		json_object_set_new(json, "device",
-				    json_sprintf("8086:%04x", ixgbe_device_id(nic)));
-		ixgbe_mac_get(nic, mac);
-		json_object_set_new(json, "mac", mac_json(mac));
-		ixgbe_mac_permanent(nic, mac);
-		json_object_set_new(json, "mac_permanent", mac_json(mac));
+	/* Present only while the NIC is. One that is being opened or closed is not told of. */
+	if (daemon->facts.nic_open) {
+		const bool vfio = daemon->options->nic_kind == OPTIONS_NIC_VFIO;
+
+		json_object_set_new(json, "backend", json_string(vfio ? "vfio" : "vfio-user"));
+		json_object_set_new(json, "device", json_sprintf("8086:%04x", seen->device_id));
+		json_object_set_new(json, "mtu", json_integer(seen->applied.mtu));
+		json_object_set_new(json, "mac", mac_json(seen->applied.mac));
+		json_object_set_new(json, "mac_permanent", mac_json(seen->mac_permanent));
 		json_object_set_new(json, "sfp",
-				    json_string(publish_sfp_name(ixgbe_sfp_type(nic))));
+				    json_string(publish_sfp_name((enum ixgbe_sfp)seen->sfp)));
 	}
 	json_object_set_new(json, "soft", soft_json(&daemon->engine));
 	json_object_set_new(json, "dma_refused",
@@ -86,12 +84,19 @@ static json_t *queues_json(const struct daemon *daemon)
 {
 	json_t *queues = json_array();
 
+	const struct board_report *report = daemon->engine.report;
+	const bool running = engine_running(&daemon->engine);
+
 	for (uint16_t q = 0; q < daemon->options->queues; q++) {
-		const struct worker *worker = daemon->engine.worker[q];
-		const char *state = !worker ? "stopped" : worker_idle(worker) ? "idle" : "busy";
+		const struct worker_board *worker = &report->queue[q];
+		const char *state = !running ? "stopped"
+				    : atomic_load_explicit(&worker->idle, memory_order_relaxed)
+					    ? "idle"
+					    : "busy";
+		int cpu = atomic_load_explicit(&worker->cpu, memory_order_relaxed);
 
 		json_array_append_new(queues, json_pack("{s:i,s:s,s:i}", "queue", q, "state", state,
-							"cpu", worker ? worker_cpu(worker) : -1));
+							"cpu", running ? cpu : -1));
 	}
 	return queues;
 }
@@ -121,18 +126,72 @@ static json_t *offloads_json(uint32_t offloads)
 	return json;
 }
 
+/* ---- The driver ---- */
+
+/* Frames that drivers held when they died. */
+static uint64_t held(const struct engine *engine)
+{
+	uint64_t sum = 0;
+
+	for (uint16_t q = 0; q < engine->options->queues; q++)
+		sum += engine->report->queue[q].counters.tx_drop_driver_died;
+	return sum;
+}
+
+static json_t *driver_json(const struct daemon *daemon)
+{
+	const struct engine *engine = &daemon->engine;
+	const struct board_state *seen = &engine->seen;
+
+	return json_pack("{s:i,s:{s:I,s:I,s:I},s:{s:I,s:I},s:{s:I},s:{s:I,s:I,s:I,s:I}}", "pid",
+			 (int)engine->driver.pid, "starts", "warm", (json_int_t)engine->starts.warm,
+			 "cold", (json_int_t)engine->starts.cold, "upgrade",
+			 (json_int_t)engine->starts.upgrade, "lost", "tap_reads",
+			 (json_int_t)engine->lost.tap_reads, "held", (json_int_t)held(engine),
+			 "repeated", "rx_frames", (json_int_t)seen->rx_repeated, "last", "dead_ns",
+			 (json_int_t)engine->dead_ns, "started_ns", (json_int_t)seen->started_ns,
+			 "attached_ns", (json_int_t)seen->attached_ns, "running_ns",
+			 (json_int_t)seen->running_ns);
+}
+
+static json_t *isolation_json(const struct daemon *daemon)
+{
+	static const char *const states[] = {
+		[ISOLATION_MISSING] = "missing",
+		[ISOLATION_IN_FORCE] = "in force",
+		[ISOLATION_UNUSED] = "unused",
+		[ISOLATION_LATER] = "missing", /* of a driver that does not run yet */
+	};
+	const struct engine *engine = &daemon->engine;
+	json_t *json =
+		json_pack("{s:s}", "wanted", options_isolation_name(daemon->options->isolation));
+
+	for (unsigned int i = 0; i < ISOLATION_COUNT; i++) {
+		const struct isolation_fact *fact = &engine->spawner.report.of[i];
+
+		if (i == ISOLATION_SECCOMP_LAST && engine_running(engine))
+			fact = &engine->seen.last_filter;
+
+		json_object_set_new(
+			json, isolation_name(i),
+			json_pack("{s:s,s:s}", "state", states[fact->state], "text", fact->text));
+	}
+	return json;
+}
+
 static json_t *status_json(const struct daemon *daemon)
 {
 	return json_pack(
-		"{s:s,s:i,s:f,s:s,s:o,s:i,s:o,s:o,s:{s:b,s:i},s:s,s:o,s:{s:i,s:i},s:o,s:o}",
+		"{s:s,s:i,s:f,s:s,s:o,s:i,s:o,s:o,s:{s:b,s:i},s:s,s:o,s:{s:i,s:i},s:o,s:o,s:o,s:o}",
 		"version", IXTAP_VERSION, "pid", (int)getpid(), "uptime_s", uptime_s(daemon),
 		"state", state_name(daemon->state), "reason", text_json(daemon->reason.text),
 		"recoveries", (int)daemon->recoveries, "nic", nic_json(daemon), "tap",
 		tap_json(daemon), "link", "up", daemon->link.up, "speed_mbps",
 		(int)daemon->link.speed_mbps, "poll", options_poll_name(daemon->options->poll),
-		"queues", queues_json(daemon), "rings", "rx", ENGINE_RING, "tx", ENGINE_RING,
-		"filters", filters_json(&daemon->applied), "offloads",
-		offloads_json(daemon->iface.tap.offloads));
+		"queues", queues_json(daemon), "rings", "rx", (int)daemon->options->rings, "tx",
+		(int)daemon->options->rings, "filters", filters_json(&daemon->applied), "offloads",
+		offloads_json(daemon->iface.tap.offloads), "driver", driver_json(daemon),
+		"isolation", isolation_json(daemon));
 }
 
 /* ---- stats ---- */
@@ -152,7 +211,7 @@ static json_t *stats_json(struct daemon *daemon)
 	json_t *nic = json_object(), *bridge = json_object(), *queues = json_array();
 
 	/* If the NIC failed, its last values are still true, and the next tick notices. */
-	(void)engine_stats_update(&daemon->engine);
+	(void)engine_ask(&daemon->engine, BOARD_ASK_STATS);
 	for (size_t i = 0; i < daemon->engine.stats; i++)
 		json_object_set_new(nic, daemon->engine.stat_name[i],
 				    json_integer((json_int_t)engine_stat(&daemon->engine, i)));
@@ -177,36 +236,30 @@ static json_t *stats_json(struct daemon *daemon)
 
 /* ---- registers ---- */
 
-struct rows {
-	json_t *array;
-	const char *prefix;
-};
-
-static void add_row(void *ctx, const char *name, uint32_t offset, uint32_t value)
-{
-	struct rows *rows = ctx;
-
-	if (!strncasecmp(name, rows->prefix, strlen(rows->prefix)))
-		json_array_append_new(rows->array,
-				      json_pack("{s:s,s:I,s:I}", "name", name, "offset",
-						(json_int_t)offset, "value", (json_int_t)value));
-}
-
 static json_t *registers_json(struct daemon *daemon, const char *prefix)
 {
-	struct rows rows = {.array = json_array(), .prefix = prefix};
+	const struct board_report *report = daemon->engine.report;
+	json_t *rows;
 	int err;
 
-	if (!daemon->engine.nic) {
-		json_decref(rows.array);
+	if (!daemon->facts.nic_open)
 		return control_error("the NIC is not there (%s): try again when it is",
 				     daemon->reason.text);
+	err = engine_ask(&daemon->engine, BOARD_ASK_REGISTERS);
+	if (err)
+		return control_error("cannot read the registers: %s", strerror(-err));
+	rows = json_array();
+	for (uint32_t i = 0; i < report->registers && i < BOARD_REGISTERS_MAX; i++) {
+		struct board_register row = report->reg[i];
+
+		row.name[BOARD_NAME_BYTES - 1] = '\0';
+		if (!strncasecmp(row.name, prefix, strlen(prefix)))
+			json_array_append_new(rows, json_pack("{s:o,s:I,s:I}", "name",
+							      text_json(row.name), "offset",
+							      (json_int_t)row.offset, "value",
+							      (json_int_t)row.value));
 	}
-	err = ixgbe_registers_dump(daemon->engine.nic, add_row, &rows);
-	if (!err)
-		return json_pack("{s:o}", "registers", rows.array);
-	json_decref(rows.array);
-	return control_error("cannot read the registers: %s", strerror(-err));
+	return json_pack("{s:o}", "registers", rows);
 }
 
 /* ---- features ---- */

@@ -12,6 +12,7 @@
  *          "recoveries": 0,                  times the NIC was brought back
  *          "nic": {"name": "soft:tap:tap0-wire",   as given with --nic, defaults filled in
  *                  "backend": "vfio-user", "device": "8086:10fb",
+ *                  "mtu": 1500,             what the NIC has; it follows the interface's
  *                  "mac": "02:...", "mac_permanent": "02:...",
  *                  "sfp": "none|sr|lr|da|other",
  *                  "soft": {"pid": 4712, "wire": "tap:tap0-wire", "control": "PATH"} or null,

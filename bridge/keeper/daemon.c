@@ -2,10 +2,10 @@
 /*
  * Theory of operation.
  *
- * The main thread waits in epoll for seven things (`watches`): signals, a timer, netlink, the
- * control socket, the NIC's link interrupt, and the end and the output of a software NIC of ours.
- * It takes one event from epoll at a time: a handler may close what a second event is about. The
- * workers move the frames and need nothing from this thread.
+ * The main thread waits in epoll (`watches`) for signals, a timer, netlink, the control socket; for
+ * the spawner, the driver's words and its end; for what the NIC's server asks; and for the end and
+ * the output of a software NIC of ours. It takes one event from epoll at a time: a handler may
+ * close what a second event is about. Drivers move the frames and need nothing from this thread.
  *
  * State. Handlers record facts; state.h turns facts into a state, with a table of what is true
  * in each. The events:
@@ -14,7 +14,7 @@
  *     -----------------------------  ------------------------------------  ------------------
  *     the start is over              prints ready, tells systemd           down or waiting
  *     ip link set up                 laser on                              waiting
- *     ip link set down               laser off; the workers run on         down
+ *     ip link set down               laser off; the driver runs on         down
  *     NIC's link up, down            carrier on, off                       running, waiting
  *     NIC's module changed           logs                                  the same
  *     ip link set mtu, address; promiscuous, multicast, unicast: to the NIC  the same
@@ -25,8 +25,10 @@
  *     its namespace ended            exits 1; if it persists, closes the   stopping,
  *                                    NIC and makes it anew at home         recovering
  *     NIC was refused memory         logs, counts                          the same
+ *     driver dies                    the next one goes on where it was     the same
+ *     drivers die one after another  as when the NIC fails                 recovering
  *     NIC fails, its server ends     carrier off, closes the NIC           recovering
- *     NIC sends nothing for 5 s      the same                              recovering
+ *     driver does not do as told     the same                              recovering
  *     time for an attempt            opens the NIC, applies all            down or waiting
  *     attempts used up               logs, exits 1                         stopping
  *     SIGTERM, SIGINT, SIGHUP        closes all in order, exits 0          stopping
@@ -42,12 +44,8 @@
  * For an interface that is away the thread goes there first, opens netlink and the table anew, and
  * closes them.
  *
- * Once a second: the NIC's causes of interrupts, its module, its bus and its link, since an
- * interrupt may be lost; and whether it sends (ixgbe_tx_watch).
- *
- * Each tick also reads one of the NIC's counters: each has its turn within 5 s, and a NIC that is
- * gone is noticed. All counters are read only when somebody asks: where each read is a message to a
- * software NIC, forty of them keep the processor for milliseconds.
+ * Once a second: whether the bus refused the NIC memory. Each tick: whether the driver does what it
+ * is told.
  */
 #include "answers.h"
 #include "daemon.h"
@@ -116,60 +114,10 @@ static void on_signals(struct daemon *daemon)
 	publish_stop(daemon, 0);
 }
 
-static void on_module(struct daemon *daemon)
-{
-	nic_life_module_read(daemon);
-	publish_module(daemon, daemon->sfp);
-}
-
-/* A vfio-user server has the eventfd too: it may take the count back before us, and clear
- * O_NONBLOCK, which is the file description's. So each read says for itself that it does not wait.
- */
-static bool count_take(int eventfd)
-{
-	uint64_t count;
-	const struct iovec iov = {&count, sizeof(count)};
-
-	return preadv2(eventfd, &iov, 1, -1, RWF_NOWAIT) == (ssize_t)sizeof(count);
-}
-
-/* False: the NIC failed. */
-static bool handle_causes(struct daemon *daemon)
-{
-	int events = ixgbe_irq_other_handle(daemon->engine.nic);
-
-	if (events > 0 && events & IXGBE_EVENT_SFP)
-		on_module(daemon);
-	if (events < 0)
-		nic_life_failed_errno(daemon, "cannot read the NIC's interrupt causes", events);
-	else if (events & IXGBE_EVENT_FAULT)
-		nic_life_failed(daemon, "the NIC reports an unrecoverable ECC error");
-	else if (events & IXGBE_EVENT_BUS && !nic_life_bus_check(daemon))
-		return false;
-	else if (events & IXGBE_EVENT_LINK)
-		return nic_life_link_read(daemon);
-	return daemon->facts.nic_open;
-}
-
-static void on_nic(struct daemon *daemon)
-{
-	/* The read comes first: a cause behind it fires again. */
-	if (count_take(ixgbe_irq_other_fd(daemon->engine.nic)))
-		handle_causes(daemon);
-}
-
-/* Each second: what no event may have told. */
-static void look_after_nic(struct daemon *daemon)
-{
-	if (handle_causes(daemon) && nic_life_bus_check(daemon) && nic_life_link_read(daemon))
-		nic_life_transmit_check(daemon);
-}
-
 static void on_timer(struct daemon *daemon)
 {
 	bool second = ++daemon->ticks % DAEMON_TICKS_PER_SECOND == 0;
 	uint64_t expirations;
-	int err;
 
 	if (read(daemon->timer, &expirations, sizeof(expirations)) < 0)
 		return;
@@ -189,11 +137,9 @@ static void on_timer(struct daemon *daemon)
 			nic_life_retry(daemon);
 		return;
 	}
-	err = engine_stats_step(&daemon->engine);
-	if (err)
-		nic_life_failed_errno(daemon, "cannot read the NIC's counters", err);
-	else if (second)
-		look_after_nic(daemon);
+	nic_life_supervise(daemon);
+	if (second && daemon->facts.nic_open)
+		nic_life_bus_check(daemon);
 }
 
 static void on_control(struct daemon *daemon)
@@ -229,7 +175,10 @@ static void (*const watches[])(struct daemon *daemon) = {
 	[WATCH_TIMER] = on_timer,
 	[WATCH_NETLINK] = on_netlink,
 	[WATCH_CONTROL] = on_control,
-	[WATCH_NIC] = on_nic,
+	[WATCH_SPAWNER] = nic_life_driver_come,
+	[WATCH_DRIVER] = nic_life_listen,
+	[WATCH_DRIVER_END] = nic_life_driver_died,
+	[WATCH_DEVICE] = nic_life_serve,
 	[WATCH_SOFT_END] = on_soft_end,
 	[WATCH_SOFT_OUTPUT] = on_soft_output,
 };
@@ -257,7 +206,8 @@ static int open_nic(struct daemon *daemon, uint16_t mtu, struct ixgbe_why *why)
 {
 	int err, left_ms = LISTEN_BUSY_MS;
 
-	while ((err = engine_open(&daemon->engine, mtu, why)) == -EBUSY && left_ms > 0) {
+	while ((err = engine_open(&daemon->engine, mtu, daemon->iface.tap.fd, why)) == -EBUSY &&
+	       left_ms > 0) {
 		usleep(LISTEN_NEXT_MS * 1000);
 		left_ms -= LISTEN_NEXT_MS;
 	}
@@ -280,7 +230,7 @@ static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 	if (err)
 		return err;
 	daemon->applied.mtu = mtu;
-	ixgbe_mac_get(daemon->engine.nic, mac);
+	memcpy(mac, daemon->engine.seen.applied.mac, sizeof(mac));
 	interface_enter(&daemon->iface);
 	interface_before_mac(&daemon->iface, options, mac);
 	err = interface_configure(&daemon->iface, options, mac, mtu, why);
@@ -321,7 +271,7 @@ static void tell_ready(struct daemon *daemon)
 	memcpy(daemon->name, daemon->iface.tap.name, sizeof(daemon->name));
 	publish_state(daemon);
 	interface_enter(&daemon->iface);
-	nic_life_link_read(daemon);
+	nic_life_listen(daemon);
 	interface_leave(&daemon->iface);
 	process_ready();
 }

@@ -1,38 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bridge: ixtapd, one NIC port as one network interface.
+ * keeper: what outlives the driver, and what needs privileges.
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
- *     ixtapd.c               the program
- *     ixtap_driver.c         the driver's program
- *       |
  *     daemon.c               the event loop: every event, and what becomes of it
  *       |
  *     answers.c              what the control socket answers
  *     interface_gone.c       the TAP was deleted, or moved to another namespace
- *     interface_settings.c   MTU, MAC address, filters, up: from the TAP to the NIC
+ *     interface_settings.c   MTU, MAC address, filters, up: what the NIC is to have
  *       |
- *     nic_life.c             the NIC starts, its link changes, it fails and is brought back
+ *     nic_life.c             the NIC starts, drivers follow each other, the NIC fails and is
+ *                            brought back
  *     rx_features.c          checksums and merging of received frames
  *       |
  *     publish.c              a change is told: log, monitors, service manager
  *     watch.c                the event loop's descriptors
- *     engine.c               everything of an open NIC: port, buffers, workers
- *     interface/             the TAP, its namespace, netlink; what it had, and what it shows
+ *     engine.c               the NIC as the keeper has it: device, spawner, driver
  *       |
- *     mirror.c               settings that differ go into the NIC
  *     soft_nic.c             an ixnic of our own
  *     state.c                the bridge's state, from what is known
- *     notice.c               what happens often is logged once
- *     start/                 options: command line and file
  *       |
  *     patience.c             how long an operation on the NIC may take
- *       |
- *     frames/                frames between the TAP and the NIC's rings
- *     spawn/                 processes that drive, and hold nothing they could misuse
- *       |
- *     service/               log, control socket, clock
+ *     programs.c             where the programs are that this one starts
  */
 #pragma once
 
@@ -57,10 +47,13 @@ struct daemon {
 	struct state_facts facts;
 	enum state state;
 	struct ixgbe_why reason; /* why the NIC is not open, or "" */
+	/* What the NIC has, as told last. */
 	struct ixgbe_link link;
 	enum ixgbe_sfp sfp;
-	struct mirror applied; /* what the NIC has */
-	bool gro;              /* of the interface, as last read */
+	struct mirror applied;
+	uint32_t modules, timeouts, hangs; /* of struct board_state */
+	uint64_t irqs_lost;                /* by all workers */
+	bool gro;                          /* of the interface, as last read */
 	enum options_rx_checksum rx_checksum;
 
 	/* Recovery. */
@@ -68,6 +61,15 @@ struct daemon {
 	unsigned int recoveries; /* that succeeded, since the start */
 	int64_t retry_at_ms;
 	int64_t opened_at_ms;
+	/* Drivers that follow each other without one that worked for a while between them. */
+	unsigned int deaths;
+	int64_t ordered_at_ms;  /* the driver that is to come */
+	int64_t followed_at_ms; /* when the driver had last done all that was wanted */
+	int64_t beat_at_ms;     /* when the driver's main thread had last turned */
+	uint32_t beats;
+	bool warm; /* the driver that is to come goes on where one died */
+	bool left; /* that one had ended by itself, and left the NIC in order */
+	struct notice driver_died, driver_stopped;
 	struct notice dma_refused, dma_timeout; /* accesses of the NIC to memory */
 
 	char name[IFNAMSIZ]; /* of the interface, as told last */

@@ -2,16 +2,46 @@
 #include "engine.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "bridge/service/clock.h"
 #include "bridge/service/log.h"
+#include "programs.h"
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+#define ASK_MS  20 /* how often a wait asks whether to go on */
+#define WORD_MS 10 /* how long the spawner's word of an end may take, after that end */
+
+static void fd_close_once(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
 
 void engine_init(struct engine *engine, const struct options *options, struct patience *patience)
 {
-	*engine = (struct engine){.options = options, .patience = patience};
+	*engine = (struct engine){
+		.options = options,
+		.patience = patience,
+		.orders_fd = -1,
+		.report_fd = -1,
+		.socket = -1,
+		.driver = {.pid = -1, .pidfd = -1},
+	};
 	soft_nic_init(&engine->soft);
 	if (options->nic_kind == OPTIONS_NIC_SOFT) {
 		snprintf(engine->soft_wire, sizeof(engine->soft_wire), "%s",
@@ -21,11 +51,282 @@ void engine_init(struct engine *engine, const struct options *options, struct pa
 	}
 }
 
-/* ---- The NIC ---- */
+/* ---- The driver's words ---- */
+
+static bool state_valid(const struct board_state *state)
+{
+	return state->phase <= BOARD_FAILED && mirror_valid(&state->applied) &&
+	       state->link_up <= 1 && state->resumed <= 1 && state->sfp <= IXGBE_SFP_OTHER &&
+	       state->hung < IXGBE_QUEUES_MAX &&
+	       memchr(state->why.text, '\0', sizeof(state->why.text)) &&
+	       state->last_filter.state <= ISOLATION_LATER &&
+	       memchr(state->last_filter.text, '\0', sizeof(state->last_filter.text));
+}
+
+/* What a dying driver was writing is not read: the copy before holds. */
+static int report_look(struct engine *engine)
+{
+	struct board_state state;
+
+	if (!board_copy(&engine->report->sequence, &state, &engine->report->state, sizeof(state)))
+		return 0;
+	if (!state_valid(&state))
+		return -EBADMSG;
+	engine->seen = state;
+	return 0;
+}
+
+int engine_listen(struct engine *engine)
+{
+	struct board_message message;
+	int err = 0;
+
+	if (engine->socket < 0)
+		return -ENODEV;
+	while (!(err = board_receive(engine->socket, &message)))
+		if (message.kind == BOARD_LOG)
+			log_line((enum ixgbe_log_level)message.level, "%s", message.text);
+	if (err == -EAGAIN || err == -EPIPE) {
+		int lie = report_look(engine);
+
+		return lie ? lie : err == -EPIPE ? err : 0;
+	}
+	return err;
+}
+
+bool engine_running(const struct engine *engine)
+{
+	return engine->socket >= 0 && engine->seen.phase == BOARD_RUNNING;
+}
+
+bool engine_suspended(const struct engine *engine)
+{
+	char path[32], text[256];
+	const char *state;
+	ssize_t bytes;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)engine->driver.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	bytes = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	fd_close_once(&fd);
+	text[bytes > 0 ? bytes : 0] = '\0';
+	state = strrchr(text, ')'); /* its name may have anything */
+	return state && (!strncmp(state, ") T", 3) || !strncmp(state, ") t", 3));
+}
+
+bool engine_followed(const struct engine *engine)
+{
+	return engine->seen.generation == engine->wishes.generation;
+}
+
+static void orders_give(struct engine *engine)
+{
+	const struct board_message message = {.version = BOARD_VERSION, .kind = BOARD_LOOK};
+
+	board_write(&engine->orders->sequence, &engine->orders->wishes, &engine->wishes,
+		    sizeof(engine->wishes));
+	/* A driver that has messages to read looks anyway. */
+	if (engine->socket >= 0)
+		(void)board_send(engine->socket, &message);
+}
+
+void engine_wish(struct engine *engine, const struct mirror *wanted)
+{
+	engine->wishes.wanted = *wanted;
+	engine->wishes.generation++;
+	if (engine->orders)
+		orders_give(engine);
+}
+
+void engine_receive_set(struct engine *engine, bool coalesce, bool csum_replace)
+{
+	engine->wishes.coalesce = coalesce;
+	engine->wishes.csum_replace = csum_replace;
+	if (engine->orders)
+		orders_give(engine);
+}
+
+/* ---- Drivers ---- */
+
+int engine_driver_come(struct engine *engine)
+{
+	int err = spawner_take(&engine->spawner, &engine->driver);
+
+	if (err == -EAGAIN)
+		return 0;
+	if (err)
+		return err;
+	engine->ordered = false;
+	return 1;
+}
+
+void engine_driver_bury(struct engine *engine)
+{
+	engine->dead_ns = clock_ns();
+	engine->dead = engine->driver.number;
+	(void)engine_listen(engine); /* its last words */
+	fd_close_once(&engine->socket);
+	fd_close_once(&engine->driver.pidfd);
+	engine->driver.pid = -1;
+}
+
+bool engine_driver_end(struct engine *engine, struct spawn_end *out)
+{
+	const int64_t end_ms = clock_ms() + WORD_MS;
+	struct pollfd word = {.fd = engine->spawner.sock, .events = POLLIN};
+
+	while (!spawner_ended(&engine->spawner, engine->dead, out)) {
+		int64_t left = end_ms - clock_ms();
+
+		if (left <= 0 || poll(&word, 1, (int)left) <= 0 || engine_driver_come(engine) < 0)
+			return false;
+	}
+	return true;
+}
+
+void engine_driver_fate(struct engine *engine, char text[64])
+{
+	struct spawn_end end;
+
+	if (!engine_driver_end(engine, &end))
+		snprintf(text, 64, "ended");
+	else if (end.code == CLD_EXITED)
+		snprintf(text, 64, "exited with status %d", end.status);
+	else
+		snprintf(text, 64, "was killed by signal %d", end.status);
+}
+
+static int driver_order(struct engine *engine, struct ixgbe_why *why)
+{
+	int pair[2], fd[2], err;
+	int channel = ixgbe_device_channel(engine->device);
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return ixgbe_why_fill(why, -errno, "cannot make a socket for the driver: %s",
+				      strerror(errno));
+	fd[0] = pair[1];
+	fd[1] = channel;
+	err = spawner_order(&engine->spawner, fd, channel >= 0 ? 2 : 1);
+	close(pair[1]);
+	if (err) {
+		close(pair[0]);
+		return ixgbe_why_fill(why, err, "cannot order a driver: %s", strerror(-err));
+	}
+	fd_close_once(&engine->socket);
+	engine->socket = pair[0];
+	engine->seen.phase = BOARD_STARTING;
+	engine->report->state.phase = BOARD_STARTING;
+	engine->ordered = true;
+	return 0;
+}
+
+int engine_renew(struct engine *engine, struct ixgbe_why *why)
+{
+	int err = ixgbe_device_renew(engine->device);
+
+	if (err)
+		return ixgbe_why_fill(why, err, "the NIC is gone: %s", strerror(-err));
+	return driver_order(engine, why);
+}
+
+static int driver_ended(struct engine *engine, struct ixgbe_why *why)
+{
+	char fate[64];
+
+	if (engine->seen.phase == BOARD_FAILED)
+		return ixgbe_why_fill(why, engine->seen.error ? engine->seen.error : -EIO, "%s",
+				      engine->seen.why.text);
+	engine->dead = engine->driver.number;
+	engine_driver_fate(engine, fate);
+	return ixgbe_why_fill(why, -ECHILD, "the driver %s and did not say why", fate);
+}
+
+/* One look at all that may have come, after waiting a moment for it. */
+static int driver_wait_once(struct engine *engine, struct ixgbe_why *why)
+{
+	struct pollfd pfd[] = {
+		{.fd = engine->ordered ? engine->spawner.sock : -1, .events = POLLIN},
+		{.fd = engine->driver.pidfd, .events = POLLIN},
+		{.fd = engine->socket, .events = POLLIN},
+		{.fd = ixgbe_device_connection(engine->device), .events = POLLIN},
+		{.fd = ixgbe_device_relay(engine->device), .events = POLLIN},
+	};
+	int err = 0;
+
+	if (poll(pfd, sizeof(pfd) / sizeof(pfd[0]), ASK_MS) <= 0)
+		return 0;
+	if (pfd[3].revents || pfd[4].revents)
+		err = ixgbe_device_serve(engine->device);
+	if (err)
+		return ixgbe_why_fill(why, err, "the NIC is gone: %s", strerror(-err));
+	if (pfd[0].revents) {
+		err = engine_driver_come(engine);
+		if (err < 0)
+			return ixgbe_why_fill(why, err, "cannot make a driver: %s", strerror(-err));
+	}
+	if (pfd[2].revents || pfd[1].revents)
+		err = engine_listen(engine);
+	if (engine->seen.phase == BOARD_ENDED)
+		return 0;
+	if (pfd[1].revents || engine->seen.phase == BOARD_FAILED)
+		return driver_ended(engine, why);
+	if (err < 0 && err != -EPIPE)
+		return ixgbe_why_fill(why, err, "the driver speaks nonsense: %s", strerror(-err));
+	return 0;
+}
+
+/* Until the driver has come so far. */
+static int driver_wait_phase(struct engine *engine, enum board_phase phase, struct ixgbe_why *why)
+{
+	while (engine->seen.phase < (uint32_t)phase) {
+		int err = driver_wait_once(engine, why);
+
+		if (err)
+			return err;
+		if (patience_over(engine->patience))
+			return ixgbe_why_fill(why, -ECANCELED, "the NIC is not ready");
+	}
+	return engine->seen.phase == (uint32_t)phase ? 0 : driver_ended(engine, why);
+}
+
+/* ---- What keeper and drivers share ---- */
+
+/* A sealed file of whole pages, mapped. */
+static void *shared_new(const char *name, size_t bytes, int seals, int *fd)
+{
+	void *at;
+
+	*fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (*fd < 0 || ftruncate(*fd, (off_t)bytes))
+		return NULL;
+	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, *fd, 0);
+	if (at == MAP_FAILED ||
+	    fcntl(*fd, F_ADD_SEALS, seals | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return NULL;
+	return at;
+}
+
+static int board_open(struct engine *engine, struct ixgbe_why *why)
+{
+	if (!engine->orders)
+		engine->orders = shared_new("ixtap-orders", sizeof(*engine->orders),
+					    F_SEAL_FUTURE_WRITE, &engine->orders_fd);
+	if (!engine->report)
+		engine->report =
+			shared_new("ixtap-report", sizeof(*engine->report), 0, &engine->report_fd);
+	if (!engine->orders || !engine->report)
+		return ixgbe_why_fill(why, -ENOMEM, "no memory to share with a driver: %s",
+				      strerror(errno));
+	engine->orders->version = BOARD_VERSION;
+	return 0;
+}
+
+/* ---- Opening ---- */
 
 /* Gives each worker a processor, from the last one allowed downwards: interrupts and all else
  * gather on the first. With one processor pinning gains nothing. */
-static void choose_cpus(struct engine *engine)
+static void choose_cpus(const struct engine *engine, int32_t out[])
 {
 	cpu_set_t set;
 	int allowed[CPU_SETSIZE], count = 0;
@@ -35,181 +336,222 @@ static void choose_cpus(struct engine *engine)
 			if (CPU_ISSET(cpu, &set))
 				allowed[count++] = cpu;
 	for (uint16_t q = 0; q < engine->options->queues; q++)
-		engine->cpu[q] = count > 1 ? allowed[q % count] : -1;
+		out[q] = count > 1 ? allowed[q % count] : -1;
 }
 
-static int open_port(struct engine *engine, uint16_t mtu, struct ixgbe_why *why)
+static int open_device(struct engine *engine, uint16_t mtu, struct ixgbe_why *why)
 {
+	const struct options *options = engine->options;
 	const struct ixgbe_options port = {
-		.queues = engine->options->queues,
-		.rx_ring = ENGINE_RING,
-		.tx_ring = ENGINE_RING,
+		.queues = options->queues,
+		.rx_ring = options->rings,
+		.tx_ring = options->rings,
 		.mtu = mtu,
 		.log = log_library,
 		.give_up = patience_over,
 		.give_up_ctx = engine->patience,
 	};
-	const char *name = engine->options->nic;
+	struct ixgbe_pool_plan plan[2 * IXGBE_QUEUES_MAX];
+	struct worker_pools size;
+	const char *name = options->nic;
 	char soft_name[32];
 	int err;
 
-	if (engine->options->nic_kind == OPTIONS_NIC_SOFT) {
+	worker_pools(options->rings, options->rings, &size);
+	for (uint16_t q = 0; q < options->queues; q++) {
+		plan[2 * q] = (struct ixgbe_pool_plan){size.rx_count, size.rx_size, 0};
+		plan[2 * q + 1] = (struct ixgbe_pool_plan){size.tx_count, size.tx_size, 0};
+	}
+	if (options->nic_kind == OPTIONS_NIC_SOFT) {
 		err = soft_nic_start(&engine->soft, engine->soft_wire, engine->soft_control,
-				     log_level_name(engine->options->log_level), engine->patience,
-				     why);
+				     log_level_name(options->log_level), engine->patience, why);
 		if (err)
 			return err;
 		snprintf(soft_name, sizeof(soft_name), "vfio-user-fd:%d", engine->soft.socket);
 		engine->soft.socket = -1; /* the library's from here on */
 		name = soft_name;
 	}
-	return ixgbe_open(name, &port, &engine->nic, why);
-}
-
-static int open_pools(struct engine *engine, struct ixgbe_why *why)
-{
-	struct worker_pools size;
-	int err = 0;
-
-	worker_pools(ENGINE_RING, ENGINE_RING, &size);
-	for (uint16_t q = 0; q < engine->options->queues && !err; q++) {
-		err = ixgbe_pool_new(engine->nic, size.rx_count, size.rx_size, 0,
-				     &engine->rx_pool[q]);
-		if (!err)
-			err = ixgbe_pool_new(engine->nic, size.tx_count, size.tx_size, 0,
-					     &engine->tx_pool[q]);
+	err = ixgbe_device_open(name, &port, plan, 2u * options->queues, &engine->device, why);
+	if (!err) {
+		err = ixgbe_device_bus_master_set(engine->device, true);
+		ixgbe_why_fill(err ? why : NULL, err, "cannot let the NIC use the bus: %s",
+			       strerror(-err));
 	}
-	if (err)
-		ixgbe_why_fill(why, err, "cannot get DMA buffers for %u queues: %s%s",
-			       engine->options->queues, strerror(-err),
-			       err == -ENOMEM ? "; raise RLIMIT_MEMLOCK ('ulimit -l') or use fewer "
-						"--queues"
-					      : "");
 	return err;
 }
 
-/* Names and counts outlive the port: a recovery must not lose them. */
+/* The record of a spawner: the plan, and the device's own record behind it. */
+static void *plan_record_new(const struct engine *engine, uint16_t mtu,
+			     const struct ixgbe_device_image *image, size_t *bytes)
+{
+	const struct options *options = engine->options;
+	struct driver_plan plan = {
+		.version = BOARD_VERSION,
+		.queues = options->queues,
+		.rx_ring = options->rings,
+		.tx_ring = options->rings,
+		.poll = (uint16_t)options->poll,
+		.mtu = mtu,
+		.log_level = options->log_level,
+		.device_bytes = (uint32_t)image->bytes,
+	};
+	uint8_t *record = malloc(sizeof(plan) + image->bytes);
+
+	if (!record)
+		return NULL;
+	choose_cpus(engine, plan.cpu);
+	memcpy(record, &plan, sizeof(plan));
+	memcpy(record + sizeof(plan), image->record, image->bytes);
+	*bytes = sizeof(plan) + image->bytes;
+	return record;
+}
+
+static int open_spawner(struct engine *engine, uint16_t mtu, const int tap_fd[],
+			struct ixgbe_why *why)
+{
+	const uint16_t queues = engine->options->queues;
+	struct spawn_config config = {
+		.program = engine->program,
+		.name = engine->options->tap,
+		.isolation = engine->options->isolation,
+		.user = engine->options->driver_user,
+	};
+	int fd[2 + IXGBE_QUEUES_MAX + IXGBE_IMAGE_FDS_MAX];
+	struct ixgbe_device_image image;
+	void *record;
+	int err = programs_driver(engine->program, why);
+
+	if (!err)
+		err = ixgbe_device_export(engine->device, &image, why);
+	if (err)
+		return err;
+	record = plan_record_new(engine, mtu, &image, &config.bytes);
+	fd[0] = engine->orders_fd;
+	fd[1] = engine->report_fd;
+	memcpy(&fd[2], tap_fd, queues * sizeof(*fd));
+	memcpy(&fd[2 + queues], image.fd, image.fds * sizeof(*fd));
+	config.record = record;
+	config.fd = fd;
+	config.fds = 2u + queues + image.fds;
+	err = record ? spawner_start(&engine->spawner, &config, why)
+		     : ixgbe_why_fill(why, -ENOMEM, "out of memory");
+	free(record);
+	ixgbe_device_image_free(&image);
+	return err;
+}
+
+/* Names and counts outlive the device: a recovery must not lose them. */
 static int keep_stat_names(struct engine *engine, struct ixgbe_why *why)
 {
-	size_t count = ixgbe_stats_count(engine->nic);
+	uint32_t count = engine->report->stats;
 
 	if (engine->stat_name)
 		return 0;
-	engine->stat_name = calloc(count, sizeof(*engine->stat_name));
-	engine->stat_before = calloc(count, sizeof(*engine->stat_before));
+	if (count > BOARD_STATS_MAX)
+		count = BOARD_STATS_MAX;
+	engine->stat_name = calloc(count + 1, sizeof(*engine->stat_name));
+	engine->stat_before = calloc(count + 1, sizeof(*engine->stat_before));
 	if (!engine->stat_name || !engine->stat_before)
-		goto no_memory;
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	engine->stats = count;
 	for (size_t i = 0; i < count; i++) {
-		engine->stat_name[i] = strdup(ixgbe_stats_name(engine->nic, i));
-		if (!engine->stat_name[i])
-			goto no_memory;
+		memcpy(engine->stat_name[i], engine->report->stat[i].name, BOARD_NAME_BYTES);
+		engine->stat_name[i][BOARD_NAME_BYTES - 1] = '\0';
 	}
 	return 0;
-no_memory:
-	return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 }
 
-int engine_open(struct engine *engine, uint16_t mtu, struct ixgbe_why *why)
+int engine_open(struct engine *engine, uint16_t mtu, const int tap_fd[], struct ixgbe_why *why)
 {
-	int err;
+	int err = board_open(engine, why);
 
-	choose_cpus(engine);
-	err = open_port(engine, mtu, why);
+	engine->wishes.go = 0;
+	engine->wishes.end = BOARD_GO_ON;
+	if (!err)
+		orders_give(engine);
+	if (!err)
+		err = open_device(engine, mtu, why);
+	if (!err)
+		err = open_spawner(engine, mtu, tap_fd, why);
+	if (!err)
+		err = driver_order(engine, why);
+	if (!err)
+		err = driver_wait_phase(engine, BOARD_ATTACHED, why);
 	if (!err)
 		err = keep_stat_names(engine, why);
-	if (!err)
-		err = open_pools(engine, why);
 	if (err)
 		engine_close(engine);
 	return err;
 }
 
-int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *why)
+int engine_start(struct engine *engine, const struct mirror *wanted, struct ixgbe_why *why)
 {
-	int err = ixgbe_start(engine->nic, engine->rx_pool, why);
+	int err;
 
+	engine->wishes.go = 1;
+	engine_wish(engine, wanted);
+	err = driver_wait_phase(engine, BOARD_RUNNING, why);
+	if (!err)
+		engine->starts.cold++;
+	return err;
+}
+
+/* ---- Closing ---- */
+
+static void driver_stop(struct engine *engine)
+{
+	struct ixgbe_why why = {""};
+	int err = 0;
+
+	if (engine->driver.pid < 0 || engine->seen.phase == BOARD_FAILED)
+		return;
+	engine->wishes.end = BOARD_STOP;
+	orders_give(engine);
+	while (engine->seen.phase != BOARD_ENDED && !err) {
+		err = driver_wait_once(engine, &why);
+		if (!err && patience_over(engine->patience))
+			err = ixgbe_why_fill(&why, -ETIMEDOUT,
+					     "the NIC answers too slowly, or the driver hangs");
+	}
 	if (err)
-		return err;
-	engine->started = true;
-	for (uint16_t q = 0; q < engine->options->queues; q++) {
-		const struct worker_config config = {
-			.nic = engine->nic,
-			.queue = q,
-			.tap_fd = tap_fd[q],
-			.rx_pool = engine->rx_pool[q],
-			.tx_pool = engine->tx_pool[q],
-			.poll = engine->options->poll,
-			.coalesce = engine->coalesce,
-			.csum_replace = engine->csum_replace,
-			.cpu = engine->cpu[q],
-		};
-
-		err = worker_start(&config, &engine->worker[q], why);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-void engine_link_set(struct engine *engine, bool up)
-{
-	for (uint16_t q = 0; q < engine->options->queues; q++)
-		if (engine->worker[q])
-			worker_link_set(engine->worker[q], up);
-}
-
-void engine_receive_set(struct engine *engine, bool coalesce, bool csum_replace)
-{
-	engine->coalesce = coalesce;
-	engine->csum_replace = csum_replace;
-	for (uint16_t q = 0; q < engine->options->queues; q++)
-		if (engine->worker[q])
-			worker_receive_set(engine->worker[q], coalesce, csum_replace);
-}
-
-static void stop_workers(struct engine *engine)
-{
-	for (uint16_t q = 0; q < engine->options->queues; q++) {
-		struct bridge_counters last;
-
-		if (!engine->worker[q])
-			continue;
-		worker_halt(engine->worker[q]);
-		worker_counters(engine->worker[q], &last);
-		bridge_counters_add(&engine->worker_before[q], &last);
-		worker_stop(engine->worker[q]);
-		engine->worker[q] = NULL;
-	}
+		log_info("%s: the driver did not stop in order, and the NIC is reset: %s",
+			 engine->options->tap, why.text);
 }
 
 void engine_close(struct engine *engine)
 {
-	stop_workers(engine);
-	if (engine->started && ixgbe_stop(engine->nic))
-		log_debug("the NIC did not stop in order: it is reset all the same");
-	engine->started = false;
-	if (engine->nic) {
-		/* A dead NIC's last counts are lost; those that were read before are not. */
-		(void)ixgbe_stats_update(engine->nic);
-		for (size_t i = 0; i < engine->stats; i++)
-			engine->stat_before[i] += ixgbe_stats_value(engine->nic, i);
+	if (engine->device)
+		driver_stop(engine);
+	spawner_stop(&engine->spawner); /* and the driver, which may hang */
+	if (engine->report) {
+		(void)engine_listen(engine);
+		for (size_t i = 0; i < engine->stats; i++) {
+			engine->stat_before[i] += engine->report->stat[i].value;
+			engine->report->stat[i].value = 0;
+		}
 	}
-	for (uint16_t q = 0; q < engine->options->queues; q++) {
-		ixgbe_pool_free(engine->rx_pool[q]);
-		ixgbe_pool_free(engine->tx_pool[q]);
-		engine->rx_pool[q] = engine->tx_pool[q] = NULL;
-	}
-	ixgbe_close(engine->nic);
-	engine->nic = NULL;
+	engine_driver_bury(engine);
+	engine->ordered = false;
+	engine->spawner = (struct spawner){0};
+	ixgbe_device_close(engine->device);
+	engine->device = NULL;
 	soft_nic_stop(&engine->soft);
+}
+
+static void shared_free(void *at, size_t bytes, int *fd)
+{
+	if (at)
+		munmap(at, bytes);
+	fd_close_once(fd);
 }
 
 void engine_free(struct engine *engine)
 {
 	engine_close(engine);
-	for (size_t i = 0; i < engine->stats; i++)
-		free(engine->stat_name[i]);
+	shared_free(engine->orders, sizeof(*engine->orders), &engine->orders_fd);
+	shared_free(engine->report, sizeof(*engine->report), &engine->report_fd);
+	engine->orders = NULL;
+	engine->report = NULL;
 	free(engine->stat_name);
 	free(engine->stat_before);
 	engine->stat_name = NULL;
@@ -219,27 +561,41 @@ void engine_free(struct engine *engine)
 
 /* ---- Counts ---- */
 
-void engine_counters(const struct engine *engine, uint16_t queue, struct bridge_counters *out)
+void engine_counters(struct engine *engine, uint16_t queue, struct bridge_counters *out)
 {
+	uint64_t *shown = (uint64_t *)&engine->shown[queue];
 	struct bridge_counters now = {0};
 
-	if (engine->worker[queue])
-		worker_counters(engine->worker[queue], &now);
-	*out = engine->worker_before[queue];
-	bridge_counters_add(out, &now);
+	if (engine->report)
+		bridge_counters_read(&engine->report->queue[queue].counters, &now);
+	for (size_t i = 0; i < bridge_counter_count; i++)
+		if (((const uint64_t *)&now)[i] > shown[i])
+			shown[i] = ((const uint64_t *)&now)[i];
+	*out = engine->shown[queue];
 }
 
-int engine_stats_update(struct engine *engine)
+int engine_ask(struct engine *engine, uint32_t what)
 {
-	return engine->nic ? ixgbe_stats_update(engine->nic) : 0;
-}
+	const int64_t end_ms = clock_ms() + ENGINE_ASK_MS;
+	struct ixgbe_why why;
 
-int engine_stats_step(struct engine *engine)
-{
-	return engine->nic ? ixgbe_stats_step(engine->nic) : 0;
+	if (!engine_running(engine))
+		return -ENODEV;
+	engine->wishes.ask = what;
+	engine->wishes.asked++;
+	orders_give(engine);
+	while (engine->seen.answered != engine->wishes.asked) {
+		if (driver_wait_once(engine, &why))
+			return -ENODEV;
+		if (clock_ms() >= end_ms)
+			return -ETIMEDOUT;
+	}
+	return 0;
 }
 
 uint64_t engine_stat(const struct engine *engine, size_t i)
 {
-	return engine->stat_before[i] + (engine->nic ? ixgbe_stats_value(engine->nic, i) : 0);
+	return engine->stat_before[i] +
+	       (engine->report ? __atomic_load_n(&engine->report->stat[i].value, __ATOMIC_RELAXED)
+			       : 0);
 }

@@ -1,61 +1,116 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An open NIC with all that moves its frames: the port, its pools, the workers, and the process of
- * a software NIC of ours. It can be closed and opened again while the TAP stays; the counts go on.
+ * The NIC as the keeper has it: the device, what it shares with drivers, the spawner, the driver
+ * that runs, and the process of a software NIC of ours. All of it can be closed and opened again
+ * while the TAP stays; the counts go on.
+ *
+ *     engine_open     device, memory, spawner, a driver that has taken the NIC
+ *     engine_start    that driver moves frames
+ *     driver dies     engine_renew: the next one goes on where it was
+ *     engine_close    the driver stops the NIC, and all is given back
+ *
+ * This process reads no register. What the NIC has is in `seen`, a checked copy of what the driver
+ * has reported.
  */
 #pragma once
 
+#include <limits.h>
+
+#include "bridge/driver/board.h"
 #include "bridge/frames/counters.h"
-#include "bridge/frames/worker.h"
+#include "bridge/spawn/spawn.h"
 #include "bridge/start/options.h"
 #include "ixgbe/ixgbe.h"
 #include "patience.h"
 #include "soft_nic.h"
 
-/* Descriptors of a ring. A receive burst (128 segments) takes a quarter of them. A transmit burst
- * (64 frames) takes three quarters at most, if all are of 64 KiB: five data descriptors and a
- * context. */
-#define ENGINE_RING 512
+/* How long a stopping driver, and one that is asked for counters, may take. */
+#define ENGINE_ASK_MS 1000
+
+struct engine_lost {
+	uint64_t tap_reads; /* frames that the kernel gave to a driver that had died */
+};
+
+struct engine_starts {
+	uint64_t warm, cold, upgrade;
+};
 
 struct engine {
 	const struct options *options;
 	struct patience *patience; /* of the control thread, which opens, uses and closes this */
 	struct soft_nic soft;
 	char soft_wire[OPTIONS_PATH_BYTES + 16], soft_control[OPTIONS_PATH_BYTES];
-	struct ixgbe *nic; /* NULL: closed */
-	bool started;      /* the rings run */
-	struct ixgbe_pool *rx_pool[IXGBE_QUEUES_MAX], *tx_pool[IXGBE_QUEUES_MAX];
-	struct worker *worker[IXGBE_QUEUES_MAX];
-	int cpu[IXGBE_QUEUES_MAX];   /* -1: not pinned */
+
+	struct ixgbe_device *device; /* NULL: closed */
+	int orders_fd, report_fd;
+	struct board_orders *orders;
+	struct board_report *report;
+	struct board_wishes wishes; /* as last given */
+	struct board_state seen;
+	char program[PATH_MAX];
+	struct spawner spawner;
+	bool ordered;          /* a driver that has not come yet */
+	struct spawned driver; /* pid -1: none */
+	int socket;            /* to the driver; -1: none */
+	uint32_t dead;         /* the number of the last that died */
+	int64_t dead_ns;       /* when */
+	struct engine_starts starts;
+	struct engine_lost lost;
+
 	bool coalesce, csum_replace; /* of all workers, see struct worker_config */
-	/* The counts of ports and workers that were closed. */
-	struct bridge_counters worker_before[IXGBE_QUEUES_MAX];
+	/* The counts that were shown: they never go back. */
+	struct bridge_counters shown[IXGBE_QUEUES_MAX];
 	size_t stats;
-	char **stat_name;
-	uint64_t *stat_before;
+	char (*stat_name)[BOARD_NAME_BYTES];
+	uint64_t *stat_before; /* of devices that were closed */
 };
 
 void engine_init(struct engine *engine, const struct options *options, struct patience *patience);
 
 /*
- * Opens the NIC of the options with its pools; receiver and transmitter are off. A software NIC is
- * started in the calling thread's network namespace. A failure undoes all.
+ * Opens the NIC of the options; receiver and transmitter are off. A software NIC is started in the
+ * calling thread's network namespace. The descriptors of the TAP are the drivers', too. A failure
+ * undoes all.
  */
-int engine_open(struct engine *engine, uint16_t mtu, struct ixgbe_why *why);
-/* Starts the rings and a worker for each queue; tap_fd has one descriptor for each. */
-int engine_start(struct engine *engine, const int tap_fd[], struct ixgbe_why *why);
-/* Without a link the workers drop what the kernel sends. It is up after engine_start. */
-void engine_link_set(struct engine *engine, bool up);
-/* What the workers do to received frames, those that run and those to come. */
-void engine_receive_set(struct engine *engine, bool coalesce, bool csum_replace);
-/* Stops the workers, quiesces DMA, resets the NIC, ends a software NIC of ours. Does nothing to an
+int engine_open(struct engine *engine, uint16_t mtu, const int tap_fd[], struct ixgbe_why *why);
+/* Brings the NIC to `wanted`, starts the rings and a worker for each queue. */
+int engine_start(struct engine *engine, const struct mirror *wanted, struct ixgbe_why *why);
+/* Stops the driver, quiesces DMA, resets the NIC, ends a software NIC of ours. Does nothing to an
  * engine that is closed. */
 void engine_close(struct engine *engine);
 /* engine_close, and forgets the counts. */
 void engine_free(struct engine *engine);
 
-void engine_counters(const struct engine *engine, uint16_t queue, struct bridge_counters *out);
-/* Read the NIC's counters: all, or the next one. 0 when the NIC is closed. */
-int engine_stats_update(struct engine *engine);
-int engine_stats_step(struct engine *engine);
+/* What the driver is to bring the NIC to. Does not wait. */
+void engine_wish(struct engine *engine, const struct mirror *wanted);
+/* What the workers do to received frames, those that run and those to come. */
+void engine_receive_set(struct engine *engine, bool coalesce, bool csum_replace);
+
+/* ---- News; none of these waits ---- */
+
+/* Takes what the driver has said into `seen`. -errno: it is gone, or lies. */
+int engine_listen(struct engine *engine);
+/* Takes the driver that was ordered. 1: it is there now; 0; -errno: the spawner failed. */
+int engine_driver_come(struct engine *engine);
+/* The driver is dead: forgets it. */
+void engine_driver_bury(struct engine *engine);
+/* How the last driver that died had ended, as the spawner says: that takes 10 ms at most. False:
+ * it does not. As text: "was killed by signal 9". */
+bool engine_driver_end(struct engine *engine, struct spawn_end *out);
+void engine_driver_fate(struct engine *engine, char text[64]);
+/* Orders the next driver, which goes on with the running NIC. */
+int engine_renew(struct engine *engine, struct ixgbe_why *why);
+/* Whether the driver moves frames. */
+bool engine_running(const struct engine *engine);
+/* Whether somebody has stopped its process: SIGSTOP, a debugger. */
+bool engine_suspended(const struct engine *engine);
+/* Whether it has done what was wanted last. */
+bool engine_followed(const struct engine *engine);
+
+/* ---- Counts ---- */
+
+void engine_counters(struct engine *engine, uint16_t queue, struct bridge_counters *out);
+/* Has the driver read the NIC's counters, or registers: BOARD_ASK_*. Waits for ENGINE_ASK_MS at
+ * most. -ETIMEDOUT; -ENODEV: no driver. */
+int engine_ask(struct engine *engine, uint32_t what);
 uint64_t engine_stat(const struct engine *engine, size_t i);

@@ -12,7 +12,6 @@
 #include "bridge/service/text_json.h"
 #include "bridge/interface/interface_kept.h"
 #include "interface_settings.h"
-#include "nic_life.h"
 #include "publish.h"
 #include "rx_features.h"
 
@@ -32,8 +31,6 @@ static void name_follow(struct daemon *daemon)
 void interface_settings_follow(struct daemon *daemon)
 {
 	struct mirror wanted = {0};
-	uint32_t parts;
-	int err;
 
 	/* The interface is gone: the monitor tells what became of it. */
 	if (interface_read(&daemon->iface))
@@ -44,17 +41,6 @@ void interface_settings_follow(struct daemon *daemon)
 	if (!daemon->facts.nic_open)
 		return;
 	interface_wanted(&daemon->iface, daemon->applied.mtu, &wanted);
-	parts = mirror_difference(&wanted, &daemon->applied);
-	if (!parts)
-		return;
-	err = mirror_apply(daemon->engine.nic, &wanted, &daemon->applied, 0);
-	parts &= ~mirror_difference(&wanted, &daemon->applied);
-	daemon->facts.admin_up = daemon->applied.admin_up;
-	publish_parts(daemon, parts);
-	publish_state(daemon);
-	/* The wanted settings were checked before, so the error is the NIC's. */
-	if (err)
-		nic_life_failed_errno(daemon, "cannot set the NIC", err);
-	else if (parts & MIRROR_ADMIN)
-		nic_life_link_read(daemon);
+	if (mirror_difference(&wanted, &daemon->engine.wishes.wanted))
+		engine_wish(&daemon->engine, &wanted);
 }

@@ -12,6 +12,7 @@
  * cost the connections. The administrator is told, and decides.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,13 @@
 /* How long the end of a software NIC that fails is waited for. */
 #define SOFT_NIC_END_MS 100
 
+/* After so many drivers in a row that died by themselves within DRIVER_STABLE_MS of their start,
+ * the NIC is reset. */
+#define DRIVER_DEATHS    3u
+#define DRIVER_STABLE_MS 1000
+/* A main thread that turns does so each 250 ms. */
+#define DRIVER_SILENT_MS 2000
+
 static void link_set(struct daemon *daemon, const struct ixgbe_link *link)
 {
 	const struct ixgbe_link was = daemon->link;
@@ -31,7 +39,6 @@ static void link_set(struct daemon *daemon, const struct ixgbe_link *link)
 
 	daemon->link = *link;
 	daemon->facts.link_up = link->up;
-	engine_link_set(&daemon->engine, link->up);
 	if (was.up == link->up && was.speed_mbps == link->speed_mbps)
 		return;
 	interface_link_set(&daemon->iface, link, daemon->sfp);
@@ -61,8 +68,16 @@ static void retry_later(struct daemon *daemon)
 
 static void nic_close(struct daemon *daemon)
 {
-	if (daemon->engine.nic)
-		watch_remove(daemon, ixgbe_irq_other_fd(daemon->engine.nic));
+	struct engine *engine = &daemon->engine;
+
+	watch_remove(daemon, engine->driver.pidfd);
+	watch_remove(daemon, engine->socket);
+	if (engine->spawner.pid > 0)
+		watch_remove(daemon, engine->spawner.sock);
+	if (engine->device) {
+		watch_remove(daemon, ixgbe_device_connection(engine->device));
+		watch_remove(daemon, ixgbe_device_relay(engine->device));
+	}
 	watch_remove(daemon, daemon->engine.soft.pidfd);
 	watch_remove(daemon, daemon->engine.soft.output);
 	patience_begin(&daemon->patience, PATIENCE_STOP_MS);
@@ -101,7 +116,7 @@ void nic_life_failed(struct daemon *daemon, const char *what)
 	retry_later(daemon);
 }
 
-void nic_life_failed_errno(struct daemon *daemon, const char *what, int err)
+static void nic_failed_errno(struct daemon *daemon, const char *what, int err)
 {
 	char text[160];
 
@@ -110,29 +125,10 @@ void nic_life_failed_errno(struct daemon *daemon, const char *what, int err)
 	nic_life_failed(daemon, text);
 }
 
-bool nic_life_link_read(struct daemon *daemon)
-{
-	struct ixgbe_link link;
-	int err = ixgbe_link_get(daemon->engine.nic, &link);
-
-	if (err) {
-		nic_life_failed_errno(daemon, "cannot read the NIC's link", err);
-		return false;
-	}
-	link_set(daemon, &link);
-	return true;
-}
-
-void nic_life_module_read(struct daemon *daemon)
-{
-	daemon->sfp = ixgbe_sfp_type(daemon->engine.nic);
-	interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
-}
-
 static void bus_refused(struct daemon *daemon)
 {
 	/* The IOMMU is the kernel's, and has told it the addresses. */
-	bool kernel = !strcmp(ixgbe_backend_name(daemon->engine.nic), "vfio");
+	bool kernel = daemon->options->nic_kind == OPTIONS_NIC_VFIO;
 
 	if (notice_add(&daemon->dma_refused, clock_ms()))
 		log_warning("%s: the NIC reached for memory outside its own and was refused: "
@@ -156,67 +152,326 @@ static void bus_timeout(struct daemon *daemon)
 					(json_int_t)daemon->dma_timeout.count));
 }
 
-bool nic_life_bus_check(struct daemon *daemon)
+/* The workers find out, and go on. */
+static void irqs_lost_tell(struct daemon *daemon)
 {
-	int events = ixgbe_bus_errors(daemon->engine.nic);
+	struct bridge_counters counters;
+	uint64_t lost = 0;
+
+	for (uint16_t q = 0; q < daemon->options->queues; q++) {
+		engine_counters(&daemon->engine, q, &counters);
+		lost += counters.irqs_lost;
+	}
+	if (lost != daemon->irqs_lost)
+		publish_event(daemon, json_pack("{s:s,s:I}", "event", "irq_lost", "count",
+						(json_int_t)lost));
+	daemon->irqs_lost = lost;
+}
+
+void nic_life_bus_check(struct daemon *daemon)
+{
+	int events = ixgbe_device_bus_errors(daemon->engine.device);
+
+	irqs_lost_tell(daemon);
 
 	if (events < 0) {
-		nic_life_failed_errno(daemon, "cannot read the NIC's PCI status", events);
-		return false;
+		nic_failed_errno(daemon, "cannot read the NIC's PCI status", events);
+		return;
 	}
 	if (events & IXGBE_BUS_REFUSED)
 		bus_refused(daemon);
-	if (events & IXGBE_BUS_TIMEOUT)
+	if (events & IXGBE_BUS_MASTER_OFF)
+		nic_life_failed(daemon,
+				"somebody took the NIC's right to master the bus (setpci?)");
+}
+
+void nic_life_serve(struct daemon *daemon)
+{
+	int relay = ixgbe_device_relay(daemon->engine.device);
+	int err = ixgbe_device_serve(daemon->engine.device);
+
+	if (err)
+		watch_remove(daemon, relay);
+	if (err == -EPROTO)
+		nic_life_failed(daemon, "the driver asks for registers by no rule");
+	else if (err)
+		nic_failed_errno(daemon, "the NIC does not answer", err);
+}
+
+/* ---- The driver ---- */
+
+static void tell_hang(struct daemon *daemon)
+{
+	const struct board_state *seen = &daemon->engine.seen;
+
+	if (seen->hangs == daemon->hangs)
+		return;
+	daemon->hangs = seen->hangs;
+	publish_event(daemon,
+		      json_pack("{s:s,s:i,s:s,s:I}", "event", "tx_timeout", "queue",
+				(int)seen->hung, "cure", seen->hang_cured ? "queue" : "reset",
+				"lost", (json_int_t)seen->hang_lost));
+	if (seen->hang_cured)
+		log_warning("%s: transmit queue %u hung and was restarted: %llu frames were lost",
+			    daemon->iface.tap.name, seen->hung,
+			    (unsigned long long)seen->hang_lost);
+}
+
+/* Publishes what differs from what was told last. */
+static void news_tell(struct daemon *daemon)
+{
+	const struct board_state *seen = &daemon->engine.seen;
+	const struct ixgbe_link link = {seen->link_up, seen->link_mbps};
+	uint32_t parts = mirror_difference(&seen->applied, &daemon->applied);
+
+	daemon->applied = seen->applied;
+	daemon->facts.admin_up = seen->applied.admin_up;
+	publish_parts(daemon, parts);
+	if (seen->modules != daemon->modules) {
+		daemon->modules = seen->modules;
+		daemon->sfp = (enum ixgbe_sfp)seen->sfp;
+		interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
+		publish_module(daemon, daemon->sfp);
+	}
+	if (seen->timeouts != daemon->timeouts) {
+		daemon->timeouts = seen->timeouts;
 		bus_timeout(daemon);
+	}
+	tell_hang(daemon);
+	link_set(daemon, &link);
+	publish_state(daemon);
+}
+
+static void driver_runs(struct daemon *daemon)
+{
+	struct engine *engine = &daemon->engine;
+	const struct board_state *seen = &engine->seen;
+	char fate[64];
+
+	engine_driver_fate(engine, fate);
+	daemon->warm = false;
+	if (seen->resumed)
+		engine->starts.warm++;
+	else
+		engine->starts.cold++;
+	if (daemon->left) {
+		daemon->left = false;
+		return;
+	}
+	if (notice_add(&daemon->driver_died, clock_ms()))
+		log_warning("%s: the driver %s: the next one went on after %lld us%s",
+			    daemon->iface.tap.name, fate,
+			    (long long)(seen->running_ns - engine->dead_ns) / 1000,
+			    seen->resumed ? "" : ", and had to reset the NIC");
+	publish_event(daemon,
+		      json_pack("{s:s,s:i,s:b,s:s}", "event", "driver", "pid",
+				(int)engine->driver.pid, "resumed", seen->resumed, "before", fate));
+}
+
+static void driver_failed(struct daemon *daemon)
+{
+	tell_hang(daemon);
+	nic_life_failed(daemon, daemon->engine.seen.why.text);
+}
+
+void nic_life_listen(struct daemon *daemon)
+{
+	struct engine *engine = &daemon->engine;
+	int err = engine_listen(engine);
+
+	if (err == -EPIPE)
+		watch_remove(daemon, engine->socket); /* its end follows */
+	else if (err)
+		nic_failed_errno(daemon, "the driver speaks nonsense", err);
+	else if (engine->seen.phase == BOARD_FAILED)
+		driver_failed(daemon);
+	else if (engine_running(engine)) {
+		if (daemon->warm)
+			driver_runs(daemon);
+		if (engine_followed(engine))
+			daemon->followed_at_ms = clock_ms();
+		news_tell(daemon);
+	}
+}
+
+void nic_life_driver_come(struct daemon *daemon)
+{
+	int err = engine_driver_come(&daemon->engine);
+
+	if (err < 0)
+		nic_failed_errno(daemon, "cannot make a driver", err);
+	else if (err && watch_add(daemon, daemon->engine.driver.pidfd, WATCH_DRIVER_END))
+		nic_life_failed(daemon, "cannot watch the driver");
+}
+
+/* What the kernel gave to reads of the dead driver, and that driver has not counted. Its io_uring
+ * takes nothing more once the process is dead (tests/groundwork). */
+static void reads_account(struct daemon *daemon)
+{
+	struct engine *engine = &daemon->engine;
+	uint64_t reads, counted = 0;
+
+	if (!interface_kernel_reads(&daemon->iface, &reads))
+		return;
+	for (uint16_t q = 0; q < daemon->options->queues; q++)
+		counted += engine->report->queue[q].counters.tx_received;
+	if (reads > counted && reads - counted > engine->lost.tap_reads)
+		engine->lost.tap_reads = reads - counted;
+}
+
+static void driver_next(struct daemon *daemon)
+{
+	struct ixgbe_why why = {"cannot watch the driver"};
+	int relay, err;
+
+	watch_remove(daemon, ixgbe_device_relay(daemon->engine.device));
+	err = engine_renew(&daemon->engine, &why);
+	relay = ixgbe_device_relay(daemon->engine.device);
+	if (!err)
+		err = watch_add(daemon, daemon->engine.socket, WATCH_DRIVER);
+	if (!err && relay >= 0)
+		err = watch_add(daemon, relay, WATCH_DEVICE);
+	if (err) {
+		nic_life_failed(daemon, why.text);
+		return;
+	}
+	daemon->warm = true;
+	daemon->ordered_at_ms = daemon->followed_at_ms = daemon->beat_at_ms = clock_ms();
+}
+
+/* Whether the next driver may go on where this one was. One that was killed, by whomever, did
+ * nothing wrong. One that broke the filter of system calls is not to be trusted with what it left.
+ * Those that crash, or die before they run, may do so again and again. */
+static bool may_go_on(struct daemon *daemon, bool ran)
+{
+	struct spawn_end end;
+	const bool known = engine_driver_end(&daemon->engine, &end);
+	const bool killed = known && end.code != CLD_EXITED && end.status == SIGKILL;
+
+	if (known && end.code != CLD_EXITED && end.status == SIGSYS)
+		return false;
+	if (daemon->left || (ran && killed) ||
+	    clock_ms() - daemon->ordered_at_ms > DRIVER_STABLE_MS)
+		daemon->deaths = 0;
+	else
+		daemon->deaths++;
+	return daemon->deaths < DRIVER_DEATHS;
+}
+
+void nic_life_driver_died(struct daemon *daemon)
+{
+	struct engine *engine = &daemon->engine;
+	char text[96], fate[64];
+	bool ran;
+
+	watch_remove(daemon, engine->driver.pidfd);
+	watch_remove(daemon, engine->socket);
+	engine_driver_bury(engine);
+	ran = engine->seen.phase == BOARD_RUNNING;
+	daemon->left = engine->seen.phase == BOARD_LEFT;
+	if (daemon->left)
+		news_tell(daemon);
+	reads_account(daemon);
+	if (engine->seen.phase == BOARD_FAILED) {
+		driver_failed(daemon);
+	} else if (may_go_on(daemon, ran)) {
+		driver_next(daemon);
+	} else {
+		engine_driver_fate(engine, fate);
+		snprintf(text, sizeof(text), "the driver %s", fate);
+		daemon->deaths = 0;
+		nic_life_failed(daemon, text);
+	}
+}
+
+/* Whether the driver's main thread turns. One that somebody has stopped is left alone. */
+static bool driver_turns(struct daemon *daemon, int64_t now)
+{
+	const struct engine *engine = &daemon->engine;
+	uint32_t beats = atomic_load_explicit(&engine->report->beats, memory_order_relaxed);
+
+	if (beats != daemon->beats) {
+		daemon->beats = beats;
+		daemon->beat_at_ms = now;
+		return true;
+	}
+	if (now - daemon->beat_at_ms <= DRIVER_SILENT_MS || !engine_suspended(engine))
+		return now - daemon->beat_at_ms <= PATIENCE_FOLLOW_MS;
+	if (notice_add(&daemon->driver_stopped, now))
+		log_warning("%s: the driver, process %d, is stopped (SIGSTOP, or a debugger): no "
+			    "frames flow until it goes on",
+			    daemon->iface.tap.name, (int)engine->driver.pid);
+	daemon->followed_at_ms = now;
+	daemon->beat_at_ms = now - DRIVER_SILENT_MS;
 	return true;
 }
 
-bool nic_life_transmit_check(struct daemon *daemon)
+void nic_life_supervise(struct daemon *daemon)
 {
-	int err = ixgbe_tx_watch(daemon->engine.nic);
+	const int64_t now = clock_ms();
+	const bool running = engine_running(&daemon->engine);
 
-	if (err == -ETIMEDOUT)
-		nic_life_failed(daemon, "the NIC has stopped to send");
-	else if (err)
-		nic_life_failed_errno(daemon, "cannot look after the NIC's transmitter", err);
-	return !err;
+	if (running && engine_followed(&daemon->engine))
+		daemon->followed_at_ms = now;
+	if ((running && !driver_turns(daemon, now)) ||
+	    now - daemon->followed_at_ms > PATIENCE_FOLLOW_MS)
+		nic_life_failed(daemon, "the driver does not do what it is told: the NIC answers "
+					"too slowly, or the driver hangs");
 }
+
+/* ---- Start ---- */
 
 static int nic_watch(struct daemon *daemon)
 {
-	int err = watch_add(daemon, ixgbe_irq_other_fd(daemon->engine.nic), WATCH_NIC);
+	const struct engine *engine = &daemon->engine;
+	const struct {
+		int fd;
+		enum watch what;
+	} all[] = {
+		{engine->spawner.sock, WATCH_SPAWNER},
+		{engine->driver.pidfd, WATCH_DRIVER_END},
+		{engine->socket, WATCH_DRIVER},
+		{ixgbe_device_connection(engine->device), WATCH_DEVICE},
+		{ixgbe_device_relay(engine->device), WATCH_DEVICE},
+		{engine->soft.pidfd, WATCH_SOFT_END},
+		{engine->soft.output, WATCH_SOFT_OUTPUT},
+	};
+	int err = 0;
 
-	if (!err && daemon->engine.soft.pid > 0) {
-		err = watch_add(daemon, daemon->engine.soft.pidfd, WATCH_SOFT_END);
-		if (!err)
-			err = watch_add(daemon, daemon->engine.soft.output, WATCH_SOFT_OUTPUT);
-	}
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && !err; i++)
+		if (all[i].fd >= 0)
+			err = watch_add(daemon, all[i].fd, all[i].what);
 	return err;
 }
 
 int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 {
+	const struct board_state *seen = &daemon->engine.seen;
 	struct mirror wanted = {0};
 	int err;
 
 	interface_enter(&daemon->iface);
 	interface_wanted(&daemon->iface, daemon->applied.mtu, &wanted);
-	interface_leave(&daemon->iface); /* the workers stay where they are made */
-	err = mirror_apply(daemon->engine.nic, &wanted, &daemon->applied, MIRROR_ALL);
-	if (err)
-		return ixgbe_why_fill(why, err, "cannot set the NIC up: %s; is it a working 82599?",
-				      strerror(-err));
-	daemon->facts.admin_up = daemon->applied.admin_up;
-	err = engine_start(&daemon->engine, daemon->iface.tap.fd, why);
+	interface_leave(&daemon->iface);
+	err = engine_start(&daemon->engine, &wanted, why);
 	if (err)
 		return err;
+	daemon->applied = seen->applied;
+	daemon->facts.admin_up = daemon->applied.admin_up;
+	daemon->sfp = (enum ixgbe_sfp)seen->sfp;
+	daemon->modules = seen->modules;
+	daemon->timeouts = seen->timeouts;
+	daemon->hangs = seen->hangs;
 	err = nic_watch(daemon);
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot watch the NIC: %s", strerror(-err));
-	daemon->opened_at_ms = clock_ms();
+	daemon->opened_at_ms = daemon->ordered_at_ms = clock_ms();
+	daemon->followed_at_ms = daemon->beat_at_ms = daemon->opened_at_ms;
+	daemon->deaths = 0;
+	daemon->warm = false;
 	daemon->facts.nic_open = true;
 	interface_enter(&daemon->iface);
-	nic_life_module_read(daemon);
+	interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
 	interface_leave(&daemon->iface);
 	return 0;
 }
@@ -228,7 +483,7 @@ void nic_life_retry(struct daemon *daemon)
 
 	patience_begin(&daemon->patience, PATIENCE_START_MS);
 	interface_leave(&daemon->iface); /* a software NIC stays where it is started */
-	err = engine_open(&daemon->engine, daemon->applied.mtu, &why);
+	err = engine_open(&daemon->engine, daemon->applied.mtu, daemon->iface.tap.fd, &why);
 	if (!err)
 		err = nic_life_start(daemon, &why);
 	interface_enter(&daemon->iface);
@@ -245,5 +500,5 @@ void nic_life_retry(struct daemon *daemon)
 	daemon->reason.text[0] = '\0';
 	log_info("%s: the NIC is back", daemon->iface.tap.name);
 	publish_state(daemon);
-	nic_life_link_read(daemon);
+	nic_life_listen(daemon);
 }

@@ -9,14 +9,17 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why);
 void nic_life_close(struct daemon *daemon);
 /* The NIC does not work any more: closes it and plans the next attempt to bring it back. */
 void nic_life_failed(struct daemon *daemon, const char *what);
-void nic_life_failed_errno(struct daemon *daemon, const char *what, int err);
 /* An attempt to bring the NIC back. */
 void nic_life_retry(struct daemon *daemon);
-/* Reads the link. False: the NIC failed. */
-bool nic_life_link_read(struct daemon *daemon);
-/* Reads the kind of the NIC's module, and has the interface show it. */
-void nic_life_module_read(struct daemon *daemon);
-/* Whether frames that were handed to the NIC come back sent. False: the NIC failed. */
-bool nic_life_transmit_check(struct daemon *daemon);
-/* Looks for accesses to memory that the bus refused or did not answer. False: the NIC failed. */
-bool nic_life_bus_check(struct daemon *daemon);
+/* What the driver has said: the log, monitors and the interface hear of it. */
+void nic_life_listen(struct daemon *daemon);
+/* The driver process that was ordered has come, or cannot be made. */
+void nic_life_driver_come(struct daemon *daemon);
+/* The driver process is dead: the next one goes on where it was. */
+void nic_life_driver_died(struct daemon *daemon);
+/* Each tick: whether the driver does what it is told. */
+void nic_life_supervise(struct daemon *daemon);
+/* The server asks for memory, or a register is relayed. */
+void nic_life_serve(struct daemon *daemon);
+/* Looks for accesses to memory that the bus refused. */
+void nic_life_bus_check(struct daemon *daemon);

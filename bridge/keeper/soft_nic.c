@@ -20,6 +20,7 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "bridge/service/printable.h"
+#include "programs.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -120,32 +121,6 @@ static void output_rest(struct soft_nic *soft)
 }
 
 /* ---- Start ---- */
-
-/* Where a build or an installation has ixnic, seen from our own directory. */
-static int find_ixnic(char path[PATH_MAX], struct ixgbe_why *why)
-{
-	static const char *const beside[] = {"ixnic", "../tools/ixnic/ixnic", "../bin/ixnic"};
-	char self[PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	self[len < 0 ? 0 : len] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
-		if (snprintf(path, PATH_MAX, "%s/%s", self, beside[i]) < PATH_MAX &&
-		    !access(path, X_OK))
-			return 0;
-	}
-	snprintf(path, PATH_MAX, "%s/ixnic", IXTAP_BINDIR);
-	if (!access(path, X_OK))
-		return 0;
-	return ixgbe_why_fill(
-		why, -ENOENT,
-		"cannot find ixnic beside ixtapd or in %s: install it, or use another --nic",
-		IXTAP_BINDIR);
-}
 
 struct pipes {
 	int socket[2], ready[2], output[2]; /* ours, the child's */
@@ -375,7 +350,7 @@ int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 	};
 	struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
 	struct program program = {.args = args};
-	int err = find_ixnic(program.path, why);
+	int err = programs_ixnic(program.path, why);
 
 	soft_nic_init(soft);
 	if (err)

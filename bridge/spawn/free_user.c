@@ -55,7 +55,7 @@ static void take_accounts(struct taken *taken)
 }
 
 /* "Uid:	0	0	0	0" and the like. */
-static void take_line(struct taken *taken, const char *line)
+static void user_line_take(struct taken *taken, const char *line)
 {
 	char *end;
 
@@ -80,7 +80,7 @@ static void take_process(struct taken *taken, const char *pid)
 	snprintf(path, sizeof(path), "/proc/%.20s/status", pid);
 	file = fopen(path, "re");
 	while (file && getline(&line, &size, file) > 0)
-		take_line(taken, line);
+		user_line_take(taken, line);
 	free(line);
 	if (file)
 		fclose(file);

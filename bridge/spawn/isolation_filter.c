@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,8 +57,10 @@ static const struct permit running[] = {
 	/* Control: messages of the keeper, registers over a region channel. */
 	CALL(sendmsg),
 	CALL(recvmsg),
-	CALL(sendto),   /* send(3) */
-	CALL(recvfrom), /* recv(3) */
+	CALL(sendto),            /* send(3) */
+	CALL(recvfrom),          /* recv(3) */
+	CALL(preadv2),           /* the eventfd of other causes, without waiting */
+	CALL(sched_getaffinity), /* which processor a worker is bound to */
 	CALL(poll),
 	CALL(ppoll),
 	CALL(close),           /* descriptors in a message that has none */
@@ -73,7 +76,9 @@ static const struct permit running[] = {
 	CALL(rseq),
 	CALL(set_robust_list),
 	CALL(rt_sigprocmask),
-	/* Ends: of a thread, of the process. */
+	/* Ends: of a worker, of a thread, of the process. */
+	CALL_IF(io_uring_register, 1, INT_BITS, IORING_UNREGISTER_FILES),
+	CALL_IF(io_uring_register, 1, INT_BITS, IORING_UNREGISTER_RING_FDS),
 	CALL(exit),
 	CALL(exit_group),
 };
@@ -103,6 +108,9 @@ static const struct permit starting[] = {
 	/* pthread_setname_np of another thread opens a file, and time a zone: an empty root has
 	   none. */
 	{.call = SCMP_SYS(openat), .action = SCMP_ACT_ERRNO(ENOENT)},
+	CALL(getsockopt),                     /* whether a region channel is a stream */
+	CALL_IF(fcntl, 1, INT_BITS, F_GETFL), /* whether the TAP's descriptors wait */
+	CALL(pwritev2),                       /* whether a TAP knows RWF_NOWAIT */
 	/* io_uring. */
 	CALL(io_uring_setup),
 	CALL(io_uring_register),

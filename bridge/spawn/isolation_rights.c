@@ -85,7 +85,7 @@ void isolation_capabilities(struct isolation_report *report)
 #define ACCESS_NET      0x3u    /* ABI 4: BIND_TCP, CONNECT_TCP */
 #define SCOPED          0x3u    /* ABI 6: abstract sockets, signals */
 
-/* As in newer kernels' linux/landlock.h. */
+/* As newer kernels have them. */
 struct landlock_rules {
 	uint64_t handled_access_fs;
 	uint64_t handled_access_net;

@@ -49,8 +49,8 @@ static struct spawn_self {
 
 /* ---- The first messages ---- */
 
-static _Noreturn void give_up(int error, const struct ixgbe_why *why,
-			      const struct isolation_report *report)
+static _Noreturn void spawn_give_up(int error, const struct ixgbe_why *why,
+				    const struct isolation_report *report)
 {
 	struct spawn_word word = {.stage = SPAWN_FAILED, .error = error};
 
@@ -87,7 +87,7 @@ static void take_hello(struct spawn_hello *hello, int fd[SPAWN_WIRE_FDS_MAX])
 	ixgbe_why_fill(&why, err, "ixtap-driver, version %s, does not understand the keeper: %s",
 		       IXTAP_VERSION,
 		       err == -EBADMSG ? "it is of another version" : strerror(-err));
-	give_up(err, &why, NULL);
+	spawn_give_up(err, &why, NULL);
 }
 
 /* The record, which nobody can change any more, and the program's part. */
@@ -103,15 +103,17 @@ static void prepare(const struct spawn_hello *hello, const int *fd)
 	seals = fcntl(fd[0], F_GET_SEALS);
 	if (seals < 0 || (seals & sealed) != sealed || fstat(fd[0], &stat) ||
 	    (uint64_t)stat.st_size != bytes)
-		give_up(-EPROTO, &(struct ixgbe_why){"the keeper's record is not sealed"}, NULL);
+		spawn_give_up(-EPROTO, &(struct ixgbe_why){"the keeper's record is not sealed"},
+			      NULL);
 	if (bytes)
 		record = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd[0], 0);
 	if (record == MAP_FAILED)
-		give_up(-ENOMEM, &(struct ixgbe_why){"no memory for the keeper's record"}, NULL);
+		spawn_give_up(-ENOMEM, &(struct ixgbe_why){"no memory for the keeper's record"},
+			      NULL);
 	close(fd[0]);
 	err = self.program->prepare(record, bytes, fd + SPAWN_HELLO_FDS, hello->fds, &why);
 	if (err)
-		give_up(err, &why, NULL);
+		spawn_give_up(err, &why, NULL);
 	if (bytes)
 		munmap(record, bytes);
 }
@@ -189,7 +191,7 @@ static _Noreturn void become_driver(const int *fd, uint32_t fds)
 
 /* ---- The spawner ---- */
 
-static void tell(const struct spawn_news *news, int pidfd)
+static void keeper_tell(const struct spawn_news *news, int pidfd)
 {
 	int err = spawn_send(self.sock, news, sizeof(*news), &pidfd, pidfd >= 0);
 
@@ -244,12 +246,12 @@ static void take_order(void)
 	news.error = make_driver(fd, fds, &pidfd);
 	news.number = self.number;
 	spawn_close_all(fd, fds);
-	tell(&news, pidfd);
+	keeper_tell(&news, pidfd);
 	if (pidfd >= 0)
 		close(pidfd);
 }
 
-static void reap(void)
+static void children_reap(void)
 {
 	siginfo_t info;
 	int place;
@@ -261,12 +263,12 @@ static void reap(void)
 		place = child_place(info.si_pid);
 		if (place < 0)
 			continue;
-		tell(&(struct spawn_news){.magic = SPAWN_MAGIC,
-					  .kind = SPAWN_ENDED,
-					  .number = self.child[place].number,
-					  .code = info.si_code,
-					  .status = info.si_status},
-		     -1);
+		keeper_tell(&(struct spawn_news){.magic = SPAWN_MAGIC,
+						 .kind = SPAWN_ENDED,
+						 .number = self.child[place].number,
+						 .code = info.si_code,
+						 .status = info.si_status},
+			    -1);
 		self.child[place].pid = 0;
 	}
 }
@@ -285,7 +287,7 @@ static _Noreturn void serve(void)
 	for (;;) {
 		int n = ppoll(&order, 1, NULL, &none);
 
-		reap();
+		children_reap();
 		if (n > 0)
 			take_order();
 	}
@@ -320,7 +322,7 @@ static void isolate(const struct spawn_hello *hello, struct isolation_report *re
 	int err = isolation_start(&want, report, &why);
 
 	if (err)
-		give_up(err, &why, report);
+		spawn_give_up(err, &why, report);
 }
 
 static bool started_by_keeper(void)

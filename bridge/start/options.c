@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,13 @@ static const struct option_word poll_words[] = {
 	{"interrupt", WORKER_POLL_INTERRUPT},
 	{NULL, 0},
 };
+static const struct option_word isolation_words[] = {
+	{"require", ISOLATION_REQUIRE},
+	{"best", ISOLATION_BEST},
+	{"off", ISOLATION_OFF},
+	{0},
+};
+
 static const struct option_word rx_checksum_words[] = {
 	{"off", OPTIONS_RX_CHECKSUM_OFF},
 	{"on", OPTIONS_RX_CHECKSUM_ON},
@@ -215,6 +223,46 @@ static int set_queues(void *ctx, const char *value, struct ixgbe_why *why)
 	return 0;
 }
 
+static int set_rings(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	struct options *options = ctx;
+
+	if (parse_u16(value, OPTIONS_RINGS_MIN, OPTIONS_RINGS_MAX, &options->rings) ||
+	    options->rings % OPTIONS_RINGS_STEP)
+		return REFUSE(why, "'%s' is no size of a ring: use a multiple of %u from %u to %u",
+			      value, OPTIONS_RINGS_STEP, OPTIONS_RINGS_MIN, OPTIONS_RINGS_MAX);
+	return 0;
+}
+
+static int set_isolation(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	struct options *options = ctx;
+	int isolation;
+
+	if (option_word(isolation_words, value, &isolation))
+		return REFUSE(why, "'%s' is no isolation: use require, best or off", value);
+	options->isolation = (enum isolation)isolation;
+	return 0;
+}
+
+/* A name, or a number. */
+static int set_driver_user(void *ctx, const char *value, struct ixgbe_why *why)
+{
+	struct options *options = ctx;
+	const struct passwd *user = getpwnam(value);
+	uint32_t number;
+
+	if (user)
+		options->driver_user = user->pw_uid;
+	else if (!option_number(value, 1, UINT32_MAX - 1, &number))
+		options->driver_user = (uid_t)number;
+	else
+		return REFUSE(why, "there is no user '%s': use a name, or a number above 0", value);
+	if (options->driver_user == 0)
+		return REFUSE(why, "the driver cannot be root: use another user");
+	return 0;
+}
+
 static int set_poll(void *ctx, const char *value, struct ixgbe_why *why)
 {
 	struct options *options = ctx;
@@ -292,6 +340,8 @@ static const struct option_row rows[] = {
 	{"address", set_address, 0, "CIDR", "An address for the TAP; may be repeated"},
 	{"up", set_up, 0, NULL, "Set the TAP up"},
 	{"queues", set_queues, 0, "N", "Queue pairs, one thread each: 1 (the default) to 16"},
+	{"rings", set_rings, 0, "N",
+	 "Descriptors of each ring: 64 to 8192, a multiple of 8; default 4096"},
 	{"poll", set_poll, 0, "HOW", "busy, adaptive (the default) or interrupt"},
 	{"coalesce", set_coalesce, 0, "on|off",
 	 "Merge received TCP frames before the kernel takes them: on (the default) or off"},
@@ -299,6 +349,11 @@ static const struct option_row rows[] = {
 	 "Use what the NIC says of received checksums: for merged frames (on, the default), for no "
 	 "frame, so that all are as on the wire (off), or for all"},
 	{"persist", set_persist, 0, NULL, "Leave the TAP with its addresses and routes"},
+	{"isolation", set_isolation, 0, "HOW",
+	 "What the driver process is kept from: require (all, or no start), best (what can be had; "
+	 "the default) or off"},
+	{"driver-user", set_driver_user, 0, "USER",
+	 "The user of the driver process; default one that nobody is"},
 	{"config", set_config, 0, "FILE",
 	 "Read options from FILE and from FILE.d/*.conf: name = value lines"},
 	{"control", set_control, 0, "PATH", "The control socket; default /run/ixtap/TAP.sock"},
@@ -314,6 +369,9 @@ void options_init(struct options *options)
 	*options = (struct options){
 		.nic = "soft",
 		.queues = 1,
+		.rings = OPTIONS_RINGS,
+		.isolation = ISOLATION_BEST,
+		.driver_user = ISOLATION_USER_FREE,
 		.poll = WORKER_POLL_ADAPTIVE,
 		.coalesce = true,
 		.rx_checksum = OPTIONS_RX_CHECKSUM_ON,
@@ -450,4 +508,9 @@ const char *options_rx_checksum_name(enum options_rx_checksum rx_checksum)
 const char *options_poll_name(enum worker_poll poll)
 {
 	return option_word_name(poll_words, (int)poll);
+}
+
+const char *options_isolation_name(enum isolation isolation)
+{
+	return option_word_name(isolation_words, (int)isolation);
 }

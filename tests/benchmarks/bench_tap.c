@@ -140,6 +140,7 @@ static void packet_open(void)
 
 static void set_up(void)
 {
+	static struct worker_board board[2];
 	struct worker_config config = {0};
 	struct ixgbe_why why = {""};
 	int err = 0;
@@ -161,6 +162,7 @@ static void set_up(void)
 	config.coalesce = true;
 	for (uint32_t i = 0; i < 2 && !err; i++) {
 		config.no_nowait = i == 1;
+		config.board = &board[i];
 		err = datapath_init(&b.path[i], &config, b.tap.fd[0], &why);
 		if (!err)
 			err = uring_enable(&b.path[i].ring);
@@ -304,8 +306,8 @@ static uint32_t nic_fill(const struct kind *kind, uint32_t left)
 
 static uint64_t bridge(const struct kind *kind, enum direction direction, struct datapath *path)
 {
-	const uint64_t *counter =
-		direction == TO_KERNEL ? &path->counters.rx_delivered : &path->counters.tx_received;
+	const uint64_t *counter = direction == TO_KERNEL ? &path->counters->rx_delivered
+							 : &path->counters->tx_received;
 	uint32_t left = direction == FROM_KERNEL ? 0
 			: kind->gso              ? kind->frames * GSO_WIRE_FRAMES
 						 : kind->frames;
@@ -321,7 +323,7 @@ static uint64_t bridge(const struct kind *kind, enum direction direction, struct
 		ns += cpu_ns() - start;
 		puppet_transmit_all(b.puppet);
 	}
-	datapath_finish(path); /* the other variants' frames are not for a read that waits */
+	datapath_finish(path, true); /* the other variants' frames are not for a read that waits */
 	return ns;
 }
 

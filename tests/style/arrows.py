@@ -23,9 +23,11 @@ PRODUCT = ("bridge/", "ixgbe/", "netlink/", "tools/")
 
 # The first file of each folder: the one that a newcomer opens, with the map.
 FIRST = {
-    "bridge": "bridge/keeper/daemon.h",
+    "bridge": "bridge/ixtapd.c",
+    "bridge/driver": "bridge/driver/board.h",
     "bridge/frames": "bridge/frames/worker.h",
     "bridge/interface": "bridge/interface/interface.h",
+    "bridge/keeper": "bridge/keeper/daemon.h",
     "bridge/service": "bridge/service/control.h",
     "bridge/spawn": "bridge/spawn/spawn.h",
     "bridge/start": "bridge/start/options.h",

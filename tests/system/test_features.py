@@ -265,21 +265,23 @@ def link_stats(bridge):
 
 @contextlib.contextmanager
 def asleep(bridge):
-    """ixtapd does nothing meanwhile, once each of its threads has stopped."""
+    """The driver does nothing meanwhile, once each of its threads has stopped."""
+    driver = bridge.ask("status")["driver"]["pid"]
+
     def stopped():
-        tasks = f"/proc/{bridge.pid}/task"
+        tasks = f"/proc/{driver}/task"
         for task in os.listdir(tasks):
             with open(f"{tasks}/{task}/stat", encoding="utf-8", errors="replace") as stat:
                 if stat.read().rpartition(")")[2].split()[0] != "T":
                     return False
         return True
 
-    os.kill(bridge.pid, signal.SIGSTOP)
+    os.kill(driver, signal.SIGSTOP)
     try:
         r.wait_for(stopped, "all threads stop")
         yield
     finally:
-        os.kill(bridge.pid, signal.SIGCONT)
+        os.kill(driver, signal.SIGCONT)
 
 
 def test_what_the_kernel_drops_is_told(bridge):
@@ -366,7 +368,7 @@ def test_what_the_nic_loses_is_shown_by_ethtools_names(wire):
     for _ in range(3):
         wire.send(frame[:30])
     with asleep(wire.bridge):
-        for _ in range(3000):
+        for _ in range(6000):
             wire.send(frame)
     stats = r.wait_for(lambda: (now := wire.bridge.ask("stats")["nic"])["rx_missed_errors"] and now, "missed")
     assert stats["rx_short_length_errors"] == 3

@@ -51,13 +51,13 @@ static void expect_sleep(struct rig *rig)
 	int tries = 0;
 
 	do {
-		WAIT_FOR(worker_idle(rig->worker));
+		WAIT_FOR(worker_rig_idle(rig));
 		turns = counters(rig).turns;
 		poll(NULL, 0, 100);
 		again = counters(rig).turns;
 	} while (again != turns && ++tries < 50);
 	assert_int_equal(again, turns);
-	assert_true(worker_idle(rig->worker));
+	assert_true(worker_rig_idle(rig));
 }
 
 /* ---- Received ---- */

@@ -115,7 +115,7 @@ static void idle_worker_does_nothing(void **state)
 	exchange(rig, 100, 1514);
 	/* The kernel's own frames (discovery) may come still: quiet is a while without any. */
 	do {
-		WAIT_FOR(worker_idle(rig->worker));
+		WAIT_FOR(worker_rig_idle(rig));
 		before = counters(rig);
 		poll(NULL, 0, 100);
 	} while (counters(rig).tx_received != before.tx_received);
@@ -142,7 +142,7 @@ static void idle_worker_has_one_read_armed(void **state)
 			kernel_send(rig, frame, frame_make(frame, n, sizeof(frame)));
 		for (uint32_t n = 0; n < 200; n++)
 			nic_expect(rig, frame, frame_make(frame, n, sizeof(frame)));
-		WAIT_FOR(worker_idle(rig->worker) && reads_armed(rig) == worker_rig_no_nowait);
+		WAIT_FOR(worker_rig_idle(rig) && reads_armed(rig) == worker_rig_no_nowait);
 	}
 	worker_rig_free(rig);
 }
@@ -340,7 +340,7 @@ static void forwarded_frames_are_those_that_came(void **state)
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)), 0);
 
 	wait_for_bridge(rig, fd);
-	WAIT_FOR(worker_idle(rig->worker));
+	WAIT_FOR(worker_rig_idle(rig));
 	before = counters(rig);
 	puppet_hold(rig->puppet);
 	for (uint32_t n = 0; n < FLOW_FRAMES; n++)
@@ -383,7 +383,7 @@ static void merged_frames_for_an_interface_that_is_down_are_counted(void **state
 
 	(void)state;
 	interface_set(false, 0);
-	WAIT_FOR(worker_idle(rig->worker));
+	WAIT_FOR(worker_rig_idle(rig));
 	for (uint32_t n = 0; n < FLOW_FRAMES; n++)
 		puppet_receive(rig->puppet, frame, stream_make(frame, 0, n),
 			       IXGBE_RXD_TYPE_TCP | IXGBE_RXD_TYPE_IPV4,
@@ -526,12 +526,12 @@ static void full_ring_holds_the_kernel_back(void **state)
 		frame_make(frame, n, sizeof(frame));
 		kernel_send(rig, frame, sizeof(frame));
 	}
-	WAIT_FOR(counters(rig).tx_ring_full > 0 && worker_idle(rig->worker));
+	WAIT_FOR(counters(rig).tx_ring_full > 0 && worker_rig_idle(rig));
 	c = counters(rig);
 	assert_true(c.tx_received < sent);
 	turns = c.turns;
 	poll(NULL, 0, 50);
-	assert_true(worker_idle(rig->worker)); /* it waits, it does not spin */
+	assert_true(worker_rig_idle(rig)); /* it waits, it does not spin */
 	assert_int_equal(counters(rig).turns, turns);
 
 	/* The NIC goes on: everything comes, in order. */
@@ -629,7 +629,7 @@ static void frames_without_a_link_are_dropped_not_kept(void **state)
 		frame_make(frame, n, sizeof(frame));
 		kernel_send(rig, frame, sizeof(frame));
 	}
-	WAIT_FOR(worker_idle(rig->worker));
+	WAIT_FOR(worker_rig_idle(rig));
 	/* ... until it hears why. */
 	worker_link_set(rig->worker, false);
 	WAIT_FOR(counters(rig).tx_drop_link_down > 0 ||
@@ -646,10 +646,10 @@ static void deleted_tap_does_not_spin(void **state)
 	uint8_t frame[60];
 
 	(void)state;
-	WAIT_FOR(worker_idle(rig->worker));
+	WAIT_FOR(worker_rig_idle(rig));
 	assert_int_equal(system("ip link del " NAME), 0);
 	do {
-		WAIT_FOR(worker_idle(rig->worker));
+		WAIT_FOR(worker_rig_idle(rig));
 		before = counters(rig);
 		poll(NULL, 0, 50);
 	} while (counters(rig).wakeups != before.wakeups);

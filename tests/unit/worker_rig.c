@@ -63,8 +63,13 @@ struct bridge_counters counters(const struct rig *rig)
 {
 	struct bridge_counters c;
 
-	worker_counters(rig->worker, &c);
+	bridge_counters_read(&rig->board->counters, &c);
 	return c;
+}
+
+bool worker_rig_idle(const struct rig *rig)
+{
+	return atomic_load_explicit(&rig->board->idle, memory_order_relaxed);
 }
 
 /* The kernel's queue opens a moment after the carrier; until then it swallows frames. */
@@ -83,6 +88,8 @@ bool worker_rig_no_nowait;
 
 static struct rig *current; /* what a failed test leaves behind */
 
+static struct worker_board board; /* of the one worker at a time */
+
 struct rig *worker_rig_new(enum worker_poll poll_mode, uint16_t mtu)
 {
 	struct rig *rig = calloc(1, sizeof(*rig));
@@ -91,6 +98,9 @@ struct rig *worker_rig_new(enum worker_poll poll_mode, uint16_t mtu)
 		.poll = poll_mode, .coalesce = true, .no_nowait = worker_rig_no_nowait, .cpu = -1};
 
 	assert_non_null(rig);
+	rig->board = &board;
+	memset(&board, 0, sizeof(board));
+	config.board = &board;
 	rig->puppet = puppet_new(RING, mtu);
 	if (tap_open(&rig->tap, NAME, 1, false, &why) != 0)
 		fail_msg("%s", why.text);

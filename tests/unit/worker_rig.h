@@ -22,6 +22,7 @@ struct rig {
 	struct puppet *puppet;
 	struct tap tap;
 	struct worker *worker;
+	const struct worker_board *board;
 	int socket; /* the kernel's side */
 	struct puppet_frame frame;
 };
@@ -53,6 +54,7 @@ bool worker_rig_possible(void);
 
 void interface_set(bool up, int mtu);
 struct bridge_counters counters(const struct rig *rig);
+bool worker_rig_idle(const struct rig *rig); /* the worker sleeps */
 
 /* Frame number n has its own length and content. */
 uint32_t frame_make(uint8_t *frame, uint32_t n, uint32_t len);

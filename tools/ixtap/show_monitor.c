@@ -124,6 +124,28 @@ static void show_dma_timeout(const json_t *event)
 	    member_int(event, "count"));
 }
 
+static void show_driver(const json_t *event)
+{
+	put(COLOUR_WARN, "the driver %s, process %" PRId64 " %s", member_text(event, "before"),
+	    member_int(event, "pid"),
+	    member_true(event, "resumed") ? "goes on where it was" : "has reset the NIC");
+}
+
+static void show_tx_timeout(const json_t *event)
+{
+	bool reset = strcmp(member_text(event, "cure"), "reset") == 0;
+
+	put(COLOUR_BAD, "transmit queue %" PRId64 " hung, %s; %" PRId64 " frames lost",
+	    member_int(event, "queue"), reset ? "the NIC is reset" : "restarted",
+	    member_int(event, "lost"));
+}
+
+static void show_irq_lost(const json_t *event)
+{
+	put(COLOUR_WARN, "an interrupt of the NIC was lost, %" PRId64 " in all",
+	    member_int(event, "count"));
+}
+
 static void show_missed(const json_t *event)
 {
 	put(COLOUR_WARN, "%" PRId64 " events missed: this reader was too slow",
@@ -151,6 +173,9 @@ static const struct {
 	{"netns", show_netns},
 	{"dma_refused", show_dma_refused},
 	{"dma_timeout", show_dma_timeout},
+	{"driver", show_driver},
+	{"tx_timeout", show_tx_timeout},
+	{"irq_lost", show_irq_lost},
 	{"missed", show_missed},
 };
 

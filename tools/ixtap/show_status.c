@@ -143,6 +143,50 @@ static void put_rings(const json_t *status)
 	    member_int(status, "rings.rx"), member_int(status, "rings.tx"));
 }
 
+/* Each loss or repeat that there was, by name. */
+static void put_members(const json_t *object, const char *what)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)object, name, value) if (json_integer_value(value))
+		put(COLOUR_WARN, ", %s %s %" PRId64, what, name,
+		    (int64_t)json_integer_value(value));
+}
+
+static void put_driver(const json_t *status)
+{
+	int64_t pid = member_int(status, "driver.pid");
+
+	if (pid > 0)
+		put(COLOUR_NONE, LABEL "process %" PRId64, "driver", pid);
+	else
+		put(COLOUR_WARN, LABEL "none", "driver");
+	put(COLOUR_NONE, ", starts: %" PRId64 " cold, %" PRId64 " warm, %" PRId64 " by upgrade",
+	    member_int(status, "driver.starts.cold"), member_int(status, "driver.starts.warm"),
+	    member_int(status, "driver.starts.upgrade"));
+	put_members(member(status, "driver.lost"), "lost");
+	put_members(member(status, "driver.repeated"), "repeated");
+	put(COLOUR_NONE, "\n");
+}
+
+/* One line if nothing is missing; else one more for each mechanism that is. */
+static void put_isolation(const json_t *status)
+{
+	const json_t *all = member(status, "isolation");
+	const char *name;
+	json_t *one;
+	int in_force = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)all, name, one) in_force +=
+		!strcmp(member_text(one, "state"), "in force");
+	put(COLOUR_NONE, LABEL "%s: %d mechanisms in force\n", "isolation",
+	    member_text(status, "isolation.wanted"), in_force);
+	json_object_foreach((json_t *)(uintptr_t)all, name,
+			    one) if (!strcmp(member_text(one, "state"), "missing"))
+		put(COLOUR_WARN, LABEL "no %s: %s\n", "", name, member_text(one, "text"));
+}
+
 static void put_daemon(const json_t *status)
 {
 	int64_t recoveries = member_int(status, "recoveries");
@@ -184,6 +228,8 @@ int ixtap_status(const struct ixtap *cli)
 		put_offloads(status);
 		put_queues(status);
 		put_rings(status);
+		put_driver(status);
+		put_isolation(status);
 		put_daemon(status);
 	}
 	json_decref(status);

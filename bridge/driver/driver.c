@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.
+ *
+ * A driver's life:
+ *
+ *     attach    takes the NIC: resets it, or, if a predecessor left it running, changes nothing
+ *     ATTACHED  says which NIC this is, and waits for the order to go
+ *     settings  what is wanted and the NIC has not
+ *     start     rings, workers; from here on frames flow
+ *     RUNNING   follows orders, looks after the NIC, reports
+ *     end       as ordered, or killed at any instruction
+ *
+ * A successor of a driver that was killed has its order to go already. It starts before it follows
+ * settings, since frames wait.
+ *
+ * This thread waits for the keeper's socket, the interrupt of other causes, and the time. Each
+ * 250 ms one of the NIC's counters is read: each has its turn within 5 s, and a NIC that is gone is
+ * noticed. Once a second: the causes of interrupts, the module, the link, since an interrupt may be
+ * lost; whether reads of memory were answered; and whether the NIC sends.
+ *
+ * Whatever fails ends the process, which says why before: the keeper resets the NIC, and makes the
+ * next one.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "board.h"
+#include "bridge/service/clock.h"
+#include "bridge/service/log.h"
+#include "bridge/spawn/spawn.h"
+
+#define TICK_MS          250
+#define TICKS_PER_SECOND (1000 / TICK_MS)
+
+static struct driver {
+	struct driver_plan plan;
+	const struct board_orders *orders;
+	struct board_report *report;
+	int tap[IXGBE_QUEUES_MAX];
+	struct ixgbe_device *device;
+
+	int socket;
+	struct ixgbe *nic;
+	struct ixgbe_pool *rx_pool[IXGBE_QUEUES_MAX], *tx_pool[IXGBE_QUEUES_MAX];
+	struct worker *worker[IXGBE_QUEUES_MAX];
+	struct board_wishes wishes; /* as last read */
+	struct board_state now;     /* as last reported, and what has changed since */
+	unsigned int ticks;
+} driver;
+
+/* ---- To the keeper ---- */
+
+static void keeper_wake(void)
+{
+	const struct board_message message = {.version = BOARD_VERSION, .kind = BOARD_LOOK};
+
+	/* A keeper that has messages to read looks anyway. */
+	(void)board_send(driver.socket, &message);
+}
+
+static void state_report(void)
+{
+	board_write(&driver.report->sequence, &driver.report->state, &driver.now,
+		    sizeof(driver.now));
+	keeper_wake();
+}
+
+static void phase_set(enum board_phase phase)
+{
+	driver.now.phase = phase;
+	state_report();
+}
+
+/* A line that has no room is lost. */
+static void log_keeper(enum ixgbe_log_level level, const char *text)
+{
+	struct board_message message = {
+		.version = BOARD_VERSION, .kind = BOARD_LOG, .level = level};
+
+	snprintf(message.text, sizeof(message.text), "%s", text);
+	(void)board_send(driver.socket, &message);
+}
+
+static void stats_report(void)
+{
+	struct board_report *to = driver.report;
+	size_t count = ixgbe_stats_count(driver.nic);
+
+	count = count < BOARD_STATS_MAX ? count : BOARD_STATS_MAX;
+	for (size_t i = 0; i < count; i++) {
+		snprintf(to->stat[i].name, sizeof(to->stat[i].name), "%s",
+			 ixgbe_stats_name(driver.nic, i));
+		__atomic_store_n(&to->stat[i].value, ixgbe_stats_value(driver.nic, i),
+				 __ATOMIC_RELAXED);
+	}
+	to->stats = (uint32_t)count;
+}
+
+_Noreturn static void driver_fail(int err, const char *what)
+{
+	if (driver.nic)
+		stats_report();
+	driver.now.error = err;
+	ixgbe_why_fill(&driver.now.why, err, "%s", what);
+	phase_set(BOARD_FAILED);
+	_exit(1);
+}
+
+_Noreturn static void driver_fail_errno(int err, const char *what)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "%s: %s", what,
+		 err == -ENODEV ? "the device is gone" : strerror(-err));
+	driver_fail(err, text);
+}
+
+/* ---- Registers ---- */
+
+static void register_add(void *ctx, const char *name, uint32_t offset, uint32_t value)
+{
+	struct board_report *to = ctx;
+	struct board_register *row = &to->reg[to->registers];
+
+	if (to->registers == BOARD_REGISTERS_MAX)
+		return;
+	snprintf(row->name, sizeof(row->name), "%s", name);
+	row->offset = offset;
+	row->value = value;
+	to->registers++;
+}
+
+static void questions_answer(uint32_t ask)
+{
+	if (ask & BOARD_ASK_STATS) {
+		/* If that fails, the next look at the NIC says so. */
+		(void)ixgbe_stats_update(driver.nic);
+		stats_report();
+	}
+	if (ask & BOARD_ASK_REGISTERS) {
+		driver.report->registers = 0;
+		(void)ixgbe_registers_dump(driver.nic, register_add, driver.report);
+	}
+	driver.now.answered = driver.wishes.asked;
+	state_report();
+}
+
+/* ---- The NIC's news ---- */
+
+static void link_report(void)
+{
+	struct ixgbe_link link = {0};
+	int err = ixgbe_link_get(driver.nic, &link);
+
+	if (err)
+		driver_fail_errno(err, "cannot read the NIC's link");
+	if (driver.now.link_up == link.up && driver.now.link_mbps == link.speed_mbps)
+		return;
+	driver.now.link_up = link.up;
+	driver.now.link_mbps = link.speed_mbps;
+	for (uint16_t q = 0; q < driver.plan.queues; q++)
+		if (driver.worker[q])
+			worker_link_set(driver.worker[q], link.up);
+	state_report();
+}
+
+static void bus_report(void)
+{
+	int events = ixgbe_bus_errors(driver.nic);
+
+	if (events < 0)
+		driver_fail_errno(events, "cannot read the NIC's bus errors");
+	if (events & IXGBE_BUS_TIMEOUT) {
+		driver.now.timeouts++;
+		state_report();
+	}
+}
+
+static void causes_handle(void)
+{
+	int events = ixgbe_irq_other_handle(driver.nic);
+
+	if (events < 0)
+		driver_fail_errno(events, "cannot read the NIC's interrupt causes");
+	if (events & IXGBE_EVENT_FAULT)
+		driver_fail(-EIO, "the NIC reports an unrecoverable ECC error");
+	if (events & IXGBE_EVENT_SFP) {
+		driver.now.sfp = ixgbe_sfp_type(driver.nic);
+		driver.now.modules++;
+		state_report();
+	}
+	if (events & IXGBE_EVENT_BUS)
+		bus_report();
+	if (events & IXGBE_EVENT_LINK)
+		link_report();
+}
+
+/* A vfio-user server has the eventfd too: it may take the count back before us, and clear
+ * O_NONBLOCK, which is the file description's. So each read says for itself that it does not wait.
+ */
+static bool eventfd_take(int eventfd)
+{
+	uint64_t count;
+	const struct iovec iov = {&count, sizeof(count)};
+
+	return preadv2(eventfd, &iov, 1, -1, RWF_NOWAIT) == (ssize_t)sizeof(count);
+}
+
+/* Ends this process, and leaves the NIC to the next. */
+_Noreturn static void driver_leave(void)
+{
+	for (uint16_t q = 0; q < driver.plan.queues; q++)
+		if (driver.worker[q])
+			worker_leave(driver.worker[q]);
+	phase_set(BOARD_LEFT);
+	_exit(0);
+}
+
+/* The least that may cure a transmit queue that hangs. */
+static void hung_queue_restart(uint16_t queue)
+{
+	struct bridge_counters *counters = &driver.report->queue[queue].counters;
+	const uint64_t before = counters->tx_drop_unreported;
+	int err;
+
+	worker_stop(driver.worker[queue]);
+	driver.worker[queue] = NULL;
+	err = ixgbe_tx_restart(driver.nic, queue);
+	driver.now.hangs++;
+	driver.now.hung = queue;
+	driver.now.hang_cured = !err;
+	driver.now.hang_lost = counters->tx_drop_unreported - before;
+	state_report();
+	if (err)
+		driver_fail(err, "the NIC has stopped to send");
+}
+
+/* A process that is isolated makes no new thread: the next one has a worker for the queue again. */
+static void traffic_look(void)
+{
+	int err = ixgbe_tx_watch(driver.nic);
+
+	if (err == -ETIMEDOUT) {
+		for (uint32_t hung = ixgbe_tx_hung(driver.nic); hung; hung &= hung - 1)
+			hung_queue_restart((uint16_t)__builtin_ctz(hung));
+		driver_leave();
+	}
+	if (err)
+		driver_fail_errno(err, "cannot look after the NIC's transmitter");
+	err = ixgbe_rx_watch(driver.nic);
+	if (err == -ETIMEDOUT)
+		driver_fail(err, "the NIC has stopped to receive");
+	if (err)
+		driver_fail_errno(err, "cannot look after the NIC's receiver");
+}
+
+/* Anybody may bind a worker to another processor. */
+static void cpus_report(void)
+{
+	for (uint16_t q = 0; q < driver.plan.queues; q++)
+		atomic_store_explicit(&driver.report->queue[q].cpu, worker_cpu(driver.worker[q]),
+				      memory_order_relaxed);
+}
+
+static void driver_tick(void)
+{
+	int err = ixgbe_stats_step(driver.nic);
+
+	if (err)
+		driver_fail_errno(err, "cannot read the NIC's counters");
+	stats_report();
+	cpus_report();
+	if (++driver.ticks % TICKS_PER_SECOND)
+		return;
+	causes_handle(); /* reads come first: a cause behind it fires again */
+	bus_report();
+	link_report();
+	traffic_look();
+}
+
+/* ---- Orders ---- */
+
+/* False: there are none that can be read, and the old ones hold. */
+static bool wishes_read(void)
+{
+	struct board_wishes wishes;
+
+	if (!board_copy(&driver.orders->sequence, &wishes, &driver.orders->wishes,
+			sizeof(wishes)) ||
+	    !mirror_valid(&wishes.wanted))
+		return false;
+	driver.wishes = wishes;
+	return true;
+}
+
+/* Brings the NIC to what is wanted: what differs, and the parts in `force`. */
+static void settings_follow(uint32_t force)
+{
+	const struct mirror *wanted = &driver.wishes.wanted;
+	const bool admin = driver.now.applied.admin_up != wanted->admin_up;
+	int err = mirror_apply(driver.nic, wanted, &driver.now.applied, force);
+
+	if (err)
+		driver_fail_errno(err, "cannot set the NIC");
+	driver.now.generation = driver.wishes.generation;
+	if (admin && driver.worker[0])
+		link_report();
+}
+
+_Noreturn static void driver_end(void)
+{
+	if (driver.wishes.end == BOARD_LEAVE)
+		driver_leave();
+	for (uint16_t q = 0; q < driver.plan.queues; q++) {
+		if (driver.worker[q])
+			worker_halt(driver.worker[q]);
+		worker_stop(driver.worker[q]);
+	}
+	if (driver.now.phase == BOARD_RUNNING && ixgbe_stop(driver.nic))
+		log_debug("the NIC did not stop in order: it is reset all the same");
+	stats_report();
+	for (uint16_t q = 0; q < driver.plan.queues; q++) {
+		ixgbe_pool_free(driver.rx_pool[q]);
+		ixgbe_pool_free(driver.tx_pool[q]);
+	}
+	ixgbe_close(driver.nic);
+	phase_set(BOARD_ENDED);
+	_exit(0);
+}
+
+static void orders_follow(void)
+{
+	const uint32_t answered = driver.now.answered;
+
+	if (!wishes_read())
+		return;
+	if (driver.wishes.end != BOARD_GO_ON)
+		driver_end();
+	if (driver.now.phase != BOARD_RUNNING)
+		return;
+	for (uint16_t q = 0; q < driver.plan.queues; q++)
+		worker_receive_set(driver.worker[q], driver.wishes.coalesce,
+				   driver.wishes.csum_replace);
+	if (driver.wishes.generation != driver.now.generation) {
+		settings_follow(0);
+		state_report();
+	}
+	if (driver.wishes.asked != answered)
+		questions_answer(driver.wishes.ask);
+}
+
+/* The keeper's messages say only that there is something to see. */
+static void messages_read(void)
+{
+	struct board_message message;
+	int err;
+
+	while (!(err = board_receive(driver.socket, &message)))
+		;
+	if (err == -EPIPE)
+		_exit(1); /* the keeper is gone, and this process holds the NIC's bus open */
+	orders_follow();
+}
+
+/* ---- Life ---- */
+
+static void all_pools_new(void)
+{
+	struct worker_pools size;
+	int err = 0;
+
+	worker_pools(driver.plan.rx_ring, driver.plan.tx_ring, &size);
+	for (uint16_t q = 0; q < driver.plan.queues && !err; q++) {
+		err = ixgbe_pool_new(driver.nic, size.rx_count, size.rx_size, 0,
+				     &driver.rx_pool[q]);
+		if (!err)
+			err = ixgbe_pool_new(driver.nic, size.tx_count, size.tx_size, 0,
+					     &driver.tx_pool[q]);
+	}
+	if (err)
+		driver_fail_errno(err, "cannot get DMA buffers");
+}
+
+/* Begins with what a predecessor has reported, or with nothing. */
+static void state_begin(void)
+{
+	struct board_state *now = &driver.now;
+
+	memcpy(now, &driver.report->state, sizeof(*now));
+	now->phase = BOARD_STARTING;
+	now->error = 0;
+	now->why.text[0] = '\0';
+	now->started_ns = clock_ns();
+	now->attached_ns = now->running_ns = 0;
+	if (!mirror_valid(&now->applied) || now->sfp > IXGBE_SFP_OTHER || now->link_up > 1)
+		memset(now, 0, sizeof(*now));
+	state_report();
+}
+
+static void nic_take(void)
+{
+	struct ixgbe_resumed resumed;
+	int err = ixgbe_attach(driver.device, &driver.nic, &driver.now.why);
+
+	if (err) {
+		driver.now.error = err;
+		phase_set(BOARD_FAILED);
+		_exit(1);
+	}
+	all_pools_new();
+	ixgbe_resumed(driver.nic, &resumed);
+	driver.now.resumed = resumed.resumed;
+	if (!resumed.resumed) {
+		driver.now.applied = (struct mirror){.mtu = driver.plan.mtu};
+		ixgbe_mac_get(driver.nic, driver.now.applied.mac);
+		driver.now.link_up = 0;
+		driver.now.link_mbps = 0;
+	}
+	ixgbe_mac_permanent(driver.nic, driver.now.mac_permanent);
+	driver.now.device_id = ixgbe_device_id(driver.nic);
+	driver.now.sfp = ixgbe_sfp_type(driver.nic);
+	driver.now.attached_ns = clock_ns();
+	stats_report();
+	phase_set(BOARD_ATTACHED);
+}
+
+static void all_workers_start(void)
+{
+	for (uint16_t q = 0; q < driver.plan.queues; q++) {
+		const struct worker_config config = {
+			.nic = driver.nic,
+			.queue = q,
+			.tap_fd = driver.tap[q],
+			.rx_pool = driver.rx_pool[q],
+			.tx_pool = driver.tx_pool[q],
+			.poll = (enum worker_poll)driver.plan.poll,
+			.coalesce = driver.wishes.coalesce,
+			.csum_replace = driver.wishes.csum_replace,
+			.link_down = !driver.now.link_up,
+			.resumed = driver.now.resumed,
+			.cpu = driver.plan.cpu[q],
+			.board = &driver.report->queue[q],
+		};
+		int err = worker_start(&config, &driver.worker[q], &driver.now.why);
+
+		if (err)
+			driver_fail(err, driver.now.why.text);
+	}
+}
+
+/* After this no thread can be made, and no file opened. */
+static void last_filter_set(void)
+{
+	struct isolation_report all;
+	int err = isolation_last(&all);
+
+	if (err)
+		driver_fail_errno(err, "cannot give up the system calls of the start");
+	driver.now.last_filter = all.of[ISOLATION_SECCOMP_LAST];
+}
+
+static void frames_start(void)
+{
+	struct ixgbe_resumed resumed;
+	int err;
+
+	if (!driver.now.resumed)
+		settings_follow(MIRROR_ALL);
+	err = ixgbe_start(driver.nic, driver.rx_pool, &driver.now.why);
+	if (err)
+		driver_fail(err, driver.now.why.text);
+	ixgbe_resumed(driver.nic, &resumed);
+	driver.now.rx_repeated += resumed.rx_repeated;
+	driver.now.tx_forgotten += resumed.tx_forgotten;
+	all_workers_start();
+	cpus_report();
+	last_filter_set();
+	driver.now.running_ns = clock_ns();
+	phase_set(BOARD_RUNNING);
+	link_report();
+	stats_report();
+	orders_follow();
+}
+
+static void driver_run(void)
+{
+	int64_t next_ms = clock_ms() + TICK_MS;
+
+	for (;;) {
+		struct pollfd pfd[] = {
+			{.fd = driver.socket, .events = POLLIN},
+			{.fd = driver.now.phase == BOARD_RUNNING ? ixgbe_irq_other_fd(driver.nic)
+								 : -1,
+			 .events = POLLIN},
+		};
+		int64_t left = next_ms - clock_ms();
+
+		atomic_fetch_add_explicit(&driver.report->beats, 1, memory_order_relaxed);
+		if (left > 0 && poll(pfd, 2, (int)left) > 0) {
+			if (pfd[0].revents)
+				messages_read();
+			/* The read comes first: a cause behind it fires again. */
+			if (pfd[1].revents && eventfd_take(pfd[1].fd))
+				causes_handle();
+		} else if (left <= 0) {
+			next_ms = clock_ms() + TICK_MS;
+			if (driver.now.phase == BOARD_RUNNING)
+				driver_tick();
+		}
+		if (driver.now.phase == BOARD_ATTACHED && driver.wishes.go)
+			frames_start();
+	}
+}
+
+_Noreturn void driver_main(const int *fd, uint32_t fds)
+{
+	int err;
+
+	driver.socket = fd[0];
+	log_divert(log_keeper);
+	log_level_set((enum ixgbe_log_level)driver.plan.log_level);
+	err = fds > 1 ? ixgbe_device_channel_set(driver.device, fd[1]) : 0;
+	state_begin();
+	if (err)
+		driver_fail_errno(err, "cannot use the channel to the NIC's registers");
+	nic_take();
+	orders_follow();
+	if (driver.wishes.go)
+		frames_start();
+	driver_run();
+	_exit(1);
+}
+
+/* ---- In the spawner ---- */
+
+/* Maps a file of the keeper's, which has `bytes` at least. */
+static void *shared_map(int fd, size_t bytes, int protection)
+{
+	struct stat st;
+	void *at;
+
+	if (fstat(fd, &st) || st.st_size < (off_t)bytes) {
+		errno = EBADMSG;
+		return NULL;
+	}
+	at = mmap(NULL, bytes, protection, MAP_SHARED | MAP_POPULATE, fd, 0);
+	return at == MAP_FAILED ? NULL : at;
+}
+
+static bool plan_valid(const struct driver_plan *plan, size_t bytes, uint32_t fds)
+{
+	return bytes >= sizeof(*plan) && plan->version == BOARD_VERSION && plan->queues > 0 &&
+	       plan->queues <= IXGBE_QUEUES_MAX && plan->poll <= WORKER_POLL_INTERRUPT &&
+	       plan->log_level <= IXGBE_LOG_DEBUG && plan->device_bytes == bytes - sizeof(*plan) &&
+	       fds >= 2u + plan->queues;
+}
+
+int driver_prepare(const void *record, size_t bytes, const int *fd, uint32_t fds,
+		   struct ixgbe_why *why)
+{
+	const struct ixgbe_options options = {.log = log_library};
+	const struct driver_plan *plan = record;
+	uint32_t first;
+
+	if (!plan_valid(plan, bytes, fds))
+		return ixgbe_why_fill(why, -EBADMSG,
+				      "the driver program and ixtapd are of different versions: "
+				      "install both anew");
+	driver.plan = *plan;
+	first = 2u + plan->queues;
+	driver.orders = shared_map(fd[0], sizeof(*driver.orders), PROT_READ);
+	driver.report = shared_map(fd[1], sizeof(*driver.report), PROT_READ | PROT_WRITE);
+	if (!driver.orders || !driver.report)
+		return ixgbe_why_fill(why, -errno, "cannot map what the drivers share: %s",
+				      strerror(errno));
+	close(fd[0]);
+	close(fd[1]);
+	for (uint16_t q = 0; q < plan->queues; q++)
+		driver.tap[q] = fd[2 + q];
+	return ixgbe_device_import(plan + 1, plan->device_bytes, fd + first, fds - first, &options,
+				   &driver.device, why);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "programs.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A place beside our own program, or the one that the build was configured for. */
+static bool found(char *path, const char *const beside[], const char *configured)
+{
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	self[len < 0 ? 0 : len] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	for (; *beside; beside++)
+		if (snprintf(path, PATH_MAX, "%s/%s", self, *beside) < PATH_MAX &&
+		    !access(path, F_OK))
+			return true;
+	snprintf(path, PATH_MAX, "%s", configured);
+	return !access(path, F_OK);
+}
+
+int programs_ixnic(char *path, struct ixgbe_why *why)
+{
+	static const char *const beside[] = {"ixnic", "../tools/ixnic/ixnic", "../bin/ixnic", NULL};
+
+	if (found(path, beside, IXTAP_BINDIR "/ixnic"))
+		return 0;
+	return ixgbe_why_fill(
+		why, -ENOENT,
+		"cannot find ixnic beside ixtapd or in %s: install it, or use another --nic",
+		IXTAP_BINDIR);
+}
+
+int programs_driver(char *path, struct ixgbe_why *why)
+{
+	static const char *const beside[] = {"ixtap-driver", "../libexec/ixtap-driver", NULL};
+
+	if (found(path, beside, IXTAP_LIBEXECDIR "/ixtap-driver"))
+		return 0;
+	return ixgbe_why_fill(why, -ENOENT,
+			      "cannot find ixtap-driver beside ixtapd or in %s: install ixtap anew",
+			      IXTAP_LIBEXECDIR);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a build or an installation has the programs that ixtapd starts. */
+#pragma once
+
+#include <stddef.h>
+
+#include "ixgbe/ixgbe.h"
+
+/* ixnic, and ixtap-driver, of the same build or installation as this process. `path` has room for
+ * PATH_MAX bytes. -ENOENT, with `why` filled. */
+int programs_ixnic(char *path, struct ixgbe_why *why);
+int programs_driver(char *path, struct ixgbe_why *why);
