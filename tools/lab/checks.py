@@ -20,14 +20,14 @@ class Skipped(Exception):
 
 class Scenario:
     """@scenario.check("name") adds a check. `text` describes the scenario in a line. report(lab, folder)
-    writes a page and returns its path. data(lab) gives what the JSON has besides the checks. `needs`: what
+    writes a page and returns its path. table(lab) is text for the end. data(lab) gives what the JSON has besides the checks. `needs`: what
     of the store it uses besides QEMU and a kernel. `many_nics`: it takes any number of them. `kernels`: those
     that it runs on."""
 
-    def __init__(self, text, start, report=None, data=lambda lab: {}, deadline_s=900, needs=(),
-                 many_nics=False, kernels=tuple(KERNELS)):
+    def __init__(self, text, start, report=None, table=None, data=lambda lab: {}, deadline_s=900,
+                 needs=(), many_nics=False, kernels=tuple(KERNELS)):
         self.text, self.start, self.deadline_s, self.needs = text, start, deadline_s, needs
-        self.report, self.data = report, data
+        self.report, self.table, self.data = report, table, data
         self.many_nics, self.kernels = many_nics, kernels
         self.checks = []
         self.done = 0

@@ -24,6 +24,7 @@ import scenario_compare
 import scenario_containment
 import scenario_dpdk
 import scenario_driver
+import scenario_faults
 import scenario_groundwork
 import scenario_ipxe
 import scenario_kernel
@@ -37,6 +38,7 @@ SCENARIOS = {
     "vfio": scenario_vfio.scenario,
     "driver": scenario_driver.scenario,
     "containment": scenario_containment.scenario,
+    "faults": scenario_faults.scenario,
     "dpdk": scenario_dpdk.scenario,
     "ipxe": scenario_ipxe.scenario,
     "selftests": scenario_selftests.scenario,
@@ -219,6 +221,8 @@ def run(arguments, store, programs):
                     f"{', %d skipped' % result['skipped'] if result['skipped'] else ''}"
                     f"{'' if complete else ', the rest was not reached'}, "
                     f"{result['seconds']:.0f} s")
+        if scenario.table:
+            screen.line(scenario.table(lab))
         if arguments.report:
             screen.line(f"  the report is {scenario.report(lab, arguments.report)}")
         code = 0 if complete and not result["failed"] else 1
