@@ -33,7 +33,8 @@ def installs(tmp_path):
 
 
 @pytest.mark.parametrize("words", [[RUN, "--help"], [RUN, "unit", "-h"], [BENCH, "--help"], [BENCH, "tap", "--help"],
-                                   [BENCH, "driver", "--help"], [BENCH, "registers", "--help"], [DEMO, "--help"],
+                                   [BENCH, "driver", "--help"], [BENCH, "registers", "--help"],
+                                   [BENCH, "restart", "--help"], [DEMO, "--help"],
                                    [DEMO, "-h"], [LAB, "--help"],
                                    [LAB, "kernel", "-h"], [PACKAGES, "--help"], [PACKAGES, "build", "-h"]],
                          ids=" ".join)
@@ -46,6 +47,7 @@ def test_help_is_given(installs, words):
 
 @pytest.mark.parametrize("words", [[RUN, "units"], [RUN, "unit", ""], [RUN, "unit model"], [RUN, "--all"], [BENCH],
                                    [BENCH, "both"], [BENCH, "tap", "--jsn"], [BENCH, "tap", "--json"],
+                                   [BENCH, "restart", "--kills", "many"], [BENCH, "restart", "--idle", "--iperf", "5"],
                                    [BENCH, "driver", "--colour"], [DEMO, "--seconds", "0"], [DEMO, "now"],
                                    [LAB], [LAB, "kernels"], [LAB, "kernel", "--kernel", "1"], [LAB, "selftests", "--kernel", "6.12"],
                                    [PACKAGES],
@@ -57,7 +59,7 @@ def test_what_is_not_understood_is_refused(installs, words):
     assert "usage" in done.stderr.lower() or "no group" in done.stderr
 
 
-@pytest.mark.parametrize("words", [[RUN, "unit"], [BENCH, "tap", "--rounds", "1"], [BENCH, "driver"], [DEMO],
+@pytest.mark.parametrize("words", [[RUN, "unit"], [BENCH, "tap", "--rounds", "1"], [BENCH, "driver"], [BENCH, "restart"], [DEMO],
                                    [LAB, "kernel"], [PACKAGES, "build"]], ids=" ".join)
 def test_what_is_understood_needs_the_packages(installs, words):
     done, installed = installs(*words)
