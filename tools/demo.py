@@ -24,6 +24,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import contained
@@ -42,6 +43,7 @@ UDP_BUFFER_MAX = 4 << 20
 DEADLINE_S = 15.0
 REFRESH_S = 0.25
 SETTLE_S = 2.0
+KILL_AFTER_S = 1
 
 # ---- What counts as "ok" ----
 
@@ -57,6 +59,7 @@ LIMITS = f"""A row is ok if
   TCP              at least {LEAST_GBPS} Gbit/s, at most {AGAIN_MOST:.0%} is retransmitted
   UDP              at least {LEAST_GBPS} Gbit/s, at most {LOST_MOST:.0%} is lost when sent at {UDP_RATES}
   frames           at most {DROPPED_MOST:.1%} is dropped beside UDP's, none unaccounted
+  driver killed    the next one goes on with the same rings, and the link and the connection stay
   datasheet rules  none is broken"""
 
 
@@ -265,6 +268,22 @@ def run_with_progress(words, label, seconds, show):
     return process.returncode, output, errors
 
 
+class KillLater:
+    def __init__(self, pid, seconds):
+        self.pid, self.done = pid, False
+        self.timer = threading.Timer(seconds, self.kill)
+        self.timer.start()
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+            self.done = True
+
+    def close(self):
+        self.timer.cancel()
+        self.timer.join()
+
+
 def ping():
     seconds = PINGS * PING_INTERVAL_S
     _, output, errors = run_with_progress(
@@ -394,6 +413,24 @@ def accounts(udp_lost=0):
     return {"counters": {key: counters[key] for key in ("nic", "bridge", "queues")}}, good
 
 
+def driver_dies():
+    """kill -9 of the driver while a connection sends all that it can."""
+    before = ask(CONTROL, "status")["driver"]
+    with contextlib.closing(KillLater(before["pid"], KILL_AFTER_S)) as kill:
+        end = iperf("driver killed", 2 * KILL_AFTER_S)
+    status = ask(CONTROL, "status")
+    driver = status["driver"]
+    gap_ms = (driver["last"]["running_ns"] - driver["last"]["dead_ns"]) / 1e6
+    lost = sum(driver["lost"].values()) - sum(before["lost"].values())
+    again = end["sum_sent"].get("retransmits", 0)
+    good = screen.row("driver killed", f"{gap_ms:.1f} ms", f"without one; {lost:,} lost, {again:,} retransmitted",
+                      (kill.done, "the driver ended before"),
+                      (driver["starts"]["warm"] == before["starts"]["warm"] + 1,
+                       "the next driver must go on with the same rings"),
+                      (status["recoveries"] == 0 and status["link"]["up"], "the link must stay"))
+    return {"driver_gap_ms": gap_ms, "driver_lost": lost}, good
+
+
 def rules():
     broken = ask(f"{CONTROL}.nic", "violations")["total"]
     good = screen.row("datasheet rules", f"{broken} broken", "by the driver, as its NIC saw it",
@@ -406,7 +443,7 @@ def measure(seconds):
     result, all_good = {}, True
     for row in (ping, lambda: tcp("tcp_tx_gbps", "TCP out", "left to right", seconds),
                 lambda: tcp("tcp_rx_gbps", "TCP in", "right to left", seconds, "-R"),
-                lambda: udp(seconds), lambda: accounts(result["udp_lost_in_all"]), rules):
+                lambda: udp(seconds), lambda: accounts(result["udp_lost_in_all"]), driver_dies, rules):
         measured, good = row()
         result |= measured
         all_good = all_good and good
