@@ -22,8 +22,9 @@
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-#define ASK_MS  20 /* how often a wait asks whether to go on */
-#define WORD_MS 10 /* how long the spawner's word of an end may take, after that end */
+#define ASK_MS        20 /* how often a wait asks whether to go on */
+#define MESSAGES_ONCE 64 /* of the driver; others wait for this process, too */
+#define WORD_MS       10 /* how long the spawner's word of an end may take, after that end */
 
 static void fd_close_once(int *fd)
 {
@@ -57,7 +58,7 @@ static bool state_valid(const struct board_state *state)
 {
 	return state->phase <= BOARD_FAILED && mirror_valid(&state->applied) &&
 	       state->link_up <= 1 && state->resumed <= 1 && state->sfp <= IXGBE_SFP_OTHER &&
-	       state->hung < IXGBE_QUEUES_MAX &&
+	       state->hung < IXGBE_QUEUES_MAX && state->applied.mtu <= IXGBE_MTU_MAX &&
 	       memchr(state->why.text, '\0', sizeof(state->why.text)) &&
 	       state->last_filter.state <= ISOLATION_LATER &&
 	       memchr(state->last_filter.text, '\0', sizeof(state->last_filter.text));
@@ -83,10 +84,14 @@ int engine_listen(struct engine *engine)
 
 	if (engine->socket < 0)
 		return -ENODEV;
-	while (!(err = board_receive(engine->socket, &message)))
-		if (message.kind == BOARD_LOG)
+	for (int i = 0; i < MESSAGES_ONCE && !err; i++) {
+		err = board_receive(engine->socket, &message);
+		if (!err && ++engine->messages > ENGINE_MESSAGES_MAX)
+			return -EMSGSIZE;
+		if (!err && message.kind == BOARD_LOG)
 			log_line((enum ixgbe_log_level)message.level, "%s", message.text);
-	if (err == -EAGAIN || err == -EPIPE) {
+	}
+	if (!err || err == -EAGAIN || err == -EPIPE) {
 		int lie = report_look(engine);
 
 		return lie ? lie : err == -EPIPE ? err : 0;
@@ -215,6 +220,7 @@ static int driver_order(struct engine *engine, struct ixgbe_why *why)
 	}
 	fd_close_once(&engine->socket);
 	engine->socket = pair[0];
+	engine->messages = 0;
 	engine->seen.phase = BOARD_STARTING;
 	engine->report->state.phase = BOARD_STARTING;
 	engine->ordered = true;

@@ -51,6 +51,7 @@ struct engine {
 	struct spawner spawner;
 	bool ordered;          /* a driver that has not come yet */
 	struct spawned driver; /* pid -1: none */
+	unsigned int messages; /* of the driver, since the caller has set 0 */
 	int socket;            /* to the driver; -1: none */
 	uint32_t dead;         /* the number of the last that died */
 	int64_t dead_ns;       /* when */
@@ -88,7 +89,9 @@ void engine_receive_set(struct engine *engine, bool coalesce, bool csum_replace)
 
 /* ---- News; none of these waits ---- */
 
-/* Takes what the driver has said into `seen`. -errno: it is gone, or lies. */
+/* Takes what the driver has said into `seen`. -EPIPE: it is gone; -EMSGSIZE: it said more than
+ * ENGINE_MESSAGES_MAX since engine.messages was 0; other -errno: it lies. */
+#define ENGINE_MESSAGES_MAX 4000u
 int engine_listen(struct engine *engine);
 /* Takes the driver that was ordered. 1: it is there now; 0; -errno: the spawner failed. */
 int engine_driver_come(struct engine *engine);

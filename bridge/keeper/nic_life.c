@@ -281,6 +281,8 @@ void nic_life_listen(struct daemon *daemon)
 
 	if (err == -EPIPE)
 		watch_remove(daemon, engine->socket); /* its end follows */
+	else if (err == -EMSGSIZE)
+		nic_life_failed(daemon, "the driver talks without end");
 	else if (err)
 		nic_failed_errno(daemon, "the driver speaks nonsense", err);
 	else if (engine->seen.phase == BOARD_FAILED)
@@ -411,6 +413,7 @@ void nic_life_supervise(struct daemon *daemon)
 	const int64_t now = clock_ms();
 	const bool running = engine_running(&daemon->engine);
 
+	daemon->engine.messages = 0;
 	if (running && engine_followed(&daemon->engine))
 		daemon->followed_at_ms = now;
 	if ((running && !driver_turns(daemon, now)) ||
