@@ -398,7 +398,7 @@ void a_program_of_its_own_goes_on(void **state)
 
 	live_as_program(rig, device, "first");
 	reach_the_wire(rig, 0, 3);
-	wire_numbered(rig, 10, 15);
+	wire_numbered(rig, 42, 47);
 	live_as_program(rig, device, "second");
 	reach_the_wire(rig, 3, 5);
 	assert_true(rig_wire_quiet(rig));
