@@ -15,6 +15,8 @@
 
 #define IPV6_MTU_MIN      1280 /* RFC 8200, 5 */
 #define ALIAS_NETNS_BYTES 220u /* what an alias has room for */
+#define GONE_MS           1000 /* how long an interface may outlive its descriptors, at most */
+#define GONE_NEXT_MS      2
 
 void interface_init(struct interface *iface)
 {
@@ -629,12 +631,26 @@ void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror
 	wanted->groups = err ? 0 : (uint16_t)groups;
 }
 
+/* The io_uring of a driver that was killed has the TAP's descriptors for some 40 ms still. Whoever
+ * sees us end is to see the interface gone. */
+static void gone_wait(const char *name, int ifindex)
+{
+	for (int left_ms = GONE_MS; left_ms > 0 && (int)if_nametoindex(name) == ifindex;
+	     left_ms -= GONE_NEXT_MS)
+		usleep(GONE_NEXT_MS * 1000);
+}
+
 void interface_close(struct interface *iface)
 {
+	const struct tap tap = iface->tap;
+
 	netlink_monitor_close(iface->monitor);
 	netlink_close(iface->nl);
-	if (iface->tap.fd[0] >= 0)
+	if (iface->tap.fd[0] >= 0) {
 		tap_close(&iface->tap);
+		if (!tap.persist && !iface->away)
+			gone_wait(tap.name, tap.ifindex);
+	}
 	if (iface->home >= 0)
 		close(iface->home);
 	interface_init(iface);

@@ -519,7 +519,8 @@ static void driver_stop(struct engine *engine)
 			err = ixgbe_why_fill(&why, -ETIMEDOUT,
 					     "the NIC answers too slowly, or the driver hangs");
 	}
-	if (err)
+	/* What else there is to say of a NIC that failed has been said. */
+	if (err == -ETIMEDOUT)
 		log_info("%s: the driver did not stop in order, and the NIC is reset: %s",
 			 engine->options->tap, why.text);
 }

@@ -332,6 +332,7 @@ def test_what_the_kernel_dropped_before_the_start_does_not_count(rig):
                        "--persist", "--control", rig.path("control"))
     bridge = rig.daemon(*words).wait_ready()
     bridge.left, bridge.tap = left, "tap0"
+    bridge.ask = lambda request: r.ask(rig.path("control"), request)
     left.run("ip", "link", "set", "tap0", "txqueuelen", "10")
     with left.packet_socket("tap0") as raw, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as wire:
         wire.connect(rig.path("wire"))
