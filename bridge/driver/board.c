@@ -2,10 +2,12 @@
 #include "board.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
-/* A writer that dies leaves the number odd for ever. A living one is done within microseconds. */
+/* A writer that dies leaves the number odd until its successor writes. A living one is done within
+ * microseconds. */
 #define LOOKS 1000
 
 void board_write(board_sequence *sequence, void *to, const void *from, size_t bytes)
@@ -33,6 +35,28 @@ bool board_copy(const board_sequence *sequence, void *to, const void *from, size
 	return false;
 }
 
+static bool text_valid(const char *text, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++) {
+		if (!text[i])
+			return true;
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	}
+	return false;
+}
+
+bool board_state_valid(const struct board_state *state)
+{
+	return state->phase <= BOARD_FAILED && mirror_valid(&state->applied) &&
+	       state->applied.mtu <= IXGBE_MTU_MAX && state->applying <= 1 && state->link_up <= 1 &&
+	       state->resumed <= 1 && state->sfp <= IXGBE_SFP_OTHER &&
+	       state->hung < IXGBE_QUEUES_MAX &&
+	       memchr(state->why.text, '\0', sizeof(state->why.text)) &&
+	       state->last_filter.state <= ISOLATION_LATER &&
+	       text_valid(state->last_filter.text, sizeof(state->last_filter.text));
+}
+
 int board_send(int socket, const struct board_message *message)
 {
 	ssize_t n = send(socket, message, sizeof(*message), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -47,8 +71,13 @@ int board_receive(int socket, struct board_message *out)
 	/* A longer one is cut, and said to have been longer. */
 	ssize_t n = recv(socket, out, sizeof(*out), MSG_DONTWAIT | MSG_TRUNC);
 
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
+	if (n < 0 && errno == ECONNRESET)
 		return -EPIPE;
+	if (n == 0) { /* the end, or a message without a byte */
+		struct pollfd end = {.fd = socket};
+
+		return poll(&end, 1, 0) == 1 && end.revents & POLLHUP ? -EPIPE : -EPROTO;
+	}
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	if (n != (ssize_t)sizeof(*out) || out->version != BOARD_VERSION || out->kind > BOARD_LOG ||

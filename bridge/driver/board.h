@@ -12,7 +12,8 @@
  * This file. Two pieces of memory, of 4 KiB pages that the NIC cannot reach, outlive the drivers:
  *
  *     orders   the keeper writes, the driver can only read: the state that the administrator wants
- *     report   the driver writes, the keeper reads: what the NIC has, and the counters
+ *     report   the driver writes, the keeper reads: what the NIC has, and the counters. While no
+ *              driver lives the keeper clears it.
  *
  * A socket says when to look, and carries the driver's log. Both sides take what the other has
  * written for hostile: they copy it, and check the copy. A copy is whole (board_copy), or the
@@ -92,6 +93,7 @@ struct board_state {
 	int32_t error;
 	struct ixgbe_why why;
 	struct mirror applied; /* what the NIC has */
+	uint8_t applying;      /* it is being changed: the NIC may have some of it */
 	uint8_t mac_permanent[IXGBE_MAC_BYTES];
 	uint16_t device_id;
 	uint8_t link_up;
@@ -105,9 +107,12 @@ struct board_state {
 	uint32_t hang_cured; /* it was restarted; else the NIC is to be reset */
 	uint64_t hang_lost;  /* frames in its ring */
 	struct isolation_fact last_filter;
-	uint64_t rx_repeated, tx_forgotten;          /* of struct ixgbe_resumed, over all drivers */
+	uint64_t rx_repeated;                        /* of struct ixgbe_resumed, over all drivers */
 	int64_t started_ns, attached_ns, running_ns; /* CLOCK_MONOTONIC */
 };
+
+/* Whether a state that another process has written is one. */
+bool board_state_valid(const struct board_state *state);
 
 struct board_stat {
 	char name[BOARD_NAME_BYTES];
@@ -120,7 +125,6 @@ struct board_register {
 };
 
 struct board_report {
-	uint32_t version;
 	board_sequence sequence;
 	_Atomic uint32_t beats; /* grows while the driver's main thread turns */
 	struct board_state state;

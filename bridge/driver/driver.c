@@ -17,10 +17,11 @@
  * This thread waits for the keeper's socket, the interrupt of other causes, and the time. Each
  * 250 ms one of the NIC's counters is read: each has its turn within 5 s, and a NIC that is gone is
  * noticed. Once a second: the causes of interrupts, the module, the link, since an interrupt may be
- * lost; whether reads of memory were answered; and whether the NIC sends.
+ * lost; whether reads of memory were answered; and whether the NIC sends and receives.
  *
  * Whatever fails ends the process, which says why before: the keeper resets the NIC, and makes the
- * next one.
+ * next one. A transmit queue that hangs is restarted, and the process ends in order: the next one
+ * goes on.
  */
 #include <errno.h>
 #include <poll.h>
@@ -67,10 +68,15 @@ static void keeper_wake(void)
 	(void)board_send(driver.socket, &message);
 }
 
-static void state_report(void)
+static void state_write(void)
 {
 	board_write(&driver.report->sequence, &driver.report->state, &driver.now,
 		    sizeof(driver.now));
+}
+
+static void state_report(void)
+{
+	state_write();
 	keeper_wake();
 }
 
@@ -281,7 +287,7 @@ static void driver_tick(void)
 	cpus_report();
 	if (++driver.ticks % TICKS_PER_SECOND)
 		return;
-	causes_handle(); /* reads come first: a cause behind it fires again */
+	causes_handle();
 	bus_report();
 	link_report();
 	traffic_look();
@@ -307,8 +313,15 @@ static void settings_follow(uint32_t force)
 {
 	const struct mirror *wanted = &driver.wishes.wanted;
 	const bool admin = driver.now.applied.admin_up != wanted->admin_up;
-	int err = mirror_apply(driver.nic, wanted, &driver.now.applied, force);
+	int err;
 
+	/* Where a predecessor was at this nothing is known of what the NIC has. */
+	if (driver.now.applying)
+		force = MIRROR_ALL;
+	driver.now.applying = 1;
+	state_write();
+	err = mirror_apply(driver.nic, wanted, &driver.now.applied, force);
+	driver.now.applying = 0;
 	if (err)
 		driver_fail_errno(err, "cannot set the NIC");
 	driver.now.generation = driver.wishes.generation;
@@ -320,11 +333,11 @@ _Noreturn static void driver_end(void)
 {
 	if (driver.wishes.end == BOARD_LEAVE)
 		driver_leave();
-	for (uint16_t q = 0; q < driver.plan.queues; q++) {
+	for (uint16_t q = 0; q < driver.plan.queues; q++)
 		if (driver.worker[q])
 			worker_halt(driver.worker[q]);
+	for (uint16_t q = 0; q < driver.plan.queues; q++)
 		worker_stop(driver.worker[q]);
-	}
 	if (driver.now.phase == BOARD_RUNNING && ixgbe_stop(driver.nic))
 		log_debug("the NIC did not stop in order: it is reset all the same");
 	stats_report();
@@ -350,7 +363,7 @@ static void orders_follow(void)
 	for (uint16_t q = 0; q < driver.plan.queues; q++)
 		worker_receive_set(driver.worker[q], driver.wishes.coalesce,
 				   driver.wishes.csum_replace);
-	if (driver.wishes.generation != driver.now.generation) {
+	if (driver.wishes.generation != driver.now.generation || driver.now.applying) {
 		settings_follow(0);
 		state_report();
 	}
@@ -395,14 +408,15 @@ static void state_begin(void)
 {
 	struct board_state *now = &driver.now;
 
-	memcpy(now, &driver.report->state, sizeof(*now));
+	/* Of a predecessor that died in the middle of a word nothing is known. */
+	if (!board_copy(&driver.report->sequence, now, &driver.report->state, sizeof(*now)) ||
+	    !board_state_valid(now))
+		*now = (struct board_state){.applying = 1};
 	now->phase = BOARD_STARTING;
 	now->error = 0;
 	now->why.text[0] = '\0';
 	now->started_ns = clock_ns();
 	now->attached_ns = now->running_ns = 0;
-	if (!mirror_valid(&now->applied) || now->sfp > IXGBE_SFP_OTHER || now->link_up > 1)
-		memset(now, 0, sizeof(*now));
 	state_report();
 }
 
@@ -480,7 +494,6 @@ static void frames_start(void)
 		driver_fail(err, driver.now.why.text);
 	ixgbe_resumed(driver.nic, &resumed);
 	driver.now.rx_repeated += resumed.rx_repeated;
-	driver.now.tx_forgotten += resumed.tx_forgotten;
 	all_workers_start();
 	cpus_report();
 	last_filter_set();
@@ -491,7 +504,7 @@ static void frames_start(void)
 	orders_follow();
 }
 
-static void driver_run(void)
+_Noreturn static void driver_run(void)
 {
 	int64_t next_ms = clock_ms() + TICK_MS;
 
@@ -537,7 +550,6 @@ _Noreturn void driver_main(const int *fd, uint32_t fds)
 	if (driver.wishes.go)
 		frames_start();
 	driver_run();
-	_exit(1);
 }
 
 /* ---- In the spawner ---- */

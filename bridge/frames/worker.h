@@ -14,7 +14,8 @@
  *     tap.c         the TAP is opened and set
  *       |
  *     tap_ethtool.c the TAP's link and features, as ethtool has them
- *     offload.c     checksums and segmentation: vnet headers to descriptors and back
+ *     offload.c     checksums and segmentation: vnet headers to what a segment asks of the NIC,
+ *                   and back (ixgbe/queues/tx.c makes the descriptors)
  *
  * worker_start is called when the NIC's rings run, worker_stop before they stop. In between nothing
  * else touches the queue pair, its pools or the TAP's descriptor. Workers share nothing but what

@@ -145,6 +145,9 @@ static void on_timer(struct daemon *daemon)
 static void on_control(struct daemon *daemon)
 {
 	control_dispatch(daemon->control);
+	/* A request may have waited for the driver, and so heard its news. */
+	if (daemon->facts.nic_open)
+		nic_life_listen(daemon);
 }
 
 /* From within operations that take long. */

@@ -54,16 +54,6 @@ void engine_init(struct engine *engine, const struct options *options, struct pa
 
 /* ---- The driver's words ---- */
 
-static bool state_valid(const struct board_state *state)
-{
-	return state->phase <= BOARD_FAILED && mirror_valid(&state->applied) &&
-	       state->link_up <= 1 && state->resumed <= 1 && state->sfp <= IXGBE_SFP_OTHER &&
-	       state->hung < IXGBE_QUEUES_MAX && state->applied.mtu <= IXGBE_MTU_MAX &&
-	       memchr(state->why.text, '\0', sizeof(state->why.text)) &&
-	       state->last_filter.state <= ISOLATION_LATER &&
-	       memchr(state->last_filter.text, '\0', sizeof(state->last_filter.text));
-}
-
 /* What a dying driver was writing is not read: the copy before holds. */
 static int report_look(struct engine *engine)
 {
@@ -71,7 +61,7 @@ static int report_look(struct engine *engine)
 
 	if (!board_copy(&engine->report->sequence, &state, &engine->report->state, sizeof(state)))
 		return 0;
-	if (!state_valid(&state))
+	if (!board_state_valid(&state))
 		return -EBADMSG;
 	engine->seen = state;
 	return 0;
@@ -168,8 +158,10 @@ int engine_driver_come(struct engine *engine)
 
 void engine_driver_bury(struct engine *engine)
 {
-	engine->dead_ns = clock_ns();
-	engine->dead = engine->driver.number;
+	if (engine->driver.pid >= 0) {
+		engine->dead_ns = clock_ns();
+		engine->dead_number = engine->driver.number;
+	}
 	(void)engine_listen(engine); /* its last words */
 	fd_close_once(&engine->socket);
 	fd_close_once(&engine->driver.pidfd);
@@ -181,7 +173,7 @@ bool engine_driver_end(struct engine *engine, struct spawn_end *out)
 	const int64_t end_ms = clock_ms() + WORD_MS;
 	struct pollfd word = {.fd = engine->spawner.sock, .events = POLLIN};
 
-	while (!spawner_ended(&engine->spawner, engine->dead, out)) {
+	while (!spawner_ended(&engine->spawner, engine->dead_number, out)) {
 		int64_t left = end_ms - clock_ms();
 
 		if (left <= 0 || poll(&word, 1, (int)left) <= 0 || engine_driver_come(engine) < 0)
@@ -212,6 +204,9 @@ static int driver_order(struct engine *engine, struct ixgbe_why *why)
 				      strerror(errno));
 	fd[0] = pair[1];
 	fd[1] = channel;
+	/* Before there is a driver: that one may have said more by the time of our next look. */
+	engine->seen.phase = BOARD_STARTING;
+	engine->report->state.phase = BOARD_STARTING;
 	err = spawner_order(&engine->spawner, fd, channel >= 0 ? 2 : 1);
 	close(pair[1]);
 	if (err) {
@@ -221,8 +216,6 @@ static int driver_order(struct engine *engine, struct ixgbe_why *why)
 	fd_close_once(&engine->socket);
 	engine->socket = pair[0];
 	engine->messages = 0;
-	engine->seen.phase = BOARD_STARTING;
-	engine->report->state.phase = BOARD_STARTING;
 	engine->ordered = true;
 	return 0;
 }
@@ -243,7 +236,7 @@ static int driver_ended(struct engine *engine, struct ixgbe_why *why)
 	if (engine->seen.phase == BOARD_FAILED)
 		return ixgbe_why_fill(why, engine->seen.error ? engine->seen.error : -EIO, "%s",
 				      engine->seen.why.text);
-	engine->dead = engine->driver.number;
+	engine->dead_number = engine->driver.number;
 	engine_driver_fate(engine, fate);
 	return ixgbe_why_fill(why, -ECHILD, "the driver %s and did not say why", fate);
 }
@@ -325,6 +318,9 @@ static int board_open(struct engine *engine, struct ixgbe_why *why)
 		return ixgbe_why_fill(why, -ENOMEM, "no memory to share with a driver: %s",
 				      strerror(errno));
 	engine->orders->version = BOARD_VERSION;
+	/* No driver lives. */
+	engine->report->state = (struct board_state){.rx_repeated = engine->seen.rx_repeated};
+	engine->report->sequence = 0;
 	return 0;
 }
 

@@ -24,7 +24,7 @@
 #include "patience.h"
 #include "soft_nic.h"
 
-/* How long a stopping driver, and one that is asked for counters, may take. */
+/* How long a driver that is asked for counters may take. */
 #define ENGINE_ASK_MS 1000
 
 struct engine_lost {
@@ -53,12 +53,11 @@ struct engine {
 	struct spawned driver; /* pid -1: none */
 	unsigned int messages; /* of the driver, since the caller has set 0 */
 	int socket;            /* to the driver; -1: none */
-	uint32_t dead;         /* the number of the last that died */
+	uint32_t dead_number;  /* of the last that died */
 	int64_t dead_ns;       /* when */
 	struct engine_starts starts;
 	struct engine_lost lost;
 
-	bool coalesce, csum_replace; /* of all workers, see struct worker_config */
 	/* The counts that were shown: they never go back. */
 	struct bridge_counters shown[IXGBE_QUEUES_MAX];
 	size_t stats;
@@ -87,7 +86,7 @@ void engine_wish(struct engine *engine, const struct mirror *wanted);
 /* What the workers do to received frames, those that run and those to come. */
 void engine_receive_set(struct engine *engine, bool coalesce, bool csum_replace);
 
-/* ---- News; none of these waits ---- */
+/* ---- News; none of these waits for a driver ---- */
 
 /* Takes what the driver has said into `seen`. -EPIPE: it is gone; -EMSGSIZE: it said more than
  * ENGINE_MESSAGES_MAX since engine.messages was 0; other -errno: it lies. */

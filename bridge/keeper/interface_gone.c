@@ -34,7 +34,8 @@ static void lost(struct daemon *daemon)
 		publish_stop(daemon, 1);
 		return;
 	}
-	nic_life_close(daemon); /* its workers use the old descriptors */
+	ixgbe_why_fill(&daemon->reason, 0, "the interface is made anew");
+	nic_life_close(daemon); /* its drivers use the old descriptors */
 	err = interface_bring_home(&daemon->iface, daemon->options, had.mac, had.mtu, &why);
 	if (!err)
 		err = watch_add(daemon, netlink_monitor_fd(daemon->iface.monitor), WATCH_NETLINK);

@@ -2,6 +2,10 @@
 /*
  * The NIC starts, its link comes and goes, it fails, it is closed and opened again.
  *
+ * Drivers follow each other. One that was killed is followed at once, by one that goes on with its
+ * rings. So is one that ended in order. One that says why it ends has found the NIC at fault, and
+ * one that crashes again and again, lies or hangs is none: then the NIC fails.
+ *
  * While a NIC is away the TAP stays, with its addresses and connections, without carrier. The NIC
  * is opened again after growing delays (state_retry_delay_ms), about half a minute in all. Then
  * ixtapd exits 1: the supervisor should know. All backends are treated alike: a software NIC is
@@ -227,7 +231,7 @@ static void news_tell(struct daemon *daemon)
 	daemon->applied = seen->applied;
 	daemon->facts.admin_up = seen->applied.admin_up;
 	publish_parts(daemon, parts);
-	if (seen->modules != daemon->modules) {
+	if (seen->modules != daemon->modules || seen->sfp != daemon->sfp) {
 		daemon->modules = seen->modules;
 		daemon->sfp = (enum ixgbe_sfp)seen->sfp;
 		interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
@@ -261,7 +265,8 @@ static void driver_runs(struct daemon *daemon)
 	if (notice_add(&daemon->driver_died, clock_ms()))
 		log_warning("%s: the driver %s: the next one went on after %lld us%s",
 			    daemon->iface.tap.name, fate,
-			    (long long)(seen->running_ns - engine->dead_ns) / 1000,
+			    (long long)((uint64_t)seen->running_ns - (uint64_t)engine->dead_ns) /
+				    1000,
 			    seen->resumed ? "" : ", and had to reset the NIC");
 	publish_event(daemon,
 		      json_pack("{s:s,s:i,s:b,s:s}", "event", "driver", "pid",
@@ -274,10 +279,26 @@ static void driver_failed(struct daemon *daemon)
 	nic_life_failed(daemon, daemon->engine.seen.why.text);
 }
 
+/* The end of the driver that has come, by whatever way we heard of that. */
+static void driver_watch(struct daemon *daemon)
+{
+	const struct spawned *driver = &daemon->engine.driver;
+
+	if (driver->pidfd < 0 || driver->number == daemon->watched)
+		return;
+	daemon->watched = driver->number;
+	if (watch_add(daemon, driver->pidfd, WATCH_DRIVER_END))
+		nic_life_failed(daemon, "cannot watch the driver");
+}
+
 void nic_life_listen(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
 	int err = engine_listen(engine);
+
+	driver_watch(daemon);
+	if (!daemon->facts.nic_open)
+		return;
 
 	if (err == -EPIPE)
 		watch_remove(daemon, engine->socket); /* its end follows */
@@ -300,10 +321,12 @@ void nic_life_driver_come(struct daemon *daemon)
 {
 	int err = engine_driver_come(&daemon->engine);
 
-	if (err < 0)
+	if (err >= 0)
+		driver_watch(daemon);
+	else if (err == -EPIPE)
+		nic_life_failed(daemon, "the spawner has ended, and the driver with it");
+	else
 		nic_failed_errno(daemon, "cannot make a driver", err);
-	else if (err && watch_add(daemon, daemon->engine.driver.pidfd, WATCH_DRIVER_END))
-		nic_life_failed(daemon, "cannot watch the driver");
 }
 
 /* What the kernel gave to reads of the dead driver, and that driver has not counted. Its io_uring
@@ -352,8 +375,7 @@ static bool may_go_on(struct daemon *daemon, bool ran)
 
 	if (known && end.code != CLD_EXITED && end.status == SIGSYS)
 		return false;
-	if (daemon->left || (ran && killed) ||
-	    clock_ms() - daemon->ordered_at_ms > DRIVER_STABLE_MS)
+	if ((ran && killed) || clock_ms() - daemon->ordered_at_ms > DRIVER_STABLE_MS)
 		daemon->deaths = 0;
 	else
 		daemon->deaths++;
@@ -468,6 +490,7 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 	err = nic_watch(daemon);
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot watch the NIC: %s", strerror(-err));
+	daemon->watched = daemon->engine.driver.number;
 	daemon->opened_at_ms = daemon->ordered_at_ms = clock_ms();
 	daemon->followed_at_ms = daemon->beat_at_ms = daemon->opened_at_ms;
 	daemon->deaths = 0;

@@ -21,5 +21,5 @@ void nic_life_driver_died(struct daemon *daemon);
 void nic_life_supervise(struct daemon *daemon);
 /* The server asks for memory, or a register is relayed. */
 void nic_life_serve(struct daemon *daemon);
-/* Looks for accesses to memory that the bus refused. */
+/* Once a second: what the bus says of the NIC, and interrupts that were lost. */
 void nic_life_bus_check(struct daemon *daemon);
