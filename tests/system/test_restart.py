@@ -124,7 +124,7 @@ FINDS = {
     "repeat-uncounted": {"the far ends get as many as are counted by name"},
     "cold": {"each start was a warm one"},
     "flap": {"link changes that the far end sees 0"},
-    "leak": {"descriptors the same"},
+    "leak": {"no descriptor more"},
     "grow": {"memory at most 1024 KiB and 8 mappings more"},
     "child": {"processes the same"},
     "address": {"interfaces, addresses and routes the same, left"},
