@@ -55,9 +55,9 @@ def test_a_program_that_is_none(keeper):
     path = os.path.join(keeper.folder, "ixtap-driver")
     with open(path, "w", encoding="ascii") as file:
         file.write("no program")
-    fails(keeper("", program=None), "ixtap-driver", "ermission")
+    fails(keeper("", program=None), "cannot execute the driver program", "ixtap-driver")
     os.chmod(path, stat.S_IRWXU)
-    fails(keeper("", program=None), "ixtap-driver", "xec")
+    fails(keeper("", program=None), "cannot execute the driver program", "xec format")
 
 
 @pytest.mark.parametrize("lie", NONSENSE)
