@@ -494,8 +494,6 @@ def test_a_signal_while_it_is_looked_after_is_no_fault_of_the_nic(rig, left, bet
     between.delay_s, asked = 1.5, between.asked
     r.wait_for(lambda: between.asked > asked, "registers are being read")
     said = stops_soon(daemon)
-    lines = [line for line in said.splitlines() if "did not stop in order" in line]
-    assert len(lines) == 1 and "info: tap0: " in lines[0], said
     assert "bring the NIC back" not in said and "error: " not in said, said
 
 
