@@ -203,6 +203,7 @@ def test_a_datagram_is_judged_once(monkeypatch, capsys):
     monkeypatch.setattr(demo, "ping", lambda: ({}, True))
     monkeypatch.setattr(demo, "tcp", lambda *_: ({}, True))
     monkeypatch.setattr(demo, "rules", lambda: ({}, True))
+    monkeypatch.setattr(demo, "driver_dies", lambda: ({}, True))
     for dropped, good in (11_500 + 400, True), (11_500 + 401, False):
         every = counted(tx_received=400_000 - dropped, tx_delivered=400_000 - dropped, kernel_drop=dropped)
         monkeypatch.setattr(demo, "stats", lambda every=every: every)
