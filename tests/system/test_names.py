@@ -609,8 +609,10 @@ def test_a_third_end_of_a_cable(rig):
 
 def test_an_end_of_a_cable_that_was_taken_meanwhile(rig):
     """The NIC runs: its log says so once, its status all the time, until an end is free."""
-    (first, _), (second, control) = cable_end(rig, "first"), cable_end(rig, "second")
-    first.wait_ready(), second.wait_ready()
+    first, _ = cable_end(rig, "first")
+    first.wait_ready()  # this one listens, and the other, which is stopped below, has connected
+    second, control = cable_end(rig, "second")
+    second.wait_ready()
     r.wait_for(lambda: lit(control), "light from the other end")
     second.process.send_signal(signal.SIGSTOP)
     first.kill()
