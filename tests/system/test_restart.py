@@ -121,7 +121,7 @@ FINDS = {
     "lose-sent": set(),  # counted by name, and few
     "lose-uncounted": {UNCOUNTED},
     "repeat": set(),
-    "repeat-uncounted": {"the far ends get as many as are counted by name"},
+    "repeat-uncounted": {"the far ends get no more than are counted by name"},
     "cold": {"each start was a warm one"},
     "flap": {"link changes that the far end sees 0"},
     "leak": {"no descriptor more"},
