@@ -3,7 +3,8 @@
  * bridge: one NIC port as one network interface.
  *
  * Three processes. ixtapd is the keeper: it has the device, the TAP, netlink, the control socket,
- * and reads no register. It executes ixtap-driver as the spawner, which isolates itself and forks
+ * and touches no register while a driver
+ * runs, but those that a driver has it relay. It executes ixtap-driver as the spawner, which isolates itself and forks
  * drivers. A driver moves the frames, and may die at any instruction: the next one goes on with the
  * same rings.
  *

@@ -26,6 +26,8 @@
  *                                    NIC and makes it anew at home         recovering
  *     NIC was refused memory         logs, counts                          the same
  *     driver dies                    the next one goes on where it was     the same
+ *     driver is stopped (SIGSTOP)    logs; it is left alone                the same
+ *     transmit queue hangs           the driver restarts it, and ends      the same
  *     drivers die one after another  as when the NIC fails                 recovering
  *     NIC fails, its server ends     carrier off, closes the NIC           recovering
  *     driver does not do as told     the same                              recovering
@@ -44,7 +46,7 @@
  * For an interface that is away the thread goes there first, opens netlink and the table anew, and
  * closes them.
  *
- * Once a second: whether the bus refused the NIC memory. Each tick: whether the driver does what it
+ * Once a second: what the bus says of the NIC, and lost interrupts. Each tick: whether the driver does what it
  * is told.
  */
 #include "answers.h"

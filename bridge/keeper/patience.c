@@ -26,7 +26,6 @@ void patience_meanwhile(struct patience *patience, void (*meanwhile)(void *ctx),
 	patience->meanwhile = meanwhile;
 }
 
-/* Workers wait for the NIC, too, at any time. */
 static void pass_time(struct patience *patience, int64_t begun_ms, int64_t now_ms)
 {
 	if (!patience->meanwhile || begun_ms > now_ms - PATIENCE_MEANWHILE_MS ||

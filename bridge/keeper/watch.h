@@ -17,8 +17,8 @@ enum watch {
 	WATCH_SOFT_OUTPUT,
 };
 
-/* Makes epoll, and has it watch signals and the timer. The workers inherit the signal mask that
- * this sets: call it before they start. */
+/* Makes epoll, and has it watch signals and the timer. The spawner and a software NIC undo the
+ * signal mask that this sets. */
 int watch_open(struct daemon *daemon);
 void watch_close(const struct daemon *daemon);
 int watch_add(const struct daemon *daemon, int fd, enum watch what);
