@@ -2,11 +2,10 @@
 /*
  * bridge: one NIC port as one network interface.
  *
- * Three processes. ixtapd is the keeper: it has the device, the TAP, netlink, the control socket,
- * and touches no register while a driver
- * runs, but those that a driver has it relay. It executes ixtap-driver as the spawner, which isolates itself and forks
- * drivers. A driver moves the frames, and may die at any instruction: the next one goes on with the
- * same rings.
+ * Three processes. ixtapd is the keeper: it has the device, the TAP, netlink and the control
+ * socket. While a driver runs it touches no register but those that a driver has it relay. It
+ * executes ixtap-driver as the spawner, which isolates itself and forks drivers. A driver moves the
+ * frames, and may die at any instruction: the next one goes on with the same rings.
  *
  *     keeper ── orders, socket ──► driver ──► registers, rings, TAP
  *        ▲ ───── report ──────────── │

@@ -46,8 +46,8 @@
  * For an interface that is away the thread goes there first, opens netlink and the table anew, and
  * closes them.
  *
- * Once a second: what the bus says of the NIC, and lost interrupts. Each tick: whether the driver does what it
- * is told.
+ * Once a second: what the bus says of the NIC, and lost interrupts. Each tick: whether the driver
+ * does what it is told.
  */
 #include "answers.h"
 #include "daemon.h"
