@@ -51,6 +51,7 @@ def test_nothing_is_lost(world):
         assert accounts[way]["arrived"] + accounts[way]["refused"] == accounts[way]["frames"], accounts
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize("plant, counted", [
     ("drop", {"lost"}),
     ("repeat", {"repeated"}),
@@ -106,6 +107,7 @@ def killed(world, count=5, idle=False, rate=RATE):
         return kills, list(k.all_checks(accounts, kills, before, after, "none", failure))
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize("idle", [False, True], ids=["busy", "idle"])
 def test_kills_without_a_fault(rig, idle):
     kills, checks = killed(k.stand_in(rig), idle=idle)
@@ -135,10 +137,12 @@ FINDS = {
 }
 
 
+@pytest.mark.scripts
 def test_faults_are_those_of_the_stand_in():
     assert set(FINDS) == set(restart_stand_in.FAULTS)
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize("fault", FINDS)
 def test_fault_is_found(rig, fault, sanitized):
     if fault == "grow" and sanitized:
@@ -153,6 +157,7 @@ def test_fault_is_found(rig, fault, sanitized):
         assert any(check.text.startswith("3 missed; counted: tap_reads 3") for check in checks), checks
 
 
+@pytest.mark.scripts
 def test_run_that_breaks_off_is_no_success(rig):
     world = k.stand_in(rig)
     with k.Frames(*world.ends(), "--rate", RATE) as frames:
@@ -178,6 +183,7 @@ def bench(*words):
             return done.returncode, done.stdout + done.stderr, json.loads(file.read() or "{}")
 
 
+@pytest.mark.scripts
 def test_benchmark_kills():
     code, said, results = bench("--nic", "stand-in", "--kills", "5", "--iperf", "off", "--seed", "1")
     # A busy machine may miss the aim, and have gaps that are too long for the load.
@@ -190,6 +196,7 @@ def test_benchmark_kills():
     assert len(results["accounts"]["sent"]["lost_by_kill"]) == 5
 
 
+@pytest.mark.scripts
 def test_benchmark_fails_where_a_measure_does():
     code, said, results = bench("--kills", "0", "--iperf", "off", "--plant", "drop:100")
     assert code == 1
