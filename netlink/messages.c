@@ -61,7 +61,6 @@ static void counts_take(const struct nlattr *attr, struct netlink_link *link)
 
 	memcpy(&counts, mnl_attr_get_payload(attr),
 	       bytes < sizeof(counts) ? bytes : sizeof(counts));
-	link->rx_packets = counts.rx_packets;
 	link->tx_packets = counts.tx_packets;
 	link->tx_dropped = counts.tx_dropped;
 }

@@ -43,9 +43,8 @@ struct netlink_link {
 	uint32_t allmulti;
 	bool carrier;
 	bool bridge_port;
-	/* Since the interface was made: what was written to a TAP, what was read of it, and what
-	 * the kernel dropped. */
-	uint64_t rx_packets, tx_packets, tx_dropped;
+	/* Since the interface was made: what was read of a TAP, and what the kernel dropped. */
+	uint64_t tx_packets, tx_dropped;
 	bool left;           /* LINK_GONE: it went to another namespace */
 	bool tun;            /* a TUN or a TAP */
 	uint32_t tun_queues; /* attached to it, by anybody; 0 if it has one queue only */

@@ -107,6 +107,7 @@ struct board_state {
 	uint32_t hang_cured; /* it was restarted; else the NIC is to be reset */
 	uint64_t hang_lost;  /* frames in its ring */
 	struct isolation_fact last_filter;
+	uint64_t rx_repeated;                        /* of struct ixgbe_resumed, over all drivers */
 	int64_t started_ns, attached_ns, running_ns; /* CLOCK_MONOTONIC */
 };
 

@@ -484,6 +484,7 @@ static void last_filter_set(void)
 
 static void frames_start(void)
 {
+	struct ixgbe_resumed resumed;
 	int err;
 
 	if (!driver.now.resumed)
@@ -491,6 +492,8 @@ static void frames_start(void)
 	err = ixgbe_start(driver.nic, driver.rx_pool, &driver.now.why);
 	if (err)
 		driver_fail(err, driver.now.why.text);
+	ixgbe_resumed(driver.nic, &resumed);
+	driver.now.rx_repeated += resumed.rx_repeated;
 	all_workers_start();
 	cpus_report();
 	last_filter_set();

@@ -176,7 +176,6 @@ static void rx_done(struct datapath *dp, uint32_t index, int res)
 
 	if (res == (int)(w->bytes + TAP_VNET_HDR_BYTES)) {
 		bridge_count(&counters->rx_delivered, w->frames);
-		bridge_count(dp->writes, 1);
 		bridge_count(&counters->rx_bytes, w->wire_bytes);
 	} else if (res == -EIO || res == -EBADFD) { /* down, or deleted */
 		bridge_count(&counters->rx_drop_tap_down, w->frames);
@@ -524,7 +523,6 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	dp->txq = ixgbe_txq(config->nic, config->queue);
 	dp->tx_pool = config->tx_pool;
 	dp->counters = &config->board->counters;
-	dp->writes = &config->board->writes;
 	counters_settle(dp, config->resumed);
 	atomic_init(&dp->coalesce_on, config->coalesce);
 	atomic_init(&dp->csum_replace, config->csum_replace);

@@ -82,7 +82,6 @@ struct datapath {
 	uint64_t tx_handed; /* frames, to the NIC: each is one buffer of its ring */
 
 	struct bridge_counters *counters;
-	uint64_t *writes; /* of struct worker_board */
 };
 
 /* Makes the io_uring, disabled (see uring_init). `wake_fd` is for the owner's purposes. */

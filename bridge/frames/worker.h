@@ -35,7 +35,6 @@ struct worker;
  * The memory may be another process's, too, and outlive this one. */
 struct worker_board {
 	_Alignas(64) struct bridge_counters counters;
-	uint64_t writes;       /* to the TAP that succeeded: each is a frame of the kernel's */
 	_Atomic uint32_t idle; /* asleep, waiting for interrupts */
 	_Atomic int32_t cpu;   /* as worker_cpu */
 };

@@ -153,7 +153,6 @@ int interface_open(struct interface *iface, const struct options *options, struc
 			err = link_get(iface, why);
 	}
 	interface_leave(iface);
-	iface->rx_packets_before = iface->link.rx_packets;
 	iface->tx_packets_before = iface->link.tx_packets;
 	iface->tx_dropped_before = iface->link.tx_dropped;
 	return err;
@@ -504,7 +503,6 @@ int interface_bring_home(struct interface *iface, const struct options *options,
 {
 	uint64_t dropped = iface->link.tx_dropped - iface->tx_dropped_before;
 	uint64_t reads = iface->link.tx_packets - iface->tx_packets_before;
-	uint64_t writes = iface->link.rx_packets - iface->rx_packets_before;
 	int err;
 
 	interface_leave(iface);
@@ -529,7 +527,6 @@ int interface_bring_home(struct interface *iface, const struct options *options,
 		alias_set(iface, options);
 		err = link_get(iface, why);
 	}
-	iface->rx_packets_before = iface->link.rx_packets - writes;
 	iface->tx_packets_before = iface->link.tx_packets - reads;
 	iface->tx_dropped_before = iface->link.tx_dropped - dropped;
 	if (!err && interface_watch(iface, iface->fn, iface->ctx))
@@ -597,7 +594,6 @@ static bool counts_read(struct interface *iface)
 
 	if (!is_here(iface) || netlink_link_get(iface->nl, iface->tap.ifindex, &now))
 		return false;
-	iface->link.rx_packets = now.rx_packets;
 	iface->link.tx_packets = now.tx_packets;
 	iface->link.tx_dropped = now.tx_dropped;
 	return true;
@@ -609,12 +605,11 @@ uint64_t interface_kernel_drop(struct interface *iface)
 	return iface->link.tx_dropped - iface->tx_dropped_before;
 }
 
-bool interface_kernel_counts(struct interface *iface, uint64_t *reads, uint64_t *writes)
+bool interface_kernel_reads(struct interface *iface, uint64_t *count)
 {
 	if (!counts_read(iface))
 		return false;
-	*reads = iface->link.tx_packets - iface->tx_packets_before;
-	*writes = iface->link.rx_packets - iface->rx_packets_before;
+	*count = iface->link.tx_packets - iface->tx_packets_before;
 	return true;
 }
 

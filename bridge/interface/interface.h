@@ -36,8 +36,8 @@ struct interface {
 	struct netlink *nl; /* away: only while entered */
 	struct netlink_monitor *monitor;
 	struct netlink_link link; /* as last read */
-	/* Our start; all wrap below 0 for an interface made anew. */
-	uint64_t rx_packets_before, tx_packets_before, tx_dropped_before;
+	/* Our start; both wrap below 0 for an interface made anew. */
+	uint64_t tx_packets_before, tx_dropped_before;
 	bool reachable;     /* the functions below can act on it */
 	bool moved;         /* to another namespace than it was made in */
 	bool deleted_heard; /* netlink says so */
@@ -98,9 +98,9 @@ void interface_link_set(struct interface *iface, const struct ixgbe_link *link, 
 /* Frames that the kernel has dropped in the TAP's own queue since the start; of an interface out of
  * reach, those that were last heard of. */
 uint64_t interface_kernel_drop(struct interface *iface);
-/* Frames that were read of the TAP, and written to it, since the start, by any driver. False: the
- * interface is out of reach. */
-bool interface_kernel_counts(struct interface *iface, uint64_t *reads, uint64_t *writes);
+/* Frames that were read of the TAP since the start, by any driver. False: the interface is out of
+ * reach. */
+bool interface_kernel_reads(struct interface *iface, uint64_t *count);
 /* Fills in the administrator's settings, with `mtu` in place of an MTU that no 82599 can have.
  * Reads the multicast groups, and the unicast addresses. */
 void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted);

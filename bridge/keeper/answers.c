@@ -148,10 +148,10 @@ static json_t *driver_json(const struct daemon *daemon)
 			 "cold", (json_int_t)engine->starts.cold, "upgrade",
 			 (json_int_t)engine->starts.upgrade, "lost", "tap_reads",
 			 (json_int_t)engine->lost.tap_reads, "held", (json_int_t)held(engine),
-			 "repeated", "tap_writes", (json_int_t)engine->repeated.tap_writes, "last",
-			 "dead_ns", (json_int_t)engine->dead_ns, "started_ns",
-			 (json_int_t)seen->started_ns, "attached_ns", (json_int_t)seen->attached_ns,
-			 "running_ns", (json_int_t)seen->running_ns);
+			 "repeated", "rx_frames", (json_int_t)seen->rx_repeated, "last", "dead_ns",
+			 (json_int_t)engine->dead_ns, "started_ns", (json_int_t)seen->started_ns,
+			 "attached_ns", (json_int_t)seen->attached_ns, "running_ns",
+			 (json_int_t)seen->running_ns);
 }
 
 static json_t *isolation_json(const struct daemon *daemon)

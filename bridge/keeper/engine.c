@@ -319,7 +319,7 @@ static int board_open(struct engine *engine, struct ixgbe_why *why)
 				      strerror(errno));
 	engine->orders->version = BOARD_VERSION;
 	/* No driver lives. */
-	engine->report->state = (struct board_state){0};
+	engine->report->state = (struct board_state){.rx_repeated = engine->seen.rx_repeated};
 	engine->report->sequence = 0;
 	return 0;
 }

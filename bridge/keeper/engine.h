@@ -31,11 +31,6 @@ struct engine_lost {
 	uint64_t tap_reads; /* frames that the kernel gave to a driver that had died */
 };
 
-struct engine_repeated {
-	uint64_t tap_writes; /* frames, alone or merged, that a dead driver wrote and its successor
-				again */
-};
-
 struct engine_starts {
 	uint64_t warm, cold, upgrade;
 };
@@ -62,8 +57,6 @@ struct engine {
 	int64_t dead_ns;       /* when */
 	struct engine_starts starts;
 	struct engine_lost lost;
-	struct engine_repeated repeated;
-	uint64_t uncounted_writes; /* by drivers that died */
 
 	/* The counts that were shown: they never go back. */
 	struct bridge_counters shown[IXGBE_QUEUES_MAX];

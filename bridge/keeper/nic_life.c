@@ -329,27 +329,19 @@ void nic_life_driver_come(struct daemon *daemon)
 		nic_failed_errno(daemon, "cannot make a driver", err);
 }
 
-/* What the kernel gave to reads of the dead driver, and took from its writes, and that driver has
- * not counted. Its io_uring does nothing more once the process is dead (tests/groundwork). */
-static void kernel_account(struct daemon *daemon, bool goes_on)
+/* What the kernel gave to reads of the dead driver, and that driver has not counted. Its io_uring
+ * takes nothing more once the process is dead (tests/groundwork). */
+static void reads_account(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
-	uint64_t reads, writes;
+	uint64_t reads, counted = 0;
 
-	if (!interface_kernel_counts(&daemon->iface, &reads, &writes))
+	if (!interface_kernel_reads(&daemon->iface, &reads))
 		return;
-	for (uint16_t q = 0; q < daemon->options->queues; q++) {
-		reads -= engine->report->queue[q].counters.tx_received;
-		writes -= engine->report->queue[q].writes;
-	}
-	/* A driver that lies may have counted more. */
-	if ((int64_t)(reads - engine->lost.tap_reads) > 0)
-		engine->lost.tap_reads = reads;
-	if ((int64_t)(writes - engine->uncounted_writes) > 0) {
-		if (goes_on)
-			engine->repeated.tap_writes += writes - engine->uncounted_writes;
-		engine->uncounted_writes = writes;
-	}
+	for (uint16_t q = 0; q < daemon->options->queues; q++)
+		counted += engine->report->queue[q].counters.tx_received;
+	if (reads > counted && reads - counted > engine->lost.tap_reads)
+		engine->lost.tap_reads = reads - counted;
 }
 
 static void driver_next(struct daemon *daemon)
@@ -394,20 +386,19 @@ void nic_life_driver_died(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
 	char text[96], fate[64];
-	bool failed, goes_on;
+	bool ran;
 
 	watch_remove(daemon, engine->driver.pidfd);
 	watch_remove(daemon, engine->socket);
 	engine_driver_bury(engine);
-	failed = engine->seen.phase == BOARD_FAILED;
-	goes_on = !failed && may_go_on(daemon, engine->seen.phase == BOARD_RUNNING);
+	ran = engine->seen.phase == BOARD_RUNNING;
 	daemon->left = engine->seen.phase == BOARD_LEFT;
 	if (daemon->left)
 		news_tell(daemon);
-	kernel_account(daemon, goes_on);
-	if (failed) {
+	reads_account(daemon);
+	if (engine->seen.phase == BOARD_FAILED) {
 		driver_failed(daemon);
-	} else if (goes_on) {
+	} else if (may_go_on(daemon, ran)) {
 		driver_next(daemon);
 	} else {
 		engine_driver_fate(engine, fate);
