@@ -33,7 +33,19 @@
  *                      "multicast_groups": 4,
  *                      "unicast_addresses": 0,   besides the MAC address
  *                      "vlan": false},
- *          "offloads": ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"]}
+ *          "offloads": ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"],
+ *          "driver": {"pid": 4713,          -1: there is none
+ *                     "starts": {"warm": 0, "cold": 1, "upgrade": 0},
+ *                     "lost": {"tap_reads": 0,   frames that the kernel gave to a driver that died
+ *                                                before it knew
+ *                              "held": 0},       sum of (rx|tx)_drop_driver_died of `stats`
+ *                     "repeated": {"rx_frames": 0},   that a successor took again: as many came
+ *                                                     twice, at most
+ *                     "last": {"dead_ns": 0, "started_ns": 1, "attached_ns": 2,
+ *                              "running_ns": 3}},     of the last change, CLOCK_MONOTONIC
+ *          "isolation": {"wanted": "require|best|off",
+ *                        "user": {"state": "in force|missing|unused", "text": "uid 61184"},
+ *                        ...}}               the mechanisms of spawn/spawn.h
  *         The states are those of state.h. While recovering, nic has only name, soft and the
  * counts.
  *
@@ -77,6 +89,9 @@
  *             {"event": "netns", "reachable": true}   it moved to another namespace
  *             {"event": "dma_refused", "count": 1}    the NIC reached for memory not its own
  *             {"event": "dma_timeout", "count": 1}    a read of the NIC had no answer
+ *             {"event": "driver", "pid": 4714, "resumed": true, "before": "was killed by signal 9"}
+ *             {"event": "tx_timeout", "queue": 0, "cure": "queue|reset", "lost": 3}
+ *             {"event": "irq_lost", "count": 1}       by all queues
  */
 #pragma once
 
