@@ -38,7 +38,7 @@
  *                     "starts": {"warm": 0, "cold": 1, "upgrade": 0},
  *                     "lost": {"tap_reads": 0,   frames that the kernel gave to a driver that died
  *                                                before it knew
- *                              "held": 0},       sum of (rx|tx)_drop_driver_died of `stats`
+ *                              "held": 0},       tx_drop_driver_died of `stats`
  *                     "repeated": {"rx_frames": 0},   that a successor took again: as many came
  *                                                     twice, at most
  *                     "last": {"dead_ns": 0, "started_ns": 1, "attached_ns": 2,
