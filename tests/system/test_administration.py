@@ -115,7 +115,7 @@ def test_mtu_change_while_running(bridge):
     r.wait_for(lambda: bridge.register("MAXFRS") >> 16 >= 9018, "MAXFRS")
     bridge.ping("-M", "do", "-s", "8972")
     bridge.left.run("ip", "link", "set", bridge.tap, "mtu", "1500")
-    r.wait_for(lambda: bridge.ask("status")["tap"]["mtu"] == 1500, "MTU 1500")
+    r.wait_for(lambda: bridge.ask("status")["nic"]["mtu"] == 1500, "MTU 1500")
     bridge.ping("-M", "do", "-s", "1472")
 
 

@@ -77,7 +77,7 @@ def test_the_longest_frame_is_that_of_its_own_framing(wire, tap, mtu, tags):
     never handed to a NIC that would lose it."""
     bridge = wire.bridge
     bridge.left.run("ip", "link", "set", bridge.tap, "mtu", mtu)
-    r.wait_for(lambda: bridge.ask("status")["tap"]["mtu"] == mtu, "the MTU")
+    r.wait_for(lambda: bridge.ask("status")["nic"]["mtu"] == mtu, "the MTU")
     limit = mtu + 14 + 4 * len(TAGS[tags])
     before = bridge.counters()
     lengths = [limit + more for more in (-1, 0, 1, 2, 3, 4, 5, 6, 8, 9, 12, 40)]

@@ -287,7 +287,7 @@ def test_standard_error_is_not_read(rig, left):  # noqa: F811
         r.wait_for(lambda: live(rig.path("control")), "an answer")
         for mtu in (1400, 1300):
             left.run("ip", "link", "set", "tap0", "mtu", mtu)
-            r.wait_for(lambda: asks(rig.path("control"))["tap"]["mtu"] == mtu, "the MTU")
+            r.wait_for(lambda: asks(rig.path("control"))["nic"]["mtu"] == mtu, "the MTU")
         assert os.get_blocking(writer), "the file description is not ours"
         text = drained(reader)
         assert "ready" in text and "MTU 1300" in text, text

@@ -130,7 +130,7 @@ def test_full_frames_with_two_tags_need_a_larger_mtu(wire):
     r.wait_for(lambda: bridge.ask("stats")["nic"]["rx_long_length_errors"] == 2, "counted by name")
     assert bridge.counter("rx_delivered") == before
     bridge.left.run("ip", "link", "set", bridge.tap, "mtu", "1508")
-    r.wait_for(lambda: bridge.ask("status")["tap"]["mtu"] == 1508, "MTU")
+    r.wait_for(lambda: bridge.ask("status")["nic"]["mtu"] == 1508, "MTU")
     for frame in frames:
         wire.send(frame.build())
     r.wait_for(lambda: bridge.counter("rx_delivered") == before + 2, "delivered")
