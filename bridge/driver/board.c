@@ -35,7 +35,7 @@ bool board_copy(const board_sequence *sequence, void *to, const void *from, size
 	return false;
 }
 
-static bool text_valid(const char *text, size_t bytes)
+static bool filter_text_valid(const char *text, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i++) {
 		if (!text[i])
@@ -54,7 +54,7 @@ bool board_state_valid(const struct board_state *state)
 	       state->hung < IXGBE_QUEUES_MAX &&
 	       memchr(state->why.text, '\0', sizeof(state->why.text)) &&
 	       state->last_filter.state <= ISOLATION_LATER &&
-	       text_valid(state->last_filter.text, sizeof(state->last_filter.text));
+	       filter_text_valid(state->last_filter.text, sizeof(state->last_filter.text));
 }
 
 int board_send(int socket, const struct board_message *message)

@@ -7,6 +7,7 @@
  *     driver.c   a driver's life: takes the NIC, follows orders, reports
  *       |
  *     board.c    what keeper and driver tell each other
+ *       |
  *     mirror.c   settings that differ go into the NIC
  *
  * This file. Two pieces of memory, of 4 KiB pages that the NIC cannot reach, outlive the drivers:
