@@ -9,8 +9,8 @@
  *     driver dies     engine_renew: the next one goes on where it was
  *     engine_close    the driver stops the NIC, and all is given back
  *
- * This process reads no register of its own. What the NIC has is in `seen`, a checked copy of what the driver
- * has reported.
+ * This process reads no register of its own. What the NIC has is in `seen`, a checked copy of what
+ * the driver has reported.
  */
 #pragma once
 
