@@ -130,7 +130,10 @@ static _Noreturn void execute(const struct launch *launch, char *const *words, u
 	int err;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setsid(); /* a terminal's Ctrl-C is for the keeper */
+	/* A terminal's Ctrl-C is for the keeper. The session stays the keeper's: the scheduler
+	 * weighs sessions against each other (autogroups), and the driver moves the keeper's
+	 * frames. */
+	setpgid(0, 0);
 	signals_default();
 	descriptors_set(launch);
 	err = users ? users_map(uid, gid) : 0;
