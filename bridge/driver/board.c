@@ -35,17 +35,6 @@ bool board_copy(const board_sequence *sequence, void *to, const void *from, size
 	return false;
 }
 
-static bool filter_text_valid(const char *text, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++) {
-		if (!text[i])
-			return true;
-		if (text[i] < ' ' || text[i] > '~')
-			return false;
-	}
-	return false;
-}
-
 bool board_state_valid(const struct board_state *state)
 {
 	return state->phase <= BOARD_FAILED && mirror_valid(&state->applied) &&
@@ -53,8 +42,7 @@ bool board_state_valid(const struct board_state *state)
 	       state->resumed <= 1 && state->sfp <= IXGBE_SFP_OTHER &&
 	       state->hung < IXGBE_QUEUES_MAX &&
 	       memchr(state->why.text, '\0', sizeof(state->why.text)) &&
-	       state->last_filter.state <= ISOLATION_LATER &&
-	       filter_text_valid(state->last_filter.text, sizeof(state->last_filter.text));
+	       isolation_fact_valid(&state->last_filter);
 }
 
 int board_send(int socket, const struct board_message *message)

@@ -64,14 +64,12 @@ struct board_wishes {
 
 enum board_end {
 	BOARD_GO_ON,
-	BOARD_STOP, /* DMA ends, the link goes down, the process ends */
-	BOARD_LEAVE /* the process ends at the end of a batch, and the NIC runs on */
+	BOARD_STOP /* DMA ends, the link goes down, the process ends */
 };
 
 enum { BOARD_ASK_STATS = 1u << 0, BOARD_ASK_REGISTERS = 1u << 1 };
 
 struct board_orders {
-	uint32_t version;
 	board_sequence sequence;
 	struct board_wishes wishes;
 };

@@ -102,12 +102,21 @@ static void stats_report(void)
 	size_t count = ixgbe_stats_count(driver.nic);
 
 	count = count < BOARD_STATS_MAX ? count : BOARD_STATS_MAX;
-	for (size_t i = 0; i < count; i++) {
-		snprintf(to->stat[i].name, sizeof(to->stat[i].name), "%s",
-			 ixgbe_stats_name(driver.nic, i));
+	for (size_t i = 0; i < count; i++)
 		__atomic_store_n(&to->stat[i].value, ixgbe_stats_value(driver.nic, i),
 				 __ATOMIC_RELAXED);
-	}
+}
+
+/* Once: what the counters are called, and how many there are. */
+static void stats_name(void)
+{
+	struct board_report *to = driver.report;
+	size_t count = ixgbe_stats_count(driver.nic);
+
+	count = count < BOARD_STATS_MAX ? count : BOARD_STATS_MAX;
+	for (size_t i = 0; i < count; i++)
+		snprintf(to->stat[i].name, sizeof(to->stat[i].name), "%s",
+			 ixgbe_stats_name(driver.nic, i));
 	to->stats = (uint32_t)count;
 }
 
@@ -331,8 +340,6 @@ static void settings_follow(uint32_t force)
 
 _Noreturn static void driver_end(void)
 {
-	if (driver.wishes.end == BOARD_LEAVE)
-		driver_leave();
 	for (uint16_t q = 0; q < driver.plan.queues; q++)
 		if (driver.worker[q])
 			worker_halt(driver.worker[q]);
@@ -443,6 +450,7 @@ static void nic_take(void)
 	driver.now.device_id = ixgbe_device_id(driver.nic);
 	driver.now.sfp = ixgbe_sfp_type(driver.nic);
 	driver.now.attached_ns = clock_ns();
+	stats_name();
 	stats_report();
 	phase_set(BOARD_ATTACHED);
 }

@@ -317,7 +317,6 @@ static int board_open(struct engine *engine, struct ixgbe_why *why)
 	if (!engine->orders || !engine->report)
 		return ixgbe_why_fill(why, -ENOMEM, "no memory to share with a driver: %s",
 				      strerror(errno));
-	engine->orders->version = BOARD_VERSION;
 	/* No driver lives. */
 	engine->report->state = (struct board_state){.rx_repeated = engine->seen.rx_repeated};
 	engine->report->sequence = 0;
@@ -526,16 +525,14 @@ void engine_close(struct engine *engine)
 	if (engine->device)
 		driver_stop(engine);
 	spawner_stop(&engine->spawner); /* and the driver, which may hang */
+	engine_driver_bury(engine);
 	if (engine->report) {
-		(void)engine_listen(engine);
 		for (size_t i = 0; i < engine->stats; i++) {
 			engine->stat_before[i] += engine->report->stat[i].value;
 			engine->report->stat[i].value = 0;
 		}
 	}
-	engine_driver_bury(engine);
 	engine->ordered = false;
-	engine->spawner = (struct spawner){0};
 	ixgbe_device_close(engine->device);
 	engine->device = NULL;
 	soft_nic_stop(&engine->soft);

@@ -43,10 +43,15 @@ static bool text_valid(const char text[ISOLATION_TEXT_BYTES - 1])
 	return end;
 }
 
+bool isolation_fact_valid(const struct isolation_fact *fact)
+{
+	return fact->state <= ISOLATION_LATER && text_valid(fact->text);
+}
+
 bool isolation_report_valid(const struct isolation_report *report)
 {
 	for (size_t i = 0; i < ISOLATION_COUNT; i++)
-		if (report->of[i].state > ISOLATION_LATER || !text_valid(report->of[i].text))
+		if (!isolation_fact_valid(&report->of[i]))
 			return false;
 	return true;
 }

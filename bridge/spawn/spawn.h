@@ -111,7 +111,9 @@ struct isolation_report {
 
 /* "user"; NULL: there is none of that number. */
 const char *isolation_name(unsigned int mechanism);
-/* Whether a report from outside is one: known states, texts that end and are printable ASCII. */
+/* Whether a fact, or a report, from outside is one: known states, texts that end and are printable
+ * ASCII. */
+bool isolation_fact_valid(const struct isolation_fact *fact);
 bool isolation_report_valid(const struct isolation_report *report);
 
 /* ---- The keeper's side ---- */

@@ -32,7 +32,7 @@
 #define OPTIONS_PATH_BYTES    sizeof(((struct sockaddr_un *)0)->sun_path)
 
 /* Descriptors of a ring. A receive ring of 4,096 holds what comes within 50 ms at 80,000 frames a
- * second: a driver process that dies is replaced in less. */
+ * second, while one driver process follows another. */
 #define OPTIONS_RINGS      4096u
 #define OPTIONS_RINGS_MIN  64u
 #define OPTIONS_RINGS_MAX  8192u

@@ -39,13 +39,8 @@ static volatile uint32_t *attached_doorbell(struct ixgbe_backend *backend, uint3
 {
 	const struct backend_registers *registers = &attached_of(backend)->registers;
 
-	for (uint32_t i = 0; i < registers->windows && offset % 4 == 0; i++) {
-		const struct backend_window *w = &registers->window[i];
-
-		if (offset >= w->offset && vu_within(offset - w->offset, 4, w->bytes))
-			return (volatile uint32_t *)(void *)(w->at + (offset - w->offset));
-	}
-	return NULL;
+	return offset % 4 == 0 ? backend_window_at(registers->window, registers->windows, offset)
+			       : NULL;
 }
 
 static uint32_t attached_read32(struct ixgbe_backend *backend, uint32_t offset)

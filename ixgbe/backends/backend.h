@@ -61,6 +61,16 @@ struct backend_registers {
 	uint64_t user_data; /* of the channel */
 };
 
+/* A register's place in one of the windows; NULL: it is in none. */
+static inline volatile uint32_t *backend_window_at(const struct backend_window *window,
+						   uint32_t windows, uint32_t offset)
+{
+	for (const struct backend_window *w = window; w < window + windows; w++)
+		if (offset >= w->offset && w->bytes >= 4 && offset - w->offset <= w->bytes - 4)
+			return (volatile uint32_t *)(void *)(w->at + (offset - w->offset));
+	return NULL;
+}
+
 /* Whether the windows have all registers. */
 static inline bool backend_registers_mapped(const struct backend_registers *registers)
 {

@@ -130,13 +130,7 @@ static int region_write(struct client *c, uint32_t region, uint64_t offset, cons
 
 static volatile uint32_t *mapped(const struct client *c, uint32_t offset)
 {
-	for (uint32_t i = 0; i < c->windows; i++) {
-		const struct backend_window *w = &c->window[i];
-
-		if (offset >= w->offset && vu_within(offset - w->offset, 4, w->bytes))
-			return (volatile uint32_t *)(void *)(w->at + (offset - w->offset));
-	}
-	return NULL;
+	return backend_window_at(c->window, c->windows, offset);
 }
 
 /* A server that is silent here is not asked elsewhere. */
