@@ -124,3 +124,37 @@ def test_software_nic_stops_answering(rig):
         with contextlib.suppress(ProcessLookupError):
             os.kill(nic, signal.SIGCONT)
     assert not bridge.left.has(bridge.tap)
+
+
+def parent(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
+        return int(re.search(r"^PPid:\s+(\d+)$", status.read(), re.M).group(1))
+
+
+@pytest.mark.parametrize("whom, number, said", [("spawner", signal.SIGKILL, "the spawner has ended"),
+                                                ("driver", signal.SIGSYS, "the driver was killed by signal 31")])
+def test_a_driver_that_nobody_may_follow(bridge, whom, number, said):
+    """Without a spawner there is no driver; one that broke the filter of system calls is not trusted."""
+    before = bridge.ask("status")
+    driver = before["driver"]["pid"]
+    addresses = bridge.left.run("ip", "address", "show", "dev", bridge.tap).stdout.splitlines()[1:]
+    os.kill(parent(driver) if whom == "spawner" else driver, number)
+    now = r.wait_for(lambda: (status := bridge.ask("status"))["recoveries"] == 1 and status, "brought back")
+    assert said in bridge.errors()
+    assert now["driver"]["pid"] not in (driver, -1)
+    assert now["driver"]["starts"] == {"warm": 0, "cold": before["driver"]["starts"]["cold"] + 1, "upgrade": 0}
+    assert not os.path.exists(f"/proc/{driver}")
+    bridge.connect().ping()  # the software NIC was started anew, and so was the wire
+    assert bridge.left.run("ip", "address", "show", "dev", bridge.tap).stdout.splitlines()[1:] == addresses
+
+
+def test_a_driver_that_is_stopped_is_left_alone(bridge):
+    driver = bridge.ask("status")["driver"]["pid"]
+    os.kill(driver, signal.SIGSTOP)
+    try:
+        r.wait_for(lambda: f"the driver, process {driver}, is stopped" in bridge.errors(), "told")
+    finally:
+        os.kill(driver, signal.SIGCONT)
+    bridge.ping()
+    status = bridge.ask("status")
+    assert status["driver"]["pid"] == driver and status["recoveries"] == 0
