@@ -530,6 +530,13 @@ uint32_t model_wait(struct model *m, uint32_t offset, uint32_t mask, uint32_t va
 	return got;
 }
 
+void model_change(struct model *m, const struct model_change *change, uint32_t most)
+{
+	for (uint32_t i = 0; i < most && change[i].at; i++)
+		model_write(m, change[i].at,
+			    (model_read(m, change[i].at) & ~change[i].clear) | change[i].set);
+}
+
 uint32_t model_config_read(struct model *m, uint32_t offset, uint32_t len)
 {
 	uint32_t value = 0;
@@ -705,6 +712,14 @@ long long model_control_int(struct model *m, const char *request, const char *pa
 	value = json_integer_value(at);
 	json_decref(json);
 	return value;
+}
+
+long long model_broken(struct model *m, const char *rule)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "counts.%s", rule);
+	return model_control_int(m, "violations", path);
 }
 
 void model_control_wait(struct model *m, const char *request, const char *path, long long value)

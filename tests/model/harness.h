@@ -84,6 +84,13 @@ static inline void model_clear(struct model *m, uint32_t offset, uint32_t bits)
 /* Waits until the bits of `mask` read as `value`; fails the test at the deadline. */
 uint32_t model_wait(struct model *m, uint32_t offset, uint32_t mask, uint32_t value);
 
+/* A register, changed: the bits of `clear` off, those of `set` on. */
+struct model_change {
+	uint32_t at, clear, set;
+};
+/* One after the other, `most` of them, or up to one of register 0. */
+void model_change(struct model *m, const struct model_change *change, uint32_t most);
+
 /* Little-endian, `len` of 1, 2 or 4 bytes. */
 uint32_t model_config_read(struct model *m, uint32_t offset, uint32_t len);
 void model_config_write(struct model *m, uint32_t offset, uint32_t len, uint32_t value);
@@ -135,6 +142,8 @@ json_t *model_control(struct model *m, const char *request);
 int model_control_connect(struct model *m);
 /* An integer in it, by a path of names with dots: model_control_int(m, "counters", "wire.rx"). */
 long long model_control_int(struct model *m, const char *request, const char *path);
+/* How often a rule was broken. */
+long long model_broken(struct model *m, const char *rule);
 /* Waits until that integer is `value`; fails the test at the deadline. */
 void model_control_wait(struct model *m, const char *request, const char *path, long long value);
 

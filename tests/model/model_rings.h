@@ -52,6 +52,8 @@ struct received {
 };
 /* Waits for the next frame, takes it out and hands its descriptors over again. */
 void rx_take(struct ring *ring, struct received *out);
+/* Puts any frame on the wire, and takes it. */
+void rx_one_frame(struct model *m, struct ring *rx);
 /* Waits MODEL_QUIET_MS: whether nothing was written back. */
 bool rx_silent(struct ring *ring);
 

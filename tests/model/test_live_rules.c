@@ -8,41 +8,14 @@
 
 #include "model_rings.h"
 
-static long long broken(struct model *m, const char *rule)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "counts.%s", rule);
-	return model_control_int(m, "violations", path);
-}
-
-/* Registers, changed: the bits of `clear` off, those of `set` on. */
-struct step {
-	uint32_t at, clear, set;
-};
-
 struct late {
 	const char *rule; /* NULL: none */
-	struct step step[3];
+	struct model_change step[3];
 };
 
 static void go_on(struct model *m, const struct late *late)
 {
-	for (uint32_t i = 0; i < 3 && late->step[i].at; i++) {
-		const struct step *s = &late->step[i];
-
-		model_write(m, s->at, (model_read(m, s->at) & ~s->clear) | s->set);
-	}
-}
-
-static void one_frame(struct model *m, struct ring *rx)
-{
-	struct received got;
-	struct built f;
-
-	frame_raw(&f, NULL, 100);
-	model_wire_send(m, f.data, f.len);
-	rx_take(rx, &got);
+	model_change(m, late->step, 3);
 }
 
 #define MFS(bytes) IXGBE_FIELD_PREP(IXGBE_MAXFRS_MFS, bytes)
@@ -114,10 +87,10 @@ static void a_write_shows_it(void **state)
 
 		print_message("# %zu %s\n", i, at_once[i].rule);
 		rings_start(*state, &rx, &tx);
-		one_frame(*state, &rx);
+		rx_one_frame(*state, &rx);
 		rings_end(*state, 0);
 		go_on(*state, &at_once[i]);
-		assert_int_equal(broken(*state, at_once[i].rule), 1);
+		assert_int_equal(model_broken(*state, at_once[i].rule), 1);
 		rings_end(*state, 1);
 		go_on(*state, &at_once[i]); /* changes nothing */
 		rings_end(*state, 1);
@@ -132,12 +105,12 @@ static void the_next_frame_shows_it(void **state)
 
 		print_message("# %zu %s\n", i, at_a_frame[i].rule);
 		rings_start(*state, &rx, &tx);
-		one_frame(*state, &rx);
+		rx_one_frame(*state, &rx);
 		go_on(*state, &at_a_frame[i]);
 		rings_end(*state, 0);
-		one_frame(*state, &rx);
-		one_frame(*state, &rx);
-		assert_int_equal(broken(*state, at_a_frame[i].rule), 1);
+		rx_one_frame(*state, &rx);
+		rx_one_frame(*state, &rx);
+		assert_int_equal(model_broken(*state, at_a_frame[i].rule), 1);
 		rings_end(*state, 1);
 		model_restart(*state);
 	}
@@ -154,11 +127,11 @@ static void high_queues_too(void **state)
 	model_write(*state, IXGBE_ETQS,
 		    IXGBE_ETQS_QUEUE_EN | IXGBE_FIELD_PREP(IXGBE_ETQS_RX_QUEUE, 64));
 	rings_go(*state);
-	one_frame(*state, &rx);
+	rx_one_frame(*state, &rx);
 	rings_end(*state, 0);
 	model_set(*state, ixgbe_rxq_reg(IXGBE_DCA_RXCTRL, 64), IXGBE_DCA_RXCTRL_RESERVED_ZERO);
-	one_frame(*state, &rx);
-	assert_int_equal(broken(*state, "RX_DCA_RESERVED"), 1);
+	rx_one_frame(*state, &rx);
+	assert_int_equal(model_broken(*state, "RX_DCA_RESERVED"), 1);
 	rings_end(*state, 1);
 }
 
@@ -169,9 +142,9 @@ static void other_changes_are_free(void **state)
 
 		print_message("# %zu\n", i);
 		rings_start(*state, &rx, &tx);
-		one_frame(*state, &rx);
+		rx_one_frame(*state, &rx);
 		go_on(*state, &allowed[i]);
-		one_frame(*state, &rx);
+		rx_one_frame(*state, &rx);
 		rings_end(*state, 0);
 		model_restart(*state);
 	}
@@ -204,7 +177,7 @@ static void interrupts_keep_their_mode(void **state)
 	model_write(m, IXGBE_EIAC, 1);
 	rings_end(m, 0);
 	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX);
-	assert_int_equal(broken(m, "IRQ_MODE"), 1);
+	assert_int_equal(model_broken(m, "IRQ_MODE"), 1);
 	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX | IXGBE_GPIE_OCD); /* not of the mode */
 	model_write(m, IXGBE_GPIE, mode);
 	rings_end(m, 1);
@@ -212,14 +185,14 @@ static void interrupts_keep_their_mode(void **state)
 	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX);
 	rings_end(m, 1);
 	model_write(m, IXGBE_AT(EIMS_EX, 1), 1);
-	assert_int_equal(broken(m, "IRQ_MODE"), 2);
+	assert_int_equal(model_broken(m, "IRQ_MODE"), 2);
 	model_write(m, IXGBE_AT(EIMC_EX, 1), 1);
 	model_write(m, IXGBE_EIAC, 0);
 	model_write(m, IXGBE_GPIE, 0);
 	model_write(m, IXGBE_EIMS, 1);
 	rings_end(m, 2);
 	model_write(m, IXGBE_EIAC, 1);
-	assert_int_equal(broken(m, "IRQ_MODE"), 3);
+	assert_int_equal(model_broken(m, "IRQ_MODE"), 3);
 	rings_end(m, 3);
 }
 

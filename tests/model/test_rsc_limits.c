@@ -11,10 +11,7 @@
 
 static long long broken(const struct bed *bed, const char *rule)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "counts.%s", rule);
-	return model_control_int(bed->m, "violations", path);
+	return model_broken(bed->m, rule);
 }
 
 /* ---- How large ---- */

@@ -9,41 +9,14 @@
 
 #include "model_rings.h"
 
-static long long broken(struct model *m, const char *rule)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "counts.%s", rule);
-	return model_control_int(m, "violations", path);
-}
-
-/* A register, changed: the bits of `clear` off, those of `set` on. */
-struct change {
-	uint32_t at, clear, set;
-};
-
 struct breach {
 	const char *rule;
-	struct change change[2];
+	struct model_change change[2];
 };
 
 static void change(struct model *m, const struct breach *breach)
 {
-	for (uint32_t i = 0; i < 2 && breach->change[i].at; i++) {
-		const struct change *c = &breach->change[i];
-
-		model_write(m, c->at, (model_read(m, c->at) & ~c->clear) | c->set);
-	}
-}
-
-static void one_frame(struct model *m, struct ring *rx)
-{
-	struct received got;
-	struct built f;
-
-	frame_raw(&f, NULL, 100);
-	model_wire_send(m, f.data, f.len);
-	rx_take(rx, &got);
+	model_change(m, breach->change, 2);
 }
 
 #define FCRTH_ALL (IXGBE_FCRTH_RTH | IXGBE_FCRTH_FCEN)
@@ -104,7 +77,7 @@ static void a_start_keeps_them(void **state)
 	struct ring rx, tx;
 
 	rings_start(*state, &rx, &tx);
-	one_frame(*state, &rx);
+	rx_one_frame(*state, &rx);
 	rings_te_off(*state);
 	model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 	rings_end(*state, 0);
@@ -121,7 +94,7 @@ static void at_rxen_each(void **state)
 		change(*state, &at_rxen[i]);
 		rings_end(*state, 0);
 		rings_go(*state);
-		assert_int_equal(broken(*state, at_rxen[i].rule), 1);
+		assert_int_equal(model_broken(*state, at_rxen[i].rule), 1);
 		rings_end(*state, 1);
 		/* RXEN that stays on is judged once. */
 		model_set(*state, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
@@ -141,9 +114,9 @@ static void at_the_first_frame_each(void **state)
 		change(*state, &at_first_frame[i]);
 		rings_go(*state);
 		rings_end(*state, 0);
-		one_frame(*state, &rx);
-		one_frame(*state, &rx);
-		assert_int_equal(broken(*state, at_first_frame[i].rule), 1);
+		rx_one_frame(*state, &rx);
+		rx_one_frame(*state, &rx);
+		assert_int_equal(model_broken(*state, at_first_frame[i].rule), 1);
 		rings_end(*state, 1);
 		model_restart(*state);
 	}
@@ -157,7 +130,7 @@ static void at_te_each(void **state)
 		rings_te_off(*state);
 		change(*state, &at_te[i]);
 		model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
-		assert_int_equal(broken(*state, at_te[i].rule), 1);
+		assert_int_equal(model_broken(*state, at_te[i].rule), 1);
 		rings_end(*state, 1);
 		model_restart(*state);
 	}
@@ -177,7 +150,7 @@ static void waits_are_watched(void **state)
 		if (seen)
 			(void)model_read(*state, IXGBE_RDRXCTL);
 		model_set(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
-		assert_int_equal(broken(*state, "INIT_NOT_WAITED"), 1);
+		assert_int_equal(model_broken(*state, "INIT_NOT_WAITED"), 1);
 	}
 }
 
@@ -187,7 +160,7 @@ static void resets_come_without_interrupts(void **state)
 	for (uint32_t on = 1; on < 3; on++) {
 		model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
 		nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
-		assert_int_equal(broken(*state, "RESET_WITH_IRQ"), on);
+		assert_int_equal(model_broken(*state, "RESET_WITH_IRQ"), on);
 		rings_end(*state, on);
 		model_write(*state, IXGBE_AT(EIMS_EX, 1), 1);
 	}
@@ -206,7 +179,7 @@ static void double_vlan_is_not_switched_live(void **state)
 	rings_start(*state, &rx, &tx);
 	rings_end(*state, 0);
 	model_clear(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_EXTENDED_VLAN);
-	assert_int_equal(broken(*state, "EXTENDED_VLAN_LIVE"), 1);
+	assert_int_equal(model_broken(*state, "EXTENDED_VLAN_LIVE"), 1);
 	rings_end(*state, 1);
 }
 
@@ -227,7 +200,7 @@ static void a_receiver_may_hang_at_rxen(void **state)
 		model_control_wait(*state, "counters", "counters.rx_frames", how ? 128 : 16);
 		if (how < 2) {
 			model_set(*state, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
-			assert_int_equal(broken(*state, "RXEN_WITHOUT_SECRX"), 1);
+			assert_int_equal(model_broken(*state, "RXEN_WITHOUT_SECRX"), 1);
 		} else {
 			rings_go(*state);
 		}
@@ -255,13 +228,13 @@ static void interrupts_have_a_mode(void **state)
 	model_write(m, IXGBE_EIMC, 0x7fffffff);
 	model_write(m, IXGBE_EIAC, 1); /* nothing clears by itself without MSI-X */
 	model_write(m, IXGBE_EIMS, 1);
-	assert_int_equal(broken(m, "IRQ_MODE"), 1);
+	assert_int_equal(model_broken(m, "IRQ_MODE"), 1);
 	model_write(m, IXGBE_EIMS, 3); /* they are on already */
-	assert_int_equal(broken(m, "IRQ_MODE"), 1);
+	assert_int_equal(model_broken(m, "IRQ_MODE"), 1);
 	model_write(m, IXGBE_EIMC, 0x7fffffff);
 	model_write(m, IXGBE_GPIE, IXGBE_GPIE_MULTIPLE_MSIX);
 	model_write(m, IXGBE_EIMS, 1);
-	assert_int_equal(broken(m, "IRQ_MODE"), 2);
+	assert_int_equal(model_broken(m, "IRQ_MODE"), 2);
 	rings_end(m, 2);
 }
 
@@ -305,7 +278,7 @@ static void a_broken_rule_ends_the_dma(void **state)
 	uint32_t index;
 
 	rings_start(m, &rx, &tx);
-	one_frame(m, &rx);
+	rx_one_frame(m, &rx);
 	sends_one(m, &tx);
 	rings_end(m, 0);
 	model_write(m, IXGBE_EIMC, 0xffffffff);
@@ -325,11 +298,11 @@ static void a_broken_rule_ends_the_dma(void **state)
 	/* A reset helps, unless it breaks a rule itself. */
 	model_write(m, IXGBE_CTRL, IXGBE_CTRL_RST);
 	nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
-	assert_int_equal(broken(m, "RESET_WITH_DMA"), 1);
+	assert_int_equal(model_broken(m, "RESET_WITH_DMA"), 1);
 	model_write(m, IXGBE_CTRL, IXGBE_CTRL_RST);
 	nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
 	rings_start(m, &rx, &tx);
-	one_frame(m, &rx);
+	rx_one_frame(m, &rx);
 	sends_one(m, &tx);
 	rings_end(m, 2);
 }
@@ -357,20 +330,20 @@ static void what_is_forgiven_ends_nothing(void **state)
 	rings_start(m, &rx, &tx);
 	json_decref(model_control(m, "strict but DRV_LOAD,EIMC_RESERVED"));
 	model_write(m, IXGBE_EIMC, 0xffffffff);
-	assert_int_equal(broken(m, "EIMC_RESERVED"), 1);
-	one_frame(m, &rx);
+	assert_int_equal(model_broken(m, "EIMC_RESERVED"), 1);
+	rx_one_frame(m, &rx);
 	sends_one(m, &tx);
 	/* No rule of that name: all stays as it was. */
 	json_decref(model_control(m, "strict but EIMC_RESERVED,NO_RULE"));
 	json_decref(model_control(m, "strict but FCTRL_WITH_RXEN"));
 	json_decref(model_control(m, "violations zero"));
 	model_set(m, IXGBE_FCTRL, IXGBE_FCTRL_MPE);
-	one_frame(m, &rx);
+	rx_one_frame(m, &rx);
 	json_decref(model_control(m, "strict off"));
 	model_write(m, IXGBE_EIMC, 0xffffffff);
-	one_frame(m, &rx);
+	rx_one_frame(m, &rx);
 	json_decref(model_control(m, "strict on"));
-	one_frame(m, &rx);
+	rx_one_frame(m, &rx);
 	model_clear(m, IXGBE_FCTRL, IXGBE_FCTRL_MPE);
 	assert_true(rx_silent(&rx));
 	rings_end(m, 3);
