@@ -276,7 +276,7 @@ static void tx_cancel(struct datapath *dp, uint32_t keep)
 			continue;
 		sqe = datapath_request(dp);
 		io_uring_prep_cancel64(sqe, (uint64_t)REQUEST_READ << 32 | i, 0);
-		io_uring_sqe_set_data64(sqe, (uint64_t)REQUEST_CANCEL << 32);
+		datapath_label(sqe, REQUEST_CANCEL, 0);
 	}
 }
 

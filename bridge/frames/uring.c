@@ -40,8 +40,8 @@ static int restrict_ring(struct io_uring *ring)
 		all[count].opcode = IORING_RESTRICTION_REGISTER_OP;
 		all[count++].register_op = registers[i];
 	}
-	/* A cancellation names no file. */
-	all[count].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	/* A cancellation, too, has the flag, which means nothing to it. */
+	all[count].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
 	all[count++].sqe_flags = IOSQE_FIXED_FILE;
 	/* liburing 2.3 declares io_uring_register_restrictions and does not export it. */
 	return syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, all,

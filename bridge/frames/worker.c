@@ -73,7 +73,6 @@
 struct worker {
 	struct datapath dp; /* first: aligned to cache lines */
 	struct worker_config config;
-	struct worker_board board; /* if the configuration has none */
 
 	bool posted[REQUESTS]; /* TAP_READY, IRQ, WAKE */
 	bool irq_armed, irq_tx, tap_gone_logged;
@@ -272,7 +271,7 @@ static void cancel_posted(struct worker *worker)
 			continue;
 		sqe = datapath_request(&worker->dp);
 		io_uring_prep_cancel64(sqe, (uint64_t)request << 32, 0);
-		io_uring_sqe_set_data64(sqe, (uint64_t)REQUEST_CANCEL << 32);
+		datapath_label(sqe, REQUEST_CANCEL, 0);
 	}
 	while (worker->posted[REQUEST_TAP_READY] || worker->posted[REQUEST_IRQ] ||
 	       worker->posted[REQUEST_WAKE])
@@ -355,8 +354,6 @@ int worker_start(const struct worker_config *config, struct worker **out, struct
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	memset(worker, 0, sizeof(*worker));
 	worker->config = *config;
-	if (!config->board)
-		worker->config.board = &worker->board;
 	atomic_store_explicit(&worker->config.board->idle, 0, memory_order_relaxed);
 	sem_init(&worker->started, 0, 0);
 

@@ -54,7 +54,7 @@ struct worker_config {
 	bool link_down;             /* at the start */
 	bool resumed;               /* the rings go on from a former process */
 	int cpu;                    /* -1: not pinned */
-	struct worker_board *board; /* whose counters go on; NULL: the worker's own */
+	struct worker_board *board; /* whose counters go on */
 };
 
 /* Sizes of the pools a worker needs for rings of that many descriptors. */

@@ -91,6 +91,7 @@ static void nothing_runs_before_it_is_enabled(void **state)
 static void a_ring_does_nothing_else(void **state)
 {
 	struct io_uring_sqe *sqe;
+	char byte;
 
 	(void)state;
 	assert_int_equal(uring_enable(&ring), 0);
@@ -99,6 +100,10 @@ static void a_ring_does_nothing_else(void **state)
 	assert_int_equal(complete_at_once(), -EACCES);
 	sqe = io_uring_get_sqe(&ring);
 	io_uring_prep_nop(sqe);
+	assert_int_equal(complete_at_once(), -EACCES);
+	/* A descriptor that is not registered. */
+	sqe = io_uring_get_sqe(&ring);
+	io_uring_prep_read(sqe, tap.fd[0], &byte, 1, 0);
 	assert_int_equal(complete_at_once(), -EACCES);
 	assert_int_equal(io_uring_register_eventfd(&ring, 0), -EACCES);
 }

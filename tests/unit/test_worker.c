@@ -662,7 +662,8 @@ static void deleted_tap_does_not_spin(void **state)
 
 static void blocking_tap_is_refused(void **state)
 {
-	struct worker_config config = {.cpu = -1, .tap_fd = STDIN_FILENO};
+	static struct worker_board board;
+	struct worker_config config = {.cpu = -1, .tap_fd = STDIN_FILENO, .board = &board};
 	struct puppet *puppet = puppet_new(RING, 1500);
 	struct worker *worker = NULL;
 	struct ixgbe_why why = {""};
