@@ -78,6 +78,14 @@ static int start_slowly(void **state)
 	return model_start(state, &(struct model_options){.more = more});
 }
 
+/* So slow that a busy machine, too, writes twice within a wait of a few microseconds. */
+static int start_slowest(void **state)
+{
+	static const char *const more[] = {"--dirty", "1", "--slow", "1000", NULL};
+
+	return model_start(state, &(struct model_options){.more = more});
+}
+
 /* ---- The start of a driver ---- */
 
 static void receiver(struct model *m, bool on, bool halted)
@@ -542,7 +550,7 @@ static void wires_move(struct model *m, long ns)
 static void the_module_has_its_time(void **state)
 {
 	resource_take(*state, IXGBE_SW_FW_SYNC_SW_PHY0, true);
-	wires_move(*state, 2 * MS);
+	wires_move(*state, 5 * MS);
 	assert_int_equal(broken(*state, "MODULE_TIMING"), 0);
 	wires_move(*state, 0);
 	assert_true(broken(*state, "MODULE_TIMING") > 0);
@@ -554,9 +562,11 @@ static void light_goes_off_before_it_comes(void **state)
 	pause_ns(60 * MS);
 	model_clear(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
 	assert_int_equal(broken(*state, "MODULE_TIMING"), 0);
-	model_set(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
-	model_clear(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
-	assert_int_equal(broken(*state, "MODULE_TIMING"), 1);
+	for (int i = 0; i < 9; i++) { /* one of them is fast */
+		model_set(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
+		model_clear(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
+	}
+	assert_true(broken(*state, "MODULE_TIMING") > 0);
 }
 
 static void a_driver_says_that_it_goes(void **state)
@@ -600,7 +610,8 @@ int main(void)
 		DIRTY(the_guard_has_two_bits),
 		DIRTY(firmware_gets_at_the_guard),
 		DIRTY(firmware_has_its_turn),
-		SLOWLY(the_module_has_its_time),
+		cmocka_unit_test_setup_teardown(the_module_has_its_time, start_slowest,
+						model_stop),
 		SLOWLY(light_goes_off_before_it_comes),
 		DIRTY(a_driver_says_that_it_goes),
 		cmocka_unit_test_setup_teardown(a_predecessor_is_off_the_bus, start_as_master,

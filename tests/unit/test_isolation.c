@@ -257,7 +257,7 @@ static void test_outside(void **state)
 	order(&spawner, &driver);
 	ask(&driver, DEED_REPORT, &answer);
 	/* A terminal's Ctrl-C is for the keeper. */
-	assert_int_not_equal(getsid(driver.process.pid), getsid(0));
+	assert_int_not_equal(getpgid(driver.process.pid), getpgid(0));
 	judge_status(driver.process.pid);
 	judge_limits(driver.process.pid);
 	if (geteuid() == 0) { /* nobody else may look: it is not dumpable */
