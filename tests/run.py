@@ -62,7 +62,7 @@ SANITIZER_ENV = {
     "ASAN_OPTIONS": "strict_string_checks=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
 }
-LOG_LINES = 80
+LOG_LINES, GIST_LINES = 80, 8  # of a failure's text: at once, and in the list at the end
 SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 1800, 3600
 IDLE_TIMEOUT_S = 5400  # of what waits for all others
 LANES = min(2, os.cpu_count() or 1)  # files of system tests that run at a time
@@ -337,18 +337,25 @@ def summary(counts):
     return ", ".join(f"{counts[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped"))
 
 
+def gist(text):
+    """Of a failure's text, what says most: the lines that pytest, TAP and our scripts mark, or the last ones."""
+    lines = [line.rstrip() for line in (text or "").splitlines() if line.strip()]
+    marked = [line for line in lines if re.match(r"E  |>  |not ok|# .*error:|# .* [!=]= |  survives|the driver ", line)]
+    return marked[:GIST_LINES] or lines[-GIST_LINES:]
+
+
 def report():
     skipped = collections.Counter(result.text.strip() for result in results
                                   if result.outcome == "skipped")
-    failed = [result.name for result in results if result.outcome == "failed"]
+    failed = [result for result in results if result.outcome == "failed"]
     if skipped:
         say("\nskipped, because:")
         for reason, count in skipped.most_common():
             say(f"  {count:4d}  {reason}")
     if failed:
         say("\nfailed:")
-        for name in failed:
-            say(f"  {name}")
+        for result in failed:
+            say("\n      ".join([f"  {result.name}", *gist(result.text)]))
     say()
     say(summary(collections.Counter(result.outcome for result in results)))
     return 1 if failed else 0
