@@ -84,7 +84,7 @@ def test_files_side_by_side(tree):
     assert met["alone"] == "alone" and met["alone too"] == "alone too", met
     assert "first second" in (met["first"], met["second"]), met
     failed = said.partition("\nfailed:\n")[2].splitlines()
-    assert [line.split(":", 1)[0].strip() for line in failed if ":" in line] == \
+    assert [line.split(":", 1)[0].strip() for line in failed if re.match(r"  \S", line)] == \
         ["plain system", "plain system test_leaves.py"], said
     for part in ("as it should", "file /run/left"):
         assert part in said, said
