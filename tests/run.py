@@ -34,6 +34,7 @@ import glob
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -313,8 +314,13 @@ def environment(tree):
     return SANITIZER_ENV if tree == "asan" else {}
 
 
+def processor_s():
+    """Of all that this process has started and that has ended."""
+    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
 def run(suite, tree, full=False):
-    started, first = time.monotonic(), len(results)
+    started, used, first = time.monotonic(), processor_s(), len(results)
     env = environment(tree)
     say(f"\n{suite} ({tree})")
     if suite in C_SUITES:
@@ -330,7 +336,8 @@ def run(suite, tree, full=False):
     else:
         run_pytest(f"{tree} {suite}", os.path.join(TOP, "tests", suite), tree, env)
     counts = collections.Counter(result.outcome for result in results[first:])
-    say(f"  {suite} ({tree}): {summary(counts)}, {time.monotonic() - started:.0f} s")
+    say(f"  {suite} ({tree}): {summary(counts)}, {time.monotonic() - started:.0f} s, "
+        f"{processor_s() - used:.0f} s of a processor")
 
 
 def summary(counts):

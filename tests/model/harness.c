@@ -563,6 +563,13 @@ void model_reset(struct model *m)
 		give_up(m, "reset: %s", strerror(-err));
 }
 
+void model_software_reset(struct model *m)
+{
+	model_set(m, IXGBE_CTRL, IXGBE_CTRL_RST);
+	model_read(m, IXGBE_CTRL); /* writes are posted: now it began */
+	nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+}
+
 /* ---- DMA memory ---- */
 
 struct model_dma model_dma_new(struct model *m, size_t len)

@@ -100,6 +100,9 @@ int model_region_write(struct model *m, uint32_t region, uint64_t offset, const 
 		       uint32_t len);
 /* Of the function, by message (VFIO_USER_DEVICE_RESET). */
 void model_reset(struct model *m);
+/* By CTRL.RST, and the 10 ms that the datasheet wants behind it (4.2.1.6.1), from when the NIC has
+ * had the write. */
+void model_software_reset(struct model *m);
 /* Any command: a payload with descriptors, and the reply's payload of at most `size` bytes. Its
  * length, or the server's -errno. */
 int model_command(struct model *m, uint16_t number, const void *payload, size_t len, const int *fd,

@@ -153,6 +153,7 @@ static bool master_disable(struct model *m, enum wrong wrong)
 static void software_reset(struct model *m, enum wrong wrong)
 {
 	model_set(m, IXGBE_CTRL, IXGBE_CTRL_RST);
+	model_read(m, IXGBE_STATUS); /* writes are posted: now it began */
 	if (wrong != NO_QUIET)
 		pause_ns(MS);
 	if (wrong != RESET_IN_RESET)
@@ -610,8 +611,7 @@ int main(void)
 		DIRTY(the_guard_has_two_bits),
 		DIRTY(firmware_gets_at_the_guard),
 		DIRTY(firmware_has_its_turn),
-		cmocka_unit_test_setup_teardown(the_module_has_its_time, start_slowest,
-						model_stop),
+		cmocka_unit_test_setup_teardown(the_module_has_its_time, start_slowest, model_stop),
 		SLOWLY(light_goes_off_before_it_comes),
 		DIRTY(a_driver_says_that_it_goes),
 		cmocka_unit_test_setup_teardown(a_predecessor_is_off_the_bus, start_as_master,

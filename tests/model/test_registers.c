@@ -12,7 +12,6 @@
 
 #include "harness.h"
 
-#define RESET_NS 10000000 /* what the datasheet wants after a reset (4.2.1.6.1) */
 
 /* Reads after a reset as something else than the table's row. */
 static const struct {
@@ -50,15 +49,6 @@ static int setup(void **state)
 	const struct model_options options = {.link_down = true};
 
 	return model_start(state, &options);
-}
-
-static void reset(struct model *m)
-{
-	const struct timespec wait = {.tv_nsec = RESET_NS};
-
-	model_write(m, IXGBE_CTRL, IXGBE_CTRL_RST);
-	assert_int_equal(model_read(m, IXGBE_CTRL) & IXGBE_CTRL_RST, 0);
-	nanosleep(&wait, NULL);
 }
 
 static uint32_t expected_reset(const struct ixgbe_register *r, uint32_t index)
@@ -101,7 +91,7 @@ static void reset_values(void **state)
 	all_reset_values(*state);
 	/* Reading SWSM took the semaphore, and a reset by the driver leaves it taken. */
 	model_write(*state, IXGBE_SWSM, 0);
-	reset(*state);
+	model_software_reset(*state);
 	all_reset_values(*state);
 }
 
@@ -157,7 +147,7 @@ static void access_classes(void **state)
 {
 	struct model *m = *state;
 
-	reset(m);
+	model_software_reset(m);
 	for (size_t row = 0; row < ixgbe_register_count; row++) {
 		const struct ixgbe_register *r = &ixgbe_registers[row];
 		uint32_t moves = moving_bits(r);
@@ -185,7 +175,7 @@ static void access_classes(void **state)
 			}
 		}
 	}
-	reset(m);
+	model_software_reset(m);
 	model_write(m, IXGBE_SWSM, 0);
 	all_reset_values(m);
 }
@@ -358,7 +348,7 @@ static void nothing_written_brings_it_down(void **state)
 		else
 			model_write(m, at, (uint32_t)random() << 16 ^ (uint32_t)random());
 	}
-	reset(m);
+	model_software_reset(m);
 	model_write(m, IXGBE_SWSM, 0);
 	model_write(m, IXGBE_SW_FW_SYNC, 0);
 	assert_int_equal(model_read(m, IXGBE_MREVID), 0x101);

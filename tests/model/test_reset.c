@@ -158,12 +158,6 @@ static bool flush(struct model *m, bool looped, long ns)
 	return !(model_read(m, IXGBE_STATUS) & IXGBE_STATUS_PCIE_MASTER_ENABLE);
 }
 
-static void reset_and_wait(struct model *m)
-{
-	model_set(m, IXGBE_CTRL, IXGBE_CTRL_RST);
-	wait_10ms();
-}
-
 /* Whether a frame goes out, from a ring of its own. */
 static bool sends(struct model *m)
 {
@@ -187,8 +181,8 @@ static void a_flush_and_two_resets_are_right(void **state)
 	leave_a_frame(*state);
 	assert_false(flush(*state, false, 100000)); /* not looped back */
 	assert_true(flush(*state, true, 100000));
-	reset_and_wait(*state);
-	reset_and_wait(*state);
+	model_software_reset(*state);
+	model_software_reset(*state);
 	assert_true(sends(*state));
 	rings_end(*state, 0);
 }
@@ -197,7 +191,7 @@ static void one_reset_is_too_few(void **state)
 {
 	leave_a_frame(*state);
 	assert_true(flush(*state, true, 100000));
-	reset_and_wait(*state);
+	model_software_reset(*state);
 	assert_false(sends(*state));
 	assert_int_equal(model_control_int(*state, "violations", "counts.RESET_STUCK"), 1);
 	rings_end(*state, 1);
@@ -206,8 +200,8 @@ static void one_reset_is_too_few(void **state)
 static void a_reset_without_a_flush_is_a_violation(void **state)
 {
 	leave_a_frame(*state);
-	reset_and_wait(*state);
-	reset_and_wait(*state);
+	model_software_reset(*state);
+	model_software_reset(*state);
 	assert_int_equal(model_control_int(*state, "violations", "counts.RESET_STUCK"), 1);
 	rings_end(*state, 1);
 }
@@ -217,7 +211,7 @@ static void with_a_link_nothing_is_left(void **state)
 	leave_a_frame(*state);
 	json_decref(model_control(*state, "link up"));
 	model_wait(*state, IXGBE_STATUS, IXGBE_STATUS_PCIE_MASTER_ENABLE, 0);
-	reset_and_wait(*state);
+	model_software_reset(*state);
 	assert_true(sends(*state));
 	rings_end(*state, 0);
 }

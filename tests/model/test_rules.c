@@ -143,8 +143,7 @@ static void waits_are_watched(void **state)
 	for (uint32_t seen = 0; seen < 2; seen++) {
 		model_clear(*state, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 		model_clear(*state, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
-		model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
-		nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
+		model_software_reset(*state);
 		model_set(*state, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD);
 		(void)model_read(*state, IXGBE_EEC);
 		if (seen)
@@ -158,8 +157,7 @@ static void resets_come_without_interrupts(void **state)
 {
 	model_write(*state, IXGBE_EIMS, 1);
 	for (uint32_t on = 1; on < 3; on++) {
-		model_write(*state, IXGBE_CTRL, IXGBE_CTRL_RST);
-		nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
+		model_software_reset(*state);
 		assert_int_equal(model_broken(*state, "RESET_WITH_IRQ"), on);
 		rings_end(*state, on);
 		model_write(*state, IXGBE_AT(EIMS_EX, 1), 1);
@@ -296,11 +294,9 @@ static void a_broken_rule_ends_the_dma(void **state)
 	assert_int_equal(counter(m, "rx_drop_stopped"), 1);
 	rings_end(m, 1);
 	/* A reset helps, unless it breaks a rule itself. */
-	model_write(m, IXGBE_CTRL, IXGBE_CTRL_RST);
-	nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
+	model_software_reset(m);
 	assert_int_equal(model_broken(m, "RESET_WITH_DMA"), 1);
-	model_write(m, IXGBE_CTRL, IXGBE_CTRL_RST);
-	nanosleep(&(struct timespec){.tv_nsec = 11000000}, NULL);
+	model_software_reset(m);
 	rings_start(m, &rx, &tx);
 	rx_one_frame(m, &rx);
 	sends_one(m, &tx);

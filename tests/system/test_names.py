@@ -177,7 +177,7 @@ def test_without_descriptors_it_has_not_moved(rig):
     free = most[0]
     # The lowest number that is free: no new descriptor has one below. ixtapd opens some for a moment.
     for _ in range(30):
-        free = min(set(range(free + 1)) - set(map(int, os.listdir(f"/proc/{daemon.pid}/fd"))))
+        free = min(set(range(free)) - set(map(int, os.listdir(f"/proc/{daemon.pid}/fd"))), default=free)
         time.sleep(0.01)
     resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (free, most[1]))
     away.run("ip", "link", "set", "tap7", "mtu", "1400")
