@@ -17,12 +17,12 @@
 
 The lab is short unless it is asked for by name: then it is all scenarios, on all kernels. "fresh" is this
 machine's release of Debian, and both that ixtap is for by name. So are the mutants: a sample, or all of them by
-name.
+name; and clang-tidy, which reads the tests' own sources only where style is asked for by name.
 
 Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed. Only the lab's
 scenarios do not: they may have to fetch packages, and contain what they start themselves.
 
-Two things shorten a run. The system tests mostly wait, and share nothing: their files run two at a time, each in
+Two things shorten a run. The system tests mostly wait, and share nothing: their files run three at a time, each in
 a container of its own, and a file's lines are shown when the file has ended. Those that time something or measure
 the use of a processor have the mark "alone", and run afterwards, one after the other. What only computes, the
 compilation of build/asan and the suites style and cost, runs beside all others, with what processors these leave.
@@ -66,7 +66,7 @@ SANITIZER_ENV = {
 LOG_LINES, GIST_LINES = 80, 8  # of a failure's text: at once, and in the list at the end
 SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 1800, 3600
 IDLE_TIMEOUT_S = 5400  # of what waits for all others
-LANES = min(2, os.cpu_count() or 1)  # files of system tests that run at a time
+LANES = 3  # files of system tests that run at a time
 NOTHING_SELECTED = 5  # pytest's exit status
 
 Result = collections.namedtuple("Result", "name outcome text")
@@ -333,6 +333,8 @@ def run(suite, tree, full=False):
         run_lab(f"{tree} {suite}", tree, full, env)
     elif suite == "system":
         run_system(f"{tree} {suite}", tree, env)
+    elif suite == "style":
+        run_pytest(f"{tree} {suite}", os.path.join(TOP, "tests", suite), tree, env, *([] if full else ["-m", "not long"]))
     else:
         run_pytest(f"{tree} {suite}", os.path.join(TOP, "tests", suite), tree, env)
     counts = collections.Counter(result.outcome for result in results[first:])

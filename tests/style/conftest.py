@@ -56,6 +56,10 @@ def clang_or_skip(name):
     return program
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes minutes of a processor; tests/run style has it, tests/run alone not")
+
+
 class Ahead:
     """Runs a command for every file on all processors, as soon as the first is asked for."""
 
@@ -70,5 +74,7 @@ class Ahead:
 
 
 @pytest.fixture(scope="session")
-def clang_tidy():
-    return Ahead(tracked("*.c"), [clang_or_skip("clang-tidy"), "--quiet", "-p", BUILD])
+def clang_tidy(request):
+    wanted = [item.callspec.params["name"] for item in request.session.items
+              if "clang_tidy" in getattr(item, "fixturenames", ())]
+    return Ahead(wanted, [clang_or_skip("clang-tidy"), "--quiet", "-p", BUILD])

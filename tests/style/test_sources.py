@@ -19,7 +19,9 @@ def test_clang_format(name):
     assert code == 0, said
 
 
-@pytest.mark.parametrize("name", tracked("*.c"))
+# The product in each run of all suites; the tests' own sources, which take as long again, where style is asked for.
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.long] if name.startswith("tests/") else [])
+                                  for name in tracked("*.c")])
 def test_clang_tidy(clang_tidy, name):
     code, said = clang_tidy.result(name)
     assert code == 0, said
