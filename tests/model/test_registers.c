@@ -12,7 +12,6 @@
 
 #include "harness.h"
 
-
 /* Reads after a reset as something else than the table's row. */
 static const struct {
 	const char *name;
