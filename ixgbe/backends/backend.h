@@ -17,6 +17,10 @@
  * - read32 and write32 may be called by several threads at a time, the others by
  *   one thread.
  *
+ * A process that executes another program keeps its device: hand_over says what is left of a
+ * backend, numbers and descriptors, and take_over makes a backend of that. Neither touches the
+ * device, nor who drives it.
+ *
  * A driver that is followed by others has a backend that a keeper shares (attached.c): registers
  * and nothing else. It is not opened, and its close ends nothing.
  *
@@ -59,6 +63,30 @@ struct backend_registers {
 	int fd;             /* of all windows; the backend's; -1: there are none */
 	int channel;        /* a stream socket (region_channel.h), the backend's; -1: none */
 	uint64_t user_data; /* of the channel */
+};
+
+/* What is left of a backend when its process executes another program. What its registers operation
+ * has is not repeated. */
+#define BACKEND_WORDS      4u
+#define BACKEND_HANDED_FDS 2u
+struct backend_handed {
+	uint64_t word[BACKEND_WORDS];
+	int fd[BACKEND_HANDED_FDS]; /* -1: none */
+};
+
+/* Memory that the device has already. */
+struct backend_memory {
+	void *addr;
+	ixgbe_iova iova;
+	size_t len;
+};
+
+/* For the program that is executed: a backend that nobody has. None of the numbers is trusted. */
+struct backend_left {
+	struct backend_handed handed;
+	struct backend_registers registers; /* mapped nowhere */
+	const struct backend_memory *memory;
+	uint32_t memories;
 };
 
 /* A register's place in one of the windows; NULL: it is in none. */
@@ -121,6 +149,15 @@ struct ixgbe_backend_ops {
 	 * that: 0, or -errno, the device is gone. NULL: nobody asks. */
 	int (*connection)(struct ixgbe_backend *backend);
 	int (*serve)(struct ixgbe_backend *backend);
+
+	/* Serves what the server has asked so far. The descriptors stay the backend's, which goes
+	 * on if there is no exec. -EAGAIN: the server is in the middle of a message; -ENODEV. */
+	int (*hand_over)(struct ixgbe_backend *backend, struct backend_handed *out);
+	/* The descriptors, those of the registers too, pass to the backend on success alone.
+	 * -EBADMSG: they are of another kind, or the numbers do not add up; -ENOMEM; and the
+	 * kernel's. */
+	int (*take_over)(const struct backend_left *left, const struct ixgbe_options *options,
+			 struct ixgbe_backend **out, struct ixgbe_why *why);
 };
 
 /* What a backend embeds as its first member. */

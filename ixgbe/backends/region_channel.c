@@ -26,10 +26,7 @@ int region_channel_open(struct region_channel *channel, int sock, const struct v
 			uint64_t deadline_ns, const struct ixgbe_options *options,
 			const struct region_meanwhile *meanwhile)
 {
-	int type = 0;
-	socklen_t len = sizeof(type);
-
-	if (getsockopt(sock, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_STREAM) {
+	if (!vu_is_stream(sock)) {
 		close(sock);
 		return -ENOTSOCK;
 	}

@@ -11,6 +11,10 @@
  * when the IOMMU is set. Closing goes backwards. The last close of the device makes the
  * kernel clear bus mastering and reset it, even when the process was killed.
  *
+ * An exec is no close of descriptors that stay open. Pages that are pinned stay pinned, and mapped
+ * for the device, until the container is closed. Linux 6.1 may refuse to unmap them singly, since
+ * another program mapped them; closing the container frees them then.
+ *
  * Only BAR 0 is mapped. The MSI-X table has a BAR of its own, which the kernel manages.
  *
  * Time. No option of ours ends a call into the kernel: who waits here serves nobody meanwhile, and
@@ -440,29 +444,25 @@ static bool device_usable(const struct device_facts *facts)
 	       facts->irq.count > 0;
 }
 
-static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
+/* Asks for all that a driver needs of a device that is open, and maps its registers. */
+static int device_map(struct vfio *vfio, const char *bdf, struct ixgbe_why *why)
 {
 	struct device_facts facts;
 	void *addr;
-	int err;
+	int err = device_ask(vfio, &facts);
 
-	vfio->device = vfio_kernel.ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, (void *)pci->bdf);
-	if (vfio->device < 0)
-		return ixgbe_why_fill(why, vfio->device, "NIC %s: opening it: %s", pci->bdf,
-				      strerror(-vfio->device));
-	err = device_ask(vfio, &facts);
 	if (err < 0)
-		return ixgbe_why_fill(why, err, "NIC %s: asking what it has: %s", pci->bdf,
+		return ixgbe_why_fill(why, err, "NIC %s: asking what it has: %s", bdf,
 				      strerror(-err));
 	if (!device_usable(&facts))
 		return ixgbe_why_fill(
 			why, -ENODEV,
 			"NIC %s cannot be used: a function reset, registers in memory and "
 			"MSI-X are needed; is it an 82599?",
-			pci->bdf);
+			bdf);
 	err = vfio_kernel.map(facts.bar.size, vfio->device, (off_t)facts.bar.offset, &addr);
 	if (err < 0)
-		return ixgbe_why_fill(why, err, "NIC %s: mapping its registers: %s", pci->bdf,
+		return ixgbe_why_fill(why, err, "NIC %s: mapping its registers: %s", bdf,
 				      strerror(-err));
 	vfio->bar = addr;
 	vfio->bar_bytes = facts.bar.size;
@@ -471,6 +471,15 @@ static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixg
 	vfio->config_bytes = facts.config.size;
 	vfio->vectors = facts.irq.count < EVENTFDS_MAX ? facts.irq.count : EVENTFDS_MAX;
 	return 0;
+}
+
+static int open_device(struct vfio *vfio, const struct vfio_pci *pci, struct ixgbe_why *why)
+{
+	vfio->device = vfio_kernel.ioctl(vfio->group, VFIO_GROUP_GET_DEVICE_FD, (void *)pci->bdf);
+	if (vfio->device < 0)
+		return ixgbe_why_fill(why, vfio->device, "NIC %s: opening it: %s", pci->bdf,
+				      strerror(-vfio->device));
+	return device_map(vfio, pci->bdf, why);
 }
 
 static void vfio_close(struct ixgbe_backend *backend)
@@ -534,6 +543,69 @@ static int vfio_open(const char *name, const struct ixgbe_options *options,
 	return 0;
 }
 
+/* ---- For the program that the process executes ---- */
+
+static int vfio_hand_over(struct ixgbe_backend *backend, struct backend_handed *out)
+{
+	const struct vfio *vfio = vfio_of(backend);
+
+	*out = (struct backend_handed){.fd = {vfio->container, vfio->group}};
+	return 0;
+}
+
+/* Whether the descriptors are what they are said to be: what the kernel says of each. */
+static int left_ask(struct vfio *vfio, const struct backend_registers *registers,
+		    struct ixgbe_why *why)
+{
+	struct vfio_group_status status = {.argsz = sizeof(status)};
+	int err = vfio_kernel.ioctl(vfio->container, VFIO_GET_API_VERSION, NULL);
+
+	if (err >= 0)
+		err = err == VFIO_API_VERSION
+			      ? vfio_kernel.ioctl(vfio->group, VFIO_GROUP_GET_STATUS, &status)
+			      : -EBADMSG;
+	if (err >= 0)
+		err = read_ranges(vfio);
+	if (err < 0)
+		return ixgbe_why_fill(why, -EBADMSG,
+				      "container and group of the NIC that was handed over: %s",
+				      strerror(-err));
+	err = device_map(vfio, "that was handed over", why);
+	if (!err && vfio->bar_bytes != registers->bytes)
+		err = ixgbe_why_fill(why, -EBADMSG,
+				     "the NIC that was handed over has registers of %zu bytes, "
+				     "not of %llu",
+				     vfio->bar_bytes, (unsigned long long)registers->bytes);
+	return err;
+}
+
+/* The kernel charged the pages to the program before, whose account ended with its memory. So
+ * nothing is probed, and nothing is pinned again. */
+static int vfio_take_over(const struct backend_left *left, const struct ixgbe_options *options,
+			  struct ixgbe_backend **out, struct ixgbe_why *why)
+{
+	struct vfio *vfio = calloc(1, sizeof(*vfio));
+	int err;
+
+	(void)options;
+	if (!vfio)
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
+	vfio->backend.ops = &ixgbe_backend_vfio;
+	vfio->container = left->handed.fd[0];
+	vfio->group = left->handed.fd[1];
+	vfio->device = left->registers.fd;
+	vfio->in_container = true;
+	err = left_ask(vfio, &left->registers, why);
+	if (err) {
+		if (vfio->bar)
+			vfio_kernel.unmap(vfio->bar, vfio->bar_bytes);
+		free(vfio);
+		return err;
+	}
+	*out = &vfio->backend;
+	return 0;
+}
+
 const struct ixgbe_backend_ops ixgbe_backend_vfio = {
 	.name = "vfio",
 	.prefix = "vfio:",
@@ -550,4 +622,6 @@ const struct ixgbe_backend_ops ixgbe_backend_vfio = {
 	.irq_set = vfio_irq_set,
 	.reset = vfio_reset,
 	.registers = vfio_registers,
+	.hand_over = vfio_hand_over,
+	.take_over = vfio_take_over,
 };

@@ -11,11 +11,14 @@
 #include "vfio_user_client.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEADLINE_NS (VFIO_USER_DEADLINE_S * 1000000000ull)
 #define ERRNO_MAX   4095u
+/* A server that is within a message writes the rest of it at once. */
+#define SETTLE_NS 200000000u
 
 void channel_init(struct channel *channel, int sock, const struct ixgbe_options *options)
 {
@@ -158,6 +161,22 @@ int channel_serve(struct channel *channel, bool received)
 			return lost(channel, err);
 	} while (vu_stream_ready(&channel->stream));
 	return 0;
+}
+
+int channel_settle(struct channel *channel)
+{
+	const struct vu_limit soon = {vu_now_ns() + SETTLE_NS, channel->give_up,
+				      channel->give_up_ctx};
+	struct pollfd pfd = {.fd = channel->stream.sock, .events = POLLIN};
+
+	for (;;) {
+		int err = channel_serve(channel, false);
+
+		if (err || !vu_stream_partial(&channel->stream))
+			return err;
+		if (vu_now_ns() >= soon.deadline_ns || vu_poll_limit(&pfd, 1, &soon))
+			return -EAGAIN;
+	}
 }
 
 /* ---- Our commands ---- */

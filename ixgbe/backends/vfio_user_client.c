@@ -328,13 +328,21 @@ static uint32_t client_dma_refused(struct ixgbe_backend *backend)
 
 /* ---- The registers' channel ---- */
 
-/* Asks for a channel to BAR 0. There may be none, or one that is none of ours: then registers go
- * over the connection. */
-static int region_open(struct client *c)
+/* `sock` passes to the client, also on failure. */
+static int region_connect(struct client *c, int sock, const struct vu_sub_region *sub)
 {
 	const struct ixgbe_options options = {.give_up = c->channel.give_up,
 					      .give_up_ctx = c->channel.give_up_ctx};
 	const struct region_meanwhile meanwhile = {c->channel.stream.sock, serve_meanwhile, c};
+
+	return region_channel_open(&c->region, sock, sub, VFIO_USER_DEADLINE_S * 1000000000ull,
+				   &options, &meanwhile);
+}
+
+/* Asks for a channel to BAR 0. There may be none, or one that is none of ours: then registers go
+ * over the connection. */
+static int region_open(struct client *c)
+{
 	struct vu_region_io_fds request = {
 		.argsz = sizeof(request) + IO_FDS_MAX * sizeof(struct vu_sub_region),
 		.index = VFIO_PCI_BAR0_REGION_INDEX,
@@ -350,9 +358,7 @@ static int region_open(struct client *c)
 	found = vu_io_fds_whole(reply.data, reply.len, reply.fds, VFIO_PCI_BAR0_REGION_INDEX,
 				c->bar0_bytes, &sub);
 	if (found == 1)
-		(void)region_channel_open(&c->region, vu_message_take(&reply, sub.fd_index), &sub,
-					  VFIO_USER_DEADLINE_S * 1000000000ull, &options,
-					  &meanwhile);
+		(void)region_connect(c, vu_message_take(&reply, sub.fd_index), &sub);
 	vu_message_close(&reply);
 	return found < 0 ? found : 0;
 }
@@ -601,23 +607,34 @@ static int device_open(struct client *c, const char *name, struct ixgbe_why *why
 	return err ? explain(c, why, name, "channel to BAR 0", err) : 0;
 }
 
+/* NULL: no memory. */
+static struct client *client_empty(int sock, const struct ixgbe_options *options,
+				   const struct ixgbe_backend_ops *ops)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->backend.ops = ops;
+	c->windows_fd = -1;
+	pthread_mutex_init(&c->lock, NULL);
+	channel_init(&c->channel, sock, options);
+	region_channel_init(&c->region);
+	return c;
+}
+
 /* `sock` passes to the client, also on failure. */
 static int client_new(int sock, const char *name, const struct ixgbe_options *options,
 		      struct ixgbe_backend **out, const struct ixgbe_backend_ops *ops,
 		      struct ixgbe_why *why)
 {
-	struct client *c = calloc(1, sizeof(*c));
+	struct client *c = client_empty(sock, options, ops);
 	int err;
 
 	if (!c) {
 		close(sock);
 		return ixgbe_why_fill(why, -ENOMEM, "vfio-user: out of memory");
 	}
-	c->backend.ops = ops;
-	c->windows_fd = -1;
-	pthread_mutex_init(&c->lock, NULL);
-	channel_init(&c->channel, sock, options);
-	region_channel_init(&c->region);
 	err = device_open(c, name, why);
 	if (err) {
 		client_free(c);
@@ -649,13 +666,132 @@ static int fd_open(const char *arg, const struct ixgbe_options *options, struct 
 	return client_new(sock, name, options, out, &ixgbe_backend_vfio_user_fd, why);
 }
 
+/* ---- For the program that the process executes ---- */
+
+/*
+ * The server sees nothing of an exec: the connection and the channel are the same, and so is what
+ * it was told. A driver's channel would end with a new one, so none is asked for, nor is anything
+ * else. The words are what only the negotiation, the server and our own calls could tell.
+ */
+enum { WORD_ID, WORD_FDS_MAX, WORD_IS, WORD_REFUSED };
+enum { IS_RESETTABLE = 1u << 0, IS_WITH_IRQS = 1u << 1 };
+static_assert(WORD_REFUSED < BACKEND_WORDS, "there is a place for each");
+
+static int client_hand_over(struct ixgbe_backend *backend, struct backend_handed *out)
+{
+	struct client *c = client_of(backend);
+	int err;
+
+	connection_lock(c);
+	err = channel_settle(&c->channel);
+	if (!err)
+		*out = (struct backend_handed){
+			.word = {[WORD_ID] = c->channel.id,
+				 [WORD_FDS_MAX] = c->fds_max,
+				 [WORD_IS] = (c->can_reset ? IS_RESETTABLE : 0) |
+					     (c->irqs_on ? IS_WITH_IRQS : 0),
+				 [WORD_REFUSED] = c->channel.refused},
+			.fd = {c->channel.stream.sock, -1},
+		};
+	connection_unlock(c);
+	return err && err != -EAGAIN ? -ENODEV : err;
+}
+
+static bool left_adds_up(const struct backend_left *left)
+{
+	const uint64_t *word = left->handed.word;
+
+	return word[WORD_ID] <= UINT16_MAX && word[WORD_FDS_MAX] > 0 &&
+	       word[WORD_FDS_MAX] <= VU_FDS_MAX &&
+	       word[WORD_IS] <= (IS_RESETTABLE | IS_WITH_IRQS) &&
+	       word[WORD_REFUSED] <= UINT32_MAX && vu_is_stream(left->handed.fd[0]) &&
+	       left->handed.fd[1] < 0 &&
+	       (left->registers.channel < 0 || vu_is_stream(left->registers.channel));
+}
+
+/* Maps the same windows. */
+static int left_windows(struct client *c, const struct backend_registers *registers)
+{
+	for (uint32_t i = 0; i < registers->windows; i++) {
+		const struct backend_window *w = &registers->window[i];
+		const struct vu_area area = {.offset = w->offset, .size = w->bytes};
+
+		if (w->fd_offset < w->offset || !vu_within(w->offset, w->bytes, registers->bytes))
+			return -EBADMSG;
+		window_add(c, registers->fd, w->fd_offset - w->offset, &area);
+		if (c->windows != i + 1)
+			return -EBADMSG;
+	}
+	c->bar0_bytes = registers->bytes;
+	return 0;
+}
+
+static int left_memories(struct client *c, const struct backend_left *left)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < left->memories && !err; i++) {
+		const struct backend_memory *m = &left->memory[i];
+
+		err = channel_memory_reserve(&c->channel);
+		if (!err)
+			channel_memory_add(&c->channel,
+					   (struct channel_memory){m->addr, m->iova, m->len});
+	}
+	return err;
+}
+
+static void left_become(struct client *c, const struct backend_left *left)
+{
+	const struct vu_sub_region sub = {.user_data = left->registers.user_data};
+	const uint64_t *word = left->handed.word;
+
+	c->channel.stream.sock = left->handed.fd[0];
+	c->channel.id = (uint16_t)word[WORD_ID];
+	c->channel.refused = (uint32_t)word[WORD_REFUSED];
+	c->fds_max = (uint32_t)word[WORD_FDS_MAX];
+	c->can_reset = word[WORD_IS] & IS_RESETTABLE;
+	c->irqs_on = word[WORD_IS] & IS_WITH_IRQS;
+	c->windows_fd = c->windows ? left->registers.fd : -1;
+	if (left->registers.channel >= 0)
+		(void)region_connect(c, left->registers.channel, &sub); /* it is a stream */
+}
+
+static int client_take_over(const struct backend_left *left, const struct ixgbe_options *options,
+			    struct ixgbe_backend **out, struct ixgbe_why *why)
+{
+	struct client *c;
+	int err;
+
+	if (!left_adds_up(left))
+		return ixgbe_why_fill(why, -EBADMSG,
+				      "the connection to a vfio-user server that was handed over "
+				      "is none");
+	c = client_empty(-1, options, &ixgbe_backend_vfio_user);
+	if (!c)
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
+	err = left_windows(c, &left->registers);
+	if (!err)
+		err = left_memories(c, left);
+	if (err) {
+		client_free(c); /* has no descriptors yet */
+		return ixgbe_why_fill(why, err,
+				      "the registers that were handed over cannot be mapped: %s",
+				      strerror(-err));
+	}
+	left_become(c, left);
+	*out = &c->backend;
+	return 0;
+}
+
 #define CLIENT_OPS                                                                                 \
 	.close = client_close, .read32 = client_read32, .write32 = client_write32,                 \
 	.doorbell = client_doorbell, .config_read = client_config_read,                            \
 	.config_write = client_config_write, .dma_map = client_dma_map,                            \
 	.dma_unmap = client_dma_unmap, .dma_range = client_dma_range, .irq_set = client_irq_set,   \
 	.reset = client_reset, .renew = client_renew, .dma_refused = client_dma_refused,           \
-	.registers = client_registers, .connection = client_connection, .serve = client_serve
+	.registers = client_registers, .connection = client_connection, .serve = client_serve,     \
+	.hand_over = client_hand_over, .take_over = client_take_over
 
 const struct ixgbe_backend_ops ixgbe_backend_vfio_user = {
 	.name = "vfio-user", .prefix = "vfio-user:", .open = path_open, CLIENT_OPS};

@@ -58,6 +58,9 @@ int channel_exchange(struct channel *channel, uint16_t number, void *fixed, size
  * those that were received already, with a reply of ours. Errors are the connection's, as above;
  * a reply is one, too, since none is awaited. */
 int channel_serve(struct channel *channel, bool received);
+/* The same, until nothing that was received is left over: not for half a message. -EAGAIN: the rest
+ * does not come soon. */
+int channel_settle(struct channel *channel);
 /* Puts the connection out of use; by any thread. */
 void channel_lose(struct channel *channel);
 

@@ -337,6 +337,14 @@ int vu_message_take(struct vu_message *message, uint32_t i)
 	return fd;
 }
 
+bool vu_is_stream(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_STREAM;
+}
+
 int vu_socket_take(const char *text)
 {
 	char *end;

@@ -364,6 +364,8 @@ struct vu_stream {
 /* The number of a connected stream socket, which is closed at an exec from now on. -EINVAL: `text`
  * is no number; -EBADF; -ENOTSOCK: anything else, sockets of other types too. */
 int vu_socket_take(const char *text);
+/* Whether it is a stream socket. */
+bool vu_is_stream(int fd);
 
 /* `sock` passes to the stream. */
 void vu_stream_init(struct vu_stream *stream, int sock);

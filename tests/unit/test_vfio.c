@@ -651,6 +651,85 @@ static void memory_is_mapped_and_unmapped(void **state)
 	ops->close(backend);
 }
 
+/* ---- Another program goes on with the device ---- */
+
+static void left_of(struct ixgbe_backend *backend, struct backend_left *left)
+{
+	*left = (struct backend_left){0};
+	assert_int_equal(backend->ops->hand_over(backend, &left->handed), 0);
+	backend->ops->registers(backend, &left->registers);
+}
+
+static void a_device_is_handed_over(void **state)
+{
+	struct ixgbe_backend *backend = opened(), *next;
+	const struct ixgbe_backend_ops *ops = backend->ops;
+	const int fds[3] = {100, 101, 102};
+	struct backend_left left;
+	ixgbe_iova first, last;
+
+	(void)state;
+	assert_int_equal(ops->dma_map(backend, fake.bar, 4096, -1, 0, 0x1000), 0);
+	assert_int_equal(ops->irq_set(backend, fds, 3), 0);
+	left_of(backend, &left);
+	free(backend); /* as an exec does */
+	fake.bar_mapped = false;
+	fake.memlock_left = 0; /* nothing is pinned again */
+	assert_int_equal(ixgbe_backend_vfio.take_over(&left, NULL, &next, &why), 0);
+	assert_string_equal(fake.log, "");
+	assert_int_equal(fake.irqs, 3);
+	assert_int_equal(fake.dma_maps, 1);
+	assert_true(fake.bar_mapped);
+	ops = next->ops;
+	ops->dma_range(next, &first, &last);
+	assert_int_equal(last, 0xfedfffff);
+	assert_ptr_equal(ops->doorbell(next, 0x6018), fake.bar + 0x6018);
+	assert_int_equal(ops->config_read(next, 0, &last, 2), 0);
+	assert_int_equal(ops->irq_set(next, fds, 2), 0);
+	assert_int_equal(ops->dma_unmap(next, 0x1000, 4096), 0);
+	fake.log[0] = '\0';
+	ops->close(next);
+	assert_string_equal(fake.log, "irqs-off reset unmap device unset group container");
+	nothing_is_left();
+}
+
+static void what_is_no_device_is_not_taken_over(void **state)
+{
+	static const unsigned long steps[] = {
+		VFIO_GET_API_VERSION,
+		VFIO_GROUP_GET_STATUS,
+		VFIO_IOMMU_GET_INFO,
+		VFIO_DEVICE_GET_INFO,
+		VFIO_DEVICE_GET_IRQ_INFO,
+		VFIO_DEVICE_GET_REGION_INFO,
+		FAIL_MMAP,
+	};
+	struct ixgbe_backend *backend = opened(), *next = NULL;
+	struct backend_left left;
+
+	(void)state;
+	left_of(backend, &left);
+	fake.bar_mapped = false;
+	fake.fail_error = ENOTTY;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		fake.fail_request = steps[i];
+		why.text[0] = '\0';
+		assert_true(ixgbe_backend_vfio.take_over(&left, NULL, &next, &why) < 0);
+		assert_non_null(strstr(why.text, "handed over"));
+		assert_false(fake.bar_mapped);
+	}
+	fake.fail_request = 0;
+	left.registers.bytes /= 2;
+	assert_int_equal(ixgbe_backend_vfio.take_over(&left, NULL, &next, &why), -EBADMSG);
+	assert_false(fake.bar_mapped);
+	assert_null(next);
+	/* All descriptors are open, and nothing was done to the device. */
+	assert_string_equal(fake.log, "unmap");
+	fake.bar_mapped = true;
+	backend->ops->close(backend);
+	nothing_is_left();
+}
+
 static void a_good_iova_range_is_chosen(void **state)
 {
 	const uint64_t last39 = (UINT64_C(1) << 39) - 1;
@@ -712,6 +791,8 @@ int main(void)
 		TEST(vectors_get_their_eventfds),
 		TEST(memory_is_mapped_and_unmapped),
 		TEST(a_good_iova_range_is_chosen),
+		TEST(a_device_is_handed_over),
+		TEST(what_is_no_device_is_not_taken_over),
 	};
 
 	return cmocka_run_group_tests(tests, sysfs_make, sysfs_remove);

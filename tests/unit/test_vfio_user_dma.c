@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -207,10 +208,117 @@ static void test_server_asks_for_memory(void **state)
 	stop(&f);
 }
 
+/* ---- Another program goes on with the connection ---- */
+
+/* The server begins a question, and goes on with it when it is asked to. */
+static void half_a_question(struct fixture *f, struct backend_handed *handed)
+{
+	const struct question read = {VU_DMA_READ, 0, 16, {0x10000, 8}, {0}};
+	const struct vu_header header = {
+		.id = 77, .command = VU_DMA_READ, .size = sizeof(header) + 16};
+	const struct ixgbe_backend_ops *ops = f->backend->ops;
+	const uint32_t before = f->server.answers;
+
+	assert_int_equal(vu_send_some(f->server.stream.sock, &header, sizeof(header), -1),
+			 sizeof(header));
+	assert_int_equal(ops->hand_over(f->backend, handed), -EAGAIN);
+	assert_int_equal(vu_send_some(f->server.stream.sock, &read.access, 16, -1), 16);
+	assert_int_equal(ops->hand_over(f->backend, handed), 0);
+	ops->read32(f->backend, 0x20); /* behind our answer */
+	assert_int_equal(f->server.answers, before + 1);
+	assert_int_equal(ops->hand_over(f->backend, handed), 0);
+}
+
+static int take(const struct backend_left *left, struct ixgbe_backend **out)
+{
+	struct ixgbe_why why = {""};
+	int err = ixgbe_backend_vfio_user.take_over(left, NULL, out, &why);
+
+	assert_true(err == 0 || why.text[0]);
+	return err;
+}
+
+static void wrong_ones_are_refused(const struct backend_left *left)
+{
+	const uint64_t wrong[BACKEND_WORDS] = {1u << 16, VU_FDS_MAX + 1, 4, UINT64_C(1) << 32};
+	struct backend_left other;
+	struct ixgbe_backend *none = NULL;
+	int fd = memfd_create("other", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	for (uint32_t i = 0; i < BACKEND_WORDS; i++) {
+		other = *left;
+		other.handed.word[i] = wrong[i];
+		assert_int_equal(take(&other, &none), -EBADMSG);
+	}
+	other = *left;
+	other.handed.word[1] = 0;
+	assert_int_equal(take(&other, &none), -EBADMSG);
+	other = *left;
+	other.handed.fd[0] = fd;
+	assert_int_equal(take(&other, &none), -EBADMSG);
+	other = *left;
+	other.registers.channel = fd;
+	assert_int_equal(take(&other, &none), -EBADMSG);
+	/* A window of a file that is too short, and one out of the region. */
+	other = *left;
+	other.registers.windows = 1;
+	other.registers.fd = fd;
+	other.registers.window[0] = (struct backend_window){0, PAGE, NULL, 0};
+	assert_int_equal(take(&other, &none), -EBADMSG);
+	assert_int_equal(ftruncate(fd, PAGE), 0);
+	other.registers.window[0].offset = left->registers.bytes;
+	assert_int_equal(take(&other, &none), -EBADMSG);
+	assert_null(none);
+	assert_int_equal(close(fd), 0);
+}
+
+static void test_a_connection_is_handed_over(void **state)
+{
+	static struct fixture f;
+	struct question read = {VU_DMA_READ, 0, 16, {0x10000, 8}, {0}};
+	uint8_t *memory = calloc(1, PAGE);
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+	const struct backend_memory mapped = {memory, 0x10000, PAGE};
+	struct backend_left left = {.memory = &mapped, .memories = 1};
+	struct ixgbe_backend *next;
+
+	(void)state;
+	start(&f);
+	assert_int_equal(f.backend->ops->dma_map(f.backend, memory, PAGE, fd, 0, 0x10000), 0);
+	read.access.addr = 0;
+	assert_true(ask(&f, &read)); /* refused */
+	half_a_question(&f, &left.handed);
+	f.backend->ops->registers(f.backend, &left.registers);
+	assert_int_equal(left.registers.channel, -1);
+	/* The first one closes its own descriptor, and with it nothing of the connection. */
+	left.handed.fd[0] = fcntl(left.handed.fd[0], F_DUPFD_CLOEXEC, 0);
+	wrong_ones_are_refused(&left);
+	assert_int_equal(take(&left, &next), 0);
+	f.backend->ops->close(f.backend);
+	f.backend = next;
+	assert_int_equal(next->ops->dma_refused(next), 1);
+	assert_int_equal(next->ops->connection(next), left.handed.fd[0]);
+	memcpy(memory, "abcdefgh", 8);
+	read.access.addr = 0x10000;
+	assert_true(ask(&f, &read));
+	assert_int_equal(f.server.answer.flags, VU_REPLY);
+	assert_memory_equal(f.server.answer_data + 16, "abcdefgh", 8);
+	assert_int_equal(next->ops->dma_unmap(next, 0x10000, PAGE), 0);
+	assert_true(ask(&f, &read));
+	assert_int_equal(f.server.answer.error, EFAULT);
+	/* A connection that is lost is nobody's any more. */
+	shutdown(f.server.stream.sock, SHUT_RDWR);
+	assert_int_equal(next->ops->hand_over(next, &left.handed), -ENODEV);
+	stop(&f);
+	free(memory);
+	close(fd);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_server_asks_for_memory),
+		cmocka_unit_test(test_a_connection_is_handed_over),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
