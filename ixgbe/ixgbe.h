@@ -244,6 +244,39 @@ IXGBE_API int ixgbe_device_export(const struct ixgbe_device *device, struct ixgb
 				  struct ixgbe_why *why);
 /* Frees the record. */
 IXGBE_API void ixgbe_device_image_free(struct ixgbe_device_image *image);
+
+/*
+ * A keeper may execute another program, which keeps the device from then on, while a driver drives:
+ *
+ *     keeper                                         the program that it executes
+ *     ---------------------------------------------  ------------------------------------------
+ *     ixgbe_device_hand_over
+ *     descriptors open over an exec, exec         ─► ixgbe_device_take_over
+ *                                                    serve, renew and all else of a keeper
+ *
+ * For the program that this process executes next: a record and descriptors, which stay the
+ * device's. Serves what the server has asked so far. Nobody but a driver uses the device until the
+ * exec; if there is none after all, the device goes on as before, and is handed over anew another
+ * time. -EAGAIN: the server is in the middle of a message; -ENODEV; -ENOTSUP: an imported device;
+ * -ENOMEM. `why` is filled on every failure.
+ */
+IXGBE_API int ixgbe_device_hand_over(struct ixgbe_device *device, struct ixgbe_device_image *out,
+				     struct ixgbe_why *why);
+/* Whether ixgbe_device_take_over understands a record of `bytes` bytes that comes with `fds`
+ * descriptors; touches nothing. -EBADMSG. */
+IXGBE_API int ixgbe_device_record_check(const void *record, size_t bytes, uint32_t fds,
+					struct ixgbe_why *why);
+/*
+ * The device in that program, for whatever a keeper does with it. A driver that is there keeps its
+ * channel or relay until ixgbe_device_renew. On success the descriptors pass to the device, and are
+ * closed at an exec from then on; on failure they stay the caller's, and the device is as it was.
+ * Of `callbacks`, which may be NULL, log and give_up are used. Errors as of ixgbe_device_import,
+ * and the kernel's. `why` is filled on every failure.
+ */
+IXGBE_API int ixgbe_device_take_over(const void *record, size_t bytes, const int *fd, uint32_t fds,
+				     const struct ixgbe_options *callbacks,
+				     struct ixgbe_device **out, struct ixgbe_why *why);
+
 /*
  * The device in another program, for ixgbe_attach and ixgbe_device_close, which only lets go of it.
  * The descriptors pass to the device, also on failure; it closes all but the eventfds. Memory is

@@ -105,14 +105,23 @@ static int identify(struct ixgbe_device *device, struct ixgbe_why *why)
 		vendor, device->device_id);
 }
 
+static const struct ixgbe_backend_ops *const backends[] = {
+	&ixgbe_backend_vfio,
+	&ixgbe_backend_vfio_user,
+	&ixgbe_backend_vfio_user_fd,
+};
+
+const struct ixgbe_backend_ops *backend_named(const char *name)
+{
+	for (size_t i = 0; i < sizeof(backends) / sizeof(*backends); i++)
+		if (strcmp(backends[i]->name, name) == 0)
+			return backends[i];
+	return NULL;
+}
+
 int backend_open(const char *name, const struct ixgbe_options *options, struct ixgbe_backend **out,
 		 struct ixgbe_why *why)
 {
-	static const struct ixgbe_backend_ops *const backends[] = {
-		&ixgbe_backend_vfio,
-		&ixgbe_backend_vfio_user,
-		&ixgbe_backend_vfio_user_fd,
-	};
 	struct ixgbe_options checked;
 	/* Before the device is touched. */
 	int err = device_options_fill(options, &checked, why);

@@ -28,12 +28,17 @@
  * Each driver makes its records in state memory in the same order, so each finds its predecessor's
  * (queues/state_memory.h) and the same DMA memory (dma_keep).
  *
+ * A keeper may execute another program, which keeps the device then (pass.c). The driver does not
+ * notice.
+ *
  * A port that is opened by ixgbe_open has a device of its own, which keeps nothing: one process
  * does both.
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
  *     kept.c     a keeper's device: opened, served, reset, closed
+ *     pass.c     the same device in the program that its keeper executes
+ *       |
  *     image.c    a device for another program: export and import
  *       |
  *     device.c   what every device has, and what a NIC's name means
@@ -99,6 +104,8 @@ bool device_id_known(uint16_t id);
 /* The backend that a NIC's name means, opened, if the options make sense. */
 int backend_open(const char *name, const struct ixgbe_options *options, struct ixgbe_backend **out,
 		 struct ixgbe_why *why);
+/* The operations of the backend that ixgbe_backend_name calls so. NULL: there is none. */
+const struct ixgbe_backend_ops *backend_named(const char *name);
 /* The device of a backend that the caller opened, without state memory. The backend passes to the
  * device, also on failure. */
 int device_new(struct ixgbe_backend *backend, const struct ixgbe_options *options,
@@ -128,6 +135,10 @@ int device_registers(struct ixgbe_device *device, struct ixgbe_backend **out,
 void relay_init(struct relay *relay);
 /* A new pair of ends for BAR 0 of `bytes` bytes. */
 int relay_open(struct relay *relay, uint64_t bytes);
+/* A relay of a keeper before this one, with `have` bytes of half a command. -EBADMSG: the ends are
+ * no sockets, or there is more than half a command; nothing changes then. */
+int relay_adopt(struct relay *relay, int keeper, int driver, uint64_t bytes, const void *half,
+		size_t have);
 void relay_close(struct relay *relay);
 /* Carries out what has come from the driver, some of it, without waiting for the driver. -EPROTO:
  * the driver broke the rules, and the relay is closed. */

@@ -29,37 +29,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "device.h"
+#include "image.h"
 
-#define IMAGE_MAGIC   0x6d696269u
-#define IMAGE_VERSION 1u /* raised with any change of the record, or of what state memory holds */
-#define AREAS_MAX     (2u * IXGBE_QUEUES_MAX + IXGBE_DEVICE_POOLS_MAX)
-#define NAME_BYTES    16u
-
-struct image_memory {
-	uint64_t at, bytes;
-	uint64_t iova, asked; /* of DMA memory */
-};
-
-struct image_window {
-	uint64_t offset, bytes, fd_offset;
-};
-
-struct image_record {
-	uint32_t magic, version, bytes; /* of the record */
-	uint32_t fds;
-	char name[NAME_BYTES]; /* of the backend */
-	uint16_t device_id, queues, rx_ring, tx_ring, mtu, itr_us;
-	uint32_t vlan_strip;
-	uint32_t vectors, areas, windows;
-	uint32_t reserved; /* 0 */
-	uint64_t bar_bytes;
-	struct image_memory state;
-	struct image_memory area[AREAS_MAX];
-	struct image_window window[BACKEND_WINDOWS_MAX];
-};
-static_assert(sizeof(struct image_record) == 104 + AREAS_MAX * 32 + BACKEND_WINDOWS_MAX * 24,
-	      "no padding: what a record says is all there is in it");
 static_assert(1 + AREAS_MAX + VECTORS_MAX + 1 <= IXGBE_IMAGE_FDS_MAX, "all descriptors fit");
 
 /* ---- Export ---- */
@@ -147,7 +118,7 @@ void ixgbe_device_image_free(struct ixgbe_device_image *image)
 
 /* ---- What a record says for itself ---- */
 
-static int broken(struct ixgbe_why *why, const char *what)
+int image_broken(struct ixgbe_why *why, const char *what)
 {
 	return ixgbe_why_fill(why, -EBADMSG,
 			      "the record of the device does not add up (%s); is the keeper of "
@@ -155,36 +126,36 @@ static int broken(struct ixgbe_why *why, const char *what)
 			      what);
 }
 
-static int record_read(const void *from, size_t bytes, uint32_t fds, struct image_record *record,
-		       struct ixgbe_why *why)
+int image_read(const void *from, size_t bytes, uint32_t fds, struct image_record *record,
+	       struct ixgbe_why *why)
 {
 	struct {
 		uint32_t magic, version, bytes;
 	} head;
 
 	if (bytes < sizeof(head))
-		return broken(why, "its length");
+		return image_broken(why, "its length");
 	memcpy(&head, from, sizeof(head));
 	if (head.magic != IMAGE_MAGIC)
-		return broken(why, "its first word");
+		return image_broken(why, "its first word");
 	if (head.version != IMAGE_VERSION)
 		return ixgbe_why_fill(why, -EBADMSG,
 				      "the device is kept by another version: its record is of "
 				      "version %u, this driver reads %u",
 				      head.version, IMAGE_VERSION);
 	if (head.bytes != sizeof(*record) || bytes != sizeof(*record))
-		return broken(why, "its length");
+		return image_broken(why, "its length");
 	memcpy(record, from, sizeof(*record));
 	/* Not yet bounded numbers add up in 64 bits. */
 	if (record->areas > AREAS_MAX || record->windows > BACKEND_WINDOWS_MAX ||
 	    record->vectors > VECTORS_MAX || record->fds != fds ||
 	    1 + record->areas + record->vectors + (record->windows > 0) != fds)
-		return broken(why, "how much of everything");
+		return image_broken(why, "how much of everything");
 	return 0;
 }
 
-static int options_read(const struct image_record *record, const struct ixgbe_options *callbacks,
-			struct ixgbe_options *out, struct ixgbe_why *why)
+int image_options_read(const struct image_record *record, const struct ixgbe_options *callbacks,
+		       struct ixgbe_options *out, struct ixgbe_why *why)
 {
 	const struct ixgbe_options options = {
 		.queues = record->queues,
@@ -201,12 +172,12 @@ static int options_read(const struct image_record *record, const struct ixgbe_op
 
 	if (!options.queues || !options.rx_ring || !options.tx_ring || !options.mtu ||
 	    device_options_fill(&options, out, NULL) || record->vlan_strip > 1)
-		return broken(why, "its options");
+		return image_broken(why, "its options");
 	if (record->vectors != options.queues + 1u || record->areas < 2u * options.queues)
-		return broken(why, "its queues");
+		return image_broken(why, "its queues");
 	if (!device_id_known(record->device_id) || record->reserved != 0 || !record->name[0] ||
 	    record->name[NAME_BYTES - 1])
-		return broken(why, "its identity");
+		return image_broken(why, "its identity");
 	return 0;
 }
 
@@ -264,18 +235,16 @@ static int windows_map(struct ixgbe_device *device, const struct image_record *r
 	return err ? ixgbe_why_fill(why, err, "out of memory") : 0;
 }
 
-static int memories_map(struct ixgbe_device *device, const struct image_record *record,
-			const int *fd, struct ixgbe_why *why)
+int image_memories_map(struct ixgbe_device *device, const struct image_record *record,
+		       const int *fd, struct ixgbe_why *why)
 {
 	void *at;
 	int err = record->state.bytes <= sizeof(struct device_note) ? -EBADMSG : 0;
 
 	if (!err)
 		err = arena_map_at(fd[0], record->state.bytes, record->state.at, &at);
-	if (!err) {
+	if (!err)
 		device_state_set(device, at, record->state.bytes);
-		err = dma_new(device->backend, &device->dma);
-	}
 	for (uint32_t i = 0; i < record->areas && !err; i++) {
 		const struct image_memory *m = &record->area[i];
 		const struct dma_shared shared = {
@@ -300,8 +269,12 @@ static int device_build(struct ixgbe_device *device, const struct image_record *
 	/* Without windows there is no such descriptor, and nobody looks. */
 	int err = windows_map(device, record, record->windows ? vector[record->vectors] : -1, why);
 
+	if (!err) {
+		err = dma_new(device->backend, &device->dma);
+		ixgbe_why_fill(err ? why : NULL, err, "out of memory");
+	}
 	if (!err)
-		err = memories_map(device, record, fd, why);
+		err = image_memories_map(device, record, fd, why);
 	if (err)
 		return err;
 	dma_keep(device->dma);
@@ -321,7 +294,7 @@ static int device_import(const struct image_record *record, const int *fd,
 	if (!device)
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	device->imported = true;
-	err = options_read(record, callbacks, &device->options, why);
+	err = image_options_read(record, callbacks, &device->options, why);
 	if (!err)
 		err = device_build(device, record, fd, why);
 	if (err)
@@ -336,7 +309,7 @@ int ixgbe_device_import(const void *record, size_t bytes, const int *fd, uint32_
 			struct ixgbe_why *why)
 {
 	struct image_record read = {0};
-	int err = record_read(record, bytes, fds, &read, why);
+	int err = image_read(record, bytes, fds, &read, why);
 
 	if (!err)
 		err = device_import(&read, fd, callbacks, out, why);

@@ -52,6 +52,19 @@ int relay_open(struct relay *relay, uint64_t bytes)
 	return 0;
 }
 
+int relay_adopt(struct relay *relay, int keeper, int driver, uint64_t bytes, const void *half,
+		size_t have)
+{
+	if (!vu_is_stream(keeper) || !vu_is_stream(driver) || have >= sizeof(relay->command[0]))
+		return -EBADMSG;
+	relay->keeper = keeper;
+	relay->driver = driver;
+	relay->have = have;
+	memcpy(relay->command, half, have);
+	relay->sub = (struct vu_sub_region){.size = bytes, .user_data = RELAY_USER_DATA};
+	return 0;
+}
+
 static int answer(const struct relay *relay, uint64_t data)
 {
 	const struct vu_ioregion_response response = {.data = data};

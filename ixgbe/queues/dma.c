@@ -65,23 +65,34 @@ static const struct page_kind page_kinds[] = {
 	{PAGE_BYTES, 0, 0},
 };
 
-int dma_new(struct ixgbe_backend *backend, struct ixgbe_dma **out)
+struct ixgbe_dma *dma_empty(void)
 {
-	struct ixgbe_dma *dma = calloc(1, sizeof(*dma));
+	return calloc(1, sizeof(struct ixgbe_dma));
+}
 
-	if (!dma)
-		return -ENOMEM;
+static void backend_set(struct ixgbe_dma *dma, struct ixgbe_backend *backend)
+{
 	dma->backend = backend;
 	backend->ops->dma_range(backend, &dma->first, &dma->last);
 	if (dma->first < PAGE_BYTES)
 		dma->first = PAGE_BYTES;
+}
+
+int dma_new(struct ixgbe_backend *backend, struct ixgbe_dma **out)
+{
+	struct ixgbe_dma *dma = dma_empty();
+
+	if (!dma)
+		return -ENOMEM;
+	backend_set(dma, backend);
 	*out = dma;
 	return 0;
 }
 
 static void area_unmap(struct ixgbe_dma *dma, struct area *area)
 {
-	dma->backend->ops->dma_unmap(dma->backend, area->dma.iova, area->dma.len);
+	if (dma->backend)
+		dma->backend->ops->dma_unmap(dma->backend, area->dma.iova, area->dma.len);
 	munmap(area->dma.addr, area->dma.len);
 	if (area->fd >= 0)
 		close(area->fd);
@@ -329,4 +340,13 @@ int dma_adopt(struct ixgbe_dma *dma, const struct dma_shared *shared)
 	area->next = *link;
 	*link = area;
 	return 0;
+}
+
+void dma_take(struct ixgbe_dma *dma, struct ixgbe_backend *backend, const int *fd)
+{
+	backend_set(dma, backend);
+	dma_share(dma);
+	dma_keep(dma);
+	for (struct area *at = dma->areas; at; at = at->next)
+		at->fd = fd[at->number];
 }

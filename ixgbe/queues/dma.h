@@ -47,3 +47,8 @@ void dma_show(const struct ixgbe_dma *dma, uint32_t number, struct dma_shared *o
  * not add up; -EEXIST: its address is in use; -ENOMEM.
  */
 int dma_adopt(struct ixgbe_dma *dma, const struct dma_shared *shared);
+/* Areas of a keeper before this one: they are adopted before there is a backend. Until dma_take
+ * they are ours alone, and dma_free unmaps them for us. NULL: no memory. */
+struct ixgbe_dma *dma_empty(void);
+/* Now they are the backend's, shared and kept, and `fd` has their files, which pass to them. */
+void dma_take(struct ixgbe_dma *dma, struct ixgbe_backend *backend, const int *fd);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "driver_frames.h"
+#include "driver_pass.h"
 
 #define FRAME_BYTES 100u
 #define HANGS       3 /* exit status: only the keeper's reset can help */
@@ -363,6 +364,8 @@ int life_main(int argc, char **argv)
 	int fd[IXGBE_IMAGE_FDS_MAX], fds = argc - 5, err;
 	ssize_t bytes;
 
+	if (strcmp(argv[0], "keeper") == 0)
+		return next_keeper_main(argc, argv);
 	CHECK(fds > 0);
 	bytes = pread(atoi(argv[3]), record, sizeof(record), 0);
 	CHECK(bytes > 0);

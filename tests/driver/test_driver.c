@@ -778,6 +778,7 @@ int main(int argc, char **argv)
 		TEST(a_reset_makes_the_next_one_begin_anew),
 		TEST(a_driver_dies_within_an_access),
 		TEST(a_program_of_its_own_goes_on),
+		TEST(a_keeper_becomes_another_program),
 	};
 	const char *missing;
 
