@@ -231,13 +231,23 @@ static bool refused(const struct given *given, const void *record, size_t bytes,
 	return err < 0 && !device && why.text[0] && mapped() == 0;
 }
 
-/* The first words of a record, as pass.c has them, and words that they cannot be. */
+/* Words of a record, as pass.c and image.h have them, and what they cannot be. */
+#define IMAGE 28 /* where the image's record begins */
+#define STATE (IMAGE + 18)
+#define AREA  (IMAGE + 26)
 static const struct {
 	uint32_t word, value;
 } wrong[] = {
-	{0, 0},        {1, 0}, {1, 2},  {2, 0},   {2, 2},     {3, 0},   {3, 1u << 13},
-	{4, 0},        {4, 7}, {5, 1},  {5, 7},   {5, 8},     {5, 64},  {5, UINT32_MAX},
-	{6, 1u << 16}, {7, 2}, {9, 32}, {12, ~0}, {14, 1000}, {16, 64},
+	{0, 0},           {1, 0},          {1, 2},          {2, 0},
+	{2, 2},           {3, 0},          {3, 1u << 13},   {4, 0},
+	{4, 7},           {5, 1},          {5, 7},          {5, 8},
+	{5, UINT32_MAX},  {6, 1u << 16},   {7, 2},          {9, 32},
+	{12, UINT32_MAX}, {14, 1000},      {16, 64},        {IMAGE, 0},
+	{IMAGE + 1, 9},   {IMAGE + 2, 1},  {IMAGE + 3, 1},  {IMAGE + 4, 0x78787878},
+	{IMAGE + 11, 2},  {IMAGE + 12, 1}, {IMAGE + 13, 2}, {IMAGE + 13, 200},
+	{IMAGE + 14, 99}, {IMAGE + 15, 1}, {STATE, 4096},   {STATE + 1, 0},
+	{STATE + 2, 1},   {AREA, 4096},    {AREA + 1, 0},   {AREA + 2, 1},
+	{AREA + 4, 1},    {AREA + 6, 0},
 };
 
 static void wrong_records_are_refused(const struct given *given)

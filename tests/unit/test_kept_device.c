@@ -339,6 +339,36 @@ static void what_was_written_is_carried_out(void **state)
 	assert_int_equal(fake_find_write(k->fake, 0, IXGBE_AT(EITR, 0), 0, 0), -1);
 }
 
+/* Half a command goes along to the next keeper, whose relay has the same ends. */
+static void half_a_command_goes_along(void **state)
+{
+	const struct vu_ioregion_command write = command(VU_IOREGION_WRITE, IXGBE_AT(EITR, 0), 16);
+	struct kept *k = *state;
+	struct relay *was, next;
+
+	keep(k);
+	was = &k->device->relay;
+	tell(k, &write, 5);
+	assert_int_equal(ixgbe_device_serve(k->device), 0);
+	assert_int_equal(was->have, 5);
+	relay_init(&next);
+	assert_int_equal(relay_adopt(&next, -1, was->driver, IXGBE_BAR0_SIZE, was->command, 5),
+			 -EBADMSG);
+	assert_int_equal(relay_adopt(&next, was->keeper, k->device->state_fd, IXGBE_BAR0_SIZE,
+				     was->command, 5),
+			 -EBADMSG);
+	assert_int_equal(relay_adopt(&next, was->keeper, was->driver, IXGBE_BAR0_SIZE, was->command,
+				     sizeof(write)),
+			 -EBADMSG);
+	assert_int_equal(next.keeper, -1);
+	assert_int_equal(
+		relay_adopt(&next, was->keeper, was->driver, IXGBE_BAR0_SIZE, was->command, 5), 0);
+	*was = next;
+	tell(k, (const uint8_t *)&write + 5, sizeof(write) - 5);
+	assert_int_equal(ixgbe_device_serve(k->device), 0);
+	assert_int_equal(k->fake->reg[IXGBE_AT(EITR, 0) / 4], 16);
+}
+
 /* ---- The image ---- */
 
 struct image {
@@ -450,6 +480,8 @@ static void another_program_has_the_same_memory(void **state)
 	assert_int_equal(ixgbe_device_renew(device), -ENOTSUP);
 	assert_int_equal(ixgbe_device_serve(device), 0);
 	assert_int_equal(ixgbe_device_export(device, &(struct ixgbe_device_image){0}, NULL),
+			 -ENOTSUP);
+	assert_int_equal(ixgbe_device_hand_over(device, &(struct ixgbe_device_image){0}, NULL),
 			 -ENOTSUP);
 	ixgbe_device_close(device);
 	image_end(&image);
@@ -627,6 +659,7 @@ int main(void)
 		TEST(a_lie_ends_the_relay),
 		TEST(a_flood_ends_the_relay),
 		TEST(what_was_written_is_carried_out),
+		TEST(half_a_command_goes_along),
 		TEST(another_program_has_the_same_memory),
 		TEST(addresses_in_use_are_told),
 		TEST(attach_needs_a_channel),
