@@ -292,6 +292,15 @@ static void wrong_descriptors_are_refused(const struct given *given)
 	close(other);
 }
 
+/* Registers go the same way as before. */
+static void way_is_the_same(const struct keeper *k)
+{
+	const char *io_fds = getenv("IXNIC_IO_FDS");
+	const bool relayed = io_fds && strcmp(io_fds, "off") == 0;
+
+	CHECK((ixgbe_device_relay(k->device) >= 0) == relayed);
+}
+
 static void take_over(struct keeper *k, struct given *given)
 {
 	struct ixgbe_why why = {"no reason given"};
@@ -304,6 +313,7 @@ static void take_over(struct keeper *k, struct given *given)
 	CHECK(k->device);
 	for (uint32_t i = 0; i < given->fds; i++)
 		CHECK(fcntl(given->fd[i], F_GETFD) == FD_CLOEXEC);
+	way_is_the_same(k);
 	say(k->stage.said[1], 't');
 }
 
@@ -312,6 +322,7 @@ static void second_keeper(struct keeper *k)
 {
 	CHECK(!keep_until(k, -1));
 	CHECK(!ixgbe_device_renew(k->device));
+	way_is_the_same(k);
 	driver_begin(k, true);
 	CHECK(!keep_until(k, -1));
 	CHECK(!ixgbe_device_bus_errors(k->device));
