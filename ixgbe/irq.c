@@ -77,14 +77,15 @@ static uint32_t ivar_entry(uint16_t queue, bool tx)
 
 void irq_queues_configure(struct ixgbe *nic)
 {
+	const uint32_t used = (nic->options.queues + 1u) / 2;
 	struct ixgbe_irq *irq = nic->irq;
 
 	pthread_mutex_lock(&irq->ivar_lock);
 	memset(irq->ivar, 0, sizeof(irq->ivar));
 	for (uint16_t q = 0; q < nic->options.queues; q++)
 		irq->ivar[q / 2] |= ivar_entry(q, false);
-	for (uint32_t i = 0; i < (uint32_t)IXGBE_IVAR_COUNT; i++)
-		reg_write(nic, IXGBE_AT(IVAR, i), i < IXGBE_QUEUES_MAX / 2 ? irq->ivar[i] : 0);
+	for (uint32_t i = 0; i < used; i++)
+		reg_write(nic, IXGBE_AT(IVAR, i), irq->ivar[i]);
 	pthread_mutex_unlock(&irq->ivar_lock);
 }
 
@@ -102,6 +103,8 @@ void irq_configure(struct ixgbe *nic)
 	reg_write(nic, IXGBE_AT(EIAM_EX, 0), UINT32_MAX);
 	reg_write(nic, IXGBE_AT(EIAM_EX, 1), UINT32_MAX);
 
+	for (uint32_t i = 0; i < (uint32_t)IXGBE_IVAR_COUNT; i++)
+		reg_write(nic, IXGBE_AT(IVAR, i), 0);
 	irq_queues_configure(nic);
 	reg_write(nic, IXGBE_IVAR_MISC,
 		  IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_OTHER, other) | IXGBE_IVAR_MISC_OTHER_VALID);
