@@ -464,6 +464,8 @@ void datapath_finish(struct datapath *dp, bool rings_end)
 	tx_drop(dp, dp->pending_count, &dp->counters->tx_drop_stopped);
 	if (rings_end)
 		tx_settle(dp);
+	else /* the frames of the last burst are delivered: nobody takes them again */
+		(void)ixgbe_rx_burst(dp->rxq, NULL, 0);
 }
 
 /* ---- Life ---- */
