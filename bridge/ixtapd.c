@@ -29,6 +29,7 @@
  *     service/         log, control socket, clock
  */
 #include "bridge/keeper/daemon.h"
+#include "bridge/keeper/upgrade.h"
 #include "bridge/service/log.h"
 #include "bridge/service/option_table.h"
 #include "bridge/start/config.h"
@@ -36,18 +37,28 @@
 
 int main(int argc, char *argv[])
 {
+	struct upgrade_order order;
 	struct options options;
+	json_t *handover = NULL;
 	struct ixgbe_why why;
 	int err;
 
+	upgrade_words(&argc, &argv, &order);
 	options_init(&options);
 	err = options_parse(&options, argc, argv, &why);
 	if (!err && *options.config)
 		err = config_load(&options, options.config, &why);
 	if (!err)
 		err = options_finish(&options, &why);
-	if (err)
+	if (!err && order.mode == UPGRADE_CHECK)
+		return upgrade_answer(&options, order.fd);
+	if (order.mode != UPGRADE_NONE) {
+		handover = upgrade_take(order.fd, err ? NULL : &why);
+		if (err && handover && order.mode == UPGRADE_GO)
+			upgrade_go_back(handover, argv, &why);
+	}
+	if (err || (order.mode != UPGRADE_NONE && !handover))
 		option_usage_exit(&why);
 	log_level_set(options.log_level);
-	return daemon_run(&options);
+	return daemon_run(&options, argv, order, handover);
 }

@@ -68,8 +68,8 @@ int board_receive(int socket, struct board_message *out)
 	}
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
-	if (n != (ssize_t)sizeof(*out) || out->version != BOARD_VERSION || out->kind > BOARD_LOG ||
-	    out->level > IXGBE_LOG_DEBUG)
+	if (n != (ssize_t)sizeof(*out) || out->version != BOARD_VERSION ||
+	    out->kind > BOARD_LEAVE || out->level > IXGBE_LOG_DEBUG)
 		return -EPROTO;
 	out->text[sizeof(out->text) - 1] = '\0';
 	return 0;

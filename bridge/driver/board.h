@@ -138,7 +138,10 @@ struct board_report {
 
 enum board_kind {
 	BOARD_LOOK, /* orders or report have changed */
-	BOARD_LOG   /* driver to keeper: a line of the log */
+	BOARD_LOG,  /* driver to keeper: a line of the log */
+	/* Keeper to driver: end, and leave the NIC to the next. No order: that one is not to see
+	 * this. */
+	BOARD_LEAVE
 };
 
 #define BOARD_TEXT_BYTES 1000u

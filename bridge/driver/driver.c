@@ -378,14 +378,17 @@ static void orders_follow(void)
 		questions_answer(driver.wishes.ask);
 }
 
-/* The keeper's messages say only that there is something to see. */
+/* All but one of the keeper's messages say only that there is something to see. */
 static void messages_read(void)
 {
 	struct board_message message;
+	bool leave = false;
 	int err;
 
 	while (!(err = board_receive(driver.socket, &message)))
-		;
+		leave |= message.kind == BOARD_LEAVE;
+	if (leave && driver.now.phase == BOARD_RUNNING)
+		driver_leave();
 	if (err == -EPIPE)
 		_exit(1); /* the keeper is gone, and this process holds the NIC's bus open */
 	orders_follow();

@@ -534,6 +534,86 @@ int interface_bring_home(struct interface *iface, const struct options *options,
 	return err;
 }
 
+/* ---- From one program to the next ---- */
+
+json_t *interface_hand_over(const struct interface *iface)
+{
+	const struct tap *tap = &iface->tap;
+	json_t *fd = json_array();
+
+	for (uint16_t q = 0; q < tap->queues; q++)
+		json_array_append_new(fd, json_integer(tap->fd[q]));
+	return json_pack("{s:o,s:b,s:b,s:i,s:b,s:b,s:I,s:I,s:i}", "fd", fd, "persist", tap->persist,
+			 "was_persistent", tap->was_persistent, "offloads", (int)tap->offloads,
+			 "moved", iface->moved, "held", iface->held_netns != NULL,
+			 "tx_packets_before", (json_int_t)iface->tx_packets_before,
+			 "tx_dropped_before", (json_int_t)iface->tx_dropped_before, "tx_queue_len",
+			 (int)iface->tx_queue_len);
+}
+
+static int tap_take_over(struct interface *iface, const json_t *from, uint16_t queues, bool *held)
+{
+	struct tap *tap = &iface->tap;
+	json_int_t packets, dropped;
+	struct ifreq request = {0};
+	int persist, was, offloads, moved, holds, len;
+	json_t *fd;
+
+	if (json_unpack((json_t *)(uintptr_t)from, "{s:o,s:b,s:b,s:i,s:b,s:b,s:I,s:I,s:i}", "fd",
+			&fd, "persist", &persist, "was_persistent", &was, "offloads", &offloads,
+			"moved", &moved, "held", &holds, "tx_packets_before", &packets,
+			"tx_dropped_before", &dropped, "tx_queue_len", &len) ||
+	    json_array_size(fd) != queues)
+		return -EBADMSG;
+	for (uint16_t q = 0; q < queues; q++)
+		tap->fd[q] = (int)json_integer_value(json_array_get(fd, q));
+	tap->queues = queues;
+	tap->persist = persist;
+	tap->was_persistent = was;
+	tap->offloads = (uint32_t)offloads;
+	iface->moved = moved;
+	iface->tx_packets_before = (uint64_t)packets;
+	iface->tx_dropped_before = (uint64_t)dropped;
+	iface->tx_queue_len = (uint32_t)len;
+	*held = holds;
+	if (ioctl(tap->fd[0], TUNGETIFF, &request))
+		return -errno;
+	memcpy(tap->name, request.ifr_name, sizeof(tap->name));
+	return 0;
+}
+
+int interface_take_over(struct interface *iface, const json_t *from, const struct options *options,
+			netlink_event_fn fn, void *ctx, struct ixgbe_why *why)
+{
+	bool held, moved;
+	int err = tap_take_over(iface, from, options->queues, &held);
+	enum interface_fate fate;
+
+	if (err)
+		return ixgbe_why_fill(why, err, "the interface of the former program: %s",
+				      strerror(-err));
+	iface->home = netns_current(why);
+	if (iface->home < 0)
+		return iface->home;
+	iface->fn = fn;
+	iface->ctx = ctx;
+	netns_identify(iface->home, &iface->where);
+	moved = iface->moved;
+	fate = interface_find(iface);
+	iface->moved = moved;
+	if (held) {
+		iface->held_netns = options->netns;
+		iface->held = iface->where;
+	}
+	if (!iface->monitor) /* out of reach: it hears of nothing */
+		err = netlink_monitor_open(0, on_event, iface, &iface->monitor);
+	if (err)
+		return ixgbe_why_fill(why, err, "cannot open netlink: %s", strerror(-err));
+	return fate == INTERFACE_DELETED || fate == INTERFACE_LOST
+		       ? ixgbe_why_fill(why, -ENODEV, "%s was deleted", iface->tap.name)
+		       : 0;
+}
+
 /* ---- Telling ---- */
 
 static void ethtool_set(struct interface *iface, const struct ixgbe_link *link, enum ixgbe_sfp sfp)

@@ -18,6 +18,8 @@
  */
 #pragma once
 
+#include <jansson.h>
+
 #include "bridge/frames/tap.h"
 #include "bridge/service/netns.h"
 #include "bridge/start/options.h"
@@ -104,6 +106,13 @@ bool interface_kernel_reads(struct interface *iface, uint64_t *count);
 /* Fills in the administrator's settings, with `mtu` in place of an MTU that no 82599 can have.
  * Reads the multicast groups, and the unicast addresses. */
 void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted);
+
+/* For the program that this process executes next: what that needs to go on with the interface.
+ * Members "fd" are descriptors. NULL: no memory. */
+json_t *interface_hand_over(const struct interface *iface);
+/* In that program: as interface_open and interface_watch. */
+int interface_take_over(struct interface *iface, const json_t *from, const struct options *options,
+			netlink_event_fn fn, void *ctx, struct ixgbe_why *why);
 
 /* Removes the TAP unless it persists. */
 void interface_close(struct interface *iface);

@@ -14,6 +14,7 @@
 #include "daemon.h"
 #include "publish.h"
 #include "rx_features.h"
+#include "upgrade.h"
 
 static double uptime_s(const struct daemon *daemon)
 {
@@ -324,10 +325,24 @@ static json_t *answer_monitor(void *ctx, struct control_request *request)
 			 status_json(ctx));
 }
 
+static json_t *answer_upgrade(void *ctx, struct control_request *request)
+{
+	if (request->user != 0 && request->user != geteuid())
+		return control_error("only root and the user whose ixtapd this is may upgrade it");
+	if (request->words[1] && *request->words[1] != '/')
+		return control_error("'%s' is no path from the root: name the program by one",
+				     request->words[1]);
+	return upgrade_run(ctx, request->words[1], request->client);
+}
+
 const struct control_command answers_commands[] = {
-	{"status", 0, answer_status, true},        {"stats", 0, answer_stats, false},
-	{"registers", 1, answer_registers, false}, {"features", 2, answer_features, false},
-	{"monitor", 0, answer_monitor, true},      {0},
+	{"status", 0, answer_status, true},
+	{"stats", 0, answer_stats, false},
+	{"registers", 1, answer_registers, false},
+	{"features", 2, answer_features, false},
+	{"monitor", 0, answer_monitor, true},
+	{"upgrade", 1, answer_upgrade, false},
+	{0},
 };
 
 #define ONLY ": only status is answered"

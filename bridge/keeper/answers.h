@@ -71,6 +71,13 @@
  *          "merging": true}    received TCP frames are merged: both of these, and rx not "off"
  *         With words behind it, sets that first.
  *
+ *     upgrade [PROGRAM]
+ *         {"version": "0.2.0", "previous": "0.1.0",
+ *          "start": "warm|cold",   warm: the NIC ran on
+ *          "gap_us": 12000}        from the former driver's end to the next one's frames
+ *         Executes PROGRAM in place, or the file that this program was executed from. The answer is
+ *         the next program's; an error: this version goes on.
+ *
  *     monitor
  *             {"event": "start", "status": {...}}     first: what `status` answers
  *             {"event": "state", "state": "running", "previous": "waiting", "reason": ""}
@@ -90,6 +97,8 @@
  *             {"event": "dma_refused", "count": 1}    the NIC reached for memory not its own
  *             {"event": "dma_timeout", "count": 1}    a read of the NIC had no answer
  *             {"event": "driver", "pid": 4714, "resumed": true, "before": "was killed by signal 9"}
+ *             {"event": "upgrade", "version": "0.2.0", "previous": "0.1.0", "start": "warm",
+ *              "gap_us": 12000}
  *             {"event": "tx_timeout", "queue": 0, "cure": "queue|reset", "lost": 3}
  *             {"event": "irq_lost", "count": 1}       by all queues
  */

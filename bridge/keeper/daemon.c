@@ -33,6 +33,7 @@
  *     driver does not do as told     the same                              recovering
  *     time for an attempt            opens the NIC, applies all            down or waiting
  *     attempts used up               logs, exits 1                         stopping
+ *     SIGUSR2, ixtap upgrade         another program takes our place       the same
  *     SIGTERM, SIGINT, SIGHUP        closes all in order, exits 0          stopping
  *
  * Time. The timer ticks each 250 ms. What changes without an event is read at each tick, and
@@ -53,6 +54,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -69,7 +71,9 @@
 #include "interface_settings.h"
 #include "nic_life.h"
 #include "publish.h"
+#include "programs.h"
 #include "rx_features.h"
+#include "upgrade.h"
 #include "watch.h"
 
 /* ---- Events ---- */
@@ -112,6 +116,10 @@ static void on_signals(struct daemon *daemon)
 
 	if (read(daemon->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	if (info.ssi_signo == SIGUSR2) {
+		json_decref(upgrade_run(daemon, NULL, 0));
+		return;
+	}
 	log_info("%s: SIG%s: stopping", daemon->iface.tap.name, sigabbrev_np((int)info.ssi_signo));
 	publish_stop(daemon, 0);
 }
@@ -240,9 +248,40 @@ static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 	interface_before_mac(&daemon->iface, options, mac);
 	err = interface_configure(&daemon->iface, options, mac, mtu, why);
 	if (!err)
-		rx_features_start(daemon);
+		rx_features_start(daemon, options->rx_checksum);
 	interface_leave(&daemon->iface);
 	return err ? err : nic_life_start(daemon, why);
+}
+
+/* The program before this one has left all that is open. */
+static int take_over_all(struct daemon *daemon, struct ixgbe_why *why)
+{
+	const json_t *from = daemon->handover;
+	int err = control_take_over(daemon->options->control, json_object_get(from, "control"),
+				    answers_commands, daemon, &daemon->control, why);
+
+	if (!err)
+		err = interface_take_over(&daemon->iface, json_object_get(from, "interface"),
+					  daemon->options, on_interface_event, daemon, why);
+	if (err)
+		return err;
+	err = upgrade_nic_take_over(daemon, why);
+	if (err && daemon->order.mode == UPGRADE_BACK) { /* there is no other program left */
+		spawner_stop(&daemon->former);
+		nic_life_failed(daemon, why->text);
+		return 0;
+	}
+	return err;
+}
+
+static int open_first(struct daemon *daemon, struct ixgbe_why *why)
+{
+	int err = open_all(daemon, why);
+
+	if (err)
+		return err;
+	err = interface_watch(&daemon->iface, on_interface_event, daemon);
+	return err ? ixgbe_why_fill(why, err, "cannot watch the interface: %s", strerror(-err)) : 0;
 }
 
 static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
@@ -253,10 +292,9 @@ static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
 	patience_meanwhile(&daemon->patience, meanwhile, daemon);
 	patience_begin(&daemon->patience, PATIENCE_START_MS);
 	if (!err) {
-		err = open_all(daemon, why);
+		err = daemon->handover ? take_over_all(daemon, why) : open_first(daemon, why);
 		if (err)
 			return err;
-		err = interface_watch(&daemon->iface, on_interface_event, daemon);
 	}
 	if (!err)
 		err = watch_add(daemon, netlink_monitor_fd(daemon->iface.monitor), WATCH_NETLINK);
@@ -278,7 +316,10 @@ static void tell_ready(struct daemon *daemon)
 	interface_enter(&daemon->iface);
 	nic_life_listen(daemon);
 	interface_leave(&daemon->iface);
-	process_ready();
+	if (daemon->handover)
+		upgrade_tell(daemon);
+	else
+		process_ready();
 }
 
 static void close_daemon(struct daemon *daemon)
@@ -307,18 +348,29 @@ static int not_started(struct daemon *daemon, struct ixgbe_why *why)
 	return !signalled;
 }
 
-int daemon_run(const struct options *options)
+int daemon_run(const struct options *options, char *const *argv, struct upgrade_order order,
+	       json_t *handover)
 {
 	/* Static, since it is large for a stack. */
 	static struct daemon daemon;
 	struct ixgbe_why why = {"cannot start"};
 
-	daemon = (struct daemon){.options = options, .epoll = -1, .signals = -1, .timer = -1};
+	daemon = (struct daemon){.options = options,
+				 .argv = argv,
+				 .order = order,
+				 .handover = handover,
+				 .epoll = -1,
+				 .signals = -1,
+				 .timer = -1};
+	programs_self(daemon.program);
 	daemon.started_at_ms = clock_ms();
 	interface_init(&daemon.iface);
 	engine_init(&daemon.engine, options, &daemon.patience);
-	if (open_daemon(&daemon, &why))
+	if (open_daemon(&daemon, &why)) {
+		if (order.mode == UPGRADE_GO)
+			upgrade_undo(&daemon, &why);
 		return not_started(&daemon, &why);
+	}
 	tell_ready(&daemon);
 	patience_end(&daemon.patience);
 	loop(&daemon);

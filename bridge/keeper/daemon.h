@@ -10,12 +10,17 @@
  *     interface_gone.c       the TAP was deleted, or moved to another namespace
  *     interface_settings.c   MTU, MAC address, filters, up: what the NIC is to have
  *       |
+ *     upgrade.c              another program takes this one's place
+ *       |
  *     nic_life.c             the NIC starts, drivers follow each other, the NIC fails and is
  *                            brought back
  *     rx_features.c          checksums and merging of received frames
  *       |
  *     publish.c              a change is told: log, monitors, service manager
  *     watch.c                the event loop's descriptors
+ *       |
+ *     engine_pass.c          the NIC passes from one program to the next
+ *       |
  *     engine.c               the NIC as the keeper has it: device, spawner, driver
  *       |
  *     soft_nic.c             an ixnic of our own
@@ -34,11 +39,17 @@
 #include "bridge/service/notice.h"
 #include "patience.h"
 #include "state.h"
+#include "upgrade_order.h"
 
 #define DAEMON_TICKS_PER_SECOND 4
 
 struct daemon {
 	const struct options *options;
+	char *const *argv;          /* the command line */
+	char program[PATH_MAX];     /* our own file */
+	struct upgrade_order order; /* how this program was executed */
+	json_t *handover;           /* from the program before; NULL: there was none */
+	struct spawner former;      /* that one's */
 	struct interface iface;
 	struct engine engine;
 	struct patience patience;
@@ -82,5 +93,7 @@ struct daemon {
 	int epoll, signals, timer;
 };
 
-/* Runs until a signal or a failure that is final; returns the status to exit with. */
-int daemon_run(const struct options *options);
+/* Runs until a signal or a failure that is final; returns the status to exit with. `handover`
+ * passes to it; NULL: there was no program before. */
+int daemon_run(const struct options *options, char *const *argv, struct upgrade_order order,
+	       json_t *handover);

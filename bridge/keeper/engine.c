@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine.h"
+#include "engine_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +38,7 @@ void engine_init(struct engine *engine, const struct options *options, struct pa
 	*engine = (struct engine){
 		.options = options,
 		.patience = patience,
+		.program_fd = -1,
 		.orders_fd = -1,
 		.report_fd = -1,
 		.socket = -1,
@@ -54,8 +55,7 @@ void engine_init(struct engine *engine, const struct options *options, struct pa
 
 /* ---- The driver's words ---- */
 
-/* What a dying driver was writing is not read: the copy before holds. */
-static int report_look(struct engine *engine)
+int engine_report_look(struct engine *engine)
 {
 	struct board_state state;
 
@@ -82,7 +82,7 @@ int engine_listen(struct engine *engine)
 			log_line((enum ixgbe_log_level)message.level, "%s", message.text);
 	}
 	if (!err || err == -EAGAIN || err == -EPIPE) {
-		int lie = report_look(engine);
+		int lie = engine_report_look(engine);
 
 		return lie ? lie : err == -EPIPE ? err : 0;
 	}
@@ -275,8 +275,7 @@ static int driver_wait_once(struct engine *engine, struct ixgbe_why *why)
 	return 0;
 }
 
-/* Until the driver has come so far. */
-static int driver_wait_phase(struct engine *engine, enum board_phase phase, struct ixgbe_why *why)
+int engine_driver_wait_phase(struct engine *engine, enum board_phase phase, struct ixgbe_why *why)
 {
 	while (engine->seen.phase < (uint32_t)phase) {
 		int err = driver_wait_once(engine, why);
@@ -306,7 +305,7 @@ static void *shared_new(const char *name, size_t bytes, int seals, int *fd)
 	return at;
 }
 
-static int board_open(struct engine *engine, struct ixgbe_why *why)
+int engine_board_open(struct engine *engine, struct ixgbe_why *why)
 {
 	if (!engine->orders)
 		engine->orders = shared_new("ixtap-orders", sizeof(*engine->orders),
@@ -317,9 +316,6 @@ static int board_open(struct engine *engine, struct ixgbe_why *why)
 	if (!engine->orders || !engine->report)
 		return ixgbe_why_fill(why, -ENOMEM, "no memory to share with a driver: %s",
 				      strerror(errno));
-	/* No driver lives. */
-	engine->report->state = (struct board_state){.rx_repeated = engine->seen.rx_repeated};
-	engine->report->sequence = 0;
 	return 0;
 }
 
@@ -407,7 +403,21 @@ static void *plan_record_new(const struct engine *engine, uint16_t mtu,
 	return record;
 }
 
-static int open_spawner(struct engine *engine, uint16_t mtu, const int tap_fd[],
+/* The program stays the one that this ixtapd was installed with, whatever replaces the file. */
+static int program_find(struct engine *engine, struct ixgbe_why *why)
+{
+	int err;
+
+	if (engine->program_fd >= 0)
+		return 0;
+	err = programs_driver(engine->program, why);
+	if (err)
+		return err;
+	engine->program_fd = spawner_program_open(engine->program, why);
+	return engine->program_fd < 0 ? engine->program_fd : 0;
+}
+
+int engine_spawner_open(struct engine *engine, uint16_t mtu, const int tap_fd[],
 			struct ixgbe_why *why)
 {
 	const uint16_t queues = engine->options->queues;
@@ -420,7 +430,7 @@ static int open_spawner(struct engine *engine, uint16_t mtu, const int tap_fd[],
 	int fd[2 + IXGBE_QUEUES_MAX + IXGBE_IMAGE_FDS_MAX];
 	struct ixgbe_device_image image;
 	void *record;
-	int err = programs_driver(engine->program, why);
+	int err = program_find(engine, why);
 
 	if (!err)
 		err = ixgbe_device_export(engine->device, &image, why);
@@ -431,6 +441,7 @@ static int open_spawner(struct engine *engine, uint16_t mtu, const int tap_fd[],
 	fd[1] = engine->report_fd;
 	memcpy(&fd[2], tap_fd, queues * sizeof(*fd));
 	memcpy(&fd[2 + queues], image.fd, image.fds * sizeof(*fd));
+	config.program_fd = engine->program_fd;
 	config.record = record;
 	config.fd = fd;
 	config.fds = 2u + queues + image.fds;
@@ -464,20 +475,24 @@ static int keep_stat_names(struct engine *engine, struct ixgbe_why *why)
 
 int engine_open(struct engine *engine, uint16_t mtu, const int tap_fd[], struct ixgbe_why *why)
 {
-	int err = board_open(engine, why);
+	int err = engine_board_open(engine, why);
 
 	engine->wishes.go = 0;
 	engine->wishes.end = BOARD_GO_ON;
-	if (!err)
+	if (!err) { /* no driver lives */
+		engine->report->state =
+			(struct board_state){.rx_repeated = engine->seen.rx_repeated};
+		engine->report->sequence = 0;
 		orders_give(engine);
+	}
 	if (!err)
 		err = open_device(engine, mtu, why);
 	if (!err)
-		err = open_spawner(engine, mtu, tap_fd, why);
+		err = engine_spawner_open(engine, mtu, tap_fd, why);
 	if (!err)
 		err = driver_order(engine, why);
 	if (!err)
-		err = driver_wait_phase(engine, BOARD_ATTACHED, why);
+		err = engine_driver_wait_phase(engine, BOARD_ATTACHED, why);
 	if (!err)
 		err = keep_stat_names(engine, why);
 	if (err)
@@ -491,7 +506,7 @@ int engine_start(struct engine *engine, const struct mirror *wanted, struct ixgb
 
 	engine->wishes.go = 1;
 	engine_wish(engine, wanted);
-	err = driver_wait_phase(engine, BOARD_RUNNING, why);
+	err = engine_driver_wait_phase(engine, BOARD_RUNNING, why);
 	if (!err)
 		engine->starts.cold++;
 	return err;
@@ -550,6 +565,7 @@ void engine_free(struct engine *engine)
 	engine_close(engine);
 	shared_free(engine->orders, sizeof(*engine->orders), &engine->orders_fd);
 	shared_free(engine->report, sizeof(*engine->report), &engine->report_fd);
+	fd_close_once(&engine->program_fd);
 	engine->orders = NULL;
 	engine->report = NULL;
 	free(engine->stat_name);

@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <limits.h>
 
 #include "bridge/driver/board.h"
@@ -48,6 +49,7 @@ struct engine {
 	struct board_wishes wishes; /* as last given */
 	struct board_state seen;
 	char program[PATH_MAX];
+	int program_fd; /* the driver's program, for the keeper's life; -1: not opened yet */
 	struct spawner spawner;
 	bool ordered;          /* a driver that has not come yet */
 	struct spawned driver; /* pid -1: none */
@@ -66,6 +68,23 @@ struct engine {
 };
 
 void engine_init(struct engine *engine, const struct options *options, struct patience *patience);
+
+/* ---- From one program to the next: engine_pass.c ---- */
+
+/* What the program that this process executes next needs. Members "fd" are descriptors. The engine
+ * and its driver go on. `why` is filled where NULL is returned. */
+json_t *engine_hand_over(struct engine *engine, struct ixgbe_why *why);
+/* Whether engine_take_over could read that, by the versions of what both programs share. Touches
+ * nothing. -EBADMSG: the NIC has to start anew. */
+int engine_hand_over_check(const json_t *from, struct ixgbe_why *why);
+/* In that program, instead of engine_open: the driver runs on, and belongs to the former program's
+ * spawner, which goes to `former`. On failure the descriptors are as they were. */
+int engine_take_over(struct engine *engine, const json_t *from, struct spawner *former,
+		     struct ixgbe_why *why);
+/* After that: makes a spawner of this program's, has the driver leave, and the next one go on with
+ * the rings. On failure the driver runs still, or none does: then engine.driver.pid is -1. */
+int engine_succeed(struct engine *engine, const int tap_fd[], const struct mirror *wanted,
+		   struct ixgbe_why *why);
 
 /*
  * Opens the NIC of the options; receiver and transmitter are off. A software NIC is started in the

@@ -469,18 +469,19 @@ static int nic_watch(struct daemon *daemon)
 	return err;
 }
 
-int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
+static void wanted_read(struct daemon *daemon, struct mirror *wanted)
+{
+	interface_enter(&daemon->iface);
+	interface_wanted(&daemon->iface, daemon->applied.mtu, wanted);
+	interface_leave(&daemon->iface);
+}
+
+/* A driver runs. */
+static int nic_begin(struct daemon *daemon, struct ixgbe_why *why)
 {
 	const struct board_state *seen = &daemon->engine.seen;
-	struct mirror wanted = {0};
 	int err;
 
-	interface_enter(&daemon->iface);
-	interface_wanted(&daemon->iface, daemon->applied.mtu, &wanted);
-	interface_leave(&daemon->iface);
-	err = engine_start(&daemon->engine, &wanted, why);
-	if (err)
-		return err;
 	daemon->applied = seen->applied;
 	daemon->facts.admin_up = daemon->applied.admin_up;
 	daemon->sfp = (enum ixgbe_sfp)seen->sfp;
@@ -500,6 +501,30 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 	interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
 	interface_leave(&daemon->iface);
 	return 0;
+}
+
+int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
+{
+	struct mirror wanted = {0};
+	int err;
+
+	wanted_read(daemon, &wanted);
+	err = engine_start(&daemon->engine, &wanted, why);
+	return err ? err : nic_begin(daemon, why);
+}
+
+int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why)
+{
+	const struct board_state *seen = &daemon->engine.seen;
+	struct mirror wanted = {0};
+	int err;
+
+	daemon->applied = seen->applied;
+	daemon->link = (struct ixgbe_link){seen->link_up, seen->link_mbps};
+	daemon->facts.link_up = seen->link_up;
+	wanted_read(daemon, &wanted);
+	err = engine_succeed(&daemon->engine, daemon->iface.tap.fd, &wanted, why);
+	return err ? err : nic_begin(daemon, why);
 }
 
 void nic_life_retry(struct daemon *daemon)

@@ -7,14 +7,24 @@
 #include <string.h>
 #include <unistd.h>
 
+void programs_self(char *path)
+{
+	static const char deleted[] = " (deleted)"; /* or replaced */
+	ssize_t len = readlink("/proc/self/exe", path, PATH_MAX - 1);
+	const size_t tail = sizeof(deleted) - 1;
+
+	path[len < 0 ? 0 : len] = '\0';
+	if (len > (ssize_t)tail && !strcmp(path + len - tail, deleted))
+		path[(size_t)len - tail] = '\0';
+}
+
 /* A place beside our own program, or the one that the build was configured for. */
 static bool found(char *path, const char *const beside[], const char *configured)
 {
 	char self[PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
-	self[len < 0 ? 0 : len] = '\0';
+	programs_self(self);
 	slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';

@@ -6,6 +6,8 @@
 
 #include "ixgbe/ixgbe.h"
 
+/* The file of this program, whatever stands there by now. */
+void programs_self(char *path);
 /* ixnic, and ixtap-driver, of the same build or installation as this process. `path` has room for
  * PATH_MAX bytes. -ENOENT, with `why` filled. */
 int programs_ixnic(char *path, struct ixgbe_why *why);

@@ -37,9 +37,9 @@ static void changed(struct daemon *daemon)
 					daemon->gro, "merging", rx_features_merging(daemon)));
 }
 
-void rx_features_start(struct daemon *daemon)
+void rx_features_start(struct daemon *daemon, enum options_rx_checksum rx)
 {
-	daemon->rx_checksum = daemon->options->rx_checksum;
+	daemon->rx_checksum = rx;
 	daemon->gro = true;
 	/* Where it cannot be read, nobody can have set it. */
 	(void)tap_gro_get(&daemon->iface.tap, &daemon->gro);

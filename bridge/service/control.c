@@ -15,6 +15,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <linux/sockios.h>
 #include <stdarg.h>
@@ -58,6 +59,7 @@ struct control {
 	void *ctx;
 	uint64_t turn;
 	const char *busy; /* why most requests are refused now; NULL: they are not */
+	uint64_t former;  /* who asked the program that this process executed before */
 	struct client client[CONTROL_CLIENTS_MAX];
 };
 
@@ -256,11 +258,21 @@ static void client_answer(struct control *control, struct client *client, json_t
 	reply(client, json);
 }
 
+/* Whose program it was that connected. */
+static uid_t client_user(const struct client *client)
+{
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t len = sizeof(peer);
+
+	getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	return peer.uid;
+}
+
 static void client_read(struct control *control, struct client *client)
 {
 	char text[CONTROL_REQUEST_MAX + 1];
 	ssize_t len = recv(client->fd, text, sizeof(text), MSG_DONTWAIT | MSG_TRUNC);
-	struct control_request request = {.client = client->id};
+	struct control_request request = {.client = client->id, .user = client_user(client)};
 	json_t *json;
 
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
@@ -319,10 +331,20 @@ static struct client *place(struct control *control)
 	return oldest;
 }
 
+static int client_add(struct control *control, struct client *client, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+
+	if (epoll_ctl(control->epoll, EPOLL_CTL_ADD, fd, &event))
+		return -errno;
+	control->turn++;
+	*client = (struct client){.fd = fd, .id = control->turn, .heard = control->turn};
+	return 0;
+}
+
 static void client_accept(struct control *control)
 {
 	int fd = listen_accept(&control->listener, "{\"error\":\"too many files are open\"}");
-	struct epoll_event event = {.events = EPOLLIN};
 	int room = CONTROL_REPLY_MAX;
 	struct client *client;
 
@@ -332,13 +354,8 @@ static void client_accept(struct control *control)
 	/* Room for the longest reply; without privilege, as much as the system allows. */
 	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room)))
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	event.data.ptr = client;
-	if (epoll_ctl(control->epoll, EPOLL_CTL_ADD, fd, &event)) {
+	if (client_add(control, client, fd))
 		close(fd);
-		return;
-	}
-	control->turn++;
-	*client = (struct client){.fd = fd, .id = control->turn, .heard = control->turn};
 }
 
 /* ---- The server ---- */
@@ -375,9 +392,18 @@ static int make_directory(const char *path, struct ixgbe_why *why)
 		path, strerror(errno));
 }
 
-static int start(struct control *control, const char *path, struct ixgbe_why *why)
+static int listener_watch(const struct control *control, struct ixgbe_why *why)
 {
 	struct epoll_event event = {.events = EPOLLIN};
+
+	return epoll_ctl(control->epoll, EPOLL_CTL_ADD, control->listener.fd, &event)
+		       ? ixgbe_why_fill(why, -errno, "control socket %s: %s",
+					control->listener.path, strerror(errno))
+		       : 0;
+}
+
+static int start(struct control *control, const char *path, struct ixgbe_why *why)
+{
 	struct sockaddr_un address;
 	int err = listen_address("control socket", path, &address, why);
 
@@ -385,31 +411,43 @@ static int start(struct control *control, const char *path, struct ixgbe_why *wh
 		err = make_directory(path, why);
 	if (err)
 		return err;
-	control->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (control->epoll < 0)
-		return ixgbe_why_fill(why, -errno, "control socket %s: %s", path, strerror(errno));
 	err = listen_at("control socket", path, SOCK_SEQPACKET, LISTEN_BUSY_MS, &control->listener,
 			why);
-	if (err)
-		return err;
-	if (epoll_ctl(control->epoll, EPOLL_CTL_ADD, control->listener.fd, &event))
-		return ixgbe_why_fill(why, -errno, "control socket %s: %s", path, strerror(errno));
+	return err ? err : listener_watch(control, why);
+}
+
+/* A socket that listens nowhere yet. */
+static int control_new(const struct control_command *commands, void *ctx, struct control **out,
+		       struct ixgbe_why *why)
+{
+	struct control *control = calloc(1, sizeof(*control));
+
+	if (!control)
+		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
+	control->listener.fd = control->listener.spare = -1;
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		control->client[i].fd = -1;
+	control->commands = commands;
+	control->ctx = ctx;
+	control->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (control->epoll < 0) {
+		int err = -errno;
+
+		free(control);
+		return ixgbe_why_fill(why, err, "control socket: %s", strerror(-err));
+	}
+	*out = control;
 	return 0;
 }
 
 int control_open(const char *path, const struct control_command *commands, void *ctx,
 		 struct control **out, struct ixgbe_why *why)
 {
-	struct control *control = calloc(1, sizeof(*control));
-	int err;
+	struct control *control;
+	int err = control_new(commands, ctx, &control, why);
 
-	if (!control)
-		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
-	control->epoll = control->listener.fd = -1;
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		control->client[i].fd = -1;
-	control->commands = commands;
-	control->ctx = ctx;
+	if (err)
+		return err;
 	err = start(control, path, why);
 	if (err) {
 		control_close(control);
@@ -579,4 +617,91 @@ void control_publish(struct control *control, json_t *event)
 		if (control->client[i].monitor)
 			publish_to(control, &control->client[i], event);
 	json_decref(event);
+}
+
+/* ---- From one program to the next ---- */
+
+json_t *control_hand_over(const struct control *control, uint64_t asks)
+{
+	const struct listen_socket *listener = &control->listener;
+	json_t *clients = json_array();
+
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		const struct client *client = &control->client[i];
+
+		if (client->fd >= 0)
+			json_array_append_new(
+				clients, json_pack("{s:i,s:b,s:b,s:I}", "fd", client->fd, "monitor",
+						   client->monitor, "asks", client->id == asks,
+						   "missed", (json_int_t)client->missed));
+	}
+	return json_pack("{s:i,s:I,s:I,s:o}", "fd", listener->fd, "dev", (json_int_t)listener->dev,
+			 "ino", (json_int_t)listener->ino, "clients", clients);
+}
+
+static int client_take_over(struct control *control, struct client *client, json_t *from)
+{
+	int fd, monitor, asks;
+	json_int_t missed;
+
+	if (json_unpack(from, "{s:i,s:b,s:b,s:I}", "fd", &fd, "monitor", &monitor, "asks", &asks,
+			"missed", &missed) ||
+	    client_add(control, client, fd))
+		return -EBADMSG;
+	client->monitor = monitor;
+	client->missed = (uint64_t)missed;
+	client->read_ms = clock_ms();
+	if (asks) {
+		client->waiting = true;
+		control->former = client->id;
+		client_listen(control, client, false);
+	}
+	if (client->monitor)
+		monitor_watch(control, client);
+	return 0;
+}
+
+static int all_take_over(struct control *control, const char *path, const json_t *from,
+			 struct ixgbe_why *why)
+{
+	struct listen_socket *listener = &control->listener;
+	json_t *clients;
+	json_int_t dev, ino;
+	int err = json_unpack((json_t *)(uintptr_t)from, "{s:i,s:I,s:I,s:o}", "fd", &listener->fd,
+			      "dev", &dev, "ino", &ino, "clients", &clients);
+
+	if (err || strlen(path) >= sizeof(listener->path) ||
+	    json_array_size(clients) > CONTROL_CLIENTS_MAX)
+		return ixgbe_why_fill(why, -EBADMSG, "control socket: of another version");
+	strcpy(listener->path, path);
+	listener->dev = (dev_t)dev;
+	listener->ino = (ino_t)ino;
+	listener->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < json_array_size(clients) && !err; i++)
+		err = client_take_over(control, &control->client[i], json_array_get(clients, i));
+	return err ? ixgbe_why_fill(why, err, "control socket: of another version")
+		   : listener_watch(control, why);
+}
+
+int control_take_over(const char *path, const json_t *from, const struct control_command *commands,
+		      void *ctx, struct control **out, struct ixgbe_why *why)
+{
+	struct control *control;
+	int err = control_new(commands, ctx, &control, why);
+
+	if (err)
+		return err;
+	err = all_take_over(control, path, from, why);
+	if (err) { /* what it would have taken stays as it is */
+		close(control->epoll);
+		free(control);
+		return err;
+	}
+	*out = control;
+	return 0;
+}
+
+void control_answer_former(struct control *control, json_t *answer)
+{
+	control_reply(control, control->former, answer);
 }

@@ -54,6 +54,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "ixgbe/ixgbe.h"
 
@@ -70,6 +71,7 @@ struct control_request {
 	size_t count;                       /* words, at least 1 */
 	char *words[CONTROL_WORDS_MAX + 1]; /* NULL behind the last */
 	uint64_t client;                    /* who asks, for control_reply */
+	uid_t user;                         /* whose program that is */
 	bool late;                          /* set by the answer: it comes by control_reply */
 	/* Set by the answer: its client monitors from now on, unless too many do. */
 	bool monitor;
@@ -93,6 +95,17 @@ struct control_command {
  */
 int control_open(const char *path, const struct control_command *commands, void *ctx,
 		 struct control **out, struct ixgbe_why *why);
+/*
+ * For the program that this process executes next: what that needs to go on with the socket and its
+ * clients, monitors too. Members "fd" are descriptors. The client `asks` waits for its answer,
+ * which control_answer_former gives. NULL: no memory.
+ */
+json_t *control_hand_over(const struct control *control, uint64_t asks);
+/* In that program: as control_open. -EBADMSG: `from` is none of control_hand_over's. */
+int control_take_over(const char *path, const json_t *from, const struct control_command *commands,
+		      void *ctx, struct control **out, struct ixgbe_why *why);
+/* Takes the reference. */
+void control_answer_former(struct control *control, json_t *answer);
 /* Closes all clients, removes the socket. Takes NULL. */
 void control_close(struct control *control);
 /* Readable when there is something to dispatch. */

@@ -119,7 +119,8 @@ bool isolation_report_valid(const struct isolation_report *report);
 /* ---- The keeper's side ---- */
 
 struct spawn_config {
-	const char *program; /* ixtap-driver's path */
+	const char *program; /* ixtap-driver's path, for messages */
+	int program_fd; /* spawner_program_open's: what stands at the path may be another by now */
 	const char *name; /* of the interface: shown by ps(1), and seed of the user; may be NULL */
 	enum isolation isolation;
 	uid_t user; /* and group; ISOLATION_USER_FREE */
@@ -151,6 +152,9 @@ struct spawned {
 	uint32_t number;
 };
 
+/* Opens the program at a path for reading. A descriptor, or -errno with `why` filled: as
+ * spawner_start. */
+int spawner_program_open(const char *program, struct ixgbe_why *why);
 /*
  * Starts a spawner, and waits for its word: SPAWN_START_MS at most, prepare's time included.
  * PDEATHSIG is of the calling thread. 0, or -errno with `why` filled: -EPERM (`require`, and a

@@ -4,7 +4,7 @@
  * CAP_SYS_ADMIN), with a user namespace, too; without any. `require` has the first one alone.
  *
  * The program is opened once, looked at and executed by its descriptor: what was looked at is what
- * runs, whatever stands at the path meanwhile.
+ * runs, for the keeper's life, whatever a package manager puts at the path meanwhile.
  */
 #include "spawn.h"
 
@@ -89,20 +89,19 @@ static int program_failed(const char *program, int err, struct ixgbe_why *why)
 			      strerror(-err));
 }
 
-static int program_open(const struct spawn_config *config, int *out, struct ixgbe_why *why)
+int spawner_program_open(const char *program, struct ixgbe_why *why)
 {
 	/* O_NONBLOCK: a FIFO is refused, not waited for. */
-	int err, fd = above_standard(open(config->program, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+	int err, fd = above_standard(open(program, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 
 	if (fd < 0)
-		return program_failed(config->program, fd, why);
+		return program_failed(program, fd, why);
 	err = program_check(fd);
 	if (err) {
 		close(fd);
-		return program_failed(config->program, err, why);
+		return program_failed(program, err, why);
 	}
-	*out = fd;
-	return 0;
+	return fd;
 }
 
 static int record_new(const struct spawn_config *config)
@@ -129,8 +128,7 @@ static int record_new(const struct spawn_config *config)
 
 static void start_close(struct start *start)
 {
-	const int fd[] = {start->launch.program, start->launch.null, start->launch.sock,
-			  start->record, start->keeper};
+	const int fd[] = {start->launch.null, start->launch.sock, start->record, start->keeper};
 
 	spawn_close_all(fd, sizeof(fd) / sizeof(fd[0]));
 }
@@ -138,10 +136,7 @@ static void start_close(struct start *start)
 static int start_open(struct start *start, struct ixgbe_why *why)
 {
 	const struct spawn_config *config = start->config;
-	int err = program_open(config, &start->launch.program, why);
 
-	if (err)
-		return err;
 	start->launch.null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
 	start->record = record_new(config);
 	start->keeper = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -354,7 +349,7 @@ int spawner_start(struct spawner *out, const struct spawn_config *config, struct
 {
 	struct start start = {
 		.config = config,
-		.launch = {.program = -1,
+		.launch = {.program = config->program_fd,
 			   .sock = -1,
 			   .null = -1,
 			   .name = config->name,

@@ -87,7 +87,7 @@ def test_names(rig):
 
 
 @pytest.mark.parametrize("words, part", [
-    ([], "list, status, stats, monitor, features or nic"),
+    ([], "list, status, stats, monitor, features, upgrade or nic"),
     (["stat"], "status, stats"),
     (["st"], "status, stats"),
     (["frobnicate"], "frobnicate"),

@@ -55,7 +55,7 @@ void wait_readable(int fd)
 int start_as(const char *path, const struct puppet_record *record, const int *fd, uint32_t fds,
 	     struct spawner *spawner, struct ixgbe_why *why)
 {
-	const struct spawn_config config = {
+	struct spawn_config config = {
 		.program = path,
 		.name = "tap-test",
 		.isolation = rig_isolation,
@@ -66,9 +66,16 @@ int start_as(const char *path, const struct puppet_record *record, const int *fd
 		.fds = fds,
 	};
 
+	int err;
+
 	*spawner = (struct spawner){.pid = 0};
 	why->text[0] = '\0';
-	return spawner_start(spawner, &config, why);
+	config.program_fd = spawner_program_open(path, why);
+	if (config.program_fd < 0)
+		return config.program_fd;
+	err = spawner_start(spawner, &config, why);
+	close(config.program_fd);
+	return err;
 }
 
 void start(struct spawner *spawner, const struct puppet_record *record)

@@ -16,6 +16,7 @@ struct object {
 static const struct object objects[] = {
 	{"list", ixtap_list},       {"status", ixtap_status},     {"stats", ixtap_stats},
 	{"monitor", ixtap_monitor}, {"features", ixtap_features}, {"nic", ixtap_nic},
+	{"upgrade", ixtap_upgrade},
 };
 
 #define OBJECTS        (sizeof(objects) / sizeof(objects[0]))
@@ -53,7 +54,7 @@ static int find_object(const char *word, const struct object **out, struct ixgbe
 		return ixgbe_why_fill(
 			why, -EINVAL,
 			"unknown object '%s': it is one of list, status, stats, monitor, features, "
-			"nic",
+			"nic, upgrade",
 			word);
 	if (fits > 1)
 		return ixgbe_why_fill(why, -EINVAL, "'%s' could be any of: %s", word, choices);
@@ -66,6 +67,8 @@ static unsigned int words_max(const struct object *object)
 {
 	if (object->run == ixtap_nic)
 		return IXTAP_NIC_WORDS;
+	if (object->run == ixtap_upgrade)
+		return 2;
 	return object->run == ixtap_features ? 3 : 1;
 }
 
@@ -81,14 +84,21 @@ static int set_word(void *ctx, unsigned int index, const char *word, struct ixgb
 	return 0;
 }
 
-/* Of one or three words the first is a name; a feature and its value are two. All words behind
- * "nic" are for the NIC. */
+/* Of one or three words the first is a name; a feature and its value are two. A program has a slash
+ * in its path, or a name before it. All words behind "nic" are for the NIC. */
 static void share_words(struct arguments *args)
 {
 	unsigned int at = 0;
 
 	if (args->object && args->object->run == ixtap_nic) {
 		memcpy(args->cli.request, args->word, sizeof(args->cli.request));
+		return;
+	}
+	if (args->object && args->object->run == ixtap_upgrade) {
+		/* No interface has a slash in its name. */
+		if (args->words == 2 || (args->words == 1 && !strchr(args->word[0], '/')))
+			args->cli.name = args->word[at++];
+		args->cli.program = args->word[at];
 		return;
 	}
 	if (args->words % 2 == 1)
@@ -144,7 +154,7 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = {
 	.row = rows,
-	.words = "OBJECT [NAME] [FEATURE VALUE]\nnic [REQUEST...]",
+	.words = "OBJECT [NAME] [FEATURE VALUE]\nupgrade [NAME] [PROGRAM]\nnic [REQUEST...]",
 	.word = set_word,
 	.doc = "Show what a running ixtapd does, and set it."
 	       "\vOBJECT is one of these, or as much of it as tells it apart:\n"
@@ -153,6 +163,7 @@ static const struct option_table table = {
 	       "  stats     counters that are not zero; with -i, rates\n"
 	       "  monitor   events as they happen, until interrupted\n"
 	       "  features  what is done to received frames; 'rx on|off|all' behind it sets that\n"
+	       "  upgrade   executes PROGRAM, or the installed ixtapd, in its place; frames flow on\n"
 	       "  nic       asks ixnic(8), whose socket --control names: status, violations...\n\n"
 	       "NAME is the --tap that ixtapd was started with; it may be left out while only "
 	       "one runs.\n\nExit status: 0, 1 (failed), 2 (usage).",
@@ -186,8 +197,8 @@ static int check(struct arguments *args, struct ixgbe_why *why)
 		return -EINVAL;
 	if (!args->object)
 		return ixgbe_why_fill(why, -EINVAL,
-				      "say what to show: list, status, stats, monitor, features "
-				      "or nic");
+				      "say what to do: list, status, stats, monitor, features, "
+				      "upgrade or nic");
 	if (args->cli.interval_s > 0 && args->object->run != ixtap_stats)
 		return ixgbe_why_fill(why, -EINVAL, "-i goes with stats only");
 	if (args->cli.all && args->object->run != ixtap_stats)

@@ -12,6 +12,7 @@
  *     show_features.c  ixtap features
  *     show_monitor.c   ixtap monitor
  *     show_nic.c       ixtap nic
+ *     show_upgrade.c   ixtap upgrade
  *       |
  *     client.c         the control socket
  *       |
@@ -40,6 +41,7 @@ struct ixtap {
 	double interval_s; /* 0: show once */
 	/* What to set, and to what; both NULL: nothing. */
 	const char *feature, *value;
+	const char *program;                  /* of ixtap upgrade; NULL: the one that runs */
 	const char *request[IXTAP_NIC_WORDS]; /* of ixtap nic; NULL after the last */
 };
 
@@ -50,6 +52,7 @@ int ixtap_stats(const struct ixtap *cli);
 int ixtap_features(const struct ixtap *cli);
 int ixtap_monitor(const struct ixtap *cli);
 int ixtap_nic(const struct ixtap *cli);
+int ixtap_upgrade(const struct ixtap *cli);
 
 /* ---- client.c ---- */
 

@@ -140,6 +140,14 @@ static void show_tx_timeout(const json_t *event)
 	    member_int(event, "lost"));
 }
 
+static void show_upgrade(const json_t *event)
+{
+	put(COLOUR_NONE, "upgraded from %s to %s: %s", member_text(event, "previous"),
+	    member_text(event, "version"),
+	    strcmp(member_text(event, "start"), "warm") == 0 ? "the NIC ran on"
+							     : "the NIC starts anew");
+}
+
 static void show_irq_lost(const json_t *event)
 {
 	put(COLOUR_WARN, "an interrupt of the NIC was lost, %" PRId64 " in all",
@@ -176,6 +184,7 @@ static const struct {
 	{"driver", show_driver},
 	{"tx_timeout", show_tx_timeout},
 	{"irq_lost", show_irq_lost},
+	{"upgrade", show_upgrade},
 	{"missed", show_missed},
 };
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* What engine.c does for engine_pass.c, too. */
+#pragma once
+
+#include "engine.h"
+
+/* Makes what of orders and report is not there yet. */
+int engine_board_open(struct engine *engine, struct ixgbe_why *why);
+int engine_spawner_open(struct engine *engine, uint16_t mtu, const int tap_fd[],
+			struct ixgbe_why *why);
+/* Until the driver has come so far. */
+int engine_driver_wait_phase(struct engine *engine, enum board_phase phase, struct ixgbe_why *why);
+/* Takes the report into `seen`. What a dying driver was writing is not read: the copy before
+ * holds. */
+int engine_report_look(struct engine *engine);

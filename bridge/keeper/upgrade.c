@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.
+ *
+ * Another program takes this one's place, in the same process: its number, children, namespaces and
+ * descriptors stay. What the next program has to know goes with it as JSON in a memfd, the
+ * handover:
+ *
+ *     "handover"        UPGRADE_VERSION
+ *     "version"         of the program that wrote it
+ *     "options"         those that a running ixtapd cannot change
+ *     "control"         control_hand_over
+ *     "interface"       interface_hand_over
+ *     "engine"          engine_hand_over
+ *     "daemon"          counts, and times
+ *     "program"         the former program, to go back to
+ *     "driver_program"  that of its drivers
+ *     "why"             of one that goes back
+ *
+ * Members "fd" are descriptors, wherever they are: an integer or an array of them. All others are
+ * closed by exec.
+ *
+ *     former program                        next program
+ *     ------------------------------------  ------------------------------------------------
+ *     executes it as a child, and asks   ─► --handover FD:check  "warm", "cold", or why not
+ *     cold: closes the NIC
+ *     exec in place                      ─► --handover FD:go     takes all over; the driver is
+ *                                                                followed by one of its own
+ *     --handover FD:back  goes on        ◄─ exec in place        if that failed
+ *
+ * Nothing is stopped before the question is answered, nor, when warm, before the next spawner is
+ * ready. Both programs are held as descriptors, since a package manager has replaced the files when
+ * one must go back. A next program that crashes cannot go back: the question has shown before that
+ * the program starts, reads the handover, and finds its own driver program.
+ */
+#include "upgrade.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bridge/service/clock.h"
+#include "bridge/service/log.h"
+#include "bridge/service/text_json.h"
+#include "nic_life.h"
+#include "programs.h"
+#include "publish.h"
+#include "rx_features.h"
+
+#define UPGRADE_VERSION 1
+#define HANDOVER_BYTES  (16u << 20) /* at most */
+#define CHECK_MS        5000
+#define ANSWER_BYTES    4096u
+#define CHECK_FD        3
+
+/* ---- Descriptors that go along ---- */
+
+static int fd_flag(const json_t *fd, int flag)
+{
+	const int number = (int)json_integer_value(fd);
+
+	return number < 0 || !fcntl(number, F_SETFD, flag) ? 0 : -errno;
+}
+
+/* Sets FD_CLOEXEC, or 0, of all descriptors: -EBADF, one is none. */
+static int fds_flag(json_t *json, int flag)
+{
+	const char *name;
+	size_t i;
+	json_t *value;
+	int err = 0, one;
+
+	json_object_foreach(json, name, value)
+	{
+		size_t count = json_is_array(value) ? json_array_size(value) : 0;
+
+		one = !strcmp(name, "fd") && json_is_integer(value) ? fd_flag(value, flag)
+								    : fds_flag(value, flag);
+		for (size_t j = 0; j < count && !strcmp(name, "fd"); j++)
+			one |= fd_flag(json_array_get(value, j), flag);
+		err = one ? one : err;
+	}
+	json_array_foreach(json, i, value)
+	{
+		one = fds_flag(value, flag);
+		err = one ? one : err;
+	}
+	return err ? -EBADF : 0;
+}
+
+/* ---- The handover ---- */
+
+static json_t *options_pack(const struct options *options)
+{
+	return json_pack("{s:o,s:o,s:o,s:o,s:i,s:i}", "nic", text_json(options->nic), "tap",
+			 text_json(options->tap), "netns", text_json(options->netns), "control",
+			 text_json(options->control), "queues", (int)options->queues, "rings",
+			 (int)options->rings);
+}
+
+static json_t *daemon_pack(const struct daemon *daemon)
+{
+	return json_pack("{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:o}", "started_at_ms",
+			 (json_int_t)daemon->started_at_ms, "state", (int)daemon->state,
+			 "recoveries", (int)daemon->recoveries, "attempt", (int)daemon->attempt,
+			 "rx_checksum", (int)daemon->rx_checksum, "dma_refused",
+			 (json_int_t)daemon->dma_refused.count, "dma_timeout",
+			 (json_int_t)daemon->dma_timeout.count, "irqs_lost",
+			 (json_int_t)daemon->irqs_lost, "reason", text_json(daemon->reason.text));
+}
+
+/* A new reference; NULL: `why` is filled. */
+static json_t *handover_new(struct daemon *daemon, uint64_t client, struct ixgbe_why *why)
+{
+	json_t *engine = engine_hand_over(&daemon->engine, why);
+	json_t *json;
+
+	if (!engine)
+		return NULL;
+	json = json_pack("{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:{s:i}}", "handover", UPGRADE_VERSION,
+			 "version", IXTAP_VERSION, "options", options_pack(daemon->options),
+			 "control", control_hand_over(daemon->control, client), "interface",
+			 interface_hand_over(&daemon->iface), "engine", engine, "daemon",
+			 daemon_pack(daemon), "driver_program", "fd", daemon->engine.program_fd);
+	if (!json)
+		ixgbe_why_fill(why, -ENOMEM, "out of memory");
+	return json;
+}
+
+/* The handover as a file; -errno. */
+static int handover_write(const json_t *json)
+{
+	char *text = text_json_dump(json, JSON_COMPACT);
+	int fd = memfd_create("ixtap-handover", MFD_CLOEXEC);
+	size_t len = text ? strlen(text) : 0, done = 0;
+
+	while (fd >= 0 && done < len) {
+		ssize_t n = write(fd, text + done, len - done);
+
+		if (n < 0) {
+			close(fd);
+			fd = -1;
+		}
+		done += (size_t)n;
+	}
+	free(text);
+	return len && fd >= 0 ? fd : -ENOMEM;
+}
+
+static json_t *handover_read(int fd, struct ixgbe_why *why)
+{
+	struct stat st;
+	json_t *json = NULL;
+	char *text = NULL;
+
+	if (!fstat(fd, &st) && st.st_size > 0 && st.st_size <= (off_t)HANDOVER_BYTES)
+		text = malloc((size_t)st.st_size);
+	if (text && pread(fd, text, (size_t)st.st_size, 0) == st.st_size)
+		json = json_loadb(text, (size_t)st.st_size, 0, NULL);
+	free(text);
+	if (json_integer_value(json_object_get(json, "handover")) == UPGRADE_VERSION)
+		return json;
+	ixgbe_why_fill(why, -EBADMSG,
+		       "%s cannot read what the running version has to say: stop ixtapd and start "
+		       "it again",
+		       IXTAP_VERSION);
+	json_decref(json);
+	return NULL;
+}
+
+/* ---- The next program is asked ---- */
+
+/* What was changed since the start, in the configuration file, and takes a new start. */
+static int options_check(const struct options *options, const json_t *handover,
+			 struct ixgbe_why *why)
+{
+	json_t *now = options_pack(options), *value;
+	const json_t *then = json_object_get(handover, "options");
+	const char *name;
+	int err = 0;
+
+	json_object_foreach(now, name, value)
+	{
+		if (!err && !json_equal(value, json_object_get(then, name)))
+			err = ixgbe_why_fill(why, -EINVAL,
+					     "the configuration has another --%s than at the "
+					     "start: that takes a new start of ixtapd",
+					     name);
+	}
+	json_decref(now);
+	return err;
+}
+
+static json_t *check(const struct options *options, int fd)
+{
+	struct ixgbe_why why = {""};
+	json_t *handover = handover_read(fd, &why), *answer;
+	char path[PATH_MAX];
+	int err = handover ? options_check(options, handover, &why) : -EBADMSG;
+
+	if (!err)
+		err = programs_driver(path, &why);
+	if (err)
+		answer = json_pack("{s:o}", "error", text_json(why.text));
+	else if (engine_hand_over_check(json_object_get(handover, "engine"), &why))
+		answer = json_pack("{s:s,s:o}", "start", "cold", "why", text_json(why.text));
+	else
+		answer = json_pack("{s:s}", "start", "warm");
+	json_decref(handover);
+	return answer;
+}
+
+json_t *upgrade_take(int fd, struct ixgbe_why *why)
+{
+	json_t *handover = handover_read(fd, why);
+
+	if (handover && fds_flag(handover, FD_CLOEXEC)) {
+		ixgbe_why_fill(why, -EBADF, "the handover names descriptors that are none");
+		json_decref(handover);
+		return NULL;
+	}
+	close(fd);
+	return handover;
+}
+
+int upgrade_answer(const struct options *options, int fd)
+{
+	json_t *answer = check(options, fd);
+	int err;
+
+	json_object_set_new(answer, "version", json_string(IXTAP_VERSION));
+	err = json_dumpfd(answer, STDOUT_FILENO, JSON_COMPACT);
+	json_decref(answer);
+	return err ? 1 : 0;
+}
+
+/* The words of the command line, with "--handover FD:MODE" first; the caller frees the array. */
+static char **words_new(char *const *argv, const char *order)
+{
+	size_t count = 0;
+	char **words;
+
+	while (argv[count])
+		count++;
+	words = calloc(count + 3, sizeof(*words));
+	if (!words)
+		return NULL;
+	words[0] = argv[0];
+	words[1] = (char *)(uintptr_t) "--handover";
+	words[2] = (char *)(uintptr_t)order;
+	memcpy(&words[3], &argv[1], (count - 1) * sizeof(*words));
+	return words;
+}
+
+/* In the child, between fork and exec. */
+static void become_asked(const char *program, char *const *words, int handover, int answer,
+			 pid_t parent)
+{
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int high = fcntl(handover, F_DUPFD_CLOEXEC, 10);
+	const int out = fcntl(answer, F_DUPFD_CLOEXEC, 10);
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || null < 0 || high < 0 || out < 0)
+		_exit(127);
+	setpgid(0, 0);
+	dup2(null, STDIN_FILENO);
+	dup2(out, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	dup2(high, CHECK_FD);
+	close_range(CHECK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(program, words);
+	_exit(127);
+}
+
+/* Its answer, as far as it comes in time. The NIC is served meanwhile. */
+static size_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_BYTES])
+{
+	const struct ixgbe_device *device = daemon->engine.device;
+	const int64_t end_ms = clock_ms() + CHECK_MS;
+	struct pollfd pfd[] = {
+		{.fd = answer, .events = POLLIN},
+		{.fd = device ? ixgbe_device_connection(device) : -1, .events = POLLIN},
+		{.fd = device ? ixgbe_device_relay(device) : -1, .events = POLLIN},
+	};
+	size_t len = 0;
+	int64_t left;
+
+	while ((left = end_ms - clock_ms()) > 0 && len < ANSWER_BYTES - 1) {
+		ssize_t got = 1;
+
+		if (poll(pfd, 3, (int)left) <= 0)
+			continue;
+		if (pfd[0].revents) {
+			got = read(answer, text + len, ANSWER_BYTES - 1 - len);
+			len += got > 0 ? (size_t)got : 0;
+		}
+		if (got <= 0)
+			break;
+		/* A NIC that is gone is found by the loop. */
+		if ((pfd[1].revents || pfd[2].revents) && ixgbe_device_serve(daemon->engine.device))
+			break;
+	}
+	text[len] = '\0';
+	return len;
+}
+
+static json_t *no_answer(const char *program, const siginfo_t *end)
+{
+	if (end->si_code == CLD_EXITED && end->si_status == 127)
+		return control_error("%s cannot be executed: is it a program, and may we?",
+				     program);
+	if (end->si_code == CLD_EXITED)
+		return control_error("%s exited with status %d when it was asked whether it can "
+				     "take over: it is no ixtapd, or one that cannot",
+				     program, end->si_status);
+	return control_error("%s did not answer within %d s whether it can take over: it is no "
+			     "ixtapd, or one that hangs",
+			     program, CHECK_MS / 1000);
+}
+
+/* Asks a program that was executed, and ends it. A new reference, which has "error" or "start". */
+static json_t *answer_take(struct daemon *daemon, const char *program, pid_t pid, int answer)
+{
+	char text[ANSWER_BYTES];
+	size_t len = answer_await(daemon, answer, text);
+	json_t *json = len ? json_loadb(text, len, 0, NULL) : NULL;
+	siginfo_t end = {0};
+
+	/* One that has answered has closed its output, and is about to end. */
+	for (int64_t end_ms = clock_ms() + 100; clock_ms() < end_ms && !end.si_pid;)
+		if (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG) || !end.si_pid)
+			usleep(1000);
+	if (!end.si_pid) {
+		kill(pid, SIGKILL);
+		waitid(P_PID, (id_t)pid, &end, WEXITED);
+	}
+	if (json_is_string(json_object_get(json, "start")) ||
+	    json_is_string(json_object_get(json, "error")))
+		return json;
+	json_decref(json);
+	return no_answer(program, &end);
+}
+
+static json_t *program_ask(struct daemon *daemon, const char *program, int handover)
+{
+	char order[32];
+	const pid_t parent = getpid();
+	int answer[2];
+	json_t *json;
+	char **words;
+	pid_t pid;
+
+	snprintf(order, sizeof(order), "%d:check", CHECK_FD);
+	words = words_new(daemon->argv, order);
+	if (!words || pipe2(answer, O_CLOEXEC)) {
+		free(words);
+		return control_error("cannot ask %s: no memory, or too many files", program);
+	}
+	pid = fork();
+	if (!pid)
+		become_asked(program, words, handover, answer[1], parent);
+	close(answer[1]);
+	json = pid < 0 ? control_error("cannot ask %s: %s", program, strerror(errno))
+		       : answer_take(daemon, program, pid, answer[0]);
+	close(answer[0]);
+	free(words);
+	return json;
+}
+
+/* ---- The next program is executed ---- */
+
+/* `program`: a path, or NULL: the descriptor. Returns -errno. */
+static int program_execute(const char *program, int program_fd, json_t *handover, const char *mode,
+			   char *const *argv)
+{
+	int fd = handover_write(handover), err;
+	char order[32];
+	char **words;
+
+	if (fd < 0)
+		return fd;
+	snprintf(order, sizeof(order), "%d:%s", fd, mode);
+	words = words_new(argv, order);
+	err = words ? fds_flag(handover, 0) : -ENOMEM;
+	if (!err) {
+		fcntl(fd, F_SETFD, 0);
+		if (program)
+			execv(program, words);
+		else
+			syscall(SYS_execveat, program_fd, "", words, environ, AT_EMPTY_PATH);
+		err = -errno;
+	}
+	fds_flag(handover, FD_CLOEXEC);
+	free(words);
+	close(fd);
+	return err;
+}
+
+void upgrade_go_back(json_t *handover, char *const *argv, const struct ixgbe_why *why)
+{
+	const json_t *program = json_object_get(handover, "program");
+	int err;
+
+	json_object_set_new(handover, "why", text_json(why->text));
+	json_object_set_new(handover, "version", json_string(IXTAP_VERSION));
+	err = program_execute(NULL, (int)json_integer_value(json_object_get(program, "fd")),
+			      handover, "back", argv);
+	log_error("%s: and the former version cannot be executed again: %s", why->text,
+		  strerror(-err));
+}
+
+/* Adds this program, for the next one to go back to. -errno. */
+static int self_add(json_t *handover)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	return json_object_set_new(handover, "program", json_pack("{s:i}", "fd", fd)) ? -ENOMEM : 0;
+}
+
+static void self_forget(const json_t *handover)
+{
+	const json_t *fd = json_object_get(json_object_get(handover, "program"), "fd");
+
+	if (fd)
+		close((int)json_integer_value(fd));
+}
+
+/* With the answer in hand. Nobody uses the device from the handover on. Returns the error. */
+static json_t *place_give(struct daemon *daemon, const char *program, uint64_t client)
+{
+	struct ixgbe_why why;
+	json_t *handover = handover_new(daemon, client, &why);
+	int err;
+
+	if (!handover)
+		return control_error("%s: try again", why.text);
+	err = self_add(handover);
+	if (!err) {
+		/* The next program begins where this one did. */
+		interface_leave(&daemon->iface);
+		err = program_execute(program, -1, handover, "go", daemon->argv);
+		interface_enter(&daemon->iface);
+	}
+	self_forget(handover);
+	json_decref(handover);
+	return control_error("cannot execute %s: %s", program, strerror(-err));
+}
+
+/* A program that starts the NIC anew is executed without a NIC. A new reference: the error. */
+static json_t *place_give_cold(struct daemon *daemon, const char *program, uint64_t client,
+			       const char *reason)
+{
+	log_warning("%s: the upgrade starts the NIC anew: %s", daemon->iface.tap.name, reason);
+	ixgbe_why_fill(&daemon->reason, 0, "the NIC starts anew after an upgrade");
+	nic_life_close(daemon);
+	return place_give(daemon, program, client);
+}
+
+static json_t *program_try(struct daemon *daemon, const char *program, uint64_t client)
+{
+	struct ixgbe_why why;
+	json_t *handover = handover_new(daemon, client, &why), *answer, *error;
+	const char *reason;
+	int fd;
+
+	if (!handover)
+		return control_error("%s: try again", why.text);
+	fd = handover_write(handover);
+	json_decref(handover);
+	answer = fd < 0 ? control_error("out of memory") : program_ask(daemon, program, fd);
+	if (fd >= 0)
+		close(fd);
+	reason = json_string_value(json_object_get(answer, "why"));
+	if (json_object_get(answer, "error"))
+		error = json_incref(answer);
+	else if (reason && daemon->facts.nic_open)
+		error = place_give_cold(daemon, program, client, reason);
+	else
+		error = place_give(daemon, program, client);
+	json_decref(answer);
+	return error;
+}
+
+json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client)
+{
+	json_t *error = daemon->warm
+				? control_error("a driver is being replaced: try again")
+				: program_try(daemon, program ? program : daemon->program, client);
+
+	log_error("%s: no upgrade: %s", daemon->iface.tap.name,
+		  json_string_value(json_object_get(error, "error")));
+	return error;
+}
+
+/* ---- In the executed program ---- */
+
+void upgrade_words(int *argc, char ***argv, struct upgrade_order *out)
+{
+	static const char *const modes[] = {
+		[UPGRADE_CHECK] = "check", [UPGRADE_GO] = "go", [UPGRADE_BACK] = "back"};
+	char *end = NULL;
+	long fd;
+
+	*out = (struct upgrade_order){UPGRADE_NONE, -1};
+	if (*argc < 3 || strcmp((*argv)[1], "--handover") != 0)
+		return;
+	fd = strtol((*argv)[2], &end, 10);
+	for (int mode = UPGRADE_CHECK; mode <= UPGRADE_BACK; mode++)
+		if (*end == ':' && !strcmp(end + 1, modes[mode]) && fd > 2 && fd < INT_MAX)
+			*out = (struct upgrade_order){(enum upgrade_mode)mode, (int)fd};
+	if (out->mode == UPGRADE_NONE)
+		return;
+	(*argv)[2] = (*argv)[0];
+	*argv += 2;
+	*argc -= 2;
+	/* One that is executed by its descriptor has that for its name. */
+	prctl(PR_SET_NAME, "ixtapd");
+}
+
+static int counts_take_over(struct daemon *daemon, const json_t *from, struct ixgbe_why *why)
+{
+	json_int_t started, refused, timeouts, irqs;
+	int state, recoveries, attempt, rx;
+	const char *reason;
+
+	if (json_unpack((json_t *)(uintptr_t)from, "{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:s}",
+			"started_at_ms", &started, "state", &state, "recoveries", &recoveries,
+			"attempt", &attempt, "rx_checksum", &rx, "dma_refused", &refused,
+			"dma_timeout", &timeouts, "irqs_lost", &irqs, "reason", &reason) ||
+	    rx < OPTIONS_RX_CHECKSUM_OFF || rx > OPTIONS_RX_CHECKSUM_ALL || state < STATE_OPENING ||
+	    state > STATE_STOPPING)
+		return ixgbe_why_fill(why, -EBADMSG, "the running version counts in another way");
+	daemon->started_at_ms = started;
+	daemon->state = (enum state)state; /* as it was told last */
+	daemon->recoveries = (unsigned int)recoveries;
+	daemon->attempt = (unsigned int)attempt;
+	daemon->rx_checksum = (enum options_rx_checksum)rx;
+	daemon->dma_refused.count = (uint64_t)refused;
+	daemon->dma_timeout.count = (uint64_t)timeouts;
+	daemon->irqs_lost = (uint64_t)irqs;
+	ixgbe_why_fill(&daemon->reason, 0, "%s", reason);
+	return 0;
+}
+
+int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why)
+{
+	struct engine *engine = &daemon->engine;
+	const json_t *program = json_object_get(daemon->handover, "driver_program");
+	int err = counts_take_over(daemon, json_object_get(daemon->handover, "daemon"), why);
+
+	if (!err && daemon->order.mode == UPGRADE_BACK) {
+		engine->program_fd = (int)json_integer_value(json_object_get(program, "fd"));
+		programs_driver(engine->program, NULL);
+	}
+	if (!err)
+		err = engine_take_over(engine, json_object_get(daemon->handover, "engine"),
+				       &daemon->former, why);
+	if (err)
+		return err;
+	interface_enter(&daemon->iface);
+	rx_features_start(daemon, daemon->rx_checksum);
+	interface_leave(&daemon->iface);
+	daemon->retry_at_ms = clock_ms();
+	if (!engine->device)
+		return 0;
+	err = nic_life_succeed(daemon, why);
+	if (!err)
+		spawner_stop(&daemon->former);
+	return err;
+}
+
+void upgrade_undo(struct daemon *daemon, const struct ixgbe_why *why)
+{
+	struct ixgbe_why ignored;
+	json_t *engine;
+
+	if (daemon->engine.device) {
+		spawner_stop(&daemon->engine.spawner);
+		daemon->engine.spawner = daemon->former;
+		engine = engine_hand_over(&daemon->engine, &ignored);
+		if (engine)
+			json_object_set_new(daemon->handover, "engine", engine);
+	}
+	upgrade_go_back(daemon->handover, daemon->argv, why);
+}
+
+static json_t *result(const struct daemon *daemon, const char *start)
+{
+	const struct engine *engine = &daemon->engine;
+	const char *previous = json_string_value(json_object_get(daemon->handover, "version"));
+
+	return json_pack("{s:s,s:s,s:s,s:I}", "version", IXTAP_VERSION, "previous",
+			 previous ? previous : "", "start", start, "gap_us",
+			 daemon->facts.nic_open
+				 ? (json_int_t)(engine->seen.running_ns - engine->dead_ns) / 1000
+				 : 0);
+}
+
+void upgrade_tell(struct daemon *daemon)
+{
+	const char *name = daemon->iface.tap.name;
+	const char *why = json_string_value(json_object_get(daemon->handover, "why"));
+	const char *start = daemon->facts.nic_open && daemon->engine.seen.resumed ? "warm" : "cold";
+	json_t *json;
+
+	if (why) {
+		log_error("%s: no upgrade, %s goes on: %s", name, IXTAP_VERSION, why);
+		control_answer_former(daemon->control,
+				      control_error("the upgrade failed, and %s goes on: %s",
+						    IXTAP_VERSION, why));
+	} else {
+		json = result(daemon, start);
+		log_info("%s: upgraded from %s to %s: %s", name,
+			 json_string_value(json_object_get(json, "previous")), IXTAP_VERSION,
+			 daemon->facts.nic_open ? "the NIC ran on" : "the NIC starts anew");
+		control_answer_former(daemon->control, json_incref(json));
+		json_object_set_new(json, "event", json_string("upgrade"));
+		publish_event(daemon, json);
+	}
+	self_forget(daemon->handover);
+	if (daemon->order.mode == UPGRADE_GO)
+		close((int)json_integer_value(json_object_get(
+			json_object_get(daemon->handover, "driver_program"), "fd")));
+	json_decref(daemon->handover);
+	daemon->handover = NULL;
+}

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: MIT
+"""Another program takes the place of a running ixtapd."""
+import json
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import textwrap
+
+import pytest
+
+import restart_rig as k
+import rig as r
+
+RATE = 2000
+
+
+@pytest.fixture(params=[k.soft, k.vfio_user], ids=["soft", "vfio-user"])
+def world(rig, request):
+    return request.param(rig)
+
+
+def upgrade(world, *program, check=True):
+    return r.run(r.IXTAP, "--control", world.control, "-j", "upgrade", *program, check=check)
+
+
+def installed(rig, name, *left_out):
+    """A copy of the programs, as another version would be installed."""
+    folder = rig.path(name)
+    os.mkdir(folder)
+    for program in (r.IXTAPD, k_driver(), r.IXNIC):
+        if os.path.basename(program) not in left_out:
+            shutil.copy(program, folder)
+    return os.path.join(folder, "ixtapd")
+
+
+def k_driver():
+    return os.path.join(os.path.dirname(r.IXTAPD), "ixtap-driver")
+
+
+def script(rig, name, text):
+    path = rig.path(name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(textwrap.dedent(text))
+    os.chmod(path, 0o755)
+    return path
+
+
+# ---- Under frames
+
+@pytest.mark.parametrize("options", [(), ("--queues", "4")], ids=["one queue", "four"])
+def test_nothing_is_lost_or_repeated(rig, options):
+    world = k.soft(rig, *options)
+    before = k.State(world)
+    with k.Frames(*world.ends(), "--rate", RATE) as frames:
+        connection = k.Connection(world)
+        frames.tell("start")
+        for done in range(1, 11):
+            frames.tell("until", done * RATE // 10)
+            answer = json.loads(upgrade(world).stdout)
+            assert answer["start"] == "warm" and answer["version"] == answer["previous"]
+        frames.tell("until", 2 * RATE)
+        accounts = frames.tell("stop")
+        assert connection.end() is None
+    after = k.State(world)
+    for way in k.WAYS:
+        found = {name: accounts[way][name] for name in ("lost", "repeated", "refused", "reordered", "corrupted")}
+        assert not any(found.values()), (way, found)
+    assert after.status["driver"]["starts"] == {"warm": 0, "cold": 1, "upgrade": 10}
+    assert after.status["driver"]["lost"] == {"tap_reads": 0, "held": 0}
+    assert after.status["driver"]["repeated"] == {"rx_frames": 0}
+    assert after.status["pid"] == before.status["pid"] == world.daemon.pid
+    assert after.status["uptime_s"] > before.status["uptime_s"]
+    assert not [check for check in [*k.link_checks(before, after), *k.same_checks(before, after)] if not check.good]
+
+
+def test_signal(world):
+    before = world.status()
+    os.kill(world.daemon.pid, signal.SIGUSR2)
+    r.wait_for(lambda: world.status()["driver"]["starts"]["upgrade"] == 1, "upgraded")
+    after = world.status()
+    assert after["pid"] == before["pid"] and after["driver"]["pid"] != before["driver"]["pid"]
+    assert "upgraded from" in world.daemon.errors()
+    with open(f"/proc/{after['pid']}/comm", encoding="utf-8") as name:
+        assert name.read() == "ixtapd\n"
+    world.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)
+    # A driver that dies after that is followed as before.
+    os.kill(after["driver"]["pid"], signal.SIGKILL)
+    k.next_driver(world, after["driver"]["pid"])
+    assert world.status()["driver"]["starts"] == {"warm": 1, "cold": 1, "upgrade": 1}
+    world.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)
+    assert world.daemon.stop() == 0
+    assert world.daemon.process.stdout.read() == b""  # "ready" was said once
+
+
+def test_settings_stay_and_are_followed(rig):
+    world = k.soft(rig, "--persist")
+    r.run(r.IXTAP, "-c", world.control, "features", "rx", "off")
+    world.left.run("ip", "link", "set", "tap0", "name", "uplink0")
+    world.left.run("ip", "link", "set", "uplink0", "mtu", "4000", "alias", "as it was")
+    r.wait_for(lambda: world.status()["nic"]["mtu"] == 4000, "the NIC has the MTU")
+    counted = r.ask(world.control, "stats")
+    upgrade(world)
+    status = world.status()
+    assert status["tap"]["name"] == "uplink0" and status["tap"]["persist"] and status["nic"]["mtu"] == 4000
+    assert status["state"] == "running" and status["tap"]["carrier"]
+    assert r.ask(world.control, "features")["rx"] == "off"
+    now = r.ask(world.control, "stats")
+    for part in ("nic", "bridge"):
+        assert not {name: (value, now[part][name]) for name, value in counted[part].items() if now[part][name] < value}
+    world.left.run("ip", "link", "set", "uplink0", "mtu", "3000")
+    r.wait_for(lambda: world.status()["nic"]["mtu"] == 3000, "the NIC follows")
+    world.left.run("ip", "link", "set", "uplink0", "down")
+    r.wait_for(lambda: world.status()["state"] == "down", "down")
+
+
+def test_namespace_of_its_own(rig):
+    world = k.soft(rig)
+    other = rig.namespace("other")
+    world.left.run("ip", "link", "set", "tap0", "netns", other.name)
+    r.wait_for(lambda: world.status()["tap"]["away"], "away")
+    upgrade(world)
+    assert world.status()["tap"]["away"]
+    other.run("ip", "link", "set", "tap0", "up", "mtu", "2000")
+    r.wait_for(lambda: world.status()["nic"]["mtu"] == 2000, "the NIC follows there, too")
+
+
+def test_monitors_go_on(world):
+    with subprocess.Popen([r.IXTAP, "-j", "--control", world.control, "monitor"], stdout=subprocess.PIPE, text=True,
+                          env=r.environment()) as shown:
+        try:
+            assert json.loads(shown.stdout.readline())["event"] == "start"
+            upgrade(world)
+            world.left.run("ip", "link", "set", "tap0", "mtu", "1400")
+            events = []
+            while len(events) < 2:
+                event = json.loads(shown.stdout.readline())
+                events += [event] if event["event"] != "address" else []
+            assert [event["event"] for event in events] == ["upgrade", "mtu"] and events[0]["start"] == "warm", events
+        finally:
+            shown.kill()
+
+
+# ---- Other programs
+
+def test_other_files(rig, world):
+    """The programs of the next version lie elsewhere, and the former ones are replaced meanwhile."""
+    program = installed(rig, "next")
+    answer = json.loads(upgrade(world, program).stdout)
+    assert answer["start"] == "warm"
+    pid = world.status()["driver"]["pid"]
+    assert os.readlink(f"/proc/{world.daemon.pid}/exe") == program
+    assert os.readlink(f"/proc/{pid}/exe") == os.path.join(os.path.dirname(program), "ixtap-driver")
+    # A package manager replaces them: drivers of this version go on, until an upgrade.
+    for name in ("ixtapd", "ixtap-driver"):
+        path = os.path.join(os.path.dirname(program), name)
+        shutil.copy(path, path + ".new")
+        os.rename(path + ".new", path)
+    os.kill(pid, signal.SIGKILL)
+    k.next_driver(world, pid)
+    os.kill(world.daemon.pid, signal.SIGUSR2)
+    r.wait_for(lambda: world.status()["driver"]["starts"]["upgrade"] == 2, "upgraded")
+    assert os.readlink(f"/proc/{world.daemon.pid}/exe") == program
+
+
+def unchanged(world, before):
+    after = world.status()
+    assert after["driver"]["pid"] == before["driver"]["pid"] and after["driver"]["starts"] == before["driver"]["starts"]
+    assert os.readlink(f"/proc/{world.daemon.pid}/exe") == r.IXTAPD
+    world.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)
+
+
+@pytest.mark.parametrize("program, words", [
+    ("/bin/true", "exited with status 0"),
+    ("/etc/passwd", "cannot be executed"),
+    ("/no/such/ixtapd", "cannot find"),
+    ("/usr/bin/env", "exited with status"),
+])
+def test_programs_that_are_none(rig, program, words):
+    world = k.soft(rig)
+    before = world.status()
+    done = upgrade(world, program, check=False)
+    assert done.returncode == 1 and words in done.stderr and len(done.stderr.splitlines()) == 1, done.stderr
+    unchanged(world, before)
+
+
+def test_program_that_hangs(rig):
+    world = k.soft(rig)
+    before = world.status()
+    program = script(rig, "hangs", "#!/bin/sh\nexec sleep 60\n")
+    done = upgrade(world, program, check=False)
+    assert done.returncode == 1 and "did not answer within 5 s" in done.stderr
+    unchanged(world, before)
+
+
+def test_without_its_driver_program(rig):
+    world = k.soft(rig)
+    before = world.status()
+    done = upgrade(world, installed(rig, "next", "ixtap-driver"), check=False)
+    # An installation elsewhere may have one.
+    if done.returncode:
+        assert "cannot find ixtap-driver" in done.stderr
+        unchanged(world, before)
+
+
+FAILS = {
+    "spawner": ("ixtap-driver", "#!/bin/sh\nexit 3\n", "cannot execute the driver program"),
+    "driver": ("ixtap-driver", None, "ended with status"),
+}
+
+
+@pytest.mark.parametrize("what", FAILS)
+def test_failure_goes_back(rig, world, what):
+    """The next version starts, and its driver does not."""
+    name, text, words = FAILS[what]
+    before = world.status()
+    program = installed(rig, "next", name)
+    path = os.path.join(os.path.dirname(program), name)
+    if text is None:
+        shutil.copy("/bin/false", path)
+    else:
+        script(rig, f"next/{name}", text)
+    with k.Frames(*world.ends(), "--rate", RATE) as frames:
+        frames.tell("start")
+        frames.tell("until", RATE // 4)
+        done = upgrade(world, program, check=False)
+        frames.tell("until", RATE)
+        accounts = frames.tell("stop")
+    assert done.returncode == 1 and "the upgrade failed" in done.stderr and words in done.stderr, done.stderr
+    for way in k.WAYS:
+        assert accounts[way]["lost"] == accounts[way]["repeated"] == 0, accounts
+    after = world.status()
+    assert after["state"] == "running" and after["pid"] == before["pid"]
+    assert os.readlink(f"/proc/{world.daemon.pid}/exe") == r.IXTAPD
+    with open(f"/proc/{world.daemon.pid}/comm", encoding="utf-8") as comm:
+        assert comm.read() == "ixtapd\n"
+    assert json.loads(upgrade(world).stdout)["start"] == "warm"
+
+
+def test_cold(rig):
+    """A version that cannot go on with the running NIC says so beforehand."""
+    world = k.vfio_user(rig)
+    program = script(rig, "cold", f"""\
+        #!/bin/sh
+        case "$2" in *:check) echo '{{"start": "cold", "why": "as the test wants", "version": "9"}}'; exit 0 ;; esac
+        exec {r.IXTAPD} "$@"
+        """)
+    before = k.State(world)
+    connection = k.Connection(world)
+    answer = json.loads(upgrade(world, program).stdout)
+    assert answer["start"] == "cold"
+    r.wait_for(lambda: world.status()["state"] == "running", "the NIC is back")
+    assert connection.end() is None
+    assert "starts the NIC anew: as the test wants" in world.daemon.errors()
+    assert world.status()["driver"]["starts"] == {"warm": 0, "cold": 2, "upgrade": 0}
+    after = k.State(world)
+    assert not k.went_back(before.counters, after.counters)
+
+
+def test_changed_configuration(rig):
+    """What a running ixtapd cannot change is refused, and said."""
+    config = rig.path("config")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write("rings = 512\n")
+    world = k.soft(rig, "--config", config)
+    before = world.status()
+    with open(config, "w", encoding="utf-8") as file:
+        file.write("rings = 1024\n")
+    done = upgrade(world, check=False)
+    assert done.returncode == 1 and "another --rings" in done.stderr, done.stderr
+    unchanged(world, before)
+    with open(config, "w", encoding="utf-8") as file:
+        file.write("ring = 1024\n")
+    done = upgrade(world, check=False)
+    assert done.returncode == 1 and "exited with status 2" in done.stderr, done.stderr
+    unchanged(world, before)
+
+
+def test_while_the_nic_is_away(rig):
+    left = rig.namespace("left")
+    nic, control = rig.path("nic"), rig.path("control")
+    server = rig.daemon(r.IXNIC, "--socket", nic, "--wire", f"seqpacket:{rig.path('wire')}").wait_ready()
+    daemon = rig.daemon(*left.words(r.IXTAPD, "--nic", f"vfio-user:{nic}", "--tap", "tap0", "--control",
+                                    control)).wait_ready()
+    server.kill()
+    r.wait_for(lambda: r.ask(control, "status")["state"] == "recovering", "recovering")
+    os.kill(daemon.pid, signal.SIGUSR2)
+    r.wait_for(lambda: "upgraded from" in daemon.errors(), "upgraded")
+    rig.daemon(r.IXNIC, "--socket", nic, "--wire", f"seqpacket:{rig.path('wire')}").wait_ready()
+    r.wait_for(lambda: r.ask(control, "status")["state"] != "recovering", "the NIC is back", 20)
+
+
+def test_stop_during_an_upgrade(rig):
+    world = k.soft(rig)
+    for _ in range(5):
+        os.kill(world.daemon.pid, signal.SIGUSR2)
+    os.kill(world.daemon.pid, signal.SIGTERM)
+    assert world.daemon.wait() == 0
+    assert not re.search("tap0", world.left.run("ip", "link").stdout)
+
+
+def test_words(rig):
+    world = k.soft(rig)
+    for words, code, said in ((["upgrade", "a", "b", "c"], 2, "one word too many"),
+                              (["upgrade", "./nothing"], 1, "cannot find ./nothing"),
+                              (["upgrade", "tap9"], 1, "tap9")):
+        done = r.run(r.IXTAP, *words, check=False)
+        assert done.returncode == code and said in done.stderr, (words, done.stderr)
+    assert "error" in r.ask(world.control, "upgrade ixtapd")
+    mode = stat.S_IMODE(os.stat(world.control).st_mode)
+    assert mode == 0o600
