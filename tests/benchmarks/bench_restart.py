@@ -49,6 +49,7 @@ SERIES = {
     "frame_sent": "pidfd to first frame sent",
     "frame_received": "pidfd to first frame received",
     "frame": "ours: pidfd to both",
+    "upgrade": "upgrade: one driver to the next",
     "gap_sent": "largest gap, sent",
     "no_kill_sent": "  without a kill",
     "gap_received": "largest gap, received",
@@ -134,11 +135,16 @@ def daemon_options(options):
     return words
 
 
-def progress(count):
+def progress(options):
     def show(done):
         if sys.stdout.isatty():
-            print(f"\r{done} of {count} kills", end="\n" if done == count else "", flush=True)
+            print(f"\r{done} of {options.kills} {what_is_done(options)}", end="\n" if done == options.kills else "",
+                  flush=True)
     return show
+
+
+def what_is_done(options):
+    return "upgrades" if options.upgrade else "kills"
 
 
 # ---- The run
@@ -156,8 +162,9 @@ def run(world, options):
         if options.iperf != "off":
             beside = Iperf(world, options.iperf)
             ends.callback(beside.end)
-        kills = k.Kills(world, frames, random.Random(options.seed), options.spread, options.idle,
-                        compare=options.kills > 0, progress=progress(options.kills))
+        kind = k.Upgrades if options.upgrade else k.Kills
+        kills = kind(world, frames, random.Random(options.seed), options.spread, options.idle,
+                     compare=options.kills > 0 and not options.upgrade, progress=progress(options))
         if not options.idle:
             frames.tell("start")
         kills.run(options.kills)
@@ -189,7 +196,7 @@ def load_checks(options, before, after, kills, beside, seconds):
     if options.iperf == "unlimited":
         return
     yield k.Check("kernel_drop 0", not counted.get("kernel_drop"), str(counted.get("kernel_drop", 0)))
-    if options.idle or not kills.done:
+    if options.idle or options.upgrade or not kills.done:
         return
     gap_s = max(percentile(kills.times[f"gap_{way}"], 99) for way in k.WAYS) / 1e9
     frames = max(counted.get("rx_received", 0), counted.get("tx_received", 0)) / seconds * gap_s
@@ -260,7 +267,8 @@ def report(options, busy, outcome):
     kills, accounts, checks, before, after, seconds = outcome
     times = histograms(kills, options.hgrm)
     checks += aims(times)
-    print(f"\n{kills.done:,} kills of {k.DRIVER}, seed {options.seed}; " +
+    print(f"\n{kills.done:,} {what_is_done(options)} of {'ixtapd' if options.upgrade else k.DRIVER}, "
+          f"seed {options.seed}; " +
           ("idle, and one frame each way after each" if options.idle else
            f"{options.rate:,} frames a second each way, iperf3 beside: {options.iperf}"))
     print_times(times)
@@ -337,6 +345,8 @@ def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     add = parser.add_argument
     add("--kills", metavar="N", type=number(0, 100_000), help="how often the driver is killed (1000); with 0 frames only")
+    add("--upgrade", action="store_true",
+        help="ixtapd is upgraded to its own file instead, so often (100): tests/bench upgrade")
     add("--short", action="store_true", help=f"{SHORT_KILLS} kills, whatever the load")
     add("--idle", action="store_true", help="kill an idle driver, then send one frame each way, each time")
     add("--rate", metavar="N", type=number(1, 1_000_000), default=10_000, help="frames a second each way (%(default)s)")
@@ -357,11 +367,13 @@ def parse_options():
     options = parser.parse_args()
     if 0 < options.bytes < 60:
         parser.error("--bytes: 60 to 1514, or 0 for all lengths")
+    if options.idle and options.upgrade:
+        parser.error("--upgrade is under frames")
     if options.idle and options.iperf not in (None, "off"):
         parser.error("--idle goes without --iperf")
     options.iperf = options.iperf or ("off" if options.idle else 100)
     if options.kills is None:
-        options.kills = SHORT_KILLS if options.short else 1000
+        options.kills = SHORT_KILLS if options.short else 100 if options.upgrade else 1000
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(1 << 32)
     return options

@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import rig as r
 
@@ -317,6 +318,8 @@ def went_back(before, after):
 class Kills:
     """Many kills, one after the other, and what they cost."""
 
+    start = "warm"  # what each successor's is
+
     def __init__(self, world, frames, dice, spread_ms=100, idle=False, compare=True, progress=lambda _: None):
         self.world, self.frames, self.dice, self.progress = world, frames, dice, progress
         self.spread_us, self.idle, self.compare = spread_ms * 1000, idle, compare
@@ -394,6 +397,25 @@ class Kills:
             self.broken = str(reason)
 
 
+class Upgrades(Kills):
+    """Another program takes ixtapd's place, again and again: the same file."""
+
+    start = "upgrade"
+
+    def look(self):
+        """There is no death to compare with."""
+
+    def one(self):
+        counted = self.world.counters()
+        time.sleep(self.dice.randrange(self.spread_us) / 1e6)
+        answer = r.ask(self.world.control, "upgrade")
+        assert answer.get("start") == "warm", answer
+        self.times["upgrade"].append(answer["gap_us"] * 1000)
+        self.frames.tell("until", self.frames.tell("until", 0)["frames"] + 100)
+        self.backwards.update(went_back(counted, self.world.counters()))
+        self.done += 1
+
+
 # ---- What must hold
 
 def total(driver, member):
@@ -461,13 +483,32 @@ def loss_checks(accounts, before, after, load):
                 f"{twice:,} came again; counted: {named(repeated)}")
 
 
-def start_checks(kills, before, after):
+def upgrade_checks(accounts, upgrades, before, after):
+    """An upgrade costs nothing."""
+    driver = {when: state.status["driver"] for when, state in (("before", before), ("after", after))}
+    for way in WAYS:
+        for name in ("lost", "repeated", "refused"):
+            yield Check(f"{way}: {name} 0", accounts[way][name] == 0,
+                        f"{accounts[way][name]:,} of {accounts[way]['frames']:,}")
+    for member in ("lost", "repeated"):
+        counted = grown(driver["before"][member], driver["after"][member])
+        yield Check(f"counted as {member}: 0", not counted, named(counted))
+    yield from begin_checks(upgrades, before, after)
+    yield Check("no counter goes backwards", not upgrades.backwards, ", ".join(sorted(upgrades.backwards)) or "none did")
+
+
+def begin_checks(kills, before, after):
     starts = grown((before.status.get("driver") or {}).get("starts") or {},
                    (after.status.get("driver") or {}).get("starts") or {})
-    yield Check("all kills were made", kills.done == kills.wanted and not kills.broken,
+    what = "kills" if kills.start == "warm" else "upgrades"
+    yield Check(f"all {what} were made", kills.done == kills.wanted and not kills.broken,
                 kills.broken or f"{kills.done:,}")
-    yield Check("each start was a warm one", starts == ({"warm": kills.done} if kills.done else {}),
-                named(starts))
+    yield Check("each start was a warm one" if kills.start == "warm" else "each start was by upgrade",
+                starts == ({kills.start: kills.done} if kills.done else {}), named(starts))
+
+
+def start_checks(kills, before, after):
+    yield from begin_checks(kills, before, after)
     yield Check("frames flow again after each kill", kills.stuck == 0, f"not after {kills.stuck:,} of {kills.done:,}")
     yield Check("driver.last tells of each driver", len(kills.times["register"]) == kills.done,
                 f"of {len(kills.times['register']):,}")
@@ -524,8 +565,11 @@ def same_checks(before, after, settled=None):
 
 def all_checks(accounts, kills, before, after, load, connection_failure):
     yield from frame_checks(accounts)
-    yield from loss_checks(accounts, before, after, load)
-    yield from start_checks(kills, before, after)
+    if isinstance(kills, Upgrades):
+        yield from upgrade_checks(accounts, kills, before, after)
+    else:
+        yield from loss_checks(accounts, before, after, load)
+        yield from start_checks(kills, before, after)
     yield from link_checks(before, after)
     yield Check("connections lost 0", connection_failure is None, connection_failure or "kept through all kills")
     yield from same_checks(before, after, kills.settled)
