@@ -39,7 +39,7 @@
 #include "bridge/service/log.h"
 #include "bridge/spawn/spawn.h"
 
-#define TICK_MS          250
+#define TICK_MS          250 /* less than a second */
 #define TICKS_PER_SECOND (1000 / TICK_MS)
 
 static struct driver {
@@ -278,14 +278,6 @@ static void traffic_look(void)
 		driver_fail_errno(err, "cannot look after the NIC's receiver");
 }
 
-/* Anybody may bind a worker to another processor. */
-static void cpus_report(void)
-{
-	for (uint16_t q = 0; q < driver.plan.queues; q++)
-		atomic_store_explicit(&driver.report->queue[q].cpu, worker_cpu(driver.worker[q]),
-				      memory_order_relaxed);
-}
-
 static void driver_tick(void)
 {
 	int err = ixgbe_stats_step(driver.nic);
@@ -293,7 +285,6 @@ static void driver_tick(void)
 	if (err)
 		driver_fail_errno(err, "cannot read the NIC's counters");
 	stats_report();
-	cpus_report();
 	if (++driver.ticks % TICKS_PER_SECOND)
 		return;
 	causes_handle();
@@ -506,7 +497,6 @@ static void frames_start(void)
 	ixgbe_resumed(driver.nic, &resumed);
 	driver.now.rx_repeated += resumed.rx_repeated;
 	all_workers_start();
-	cpus_report();
 	last_filter_set();
 	driver.now.running_ns = clock_ns();
 	phase_set(BOARD_RUNNING);
@@ -526,10 +516,13 @@ _Noreturn static void driver_run(void)
 								 : -1,
 			 .events = POLLIN},
 		};
-		int64_t left = next_ms - clock_ms();
+		const int64_t left = next_ms - clock_ms();
+		const struct timespec wait = {.tv_nsec = left * 1000000}; /* less than a second */
 
 		atomic_fetch_add_explicit(&driver.report->beats, 1, memory_order_relaxed);
-		if (left > 0 && poll(pfd, 2, (int)left) > 0) {
+		/* As the registers' channel waits, too: one system call less that a driver may
+		 * make. */
+		if (left > 0 && ppoll(pfd, 2, &wait, NULL) > 0) {
 			if (pfd[0].revents)
 				messages_read();
 			/* The read comes first: a cause behind it fires again. */

@@ -278,13 +278,18 @@ static void cancel_posted(struct worker *worker)
 		datapath_wait(&worker->dp, 0);
 }
 
+void worker_name(uint16_t queue, char name[WORKER_NAME_BYTES])
+{
+	snprintf(name, WORKER_NAME_BYTES, "queue-%u", queue);
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
-	char name[16];
+	char name[WORKER_NAME_BYTES];
 
 	/* A thread names itself: for another one a file would have to be opened. */
-	snprintf(name, sizeof(name), "queue-%u", worker->config.queue);
+	worker_name(worker->config.queue, name);
 	prctl(PR_SET_NAME, name);
 	worker->start_error = uring_enable(&worker->dp.ring);
 	sem_post(&worker->started);
@@ -417,18 +422,6 @@ void worker_stop(struct worker *worker)
 	close(worker->wake_fd);
 	sem_destroy(&worker->started);
 	free(worker);
-}
-
-int worker_cpu(const struct worker *worker)
-{
-	cpu_set_t set;
-
-	if (pthread_getaffinity_np(worker->thread, sizeof(set), &set) || CPU_COUNT(&set) != 1)
-		return -1;
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET((unsigned int)cpu, &set))
-			return cpu;
-	return -1;
 }
 
 void worker_link_set(struct worker *worker, bool up)

@@ -36,7 +36,6 @@ struct worker;
 struct worker_board {
 	_Alignas(64) struct bridge_counters counters;
 	_Atomic uint32_t idle; /* asleep, waiting for interrupts */
-	_Atomic int32_t cpu;   /* as worker_cpu */
 };
 
 enum worker_poll { WORKER_POLL_ADAPTIVE, WORKER_POLL_BUSY, WORKER_POLL_INTERRUPT };
@@ -64,6 +63,9 @@ struct worker_pools {
 };
 void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out);
 
+/* The name of its thread, which has room for WORKER_NAME_BYTES. */
+#define WORKER_NAME_BYTES 16u
+void worker_name(uint16_t queue, char name[WORKER_NAME_BYTES]);
 /* Sets up the io_uring and starts the thread. -ENOSYS and -EPERM: no io_uring. */
 int worker_start(const struct worker_config *config, struct worker **out, struct ixgbe_why *why);
 /* Stops receiving, delivers or counts the frames that are held, gives back all buffers but those in
@@ -75,8 +77,6 @@ void worker_halt(struct worker *worker);
 void worker_leave(struct worker *worker);
 /* Halts the worker, if that is not done yet, and frees it. Takes NULL. */
 void worker_stop(struct worker *worker);
-/* The processor that its thread is bound to now, by whomever; -1: it may run on several. */
-int worker_cpu(const struct worker *worker);
 /* Any thread. The link is up after start. While it is down, frames from the TAP are dropped and
  * counted: the NIC would keep them until it returns. */
 void worker_link_set(struct worker *worker, bool up);

@@ -94,10 +94,9 @@ static json_t *queues_json(const struct daemon *daemon)
 				    : atomic_load_explicit(&worker->idle, memory_order_relaxed)
 					    ? "idle"
 					    : "busy";
-		int cpu = atomic_load_explicit(&worker->cpu, memory_order_relaxed);
-
-		json_array_append_new(queues, json_pack("{s:i,s:s,s:i}", "queue", q, "state", state,
-							"cpu", running ? cpu : -1));
+		json_array_append_new(queues,
+				      json_pack("{s:i,s:s,s:i}", "queue", q, "state", state, "cpu",
+						engine_worker_cpu(&daemon->engine, q)));
 	}
 	return queues;
 }

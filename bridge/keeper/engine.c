@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engine_parts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -94,20 +95,67 @@ bool engine_running(const struct engine *engine)
 	return engine->socket >= 0 && engine->seen.phase == BOARD_RUNNING;
 }
 
+/* What a file of /proc begins with; "": it cannot be read. */
+static void file_read(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t bytes = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	text[bytes > 0 ? bytes : 0] = '\0';
+	fd_close_once(&fd);
+}
+
 bool engine_suspended(const struct engine *engine)
 {
 	char path[32], text[256];
 	const char *state;
-	ssize_t bytes;
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)engine->driver.pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	bytes = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	fd_close_once(&fd);
-	text[bytes > 0 ? bytes : 0] = '\0';
+	file_read(path, text, sizeof(text));
 	state = strrchr(text, ')'); /* its name may have anything */
 	return state && (!strncmp(state, ") T", 3) || !strncmp(state, ") t", 3));
+}
+
+/* Of the driver's threads the one with that name; 0: none has it. */
+static pid_t thread_find(pid_t driver, const char *name)
+{
+	char path[64], comm[WORKER_NAME_BYTES + 1];
+	const struct dirent *entry;
+	pid_t found = 0;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)driver);
+	tasks = opendir(path);
+	while (tasks && !found && (entry = readdir(tasks))) {
+		const int tid = atoi(entry->d_name);
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)driver, tid);
+		file_read(path, comm, sizeof(comm));
+		comm[strcspn(comm, "\n")] = '\0';
+		if (tid > 0 && !strcmp(comm, name))
+			found = tid;
+	}
+	if (tasks)
+		closedir(tasks);
+	return found;
+}
+
+int engine_worker_cpu(const struct engine *engine, uint16_t queue)
+{
+	char name[WORKER_NAME_BYTES];
+	cpu_set_t set;
+	pid_t tid;
+
+	if (!engine_running(engine))
+		return -1;
+	worker_name(queue, name);
+	tid = thread_find(engine->driver.pid, name);
+	if (!tid || sched_getaffinity(tid, sizeof(set), &set) || CPU_COUNT(&set) != 1)
+		return -1;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			return cpu;
+	return -1;
 }
 
 bool engine_followed(const struct engine *engine)

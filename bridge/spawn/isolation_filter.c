@@ -57,10 +57,9 @@ static const struct permit running[] = {
 	/* Control: messages of the keeper, registers over a region channel. */
 	CALL(sendmsg),
 	CALL(recvmsg),
-	CALL(sendto),            /* send(3) */
-	CALL(recvfrom),          /* recv(3) */
-	CALL(preadv2),           /* the eventfd of other causes, without waiting */
-	CALL(sched_getaffinity), /* which processor a worker is bound to */
+	CALL(sendto),   /* send(3) */
+	CALL(recvfrom), /* recv(3) */
+	CALL(preadv2),  /* the eventfd of other causes, without waiting */
 	CALL(poll),
 	CALL(ppoll),
 	CALL(close),           /* descriptors in a message that has none */
@@ -104,7 +103,6 @@ static const struct permit starting[] = {
 	CALL_IF(mmap, 2, PROT_EXEC, 0),
 	CALL_IF(prctl, 0, INT_BITS, PR_SET_NAME),
 	CALL(sched_setaffinity),
-	CALL(sched_getaffinity),
 	/* pthread_setname_np of another thread opens a file, and time a zone: an empty root has
 	   none. */
 	{.call = SCMP_SYS(openat), .action = SCMP_ACT_ERRNO(ENOENT)},
