@@ -163,8 +163,9 @@ static json_t *isolation_json(const struct daemon *daemon)
 		[ISOLATION_LATER] = "missing", /* of a driver that does not run yet */
 	};
 	const struct engine *engine = &daemon->engine;
-	json_t *json =
-		json_pack("{s:s}", "wanted", options_isolation_name(daemon->options->isolation));
+	json_t *json = json_pack(
+		"{s:s,s:{s:s,s:s}}", "wanted", options_isolation_name(daemon->options->isolation),
+		"keeper", "state", states[daemon->rights.state], "text", daemon->rights.text);
 
 	for (unsigned int i = 0; i < ISOLATION_COUNT; i++) {
 		const struct isolation_fact *fact = &engine->spawner.report.of[i];

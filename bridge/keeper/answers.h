@@ -45,7 +45,9 @@
  *                              "running_ns": 3}},     of the last change, CLOCK_MONOTONIC
  *          "isolation": {"wanted": "require|best|off",
  *                        "user": {"state": "in force|missing|unused", "text": "uid 61184"},
- *                        ...}}               the mechanisms of spawn/spawn.h
+ *                        ...                 the mechanisms of spawn/spawn.h
+ *                        "keeper": {"state": "in force|missing|unused",
+ *                                   "text": "net_admin, ..."}}}   the capabilities that are left
  *         The states are those of state.h. While recovering, nic has only name, soft and the
  * counts.
  *

@@ -27,6 +27,7 @@
  *     NIC was refused memory         logs, counts                          the same
  *     driver dies                    the next one goes on where it was     the same
  *     driver is stopped (SIGSTOP)    logs; it is left alone                the same
+ *     driver hangs                   kills it                              the same
  *     transmit queue hangs           the driver restarts it, and ends      the same
  *     drivers die one after another  as when the NIC fails                 recovering
  *     NIC fails, its server ends     carrier off, closes the NIC           recovering
@@ -72,6 +73,7 @@
 #include "nic_life.h"
 #include "publish.h"
 #include "programs.h"
+#include "rights.h"
 #include "rx_features.h"
 #include "upgrade.h"
 #include "watch.h"
@@ -311,6 +313,7 @@ static void tell_ready(struct daemon *daemon)
 
 	daemon->watchdog = sd_watchdog_enabled(0, &watchdog_us) > 0;
 	daemon->facts.started = true;
+	rights_give_up(daemon->options->isolation, &daemon->rights);
 	memcpy(daemon->name, daemon->iface.tap.name, sizeof(daemon->name));
 	publish_state(daemon);
 	interface_enter(&daemon->iface);

@@ -28,6 +28,7 @@
  *       |
  *     patience.c             how long an operation on the NIC may take
  *     programs.c             where the programs are that this one starts
+ *     rights.c               what this process gives up after its start
  */
 #pragma once
 
@@ -45,11 +46,12 @@
 
 struct daemon {
 	const struct options *options;
-	char *const *argv;          /* the command line */
-	char program[PATH_MAX];     /* our own file */
-	struct upgrade_order order; /* how this program was executed */
-	json_t *handover;           /* from the program before; NULL: there was none */
-	struct spawner former;      /* that one's */
+	char *const *argv;            /* the command line */
+	char program[PATH_MAX];       /* our own file */
+	struct upgrade_order order;   /* how this program was executed */
+	json_t *handover;             /* from the program before; NULL: there was none */
+	struct spawner former;        /* that one's */
+	struct isolation_fact rights; /* what this process has given up */
 	struct interface iface;
 	struct engine engine;
 	struct patience patience;
@@ -78,13 +80,16 @@ struct daemon {
 	int64_t followed_at_ms; /* when the driver had last done all that was wanted */
 	int64_t beat_at_ms;     /* when the driver's main thread had last turned */
 	uint32_t beats;
+	bool bus_quick;   /* the NIC has answered this process at once */
+	bool hung;        /* the driver is killed, since it does not turn */
 	bool warm;        /* the driver that is to come goes on where one died */
 	uint32_t watched; /* the number of the driver whose end is watched */
 	bool left;        /* that one had ended by itself, and left the NIC in order */
 	struct notice driver_died, driver_stopped;
 	struct notice dma_refused, dma_timeout; /* accesses of the NIC to memory */
 
-	char name[IFNAMSIZ]; /* of the interface, as told last */
+	char name[IFNAMSIZ];                    /* of the interface, as told last */
+	uint8_t mac_permanent[IXGBE_MAC_BYTES]; /* of the NIC, at its last start */
 
 	int64_t started_at_ms;
 	unsigned int ticks;
