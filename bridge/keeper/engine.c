@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bridge/service/clock.h"
@@ -202,6 +203,12 @@ int engine_driver_come(struct engine *engine)
 		return err;
 	engine->ordered = false;
 	return 1;
+}
+
+void engine_driver_kill(const struct engine *engine)
+{
+	if (engine->driver.pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, engine->driver.pidfd, SIGKILL, NULL, 0);
 }
 
 void engine_driver_bury(struct engine *engine)

@@ -113,6 +113,8 @@ void engine_receive_set(struct engine *engine, bool coalesce, bool csum_replace)
 int engine_listen(struct engine *engine);
 /* Takes the driver that was ordered. 1: it is there now; 0; -errno: the spawner failed. */
 int engine_driver_come(struct engine *engine);
+/* Its end is heard of as that of any other. */
+void engine_driver_kill(const struct engine *engine);
 /* The driver is dead: forgets it. */
 void engine_driver_bury(struct engine *engine);
 /* How the last driver that died had ended, as the spawner says: that takes 10 ms at most. False:

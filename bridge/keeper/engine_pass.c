@@ -32,7 +32,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bridge/service/clock.h"
@@ -404,7 +403,7 @@ static void driver_leave_await(struct engine *engine)
 		return;
 	(void)board_send(engine->socket, &leave);
 	end_await(engine, clock_ms() + LEAVE_MS);
-	syscall(SYS_pidfd_send_signal, engine->driver.pidfd, SIGKILL, NULL, 0);
+	engine_driver_kill(engine);
 	end_await(engine, clock_ms() + LEAVE_MS);
 	engine_driver_bury(engine);
 }

@@ -4,7 +4,11 @@
  *
  * Drivers follow each other. One that was killed is followed at once, by one that goes on with its
  * rings. So is one that ended in order. One that says why it ends has found the NIC at fault, and
- * one that crashes again and again, lies or hangs is none: then the NIC fails.
+ * one that lies, or crashes or hangs again and again, is none: then the NIC fails.
+ *
+ * A driver hangs when its main thread does not turn while the NIC answers this process at once.
+ * With a NIC that is slow to answer the driver may be waiting, too. One that somebody has stopped
+ * is left alone.
  *
  * While a NIC is away the TAP stays, with its addresses and connections, without carrier. The NIC
  * is opened again after growing delays (state_retry_delay_ms), about half a minute in all. Then
@@ -22,6 +26,7 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
+#include "bridge/service/names.h"
 #include "nic_life.h"
 #include "publish.h"
 #include "watch.h"
@@ -35,6 +40,7 @@
 #define DRIVER_STABLE_MS 1000
 /* A main thread that turns does so each 250 ms. */
 #define DRIVER_SILENT_MS 2000
+#define BUS_QUICK_MS     100
 
 static void link_set(struct daemon *daemon, const struct ixgbe_link *link)
 {
@@ -174,8 +180,10 @@ static void irqs_lost_tell(struct daemon *daemon)
 
 void nic_life_bus_check(struct daemon *daemon)
 {
+	const int64_t begun = clock_ms();
 	int events = ixgbe_device_bus_errors(daemon->engine.device);
 
+	daemon->bus_quick = clock_ms() - begun < BUS_QUICK_MS;
 	irqs_lost_tell(daemon);
 
 	if (events < 0) {
@@ -375,7 +383,8 @@ static bool may_go_on(struct daemon *daemon, bool ran)
 
 	if (known && end.code != CLD_EXITED && end.status == SIGSYS)
 		return false;
-	if ((ran && killed) || clock_ms() - daemon->ordered_at_ms > DRIVER_STABLE_MS)
+	if (!daemon->hung &&
+	    ((ran && killed) || clock_ms() - daemon->ordered_at_ms > DRIVER_STABLE_MS))
 		daemon->deaths = 0;
 	else
 		daemon->deaths++;
@@ -402,10 +411,12 @@ void nic_life_driver_died(struct daemon *daemon)
 		driver_next(daemon);
 	} else {
 		engine_driver_fate(engine, fate);
-		snprintf(text, sizeof(text), "the driver %s", fate);
+		snprintf(text, sizeof(text), "the driver %s",
+			 daemon->hung ? "hangs again and again" : fate);
 		daemon->deaths = 0;
 		nic_life_failed(daemon, text);
 	}
+	daemon->hung = false;
 }
 
 /* Whether the driver's main thread turns. One that somebody has stopped is left alone. */
@@ -426,20 +437,32 @@ static bool driver_turns(struct daemon *daemon, int64_t now)
 			    "frames flow until it goes on",
 			    daemon->iface.tap.name, (int)engine->driver.pid);
 	daemon->followed_at_ms = now;
-	daemon->beat_at_ms = now - DRIVER_SILENT_MS;
+	daemon->beat_at_ms = now; /* it has its time once it goes on */
 	return true;
+}
+
+static void driver_kill(struct daemon *daemon, int64_t now)
+{
+	daemon->hung = true;
+	daemon->beat_at_ms = now;
+	log_warning("%s: the driver hangs, and the NIC answers: it is killed",
+		    daemon->iface.tap.name);
+	engine_driver_kill(&daemon->engine);
 }
 
 void nic_life_supervise(struct daemon *daemon)
 {
 	const int64_t now = clock_ms();
 	const bool running = engine_running(&daemon->engine);
+	bool turns;
 
 	daemon->engine.messages = 0;
 	if (running && engine_followed(&daemon->engine))
 		daemon->followed_at_ms = now;
-	if ((running && !driver_turns(daemon, now)) ||
-	    now - daemon->followed_at_ms > PATIENCE_FOLLOW_MS)
+	turns = !running || driver_turns(daemon, now);
+	if (running && daemon->bus_quick && now - daemon->beat_at_ms > DRIVER_SILENT_MS)
+		driver_kill(daemon, now);
+	else if (!turns || now - daemon->followed_at_ms > PATIENCE_FOLLOW_MS)
 		nic_life_failed(daemon, "the driver does not do what it is told: the NIC answers "
 					"too slowly, or the driver hangs");
 }
@@ -476,6 +499,24 @@ static void wanted_read(struct daemon *daemon, struct mirror *wanted)
 	interface_leave(&daemon->iface);
 }
 
+/* A driver that broke out may have written the NIC's EEPROM, whose checksum libixgbe looks at. */
+static void mac_compare(struct daemon *daemon)
+{
+	static const uint8_t none[IXGBE_MAC_BYTES];
+	const uint8_t *now = daemon->engine.seen.mac_permanent;
+	char before_text[NAMES_MAC_TEXT], now_text[NAMES_MAC_TEXT];
+
+	if (memcmp(daemon->mac_permanent, none, sizeof(none)) != 0 &&
+	    memcmp(daemon->mac_permanent, now, sizeof(none)) != 0)
+		log_warning(
+			"%s: the NIC's own MAC address was %s and is %s now: it is another NIC, "
+			"or somebody has written its EEPROM",
+			daemon->iface.tap.name,
+			names_mac_format(daemon->mac_permanent, before_text),
+			names_mac_format(now, now_text));
+	memcpy(daemon->mac_permanent, now, sizeof(daemon->mac_permanent));
+}
+
 /* A driver runs. */
 static int nic_begin(struct daemon *daemon, struct ixgbe_why *why)
 {
@@ -488,6 +529,7 @@ static int nic_begin(struct daemon *daemon, struct ixgbe_why *why)
 	daemon->modules = seen->modules;
 	daemon->timeouts = seen->timeouts;
 	daemon->hangs = seen->hangs;
+	mac_compare(daemon);
 	err = nic_watch(daemon);
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot watch the NIC: %s", strerror(-err));

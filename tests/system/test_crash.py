@@ -86,6 +86,22 @@ def test_software_nic_killed_under_traffic(bridge):
     assert bridge.left.link(bridge.tap)["ifindex"] == index
 
 
+def test_another_mac_in_the_eeprom(rig):
+    """A NIC that comes back as another one is told of."""
+    def nic(mac):
+        return rig.daemon(r.IXNIC, "--socket", rig.path("nic"), "--wire", f"seqpacket:{rig.path('wire')}", "--mac",
+                          mac).wait_ready()
+    server, left = nic("02:00:00:00:00:01"), rig.namespace("left")
+    daemon = rig.daemon(*left.words(r.IXTAPD, "--nic", f"vfio-user:{rig.path('nic')}", "--tap", "tap0", "--control",
+                                    rig.path("control"))).wait_ready()
+    for mac, recoveries in (("02:00:00:00:00:01", 1), ("02:00:00:00:00:02", 2)):
+        server.kill()
+        server = nic(mac)
+        r.wait_for(lambda: r.ask(rig.path("control"), "status")["recoveries"] == recoveries, "the NIC is back", 20)
+        told = "was 02:00:00:00:00:01 and is 02:00:00:00:00:02 now" in daemon.errors()
+        assert told == (recoveries == 2), daemon.errors()
+
+
 def test_server_killed_under_traffic(rig):
     """A separate ixnic is killed and started again: the bridge finds it."""
     left, right = rig.namespace("left"), rig.namespace("right")

@@ -92,5 +92,6 @@ def test_half_a_word_is_not_believed(rig, keeper):
 def test_silence_is_noticed(rig, keeper):
     """A driver that has reported all that was wanted, and turns no more."""
     daemon = keeper("is silent").wait_ready()
-    r.wait_for(lambda: "does not do what it is told" in daemon.errors(), "the silence is noticed", 30)
+    r.wait_for(lambda: "the driver hangs, and the NIC answers" in daemon.errors(), "the silence is noticed", 30)
+    r.wait_for(lambda: "hangs again and again" in daemon.errors(), "that is the NIC's end", 30)
     assert daemon.stop() == 0
