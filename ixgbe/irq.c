@@ -103,9 +103,7 @@ void irq_configure(struct ixgbe *nic)
 	reg_write(nic, IXGBE_AT(EIAM_EX, 0), UINT32_MAX);
 	reg_write(nic, IXGBE_AT(EIAM_EX, 1), UINT32_MAX);
 
-	for (uint32_t i = 0; i < (uint32_t)IXGBE_IVAR_COUNT; i++)
-		reg_write(nic, IXGBE_AT(IVAR, i), 0);
-	irq_queues_configure(nic);
+	irq_queues_configure(nic); /* others are never enabled */
 	reg_write(nic, IXGBE_IVAR_MISC,
 		  IXGBE_FIELD_PREP(IXGBE_IVAR_MISC_OTHER, other) | IXGBE_IVAR_MISC_OTHER_VALID);
 

@@ -29,7 +29,7 @@ import collections
 import os
 import re
 
-FILES = ("bus.c", "eeprom.c", "filters.c", "init.c", "irq.c", "link.c", "port.c", "rings.c", "rss.c", "semaphore.c",
+FILES = ("bus.c", "device/pci.c", "eeprom.c", "filters.c", "init.c", "irq.c", "link.c", "port.c", "rings.c", "rss.c", "semaphore.c",
          "sfp.c", "stats.c", "queues/rx.c", "queues/tx.c")
 # Each helper that writes, and which of its arguments are written values.
 WRITERS = {"reg_write": (2,), "reg_set": (2,), "reg_clear": (2,), "reg_change": (2, 3), "tail_write": (1,),

@@ -32,7 +32,7 @@ import mutants
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 MEASURES = {"deletion": 95, "field": 80, "order": 80, "wait": 80}
-JOBS = 2 * (os.cpu_count() or 1)  # half of a test is waiting
+JOBS = 4 * (os.cpu_count() or 1)  # most of a test is waiting
 # The tests of one backend: IOVAs above 4 GiB, and a NIC that outlives its connection.
 ARGUMENTS = ("vfio-user", "high")
 LEAST_LIMIT_S = 30.0
