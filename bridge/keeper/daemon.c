@@ -112,6 +112,15 @@ static void on_netlink(struct daemon *daemon)
 	follow(daemon);
 }
 
+/* Who sends a signal hears of no "try again": a driver that is being replaced is waited for. */
+static void upgrade_wanted(struct daemon *daemon)
+{
+	if (!daemon->upgrade_wanted || daemon->warm)
+		return;
+	daemon->upgrade_wanted = false;
+	json_decref(upgrade_run(daemon, NULL, 0));
+}
+
 static void on_signals(struct daemon *daemon)
 {
 	struct signalfd_siginfo info;
@@ -119,7 +128,8 @@ static void on_signals(struct daemon *daemon)
 	if (read(daemon->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
 	if (info.ssi_signo == SIGUSR2) {
-		json_decref(upgrade_run(daemon, NULL, 0));
+		daemon->upgrade_wanted = true;
+		upgrade_wanted(daemon);
 		return;
 	}
 	log_info("%s: SIG%s: stopping", daemon->iface.tap.name, sigabbrev_np((int)info.ssi_signo));
@@ -144,6 +154,7 @@ static void on_timer(struct daemon *daemon)
 	follow(daemon);
 	if (daemon->facts.stopping)
 		return;
+	upgrade_wanted(daemon);
 	if (!daemon->facts.nic_open) {
 		if (clock_ms() >= daemon->retry_at_ms)
 			nic_life_retry(daemon);

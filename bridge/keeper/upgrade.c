@@ -64,6 +64,7 @@
 #define CHECK_MS        5000
 #define ANSWER_BYTES    4096u
 #define CHECK_FD        3
+#define PARTS_MAX       1024u /* of a handover, that are not yet looked at */
 
 /* ---- Descriptors that go along ---- */
 
@@ -74,30 +75,39 @@ static int fd_flag(const json_t *fd, int flag)
 	return number < 0 || !fcntl(number, F_SETFD, flag) ? 0 : -errno;
 }
 
-/* Sets FD_CLOEXEC, or 0, of all descriptors: -EBADF, one is none. */
+/* Of "fd", a number or an array of numbers. */
+static int fd_member_flag(const json_t *fd, int flag)
+{
+	int err = json_is_array(fd) ? 0 : fd_flag(fd, flag);
+
+	for (size_t i = 0; i < json_array_size(fd); i++)
+		err = fd_flag(json_array_get(fd, i), flag) ? -EBADF : err;
+	return err ? -EBADF : 0;
+}
+
+/* Sets FD_CLOEXEC, or 0, of all descriptors: -EBADF, one is none, or there are too many parts. */
 static int fds_flag(json_t *json, int flag)
 {
+	json_t *part[PARTS_MAX] = {json}, *value;
+	size_t parts = 1, i;
 	const char *name;
-	size_t i;
-	json_t *value;
-	int err = 0, one;
+	int err = 0;
 
-	json_object_foreach(json, name, value)
-	{
-		size_t count = json_is_array(value) ? json_array_size(value) : 0;
+	while (parts > 0 &&
+	       parts + json_array_size(part[parts - 1]) + json_object_size(part[parts - 1]) <
+		       PARTS_MAX) {
+		json_t *at = part[--parts];
 
-		one = !strcmp(name, "fd") && json_is_integer(value) ? fd_flag(value, flag)
-								    : fds_flag(value, flag);
-		for (size_t j = 0; j < count && !strcmp(name, "fd"); j++)
-			one |= fd_flag(json_array_get(value, j), flag);
-		err = one ? one : err;
+		json_object_foreach(at, name, value)
+		{
+			if (strcmp(name, "fd") != 0)
+				part[parts++] = value;
+			else if (fd_member_flag(value, flag))
+				err = -EBADF;
+		}
+		json_array_foreach(at, i, value) part[parts++] = value;
 	}
-	json_array_foreach(json, i, value)
-	{
-		one = fds_flag(value, flag);
-		err = one ? one : err;
-	}
-	return err ? -EBADF : 0;
+	return parts ? -EBADF : err;
 }
 
 /* ---- The handover ---- */

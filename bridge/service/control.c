@@ -422,8 +422,10 @@ static int control_new(const struct control_command *commands, void *ctx, struct
 {
 	struct control *control = calloc(1, sizeof(*control));
 
-	if (!control)
-		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
+	if (!control) {
+		ixgbe_why_fill(why, -ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
 	control->listener.fd = control->listener.spare = -1;
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		control->client[i].fd = -1;
@@ -431,10 +433,9 @@ static int control_new(const struct control_command *commands, void *ctx, struct
 	control->ctx = ctx;
 	control->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (control->epoll < 0) {
-		int err = -errno;
-
+		ixgbe_why_fill(why, -errno, "control socket: %s", strerror(errno));
 		free(control);
-		return ixgbe_why_fill(why, err, "control socket: %s", strerror(-err));
+		return -EMFILE;
 	}
 	*out = control;
 	return 0;

@@ -261,7 +261,7 @@ static int begin(void)
 	if (err)
 		return err;
 	pthread_setname_np(other, "other"); /* whatever comes of it */
-	memset(&set, 0xff, sizeof(set)); /* the kernel takes those that it may use */
+	memset(&set, 0xff, sizeof(set));    /* the kernel takes those that it may use */
 	return -pthread_setaffinity_np(other, sizeof(set), &set);
 }
 
