@@ -442,8 +442,11 @@ void a_keeper_becomes_another_program(void **state)
 	int status;
 	pid_t pid;
 
-	if (getenv("IXNIC_DIRTY"))
-		skip(); /* a driver may ask for a reset, which has its tests elsewhere */
+	if (getenv("IXNIC_DIRTY")) { /* a driver may ask for a reset, which has its tests elsewhere
+				      */
+		print_message("# not with a NIC that comes up dirty\n");
+		return;
+	}
 	device = rig_device_open(rig);
 	assert_int_equal(pipe(stage.said) | pipe(stage.go) | pipe(stage.stop), 0);
 	pid = fork();
