@@ -442,8 +442,7 @@ void a_keeper_becomes_another_program(void **state)
 	int status;
 	pid_t pid;
 
-	if (getenv("IXNIC_DIRTY")) { /* a driver may ask for a reset, which has its tests elsewhere
-				      */
+	if (getenv("IXNIC_DIRTY")) { /* a driver may want a reset, which has its tests elsewhere */
 		print_message("# not with a NIC that comes up dirty\n");
 		return;
 	}
