@@ -82,7 +82,7 @@ def test_signal(world):
     r.wait_for(lambda: world.status()["driver"]["starts"]["upgrade"] == 1, "upgraded")
     after = world.status()
     assert after["pid"] == before["pid"] and after["driver"]["pid"] != before["driver"]["pid"]
-    assert "upgraded from" in world.daemon.errors()
+    r.wait_for(lambda: "upgraded from" in world.daemon.errors(), "the log says so")
     with open(f"/proc/{after['pid']}/comm", encoding="utf-8") as name:
         assert name.read() == "ixtapd\n"
     world.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)
@@ -252,7 +252,7 @@ def test_cold(rig):
     assert answer["start"] == "cold"
     r.wait_for(lambda: world.status()["state"] == "running", "the NIC is back")
     assert connection.end() is None
-    assert "starts the NIC anew: as the test wants" in world.daemon.errors()
+    r.wait_for(lambda: "starts the NIC anew: as the test wants" in world.daemon.errors(), "the log says so")
     assert world.status()["driver"]["starts"] == {"warm": 0, "cold": 2, "upgrade": 0}
     after = k.State(world)
     assert not k.went_back(before.counters, after.counters)
