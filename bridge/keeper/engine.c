@@ -26,7 +26,9 @@
 
 #define ASK_MS        20 /* how often a wait asks whether to go on */
 #define MESSAGES_ONCE 64 /* of the driver; others wait for this process, too */
-#define WORD_MS       10 /* how long the spawner's word of an end may take, after that end */
+/* How long the word of an end may take, behind that end. The next driver could not come sooner: the
+ * same spawner makes it. */
+#define WORD_MS 500
 
 static void fd_close_once(int *fd)
 {

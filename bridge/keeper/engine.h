@@ -117,8 +117,8 @@ int engine_driver_come(struct engine *engine);
 void engine_driver_kill(const struct engine *engine);
 /* The driver is dead: forgets it. */
 void engine_driver_bury(struct engine *engine);
-/* How the last driver that died had ended, as the spawner says: that takes 10 ms at most. False:
- * it does not. As text: "was killed by signal 9". */
+/* How the last driver that died had ended, as the spawner says: that takes half a second at most.
+ * False: it does not. As text: "was killed by signal 9". */
 bool engine_driver_end(struct engine *engine, struct spawn_end *out);
 void engine_driver_fate(struct engine *engine, char text[64]);
 /* Orders the next driver, which goes on with the running NIC. */

@@ -66,6 +66,7 @@ static const struct permit running[] = {
 	CALL(clock_nanosleep), /* bounded waits for the hardware */
 	CALL(restart_syscall), /* a wait that SIGSTOP and SIGCONT interrupted */
 	/* malloc, of words for a failure; a thread's stack when it ends. */
+	CALL(sched_getaffinity), /* how many arenas */
 	CALL(brk),
 	CALL(munmap),
 	CALL_IF(madvise, 2, INT_BITS, MADV_DONTNEED),
