@@ -55,7 +55,6 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -127,13 +126,18 @@ static void on_signals(struct daemon *daemon)
 
 	if (read(daemon->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	if (info.ssi_signo == SIGUSR2) {
-		daemon->upgrade_wanted = true;
-		upgrade_wanted(daemon);
-		return;
-	}
 	log_info("%s: SIG%s: stopping", daemon->iface.tap.name, sigabbrev_np((int)info.ssi_signo));
 	publish_stop(daemon, 0);
+}
+
+static void on_upgrade(struct daemon *daemon)
+{
+	struct signalfd_siginfo info;
+
+	if (read(daemon->upgrades, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	daemon->upgrade_wanted = true;
+	upgrade_wanted(daemon);
 }
 
 static void on_timer(struct daemon *daemon)
@@ -198,6 +202,7 @@ static void on_soft_output(struct daemon *daemon)
 
 static void (*const watches[])(struct daemon *daemon) = {
 	[WATCH_SIGNALS] = on_signals,
+	[WATCH_UPGRADE] = on_upgrade,
 	[WATCH_TIMER] = on_timer,
 	[WATCH_NETLINK] = on_netlink,
 	[WATCH_CONTROL] = on_control,
@@ -375,6 +380,7 @@ int daemon_run(const struct options *options, char *const *argv, struct upgrade_
 				 .handover = handover,
 				 .epoll = -1,
 				 .signals = -1,
+				 .upgrades = -1,
 				 .timer = -1};
 	programs_self(daemon.program);
 	daemon.started_at_ms = clock_ms();

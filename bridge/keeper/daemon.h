@@ -96,7 +96,7 @@ struct daemon {
 	unsigned int ticks;
 	bool watchdog;
 	int exit_status;
-	int epoll, signals, timer;
+	int epoll, signals, upgrades, timer;
 };
 
 /* Runs until a signal or a failure that is final; returns the status to exit with. `handover`

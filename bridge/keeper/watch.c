@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The event loop's descriptors: signals and the timer, and those that come and go. */
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -34,12 +35,17 @@ int watch_open(struct daemon *daemon)
 	daemon->signals = process_signals();
 	if (daemon->signals < 0)
 		return daemon->signals;
+	daemon->upgrades = process_signal(SIGUSR2);
+	if (daemon->upgrades < 0)
+		return daemon->upgrades;
 	daemon->epoll = epoll_create1(EPOLL_CLOEXEC);
 	daemon->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (daemon->epoll < 0 || daemon->timer < 0 ||
 	    timerfd_settime(daemon->timer, 0, &tick, NULL))
 		return -errno;
 	err = watch_add(daemon, daemon->signals, WATCH_SIGNALS);
+	if (!err)
+		err = watch_add(daemon, daemon->upgrades, WATCH_UPGRADE);
 	return err ? err : watch_add(daemon, daemon->timer, WATCH_TIMER);
 }
 
@@ -52,6 +58,7 @@ static void close_fd(int fd)
 void watch_close(const struct daemon *daemon)
 {
 	close_fd(daemon->timer);
+	close_fd(daemon->upgrades);
 	close_fd(daemon->signals);
 	close_fd(daemon->epoll);
 }

@@ -6,6 +6,7 @@
 /* What a descriptor of the event loop is about. */
 enum watch {
 	WATCH_SIGNALS,
+	WATCH_UPGRADE,
 	WATCH_TIMER,
 	WATCH_NETLINK,
 	WATCH_CONTROL,

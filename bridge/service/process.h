@@ -8,6 +8,8 @@
  * nohup outlives its terminal: a SIGHUP that was ignored stays ignored.
  */
 int process_signals(void);
+/* The same for a signal that asks for something else. */
+int process_signal(int number);
 
 /* Says "ready" on standard output, and to the service manager, as sd_notify(3) does. This message
  * waits a second for a manager that does not read. The messages below do not wait: they are lost

@@ -291,6 +291,24 @@ def test_while_the_nic_is_away(rig):
     r.wait_for(lambda: r.ask(control, "status")["state"] != "recovering", "the NIC is back", 20)
 
 
+def blocked(pid):
+    """The set of signals that a process has blocked."""
+    with open(f"/proc/{pid}/status", encoding="utf-8") as status:
+        return int(re.search(r"SigBlk:\s+(\w+)", status.read())[1], 16)
+
+
+def test_signal_during_a_start(rig):
+    """It is no order to stop: the start goes on, and the upgrade follows."""
+    left = rig.namespace("left")
+    daemon = rig.daemon(*left.words(r.IXTAPD, "--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap", "tap0", "--control",
+                                    rig.path("control")))
+    r.wait_for(lambda: blocked(daemon.pid) & 1 << signal.SIGUSR2 - 1, "the signal is expected")
+    os.kill(daemon.pid, signal.SIGUSR2)
+    daemon.wait_ready()
+    r.wait_for(lambda: r.ask(rig.path("control"), "status")["driver"]["starts"]["upgrade"] == 1, "upgraded")
+    assert daemon.stop() == 0
+
+
 def test_stop_during_an_upgrade(rig):
     world = k.soft(rig)
     for _ in range(5):
