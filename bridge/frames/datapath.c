@@ -462,10 +462,13 @@ void datapath_finish(struct datapath *dp, bool rings_end)
 	}
 	tx_send(dp);
 	tx_drop(dp, dp->pending_count, &dp->counters->tx_drop_stopped);
-	if (rings_end)
+	if (rings_end) {
 		tx_settle(dp);
-	else /* the frames of the last burst are delivered: nobody takes them again */
+	} else { /* the frames of the last bursts are delivered: nobody takes or counts them again
+		  */
+		tx_reclaim(dp);
 		(void)ixgbe_rx_burst(dp->rxq, NULL, 0);
+	}
 }
 
 /* ---- Life ---- */

@@ -536,6 +536,13 @@ int interface_bring_home(struct interface *iface, const struct options *options,
 
 /* ---- From one program to the next ---- */
 
+bool interface_attached(const struct interface *iface)
+{
+	struct ifreq request = {0};
+
+	return !ioctl(iface->tap.fd[0], TUNGETIFF, &request);
+}
+
 json_t *interface_hand_over(const struct interface *iface)
 {
 	const struct tap *tap = &iface->tap;

@@ -107,6 +107,8 @@ bool interface_kernel_reads(struct interface *iface, uint64_t *count);
  * Reads the multicast groups, and the unicast addresses. */
 void interface_wanted(const struct interface *iface, uint16_t mtu, struct mirror *wanted);
 
+/* Whether the descriptors belong to an interface still. */
+bool interface_attached(const struct interface *iface);
 /* For the program that this process executes next: what that needs to go on with the interface.
  * Members "fd" are descriptors. NULL: no memory. */
 json_t *interface_hand_over(const struct interface *iface);

@@ -284,7 +284,9 @@ static int take_over_all(struct daemon *daemon, struct ixgbe_why *why)
 	if (err)
 		return err;
 	err = upgrade_nic_take_over(daemon, why);
-	if (err && daemon->order.mode == UPGRADE_BACK) { /* there is no other program left */
+	if (err && daemon->order.mode == UPGRADE_GO)
+		upgrade_undo(daemon, why);
+	if (err) { /* there is no way back: the NIC may be gone */
 		spawner_stop(&daemon->former);
 		nic_life_failed(daemon, why->text);
 		return 0;
@@ -387,7 +389,7 @@ int daemon_run(const struct options *options, char *const *argv, struct upgrade_
 	interface_init(&daemon.iface);
 	engine_init(&daemon.engine, options, &daemon.patience);
 	if (open_daemon(&daemon, &why)) {
-		if (order.mode == UPGRADE_GO)
+		if (order.mode == UPGRADE_GO && !daemon.facts.started)
 			upgrade_undo(&daemon, &why);
 		return not_started(&daemon, &why);
 	}

@@ -81,10 +81,12 @@ int engine_hand_over_check(const json_t *from, struct ixgbe_why *why);
  * spawner, which goes to `former`. On failure the descriptors are as they were. */
 int engine_take_over(struct engine *engine, const json_t *from, struct spawner *former,
 		     struct ixgbe_why *why);
-/* After that: makes a spawner of this program's, has the driver leave, and the next one go on with
- * the rings. On failure the driver runs still, or none does: then engine.driver.pid is -1. */
-int engine_succeed(struct engine *engine, const int tap_fd[], const struct mirror *wanted,
-		   struct ixgbe_why *why);
+/* After that: makes a spawner of this program's, and has the driver leave. On failure the driver
+ * runs still. */
+int engine_former_leave(struct engine *engine, const int tap_fd[], const struct mirror *wanted,
+			struct ixgbe_why *why);
+/* Then the next driver goes on with the rings. On failure none runs. */
+int engine_succeed(struct engine *engine, struct ixgbe_why *why);
 
 /*
  * Opens the NIC of the options; receiver and transmitter are off. A software NIC is started in the

@@ -9,9 +9,10 @@
  *     former program               next program                         driver
  *     ---------------------------  -----------------------------------  -----------------------
  *     engine_hand_over, exec   ─►  engine_take_over                     runs
- *                                  engine_succeed: spawner of its own,  runs
+ *                                  engine_former_leave:
+ *                                    spawner of its own,               runs
  *                                    BOARD_LEAVE, end of the driver  ─► stops at a batch's end
- *                                    the next driver                 ─► goes on with the rings
+ *                                  engine_succeed: the next driver   ─► goes on with the rings
  *
  * The next spawner is there before the driver leaves: what takes time is done while frames flow.
  *
@@ -408,8 +409,8 @@ static void driver_leave_await(struct engine *engine)
 	engine_driver_bury(engine);
 }
 
-int engine_succeed(struct engine *engine, const int tap_fd[], const struct mirror *wanted,
-		   struct ixgbe_why *why)
+int engine_former_leave(struct engine *engine, const int tap_fd[], const struct mirror *wanted,
+			struct ixgbe_why *why)
 {
 	int err = engine_spawner_open(engine, wanted->mtu, tap_fd, why);
 
@@ -419,7 +420,13 @@ int engine_succeed(struct engine *engine, const int tap_fd[], const struct mirro
 	engine->wishes.end = BOARD_GO_ON;
 	engine_wish(engine, wanted);
 	driver_leave_await(engine);
-	err = engine_renew(engine, why);
+	return 0;
+}
+
+int engine_succeed(struct engine *engine, struct ixgbe_why *why)
+{
+	int err = engine_renew(engine, why);
+
 	if (!err)
 		err = engine_driver_wait_phase(engine, BOARD_RUNNING, why);
 	if (err) {

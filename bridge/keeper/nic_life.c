@@ -565,7 +565,16 @@ int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why)
 	daemon->link = (struct ixgbe_link){seen->link_up, seen->link_mbps};
 	daemon->facts.link_up = seen->link_up;
 	wanted_read(daemon, &wanted);
-	err = engine_succeed(&daemon->engine, daemon->iface.tap.fd, &wanted, why);
+	err = engine_former_leave(&daemon->engine, daemon->iface.tap.fd, &wanted, why);
+	if (err)
+		return err;
+	if (seen->phase != BOARD_LEFT)
+		log_warning("%s: the driver died, or hung, before it left: what it held is lost",
+			    daemon->iface.tap.name);
+	interface_enter(&daemon->iface);
+	reads_account(daemon);
+	interface_leave(&daemon->iface);
+	err = engine_succeed(&daemon->engine, why);
 	return err ? err : nic_begin(daemon, why);
 }
 

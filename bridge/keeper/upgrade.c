@@ -53,6 +53,7 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
+#include "bridge/service/option_table.h"
 #include "bridge/service/text_json.h"
 #include "nic_life.h"
 #include "programs.h"
@@ -61,7 +62,7 @@
 
 #define UPGRADE_VERSION 1
 #define HANDOVER_BYTES  (16u << 20) /* at most */
-#define CHECK_MS        5000
+#define CHECK_MS        3000
 #define ANSWER_BYTES    4096u
 #define CHECK_FD        3
 #define PARTS_MAX       1024u /* of a handover, that are not yet looked at */
@@ -305,6 +306,8 @@ static size_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_B
 	const int64_t end_ms = clock_ms() + CHECK_MS;
 	struct pollfd pfd[] = {
 		{.fd = answer, .events = POLLIN},
+		{.fd = daemon->signals, .events = POLLIN},
+		{.fd = daemon->engine.driver.pidfd, .events = POLLIN},
 		{.fd = device ? ixgbe_device_connection(device) : -1, .events = POLLIN},
 		{.fd = device ? ixgbe_device_relay(device) : -1, .events = POLLIN},
 	};
@@ -314,16 +317,17 @@ static size_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_B
 	while ((left = end_ms - clock_ms()) > 0 && len < ANSWER_BYTES - 1) {
 		ssize_t got = 1;
 
-		if (poll(pfd, 3, (int)left) <= 0)
+		if (poll(pfd, sizeof(pfd) / sizeof(pfd[0]), (int)left) <= 0)
 			continue;
 		if (pfd[0].revents) {
 			got = read(answer, text + len, ANSWER_BYTES - 1 - len);
 			len += got > 0 ? (size_t)got : 0;
 		}
-		if (got <= 0)
-			break;
-		/* A NIC that is gone is found by the loop. */
-		if ((pfd[1].revents || pfd[2].revents) && ixgbe_device_serve(daemon->engine.device))
+		/* The loop has more urgent things to do: an end, a dead driver, a NIC that is gone.
+		 */
+		if (got <= 0 || pfd[1].revents || pfd[2].revents ||
+		    ((pfd[3].revents || pfd[4].revents) &&
+		     ixgbe_device_serve(daemon->engine.device)))
 			break;
 	}
 	text[len] = '\0';
@@ -335,6 +339,14 @@ static json_t *no_answer(const char *program, const siginfo_t *end)
 	if (end->si_code == CLD_EXITED && end->si_status == 127)
 		return control_error("%s cannot be executed: is it a program, and may we?",
 				     program);
+	if (end->si_code == CLD_EXITED && end->si_status == EXIT_STATUS_USAGE)
+		return control_error("%s does not understand its command line or configuration: it "
+				     "exited with status %d; start it by hand to see why",
+				     program, end->si_status);
+	if (end->si_code != CLD_EXITED && end->si_status != SIGKILL)
+		return control_error("%s was killed by signal %d when it was asked whether it can "
+				     "take over",
+				     program, end->si_status);
 	if (end->si_code == CLD_EXITED)
 		return control_error("%s exited with status %d when it was asked whether it can "
 				     "take over: it is no ixtapd, or one that cannot",
@@ -357,7 +369,7 @@ static json_t *answer_take(struct daemon *daemon, const char *program, pid_t pid
 		if (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG) || !end.si_pid)
 			usleep(1000);
 	if (!end.si_pid) {
-		kill(pid, SIGKILL);
+		kill(-pid, SIGKILL); /* its children, too */
 		waitid(P_PID, (id_t)pid, &end, WEXITED);
 	}
 	if (json_is_string(json_object_get(json, "start")) ||
@@ -464,6 +476,7 @@ static json_t *place_give(struct daemon *daemon, const char *program, uint64_t c
 		return control_error("%s: try again", why.text);
 	err = self_add(handover);
 	if (!err) {
+		log_info("%s: executing %s in our place", daemon->iface.tap.name, program);
 		/* The next program begins where this one did. */
 		interface_leave(&daemon->iface);
 		err = program_execute(program, -1, handover, "go", daemon->argv);
@@ -511,9 +524,14 @@ static json_t *program_try(struct daemon *daemon, const char *program, uint64_t 
 
 json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client)
 {
-	json_t *error = daemon->warm
-				? control_error("a driver is being replaced: try again")
-				: program_try(daemon, program ? program : daemon->program, client);
+	json_t *error;
+
+	if (daemon->warm)
+		error = control_error("a driver is being replaced: try again");
+	else if (daemon->iface.astray || !interface_attached(&daemon->iface))
+		error = control_error("the interface was moved or deleted just now: try again");
+	else
+		error = program_try(daemon, program ? program : daemon->program, client);
 
 	log_error("%s: no upgrade: %s", daemon->iface.tap.name,
 		  json_string_value(json_object_get(error, "error")));
@@ -606,8 +624,9 @@ void upgrade_undo(struct daemon *daemon, const struct ixgbe_why *why)
 		spawner_stop(&daemon->engine.spawner);
 		daemon->engine.spawner = daemon->former;
 		engine = engine_hand_over(&daemon->engine, &ignored);
-		if (engine)
-			json_object_set_new(daemon->handover, "engine", engine);
+		if (!engine) /* a NIC that is gone cannot be handed back */
+			return;
+		json_object_set_new(daemon->handover, "engine", engine);
 	}
 	upgrade_go_back(daemon->handover, daemon->argv, why);
 }
