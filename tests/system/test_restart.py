@@ -72,14 +72,15 @@ def test_what_is_spoiled_is_found(rig, plant, counted):
 def test_refused_frames_are_not_lost(rig):
     """While nobody reads the TAP its queue fills. The sender is told."""
     world = k.soft(rig)
+    driver = world.driver()["pid"]
     with k.Frames(*world.ends(), "--rate", 20000) as sender:
-        world.daemon.process.send_signal(r.signal.SIGSTOP)
+        os.kill(driver, r.signal.SIGSTOP)
         sender.tell("start")
         try:
             r.wait_for(lambda: int(world.left.run("cat", "/sys/class/net/tap0/statistics/tx_dropped").stdout) > 100,
                        "the TAP's queue is full")
         finally:
-            world.daemon.process.send_signal(r.signal.SIGCONT)
+            os.kill(driver, r.signal.SIGCONT)
         sender.tell("until", sender.tell("until", 0)["frames"] + 1000)
         accounts = sender.tell("stop")
     assert accounts["sent"]["refused"] > 100
