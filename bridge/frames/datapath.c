@@ -464,8 +464,7 @@ void datapath_finish(struct datapath *dp, bool rings_end)
 	tx_drop(dp, dp->pending_count, &dp->counters->tx_drop_stopped);
 	if (rings_end) {
 		tx_settle(dp);
-	} else { /* the frames of the last bursts are delivered: nobody takes or counts them again
-		  */
+	} else { /* what is delivered nobody takes or counts again */
 		tx_reclaim(dp);
 		(void)ixgbe_rx_burst(dp->rxq, NULL, 0);
 	}

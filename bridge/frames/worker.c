@@ -278,18 +278,13 @@ static void cancel_posted(struct worker *worker)
 		datapath_wait(&worker->dp, 0);
 }
 
-void worker_name(uint16_t queue, char name[WORKER_NAME_BYTES])
-{
-	snprintf(name, WORKER_NAME_BYTES, "queue-%u", queue);
-}
-
 static void *worker_main(void *arg)
 {
 	struct worker *worker = arg;
-	char name[WORKER_NAME_BYTES];
+	char name[16];
 
 	/* A thread names itself: for another one a file would have to be opened. */
-	worker_name(worker->config.queue, name);
+	snprintf(name, sizeof(name), WORKER_THREAD, worker->config.queue);
 	prctl(PR_SET_NAME, name);
 	worker->start_error = uring_enable(&worker->dp.ring);
 	sem_post(&worker->started);

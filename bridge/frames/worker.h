@@ -63,9 +63,8 @@ struct worker_pools {
 };
 void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out);
 
-/* The name of its thread, which has room for WORKER_NAME_BYTES. */
-#define WORKER_NAME_BYTES 16u
-void worker_name(uint16_t queue, char name[WORKER_NAME_BYTES]);
+/* The name of its thread, by the queue's number. */
+#define WORKER_THREAD "queue-%u"
 /* Sets up the io_uring and starts the thread. -ENOSYS and -EPERM: no io_uring. */
 int worker_start(const struct worker_config *config, struct worker **out, struct ixgbe_why *why);
 /* Stops receiving, delivers or counts the frames that are held, gives back all buffers but those in

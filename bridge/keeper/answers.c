@@ -83,20 +83,20 @@ static json_t *tap_json(const struct daemon *daemon)
 
 static json_t *queues_json(const struct daemon *daemon)
 {
-	json_t *queues = json_array();
-
 	const struct board_report *report = daemon->engine.report;
 	const bool running = engine_running(&daemon->engine);
+	json_t *queues = json_array();
+	int cpu[IXGBE_QUEUES_MAX];
 
+	engine_worker_cpus(&daemon->engine, cpu);
 	for (uint16_t q = 0; q < daemon->options->queues; q++) {
 		const struct worker_board *worker = &report->queue[q];
 		const char *state = !running ? "stopped"
 				    : atomic_load_explicit(&worker->idle, memory_order_relaxed)
 					    ? "idle"
 					    : "busy";
-		json_array_append_new(queues,
-				      json_pack("{s:i,s:s,s:i}", "queue", q, "state", state, "cpu",
-						engine_worker_cpu(&daemon->engine, q)));
+		json_array_append_new(queues, json_pack("{s:i,s:s,s:i}", "queue", q, "state", state,
+							"cpu", cpu[q]));
 	}
 	return queues;
 }

@@ -389,7 +389,7 @@ int daemon_run(const struct options *options, char *const *argv, struct upgrade_
 	interface_init(&daemon.iface);
 	engine_init(&daemon.engine, options, &daemon.patience);
 	if (open_daemon(&daemon, &why)) {
-		if (order.mode == UPGRADE_GO && !daemon.facts.started)
+		if (order.mode == UPGRADE_GO)
 			upgrade_undo(&daemon, &why);
 		return not_started(&daemon, &why);
 	}

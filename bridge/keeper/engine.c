@@ -119,46 +119,40 @@ bool engine_suspended(const struct engine *engine)
 	return state && (!strncmp(state, ") T", 3) || !strncmp(state, ") t", 3));
 }
 
-/* Of the driver's threads the one with that name; 0: none has it. */
-static pid_t thread_find(pid_t driver, const char *name)
+/* The one processor that a thread is bound to; -1: it may run on several, or is gone. */
+static int thread_cpu(pid_t tid)
 {
-	char path[64], comm[WORKER_NAME_BYTES + 1];
-	const struct dirent *entry;
-	pid_t found = 0;
-	DIR *tasks;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)driver);
-	tasks = opendir(path);
-	while (tasks && !found && (entry = readdir(tasks))) {
-		const int tid = atoi(entry->d_name);
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)driver, tid);
-		file_read(path, comm, sizeof(comm));
-		comm[strcspn(comm, "\n")] = '\0';
-		if (tid > 0 && !strcmp(comm, name))
-			found = tid;
-	}
-	if (tasks)
-		closedir(tasks);
-	return found;
-}
-
-int engine_worker_cpu(const struct engine *engine, uint16_t queue)
-{
-	char name[WORKER_NAME_BYTES];
 	cpu_set_t set;
-	pid_t tid;
 
-	if (!engine_running(engine))
-		return -1;
-	worker_name(queue, name);
-	tid = thread_find(engine->driver.pid, name);
-	if (!tid || sched_getaffinity(tid, sizeof(set), &set) || CPU_COUNT(&set) != 1)
+	if (sched_getaffinity(tid, sizeof(set), &set) || CPU_COUNT(&set) != 1)
 		return -1;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &set))
 			return cpu;
 	return -1;
+}
+
+void engine_worker_cpus(const struct engine *engine, int cpu[IXGBE_QUEUES_MAX])
+{
+	char path[64], comm[32];
+	const struct dirent *entry;
+	unsigned int queue;
+	DIR *tasks;
+
+	for (size_t q = 0; q < IXGBE_QUEUES_MAX; q++)
+		cpu[q] = -1;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)engine->driver.pid);
+	tasks = engine_running(engine) ? opendir(path) : NULL;
+	while (tasks && (entry = readdir(tasks))) {
+		const int tid = atoi(entry->d_name);
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", (int)engine->driver.pid, tid);
+		file_read(path, comm, sizeof(comm));
+		if (sscanf(comm, WORKER_THREAD, &queue) == 1 && queue < IXGBE_QUEUES_MAX)
+			cpu[queue] = thread_cpu(tid);
+	}
+	if (tasks)
+		closedir(tasks);
 }
 
 bool engine_followed(const struct engine *engine)
@@ -509,6 +503,16 @@ int engine_spawner_open(struct engine *engine, uint16_t mtu, const int tap_fd[],
 	return err;
 }
 
+int engine_stats_room(struct engine *engine, size_t count)
+{
+	engine->stat_name = calloc(count + 1, sizeof(*engine->stat_name));
+	engine->stat_before = calloc(count + 1, sizeof(*engine->stat_before));
+	if (!engine->stat_name || !engine->stat_before)
+		return -ENOMEM;
+	engine->stats = count;
+	return 0;
+}
+
 /* Names and counts outlive the device: a recovery must not lose them. */
 static int keep_stat_names(struct engine *engine, struct ixgbe_why *why)
 {
@@ -518,11 +522,8 @@ static int keep_stat_names(struct engine *engine, struct ixgbe_why *why)
 		return 0;
 	if (count > BOARD_STATS_MAX)
 		count = BOARD_STATS_MAX;
-	engine->stat_name = calloc(count + 1, sizeof(*engine->stat_name));
-	engine->stat_before = calloc(count + 1, sizeof(*engine->stat_before));
-	if (!engine->stat_name || !engine->stat_before)
+	if (engine_stats_room(engine, count))
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
-	engine->stats = count;
 	for (size_t i = 0; i < count; i++) {
 		memcpy(engine->stat_name[i], engine->report->stat[i].name, BOARD_NAME_BYTES);
 		engine->stat_name[i][BOARD_NAME_BYTES - 1] = '\0';

@@ -129,9 +129,9 @@ int engine_renew(struct engine *engine, struct ixgbe_why *why);
 bool engine_running(const struct engine *engine);
 /* Whether somebody has stopped its process: SIGSTOP, a debugger. */
 bool engine_suspended(const struct engine *engine);
-/* The processor that the worker of a queue is bound to now, by whomever; -1: it may run on several,
- * or does not run. */
-int engine_worker_cpu(const struct engine *engine, uint16_t queue);
+/* The processor that each queue's worker is bound to now, by whomever; -1: it may run on several,
+ * or there is none. */
+void engine_worker_cpus(const struct engine *engine, int cpu[IXGBE_QUEUES_MAX]);
 /* Whether it has done what was wanted last. */
 bool engine_followed(const struct engine *engine);
 

@@ -8,6 +8,8 @@
 int engine_board_open(struct engine *engine, struct ixgbe_why *why);
 int engine_spawner_open(struct engine *engine, uint16_t mtu, const int tap_fd[],
 			struct ixgbe_why *why);
+/* Room for names and counts of the NIC: -ENOMEM. */
+int engine_stats_room(struct engine *engine, size_t count);
 /* Until the driver has come so far. */
 int engine_driver_wait_phase(struct engine *engine, enum board_phase phase, struct ixgbe_why *why);
 /* Takes the report into `seen`. What a dying driver was writing is not read: the copy before

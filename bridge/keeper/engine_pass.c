@@ -291,13 +291,10 @@ static int stats_unpack(struct engine *engine, const json_t *from, struct ixgbe_
 
 	if (count > BOARD_STATS_MAX)
 		return strange(why, "its counters");
-	if (!count)
+	if (!count) /* the NIC was never open */
 		return 0;
-	engine->stat_name = calloc(count + 1, sizeof(*engine->stat_name));
-	engine->stat_before = calloc(count + 1, sizeof(*engine->stat_before));
-	if (!engine->stat_name || !engine->stat_before)
+	if (engine_stats_room(engine, count))
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
-	engine->stats = count;
 	for (size_t i = 0; i < count; i++) {
 		const json_t *row = json_array_get(from, i);
 		const char *name = json_string_value(member(row, "name"));
@@ -433,10 +430,6 @@ int engine_succeed(struct engine *engine, struct ixgbe_why *why)
 		spawner_stop(&engine->spawner);
 		engine_driver_bury(engine);
 		engine->ordered = false;
-	} else if (engine->seen.resumed) {
-		engine->starts.upgrade++;
-	} else {
-		engine->starts.cold++;
 	}
 	return err;
 }

@@ -610,9 +610,16 @@ int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why)
 	if (!engine->device)
 		return 0;
 	err = nic_life_succeed(daemon, why);
-	if (!err)
-		spawner_stop(&daemon->former);
-	return err;
+	if (err)
+		return err;
+	spawner_stop(&daemon->former);
+	if (!engine->seen.resumed)
+		engine->starts.cold++;
+	else if (daemon->order.mode == UPGRADE_BACK)
+		engine->starts.warm++;
+	else
+		engine->starts.upgrade++;
+	return 0;
 }
 
 void upgrade_undo(struct daemon *daemon, const struct ixgbe_why *why)
@@ -623,6 +630,7 @@ void upgrade_undo(struct daemon *daemon, const struct ixgbe_why *why)
 	if (daemon->engine.device) {
 		spawner_stop(&daemon->engine.spawner);
 		daemon->engine.spawner = daemon->former;
+		daemon->former = (struct spawner){.pid = 0};
 		engine = engine_hand_over(&daemon->engine, &ignored);
 		if (!engine) /* a NIC that is gone cannot be handed back */
 			return;
