@@ -254,3 +254,15 @@ json_t *client_request(int fd, const char *request)
 {
 	return client_send(fd, request) == 0 ? client_receive(fd, REPLY_TIMEOUT_MS) : NULL;
 }
+
+int client_show(const struct ixtap *cli, json_t *answer, void (*put_answer)(const json_t *answer))
+{
+	if (!answer)
+		return 1;
+	if (cli->json)
+		put_json(answer);
+	else
+		put_answer(answer);
+	json_decref(answer);
+	return 0;
+}

@@ -73,5 +73,8 @@ int client_send(int fd, const char *request);
  * standard error. {"error": ...} is a failure too. `timeout_ms` -1: waits without limit.
  */
 json_t *client_receive(int fd, int timeout_ms);
+/* Shows an answer, as it came with -j, else by put(). Takes the reference; NULL: the failure has
+ * been told. The exit status. */
+int client_show(const struct ixtap *cli, json_t *answer, void (*put_answer)(const json_t *answer));
 /* client_send() and client_receive(), with the time limit for all requests. */
 json_t *client_request(int fd, const char *request);

@@ -51,12 +51,5 @@ int ixtap_features(const struct ixtap *cli)
 		return 1;
 	answer = client_request(fd, request);
 	close(fd);
-	if (!answer)
-		return 1;
-	if (cli->json)
-		put_json(answer);
-	else
-		put_features(answer);
-	json_decref(answer);
-	return 0;
+	return client_show(cli, answer, put_features);
 }

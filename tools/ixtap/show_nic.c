@@ -233,6 +233,14 @@ static json_t *status_of_a_nic(int fd)
 	return NULL;
 }
 
+static void put_reply(const json_t *reply)
+{
+	if (json_is_object(json_object_get(reply, "rules")))
+		put_violations(reply);
+	else
+		put_members(reply);
+}
+
 int ixtap_nic(const struct ixtap *cli)
 {
 	char request[CONTROL_REQUEST_MAX];
@@ -256,14 +264,5 @@ int ixtap_nic(const struct ixtap *cli)
 		reply = ask(fd, request);
 	}
 	close(fd);
-	if (!reply)
-		return 1;
-	if (cli->json)
-		put_json(reply);
-	else if (json_is_object(json_object_get(reply, "rules")))
-		put_violations(reply);
-	else
-		put_members(reply);
-	json_decref(reply);
-	return 0;
+	return client_show(cli, reply, put_reply);
 }

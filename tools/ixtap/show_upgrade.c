@@ -63,12 +63,5 @@ int ixtap_upgrade(const struct ixtap *cli)
 		return 1;
 	answer = client_send(fd, request) ? NULL : client_receive(fd, UPGRADE_TIMEOUT_MS);
 	close(fd);
-	if (!answer)
-		return 1;
-	if (cli->json)
-		put_json(answer);
-	else
-		put_upgrade(answer);
-	json_decref(answer);
-	return 0;
+	return client_show(cli, answer, put_upgrade);
 }
