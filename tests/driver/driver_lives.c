@@ -6,6 +6,7 @@
  * check that fails in there is told by the process's exit status, since cmocka's own would go on in
  * the wrong process.
  */
+#include "child_check.h"
 #include "driver_lives.h"
 
 #include <errno.h>
@@ -32,14 +33,6 @@ struct life {
 };
 
 static int busy_pipe[2]; /* where a driver says that it is at work */
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);         \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
 
 /* The driver `pid`'s keeper, until it is dead: it kills the driver when there is something to read
  * from `kill_fd`, which may be -1. False: a NIC that is not new hung, and was reset. */

@@ -11,6 +11,7 @@
  * and closes what is left of it at the end. A check that fails in there is told by the process's
  * exit status.
  */
+#include "child_check.h"
 #include "driver_pass.h"
 
 #include <errno.h>
@@ -30,14 +31,6 @@
 
 #define FRAME_BYTES 100u
 #define FRAMES      20u /* in each stage */
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);         \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
 
 /* What the processes share, open over an exec. */
 struct stage {

@@ -7,6 +7,7 @@
  * copies of the descriptors, and closes the device before: memory lives as long as a descriptor
  * does.
  */
+#include "tests/driver/child_check.h"
 #include "fake_backend.h"
 
 #include <errno.h>
@@ -142,14 +143,6 @@ static void pools_are_limited(void **state)
 }
 
 /* ---- A driver over the relay ---- */
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #what);         \
-			_exit(1);                                                                  \
-		}                                                                                  \
-	} while (0)
 
 /* Runs `driver` in a process of its own and serves it until it is dead. */
 static void drive(struct kept *k, void (*driver)(struct kept *k))
