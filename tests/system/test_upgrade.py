@@ -234,6 +234,7 @@ def test_failure_goes_back(rig, world, what):
         assert accounts[way]["lost"] == accounts[way]["repeated"] == 0, accounts
     after = world.status()
     assert after["state"] == "running" and after["pid"] == before["pid"]
+    assert after["driver"]["starts"] == {"warm": 1, "cold": 1, "upgrade": 0}
     assert os.readlink(f"/proc/{world.daemon.pid}/exe") == r.IXTAPD
     with open(f"/proc/{world.daemon.pid}/comm", encoding="utf-8") as comm:
         assert comm.read() == "ixtapd\n"
@@ -323,11 +324,12 @@ def test_frames_of_an_upgrade_are_counted_once(rig):
     world = k.soft(rig, "--queues", "4")
     with k.Frames(*world.ends(), "--rate", 10000) as frames:
         frames.tell("start")
-        for done in range(30):
+        for _ in range(30):
             upgrade(world)
             frames.tell("until", frames.tell("until", 0)["frames"] + 200)
         frames.tell("stop")
-    assert done == 29 and world.status()["driver"]["lost"] == {"tap_reads": 0, "held": 0}
+    driver = world.status()["driver"]
+    assert driver["starts"]["upgrade"] == 30 and driver["lost"] == {"tap_reads": 0, "held": 0}
 
 
 def test_a_driver_that_dies_is_counted(rig):
@@ -338,14 +340,22 @@ def test_a_driver_that_dies_is_counted(rig):
         case "$2" in *:go) sleep 0.3 ;; esac
         exec {r.IXTAPD} "$@"
         """)
-    driver = world.status()["driver"]["pid"]
-    with subprocess.Popen([r.IXTAP, "--control", world.control, "upgrade", program], env=r.environment(),
-                          stdout=subprocess.DEVNULL) as asks:
-        r.wait_for(lambda: "in our place" in world.daemon.errors(), "it is executed")
-        os.kill(driver, signal.SIGKILL)
-        assert asks.wait(r.DEADLINE_S) == 0
-    r.wait_for(lambda: "died, or hung, before it left" in world.daemon.errors(), "the log says so")
-    world.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)
+    with k.Frames(*world.ends(), "--rate", RATE) as frames:
+        frames.tell("start")
+        for done in range(1, 6):
+            driver = world.status()["driver"]["pid"]
+            with subprocess.Popen([r.IXTAP, "--control", world.control, "upgrade", program], env=r.environment(),
+                                  stdout=subprocess.DEVNULL) as asks:
+                r.wait_for(lambda: world.daemon.errors().count("in our place") == done, "it is executed")
+                os.kill(driver, signal.SIGKILL)
+                assert asks.wait(r.DEADLINE_S) == 0
+            r.wait_for(lambda: world.daemon.errors().count("before it left") == done, "the log says so")
+        frames.tell("until", frames.tell("until", 0)["frames"] + RATE)
+        accounts = frames.tell("stop")
+    driver = world.status()["driver"]
+    assert driver["starts"]["upgrade"] == 5
+    assert accounts["sent"]["lost"] + accounts["received"]["lost"] == sum(driver["lost"].values()), driver
+    assert accounts["received"]["repeated"] <= driver["repeated"]["rx_frames"]
 
 
 def test_signal_during_a_start(rig):
