@@ -299,8 +299,9 @@ static void become_asked(const char *program, char *const *words, int handover, 
 	_exit(127);
 }
 
-/* Its answer, as far as it comes in time. The NIC is served meanwhile. */
-static size_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_BYTES])
+/* Its answer, as far as it comes in time. The NIC is served meanwhile. -EINTR: the loop has more
+ * urgent things to do: an end, a dead driver, a NIC that is gone. */
+static ssize_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_BYTES])
 {
 	const struct ixgbe_device *device = daemon->engine.device;
 	const int64_t end_ms = clock_ms() + CHECK_MS;
@@ -323,15 +324,15 @@ static size_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_B
 			got = read(answer, text + len, ANSWER_BYTES - 1 - len);
 			len += got > 0 ? (size_t)got : 0;
 		}
-		/* The loop has more urgent things to do: an end, a dead driver, a NIC that is gone.
-		 */
-		if (got <= 0 || pfd[1].revents || pfd[2].revents ||
+		if (got <= 0)
+			break;
+		if (pfd[1].revents || pfd[2].revents ||
 		    ((pfd[3].revents || pfd[4].revents) &&
 		     ixgbe_device_serve(daemon->engine.device)))
-			break;
+			return -EINTR;
 	}
 	text[len] = '\0';
-	return len;
+	return (ssize_t)len;
 }
 
 static json_t *no_answer(const char *program, const siginfo_t *end)
@@ -360,8 +361,8 @@ static json_t *no_answer(const char *program, const siginfo_t *end)
 static json_t *answer_take(struct daemon *daemon, const char *program, pid_t pid, int answer)
 {
 	char text[ANSWER_BYTES];
-	size_t len = answer_await(daemon, answer, text);
-	json_t *json = len ? json_loadb(text, len, 0, NULL) : NULL;
+	ssize_t len = answer_await(daemon, answer, text);
+	json_t *json = len > 0 ? json_loadb(text, (size_t)len, 0, NULL) : NULL;
 	siginfo_t end = {0};
 
 	/* One that has answered has closed its output, and is about to end. */
@@ -369,14 +370,18 @@ static json_t *answer_take(struct daemon *daemon, const char *program, pid_t pid
 		if (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG) || !end.si_pid)
 			usleep(1000);
 	if (!end.si_pid) {
-		kill(-pid, SIGKILL); /* its children, too */
+		kill(-pid, SIGKILL); /* its children, too, if it has come so far */
+		kill(pid, SIGKILL);
 		waitid(P_PID, (id_t)pid, &end, WEXITED);
 	}
 	if (json_is_string(json_object_get(json, "start")) ||
 	    json_is_string(json_object_get(json, "error")))
 		return json;
 	json_decref(json);
-	return no_answer(program, &end);
+	return len == -EINTR ? control_error("something more urgent came while %s was asked: try "
+					     "again",
+					     program)
+			     : no_answer(program, &end);
 }
 
 static json_t *program_ask(struct daemon *daemon, const char *program, int handover)

@@ -196,6 +196,19 @@ def test_program_that_hangs(rig):
     unchanged(world, before)
 
 
+def test_what_is_more_urgent_comes_first(rig):
+    """While a program is asked that hangs, a driver that dies is followed at once."""
+    world = k.soft(rig)
+    driver = world.status()["driver"]["pid"]
+    program = script(rig, "hangs", f"#!/bin/sh\necho >{rig.path('asked')}\nexec sleep 60\n")
+    with subprocess.Popen([r.IXTAP, "--control", world.control, "upgrade", program], env=r.environment(),
+                          stderr=subprocess.PIPE, text=True) as asks:
+        r.wait_for(lambda: os.path.exists(rig.path("asked")), "it is asked")
+        os.kill(driver, signal.SIGKILL)
+        assert "something more urgent" in asks.communicate(timeout=r.DEADLINE_S)[1]
+    r.wait_for(lambda: world.status()["driver"]["starts"] == {"warm": 1, "cold": 1, "upgrade": 0}, "the next one runs")
+
+
 def test_without_its_driver_program(rig):
     world = k.soft(rig)
     before = world.status()
