@@ -16,7 +16,9 @@
  *     ixtapd.c         the keeper's program
  *     ixtap_driver.c   the program of spawner and driver
  *       |
- *     keeper/          device, interface, control socket, supervision
+ *     keeper/          interface, control socket, supervision
+ *       |
+ *     engine/          the NIC as the keeper has it
  *       |
  *     interface/       the TAP, its namespace, netlink; what it had, and what it shows
  *       |

@@ -62,6 +62,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "bridge/engine/programs.h"
 #include "bridge/service/clock.h"
 #include "bridge/service/listen.h"
 #include "bridge/service/log.h"
@@ -71,7 +72,6 @@
 #include "interface_settings.h"
 #include "nic_life.h"
 #include "publish.h"
-#include "programs.h"
 #include "rights.h"
 #include "rx_features.h"
 #include "upgrade.h"

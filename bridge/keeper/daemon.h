@@ -19,26 +19,18 @@
  *     publish.c              a change is told: log, monitors, service manager
  *     watch.c                the event loop's descriptors
  *       |
- *     engine_pass.c          the NIC passes from one program to the next
- *       |
- *     engine.c               the NIC as the keeper has it: device, spawner, driver
- *       |
- *     soft_nic.c             an ixnic of our own
  *     state.c                the bridge's state, from what is known
- *       |
- *     patience.c             how long an operation on the NIC may take
- *     programs.c             where the programs are that this one starts
  *     rights.c               what this process gives up after its start
  */
 #pragma once
 
+#include "bridge/engine/engine.h"
+#include "bridge/engine/patience.h"
 #include "bridge/service/control.h"
 #include "bridge/start/options.h"
-#include "engine.h"
 #include "bridge/interface/interface.h"
 #include "bridge/driver/mirror.h"
 #include "bridge/service/notice.h"
-#include "patience.h"
 #include "state.h"
 #include "upgrade_order.h"
 

@@ -51,12 +51,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bridge/engine/programs.h"
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "bridge/service/option_table.h"
 #include "bridge/service/text_json.h"
 #include "nic_life.h"
-#include "programs.h"
 #include "publish.h"
 #include "rx_features.h"
 

@@ -25,6 +25,7 @@ PRODUCT = ("bridge/", "ixgbe/", "netlink/", "tools/")
 FIRST = {
     "bridge": "bridge/ixtapd.c",
     "bridge/driver": "bridge/driver/board.h",
+    "bridge/engine": "bridge/engine/engine.h",
     "bridge/frames": "bridge/frames/worker.h",
     "bridge/interface": "bridge/interface/interface.h",
     "bridge/keeper": "bridge/keeper/daemon.h",

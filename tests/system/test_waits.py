@@ -27,7 +27,7 @@ SET_IRQS, REGION_READ, REGION_WRITE = 8, 9, 10
 COMMAND, REPLY, NO_REPLY = 0, 1, 0x10
 BAR0, CONFIG, MSIX = 0, 7, 2
 STOP_S = 10.0  # from a signal to the end, whatever the other side does
-# The limits of bridge/keeper/patience.h, with room for a busy machine.
+# The limits of bridge/engine/patience.h, with room for a busy machine.
 FOLLOW_S, START_S = 15.0, 40.0
 ANSWER_S = 5.0  # as long as ixtap waits
 

@@ -13,7 +13,7 @@
 
 #include "bridge/driver/mirror.h"
 #include "bridge/service/notice.h"
-#include "bridge/keeper/patience.h"
+#include "bridge/engine/patience.h"
 #include "bridge/keeper/publish.h"
 #include "bridge/keeper/state.h"
 

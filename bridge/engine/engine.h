@@ -11,6 +11,17 @@
  *
  * This process reads no register of its own. What the NIC has is in `seen`, a checked copy of what
  * the driver has reported.
+ *
+ * Who calls whom: each row calls rows below, none calls up or beside.
+ *
+ *     engine_pass.c     the NIC passes from one program to the next
+ *       |
+ *     engine.c          device, spawner, driver
+ *       |
+ *     soft_nic.c        an ixnic of our own
+ *       |
+ *     patience.c        how long an operation on the NIC may take
+ *     programs.c        where the programs are that ixtapd starts
  */
 #pragma once
 
