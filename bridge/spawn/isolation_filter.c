@@ -26,6 +26,9 @@
 /* The flags of clone(2) that make namespaces: all CLONE_NEW*. */
 #define NAMESPACES 0x7e020000u
 #define INT_BITS   0xffffffffu
+/* Of io_uring_register's opcode: all but the flag that names the ring by its registered number, as
+ * liburing does from 2.4 on. */
+#define OPCODE_BITS (INT_BITS & ~(1u << 31))
 
 /* A call, under conditions on bits of its arguments: mask 0 is none. */
 struct permit {
@@ -77,8 +80,8 @@ static const struct permit running[] = {
 	CALL(set_robust_list),
 	CALL(rt_sigprocmask),
 	/* Ends: of a worker, of a thread, of the process. */
-	CALL_IF(io_uring_register, 1, INT_BITS, IORING_UNREGISTER_FILES),
-	CALL_IF(io_uring_register, 1, INT_BITS, IORING_UNREGISTER_RING_FDS),
+	CALL_IF(io_uring_register, 1, OPCODE_BITS, IORING_UNREGISTER_FILES),
+	CALL_IF(io_uring_register, 1, OPCODE_BITS, IORING_UNREGISTER_RING_FDS),
 	CALL(exit),
 	CALL(exit_group),
 };
