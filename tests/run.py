@@ -22,11 +22,11 @@ name; and clang-tidy, which reads the tests' own sources only where style is ask
 Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed. Only the lab's
 scenarios do not: they may have to fetch packages, and contain what they start themselves.
 
-Two things shorten a run. The system tests mostly wait, and share nothing: their files run three at a time, each in
-a container of its own, and a file's lines are shown when the file has ended. Those that time something or measure
-the use of a processor have the mark "alone", and run afterwards, one after the other. What only computes, the
-compilation of build/asan and the suites style and cost, runs beside all others, with what processors these leave.
-So does the fetching of what the short lab takes from Debian.
+Three things shorten a run. Suites that share nothing and often wait run side by side (GROUPS). So do the system
+tests: their files run four at a time, each in a container of its own, and a file's lines are shown when the file has
+ended. Those that time something or measure the use of a processor have the mark "alone", and run afterwards, one after
+the other. What only computes, the compilation of build/asan and the suites style and cost, runs beside all others, with
+what processors these leave. So does the fetching of what the short lab takes from Debian.
 """
 import collections
 import contextlib
@@ -47,6 +47,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 C_SUITES = ("unit", "model", "driver", "groundwork")
 ASAN_SUITES = ("unit", "model", "driver", "system")
 SUITES = (*ASAN_SUITES, "groundwork", "style", "cost", "mutants", "fresh", "lab", "asan")
+# What runs after each other, and beside each other.
+GROUPS = (("unit", "model", "driver"), ("system",), ("groundwork",), ("style",), ("cost",), ("mutants", "fresh"), ("lab",))
 COMPUTING = ("style", "cost")  # nothing in these is timed
 MUTANTS_SAMPLE = 40
 KERNELS = ("6.1", "6.12", "7.3")
@@ -66,7 +68,9 @@ SANITIZER_ENV = {
 LOG_LINES, GIST_LINES = 80, 8  # of a failure's text: at once, and in the list at the end
 SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 1800, 3600
 IDLE_TIMEOUT_S = 5400  # of what waits for all others
-LANES = 3  # files of system tests that run at a time
+# Of the system tests, those that take longest: they begin first, and at the end all lanes have something to do.
+SLOW = ("test_waits.py", "test_ixlat.py", "test_faults.py", "test_lies.py", "test_restart.py", "test_upgrade.py")
+LANES = 4  # files of system tests that run at a time
 NOTHING_SELECTED = 5  # pytest's exit status
 
 Result = collections.namedtuple("Result", "name outcome text")
@@ -252,8 +256,8 @@ def run_together(path, tree):
 
 def run_system(label, tree, env):
     folder = os.path.join(TOP, "tests", "system")
-    # The longest first, as far as its size tells: at the end both lanes have something to do.
-    waiting = sorted(glob.glob(os.path.join(folder, "test_*.py")), key=os.path.getsize)
+    waiting = sorted(glob.glob(os.path.join(folder, "test_*.py")), key=lambda path: (
+        -SLOW.index(os.path.basename(path)) if os.path.basename(path) in SLOW else -len(SLOW), os.path.getsize(path)))
     with contextlib.ExitStack() as running:
         lanes = []
         while waiting or lanes:
@@ -295,12 +299,17 @@ def run_checks(name, command, env=None):
         add(name, "failed", output)
 
 
-def run_lab(label, tree, full, env):
-    for scenario, kernel in LAB_FULL if full else LAB_SHORT:
-        run_checks(f"{label}: {scenario} on {kernel}",
-                   [os.path.join(TOP, "tools/lab/lab"), scenario, "--kernel", kernel,
-                    *([] if full else ["--short"])], {"IXTAP_BUILD": os.path.join(TOP, "build", tree)})
-    run_pytest(label, os.path.join(TOP, "tests", "lab"), tree, env)
+def run_lab_tests(tree):
+    run_pytest(f"{tree} lab", os.path.join(TOP, "tests", "lab"), tree, environment(tree))
+
+
+def run_lab(label, tree, full):
+    with Aside("lab-tests", tree) as tests:
+        for scenario, kernel in LAB_FULL if full else LAB_SHORT:
+            run_checks(f"{label}: {scenario} on {kernel}",
+                       [os.path.join(TOP, "tools/lab/lab"), scenario, "--kernel", kernel,
+                        *([] if full else ["--short"])], {"IXTAP_BUILD": os.path.join(TOP, "build", tree)})
+        tests.collect()
 
 
 def fetch_for_lab():
@@ -330,7 +339,7 @@ def run(suite, tree, full=False):
     elif suite == "fresh":
         run_checks("fresh", [os.path.join(TOP, "tests/fresh/fresh.py"), *(["all"] if full else [])])
     elif suite == "lab":
-        run_lab(f"{tree} {suite}", tree, full, env)
+        run_lab(f"{tree} {suite}", tree, full)
     elif suite == "system":
         run_system(f"{tree} {suite}", tree, env)
     elif suite == "style":
@@ -416,7 +425,7 @@ class Aside:
             add(f"{self.name}: runs", "failed", f"exit status {self.process.poll()}")
 
 
-ASIDE = {"together": run_together, "suite": run, "compile": compile_tree, "fetch": fetch_for_lab}
+ASIDE = {"together": run_together, "suite": run, "compile": compile_tree, "lab-tests": run_lab_tests, "fetch": fetch_for_lab}
 
 
 def weigh_session(pid, nice):
@@ -443,33 +452,48 @@ def run_aside(path, kind, *words):
         sys.exit(f"{path}: {failure.strerror}")
 
 
+def run_group(suites, tree, full):
+    """One suite, or several side by side."""
+    if len(suites) == 1:
+        run(suites[0], tree, full)
+        return
+    with contextlib.ExitStack() as running:
+        for aside in [running.enter_context(Aside("suite", each, tree, *(["full"] if full else []))) for each in suites]:
+            aside.collect()
+
+
+def those_of(suites):
+    """The groups, with those of `suites` in them."""
+    groups = [[each for each in group if each in suites] for group in GROUPS]
+    return [group for group in groups if group]
+
+
 def run_all(suites, full):
     """The suites in their order. What only computes begins with the system tests, after the compilation of build/asan
     had the time of the suites before them, and is awaited last."""
     plain = [suite for suite in SUITES if suite in suites and suite != "asan"]
     if plain and not build("plain"):
         plain = []
+    computing = [each for each in COMPUTING if each in plain and "system" in plain]
     with contextlib.ExitStack() as running:
         compiling = [running.enter_context(Aside("compile", "asan", idle=True))] if plain and "asan" in suites else []
-        fetching, computing = [], []
-        for suite in plain:
-            if suite == "system":
+        fetching, beside = [], []
+        for group in those_of([each for each in plain if each not in computing]):
+            if group == ["system"]:
                 if "lab" in plain and not full:
                     fetching = [running.enter_context(Aside("fetch", idle=True))]
-                computing = [running.enter_context(Aside("suite", each, "plain", idle=True))
-                             for each in COMPUTING if each in plain]
-            if suite == "lab":
+                beside = [running.enter_context(Aside("suite", each, "plain", idle=True)) for each in computing]
+            if group == ["lab"]:
                 for aside in fetching:
                     aside.collect()
-            if suite not in COMPUTING or "system" not in plain:
-                run(suite, "plain", full)
+            run_group(group, "plain", full)
         for aside in compiling:
             aside.collect()
         # Where its head start failed, this fails again and tells why.
         if "asan" in suites and build("asan"):
-            for suite in ASAN_SUITES:
-                run(suite, "asan")
-        for aside in computing:
+            for group in those_of(ASAN_SUITES):
+                run_group(group, "asan", False)
+        for aside in beside:
             aside.collect()
 
 
