@@ -53,7 +53,7 @@ COMPUTING = ("style", "cost")  # nothing in these is timed
 MUTANTS_SAMPLE = 40
 KERNELS = ("6.1", "6.12", "7.3")
 LAB_SHORT = (("kernel", "6.12"), ("vfio", "6.12"), ("containment", "6.12"), ("ipxe", "6.12"))
-LAB_FULL = (*((scenario, kernel) for scenario in ("kernel", "vfio", "driver", "containment", "groundwork")
+LAB_FULL = (*((scenario, kernel) for scenario in ("kernel", "vfio", "driver", "restart", "containment", "groundwork")
               for kernel in KERNELS), ("dpdk", "6.12"), ("ipxe", "6.12"), ("selftests", "7.3"),
             ("compare", "6.12"))
 TREES = {

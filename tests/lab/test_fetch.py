@@ -15,8 +15,8 @@ import pytest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("IXTAP_BUILD") or os.path.join(TOP, "build", "plain")
 LAB = os.path.join(TOP, "tools", "lab", "lab")
-SCENARIOS = ("kernel", "vfio", "driver", "containment", "faults", "dpdk", "ipxe", "selftests", "groundwork", "compare",
-             "bare")
+SCENARIOS = ("kernel", "vfio", "driver", "restart", "containment", "faults", "dpdk", "ipxe", "selftests", "groundwork",
+             "compare", "bare")
 END_S = 60
 NO_QEMU = "QEMU did not start"
 STAND_INS = {

@@ -28,6 +28,7 @@ import scenario_faults
 import scenario_groundwork
 import scenario_ipxe
 import scenario_kernel
+import scenario_restart
 import scenario_selftests
 import scenario_vfio
 from machine import FAR, NICS_MAX, TOP, Dead, Lab
@@ -37,6 +38,7 @@ SCENARIOS = {
     "kernel": scenario_kernel.scenario,
     "vfio": scenario_vfio.scenario,
     "driver": scenario_driver.scenario,
+    "restart": scenario_restart.scenario,
     "containment": scenario_containment.scenario,
     "faults": scenario_faults.scenario,
     "dpdk": scenario_dpdk.scenario,
@@ -46,7 +48,7 @@ SCENARIOS = {
     "compare": scenario_compare.scenario,
     "bare": scenario_bare.scenario,
 }
-PROGRAMS = ("bridge/ixtapd", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tools/ixlat/ixlat",
+PROGRAMS = ("bridge/ixtapd", "bridge/ixtap-driver", "tools/ixnic/ixnic", "tools/ixtap/ixtap", "tools/ixlat/ixlat",
             "tests/driver/test_driver", "tests/groundwork/groundwork")
 FOLDER = "/run/lab"
 DAY_S = 86400

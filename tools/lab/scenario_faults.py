@@ -10,15 +10,15 @@ import re
 import time
 
 from checks import SERIOUS, Scenario, expect
-from machine import FAR_V4, NEAR_V4, TOP, WIRE, Dead, Guest
+from heartbeat import Pulse, serve_pulse
+from machine import FAR_V4, NEAR_V4, WIRE, Dead, Guest
 from scenario_vfio import FIND, PORT as TAP, bridge_end, bridge_start, give, give_group
 from store import Failure
 from traffic import up
 
 PORT = "eth0"
-BEAT_PORT, BEAT_FILE = 7007, "/run/pulse"
 HOLD_S, HOLD_SHORT_S = 8, 5
-SETTLE_S, HELPED_S, BEGIN_S = 30, 15, 60
+SETTLE_S, HELPED_S = 30, 15
 LOAD = ("ping", "-n", "-q", "-f", "-s", "1400", NEAR_V4)
 SAID_MAX = 90
 
@@ -53,8 +53,7 @@ EXCUSED = {
 def start(lab):
     lab.start()
     lab.rows = {name: {} for name, _, _ in FAULTS}
-    lab.far.start(os.path.join(lab.folder, "pulse.log"), "/usr/bin/python3", "-I",
-                  os.path.join(TOP, "tools", "lab", "pulse.py"), "serve", FAR_V4, str(BEAT_PORT))
+    serve_pulse(lab)
 
 
 def table(lab):
@@ -131,37 +130,6 @@ def kernel_says(lab):
 
 
 # ---- The connection ----
-
-class Pulse:
-    def __init__(self, lab):
-        self.guest = lab.guest
-        self.guest.sh(f"rm -f {BEAT_FILE}; /usr/bin/python3 -I /run/pulse.py beat {FAR_V4} {BEAT_PORT} "
-                      f"{BEAT_FILE} >/dev/null 2>&1 & echo $! >/run/pulse.pid")
-        self.guest.until(f"grep -q '^[0-9]' {BEAT_FILE}", None, BEGIN_S)
-
-    def read(self):
-        """(beats, the longest in s), or None and why it ended."""
-        words = self.guest.sh(f"cat {BEAT_FILE} 2>/dev/null || echo 0 0").split(maxsplit=1)
-        return (None, words[1].strip()) if words[0] == "ended" else (int(words[0]), float(words[1]))
-
-    def forget(self):
-        self.guest.sh(f"rm -f {BEAT_FILE}")
-
-    def end(self):
-        self.guest.try_sh("kill $(cat /run/pulse.pid)")
-
-    def beats(self, seconds):
-        """Whether it does, within the time, or has ended."""
-        deadline = time.monotonic() + seconds
-        before, now = self.read()[0], None
-        while before is not None and time.monotonic() < deadline:
-            time.sleep(0.5)
-            now = self.read()[0]
-            if now is None or now > before > 0:
-                return now is not None
-            before = now
-        return False
-
 
 def reaches(lab):
     """Whether the far end can be reached."""
