@@ -4,6 +4,9 @@
  * too), when /etc/passwd or /etc/group name it, or when systemd gave it to a service with
  * DynamicUser=, whose range this is. Two keepers that choose in the same instant begin at different
  * places, as their interfaces' names differ.
+ *
+ * Other containers' processes are not seen, and the kernel counts locked memory by user, whichever
+ * container it is in. So the place depends on the PID namespace, too.
  */
 #include "free_user.h"
 
@@ -18,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -115,20 +119,28 @@ static bool may_become_another(void)
 	return syscall(SYS_capget, &head, data) == 0 && (data[0].effective & wanted) == wanted;
 }
 
-/* FNV-1a */
-static uint32_t hash(const char *text)
+/* FNV-1a: 2166136261 is the value of no bytes. */
+static uint32_t hash(uint32_t value, const void *bytes, size_t count)
 {
-	uint32_t value = 2166136261u;
-
-	for (; *text; text++)
-		value = (value ^ (unsigned char)*text) * 16777619u;
+	for (const unsigned char *at = bytes; count; at++, count--)
+		value = (value ^ *at) * 16777619u;
 	return value;
+}
+
+static uint32_t place_first(const char *name)
+{
+	struct stat pid_namespace;
+	const uint32_t value = hash(2166136261u, name, strlen(name));
+
+	if (stat("/proc/self/ns/pid", &pid_namespace))
+		return value % USERS;
+	return hash(value, &pid_namespace.st_ino, sizeof(pid_namespace.st_ino)) % USERS;
 }
 
 int free_user(const char *name, uid_t *out, struct ixgbe_why *why)
 {
 	struct taken taken = {{0}};
-	const uint32_t first = hash(name) % USERS;
+	const uint32_t first = place_first(name);
 
 	if (!may_become_another())
 		return 0;

@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "bridge/spawn/free_user.h"
 #include "bridge/spawn/isolation_rights.h"
 #include "spawn_rig.h"
 
@@ -328,6 +329,49 @@ static void test_users(void **state)
 	spawner_stop(&first);
 }
 
+/* Writes which user the interface gets in a PID namespace of its own, and keeps the namespace. */
+static _Noreturn void in_container(int out)
+{
+	struct ixgbe_why why;
+	uid_t user = 0;
+	int status;
+
+	if (unshare(CLONE_NEWPID))
+		_exit(1);
+	if (fork() == 0)
+		_exit(free_user("tap0", &user, &why) ||
+		      write(out, &user, sizeof(user)) != sizeof(user));
+	if (wait(&status) > 0 && status == 0)
+		pause();
+	_exit(1);
+}
+
+/* The same interface in two containers: neither sees the other's processes. */
+static void test_users_of_containers(void **state)
+{
+	uid_t user[2];
+	pid_t pid[2];
+	int ends[2];
+
+	(void)state;
+	if (geteuid())
+		return;
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	for (int i = 0; i < 2; i++) {
+		pid[i] = fork();
+		if (pid[i] == 0)
+			in_container(ends[1]);
+		assert_int_equal(read(ends[0], &user[i], sizeof(*user)), sizeof(*user));
+		assert_in_range(user[i], ISOLATION_USER_FIRST, ISOLATION_USER_LAST);
+	}
+	for (int i = 0; i < 2; i++) {
+		kill(pid[i], SIGKILL);
+		waitpid(pid[i], NULL, 0);
+		close(ends[i]);
+	}
+	assert_int_not_equal(user[0], user[1]);
+}
+
 /* ---- Where little can be had ---- */
 
 static void write_word(const char *path, const char *word)
@@ -457,10 +501,10 @@ static void test_landlock(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_report),   cmocka_unit_test(test_deeds),
-		cmocka_unit_test(test_work),     cmocka_unit_test(test_outside),
-		cmocka_unit_test(test_users),    cmocka_unit_test(test_little),
-		cmocka_unit_test(test_landlock),
+		cmocka_unit_test(test_report), cmocka_unit_test(test_deeds),
+		cmocka_unit_test(test_work),   cmocka_unit_test(test_outside),
+		cmocka_unit_test(test_users),  cmocka_unit_test(test_users_of_containers),
+		cmocka_unit_test(test_little), cmocka_unit_test(test_landlock),
 	};
 	int status = rig_options(argc, argv);
 
