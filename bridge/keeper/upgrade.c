@@ -55,6 +55,7 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "bridge/service/option_table.h"
+#include "bridge/service/outlet.h"
 #include "bridge/service/text_json.h"
 #include "nic_life.h"
 #include "publish.h"
@@ -427,6 +428,7 @@ static int program_execute(const char *program, int program_fd, json_t *handover
 	err = words ? fds_flag(handover, 0) : -ENOMEM;
 	if (!err) {
 		fcntl(fd, F_SETFD, 0);
+		outlet_finish();
 		if (program)
 			execv(program, words);
 		else

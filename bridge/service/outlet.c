@@ -12,7 +12,7 @@
  * system has taken half is ended before.
  *
  * The thread is made by outlet_start(), or at the first line. It takes no signal, and the end of
- * the process waits for it no longer than OUTLET_END_MS.
+ * the process, or of the program (exec), waits for it no longer than OUTLET_END_MS.
  *
  * Weighed against it: writes that do not wait, without a thread. O_NONBLOCK belongs to the file
  * description, which standard error shares with a shell or with other programs. A description of
@@ -177,8 +177,7 @@ static void *drain(void *arg)
 	return NULL;
 }
 
-/* At exit(3): gives the threads a moment for what waits still. */
-static void wait_empty(void)
+void outlet_finish(void)
 {
 	const int64_t end = clock_ns() + OUTLET_END_MS * 1000000LL;
 	const struct timespec until = {.tv_sec = end / NS_PER_S, .tv_nsec = end % NS_PER_S};
@@ -194,6 +193,7 @@ static void wait_empty(void)
 		       !err)
 			err = pthread_cond_clockwait(&outlet->empty, &outlet->lock, CLOCK_MONOTONIC,
 						     &until);
+		outlet->ending = false;
 		pthread_mutex_unlock(&outlet->lock);
 	}
 }
@@ -213,7 +213,7 @@ static int thread_new(struct outlet *outlet)
 	pthread_detach(thread);
 	pthread_mutex_lock(&list_lock);
 	if (!list)
-		atexit(wait_empty);
+		atexit(outlet_finish);
 	outlet->next = list;
 	list = outlet;
 	pthread_mutex_unlock(&list_lock);

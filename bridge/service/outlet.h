@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define OUTLET_BYTES  65536u /* what waits to be written; the rest is lost, and counted */
-#define OUTLET_END_MS 1000   /* at most, at the end of the process, for what waits still */
+#define OUTLET_END_MS 1000   /* at most, at the end of the program, for what waits still */
 
 /* One line that says how many were lost, with its end: its length. `err`: the errno of a write that
  * failed; 0: nobody read. */
@@ -49,3 +49,6 @@ void outlet_start(struct outlet *outlet);
 /* Puts a line, with its end, of less than OUTLET_LINE_MAX bytes. */
 #define OUTLET_LINE_MAX 2048u
 void outlet_put(struct outlet *outlet, const char *line, size_t len);
+/* Waits, OUTLET_END_MS at most, until all outlets have written what waits. exit(3) does so; who
+ * executes another program calls this before, since exec ends the threads. */
+void outlet_finish(void);

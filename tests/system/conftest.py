@@ -40,7 +40,7 @@ def pytest_runtest_makereport(item, call):
     if report.failed and made is not None:
         for daemon in made.daemons:
             if not daemon.log.closed:
-                report.sections.append((f"Captured log of pid {daemon.pid}", daemon.errors()[-6000:]))
+                report.sections.append((f"Captured stderr of pid {daemon.pid}", daemon.errors()[-6000:]))
 
 
 @pytest.fixture(autouse=True)

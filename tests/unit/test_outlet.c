@@ -227,6 +227,33 @@ static void test_what_was_lost_is_said_at_the_end(void **state)
 	close(full);
 }
 
+/* exec ends the thread, whatever waits. */
+static void test_another_program_is_executed(void **state)
+{
+	static struct outlet outlet = OUTLET(-1, lost_line, NULL);
+	const unsigned int lines = 1000; /* that the pipe holds */
+	uint64_t lost;
+	int pipes[2];
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		outlet.fd = pipes[1];
+		for (unsigned int i = 0; i < lines; i++)
+			put(&outlet, i);
+		outlet_finish();
+		execl("/bin/true", "true", NULL);
+		_exit(1);
+	}
+	close(pipes[1]);
+	read_all(pipes[0], lines, &lost);
+	assert_int_equal(lost, 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 /* Says `lines` of a site, `each_ms` apart; how many were said. */
 static unsigned int say(struct repeat *repeat, const char *site, unsigned int lines,
 			int64_t *now_ms, int64_t each_ms)
@@ -309,6 +336,7 @@ int main(void)
 		cmocka_unit_test(test_what_cannot_be_written),
 		cmocka_unit_test(test_half_a_line),
 		cmocka_unit_test(test_what_was_lost_is_said_at_the_end),
+		cmocka_unit_test(test_another_program_is_executed),
 		cmocka_unit_test(test_repeated_lines_are_summed_up),
 		cmocka_unit_test(test_a_long_line_is_cut_between_characters),
 	};
