@@ -584,10 +584,15 @@ static int left_ask(struct vfio *vfio, const struct backend_registers *registers
 static int vfio_take_over(const struct backend_left *left, const struct ixgbe_options *options,
 			  struct ixgbe_backend **out, struct ixgbe_why *why)
 {
-	struct vfio *vfio = calloc(1, sizeof(*vfio));
+	static const struct backend_handed none;
+	struct vfio *vfio;
 	int err;
 
 	(void)options;
+	if (memcmp(left->handed.word, none.word, sizeof(none.word)) != 0)
+		return ixgbe_why_fill(why, -EBADMSG,
+				      "the NIC was handed over with words that mean nothing");
+	vfio = calloc(1, sizeof(*vfio));
 	if (!vfio)
 		return ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	vfio->backend.ops = &ixgbe_backend_vfio;
