@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The driver's own tests (tests/driver) over the kernel's VFIO. Each test is a check."""
+"""The driver's own tests (tests/driver) over the kernel's VFIO: all of them, or those that IXTAP_TEST names."""
 import contextlib
 import os
 import re
+import shlex
 import socket
 import threading
 
@@ -66,6 +67,7 @@ def run_tests(lab, *words):
     with wire(lab):
         code, out, err = lab.guest.try_sh(
             f"cd /tmp; IXTAP_VFIO={lab.bdf} IXTAP_WIRE={WIRE_SOCKET} CMOCKA_MESSAGE_OUTPUT=TAP "
+            f"IXTAP_TEST={shlex.quote(os.environ.get('IXTAP_TEST', '*'))} "
             f"prlimit --memlock=268435456 setpriv --reuid={USER} --regid={USER} --clear-groups "
             f"--inh-caps=-all /run/build/tests/driver/test_driver vfio {' '.join(words)}", TESTS_S)
     rows = re.findall(r"^(ok|not ok) \d+ (.*)$", out, re.M)
