@@ -199,12 +199,20 @@ IXGBE_API int ixgbe_device_open(const char *nic, const struct ixgbe_options *opt
 IXGBE_API int ixgbe_device_bus_master_set(struct ixgbe_device *device, bool on);
 /*
  * Between the death of a driver and the next: takes bus mastering away, resets the function, and
- * connects the interrupts again. ixgbe_device_renew follows. The next driver begins anew, but for
- * statistics; bus mastering stays off. Memory stays as it is, and mapped. May take 100 ms and more,
- * with a device that hangs a minute, and may be called by a thread of its own while nobody else
- * uses the device.
+ * connects the interrupts again. ixgbe_device_renew follows. State memory is zeroed, so the next
+ * driver begins anew, statistics too; bus mastering stays off. DMA memory stays as it is, and
+ * mapped. May take 100 ms and more, with a device that hangs a minute, and may be called by a
+ * thread of its own while nobody else uses the device. On failure the device is to be closed.
  */
 IXGBE_API int ixgbe_device_reset(struct ixgbe_device *device, struct ixgbe_why *why);
+/*
+ * After a reset, behind a driver that may have punched holes into DMA memory, which part device and
+ * processors for good: other memory at the same addresses. Images of before are void, and programs
+ * that had them have ended. -EBUSY: the device is bus master. -EPERM: Linux 6.1 does not let a
+ * program undo maps that another one has made (ixgbe_device_take_over). On failure the device is to
+ * be closed.
+ */
+IXGBE_API int ixgbe_device_memory_replace(struct ixgbe_device *device, struct ixgbe_why *why);
 /* IXGBE_BUS_REFUSED, IXGBE_BUS_MASTER_OFF, or -errno, as ixgbe_bus_errors has them, which tells a
  * driver the rest. */
 IXGBE_API int ixgbe_device_bus_errors(struct ixgbe_device *device);

@@ -129,6 +129,7 @@ struct ixgbe_backend_ops {
 	 * `fd_offset` on, shared: readable and writable by the device at `iova`. */
 	int (*dma_map)(struct ixgbe_backend *backend, void *addr, size_t len, int fd,
 		       uint64_t fd_offset, ixgbe_iova iova);
+	/* -EPERM: another program had mapped it, and this kernel lets nobody else unmap it. */
 	int (*dma_unmap)(struct ixgbe_backend *backend, ixgbe_iova iova, size_t len);
 	/* The IOVAs that can be mapped: [first, last]. */
 	void (*dma_range)(struct ixgbe_backend *backend, ixgbe_iova *first, ixgbe_iova *last);

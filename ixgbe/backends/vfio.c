@@ -165,8 +165,10 @@ static int vfio_dma_unmap(struct ixgbe_backend *backend, ixgbe_iova iova, size_t
 		.iova = iova,
 		.size = len,
 	};
+	int err = vfio_kernel.ioctl(vfio->container, VFIO_IOMMU_UNMAP_DMA, &unmap);
 
-	return vfio_kernel.ioctl(vfio->container, VFIO_IOMMU_UNMAP_DMA, &unmap);
+	/* Linux 6.1 says 0 to one that is not who mapped, and how much of it was done: nothing. */
+	return err < 0 ? err : unmap.size == len ? 0 : -EPERM;
 }
 
 static void vfio_dma_range(struct ixgbe_backend *backend, ixgbe_iova *first, ixgbe_iova *last)

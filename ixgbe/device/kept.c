@@ -5,9 +5,12 @@
  * Bus mastering is off until the keeper switches it on, and off after a reset. The state memory's
  * file and those of DMA memory stay open: another program maps them too (image.c).
  *
- * A reset of the device makes a driver begin anew, but the memory is the same: a driver that
- * punched a hole into DMA memory has parted device and CPU for good. A keeper that cannot exclude
- * this closes the device and opens another.
+ * A reset of the device makes a driver begin anew: of what its predecessor has recorded nothing is
+ * left. DMA memory is the same, and may hold anything: a driver writes what it will read. But a
+ * driver that punched a hole into DMA memory has parted device and CPU for good. A keeper that
+ * cannot exclude this has the memory replaced. That is not possible everywhere: on Linux 6.1 the
+ * program that made the maps alone may undo them, and a keeper may be that program's successor. It
+ * closes the device then, and opens another.
  */
 #include "ixgbe/backends/attached.h"
 #include "ixgbe/queues/arena.h"
@@ -186,7 +189,12 @@ static int reset_and_connect(struct ixgbe_device *device)
 
 	if (!err) /* registers have to answer again */
 		err = pci_bus_master_set(device, false);
-	return err ? err : device_vectors_connect(device);
+	if (!err)
+		err = device_vectors_connect(device);
+	/* What the device tried before is forgotten. One that is gone shows here. */
+	if (!err)
+		err = ixgbe_device_bus_errors(device);
+	return err < 0 ? err : 0;
 }
 
 /* Before the first driver: the device is quiet, and what it tried before is forgotten. A former
@@ -196,7 +204,7 @@ static int quieten(struct ixgbe_device *device, struct ixgbe_why *why)
 {
 	int err = reset_and_connect(device);
 
-	if (!err || err == -ENOTSUP)
+	if (err == -ENOTSUP)
 		err = ixgbe_device_bus_errors(device);
 	return err < 0 ? ixgbe_why_fill(
 				 why, err,
@@ -247,9 +255,18 @@ int ixgbe_device_reset(struct ixgbe_device *device, struct ixgbe_why *why)
 				      "the reset of the device failed (%s): it hangs, or is gone; "
 				      "power-cycle the machine",
 				      strerror(-err));
-	/* The port's record is the first one, and begins with its version: 0 is none. */
-	memset(device->memory.at, 0, sizeof(uint32_t));
+	/* No record of the driver before is to be believed. */
+	memset(device->memory.at, 0, device->memory.bytes);
 	return 0;
+}
+
+int ixgbe_device_memory_replace(struct ixgbe_device *device, struct ixgbe_why *why)
+{
+	int err = device->imported ? -ENOTSUP : device->master ? -EBUSY : dma_replace(device->dma);
+
+	return err ? ixgbe_why_fill(why, err, "the device's memory cannot be replaced: %s",
+				    strerror(-err))
+		   : 0;
 }
 
 void ixgbe_device_close(struct ixgbe_device *device)

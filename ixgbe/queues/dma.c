@@ -16,6 +16,11 @@
  * next gets the same areas in the same order, with what is in them, and no other. Shared ones
  * (dma_share) lie in the arena, and their files stay open for the processes that are to have them
  * too.
+ *
+ * A process that has an area may punch a hole into its file. We get a new page there, and the
+ * device keeps the old one, which is pinned: what one of us writes the other never sees. No look at
+ * the file shows that. So after a process that may have done so all areas get other memory
+ * (dma_replace).
  */
 #include <assert.h>
 #include <errno.h>
@@ -283,6 +288,60 @@ void dma_release(struct ixgbe_dma *dma, struct ixgbe_dma_area *area)
 void dma_share(struct ixgbe_dma *dma)
 {
 	dma->shared = true;
+}
+
+static int area_fill(struct ixgbe_dma *dma, struct area *area, unsigned int memfd_flags)
+{
+	const struct ixgbe_dma_area *at = &area->dma;
+	void *addr;
+	int err, fd = arena_file("ixgbe-dma", at->len, memfd_flags);
+
+	if (fd < 0)
+		return fd;
+	err = arena_map_at(fd, at->len, (uintptr_t)at->addr, &addr);
+	if (!err) {
+		err = dma->backend->ops->dma_map(dma->backend, addr, at->len, fd, 0, at->iova);
+		if (err)
+			munmap(addr, at->len);
+	}
+	if (err)
+		close(fd);
+	else
+		area->fd = fd;
+	return err;
+}
+
+static int area_replace(struct ixgbe_dma *dma, struct area *area)
+{
+	const struct ixgbe_dma_area *at = &area->dma;
+	int err = dma->backend->ops->dma_unmap(dma->backend, at->iova, at->len);
+
+	if (err)
+		return err;
+	munmap(at->addr, at->len);
+	close(area->fd);
+	area->fd = -1;
+	err = -EINVAL;
+	for (size_t i = 0; i < sizeof(page_kinds) / sizeof(page_kinds[0]); i++) {
+		const struct page_kind *kind = &page_kinds[i];
+
+		if (area->asked < kind->area_min_bytes || at->iova % kind->bytes != 0 ||
+		    at->len % kind->bytes != 0)
+			continue;
+		err = area_fill(dma, area, kind->memfd_flags);
+		if (!err)
+			break;
+	}
+	return err;
+}
+
+int dma_replace(struct ixgbe_dma *dma)
+{
+	int err = 0;
+
+	for (struct area *at = dma->areas; at && !err; at = at->next)
+		err = area_replace(dma, at);
+	return err;
 }
 
 uint32_t dma_count(const struct ixgbe_dma *dma)

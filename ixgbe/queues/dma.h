@@ -38,6 +38,10 @@ struct dma_shared {
 
 /* From now on areas lie in the arena (arena.h), and their files stay open. */
 void dma_share(struct ixgbe_dma *dma);
+/* Other memory, of zeroes, in place of that of all shared areas, at the same addresses and IOVAs.
+ * The device does no DMA, and nobody else has the old memory mapped any more: its pages are to be
+ * free for the new. On failure some areas have no memory: what is left to do is dma_free. */
+int dma_replace(struct ixgbe_dma *dma);
 /* How many areas there are, and the one that was the `number`th to be made. */
 uint32_t dma_count(const struct ixgbe_dma *dma);
 void dma_show(const struct ixgbe_dma *dma, uint32_t number, struct dma_shared *out);

@@ -22,6 +22,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -127,6 +128,22 @@ static void refusals_are_told_once(void **state)
 	assert_int_equal(ixgbe_device_bus_errors(k->device), 0);
 	memset(k->fake->config, 0xff, sizeof(k->fake->config));
 	assert_int_equal(ixgbe_device_bus_errors(k->device), -ENODEV);
+}
+
+static void a_reset_leaves_no_record(void **state)
+{
+	struct kept *k = *state;
+
+	keep(k);
+	memset(k->device->memory.at, 0xa5, k->device->memory.bytes);
+	status_raise(k, PCI_STATUS_REC_MASTER_ABORT); /* by the driver before */
+	assert_int_equal(ixgbe_device_reset(k->device, NULL), 0);
+	for (size_t i = 0; i < k->device->memory.bytes; i++)
+		assert_int_equal(k->device->memory.at[i], 0);
+	assert_int_equal(ixgbe_device_bus_errors(k->device), 0);
+	/* One that is gone, with a backend that does not notice. */
+	memset(k->fake->config, 0xff, sizeof(k->fake->config));
+	assert_int_equal(ixgbe_device_reset(k->device, NULL), -ENODEV);
 }
 
 static void pools_are_limited(void **state)
@@ -237,6 +254,68 @@ static void a_hanging_device_is_the_keepers(void **state)
 		   IXGBE_STATUS_PCIE_MASTER_ENABLE);
 	drive(k, hangs);
 	assert_int_equal(k->fake->resets, 1); /* when it was opened */
+}
+
+/* Another file at the same place. */
+static void memory_is_replaced(void **state)
+{
+	struct kept *k = *state;
+	struct dma_shared before[4] = {0}, after;
+	struct ixgbe_why why = {""};
+	size_t maps;
+	struct stat old[4] = {0}, new;
+
+	fake_force(k->fake, IXGBE_PICAUSE, IXGBE_PIENA_TO, IXGBE_PIENA_TO);
+	keep(k);
+	maps = k->fake->maps;
+	assert_int_equal(dma_count(k->device->dma), 4);
+	for (uint32_t i = 0; i < dma_count(k->device->dma); i++) {
+		dma_show(k->device->dma, i, &before[i]);
+		memset(before[i].dma.addr, 0xa5, before[i].dma.len);
+		assert_int_equal(fstat(before[i].fd, &old[i]), 0);
+	}
+	assert_int_equal(ixgbe_device_bus_master_set(k->device, true), 0);
+	assert_int_equal(ixgbe_device_memory_replace(k->device, &why), -EBUSY);
+	assert_int_equal(ixgbe_device_reset(k->device, NULL), 0);
+	assert_int_equal(ixgbe_device_memory_replace(k->device, &why), 0);
+	assert_int_equal(k->fake->maps, maps);
+	for (uint32_t i = 0; i < dma_count(k->device->dma); i++) {
+		dma_show(k->device->dma, i, &after);
+		assert_ptr_equal(after.dma.addr, before[i].dma.addr);
+		assert_int_equal(after.dma.iova, before[i].dma.iova);
+		assert_int_equal(after.dma.len, before[i].dma.len);
+		assert_int_equal(fstat(after.fd, &new), 0);
+		assert_true(new.st_ino != old[i].st_ino || new.st_dev != old[i].st_dev);
+		for (size_t at = 0; at < after.dma.len; at++)
+			assert_int_equal(((uint8_t *)after.dma.addr)[at], 0);
+	}
+	assert_int_equal(ixgbe_device_renew(k->device), 0);
+	drive(k, first_driver);
+}
+
+static int unmap_refused(struct ixgbe_backend *backend, ixgbe_iova iova, size_t len)
+{
+	(void)backend;
+	(void)iova;
+	(void)len;
+	return -EPERM;
+}
+
+static void memory_that_may_not_be_replaced(void **state)
+{
+	const struct ixgbe_backend_ops *was;
+	struct ixgbe_backend_ops ops;
+	struct kept *k = *state;
+	struct ixgbe_why why = {""};
+
+	keep(k);
+	was = k->fake->base.ops;
+	ops = *was;
+	ops.dma_unmap = unmap_refused;
+	k->fake->base.ops = &ops;
+	assert_int_equal(ixgbe_device_memory_replace(k->device, &why), -EPERM);
+	assert_non_null(strstr(why.text, "cannot be replaced"));
+	k->fake->base.ops = was;
 }
 
 /* ---- Drivers that lie ---- */
@@ -470,6 +549,7 @@ static void another_program_has_the_same_memory(void **state)
 	/* It is a driver's: the bus is the keeper's. */
 	assert_int_equal(ixgbe_device_bus_master_set(device, true), -ENOTSUP);
 	assert_int_equal(ixgbe_device_reset(device, NULL), -ENOTSUP);
+	assert_int_equal(ixgbe_device_memory_replace(device, NULL), -ENOTSUP);
 	assert_int_equal(ixgbe_device_renew(device), -ENOTSUP);
 	assert_int_equal(ixgbe_device_serve(device), 0);
 	assert_int_equal(ixgbe_device_export(device, &(struct ixgbe_device_image){0}, NULL),
@@ -646,6 +726,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_keeper_has_the_bus),
 		TEST(refusals_are_told_once),
+		TEST(a_reset_leaves_no_record),
+		TEST(memory_is_replaced),
+		TEST(memory_that_may_not_be_replaced),
 		TEST(pools_are_limited),
 		TEST(a_driver_has_registers_only),
 		TEST(a_hanging_device_is_the_keepers),

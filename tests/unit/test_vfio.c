@@ -1,405 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel VFIO backend against a kernel that the test plays: sysfs is a temporary
- * directory, the system calls are functions here. Each step of the start can be made to
- * fail; whatever happens, nothing may stay open, mapped or attached.
+ * The kernel VFIO backend against a kernel that the test plays (fake_vfio.h). Each step of the
+ * start can be made to fail; whatever happens, nothing may stay open, mapped or attached.
  */
-#include "ixgbe/backends/vfio.h"
+#include "fake_vfio.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <linux/vfio.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-#define BDF        "0000:03:00.0"
-#define GROUP_PATH "/dev/vfio/12"
-#define BAR_BYTES  0x20000u
-#define MIB        (1u << 20)
-
-enum fake_fd { CLOSED, CONTAINER, GROUP, DEVICE };
-
-static struct fake {
-	/* The script. */
-	const char *fail_path; /* open fails with fail_error */
-	unsigned long fail_request;
-	int fail_error;
-	uint32_t group_flags, device_flags, bar_flags, vectors;
-	int api_version, extension;
-	struct vfio_iova_range range[4];
-	uint32_t ranges;
-	uint32_t cap_next;     /* 0: where the ranges are */
-	uint64_t memlock_left; /* bytes that can be pinned */
-	bool short_config;
-
-	/* What there is. */
-	enum fake_fd fd[8];
-	bool in_container, iommu_set, bar_mapped;
-	uint32_t dma_maps;
-	uint64_t dma_bytes;
-	int eventfd[64];
-	uint32_t irqs;
-	char log[256]; /* what was done in which order */
-	uint8_t bar[BAR_BYTES];
-	uint8_t config[256];
-} fake;
-
-static char sysfs[] = "/tmp/ixgbe-vfio-test-XXXXXX";
-static struct ixgbe_why why;
-
-static void logged(const char *word)
-{
-	size_t at = strlen(fake.log);
-
-	snprintf(fake.log + at, sizeof(fake.log) - at, "%s%s", at ? " " : "", word);
-}
-
-static int fd_new(enum fake_fd kind)
-{
-	for (int fd = 1; fd < 8; fd++)
-		if (fake.fd[fd] == CLOSED) {
-			fake.fd[fd] = kind;
-			return fd;
-		}
-	fail_msg("too many files");
-	return -EMFILE;
-}
-
-static int fake_open(const char *path)
-{
-	if (fake.fail_path && strcmp(path, fake.fail_path) == 0)
-		return -fake.fail_error;
-	if (strcmp(path, "/dev/vfio/vfio") == 0)
-		return fd_new(CONTAINER);
-	assert_string_equal(path, GROUP_PATH);
-	return fd_new(GROUP);
-}
-
-static void fake_close(int fd)
-{
-	static const char *const names[] = {"?", "container", "group", "device"};
-
-	assert_true(fd > 0 && fd < 8 && fake.fd[fd] != CLOSED);
-	logged(names[fake.fd[fd]]);
-	fake.fd[fd] = CLOSED;
-}
-
-/* As Linux 6.1 answers: the ranges come after a capability of 12 bytes, unaligned. */
-static int fake_info(struct vfio_iommu_type1_info *info)
-{
-	struct vfio_iommu_type1_info_dma_avail avail = {
-		.header = {.id = VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, .version = 1},
-		.avail = 65535,
-	};
-	struct vfio_iommu_type1_info_cap_iova_range cap = {
-		.header = {.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, .version = 1},
-		.nr_iovas = fake.ranges,
-	};
-	uint8_t *at = (uint8_t *)(info + 1);
-	uint32_t need = (uint32_t)(sizeof(*info) + sizeof(avail) + sizeof(cap) +
-				   fake.ranges * sizeof(fake.range[0]));
-
-	info->flags = VFIO_IOMMU_INFO_PGSIZES;
-	if (fake.ranges == 0)
-		return 0;
-	info->flags |= VFIO_IOMMU_INFO_CAPS;
-	if (info->argsz < need) {
-		info->argsz = need;
-		info->cap_offset = 0;
-		return 0;
-	}
-	info->cap_offset = sizeof(*info);
-	avail.header.next =
-		fake.cap_next ? fake.cap_next : (uint32_t)(sizeof(*info) + sizeof(avail));
-	memcpy(at, &avail, sizeof(avail));
-	memcpy(at + sizeof(avail), &cap, sizeof(cap));
-	memcpy(at + sizeof(avail) + sizeof(cap), fake.range, fake.ranges * sizeof(fake.range[0]));
-	return 0;
-}
-
-static int fake_map_dma(const struct vfio_iommu_type1_dma_map *map)
-{
-	assert_int_equal(map->flags, VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE);
-	assert_int_equal(map->iova % 4096, 0);
-	if (map->size > fake.memlock_left)
-		return -ENOMEM;
-	fake.memlock_left -= map->size;
-	fake.dma_maps++;
-	return 0;
-}
-
-static int fake_container_ioctl(unsigned long request, void *arg)
-{
-	switch (request) {
-	case VFIO_GET_API_VERSION:
-		return fake.api_version;
-	case VFIO_CHECK_EXTENSION:
-		return fake.extension;
-	case VFIO_SET_IOMMU:
-		assert_true(fake.in_container && (uintptr_t)arg == VFIO_TYPE1v2_IOMMU);
-		fake.iommu_set = true;
-		return 0;
-	case VFIO_IOMMU_GET_INFO:
-		assert_true(fake.iommu_set);
-		return fake_info(arg);
-	case VFIO_IOMMU_MAP_DMA:
-		assert_true(fake.iommu_set);
-		return fake_map_dma(arg);
-	case VFIO_IOMMU_UNMAP_DMA:
-		fake.memlock_left += ((struct vfio_iommu_type1_dma_unmap *)arg)->size;
-		fake.dma_maps--;
-		return 0;
-	default:
-		fail_msg("container: request %#lx", request);
-		return -ENOTTY;
-	}
-}
-
-static int fake_group_ioctl(unsigned long request, void *arg)
-{
-	switch (request) {
-	case VFIO_GROUP_GET_STATUS:
-		((struct vfio_group_status *)arg)->flags = fake.group_flags;
-		return 0;
-	case VFIO_GROUP_SET_CONTAINER:
-		assert_int_equal(fake.fd[*(int *)arg], CONTAINER);
-		fake.in_container = true;
-		return 0;
-	case VFIO_GROUP_UNSET_CONTAINER:
-		assert_true(fake.in_container);
-		fake.in_container = false;
-		logged("unset");
-		return 0;
-	case VFIO_GROUP_GET_DEVICE_FD:
-		assert_true(fake.iommu_set);
-		assert_string_equal(arg, BDF);
-		return fd_new(DEVICE);
-	default:
-		fail_msg("group: request %#lx", request);
-		return -ENOTTY;
-	}
-}
-
-static int fake_set_irqs(const struct vfio_irq_set *set)
-{
-	assert_int_equal(set->index, VFIO_PCI_MSIX_IRQ_INDEX);
-	assert_int_equal(set->start, 0);
-	if (set->count == 0 && fake.irqs == 0)
-		return -EINVAL; /* as Linux has it */
-	if (set->count == 0) {
-		assert_int_equal(set->flags, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER);
-		fake.irqs = 0;
-		logged("irqs-off");
-		return 0;
-	}
-	assert_int_equal(fake.irqs, 0); /* not added to */
-	assert_int_equal(set->flags, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER);
-	assert_int_equal(set->argsz, sizeof(*set) + set->count * sizeof(int));
-	memcpy(fake.eventfd, set->data, set->count * sizeof(int));
-	fake.irqs = set->count;
-	return 0;
-}
-
-static int fake_region(struct vfio_region_info *info)
-{
-	if (info->index == VFIO_PCI_BAR0_REGION_INDEX) {
-		info->flags = fake.bar_flags;
-		info->size = BAR_BYTES;
-		info->offset = 0;
-	} else {
-		assert_int_equal(info->index, VFIO_PCI_CONFIG_REGION_INDEX);
-		info->size = sizeof(fake.config);
-		info->offset = UINT64_C(7) << 40;
-	}
-	return 0;
-}
-
-static int fake_device_ioctl(unsigned long request, void *arg)
-{
-	switch (request) {
-	case VFIO_DEVICE_GET_INFO:
-		((struct vfio_device_info *)arg)->flags = fake.device_flags;
-		return 0;
-	case VFIO_DEVICE_GET_REGION_INFO:
-		return fake_region(arg);
-	case VFIO_DEVICE_GET_IRQ_INFO:
-		((struct vfio_irq_info *)arg)->count = fake.vectors;
-		return 0;
-	case VFIO_DEVICE_SET_IRQS:
-		return fake_set_irqs(arg);
-	case VFIO_DEVICE_RESET:
-		logged("reset");
-		return 0;
-	default:
-		fail_msg("device: request %#lx", request);
-		return -ENOTTY;
-	}
-}
-
-static int fake_ioctl(int fd, unsigned long request, void *arg)
-{
-	assert_true(fd > 0 && fd < 8 && fake.fd[fd] != CLOSED);
-	if (request == fake.fail_request)
-		return -fake.fail_error;
-	return fake.fd[fd] == CONTAINER ? fake_container_ioctl(request, arg)
-	       : fake.fd[fd] == GROUP   ? fake_group_ioctl(request, arg)
-					: fake_device_ioctl(request, arg);
-}
-
-#define FAIL_MMAP 1ul /* as a request */
-
-static int fake_map(size_t len, int fd, off_t offset, void **out)
-{
-	if (fake.fail_request == FAIL_MMAP)
-		return -fake.fail_error;
-	assert_int_equal(fake.fd[fd], DEVICE);
-	assert_int_equal(len, BAR_BYTES);
-	assert_int_equal(offset, 0);
-	fake.bar_mapped = true;
-	*out = fake.bar;
-	return 0;
-}
-
-static void fake_unmap(void *addr, size_t len)
-{
-	assert_ptr_equal(addr, fake.bar);
-	assert_int_equal(len, BAR_BYTES);
-	fake.bar_mapped = false;
-	logged("unmap");
-}
-
-static ssize_t fake_pread(int fd, void *data, size_t len, off_t offset)
-{
-	assert_int_equal(fake.fd[fd], DEVICE);
-	if (fake.short_config)
-		return (ssize_t)len - 1;
-	memcpy(data, fake.config + (offset - (off_t)(UINT64_C(7) << 40)), len);
-	return (ssize_t)len;
-}
-
-static ssize_t fake_pwrite(int fd, const void *data, size_t len, off_t offset)
-{
-	assert_int_equal(fake.fd[fd], DEVICE);
-	if (fake.short_config)
-		return -EPERM;
-	memcpy(fake.config + (offset - (off_t)(UINT64_C(7) << 40)), data, len);
-	return (ssize_t)len;
-}
-
-static uint64_t fake_memlock_bytes(void)
-{
-	return 8 * MIB;
-}
-
-/* In place of the library's. */
-const struct vfio_kernel vfio_kernel = {
-	.sysfs = sysfs,
-	.dev = "/dev/vfio",
-	.open = fake_open,
-	.close = fake_close,
-	.ioctl = fake_ioctl,
-	.map = fake_map,
-	.unmap = fake_unmap,
-	.pread = fake_pread,
-	.pwrite = fake_pwrite,
-	.memlock_bytes = fake_memlock_bytes,
-};
-
-/* ---- The fake sysfs ---- */
-
-static void at(char path[PATH_MAX], const char *rest)
-{
-	snprintf(path, PATH_MAX, "%s/%s", sysfs, rest);
-}
-
-static void link_set(const char *name, const char *target)
-{
-	char path[PATH_MAX];
-
-	at(path, name);
-	unlink(path);
-	if (target)
-		assert_int_equal(symlink(target, path), 0);
-}
-
-#define DEVICES      "bus/pci/devices/"
-#define LINK_DRIVER  DEVICES BDF "/driver"
-#define LINK_GROUP   DEVICES BDF "/iommu_group"
-#define TARGET_VFIO  "../../../drivers/vfio-pci"
-#define TARGET_GROUP "../../../../kernel/iommu_groups/12"
-
-static int sysfs_make(void **state)
-{
-	static const char *const dirs[] = {"bus", "bus/pci", "bus/pci/devices", (DEVICES BDF)};
-	char path[PATH_MAX];
-
-	(void)state;
-	if (!mkdtemp(sysfs))
-		return -1;
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		at(path, dirs[i]);
-		if (mkdir(path, 0700) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int sysfs_remove(void **state)
-{
-	static const char *const dirs[] = {(DEVICES BDF), "bus/pci/devices", "bus/pci", "bus", ""};
-	char path[PATH_MAX];
-
-	(void)state;
-	link_set(LINK_DRIVER, NULL);
-	link_set(LINK_GROUP, NULL);
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		at(path, dirs[i]);
-		rmdir(path);
-	}
-	return 0;
-}
-
-/* A machine on which everything works. */
-static int setup(void **state)
-{
-	(void)state;
-	memset(&fake, 0, sizeof(fake));
-	fake.group_flags = VFIO_GROUP_FLAGS_VIABLE;
-	fake.device_flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
-	fake.bar_flags = VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_READ |
-			 VFIO_REGION_INFO_FLAG_WRITE;
-	fake.vectors = 64;
-	fake.extension = 1;
-	fake.memlock_left = 64 * MIB;
-	fake.ranges = 2;
-	fake.range[0] = (struct vfio_iova_range){0, 0xfedfffff};
-	fake.range[1] = (struct vfio_iova_range){0xfef00000, UINT64_MAX};
-	link_set(LINK_DRIVER, TARGET_VFIO);
-	link_set(LINK_GROUP, TARGET_GROUP);
-	why.text[0] = '\0';
-	return 0;
-}
-
-static void nothing_is_left(void)
-{
-	for (int fd = 0; fd < 8; fd++)
-		assert_int_equal(fake.fd[fd], CLOSED);
-	assert_false(fake.in_container);
-	assert_false(fake.bar_mapped);
-	assert_int_equal(fake.dma_maps, 0);
-	assert_int_equal(fake.irqs, 0);
-}
 
 static int open_fake(const char *name, struct ixgbe_backend **out)
 {
-	return ixgbe_backend_vfio.open(name, NULL, out, &why);
+	return ixgbe_backend_vfio.open(name, NULL, out, &fake_vfio_why);
 }
 
 /* The start fails with this error, says all of these words in one whole line, and leaves
@@ -410,12 +24,12 @@ static void refused(int err, const char *name, const char *const words[])
 
 	assert_int_equal(open_fake(name, &backend), err);
 	assert_null(backend);
-	nothing_is_left();
-	assert_true(strlen(why.text) < sizeof(why.text) - 1); /* not cut off */
-	assert_null(strchr(why.text, '\n'));
+	fake_vfio_nothing_left();
+	assert_true(strlen(fake_vfio_why.text) < sizeof(fake_vfio_why.text) - 1); /* not cut off */
+	assert_null(strchr(fake_vfio_why.text, '\n'));
 	for (; *words; words++)
-		if (!strstr(why.text, *words))
-			fail_msg("'%s' is not in '%s'", *words, why.text);
+		if (!strstr(fake_vfio_why.text, *words))
+			fail_msg("'%s' is not in '%s'", *words, fake_vfio_why.text);
 }
 
 #define REFUSED(err, name, ...) refused(err, name, (const char *const[]){__VA_ARGS__, NULL})
@@ -449,11 +63,12 @@ static void addresses_are_parsed(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
 		struct vfio_pci pci;
-		int err = vfio_pci_find("/nowhere", row[i].text, &pci, &why);
+		int err = vfio_pci_find("/nowhere", row[i].text, &pci, &fake_vfio_why);
 
 		/* A name that is one is told to be of no device. */
 		assert_int_equal(err, row[i].bdf ? -ENODEV : -EINVAL);
-		assert_non_null(strstr(why.text, row[i].bdf ? row[i].bdf : "no PCI address"));
+		assert_non_null(
+			strstr(fake_vfio_why.text, row[i].bdf ? row[i].bdf : "no PCI address"));
 	}
 }
 
@@ -462,22 +77,22 @@ static void what_sysfs_forbids_is_explained(void **state)
 	struct vfio_pci pci;
 
 	(void)state;
-	assert_int_equal(vfio_pci_find(sysfs, "03:00.0", &pci, &why), 0);
+	assert_int_equal(vfio_pci_find(vfio_kernel.sysfs, "03:00.0", &pci, &fake_vfio_why), 0);
 	assert_string_equal(pci.bdf, BDF);
 	assert_string_equal(pci.group, "12");
 
 	REFUSED(-EINVAL, "eth0", "'eth0'", "DDDD:BB:DD.F");
 	REFUSED(-ENODEV, "0000:04:00.0", "0000:04:00.0", "no such PCI device", "lspci");
-	link_set(LINK_DRIVER, "../../../drivers/ixgbe");
+	fake_vfio_link(LINK_DRIVER, "../../../drivers/ixgbe");
 	REFUSED(-ENODEV, BDF, "driver ixgbe", "driverctl set-override " BDF " vfio-pci",
 		"echo vfio-pci > devices/" BDF "/driver_override",
 		"echo " BDF " > devices/" BDF "/driver/unbind", "echo " BDF " > drivers_probe'");
-	link_set(LINK_DRIVER, NULL);
+	fake_vfio_link(LINK_DRIVER, NULL);
 	REFUSED(-ENODEV, BDF, "no driver", "driverctl", "drivers_probe'");
-	link_set(LINK_GROUP, NULL);
+	fake_vfio_link(LINK_GROUP, NULL);
 	REFUSED(-ENODEV, BDF, "no IOMMU", "intel_iommu=on");
 	/* A link to nowhere in particular. */
-	link_set(LINK_GROUP, "../a-name-that-is-too-long-for-a-number");
+	fake_vfio_link(LINK_GROUP, "../a-name-that-is-too-long-for-a-number");
 	REFUSED(-ENODEV, BDF, "no IOMMU");
 }
 
@@ -547,32 +162,22 @@ static void every_step_that_fails_leaves_nothing(void **state)
 
 /* ---- A backend that works ---- */
 
-static struct ixgbe_backend *opened(void)
-{
-	struct ixgbe_backend *backend;
-
-	if (open_fake("03:00.0", &backend))
-		fail_msg("%s", why.text);
-	assert_int_equal(fake.dma_maps, 0); /* the probe is gone */
-	return backend;
-}
-
 static void it_opens_and_closes_in_order(void **state)
 {
-	struct ixgbe_backend *backend = opened();
+	struct ixgbe_backend *backend = fake_vfio_opened();
 
 	(void)state;
 	assert_string_equal(backend->ops->name, "vfio");
 	assert_string_equal(fake.log, "");
 	backend->ops->close(backend);
 	assert_string_equal(fake.log, "reset unmap device unset group container");
-	nothing_is_left();
+	fake_vfio_nothing_left();
 	ixgbe_backend_vfio.close(NULL);
 }
 
 static void registers_are_within_the_bar(void **state)
 {
-	struct ixgbe_backend *backend = opened();
+	struct ixgbe_backend *backend = fake_vfio_opened();
 	const struct ixgbe_backend_ops *ops = backend->ops;
 
 	(void)state;
@@ -591,7 +196,7 @@ static void registers_are_within_the_bar(void **state)
 
 static void configuration_space_is_read_and_written(void **state)
 {
-	struct ixgbe_backend *backend = opened();
+	struct ixgbe_backend *backend = fake_vfio_opened();
 	const struct ixgbe_backend_ops *ops = backend->ops;
 	uint16_t value = 0x0406;
 
@@ -611,7 +216,7 @@ static void configuration_space_is_read_and_written(void **state)
 
 static void vectors_get_their_eventfds(void **state)
 {
-	struct ixgbe_backend *backend = opened();
+	struct ixgbe_backend *backend = fake_vfio_opened();
 	const struct ixgbe_backend_ops *ops = backend->ops;
 	const int fds[64] = {100, 101, 102};
 
@@ -629,18 +234,21 @@ static void vectors_get_their_eventfds(void **state)
 	fake.log[0] = '\0';
 	ops->close(backend);
 	assert_string_equal(fake.log, "irqs-off reset unmap device unset group container");
-	nothing_is_left();
+	fake_vfio_nothing_left();
 }
 
 static void memory_is_mapped_and_unmapped(void **state)
 {
-	struct ixgbe_backend *backend = opened();
+	struct ixgbe_backend *backend = fake_vfio_opened();
 	const struct ixgbe_backend_ops *ops = backend->ops;
 
 	(void)state;
 	assert_int_equal(ops->dma_map(backend, fake.bar, 4096, -1, 0, 0x1000), 0);
 	assert_int_equal(fake.dma_maps, 1);
 	assert_int_equal(ops->dma_map(backend, fake.bar, 65 * MIB, -1, 0, 0x100000), -ENOMEM);
+	fake.unmap_refused = true;
+	assert_int_equal(ops->dma_unmap(backend, 0x1000, 4096), -EPERM);
+	fake.unmap_refused = false;
 	assert_int_equal(ops->dma_unmap(backend, 0x1000, 4096), 0);
 	assert_int_equal(fake.dma_maps, 0);
 	assert_int_equal(ops->reset(backend), 0);
@@ -662,7 +270,7 @@ static void left_of(struct ixgbe_backend *backend, struct backend_left *left)
 
 static void a_device_is_handed_over(void **state)
 {
-	struct ixgbe_backend *backend = opened(), *next;
+	struct ixgbe_backend *backend = fake_vfio_opened(), *next;
 	const struct ixgbe_backend_ops *ops = backend->ops;
 	const int fds[3] = {100, 101, 102};
 	struct backend_left left;
@@ -675,7 +283,7 @@ static void a_device_is_handed_over(void **state)
 	free(backend); /* as an exec does */
 	fake.bar_mapped = false;
 	fake.memlock_left = 0; /* nothing is pinned again */
-	assert_int_equal(ixgbe_backend_vfio.take_over(&left, NULL, &next, &why), 0);
+	assert_int_equal(ixgbe_backend_vfio.take_over(&left, NULL, &next, &fake_vfio_why), 0);
 	assert_string_equal(fake.log, "");
 	assert_int_equal(fake.irqs, 3);
 	assert_int_equal(fake.dma_maps, 1);
@@ -690,7 +298,7 @@ static void a_device_is_handed_over(void **state)
 	fake.log[0] = '\0';
 	ops->close(next);
 	assert_string_equal(fake.log, "irqs-off reset unmap device unset group container");
-	nothing_is_left();
+	fake_vfio_nothing_left();
 }
 
 static void what_is_no_device_is_not_taken_over(void **state)
@@ -704,7 +312,7 @@ static void what_is_no_device_is_not_taken_over(void **state)
 		VFIO_DEVICE_GET_REGION_INFO,
 		FAIL_MMAP,
 	};
-	struct ixgbe_backend *backend = opened(), *next = NULL;
+	struct ixgbe_backend *backend = fake_vfio_opened(), *next = NULL;
 	struct backend_left left;
 
 	(void)state;
@@ -713,21 +321,22 @@ static void what_is_no_device_is_not_taken_over(void **state)
 	fake.fail_error = ENOTTY;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		fake.fail_request = steps[i];
-		why.text[0] = '\0';
-		assert_true(ixgbe_backend_vfio.take_over(&left, NULL, &next, &why) < 0);
-		assert_non_null(strstr(why.text, "handed over"));
+		fake_vfio_why.text[0] = '\0';
+		assert_true(ixgbe_backend_vfio.take_over(&left, NULL, &next, &fake_vfio_why) < 0);
+		assert_non_null(strstr(fake_vfio_why.text, "handed over"));
 		assert_false(fake.bar_mapped);
 	}
 	fake.fail_request = 0;
 	left.registers.bytes /= 2;
-	assert_int_equal(ixgbe_backend_vfio.take_over(&left, NULL, &next, &why), -EBADMSG);
+	assert_int_equal(ixgbe_backend_vfio.take_over(&left, NULL, &next, &fake_vfio_why),
+			 -EBADMSG);
 	assert_false(fake.bar_mapped);
 	assert_null(next);
 	/* All descriptors are open, and nothing was done to the device. */
 	assert_string_equal(fake.log, "unmap");
 	fake.bar_mapped = true;
 	backend->ops->close(backend);
-	nothing_is_left();
+	fake_vfio_nothing_left();
 }
 
 static void a_good_iova_range_is_chosen(void **state)
@@ -759,7 +368,7 @@ static void a_good_iova_range_is_chosen(void **state)
 
 		fake.ranges = row[i].ranges;
 		memcpy(fake.range, row[i].range, sizeof(fake.range));
-		backend = opened();
+		backend = fake_vfio_opened();
 		backend->ops->dma_range(backend, &first, &last);
 		assert_int_equal(first, row[i].first);
 		assert_int_equal(last, row[i].last);
@@ -771,12 +380,12 @@ static void a_good_iova_range_is_chosen(void **state)
 		struct ixgbe_backend *backend;
 
 		fake.cap_next = next;
-		backend = opened();
+		backend = fake_vfio_opened();
 		backend->ops->close(backend);
 	}
 }
 
-#define TEST(f) cmocka_unit_test_setup(f, setup)
+#define TEST(f) cmocka_unit_test_setup(f, fake_vfio_setup)
 
 int main(void)
 {
@@ -795,5 +404,5 @@ int main(void)
 		TEST(what_is_no_device_is_not_taken_over),
 	};
 
-	return cmocka_run_group_tests(tests, sysfs_make, sysfs_remove);
+	return cmocka_run_group_tests(tests, fake_vfio_begin, fake_vfio_end);
 }
