@@ -531,16 +531,24 @@ static int keep_stat_names(struct engine *engine, struct ixgbe_why *why)
 	return 0;
 }
 
+void engine_report_clear(struct engine *engine)
+{
+	engine->report->state = (struct board_state){.rx_repeated = engine->seen.rx_repeated};
+	engine->report->sequence = 0;
+	for (size_t i = 0; i < engine->stats; i++) {
+		engine->stat_before[i] += engine->report->stat[i].value;
+		engine->report->stat[i].value = 0;
+	}
+}
+
 int engine_open(struct engine *engine, uint16_t mtu, const int tap_fd[], struct ixgbe_why *why)
 {
 	int err = engine_board_open(engine, why);
 
 	engine->wishes.go = 0;
 	engine->wishes.end = BOARD_GO_ON;
-	if (!err) { /* no driver lives */
-		engine->report->state =
-			(struct board_state){.rx_repeated = engine->seen.rx_repeated};
-		engine->report->sequence = 0;
+	if (!err) {
+		engine_report_clear(engine);
 		orders_give(engine);
 	}
 	if (!err)
@@ -593,18 +601,35 @@ static void driver_stop(struct engine *engine)
 			 engine->options->tap, why.text);
 }
 
+static void reset_await(struct engine *engine)
+{
+	struct pollfd over = {.fd = function_reset_fd(engine->reset), .events = POLLIN};
+	struct ixgbe_why why;
+	bool waits = true;
+
+	while (waits && poll(&over, 1, ASK_MS) != 1)
+		waits = !patience_over(engine->patience);
+	if (waits) {
+		(void)function_reset_end(engine->reset, &why);
+	} else {
+		log_warning("%s: the reset of the NIC does not come back: the NIC is left to it",
+			    engine->options->tap);
+		function_reset_leave(engine->reset);
+		engine->device = NULL;
+	}
+	engine->reset = NULL;
+}
+
 void engine_close(struct engine *engine)
 {
+	if (engine->reset)
+		reset_await(engine);
 	if (engine->device)
 		driver_stop(engine);
 	spawner_stop(&engine->spawner); /* and the driver, which may hang */
 	engine_driver_bury(engine);
-	if (engine->report) {
-		for (size_t i = 0; i < engine->stats; i++) {
-			engine->stat_before[i] += engine->report->stat[i].value;
-			engine->report->stat[i].value = 0;
-		}
-	}
+	if (engine->report)
+		engine_report_clear(engine);
 	engine->ordered = false;
 	ixgbe_device_close(engine->device);
 	engine->device = NULL;

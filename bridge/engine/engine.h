@@ -7,6 +7,7 @@
  *     engine_open     device, memory, spawner, a driver that has taken the NIC
  *     engine_start    that driver moves frames
  *     driver dies     engine_renew: the next one goes on where it was
+ *     none may        engine_reset: the NIC is reset, and stays open; engine_anew: a driver begins
  *     engine_close    the driver stops the NIC, and all is given back
  *
  * This process reads no register of its own. What the NIC has is in `seen`, a checked copy of what
@@ -15,9 +16,11 @@
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
  *     engine_pass.c     the NIC passes from one program to the next
+ *     engine_anew.c     the NIC is begun anew, and stays open
  *       |
  *     engine.c          device, spawner, driver
  *       |
+ *     function_reset.c  a reset of the NIC's function, which may take a minute
  *     soft_nic.c        an ixnic of our own
  *       |
  *     patience.c        how long an operation on the NIC may take
@@ -32,6 +35,7 @@
 #include "bridge/frames/counters.h"
 #include "bridge/spawn/spawn.h"
 #include "bridge/start/options.h"
+#include "function_reset.h"
 #include "ixgbe/ixgbe.h"
 #include "patience.h"
 #include "soft_nic.h"
@@ -53,7 +57,8 @@ struct engine {
 	struct soft_nic soft;
 	char soft_wire[OPTIONS_PATH_BYTES + 16], soft_control[OPTIONS_PATH_BYTES];
 
-	struct ixgbe_device *device; /* NULL: closed */
+	struct ixgbe_device *device;  /* NULL: closed */
+	struct function_reset *reset; /* under way, and nobody else uses the device; NULL: none */
 	int orders_fd, report_fd;
 	struct board_orders *orders;
 	struct board_report *report;
@@ -108,7 +113,8 @@ int engine_open(struct engine *engine, uint16_t mtu, const int tap_fd[], struct 
 /* Brings the NIC to `wanted`, starts the rings and a worker for each queue. */
 int engine_start(struct engine *engine, const struct mirror *wanted, struct ixgbe_why *why);
 /* Stops the driver, quiesces DMA, resets the NIC, ends a software NIC of ours. Does nothing to an
- * engine that is closed. */
+ * engine that is closed. A reset that is under way, and does not come back in the operation's time,
+ * is left to itself; the NIC is open until it does. */
 void engine_close(struct engine *engine);
 /* engine_close, and forgets the counts. */
 void engine_free(struct engine *engine);
@@ -145,6 +151,23 @@ bool engine_suspended(const struct engine *engine);
 void engine_worker_cpus(const struct engine *engine, int cpu[IXGBE_QUEUES_MAX]);
 /* Whether it has done what was wanted last. */
 bool engine_followed(const struct engine *engine);
+
+/* ---- Begun anew: engine_anew.c ---- */
+
+/*
+ * For a NIC whose next driver may not go on where the last one was. That one is dead. Takes bus
+ * mastering away and resets the NIC, which stays open; does not wait. `distrust`: its memory is
+ * replaced, and so the spawner, which has the old one, is ended before. -errno: it could not begin.
+ */
+int engine_reset(struct engine *engine, bool distrust, struct ixgbe_why *why);
+/* Readable when that is over, then what came of it; -1: none is under way. On failure the NIC is to
+ * be closed. */
+int engine_reset_fd(const struct engine *engine);
+int engine_reset_end(struct engine *engine, struct ixgbe_why *why);
+/* Then orders a driver, which has the NIC begin anew and brings it to `wanted`, and makes a spawner
+ * if there is none. On failure the NIC is to be closed. */
+int engine_anew(struct engine *engine, const int tap_fd[], const struct mirror *wanted,
+		struct ixgbe_why *why);
 
 /* ---- Counts ---- */
 

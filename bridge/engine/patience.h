@@ -22,7 +22,9 @@
  * thread of its own for the control socket would need a lock around all that a status shows, and a
  * thread for the operation one around the NIC.
  *
- * None of this ends a wait in the kernel: backends/vfio.c says how long its resets may take.
+ * None of this ends a wait in the kernel: backends/vfio.c says how long its resets may take. That
+ * of a NIC that begins anew has a thread of its own (function_reset.h); opening and closing have
+ * none.
  */
 #pragma once
 

@@ -3,9 +3,10 @@
  * Theory of operation.
  *
  * The main thread waits in epoll (`watches`) for signals, a timer, netlink, the control socket; for
- * the spawner, the driver's words and its end; for what the NIC's server asks; and for the end and
- * the output of a software NIC of ours. It takes one event from epoll at a time: a handler may
- * close what a second event is about. Drivers move the frames and need nothing from this thread.
+ * the spawner, the driver's words and its end; for what the NIC's server asks; for the end of a
+ * reset of the NIC; and for the end and the output of a software NIC of ours. It takes one event
+ * from epoll at a time: a handler may close what a second event is about. Drivers move the frames
+ * and need nothing from this thread.
  *
  * State. Handlers record facts; state.h turns facts into a state, with a table of what is true
  * in each. The events:
@@ -29,9 +30,15 @@
  *     driver is stopped (SIGSTOP)    logs; it is left alone                the same
  *     driver hangs                   kills it                              the same
  *     transmit queue hangs           the driver restarts it, and ends      the same
- *     drivers die one after another  as when the NIC fails                 recovering
- *     NIC fails, its server ends     carrier off, closes the NIC           recovering
+ *     driver lies, or breaks the     carrier off, kills it, resets the     recovering
+ *     filter of system calls         NIC
+ *     drivers die one after another  the same                              recovering
  *     driver does not do as told     the same                              recovering
+ *     NIC does not work              the same                              recovering
+ *     reset is over                  orders a driver, which applies all    the same
+ *     driver runs                                                          down or waiting
+ *     NIC is gone, its server ends;  carrier off, closes the NIC           recovering
+ *     the reset fails
  *     time for an attempt            opens the NIC, applies all            down or waiting
  *     attempts used up               logs, exits 1                         stopping
  *     SIGUSR2, ixtap upgrade         another program takes our place       the same
@@ -114,7 +121,7 @@ static void on_netlink(struct daemon *daemon)
 /* Who sends a signal hears of no "try again": a driver that is being replaced is waited for. */
 static void upgrade_wanted(struct daemon *daemon)
 {
-	if (!daemon->upgrade_wanted || daemon->warm)
+	if (!daemon->upgrade_wanted || daemon->warm || daemon->anew)
 		return;
 	daemon->upgrade_wanted = false;
 	json_decref(upgrade_run(daemon, NULL, 0));
@@ -160,8 +167,7 @@ static void on_timer(struct daemon *daemon)
 		return;
 	upgrade_wanted(daemon);
 	if (!daemon->facts.nic_open) {
-		if (clock_ms() >= daemon->retry_at_ms)
-			nic_life_retry(daemon);
+		nic_life_away(daemon);
 		return;
 	}
 	nic_life_supervise(daemon);
@@ -201,17 +207,12 @@ static void on_soft_output(struct daemon *daemon)
 }
 
 static void (*const watches[])(struct daemon *daemon) = {
-	[WATCH_SIGNALS] = on_signals,
-	[WATCH_UPGRADE] = on_upgrade,
-	[WATCH_TIMER] = on_timer,
-	[WATCH_NETLINK] = on_netlink,
-	[WATCH_CONTROL] = on_control,
-	[WATCH_SPAWNER] = nic_life_driver_come,
-	[WATCH_DRIVER] = nic_life_listen,
-	[WATCH_DRIVER_END] = nic_life_driver_died,
-	[WATCH_DEVICE] = nic_life_serve,
-	[WATCH_SOFT_END] = on_soft_end,
-	[WATCH_SOFT_OUTPUT] = on_soft_output,
+	[WATCH_SIGNALS] = on_signals,     [WATCH_UPGRADE] = on_upgrade,
+	[WATCH_TIMER] = on_timer,         [WATCH_NETLINK] = on_netlink,
+	[WATCH_CONTROL] = on_control,     [WATCH_SPAWNER] = nic_life_driver_come,
+	[WATCH_DRIVER] = nic_life_listen, [WATCH_DRIVER_END] = nic_life_driver_died,
+	[WATCH_DEVICE] = nic_life_serve,  [WATCH_RESET] = nic_life_reset_over,
+	[WATCH_SOFT_END] = on_soft_end,   [WATCH_SOFT_OUTPUT] = on_soft_output,
 };
 
 /* ---- Life ---- */

@@ -14,6 +14,8 @@
  *       |
  *     nic_life.c             the NIC starts, drivers follow each other, the NIC fails and is
  *                            brought back
+ *       |
+ *     nic_anew.c             a NIC that stays open begins anew
  *     rx_features.c          checksums and merging of received frames
  *       |
  *     publish.c              a change is told: log, monitors, service manager
@@ -35,6 +37,15 @@
 #include "upgrade_order.h"
 
 #define DAEMON_TICKS_PER_SECOND 4
+
+/* Where the NIC is while it begins anew and stays open: what comes next. */
+enum anew {
+	ANEW_NOT,
+	ANEW_DEATH, /* of the driver that has been killed */
+	ANEW_RESET, /* the end of the function's reset */
+	ANEW_TIME,  /* for another driver: not at once, if the last ones have failed */
+	ANEW_DRIVER /* a driver that moves frames */
+};
 
 struct daemon {
 	const struct options *options;
@@ -66,6 +77,9 @@ struct daemon {
 	unsigned int recoveries; /* that succeeded, since the start */
 	int64_t retry_at_ms;
 	int64_t opened_at_ms;
+	enum anew anew;
+	int64_t anew_end_ms; /* so long that may take */
+	bool distrusted;     /* the driver that was killed may have done anything to memory */
 	/* Drivers that follow each other without one that worked for a while between them. */
 	unsigned int deaths;
 	int64_t ordered_at_ms;  /* the driver that is to come */

@@ -1,25 +1,36 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The NIC starts, its link comes and goes, it fails, it is closed and opened again.
+ * The NIC starts, its link comes and goes, it fails, it begins anew or is opened again.
  *
  * Drivers follow each other. One that was killed is followed at once, by one that goes on with its
  * rings. So is one that ended in order. One that says why it ends has found the NIC at fault, and
- * one that lies, or crashes or hangs again and again, is none: then the NIC fails.
+ * one that lies, or crashes or hangs again and again, is none: then the NIC begins anew.
  *
  * A driver hangs when its main thread does not turn while the NIC answers this process at once.
  * With a NIC that is slow to answer the driver may be waiting, too. One that somebody has stopped
  * is left alone.
  *
- * While a NIC is away the TAP stays, with its addresses and connections, without carrier. The NIC
- * is opened again after growing delays (state_retry_delay_ms), about half a minute in all. Then
- * ixtapd exits 1: the supervisor should know. All backends are treated alike: a software NIC is
- * started again, a server may be back at its socket, a device gets its reset.
+ * While a NIC is away the TAP stays, with its addresses and connections, without carrier. There are
+ * two ways back:
+ *
+ *     begin anew   the NIC answers. It stays open, and is reset: at once, and after failures that
+ *                  follow each other within STATE_STABLE_MS with growing delays
+ *     open again   the NIC is gone, or the other way did not lead back. It is closed, and opened
+ *                  after growing delays: a software NIC is started again, a server may be back at
+ *                  its socket, a device gets its reset
+ *
+ * The delays (state_retry_delay_ms) are about half a minute in all. Then ixtapd exits 1: the
+ * supervisor should know.
+ *
+ * A driver that was not to be followed may have written the EEPROM. So the next one looks at the
+ * EEPROM's checksum, and its MAC address is compared with the one that was there before.
  *
  * A NIC that reaches for memory outside its own, and is refused by the IOMMU, has not failed: the
  * memory is safe, and frames may well flow on. A reset would not mend such hardware, and would
  * cost the connections. The administrator is told, and decides.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +38,7 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "bridge/service/names.h"
+#include "nic_anew.h"
 #include "nic_life.h"
 #include "publish.h"
 #include "watch.h"
@@ -80,11 +92,12 @@ static void nic_close(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
 
+	nic_anew_over(daemon);
 	watch_remove(daemon, engine->driver.pidfd);
 	watch_remove(daemon, engine->socket);
 	if (engine->spawner.pid > 0)
 		watch_remove(daemon, engine->spawner.sock);
-	if (engine->device) {
+	if (engine->device && !engine->reset) {
 		watch_remove(daemon, ixgbe_device_connection(engine->device));
 		watch_remove(daemon, ixgbe_device_relay(engine->device));
 	}
@@ -94,13 +107,25 @@ static void nic_close(struct daemon *daemon)
 	engine_close(&daemon->engine);
 }
 
-void nic_life_close(struct daemon *daemon)
+static void nic_away(struct daemon *daemon)
 {
 	daemon->facts.nic_open = false;
 	link_set(daemon, &(struct ixgbe_link){0});
 	publish_state(daemon);
+}
+
+void nic_life_close(struct daemon *daemon)
+{
+	nic_away(daemon);
 	nic_close(daemon);
 	daemon->retry_at_ms = clock_ms();
+}
+
+/* After a while that the NIC has worked failures are counted from the first on. */
+static void attempts_forget(struct daemon *daemon)
+{
+	if (clock_ms() - daemon->opened_at_ms > STATE_STABLE_MS)
+		daemon->attempt = 0;
 }
 
 void nic_life_failed(struct daemon *daemon, const char *what)
@@ -121,8 +146,7 @@ void nic_life_failed(struct daemon *daemon, const char *what)
 		log_error("%s: %s: carrier off, trying to bring the NIC back",
 			  daemon->iface.tap.name, daemon->reason.text);
 	nic_life_close(daemon);
-	if (clock_ms() - daemon->opened_at_ms > STATE_STABLE_MS)
-		daemon->attempt = 0;
+	attempts_forget(daemon);
 	retry_later(daemon);
 }
 
@@ -133,6 +157,38 @@ static void nic_failed_errno(struct daemon *daemon, const char *what, int err)
 	snprintf(text, sizeof(text), "%s: %s", what,
 		 err == -ENODEV ? "the device is gone" : strerror(-err));
 	nic_life_failed(daemon, text);
+}
+
+/* The NIC is there, but is not to go on as it is. It begins anew, as often as others have tried. */
+static void nic_anew(struct daemon *daemon, const char *what, bool distrust)
+{
+	struct ixgbe_why why = {""};
+	int delay_ms;
+
+	attempts_forget(daemon);
+	delay_ms = daemon->attempt ? state_retry_delay_ms(daemon->attempt) : 0;
+	if (!daemon->facts.nic_open || delay_ms < 0 || patience_signalled(&daemon->patience) ||
+	    soft_nic_ended(&daemon->engine.soft, 0)) {
+		nic_life_failed(daemon, what);
+		return;
+	}
+	ixgbe_why_fill(&daemon->reason, 0, "%s", what);
+	patience_explain(&daemon->patience, &daemon->reason);
+	log_error("%s: %s: carrier off, the NIC begins anew", daemon->iface.tap.name,
+		  daemon->reason.text);
+	nic_away(daemon);
+	daemon->attempt++;
+	daemon->opened_at_ms = clock_ms();
+	if (nic_anew_begin(daemon, distrust, delay_ms, &why))
+		nic_life_failed(daemon, why.text);
+}
+
+void nic_life_reset_over(struct daemon *daemon)
+{
+	struct ixgbe_why why = {""};
+
+	if (nic_anew_reset_over(daemon, &why))
+		nic_life_failed(daemon, why.text);
 }
 
 static void bus_refused(struct daemon *daemon)
@@ -193,8 +249,8 @@ void nic_life_bus_check(struct daemon *daemon)
 	if (events & IXGBE_BUS_REFUSED)
 		bus_refused(daemon);
 	if (events & IXGBE_BUS_MASTER_OFF)
-		nic_life_failed(daemon,
-				"somebody took the NIC's right to master the bus (setpci?)");
+		nic_anew(daemon, "somebody took the NIC's right to master the bus (setpci?)",
+			 false);
 }
 
 void nic_life_serve(struct daemon *daemon)
@@ -205,7 +261,7 @@ void nic_life_serve(struct daemon *daemon)
 	if (err)
 		watch_remove(daemon, relay);
 	if (err == -EPROTO)
-		nic_life_failed(daemon, "the driver asks for registers by no rule");
+		nic_anew(daemon, "the driver asks for registers by no rule", true);
 	else if (err)
 		nic_failed_errno(daemon, "the NIC does not answer", err);
 }
@@ -254,6 +310,24 @@ static void news_tell(struct daemon *daemon)
 	publish_state(daemon);
 }
 
+/* A driver that broke out may have written the NIC's EEPROM, whose checksum libixgbe looks at. */
+static void mac_compare(struct daemon *daemon)
+{
+	static const uint8_t none[IXGBE_MAC_BYTES];
+	const uint8_t *now = daemon->engine.seen.mac_permanent;
+	char before_text[NAMES_MAC_TEXT], now_text[NAMES_MAC_TEXT];
+
+	if (memcmp(daemon->mac_permanent, none, sizeof(none)) != 0 &&
+	    memcmp(daemon->mac_permanent, now, sizeof(none)) != 0)
+		log_warning(
+			"%s: the NIC's own MAC address was %s and is %s now: it is another NIC, "
+			"or somebody has written its EEPROM",
+			daemon->iface.tap.name,
+			names_mac_format(daemon->mac_permanent, before_text),
+			names_mac_format(now, now_text));
+	memcpy(daemon->mac_permanent, now, sizeof(daemon->mac_permanent));
+}
+
 static void driver_runs(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
@@ -262,10 +336,12 @@ static void driver_runs(struct daemon *daemon)
 
 	engine_driver_fate(engine, fate);
 	daemon->warm = false;
-	if (seen->resumed)
+	if (seen->resumed) {
 		engine->starts.warm++;
-	else
+	} else { /* what the one before had left did not add up */
 		engine->starts.cold++;
+		mac_compare(daemon);
+	}
 	if (daemon->left) {
 		daemon->left = false;
 		return;
@@ -283,8 +359,33 @@ static void driver_runs(struct daemon *daemon)
 
 static void driver_failed(struct daemon *daemon)
 {
+	const struct board_state *seen = &daemon->engine.seen;
+
 	tell_hang(daemon);
-	nic_life_failed(daemon, daemon->engine.seen.why.text);
+	if (seen->error == -ENODEV) /* there is nothing to reset */
+		nic_life_failed(daemon, seen->why.text);
+	else
+		nic_anew(daemon, seen->why.text, false);
+}
+
+static void driver_lies(struct daemon *daemon, int err)
+{
+	char text[96];
+
+	snprintf(text, sizeof(text), "the driver speaks nonsense: %s", strerror(-err));
+	nic_anew(daemon, text, true);
+}
+
+/* The driver, if there is one, dies too. */
+static void spawner_gone(struct daemon *daemon)
+{
+	struct ixgbe_why why = {""};
+
+	nic_anew_spawner_end(daemon);
+	if (daemon->anew != ANEW_DEATH)
+		nic_anew(daemon, "the spawner has ended, and the driver with it", false);
+	else if (daemon->engine.driver.pidfd < 0 && nic_anew_death(daemon, &why))
+		nic_life_failed(daemon, why.text);
 }
 
 /* The end of the driver that has come, by whatever way we heard of that. */
@@ -299,41 +400,17 @@ static void driver_watch(struct daemon *daemon)
 		nic_life_failed(daemon, "cannot watch the driver");
 }
 
-void nic_life_listen(struct daemon *daemon)
-{
-	struct engine *engine = &daemon->engine;
-	int err = engine_listen(engine);
-
-	driver_watch(daemon);
-	if (!daemon->facts.nic_open)
-		return;
-
-	if (err == -EPIPE)
-		watch_remove(daemon, engine->socket); /* its end follows */
-	else if (err == -EMSGSIZE)
-		nic_life_failed(daemon, "the driver talks without end");
-	else if (err)
-		nic_failed_errno(daemon, "the driver speaks nonsense", err);
-	else if (engine->seen.phase == BOARD_FAILED)
-		driver_failed(daemon);
-	else if (engine_running(engine)) {
-		if (daemon->warm)
-			driver_runs(daemon);
-		if (engine_followed(engine))
-			daemon->followed_at_ms = clock_ms();
-		news_tell(daemon);
-	}
-}
-
 void nic_life_driver_come(struct daemon *daemon)
 {
 	int err = engine_driver_come(&daemon->engine);
 
 	if (err >= 0)
 		driver_watch(daemon);
+	if (err == 1 && daemon->anew == ANEW_DEATH)
+		engine_driver_kill(&daemon->engine);
 	else if (err == -EPIPE)
-		nic_life_failed(daemon, "the spawner has ended, and the driver with it");
-	else
+		spawner_gone(daemon);
+	else if (err < 0)
 		nic_failed_errno(daemon, "cannot make a driver", err);
 }
 
@@ -352,18 +429,26 @@ static void reads_account(struct daemon *daemon)
 		engine->lost.tap_reads = reads - counted;
 }
 
+static bool spawner_dead(const struct spawner *spawner)
+{
+	struct pollfd end = {.fd = spawner->pidfd, .events = POLLIN};
+
+	return spawner->pid > 0 && poll(&end, 1, 0) == 1;
+}
+
 static void driver_next(struct daemon *daemon)
 {
 	struct ixgbe_why why = {"cannot watch the driver"};
-	int relay, err;
+	int err;
 
 	watch_remove(daemon, ixgbe_device_relay(daemon->engine.device));
 	err = engine_renew(&daemon->engine, &why);
-	relay = ixgbe_device_relay(daemon->engine.device);
 	if (!err)
-		err = watch_add(daemon, daemon->engine.socket, WATCH_DRIVER);
-	if (!err && relay >= 0)
-		err = watch_add(daemon, relay, WATCH_DEVICE);
+		err = nic_anew_order_watch(daemon);
+	if (err && spawner_dead(&daemon->engine.spawner)) {
+		spawner_gone(daemon);
+		return;
+	}
 	if (err) {
 		nic_life_failed(daemon, why.text);
 		return;
@@ -375,13 +460,14 @@ static void driver_next(struct daemon *daemon)
 /* Whether the next driver may go on where this one was. One that was killed, by whomever, did
  * nothing wrong. One that broke the filter of system calls is not to be trusted with what it left.
  * Those that crash, or die before they run, may do so again and again. */
-static bool may_go_on(struct daemon *daemon, bool ran)
+static bool may_go_on(struct daemon *daemon, bool ran, bool *distrust)
 {
 	struct spawn_end end;
 	const bool known = engine_driver_end(&daemon->engine, &end);
 	const bool killed = known && end.code != CLD_EXITED && end.status == SIGKILL;
 
-	if (known && end.code != CLD_EXITED && end.status == SIGSYS)
+	*distrust = known && end.code != CLD_EXITED && end.status == SIGSYS;
+	if (*distrust)
 		return false;
 	if (!daemon->hung &&
 	    ((ran && killed) || clock_ms() - daemon->ordered_at_ms > DRIVER_STABLE_MS))
@@ -394,8 +480,9 @@ static bool may_go_on(struct daemon *daemon, bool ran)
 void nic_life_driver_died(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
+	struct ixgbe_why why = {""};
 	char text[96], fate[64];
-	bool ran;
+	bool ran, distrust = false;
 
 	watch_remove(daemon, engine->driver.pidfd);
 	watch_remove(daemon, engine->socket);
@@ -405,16 +492,19 @@ void nic_life_driver_died(struct daemon *daemon)
 	if (daemon->left)
 		news_tell(daemon);
 	reads_account(daemon);
-	if (engine->seen.phase == BOARD_FAILED) {
+	if (daemon->anew == ANEW_DEATH) {
+		if (nic_anew_death(daemon, &why))
+			nic_life_failed(daemon, why.text);
+	} else if (engine->seen.phase == BOARD_FAILED) {
 		driver_failed(daemon);
-	} else if (may_go_on(daemon, ran)) {
+	} else if (!daemon->anew && may_go_on(daemon, ran, &distrust)) {
 		driver_next(daemon);
 	} else {
 		engine_driver_fate(engine, fate);
 		snprintf(text, sizeof(text), "the driver %s",
 			 daemon->hung ? "hangs again and again" : fate);
 		daemon->deaths = 0;
-		nic_life_failed(daemon, text);
+		nic_anew(daemon, text, distrust);
 	}
 	daemon->hung = false;
 }
@@ -463,8 +553,10 @@ void nic_life_supervise(struct daemon *daemon)
 	if (running && daemon->bus_quick && now - daemon->beat_at_ms > DRIVER_SILENT_MS)
 		driver_kill(daemon, now);
 	else if (!turns || now - daemon->followed_at_ms > PATIENCE_FOLLOW_MS)
-		nic_life_failed(daemon, "the driver does not do what it is told: the NIC answers "
-					"too slowly, or the driver hangs");
+		nic_anew(daemon,
+			 "the driver does not do what it is told: the NIC answers too slowly, or "
+			 "the driver hangs",
+			 false);
 }
 
 /* ---- Start ---- */
@@ -499,24 +591,6 @@ static void wanted_read(struct daemon *daemon, struct mirror *wanted)
 	interface_leave(&daemon->iface);
 }
 
-/* A driver that broke out may have written the NIC's EEPROM, whose checksum libixgbe looks at. */
-static void mac_compare(struct daemon *daemon)
-{
-	static const uint8_t none[IXGBE_MAC_BYTES];
-	const uint8_t *now = daemon->engine.seen.mac_permanent;
-	char before_text[NAMES_MAC_TEXT], now_text[NAMES_MAC_TEXT];
-
-	if (memcmp(daemon->mac_permanent, none, sizeof(none)) != 0 &&
-	    memcmp(daemon->mac_permanent, now, sizeof(none)) != 0)
-		log_warning(
-			"%s: the NIC's own MAC address was %s and is %s now: it is another NIC, "
-			"or somebody has written its EEPROM",
-			daemon->iface.tap.name,
-			names_mac_format(daemon->mac_permanent, before_text),
-			names_mac_format(now, now_text));
-	memcpy(daemon->mac_permanent, now, sizeof(daemon->mac_permanent));
-}
-
 /* A driver runs. */
 static int nic_begin(struct daemon *daemon, struct ixgbe_why *why)
 {
@@ -530,7 +604,7 @@ static int nic_begin(struct daemon *daemon, struct ixgbe_why *why)
 	daemon->timeouts = seen->timeouts;
 	daemon->hangs = seen->hangs;
 	mac_compare(daemon);
-	err = nic_watch(daemon);
+	err = daemon->anew ? 0 : nic_watch(daemon); /* of a NIC that stayed open all is watched */
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot watch the NIC: %s", strerror(-err));
 	daemon->watched = daemon->engine.driver.number;
@@ -538,6 +612,7 @@ static int nic_begin(struct daemon *daemon, struct ixgbe_why *why)
 	daemon->followed_at_ms = daemon->beat_at_ms = daemon->opened_at_ms;
 	daemon->deaths = 0;
 	daemon->warm = false;
+	daemon->anew = ANEW_NOT;
 	daemon->facts.nic_open = true;
 	interface_enter(&daemon->iface);
 	interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
@@ -578,7 +653,60 @@ int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why)
 	return err ? err : nic_begin(daemon, why);
 }
 
-void nic_life_retry(struct daemon *daemon)
+static void nic_is_back(struct daemon *daemon, const char *how)
+{
+	daemon->recoveries++;
+	daemon->reason.text[0] = '\0';
+	log_info("%s: the NIC is back%s", daemon->iface.tap.name, how);
+	publish_state(daemon);
+}
+
+static void anew_runs(struct daemon *daemon)
+{
+	const int64_t ms = clock_ms() - daemon->opened_at_ms;
+	struct ixgbe_why why = {""};
+	char how[64];
+
+	(void)nic_begin(daemon, &why); /* nothing that may fail */
+	interface_enter(&daemon->iface);
+	daemon->engine.starts.cold++;
+	snprintf(how, sizeof(how), ", begun anew within %lld ms", (long long)ms);
+	nic_is_back(daemon, how);
+}
+
+/* ---- What a driver says ---- */
+
+void nic_life_listen(struct daemon *daemon)
+{
+	struct engine *engine = &daemon->engine;
+	int err = engine_listen(engine);
+
+	driver_watch(daemon);
+	if (!daemon->facts.nic_open && daemon->anew != ANEW_DRIVER)
+		return;
+
+	if (err == -EPIPE)
+		watch_remove(daemon, engine->socket); /* its end follows */
+	else if (err == -EMSGSIZE)
+		nic_anew(daemon, "the driver talks without end", true);
+	else if (err)
+		driver_lies(daemon, err);
+	else if (engine->seen.phase == BOARD_FAILED)
+		driver_failed(daemon);
+	else if (engine_running(engine)) {
+		if (daemon->anew)
+			anew_runs(daemon);
+		if (daemon->warm)
+			driver_runs(daemon);
+		if (engine_followed(engine))
+			daemon->followed_at_ms = clock_ms();
+		news_tell(daemon);
+	}
+}
+
+/* ---- The NIC is away ---- */
+
+static void retry(struct daemon *daemon)
 {
 	struct ixgbe_why why = {""};
 	int err;
@@ -598,9 +726,16 @@ void nic_life_retry(struct daemon *daemon)
 		retry_later(daemon);
 		return;
 	}
-	daemon->recoveries++;
-	daemon->reason.text[0] = '\0';
-	log_info("%s: the NIC is back", daemon->iface.tap.name);
-	publish_state(daemon);
+	nic_is_back(daemon, "");
 	nic_life_listen(daemon);
+}
+
+void nic_life_away(struct daemon *daemon)
+{
+	struct ixgbe_why why = {""};
+
+	if (!daemon->anew && clock_ms() >= daemon->retry_at_ms)
+		retry(daemon);
+	else if (nic_anew_look(daemon, &why))
+		nic_life_failed(daemon, why.text);
 }

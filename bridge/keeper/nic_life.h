@@ -7,17 +7,19 @@
 int nic_life_start(struct daemon *daemon, struct ixgbe_why *why);
 /* The NIC was taken over from the program before: a driver of this one goes on. */
 int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why);
-/* Closes the NIC, which works, until nic_life_retry. */
+/* Closes the NIC, which works, until nic_life_away. */
 void nic_life_close(struct daemon *daemon);
 /* The NIC does not work any more: closes it and plans the next attempt to bring it back. */
 void nic_life_failed(struct daemon *daemon, const char *what);
-/* An attempt to bring the NIC back. */
-void nic_life_retry(struct daemon *daemon);
+/* Each tick while the NIC is away: the next attempt to bring it back, when it is time. */
+void nic_life_away(struct daemon *daemon);
+/* The reset of the NIC's function is over. */
+void nic_life_reset_over(struct daemon *daemon);
 /* What the driver has said: the log, monitors and the interface hear of it. */
 void nic_life_listen(struct daemon *daemon);
 /* The driver process that was ordered has come, or cannot be made. */
 void nic_life_driver_come(struct daemon *daemon);
-/* The driver process is dead: the next one goes on where it was. */
+/* The driver process is dead: the next one goes on where it was, or begins anew. */
 void nic_life_driver_died(struct daemon *daemon);
 /* Each tick: whether the driver does what it is told. */
 void nic_life_supervise(struct daemon *daemon);

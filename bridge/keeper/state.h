@@ -8,7 +8,8 @@
  *     down        the administrator: down    rings on  run      off    off
  *     waiting     up, but the link is not    rings on  run      on     off
  *     running     up, and the link too       rings on  run      on     on
- *     recovering  the NIC failed             closed    -        -      off
+ *     recovering  the NIC failed             reset     -        -      off
+ *                                            or closed
  *     stopping    a signal, or no way on     closing   -        -      off
  *
  * The first that holds decides: stopping, not started, NIC failed, administrator, link. A

@@ -533,7 +533,7 @@ json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client)
 {
 	json_t *error;
 
-	if (daemon->warm)
+	if (daemon->warm || daemon->anew)
 		error = control_error("a driver is being replaced: try again");
 	else if (daemon->iface.astray || !interface_attached(&daemon->iface))
 		error = control_error("the interface was moved or deleted just now: try again");

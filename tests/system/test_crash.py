@@ -160,7 +160,8 @@ def test_a_driver_that_nobody_may_follow(bridge, whom, number, said):
     assert now["driver"]["pid"] not in (driver, -1)
     assert now["driver"]["starts"] == {"warm": 0, "cold": before["driver"]["starts"]["cold"] + 1, "upgrade": 0}
     assert not os.path.exists(f"/proc/{driver}")
-    bridge.connect().ping()  # the software NIC was started anew, and so was the wire
+    assert now["nic"]["soft"]["pid"] == before["nic"]["soft"]["pid"], "the NIC stayed open"
+    bridge.ping()
     assert bridge.left.run("ip", "address", "show", "dev", bridge.tap).stdout.splitlines()[1:] == addresses
 
 
