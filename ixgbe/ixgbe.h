@@ -495,8 +495,10 @@ IXGBE_API bool ixgbe_rx_unfinished(const struct ixgbe_rxq *rxq);
 /*
  * The watchdog, for the control thread to call once a second. -ETIMEDOUT: the NIC misses frames for
  * want of room in its packet buffer, though all rings have descriptors, and for two seconds none
- * has got a frame; ixgbe_stop and ixgbe_start cure that if anything does. Reads registers only if
- * no frame came since the last call.
+ * has got a frame; ixgbe_stop and ixgbe_start cure that if anything does. -EBADMSG: the NIC has
+ * reported descriptors done that it had not written; so it may have done with sent frames, and only
+ * a reset makes its word worth anything again. Reads registers only if no frame came since the last
+ * call.
  */
 IXGBE_API int ixgbe_rx_watch(struct ixgbe *nic);
 

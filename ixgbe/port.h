@@ -30,6 +30,7 @@ struct port_state {
 /* How the receiver was seen last. */
 struct rx_watch {
 	uint64_t received; /* by all rings */
+	uint64_t hollow;   /* descriptors, in all rings, that were done and had not been written */
 	uint32_t looks;    /* in a row that found frames missed and none received */
 };
 

@@ -172,9 +172,23 @@ static int rx_stop(struct ixgbe *nic, uint16_t count)
 	return first;
 }
 
+/* What the rings have had, all together. */
+static struct rx_watch received(const struct ixgbe *nic)
+{
+	struct rx_watch sum = {0};
+
+	for (uint16_t q = 0; q < nic->options.queues; q++) {
+		const struct ixgbe_queue_counters *counters = rxq_counters(nic->rxq[q]);
+
+		sum.received += atomic_load_explicit(&counters->packets, memory_order_relaxed);
+		sum.hollow += atomic_load_explicit(&counters->hollow, memory_order_relaxed);
+	}
+	return sum;
+}
+
 int rings_receive_start(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_why *why)
 {
-	nic->rx_watch = (struct rx_watch){0};
+	nic->rx_watch = received(nic);
 	for (uint16_t q = 0; q < nic->options.queues; q++) {
 		int err = rx_enable(nic, q, pool[q]);
 
@@ -310,6 +324,7 @@ int rings_resume(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgb
 	}
 	for (struct ixgbe_pool *at = nic->pools.first; at; at = at->next)
 		pool_settle(at);
+	nic->rx_watch = received(nic);
 	for (uint16_t q = 0; q < queues; q++) {
 		rxq_tell(nic->rxq[q]);
 		txq_tell(nic->txq[q]);
@@ -412,17 +427,6 @@ int rings_transmit_restart(struct ixgbe *nic, uint16_t q)
 
 /* ---- The receive watchdog ---- */
 
-/* Frames that the rings have had, all together. */
-static uint64_t received(const struct ixgbe *nic)
-{
-	uint64_t sum = 0;
-
-	for (uint16_t q = 0; q < nic->options.queues; q++)
-		sum += atomic_load_explicit(&rxq_counters(nic->rxq[q])->packets,
-					    memory_order_relaxed);
-	return sum;
-}
-
 /* Whether a ring has no descriptor for the NIC: then the driver holds it up. */
 static bool any_full(struct ixgbe *nic)
 {
@@ -437,12 +441,14 @@ static bool any_full(struct ixgbe *nic)
 int rings_receive_watch(struct ixgbe *nic)
 {
 	struct rx_watch *watch = &nic->rx_watch;
-	uint64_t got = received(nic);
+	const struct rx_watch got = received(nic);
 	uint32_t missed;
 	int err;
 
-	if (got != watch->received) {
-		*watch = (struct rx_watch){.received = got};
+	if (got.hollow != watch->hollow)
+		return -EBADMSG;
+	if (got.received != watch->received) {
+		*watch = got;
 		return 0; /* no register is read as long as frames come */
 	}
 	err = stats_missed(nic, &missed);

@@ -274,6 +274,9 @@ static void traffic_look(void)
 	err = ixgbe_rx_watch(driver.nic);
 	if (err == -ETIMEDOUT)
 		driver_fail(err, "the NIC has stopped to receive");
+	if (err == -EBADMSG)
+		driver_fail(err, "the NIC says done of receive descriptors that it never wrote: "
+				 "it is at fault, and to be replaced if that comes again");
 	if (err)
 		driver_fail_errno(err, "cannot look after the NIC's receiver");
 }

@@ -55,6 +55,7 @@ struct ixgbe_queue_counters {
 	_Atomic uint64_t csum_errors;  /* RX */
 	_Atomic uint64_t alloc_failed; /* RX: refills that found the pool empty */
 	_Atomic uint64_t restarts;     /* TX: bursts that found the ring full */
+	_Atomic uint64_t hollow;       /* RX: of the errors, those that only a broken NIC makes */
 };
 
 /* ---- rx.c ---- */

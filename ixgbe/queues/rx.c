@@ -255,10 +255,13 @@ static bool rx_discard(struct ixgbe_rxq *rxq)
 	return false;
 }
 
-/* Drops the first `n` descriptors of a frame that will not be delivered, and the rest. */
-static int rx_overlong(struct ixgbe_rxq *rxq, uint32_t n)
+/* Drops the first `n` descriptors of a frame that will not be delivered, and the rest. The NIC
+ * fills each buffer before it takes the next: as many that are done, without an end and not full,
+ * were never written. */
+static int rx_overlong(struct ixgbe_rxq *rxq, uint32_t n, uint32_t bytes)
 {
 	counter_add(&rxq->counters.errors, 1);
+	counter_add(&rxq->counters.hollow, n == RX_FRAME_MAX_DESCS && bytes < n * rxq->buf_bytes);
 	rx_drop(rxq, n);
 	rxq->discarding = RX_DISCARDING;
 	return rx_discard(rxq) ? 0 : -EAGAIN;
@@ -286,7 +289,7 @@ static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgb
 	do {
 		/* Longer than any, or than a whole burst. */
 		if (rx_hopeless(n, bytes) || (n == room && room == max))
-			return rx_overlong(rxq, n);
+			return rx_overlong(rxq, n, bytes);
 		if (n == rxq->filled || n == room)
 			return -EAGAIN;
 		qword1 = desc_load(&rxq->ring[at], 1);

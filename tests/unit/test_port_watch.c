@@ -282,6 +282,47 @@ static void frames_that_are_missed_with_room_are_a_stuck_receiver(void **state)
 	rig->fake->gone = false;
 }
 
+/* As it reports them: DD, an end or none, a length. */
+static void nic_says_done(struct rig *rig, uint32_t first, uint32_t count, uint64_t qword1)
+{
+	ixgbe_iova iova = reg(rig, IXGBE_RDBAL) | (uint64_t)reg(rig, IXGBE_RDBAH) << 32;
+	union ixgbe_desc *ring = fake_dma_at(rig->fake, iova, RING * sizeof(*ring));
+
+	for (uint32_t i = 0; i < count; i++)
+		ring[(first + i) % RING].qword[1] = qword1;
+}
+
+static void receives(struct rig *rig)
+{
+	struct ixgbe_rx_seg seg[RING];
+	uint32_t n = ixgbe_rx_burst(ixgbe_rxq(rig->nic, 0), seg, RING);
+
+	for (uint32_t i = 0; i < n; i++)
+		ixgbe_buf_put(seg[i].buf);
+}
+
+static void descriptors_that_were_never_written_are_found(void **state)
+{
+	const uint64_t full = IXGBE_RXD_STAT_DD | (uint64_t)2048 << 32;
+	const uint64_t end = IXGBE_RXD_STAT_EOP;
+	struct rig *rig = *state;
+
+	started(rig);
+	/* Descriptors without sense, and a frame that is too long, are what others made. */
+	nic_says_done(rig, 0, 1, IXGBE_RXD_STAT_DD | end);
+	nic_says_done(rig, 1, 9, full);
+	nic_says_done(rig, 10, 1, full | end);
+	receives(rig);
+	assert_int_equal(ixgbe_rx_watch(rig->nic), 0);
+	nic_says_done(rig, 11, 20, IXGBE_RXD_STAT_DD);
+	receives(rig);
+	assert_int_equal(ixgbe_rx_watch(rig->nic), -EBADMSG);
+	assert_int_equal(ixgbe_rx_watch(rig->nic), -EBADMSG);
+	assert_int_equal(ixgbe_stop(rig->nic), 0);
+	assert_int_equal(ixgbe_start(rig->nic, rig->pool, NULL), 0);
+	assert_int_equal(ixgbe_rx_watch(rig->nic), 0);
+}
+
 /* ---- Lost interrupts ---- */
 
 /* The module is exchanged for a DA cable, and the pin shows it; the cause may be lost. */
@@ -327,6 +368,7 @@ int main(void)
 		TEST(a_queue_is_restarted_alone),
 		TEST(a_restart_that_does_not_help_is_told),
 		TEST(frames_that_are_missed_with_room_are_a_stuck_receiver),
+		TEST(descriptors_that_were_never_written_are_found),
 		TEST(a_module_is_found_without_an_interrupt),
 	};
 
