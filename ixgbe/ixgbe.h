@@ -351,6 +351,12 @@ enum ixgbe_sfp { IXGBE_SFP_NONE, IXGBE_SFP_SR, IXGBE_SFP_LR, IXGBE_SFP_DA, IXGBE
  * ixgbe_irq_other_handle after it was changed. */
 IXGBE_API enum ixgbe_sfp ixgbe_sfp_type(const struct ixgbe *nic);
 
+enum ixgbe_sfp_sum { IXGBE_SFP_SUM_UNREAD, IXGBE_SFP_SUM_RIGHT, IXGBE_SFP_SUM_WRONG };
+/* The checksum of what the module says of itself. ixgbe_sfp_sum_check reads that, once for each
+ * module, which takes some 60 ms: so it is for a caller whose frames flow. -ETIMEDOUT, -ENODEV. */
+IXGBE_API int ixgbe_sfp_sum_check(struct ixgbe *nic);
+IXGBE_API enum ixgbe_sfp_sum ixgbe_sfp_sum(const struct ixgbe *nic);
+
 /* ---- Addresses and filters ---- */
 
 IXGBE_API void ixgbe_mac_get(const struct ixgbe *nic, uint8_t mac[IXGBE_MAC_BYTES]);
@@ -584,6 +590,9 @@ IXGBE_API int ixgbe_tx_restart(struct ixgbe *nic, uint16_t queue);
  */
 IXGBE_API int ixgbe_stats_update(struct ixgbe *nic);
 IXGBE_API int ixgbe_stats_step(struct ixgbe *nic);
+/* How often a register of the NIC's was found at its maximum: what came behind it was not counted.
+ */
+IXGBE_API uint64_t ixgbe_stats_full(const struct ixgbe *nic);
 IXGBE_API size_t ixgbe_stats_count(const struct ixgbe *nic);
 /* The name lives as long as the port. */
 IXGBE_API const char *ixgbe_stats_name(const struct ixgbe *nic, size_t i);

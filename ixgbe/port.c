@@ -22,7 +22,7 @@
 #include <string.h>
 
 /* Of what state memory holds, and where. Raised with any change of it. */
-#define STATE_VERSION 2u
+#define STATE_VERSION 3u
 
 /* Everything after a reset that does not depend on queues. */
 static void port_configure(struct ixgbe *nic)
@@ -159,7 +159,7 @@ static bool state_resumable(const struct port_state *kept)
 	       kept->mtu >= IXGBE_MTU_MIN && kept->mtu <= IXGBE_MTU_MAX &&
 	       mac_check(kept->mac) == 0 && mac_check(kept->mac_permanent) == 0 &&
 	       kept->admin_up <= 1 && kept->sfp <= IXGBE_SFP_OTHER && kept->sfp_limiting <= 1 &&
-	       kept->sfp_two_rates <= 1;
+	       kept->sfp_two_rates <= 1 && kept->sfp_sum <= IXGBE_SFP_SUM_WRONG;
 }
 
 /* Makes the port's own records. Of a former driver's, statistics go on in any case. */

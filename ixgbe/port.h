@@ -23,6 +23,7 @@ struct port_state {
 	uint8_t sfp;           /* enum ixgbe_sfp */
 	uint8_t sfp_limiting;  /* an active cable that is set up like optics */
 	uint8_t sfp_two_rates; /* optics for 1 and 10 Gb/s */
+	uint8_t sfp_sum;       /* enum ixgbe_sfp_sum */
 	uint32_t sfp_pin;      /* ESDP's when the module was read */
 	uint32_t tx_restarted; /* queues that were, and no frame has come back since */
 };

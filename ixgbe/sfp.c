@@ -19,6 +19,7 @@
 #define I2C_ADDRESS     0xa0u
 #define I2C_READ        0x01u
 #define I2C_TRIES       3u
+#define I2C_LAST        true /* of bytes that are read: it is not acknowledged */
 
 /* SFF-8472 table 4-1 and 5-3. */
 #define SFF_IDENTIFIER      0u
@@ -26,6 +27,7 @@
 #define SFF_1G_CODES        6u
 #define SFF_CABLE           8u
 #define SFF_CABLE_SPEC      60u
+#define SFF_SUM             63u /* of all bytes before */
 #define SFF_IDENTIFIER_SFP  0x03u
 #define SFF_10G_SR          0x10u
 #define SFF_10G_LR          0x20u
@@ -109,13 +111,13 @@ static bool i2c_byte_out(struct ixgbe *nic, uint32_t byte)
 	return !i2c_bit(nic, true);
 }
 
-static uint8_t i2c_byte_in(struct ixgbe *nic)
+static uint8_t i2c_byte_in(struct ixgbe *nic, bool last)
 {
 	uint32_t byte = 0;
 
 	for (int i = 0; i < 8; i++)
 		byte = byte << 1 | i2c_bit(nic, true);
-	i2c_bit(nic, true); /* no acknowledgement: this was the last byte */
+	i2c_bit(nic, last);
 	return (uint8_t)byte;
 }
 
@@ -130,15 +132,18 @@ static void i2c_clear(struct ixgbe *nic)
 
 /* ---- Identity ---- */
 
-/* -EIO: no module, or it does not answer. The caller has the semaphore. */
-static int i2c_read(struct ixgbe *nic, uint32_t at, uint8_t *value)
+/* Reads `count` bytes from `at` on. -EIO: no module, or it does not answer. The caller has the
+ * semaphore. */
+static int i2c_read(struct ixgbe *nic, uint32_t at, uint8_t *value, uint32_t count)
 {
 	for (uint32_t try = 0; try < I2C_TRIES; try++) {
 		i2c_start(nic);
 		if (i2c_byte_out(nic, I2C_ADDRESS) && i2c_byte_out(nic, at)) {
 			i2c_start(nic);
 			if (i2c_byte_out(nic, I2C_ADDRESS | I2C_READ)) {
-				*value = i2c_byte_in(nic);
+				for (uint32_t i = 0; i + 1 < count; i++)
+					value[i] = i2c_byte_in(nic, !I2C_LAST);
+				value[count - 1] = i2c_byte_in(nic, I2C_LAST);
 				i2c_stop(nic);
 				return port_gone(nic) ? -ENODEV : 0;
 			}
@@ -164,29 +169,35 @@ static uint32_t port_number(const struct ixgbe *nic)
 	return IXGBE_FIELD_GET(IXGBE_STATUS_LAN_ID, reg_read(nic, IXGBE_STATUS)) & 1;
 }
 
+static uint32_t phy_resource(const struct ixgbe *nic)
+{
+	return port_number(nic) ? IXGBE_SW_FW_SYNC_SW_PHY1 : IXGBE_SW_FW_SYNC_SW_PHY0;
+}
+
 int sfp_identify(struct ixgbe *nic)
 {
-	uint32_t resource = port_number(nic) ? IXGBE_SW_FW_SYNC_SW_PHY1 : IXGBE_SW_FW_SYNC_SW_PHY0;
+	const uint32_t resource = phy_resource(nic);
 	uint8_t identifier = 0, codes = 0, codes_1g = 0, cable = 0, spec = 0;
 	int err = semaphore_take(nic, resource);
 
 	if (err)
 		return err;
 	nic->kept->sfp_pin = reg_read(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP2_DATA;
-	err = i2c_read(nic, SFF_IDENTIFIER, &identifier);
+	err = i2c_read(nic, SFF_IDENTIFIER, &identifier, 1);
 	if (!err)
-		err = i2c_read(nic, SFF_10G_CODES, &codes);
+		err = i2c_read(nic, SFF_10G_CODES, &codes, 1);
 	if (!err)
-		err = i2c_read(nic, SFF_1G_CODES, &codes_1g);
+		err = i2c_read(nic, SFF_1G_CODES, &codes_1g, 1);
 	if (!err)
-		err = i2c_read(nic, SFF_CABLE, &cable);
+		err = i2c_read(nic, SFF_CABLE, &cable, 1);
 	if (!err && cable & SFF_CABLE_ACTIVE)
-		err = i2c_read(nic, SFF_CABLE_SPEC, &spec);
+		err = i2c_read(nic, SFF_CABLE_SPEC, &spec, 1);
 	semaphore_release(nic, resource);
 	if (err && err != -EIO)
 		return err;
 
 	nic->kept->sfp = (uint8_t)(err ? IXGBE_SFP_NONE : kind_of(identifier, codes, cable));
+	nic->kept->sfp_sum = IXGBE_SFP_SUM_UNREAD;
 	nic->kept->sfp_limiting = (spec & SFF_ACTIVE_LIMITING) != 0;
 	nic->kept->sfp_two_rates =
 		(nic->kept->sfp == IXGBE_SFP_SR || nic->kept->sfp == IXGBE_SFP_LR) &&
@@ -199,6 +210,35 @@ int sfp_identify(struct ixgbe *nic)
 enum ixgbe_sfp ixgbe_sfp_type(const struct ixgbe *nic)
 {
 	return nic->kept->sfp;
+}
+
+/* Codes of a module are used whatever its checksum: modules with a wrong one are sold, and work.
+ * Nothing of the NIC changes here: a successor of a driver that dies in between does it again. */
+int ixgbe_sfp_sum_check(struct ixgbe *nic)
+{
+	uint8_t page[SFF_SUM + 1], sum = 0;
+	uint32_t resource;
+	int err;
+
+	if (nic->kept->sfp == IXGBE_SFP_NONE || nic->kept->sfp_sum != IXGBE_SFP_SUM_UNREAD)
+		return 0;
+	resource = phy_resource(nic);
+	err = semaphore_take(nic, resource);
+	if (err)
+		return err;
+	err = i2c_read(nic, 0, page, sizeof(page));
+	semaphore_release(nic, resource);
+	if (err)
+		return err == -EIO ? 0 : err;
+	for (uint32_t i = 0; i < SFF_SUM; i++)
+		sum = (uint8_t)(sum + page[i]);
+	nic->kept->sfp_sum = sum == page[SFF_SUM] ? IXGBE_SFP_SUM_RIGHT : IXGBE_SFP_SUM_WRONG;
+	return 0;
+}
+
+enum ixgbe_sfp_sum ixgbe_sfp_sum(const struct ixgbe *nic)
+{
+	return nic->kept->sfp_sum;
 }
 
 /* ---- The EEPROM's settings for the module ---- */

@@ -157,7 +157,7 @@ static const struct stat stats[] = {
 
 struct ixgbe_stats {
 	_Atomic uint64_t hw[HW_COUNTERS];
-	_Atomic uint64_t link_changes, tx_timeouts;
+	_Atomic uint64_t link_changes, tx_timeouts, full;
 	uint32_t next; /* what ixgbe_stats_step reads */
 	char queue_name[4 * IXGBE_QUEUES_MAX][NAME_BYTES];
 };
@@ -196,33 +196,42 @@ void stats_tx_timeout(struct ixgbe *nic)
 	atomic_fetch_add_explicit(&nic->stats->tx_timeouts, 1, memory_order_relaxed);
 }
 
-static uint64_t hw_read(const struct ixgbe *nic, const struct hw_source *source)
+/* Adds to *full the registers that were at their maximum. */
+static uint64_t hw_read(const struct ixgbe *nic, const struct hw_source *source, uint64_t *full)
 {
+	const uint64_t most = source->high ? (uint64_t)HIGH_BITS << 32 | UINT32_MAX : UINT32_MAX;
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; i < source->count; i++)
-		sum += reg_read(nic, source->offset + i * source->stride);
-	if (source->high)
-		sum |= (uint64_t)(reg_read(nic, source->high) & HIGH_BITS) << 32;
+	for (uint32_t i = 0; i < source->count; i++) {
+		uint64_t value = reg_read(nic, source->offset + i * source->stride);
+
+		if (source->high)
+			value |= (uint64_t)(reg_read(nic, source->high) & HIGH_BITS) << 32;
+		*full += value == most;
+		sum += value;
+	}
 	return sum;
 }
 
 void stats_discard(struct ixgbe *nic)
 {
+	uint64_t full = 0;
+
 	for (size_t i = 0; i < HW_COUNTERS; i++)
-		hw_read(nic, &hw_source[i]);
+		hw_read(nic, &hw_source[i], &full);
 }
 
 static int read_and_add(struct ixgbe *nic, size_t first, size_t end)
 {
-	uint64_t read[HW_COUNTERS];
+	uint64_t read[HW_COUNTERS], full = 0;
 
 	for (size_t i = first; i < end; i++)
-		read[i] = hw_read(nic, &hw_source[i]);
+		read[i] = hw_read(nic, &hw_source[i], &full);
 	if (port_gone(nic)) /* the counters read as ones */
 		return -ENODEV;
 	for (size_t i = first; i < end; i++)
 		atomic_fetch_add_explicit(&nic->stats->hw[i], read[i], memory_order_relaxed);
+	atomic_fetch_add_explicit(&nic->stats->full, full, memory_order_relaxed);
 	return 0;
 }
 
@@ -261,6 +270,11 @@ int ixgbe_stats_step(struct ixgbe *nic)
 }
 
 /* ---- Reading ---- */
+
+uint64_t ixgbe_stats_full(const struct ixgbe *nic)
+{
+	return atomic_load_explicit(&nic->stats->full, memory_order_relaxed);
+}
 
 static uint64_t hw_value(const struct ixgbe *nic, size_t i)
 {

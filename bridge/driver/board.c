@@ -40,7 +40,7 @@ bool board_state_valid(const struct board_state *state)
 	return state->phase <= BOARD_FAILED && mirror_valid(&state->applied) &&
 	       state->applied.mtu <= IXGBE_MTU_MAX && state->applying <= 1 && state->link_up <= 1 &&
 	       state->resumed <= 1 && state->sfp <= IXGBE_SFP_OTHER &&
-	       state->hung < IXGBE_QUEUES_MAX &&
+	       state->sfp_sum <= IXGBE_SFP_SUM_WRONG && state->hung < IXGBE_QUEUES_MAX &&
 	       memchr(state->why.text, '\0', sizeof(state->why.text)) &&
 	       isolation_fact_valid(&state->last_filter);
 }

@@ -34,7 +34,7 @@
 #include "mirror.h"
 
 /* Of all that is in this file. Raised with any change. */
-#define BOARD_VERSION 2u
+#define BOARD_VERSION 3u
 
 #define BOARD_NAME_BYTES    32u
 #define BOARD_STATS_MAX     128u
@@ -99,12 +99,15 @@ struct board_state {
 	uint8_t resumed; /* it went on where another driver had been */
 	uint32_t link_mbps;
 	uint32_t sfp;        /* enum ixgbe_sfp */
+	uint32_t sfp_sum;    /* enum ixgbe_sfp_sum */
 	uint32_t modules;    /* counts changes of the module */
 	uint32_t timeouts;   /* counts reads of memory that had no answer */
 	uint32_t hangs;      /* counts transmit queues that hung */
 	uint32_t hung;       /* the last of them */
 	uint32_t hang_cured; /* it was restarted; else the NIC is to be reset */
 	uint64_t hang_lost;  /* frames in its ring */
+	uint32_t storm;      /* interrupts a second, far more than were due; 0: there is no storm */
+	uint64_t stats_full; /* counts registers of statistics that were at their maximum */
 	struct isolation_fact last_filter;
 	uint64_t rx_repeated;                        /* of struct ixgbe_resumed, over all drivers */
 	int64_t started_ns, attached_ns, running_ns; /* CLOCK_MONOTONIC */

@@ -17,7 +17,8 @@
  * This thread waits for the keeper's socket, the interrupt of other causes, and the time. Each
  * 250 ms one of the NIC's counters is read: each has its turn within 5 s, and a NIC that is gone is
  * noticed. Once a second: the causes of interrupts, the module, the link, since an interrupt may be
- * lost; whether reads of memory were answered; and whether the NIC sends and receives.
+ * lost; whether reads of memory were answered; whether interrupts come that nothing caused; and
+ * whether the NIC sends and receives.
  *
  * Whatever fails ends the process, which says why before: the keeper resets the NIC, and makes the
  * next one. A transmit queue that hangs is restarted, and the process ends in order: the next one
@@ -41,6 +42,9 @@
 
 #define TICK_MS          250 /* less than a second */
 #define TICKS_PER_SECOND (1000 / TICK_MS)
+/* Interrupts a second without a cause that make a storm. A NIC that works sends a few: for frames
+ * that were found by looking before, or whose end is counted later. */
+#define STORM_PER_S 2000u
 
 static struct driver {
 	struct driver_plan plan;
@@ -56,6 +60,11 @@ static struct driver {
 	struct board_wishes wishes; /* as last read */
 	struct board_state now;     /* as last reported, and what has changed since */
 	unsigned int ticks;
+	uint64_t other_interrupts;
+	struct {
+		uint64_t interrupts, causes;
+		int64_t at_ns;
+	} storm; /* at the last look */
 } driver;
 
 /* ---- To the keeper ---- */
@@ -188,6 +197,16 @@ static void link_report(void)
 	state_report();
 }
 
+static void full_report(void)
+{
+	const uint64_t full = ixgbe_stats_full(driver.nic);
+
+	if (driver.now.stats_full == full)
+		return;
+	driver.now.stats_full = full;
+	state_report();
+}
+
 static void bus_report(void)
 {
 	int events = ixgbe_bus_errors(driver.nic);
@@ -200,6 +219,25 @@ static void bus_report(void)
 	}
 }
 
+static void module_read(void)
+{
+	driver.now.sfp = ixgbe_sfp_type(driver.nic);
+	driver.now.sfp_sum = ixgbe_sfp_sum(driver.nic);
+}
+
+/* The module's checksum takes long to read. It is of no use to the start. */
+static void sum_look(void)
+{
+	int err = ixgbe_sfp_sum_check(driver.nic);
+
+	if (err)
+		driver_fail_errno(err, "cannot read the NIC's module");
+	if (driver.now.sfp_sum == (uint32_t)ixgbe_sfp_sum(driver.nic))
+		return;
+	module_read();
+	state_report();
+}
+
 static void causes_handle(void)
 {
 	int events = ixgbe_irq_other_handle(driver.nic);
@@ -209,7 +247,7 @@ static void causes_handle(void)
 	if (events & IXGBE_EVENT_FAULT)
 		driver_fail(-EIO, "the NIC reports an unrecoverable ECC error");
 	if (events & IXGBE_EVENT_SFP) {
-		driver.now.sfp = ixgbe_sfp_type(driver.nic);
+		module_read();
 		driver.now.modules++;
 		state_report();
 	}
@@ -222,12 +260,46 @@ static void causes_handle(void)
 /* A vfio-user server has the eventfd too: it may take the count back before us, and clear
  * O_NONBLOCK, which is the file description's. So each read says for itself that it does not wait.
  */
-static bool eventfd_take(int eventfd)
+static uint64_t eventfd_take(int eventfd)
 {
 	uint64_t count;
 	const struct iovec iov = {&count, sizeof(count)};
 
-	return preadv2(eventfd, &iov, 1, -1, RWF_NOWAIT) == (ssize_t)sizeof(count);
+	return preadv2(eventfd, &iov, 1, -1, RWF_NOWAIT) == (ssize_t)sizeof(count) ? count : 0;
+}
+
+static void other_taken(uint64_t count)
+{
+	driver.other_interrupts += count;
+	if (count)
+		causes_handle();
+}
+
+/* Each interrupt of a queue is for a descriptor at least that the NIC is done with: a NIC that
+ * sends many more is at fault. That is told when it begins and when it ends. */
+static void storm_look(void)
+{
+	const int64_t now_ns = clock_ns(), passed_ms = (now_ns - driver.storm.at_ns) / 1000000;
+	uint64_t interrupts = driver.other_interrupts, causes = 0, more;
+	uint64_t storm = 0;
+
+	for (uint16_t q = 0; q < driver.plan.queues; q++) {
+		struct bridge_counters now;
+
+		interrupts += worker_interrupts(driver.worker[q]);
+		bridge_counters_read(&driver.report->queue[q].counters, &now);
+		causes += now.rx_received + now.tx_delivered;
+	}
+	more = interrupts - driver.storm.interrupts;
+	if (driver.storm.at_ns && more > causes - driver.storm.causes + STORM_PER_S)
+		storm = more * 1000 / (uint64_t)(passed_ms > 0 ? passed_ms : 1);
+	driver.storm.interrupts = interrupts;
+	driver.storm.causes = causes;
+	driver.storm.at_ns = now_ns;
+	if (!storm == !driver.now.storm)
+		return;
+	driver.now.storm = storm < UINT32_MAX ? (uint32_t)storm : UINT32_MAX;
+	state_report();
 }
 
 /* Ends this process, and leaves the NIC to the next. */
@@ -293,6 +365,9 @@ static void driver_tick(void)
 	causes_handle();
 	bus_report();
 	link_report();
+	full_report();
+	sum_look();
+	storm_look();
 	traffic_look();
 }
 
@@ -445,7 +520,7 @@ static void nic_take(void)
 	}
 	ixgbe_mac_permanent(driver.nic, driver.now.mac_permanent);
 	driver.now.device_id = ixgbe_device_id(driver.nic);
-	driver.now.sfp = ixgbe_sfp_type(driver.nic);
+	module_read();
 	driver.now.attached_ns = clock_ns();
 	stats_name();
 	stats_report();
@@ -529,8 +604,8 @@ _Noreturn static void driver_run(void)
 			if (pfd[0].revents)
 				messages_read();
 			/* The read comes first: a cause behind it fires again. */
-			if (pfd[1].revents && eventfd_take(pfd[1].fd))
-				causes_handle();
+			if (pfd[1].revents)
+				other_taken(eventfd_take(pfd[1].fd));
 		} else if (left <= 0) {
 			next_ms = clock_ms() + TICK_MS;
 			if (driver.now.phase == BOARD_RUNNING)

@@ -78,6 +78,7 @@ struct worker {
 	bool irq_armed, irq_tx, tap_gone_logged;
 	bool irq_doubted; /* the last interrupt was lost */
 	uint64_t irq_value, wake_value;
+	_Atomic uint64_t interrupts; /* all that irq_value ever was */
 	int64_t spin_ns, last_work_ns;
 	uint32_t idle_turns; /* since something moved, when busy polling */
 
@@ -102,6 +103,8 @@ static void woken(void *ctx, enum datapath_request request, int res)
 	if (request == REQUEST_IRQ && res > 0) {
 		worker->irq_armed = worker->irq_doubted = false;
 		bridge_count(&worker->dp.counters->irqs, 1);
+		atomic_fetch_add_explicit(&worker->interrupts, worker->irq_value,
+					  memory_order_relaxed);
 	}
 	/* POLLERR: the interface was deleted. Another poll would end at once, for ever. */
 	if (request == REQUEST_TAP_READY && res > 0 && (res & (POLLERR | POLLHUP)))
@@ -430,4 +433,9 @@ void worker_receive_set(struct worker *worker, bool coalesce, bool csum_replace)
 {
 	atomic_store_explicit(&worker->dp.coalesce_on, coalesce, memory_order_relaxed);
 	atomic_store_explicit(&worker->dp.csum_replace, csum_replace, memory_order_relaxed);
+}
+
+uint64_t worker_interrupts(const struct worker *worker)
+{
+	return atomic_load_explicit(&worker->interrupts, memory_order_relaxed);
 }

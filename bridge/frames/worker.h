@@ -79,5 +79,7 @@ void worker_stop(struct worker *worker);
 /* Any thread. The link is up after start. While it is down, frames from the TAP are dropped and
  * counted: the NIC would keep them until it returns. */
 void worker_link_set(struct worker *worker, bool up);
+/* Any thread. How many interrupts the NIC has sent to the worker, woken by them or not. */
+uint64_t worker_interrupts(const struct worker *worker);
 /* Any thread. Both are as in the configuration; they hold from the next burst on. */
 void worker_receive_set(struct worker *worker, bool coalesce, bool csum_replace);

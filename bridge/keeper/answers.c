@@ -56,12 +56,19 @@ static json_t *nic_json(const struct daemon *daemon)
 		json_object_set_new(json, "mac_permanent", mac_json(seen->mac_permanent));
 		json_object_set_new(json, "sfp",
 				    json_string(publish_sfp_name((enum ixgbe_sfp)seen->sfp)));
+		json_object_set_new(
+			json, "sfp_checksum",
+			json_string(publish_sfp_sum_name((enum ixgbe_sfp_sum)seen->sfp_sum)));
+		json_object_set_new(json, "irq_storm", json_integer(seen->storm));
 	}
 	json_object_set_new(json, "soft", soft_json(&daemon->engine));
 	json_object_set_new(json, "dma_refused",
 			    json_integer((json_int_t)daemon->dma_refused.count));
 	json_object_set_new(json, "dma_timeout",
 			    json_integer((json_int_t)daemon->dma_timeout.count));
+	json_object_set_new(json, "irq_lost", json_integer((json_int_t)daemon->irqs_lost));
+	json_object_set_new(json, "tx_timeout", json_integer((json_int_t)daemon->tx_timeouts));
+	json_object_set_new(json, "counter_full", json_integer((json_int_t)daemon->counters_full));
 	return json;
 }
 

@@ -15,8 +15,11 @@
  *                  "mtu": 1500,             what the NIC has; it follows the interface's
  *                  "mac": "02:...", "mac_permanent": "02:...",
  *                  "sfp": "none|sr|lr|da|other",
+ *                  "sfp_checksum": "unread|right|wrong",   of what the module says of itself
+ *                  "irq_storm": 0,          interrupts a second that nothing caused
  *                  "soft": {"pid": 4712, "wire": "tap:tap0-wire", "control": "PATH"} or null,
- *                  "dma_refused": 0, "dma_timeout": 0},   times noticed, see ixtapd(8)
+ *                  "dma_refused": 0, "dma_timeout": 0,   times noticed, see ixtapd(8)
+ *                  "irq_lost": 0, "tx_timeout": 0, "counter_full": 0},   the same
  *          "tap": {"name": "tap0", "ifindex": 7, "netns": "blue" or null,
  *                  "away": false,            true: not in the namespace where ixtapd was started
  *                  "reachable": true,        false: it was moved to where ixtapd may not follow
@@ -85,6 +88,7 @@
  *             {"event": "state", "state": "running", "previous": "waiting", "reason": ""}
  *             {"event": "link", "up": true, "speed_mbps": 10000}
  *             {"event": "module", "sfp": "sr"}        the NIC's module was changed
+ *             {"event": "module_checksum", "checksum": "wrong"}   what it says of itself
  *             {"event": "admin", "up": true}          what `ip link set up|down` did
  *             {"event": "mtu", "mtu": 9000}
  *             {"event": "mac", "mac": "02:..."}
@@ -103,6 +107,8 @@
  *              "gap_us": 12000}
  *             {"event": "tx_timeout", "queue": 0, "cure": "queue|reset", "lost": 3}
  *             {"event": "irq_lost", "count": 1}       by all queues
+ *             {"event": "irq_storm", "per_second": 20000}   0: it is over
+ *             {"event": "counter_full", "count": 1}   a counter of the NIC was at its maximum
  */
 #pragma once
 

@@ -68,8 +68,10 @@ struct daemon {
 	enum ixgbe_sfp sfp;
 	struct mirror applied;
 	uint32_t modules, timeouts, hangs; /* of struct board_state */
-	uint64_t irqs_lost;                /* by all workers */
-	bool gro;                          /* of the interface, as last read */
+	uint32_t sfp_sum, storm;
+	uint64_t stats_full;
+	uint64_t irqs_lost; /* by all workers */
+	bool gro;           /* of the interface, as last read */
 	enum options_rx_checksum rx_checksum;
 
 	/* Recovery. */
@@ -94,6 +96,7 @@ struct daemon {
 	bool left;        /* that one had ended by itself, and left the NIC in order */
 	struct notice driver_died, driver_stopped;
 	struct notice dma_refused, dma_timeout; /* accesses of the NIC to memory */
+	uint64_t tx_timeouts, counters_full;    /* of all devices, one after the other */
 
 	char name[IFNAMSIZ];                    /* of the interface, as told last */
 	uint8_t mac_permanent[IXGBE_MAC_BYTES]; /* of the NIC, at its last start */

@@ -274,6 +274,7 @@ static void tell_hang(struct daemon *daemon)
 
 	if (seen->hangs == daemon->hangs)
 		return;
+	daemon->tx_timeouts += seen->hangs - daemon->hangs;
 	daemon->hangs = seen->hangs;
 	publish_event(daemon,
 		      json_pack("{s:s,s:i,s:s,s:I}", "event", "tx_timeout", "queue",
@@ -283,6 +284,40 @@ static void tell_hang(struct daemon *daemon)
 		log_warning("%s: transmit queue %u hung and was restarted: %llu frames were lost",
 			    daemon->iface.tap.name, seen->hung,
 			    (unsigned long long)seen->hang_lost);
+}
+
+static void tell_storm(struct daemon *daemon)
+{
+	const uint32_t storm = daemon->engine.seen.storm;
+
+	if (!storm == !daemon->storm)
+		return;
+	daemon->storm = storm;
+	publish_event(daemon, json_pack("{s:s,s:I}", "event", "irq_storm", "per_second",
+					(json_int_t)storm));
+	if (storm)
+		log_warning("%s: the NIC sends %u interrupts a second that nothing caused: frames "
+			    "flow on, and a processor is kept busy; if that lasts, the NIC is at "
+			    "fault, and to be replaced",
+			    daemon->iface.tap.name, storm);
+	else
+		log_info("%s: the NIC sends no interrupts any more that nothing caused",
+			 daemon->iface.tap.name);
+}
+
+static void tell_full(struct daemon *daemon)
+{
+	const struct board_state *seen = &daemon->engine.seen;
+
+	if (seen->stats_full == daemon->stats_full)
+		return;
+	daemon->counters_full += seen->stats_full - daemon->stats_full;
+	daemon->stats_full = seen->stats_full;
+	log_warning("%s: a counter of the NIC was at its maximum: what came after that is not in "
+		    "the statistics",
+		    daemon->iface.tap.name);
+	publish_event(daemon, json_pack("{s:s,s:I}", "event", "counter_full", "count",
+					(json_int_t)daemon->counters_full));
 }
 
 /* Publishes what differs from what was told last. */
@@ -301,11 +336,18 @@ static void news_tell(struct daemon *daemon)
 		interface_link_set(&daemon->iface, &daemon->link, daemon->sfp);
 		publish_module(daemon, daemon->sfp);
 	}
+	if (seen->sfp_sum != daemon->sfp_sum) {
+		daemon->sfp_sum = seen->sfp_sum;
+		if (seen->sfp_sum == IXGBE_SFP_SUM_WRONG)
+			publish_sfp_sum_wrong(daemon);
+	}
 	if (seen->timeouts != daemon->timeouts) {
 		daemon->timeouts = seen->timeouts;
 		bus_timeout(daemon);
 	}
 	tell_hang(daemon);
+	tell_storm(daemon);
+	tell_full(daemon);
 	link_set(daemon, &link);
 	publish_state(daemon);
 }
@@ -603,6 +645,8 @@ static int nic_begin(struct daemon *daemon, struct ixgbe_why *why)
 	daemon->modules = seen->modules;
 	daemon->timeouts = seen->timeouts;
 	daemon->hangs = seen->hangs;
+	daemon->stats_full = seen->stats_full;
+	daemon->sfp_sum = seen->sfp_sum;
 	mac_compare(daemon);
 	err = daemon->anew ? 0 : nic_watch(daemon); /* of a NIC that stayed open all is watched */
 	if (err)

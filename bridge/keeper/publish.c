@@ -51,12 +51,32 @@ const char *publish_sfp_name(enum ixgbe_sfp sfp)
 	return names[sfp];
 }
 
+const char *publish_sfp_sum_name(enum ixgbe_sfp_sum sum)
+{
+	static const char *const names[] = {
+		[IXGBE_SFP_SUM_UNREAD] = "unread",
+		[IXGBE_SFP_SUM_RIGHT] = "right",
+		[IXGBE_SFP_SUM_WRONG] = "wrong",
+	};
+
+	return names[sum];
+}
+
 void publish_module(struct daemon *daemon, enum ixgbe_sfp sfp)
 {
 	const char *name = publish_sfp_name(sfp);
 
 	log_info("%s: the NIC's module was changed, now: %s", daemon->iface.tap.name, name);
 	publish_event(daemon, json_pack("{s:s,s:s}", "event", "module", "sfp", name));
+}
+
+void publish_sfp_sum_wrong(struct daemon *daemon)
+{
+	log_warning("%s: the checksum of what the NIC's module says of itself is wrong: it is "
+		    "believed all the same; replace the module if the link is not good",
+		    daemon->iface.tap.name);
+	publish_event(daemon, json_pack("{s:s,s:s}", "event", "module_checksum", "checksum",
+					publish_sfp_sum_name(IXGBE_SFP_SUM_WRONG)));
 }
 
 static void publish_mac(struct daemon *daemon)

@@ -11,6 +11,8 @@ void publish_state(struct daemon *daemon);
 void publish_stop(struct daemon *daemon, int exit_status);
 /* The module in the NIC's cage was changed. */
 void publish_module(struct daemon *daemon, enum ixgbe_sfp sfp);
+void publish_sfp_sum_wrong(struct daemon *daemon);
+const char *publish_sfp_sum_name(enum ixgbe_sfp_sum sum);
 /* "none", "sr", ...: see answers.h. */
 const char *publish_sfp_name(enum ixgbe_sfp sfp);
 /* `parts` (enum mirror_part) of what the NIC has have changed. */

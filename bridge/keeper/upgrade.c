@@ -124,13 +124,15 @@ static json_t *options_pack(const struct options *options)
 
 static json_t *daemon_pack(const struct daemon *daemon)
 {
-	return json_pack("{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:o}", "started_at_ms",
+	return json_pack("{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:o,s:I,s:I}", "started_at_ms",
 			 (json_int_t)daemon->started_at_ms, "state", (int)daemon->state,
 			 "recoveries", (int)daemon->recoveries, "attempt", (int)daemon->attempt,
 			 "rx_checksum", (int)daemon->rx_checksum, "dma_refused",
 			 (json_int_t)daemon->dma_refused.count, "dma_timeout",
 			 (json_int_t)daemon->dma_timeout.count, "irqs_lost",
-			 (json_int_t)daemon->irqs_lost, "reason", text_json(daemon->reason.text));
+			 (json_int_t)daemon->irqs_lost, "reason", text_json(daemon->reason.text),
+			 "tx_timeouts", (json_int_t)daemon->tx_timeouts, "counters_full",
+			 (json_int_t)daemon->counters_full);
 }
 
 /* A new reference; NULL: `why` is filled. */
@@ -572,14 +574,15 @@ void upgrade_words(int *argc, char ***argv, struct upgrade_order *out)
 
 static int counts_take_over(struct daemon *daemon, const json_t *from, struct ixgbe_why *why)
 {
-	json_int_t started, refused, timeouts, irqs;
+	json_int_t started, refused, timeouts, irqs, hangs = 0, full = 0;
 	int state, recoveries, attempt, rx;
 	const char *reason;
 
-	if (json_unpack((json_t *)(uintptr_t)from, "{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:s}",
+	if (json_unpack((json_t *)(uintptr_t)from, "{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:s,s?I,s?I}",
 			"started_at_ms", &started, "state", &state, "recoveries", &recoveries,
 			"attempt", &attempt, "rx_checksum", &rx, "dma_refused", &refused,
-			"dma_timeout", &timeouts, "irqs_lost", &irqs, "reason", &reason) ||
+			"dma_timeout", &timeouts, "irqs_lost", &irqs, "reason", &reason,
+			"tx_timeouts", &hangs, "counters_full", &full) ||
 	    rx < OPTIONS_RX_CHECKSUM_OFF || rx > OPTIONS_RX_CHECKSUM_ALL || state < STATE_OPENING ||
 	    state > STATE_STOPPING)
 		return ixgbe_why_fill(why, -EBADMSG, "the running version counts in another way");
@@ -591,6 +594,8 @@ static int counts_take_over(struct daemon *daemon, const json_t *from, struct ix
 	daemon->dma_refused.count = (uint64_t)refused;
 	daemon->dma_timeout.count = (uint64_t)timeouts;
 	daemon->irqs_lost = (uint64_t)irqs;
+	daemon->tx_timeouts = (uint64_t)hangs;
+	daemon->counters_full = (uint64_t)full;
 	ixgbe_why_fill(&daemon->reason, 0, "%s", reason);
 	return 0;
 }

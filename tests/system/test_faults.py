@@ -47,6 +47,14 @@ class FaultyBridge(r.Bridge):
     def status(self):
         return self.ask("status")
 
+    def shown(self, text):
+        """What 'ixtap status' prints."""
+        said = r.run(r.IXTAP, "-c", self.control, "status").stdout
+        assert text in said, said
+
+    def checksum(self, wanted):
+        r.wait_for(lambda: self.status()["nic"].get("sfp_checksum") == wanted, f"the checksum is {wanted}")
+
     def fault(self, words):
         return self.nic(f"fault {words}")
 
@@ -107,6 +115,7 @@ def test_transmit_hang_that_the_queue_s_restart_cures(bridge):
     assert time.monotonic() - started < NOTICE_S + SLACK_S
     bridge.tells("transmit queue 0 hung, restarted; ")
     bridge.works()
+    bridge.shown("transmit queues hung 1 times")
     assert bridge.counter("tx_drop_unreported") > 0
     assert bridge.status()["recoveries"] == 0
     assert bridge.carrier_changes() == changes, "the far end saw the link go"
@@ -166,17 +175,37 @@ def test_lost_interrupts(bridge):
         assert "1 received" in done.stdout, done.stdout
     bridge.tells("an interrupt of the NIC was lost")
     assert bridge.counter("irqs_lost") > 0
+    r.wait_for(lambda: bridge.status()["nic"]["irq_lost"] > 0, "counted")
+    bridge.shown("interrupts lost ")
     bridge.fault("clear irq-lost")
     bridge.works()
 
 
 @pytest.mark.parametrize("vector", ["", "0"])
 def test_interrupt_storm(bridge, vector):
+    bridge.works()
+    assert not bridge.monitored("storm")
     bridge.fault(f"irq-storm 20000 {vector}")
     for _ in range(3):
         bridge.works()
+    bridge.tells("interrupt storm, ")
+    r.wait_for(lambda: "interrupts a second that nothing caused" in bridge.errors(), "the log says so")
+    assert bridge.status()["nic"]["irq_storm"] > 2000
+    bridge.shown("interrupt storm, ")
     bridge.fault("clear irq-storm")
+    bridge.tells("the interrupt storm is over")
+    assert bridge.status()["nic"]["irq_storm"] == 0
     bridge.works()
+
+
+def test_interrupts_of_frames_are_no_storm(rig):
+    """Single frames, each with an interrupt of its own."""
+    with faulty(rig, "--poll", "interrupt") as bridge:
+        before = bridge.counter("irqs")
+        for _ in range(4):
+            bridge.left.run("ping", "-n", "-q", "-A", "-c", "5000", r.RIGHT_V4)
+        assert bridge.counter("irqs") - before > 10000
+        assert not bridge.monitored("storm")
 
 
 def test_ecc_error(bridge):
@@ -252,8 +281,19 @@ def test_module_that_names_no_ethernet(bridge):
 
 def test_module_with_a_wrong_checksum(bridge):
     """Its codes are believed all the same, as the in-kernel driver does."""
+    bridge.checksum("right")
     bridge.fault("module-sum")
     bridge.tells("module changed, now: sr")
+    bridge.tells("the module's checksum is wrong")
+    bridge.checksum("wrong")
+    bridge.shown("module sr, its checksum is wrong")
+    bridge.works()
+    bridge.fault("ecc")  # a NIC that starts with it
+    bridge.back()
+    bridge.checksum("wrong")
+    r.wait_for(lambda: bridge.errors().count("says of itself is wrong") == 2, "the log says so")
+    bridge.fault("clear module-sum")
+    bridge.checksum("right")
     bridge.works()
 
 
@@ -270,7 +310,10 @@ def test_eeprom_with_a_wrong_checksum(bridge):
 
 def test_statistics_at_their_maximum(bridge):
     before = bridge.nic_stat("rx_crc_errors")
+    assert not bridge.monitored("maximum")
     bridge.fault("stats-max")
+    bridge.tells("a counter of the NIC was at its maximum")
+    bridge.shown("counters at their maximum ")
     r.wait_for(lambda: bridge.nic_stat("rx_crc_errors") == before + 0xffffffff, "read once")
     bridge.works()
     assert bridge.nic_stat("rx_crc_errors") == before + 0xffffffff, "it counts on from there"

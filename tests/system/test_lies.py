@@ -9,7 +9,7 @@ import pytest
 import rig as r
 
 LIAR = os.path.join(r.BUILD, "tests", "unit", "lying_driver")
-NONSENSE = ("phase", "groups", "unicast", "flag", "mtu", "link", "module", "queue", "filter", "reason",
+NONSENSE = ("phase", "groups", "unicast", "flag", "mtu", "link", "module", "checksum", "queue", "filter", "reason",
             "short message", "long message", "version")
 
 

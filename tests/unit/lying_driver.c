@@ -101,6 +101,8 @@ static void say_nonsense(void)
 		state.link_up = 7;
 	else if (is("module"))
 		state.sfp = UINT32_MAX;
+	else if (is("checksum"))
+		state.sfp_sum = UINT32_MAX;
 	else if (is("queue"))
 		state.hung = UINT32_MAX;
 	else if (is("filter"))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The module in the cage: its bus, what it is taken for, how it is set up. */
+#include <errno.h>
 #include <string.h>
 
 #include "port_rig.h"
@@ -37,6 +38,34 @@ static void modules_are_told_apart(void **state)
 	rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_GPI_SDP2;
 	assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
 	assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_NONE);
+}
+
+static void the_checksum_is_read_once_for_each_module(void **state)
+{
+	struct rig *rig = *state;
+	size_t before;
+
+	open_with(rig, &options);
+	assert_int_equal(ixgbe_sfp_sum_check(rig->nic), 0);
+	assert_int_equal(ixgbe_sfp_sum(rig->nic), IXGBE_SFP_SUM_UNREAD);
+	for (uint8_t wrong = 0; wrong < 2; wrong++) {
+		module_insert(rig, 0x03, 0x10, 0x00);
+		rig->fake->sfp.page[62] = 0xfe;
+		rig->fake->sfp.page[63] = (uint8_t)(0x03 + 0x10 + 0xfe + wrong);
+		rig->fake->reg[IXGBE_EICR / 4] = IXGBE_EICR_GPI_SDP2;
+		assert_int_equal(ixgbe_irq_other_handle(rig->nic), IXGBE_EVENT_SFP);
+		assert_int_equal(ixgbe_sfp_sum(rig->nic), IXGBE_SFP_SUM_UNREAD);
+		assert_int_equal(ixgbe_sfp_sum_check(rig->nic), 0);
+		assert_int_equal(ixgbe_sfp_sum(rig->nic),
+				 wrong ? IXGBE_SFP_SUM_WRONG : IXGBE_SFP_SUM_RIGHT);
+	}
+	before = rig->fake->log_count;
+	assert_int_equal(ixgbe_sfp_sum_check(rig->nic), 0);
+	assert_int_equal(rig->fake->log_count, before);
+	rig->fake->gone = true;
+	rig->nic->kept->sfp_sum = IXGBE_SFP_SUM_UNREAD;
+	assert_int_equal(ixgbe_sfp_sum_check(rig->nic), -ENODEV);
+	rig->fake->gone = false;
 }
 
 /* Software clarification 3 in ixgbe/ERRATA.md: a write is read back before time is counted, or the
@@ -197,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(modules_are_told_apart),
+		TEST(the_checksum_is_read_once_for_each_module),
 		TEST(writes_to_the_wires_are_read_back),
 		TEST(a_stretched_clock_is_waited_for),
 		TEST(a_module_that_wakes_up_is_waited_for),

@@ -51,6 +51,11 @@ static void show_module(const json_t *event)
 	put(COLOUR_NONE, "module changed, now: %s", member_text(event, "sfp"));
 }
 
+static void show_module_checksum(const json_t *event)
+{
+	put(COLOUR_BAD, "the module's checksum is %s", member_text(event, "checksum"));
+}
+
 static void show_admin(const json_t *event)
 {
 	put(COLOUR_NONE, "interface set %s", member_true(event, "up") ? "up" : "down");
@@ -154,6 +159,23 @@ static void show_irq_lost(const json_t *event)
 	    member_int(event, "count"));
 }
 
+static void show_irq_storm(const json_t *event)
+{
+	int64_t per_second = member_int(event, "per_second");
+
+	if (per_second)
+		put(COLOUR_BAD, "interrupt storm, %" PRId64 " a second that nothing caused",
+		    per_second);
+	else
+		put(COLOUR_GOOD, "the interrupt storm is over");
+}
+
+static void show_counter_full(const json_t *event)
+{
+	put(COLOUR_WARN, "a counter of the NIC was at its maximum, %" PRId64 " in all",
+	    member_int(event, "count"));
+}
+
 static void show_missed(const json_t *event)
 {
 	put(COLOUR_WARN, "%" PRId64 " events missed: this reader was too slow",
@@ -168,6 +190,7 @@ static const struct {
 	{"state", show_state},
 	{"link", show_link},
 	{"module", show_module},
+	{"module_checksum", show_module_checksum},
 	{"admin", show_admin},
 	{"mtu", show_mtu},
 	{"mac", show_mac},
@@ -184,6 +207,8 @@ static const struct {
 	{"driver", show_driver},
 	{"tx_timeout", show_tx_timeout},
 	{"irq_lost", show_irq_lost},
+	{"irq_storm", show_irq_storm},
+	{"counter_full", show_counter_full},
 	{"upgrade", show_upgrade},
 	{"missed", show_missed},
 };

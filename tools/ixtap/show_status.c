@@ -55,7 +55,10 @@ static void put_open_nic(const json_t *status)
 	    member_text(status, "nic.backend"));
 	put(COLOUR_NONE, LABEL "mac %s%s%s", "", mac, strcmp(mac, permanent) ? ", permanent " : "",
 	    strcmp(mac, permanent) ? permanent : "");
-	put(COLOUR_NONE, ", module %s\n", member_text(status, "nic.sfp"));
+	put(COLOUR_NONE, ", module %s", member_text(status, "nic.sfp"));
+	if (strcmp(member_text(status, "nic.sfp_checksum"), "wrong") == 0)
+		put(COLOUR_WARN, ", its checksum is wrong");
+	put(COLOUR_NONE, "\n");
 }
 
 static void put_nic(const json_t *status)
@@ -71,20 +74,34 @@ static void put_nic(const json_t *status)
 }
 
 /* Shown only if the NIC does what no healthy NIC does. */
-static void put_bus(const json_t *status)
+static void put_faults(const json_t *status)
 {
-	int64_t refused = member_int(status, "nic.dma_refused");
-	int64_t timeout = member_int(status, "nic.dma_timeout");
+	static const struct {
+		const char *member, *before, *behind;
+	} counts[] = {
+		{"nic.dma_refused", "memory not its own refused, noticed", " times"},
+		{"nic.dma_timeout", "memory did not answer, noticed", " times"},
+		{"nic.tx_timeout", "transmit queues hung", " times"},
+		{"nic.irq_lost", "interrupts lost", ""},
+		{"nic.irq_storm", "interrupt storm,", " a second"},
+		{"nic.counter_full", "counters at their maximum", " times"},
+	};
+	bool any = false;
 
-	if (!refused && !timeout)
-		return;
-	put(COLOUR_NONE, LABEL, "");
-	if (refused)
-		put(COLOUR_BAD, "memory not its own refused, noticed %" PRId64 " times%s", refused,
-		    timeout ? ", " : "");
-	if (timeout)
-		put(COLOUR_BAD, "memory did not answer, noticed %" PRId64 " times", timeout);
-	put(COLOUR_NONE, "\n");
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		int64_t count = member_int(status, counts[i].member);
+
+		if (!count)
+			continue;
+		if (any)
+			put(COLOUR_NONE, ", ");
+		else
+			put(COLOUR_NONE, LABEL, "");
+		put(COLOUR_BAD, "%s %" PRId64 "%s", counts[i].before, count, counts[i].behind);
+		any = true;
+	}
+	if (any)
+		put(COLOUR_NONE, "\n");
 }
 
 static void put_filters(const json_t *status)
@@ -223,7 +240,7 @@ int ixtap_status(const struct ixtap *cli)
 		put_headline(status);
 		put_tap(status);
 		put_nic(status);
-		put_bus(status);
+		put_faults(status);
 		put_filters(status);
 		put_offloads(status);
 		put_queues(status);
