@@ -101,6 +101,8 @@ int engine_take_over(struct engine *engine, const json_t *from, struct spawner *
  * runs still. */
 int engine_former_leave(struct engine *engine, const int tap_fd[], const struct mirror *wanted,
 			struct ixgbe_why *why);
+/* How the driver ended that was to leave, as engine_driver_end. */
+bool engine_former_end(struct engine *engine, struct spawner *former, struct spawn_end *out);
 /* Then the next driver goes on with the rings. On failure none runs. */
 int engine_succeed(struct engine *engine, struct ixgbe_why *why);
 

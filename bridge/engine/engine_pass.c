@@ -420,6 +420,18 @@ int engine_former_leave(struct engine *engine, const int tap_fd[], const struct 
 	return 0;
 }
 
+bool engine_former_end(struct engine *engine, struct spawner *former, struct spawn_end *out)
+{
+	const struct spawner own = engine->spawner;
+	bool known;
+
+	engine->spawner = *former;
+	known = engine_driver_end(engine, out);
+	*former = engine->spawner;
+	engine->spawner = own;
+	return known;
+}
+
 int engine_succeed(struct engine *engine, struct ixgbe_why *why)
 {
 	int err = engine_renew(engine, why);

@@ -558,6 +558,9 @@ json_t *interface_hand_over(const struct interface *iface)
 			 (int)iface->tx_queue_len);
 }
 
+#define DELETED                                                                                    \
+	"%s: the interface was deleted: nothing left to do; start ixtapd again to have it back"
+
 static int tap_take_over(struct interface *iface, const json_t *from, uint16_t queues, bool *held)
 {
 	struct tap *tap = &iface->tap;
@@ -596,6 +599,8 @@ int interface_take_over(struct interface *iface, const json_t *from, const struc
 	int err = tap_take_over(iface, from, options->queues, &held);
 	enum interface_fate fate;
 
+	if (err == -EBADFD)
+		return ixgbe_why_fill(why, err, DELETED, options->tap);
 	if (err)
 		return ixgbe_why_fill(why, err, "the interface of the former program: %s",
 				      strerror(-err));
@@ -617,7 +622,7 @@ int interface_take_over(struct interface *iface, const json_t *from, const struc
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot open netlink: %s", strerror(-err));
 	return fate == INTERFACE_DELETED || fate == INTERFACE_LOST
-		       ? ixgbe_why_fill(why, -ENODEV, "%s was deleted", iface->tap.name)
+		       ? ixgbe_why_fill(why, -ENODEV, DELETED, iface->tap.name)
 		       : 0;
 }
 

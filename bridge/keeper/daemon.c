@@ -84,6 +84,9 @@
 #include "upgrade.h"
 #include "watch.h"
 
+/* Of a signal that asks for an upgrade: one a tick at most. */
+#define UPGRADE_TRIES 5u
+
 /* ---- Events ---- */
 
 static void on_interface_event(void *ctx, const struct netlink_event *event)
@@ -118,13 +121,18 @@ static void on_netlink(struct daemon *daemon)
 	follow(daemon);
 }
 
-/* Who sends a signal hears of no "try again": a driver that is being replaced is waited for. */
+/* Who sends a signal hears of no "try again": what comes between is waited for. */
 static void upgrade_wanted(struct daemon *daemon)
 {
-	if (!daemon->upgrade_wanted || daemon->warm || daemon->anew)
+	json_t *error;
+
+	if (!daemon->upgrade_tries || daemon->warm || daemon->anew)
 		return;
-	daemon->upgrade_wanted = false;
-	json_decref(upgrade_run(daemon, NULL, 0));
+	daemon->upgrade_tries--;
+	error = upgrade_run(daemon, NULL, 0);
+	if (!json_is_true(json_object_get(error, "again")))
+		daemon->upgrade_tries = 0;
+	json_decref(error);
 }
 
 static void on_signals(struct daemon *daemon)
@@ -143,7 +151,7 @@ static void on_upgrade(struct daemon *daemon)
 
 	if (read(daemon->upgrades, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
-	daemon->upgrade_wanted = true;
+	daemon->upgrade_tries = UPGRADE_TRIES;
 	upgrade_wanted(daemon);
 }
 
@@ -338,10 +346,16 @@ static void tell_ready(struct daemon *daemon)
 	interface_enter(&daemon->iface);
 	nic_life_listen(daemon);
 	interface_leave(&daemon->iface);
-	if (daemon->handover)
-		upgrade_tell(daemon);
-	else
+	if (!daemon->handover) {
 		process_ready();
+		return;
+	}
+	upgrade_tell(daemon);
+	/* Not only at the first tick: the next upgrade may come before. */
+	interface_enter(&daemon->iface);
+	if (!daemon->facts.nic_open && !daemon->facts.stopping)
+		nic_life_away(daemon);
+	interface_leave(&daemon->iface);
 }
 
 static void close_daemon(struct daemon *daemon)

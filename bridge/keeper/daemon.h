@@ -88,12 +88,12 @@ struct daemon {
 	int64_t followed_at_ms; /* when the driver had last done all that was wanted */
 	int64_t beat_at_ms;     /* when the driver's main thread had last turned */
 	uint32_t beats;
-	bool bus_quick; /* the NIC has answered this process at once */
-	bool hung;      /* the driver is killed, since it does not turn */
-	bool upgrade_wanted;
-	bool warm;        /* the driver that is to come goes on where one died */
-	uint32_t watched; /* the number of the driver whose end is watched */
-	bool left;        /* that one had ended by itself, and left the NIC in order */
+	bool bus_quick;             /* the NIC has answered this process at once */
+	bool hung;                  /* the driver is killed, since it does not turn */
+	unsigned int upgrade_tries; /* that a signal has left */
+	bool warm;                  /* the driver that is to come goes on where one died */
+	uint32_t watched;           /* the number of the driver whose end is watched */
+	bool left;                  /* that one had ended by itself, and left the NIC in order */
 	struct notice driver_died, driver_stopped;
 	struct notice dma_refused, dma_timeout; /* accesses of the NIC to memory */
 	uint64_t tx_timeouts, counters_full;    /* of all devices, one after the other */

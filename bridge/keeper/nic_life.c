@@ -499,6 +499,11 @@ static void driver_next(struct daemon *daemon)
 	daemon->ordered_at_ms = daemon->followed_at_ms = daemon->beat_at_ms = clock_ms();
 }
 
+static bool broke_filter(const struct spawn_end *end)
+{
+	return end->code != CLD_EXITED && end->status == SIGSYS;
+}
+
 /* Whether the next driver may go on where this one was. One that was killed, by whomever, did
  * nothing wrong. One that broke the filter of system calls is not to be trusted with what it left.
  * Those that crash, or die before they run, may do so again and again. */
@@ -508,7 +513,7 @@ static bool may_go_on(struct daemon *daemon, bool ran, bool *distrust)
 	const bool known = engine_driver_end(&daemon->engine, &end);
 	const bool killed = known && end.code != CLD_EXITED && end.status == SIGKILL;
 
-	*distrust = known && end.code != CLD_EXITED && end.status == SIGSYS;
+	*distrust = known && broke_filter(&end);
 	if (*distrust)
 		return false;
 	if (!daemon->hung &&
@@ -674,6 +679,22 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why)
 	return err ? err : nic_begin(daemon, why);
 }
 
+/* The driver of the program before did not leave. Where a successor of this program's would not go
+ * on, none does here. */
+static int former_died(struct daemon *daemon, struct ixgbe_why *why)
+{
+	struct spawn_end end;
+
+	log_warning("%s: the driver died, or hung, before it left: what it held is lost",
+		    daemon->iface.tap.name);
+	if (daemon->engine.seen.phase == BOARD_FAILED)
+		return ixgbe_why_fill(why, -EKEYREJECTED, "%s", daemon->engine.seen.why.text);
+	if (engine_former_end(&daemon->engine, &daemon->former, &end) && broke_filter(&end))
+		return ixgbe_why_fill(why, -EKEYREJECTED, "the driver was killed by signal %d",
+				      end.status);
+	return 0;
+}
+
 int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why)
 {
 	const struct board_state *seen = &daemon->engine.seen;
@@ -688,8 +709,9 @@ int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why)
 	if (err)
 		return err;
 	if (seen->phase != BOARD_LEFT)
-		log_warning("%s: the driver died, or hung, before it left: what it held is lost",
-			    daemon->iface.tap.name);
+		err = former_died(daemon, why);
+	if (err)
+		return err;
 	interface_enter(&daemon->iface);
 	reads_account(daemon);
 	interface_leave(&daemon->iface);

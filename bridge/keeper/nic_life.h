@@ -5,7 +5,8 @@
 
 /* With the NIC open and the interface configured: sets the NIC up, then frames flow. */
 int nic_life_start(struct daemon *daemon, struct ixgbe_why *why);
-/* The NIC was taken over from the program before: a driver of this one goes on. */
+/* The NIC was taken over from the program before: a driver of this one goes on. -EKEYREJECTED: what
+ * the former driver left is not to be trusted, and the NIC has failed. */
 int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why);
 /* Closes the NIC, which works, until nic_life_away. */
 void nic_life_close(struct daemon *daemon);

@@ -124,15 +124,16 @@ static json_t *options_pack(const struct options *options)
 
 static json_t *daemon_pack(const struct daemon *daemon)
 {
-	return json_pack("{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:o,s:I,s:I}", "started_at_ms",
-			 (json_int_t)daemon->started_at_ms, "state", (int)daemon->state,
-			 "recoveries", (int)daemon->recoveries, "attempt", (int)daemon->attempt,
-			 "rx_checksum", (int)daemon->rx_checksum, "dma_refused",
-			 (json_int_t)daemon->dma_refused.count, "dma_timeout",
-			 (json_int_t)daemon->dma_timeout.count, "irqs_lost",
-			 (json_int_t)daemon->irqs_lost, "reason", text_json(daemon->reason.text),
-			 "tx_timeouts", (json_int_t)daemon->tx_timeouts, "counters_full",
-			 (json_int_t)daemon->counters_full);
+	return json_pack(
+		"{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I}", "started_at_ms",
+		(json_int_t)daemon->started_at_ms, "state", (int)daemon->state, "recoveries",
+		(int)daemon->recoveries, "attempt", (int)daemon->attempt, "rx_checksum",
+		(int)daemon->rx_checksum, "dma_refused", (json_int_t)daemon->dma_refused.count,
+		"dma_timeout", (json_int_t)daemon->dma_timeout.count, "irqs_lost",
+		(json_int_t)daemon->irqs_lost, "reason", text_json(daemon->reason.text),
+		"tx_timeouts", (json_int_t)daemon->tx_timeouts, "counters_full",
+		(json_int_t)daemon->counters_full, "retry_at_ms", (json_int_t)daemon->retry_at_ms,
+		"opened_at_ms", (json_int_t)daemon->opened_at_ms);
 }
 
 /* A new reference; NULL: `why` is filled. */
@@ -302,8 +303,11 @@ static void become_asked(const char *program, char *const *words, int handover, 
 	_exit(127);
 }
 
-/* Its answer, as far as it comes in time. The NIC is served meanwhile. -EINTR: the loop has more
- * urgent things to do: an end, a dead driver, a NIC that is gone. */
+#define ASKING                                                                                     \
+	"another program is asked whether it can take over: only status is answered; ask again"
+
+/* Its answer, as far as it comes in time. The NIC and who asks for the status are served meanwhile.
+ * -EINTR: the loop has more urgent things to do: an end, a dead driver, a NIC that is gone. */
 static ssize_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_BYTES])
 {
 	const struct ixgbe_device *device = daemon->engine.device;
@@ -314,6 +318,7 @@ static ssize_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_
 		{.fd = daemon->engine.driver.pidfd, .events = POLLIN},
 		{.fd = device ? ixgbe_device_connection(device) : -1, .events = POLLIN},
 		{.fd = device ? ixgbe_device_relay(device) : -1, .events = POLLIN},
+		{.fd = control_fd(daemon->control), .events = POLLIN},
 	};
 	size_t len = 0;
 	int64_t left;
@@ -333,9 +338,24 @@ static ssize_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_
 		    ((pfd[3].revents || pfd[4].revents) &&
 		     ixgbe_device_serve(daemon->engine.device)))
 			return -EINTR;
+		if (pfd[5].revents)
+			control_meanwhile(daemon->control, ASKING);
 	}
 	text[len] = '\0';
 	return (ssize_t)len;
+}
+
+/* Takes and gives an error that does not last. */
+static json_t *later(json_t *error)
+{
+	json_object_set_new(error, "again", json_true());
+	return error;
+}
+
+static json_t *urgent(const char *program)
+{
+	return later(
+		control_error("something more urgent came while %s was asked: try again", program));
 }
 
 static json_t *no_answer(const char *program, const siginfo_t *end)
@@ -381,10 +401,7 @@ static json_t *answer_take(struct daemon *daemon, const char *program, pid_t pid
 	    json_is_string(json_object_get(json, "error")))
 		return json;
 	json_decref(json);
-	return len == -EINTR ? control_error("something more urgent came while %s was asked: try "
-					     "again",
-					     program)
-			     : no_answer(program, &end);
+	return len == -EINTR ? urgent(program) : no_answer(program, &end);
 }
 
 static json_t *program_ask(struct daemon *daemon, const char *program, int handover)
@@ -477,12 +494,17 @@ static void self_forget(const json_t *handover)
 /* With the answer in hand. Nobody uses the device from the handover on. Returns the error. */
 static json_t *place_give(struct daemon *daemon, const char *program, uint64_t client)
 {
+	struct pollfd driver = {.fd = daemon->engine.driver.pidfd, .events = POLLIN};
 	struct ixgbe_why why;
-	json_t *handover = handover_new(daemon, client, &why);
+	json_t *handover;
 	int err;
 
+	/* How a driver has ended is told once: to this program, or to the next. */
+	if (poll(&driver, 1, 0) == 1)
+		return urgent(program);
+	handover = handover_new(daemon, client, &why);
 	if (!handover)
-		return control_error("%s: try again", why.text);
+		return later(control_error("%s: try again", why.text));
 	err = self_add(handover);
 	if (!err) {
 		log_info("%s: executing %s in our place", daemon->iface.tap.name, program);
@@ -514,7 +536,7 @@ static json_t *program_try(struct daemon *daemon, const char *program, uint64_t 
 	int fd;
 
 	if (!handover)
-		return control_error("%s: try again", why.text);
+		return later(control_error("%s: try again", why.text));
 	fd = handover_write(handover);
 	json_decref(handover);
 	answer = fd < 0 ? control_error("out of memory") : program_ask(daemon, program, fd);
@@ -536,9 +558,10 @@ json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client)
 	json_t *error;
 
 	if (daemon->warm || daemon->anew)
-		error = control_error("a driver is being replaced: try again");
+		error = later(control_error("a driver is being replaced: try again"));
 	else if (daemon->iface.astray || !interface_attached(&daemon->iface))
-		error = control_error("the interface was moved or deleted just now: try again");
+		error = later(
+			control_error("the interface was moved or deleted just now: try again"));
 	else
 		error = program_try(daemon, program ? program : daemon->program, client);
 
@@ -574,15 +597,17 @@ void upgrade_words(int *argc, char ***argv, struct upgrade_order *out)
 
 static int counts_take_over(struct daemon *daemon, const json_t *from, struct ixgbe_why *why)
 {
-	json_int_t started, refused, timeouts, irqs, hangs = 0, full = 0;
+	json_int_t started, refused, timeouts, irqs, hangs = 0, full = 0, retry = 0,
+						     opened = clock_ms();
 	int state, recoveries, attempt, rx;
 	const char *reason;
 
-	if (json_unpack((json_t *)(uintptr_t)from, "{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:s,s?I,s?I}",
-			"started_at_ms", &started, "state", &state, "recoveries", &recoveries,
-			"attempt", &attempt, "rx_checksum", &rx, "dma_refused", &refused,
-			"dma_timeout", &timeouts, "irqs_lost", &irqs, "reason", &reason,
-			"tx_timeouts", &hangs, "counters_full", &full) ||
+	if (json_unpack((json_t *)(uintptr_t)from,
+			"{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:s,s?I,s?I,s?I,s?I}", "started_at_ms",
+			&started, "state", &state, "recoveries", &recoveries, "attempt", &attempt,
+			"rx_checksum", &rx, "dma_refused", &refused, "dma_timeout", &timeouts,
+			"irqs_lost", &irqs, "reason", &reason, "tx_timeouts", &hangs,
+			"counters_full", &full, "retry_at_ms", &retry, "opened_at_ms", &opened) ||
 	    rx < OPTIONS_RX_CHECKSUM_OFF || rx > OPTIONS_RX_CHECKSUM_ALL || state < STATE_OPENING ||
 	    state > STATE_STOPPING)
 		return ixgbe_why_fill(why, -EBADMSG, "the running version counts in another way");
@@ -596,6 +621,8 @@ static int counts_take_over(struct daemon *daemon, const json_t *from, struct ix
 	daemon->irqs_lost = (uint64_t)irqs;
 	daemon->tx_timeouts = (uint64_t)hangs;
 	daemon->counters_full = (uint64_t)full;
+	daemon->retry_at_ms = retry;
+	daemon->opened_at_ms = opened;
 	ixgbe_why_fill(&daemon->reason, 0, "%s", reason);
 	return 0;
 }
@@ -604,6 +631,7 @@ int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why)
 {
 	struct engine *engine = &daemon->engine;
 	const json_t *program = json_object_get(daemon->handover, "driver_program");
+	int64_t opened_at_ms;
 	int err = counts_take_over(daemon, json_object_get(daemon->handover, "daemon"), why);
 
 	if (!err && daemon->order.mode == UPGRADE_BACK) {
@@ -618,13 +646,18 @@ int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why)
 	interface_enter(&daemon->iface);
 	rx_features_start(daemon, daemon->rx_checksum);
 	interface_leave(&daemon->iface);
-	daemon->retry_at_ms = clock_ms();
 	if (!engine->device)
 		return 0;
+	opened_at_ms = daemon->opened_at_ms;
 	err = nic_life_succeed(daemon, why);
-	if (err)
+	daemon->opened_at_ms = opened_at_ms;
+	if (err && err != -EKEYREJECTED)
 		return err;
 	spawner_stop(&daemon->former);
+	if (err) { /* the former program could do no better */
+		nic_life_failed(daemon, why->text);
+		return 0;
+	}
 	if (!engine->seen.resumed)
 		engine->starts.cold++;
 	else if (daemon->order.mode == UPGRADE_BACK)

@@ -20,5 +20,6 @@ void upgrade_undo(struct daemon *daemon, const struct ixgbe_why *why);
 void upgrade_tell(struct daemon *daemon);
 
 /* Executes `program`, NULL: our own file, in place. Returns only if that failed: the error, which
- * is logged. `client` of the control socket has asked, 0: none. */
+ * is logged, and has "again" where another attempt may do better. `client` of the control socket
+ * has asked, 0: none. */
 json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client);

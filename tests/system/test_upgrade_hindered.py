@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""An upgrade that something comes between: the NIC and its drivers, the interface, other questions."""
+import os
+import shutil
+import signal
+import subprocess
+import textwrap
+
+import restart_rig as k
+import rig as r
+
+
+def script(rig, name, text):
+    path = rig.path(name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("#!/bin/sh\n" + textwrap.dedent(text))
+    os.chmod(path, 0o755)
+    return path
+
+
+def before_it_goes_on(rig, what):
+    """ixtapd, after the exec: does something first."""
+    return script(rig, "first", f"""\
+        case "$2" in *:go) {what} ;; esac
+        exec {r.IXTAPD} "$@"
+        """)
+
+
+def asks(world, program):
+    return subprocess.Popen([r.IXTAP, "--control", world.control, "upgrade", program], env=r.environment(),
+                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def works(world):
+    r.wait_for(lambda: world.status()["state"] == "running", "running")
+    r.wait_for(lambda: world.left.carrier(world.tap) and world.right.carrier(world.wire), "carrier")
+    world.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)
+
+
+def test_a_driver_that_broke_its_filter_is_followed_by_a_reset(rig):
+    """Between the exec and the order to leave: what it left is not to be trusted."""
+    world = k.vfio_user(rig)
+    driver = world.status()["driver"]["pid"]
+    program = before_it_goes_on(rig, f": >{rig.path('went')}; while [ ! -e {rig.path('on')} ]; do sleep 0.01; done")
+    with asks(world, program) as asking:
+        r.wait_for(lambda: os.path.exists(rig.path("went")), "it is executed")
+        os.kill(driver, signal.SIGSYS)
+        script(rig, "on", "")
+        assert asking.wait(r.DEADLINE_S) == 0
+    r.wait_for(lambda: f"was killed by signal {int(signal.SIGSYS)}" in world.daemon.errors(), "the log says so")
+    works(world)
+    assert world.status()["driver"]["starts"] == {"warm": 0, "cold": 2, "upgrade": 0}
+
+
+def test_a_signal_is_followed_once_the_urgent_is_over(rig):
+    """Who sends it hears of no "try again"."""
+    folder = rig.path("own")
+    os.mkdir(folder)
+    for program in (r.IXTAPD, os.path.join(os.path.dirname(r.IXTAPD), "ixtap-driver"), r.IXNIC):
+        shutil.copy(program, folder)
+    left, control, asked = rig.namespace("left"), rig.path("control"), rig.path("asked")
+    daemon = rig.daemon(*left.words(os.path.join(folder, "ixtapd"), "--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap",
+                                    "tap0", "--control", control)).wait_ready()
+    driver = r.ask(control, "status")["driver"]["pid"]
+    # The first question is never answered.
+    os.rename(script(rig, "next", f"""\
+        case "$2" in *:check) [ -e {asked} ] || {{ : >{asked}; exec sleep 60; }} ;; esac
+        exec {r.IXTAPD} "$@"
+        """), os.path.join(folder, "ixtapd"))
+    os.kill(daemon.pid, signal.SIGUSR2)
+    r.wait_for(lambda: os.path.exists(asked), "it is asked")
+    os.kill(driver, signal.SIGKILL)
+    r.wait_for(lambda: r.ask(control, "status")["driver"]["starts"] == {"warm": 1, "cold": 1, "upgrade": 1}, "upgraded")
+
+
+def test_upgrades_do_not_keep_the_nic_away(rig):
+    left = rig.namespace("left")
+    nic, control = rig.path("nic"), rig.path("control")
+    words = [r.IXNIC, "--socket", nic, "--wire", f"seqpacket:{rig.path('wire')}"]
+    server = rig.daemon(*words).wait_ready()
+    daemon = rig.daemon(*left.words(r.IXTAPD, "--nic", f"vfio-user:{nic}", "--tap", "tap0", "--control",
+                                    control)).wait_ready()
+    server.kill()
+    r.wait_for(lambda: r.ask(control, "status")["state"] == "recovering", "recovering")
+    rig.daemon(*words).wait_ready()
+
+    def back():
+        os.kill(daemon.pid, signal.SIGUSR2)
+        return "the NIC is back" in daemon.errors()
+
+    r.wait_for(back, "the NIC is back")
+    assert "upgraded from" in daemon.errors()
+
+
+def test_interface_that_is_deleted_within_the_exec(rig):
+    world = k.soft(rig)
+    with asks(world, before_it_goes_on(rig, "ip link del tap0")) as asking:
+        assert asking.wait(r.DEADLINE_S) == 1
+    assert world.daemon.wait() == 1
+    said = world.daemon.errors()
+    assert "the interface was deleted: nothing left to do; start ixtapd again to have it back" in said
+    assert said.count("error: ") == 1, said
+
+
+def test_status_is_answered_while_a_program_is_asked(rig):
+    world = k.soft(rig)
+    program = script(rig, "hangs", f": >{rig.path('asked')}\nexec sleep 60\n")
+    with asks(world, program) as asking:
+        r.wait_for(lambda: os.path.exists(rig.path("asked")), "it is asked")
+        assert world.status()["state"] == "running"
+        assert "asked whether" in r.ask(world.control, "stats")["error"]
+        assert asking.poll() is None
+        assert "did not answer within 3 s" in asking.communicate(timeout=r.DEADLINE_S)[1]
