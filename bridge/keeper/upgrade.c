@@ -46,6 +46,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -66,6 +67,7 @@
 #define CHECK_MS        3000
 #define ANSWER_BYTES    4096u
 #define CHECK_FD        3
+#define SPARE_FDS       32 /* that both programs open at most, beside what is open, and its queues */
 #define PARTS_MAX       1024u /* of a handover, that are not yet looked at */
 
 /* ---- Descriptors that go along ---- */
@@ -553,6 +555,19 @@ static json_t *program_try(struct daemon *daemon, const char *program, uint64_t 
 	return error;
 }
 
+/* Whether that many more descriptors can be opened: a next program that runs out of them takes the
+ * NIC down. */
+static bool fds_spare(unsigned int wanted)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return true;
+	for (int fd = 0; fd < INT_MAX && (rlim_t)fd < limit.rlim_cur && wanted > 0; fd++)
+		wanted -= fcntl(fd, F_GETFD) < 0;
+	return wanted == 0;
+}
+
 json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client)
 {
 	json_t *error;
@@ -562,6 +577,10 @@ json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client)
 	else if (daemon->iface.astray || !interface_attached(&daemon->iface))
 		error = later(
 			control_error("the interface was moved or deleted just now: try again"));
+	else if (!fds_spare(SPARE_FDS + daemon->options->queues))
+		error = control_error("the limit of open files is too low for an upgrade, which "
+				      "needs %u more: raise that of process %d (prlimit --nofile)",
+				      SPARE_FDS + daemon->options->queues, (int)getpid());
 	else
 		error = program_try(daemon, program ? program : daemon->program, client);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An upgrade that something comes between: the NIC and its drivers, the interface, other questions."""
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -100,6 +101,23 @@ def test_interface_that_is_deleted_within_the_exec(rig):
     said = world.daemon.errors()
     assert "the interface was deleted: nothing left to do; start ixtapd again to have it back" in said
     assert said.count("error: ") == 1, said
+
+
+def test_few_descriptors(rig):
+    """What the next program needs is looked at before anything is stopped."""
+    world = k.soft(rig, "--queues", "2")
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(int(fd) for fd in os.listdir(f"/proc/{world.daemon.pid}/fd"))
+    outcomes = []
+    for limit in range(most + 5, most + 60, 3):
+        resource.prlimit(world.daemon.pid, resource.RLIMIT_NOFILE, (limit, hard))
+        done = r.run(r.IXTAP, "--control", world.control, "upgrade", check=False)
+        outcomes.append(done.returncode)
+        assert not done.returncode or "the limit of open files" in done.stderr, (limit, done.stderr)
+        status = world.status()
+        assert status["state"] == "running" and status["recoveries"] == 0, (limit, world.daemon.errors()[-2000:])
+    assert outcomes[0] == 1 and outcomes[-1] == 0
+    assert world.status()["driver"]["starts"]["cold"] == 1
 
 
 def test_status_is_answered_while_a_program_is_asked(rig):
