@@ -150,9 +150,12 @@ static json_t *driver_json(const struct daemon *daemon)
 	const struct engine *engine = &daemon->engine;
 	const struct board_state *seen = &engine->seen;
 
-	return json_pack("{s:i,s:{s:I,s:I,s:I},s:{s:I,s:I},s:{s:I},s:{s:I,s:I,s:I,s:I}}", "pid",
-			 (int)engine->driver.pid, "starts", "warm", (json_int_t)engine->starts.warm,
-			 "cold", (json_int_t)engine->starts.cold, "upgrade",
+	/* No number that kill(2) would take for many processes. */
+	json_t *pid = engine->driver.pid > 0 ? json_integer(engine->driver.pid) : json_null();
+
+	return json_pack("{s:o,s:{s:I,s:I,s:I},s:{s:I,s:I},s:{s:I},s:{s:I,s:I,s:I,s:I}}", "pid",
+			 pid, "starts", "warm", (json_int_t)engine->starts.warm, "cold",
+			 (json_int_t)engine->starts.cold, "upgrade",
 			 (json_int_t)engine->starts.upgrade, "lost", "tap_reads",
 			 (json_int_t)engine->lost.tap_reads, "held", (json_int_t)held(engine),
 			 "repeated", "rx_frames", (json_int_t)seen->rx_repeated, "last", "dead_ns",

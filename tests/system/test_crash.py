@@ -157,7 +157,7 @@ def test_a_driver_that_nobody_may_follow(bridge, whom, number, said):
     os.kill(parent(driver) if whom == "spawner" else driver, number)
     now = r.wait_for(lambda: (status := bridge.ask("status"))["recoveries"] == 1 and status, "brought back")
     assert said in bridge.errors()
-    assert now["driver"]["pid"] not in (driver, -1)
+    assert now["driver"]["pid"] not in (driver, None)
     assert now["driver"]["starts"] == {"warm": 0, "cold": before["driver"]["starts"]["cold"] + 1, "upgrade": 0}
     assert not os.path.exists(f"/proc/{driver}")
     assert now["nic"]["soft"]["pid"] == before["nic"]["soft"]["pid"], "the NIC stayed open"

@@ -8,7 +8,8 @@ import time
 from checks import VFIO_RESETS, Scenario, expect, log_quiet, rules_kept, strict
 from heartbeat import Pulse, serve_pulse
 from machine import FAR_V4, NEAR_V4, WIRE
-from scenario_vfio import PORT, accounts, bridge_end, bridge_start, give_group, ixtap, stats
+from scenario_vfio import PORT, accounts, bridge_end, bridge_start, errors, give_group, ixtap, stats
+from store import Failure
 from traffic import ping, up
 
 RINGS = 4096
@@ -29,7 +30,10 @@ scenario = Scenario("drivers of ixtapd are killed, and ixtapd is replaced, throu
 
 
 def status(lab):
-    return json.loads(ixtap(lab, "-j", "status"))
+    try:
+        return json.loads(ixtap(lab, "-j", "status"))
+    except Failure as failure:
+        raise Failure(f"{failure}\n    {errors(lab)}") from None
 
 
 def driver_after(lab, pid):
