@@ -18,6 +18,7 @@
  *       |
  *     listen.c         a socket in the file system, and what a killed program left there
  *     outlet.c         standard output and standard error of a daemon, without waiting
+ *     path_walk.c      paths in whose folders others have a say
  *     printable.c      text of others, before people see it
  *     repeat.c         lines of the log that repeat without end
  *     streams.c        standard output of a program that prints a result

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bridge/service/path_walk.h"
 #include "bridge/service/printable.h"
 
 #define BLANKS  " \t"
@@ -82,48 +83,52 @@ static int take_line(struct options *options, char *text, struct ixgbe_why *why)
 
 /* ---- One file ---- */
 
-/*
- * What stands in the file is done with the rights of ixtapd. So nobody but root and the user who
- * starts it may write there, as sudo and ssh have it: not others, not another owner, and a group
- * only if it is root's or our own.
- */
-static const char *loose(const struct stat *st)
-{
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return "it belongs to another user: chown it to root or to yourself";
-	if (st->st_mode & S_IWOTH)
-		return "everybody may write to it: chmod o-w";
-	if (st->st_mode & S_IWGRP && st->st_gid != 0 && st->st_gid != getegid())
-		return "its group may write to it: chmod g-w";
-	return NULL;
-}
-
 static int cannot_read(const char *path, int error, const char *reason, struct ixgbe_why *why)
 {
 	return ixgbe_why_fill(why, error, "cannot read the configuration %s: %s", path, reason);
 }
 
-/* Opens a regular file. Nothing here waits, as the opening of a pipe might. */
+/*
+ * What stands in the file is done with the rights of ixtapd. So nobody but root and the user who
+ * starts it may write there, or put another file there, as sudo and ssh have it. Nothing here
+ * waits, as the opening of a pipe might. A descriptor, or -errno.
+ */
+static int open_guarded(const char *path, int flags, struct stat *st, struct ixgbe_why *why)
+{
+	struct ixgbe_why reason;
+	struct path_end end;
+	const char *fault;
+	int fd, err = path_walk(path, PATH_READ, &end, &reason);
+
+	if (err)
+		return cannot_read(path, err, reason.text, why);
+	fd = path_open(&end, O_RDONLY | O_NONBLOCK | flags, 0, &reason);
+	close(end.folder);
+	if (fd < 0)
+		return cannot_read(path, fd, reason.text, why);
+	if (fstat(fd, st))
+		err = cannot_read(path, -errno, strerror(errno), why);
+	else if ((S_ISREG(st->st_mode) || flags & O_DIRECTORY) && (fault = path_loose(st)))
+		err = cannot_read(path, -EPERM, fault, why);
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
+}
+
 static int open_regular(const char *path, FILE **out, struct ixgbe_why *why)
 {
-	int err = 0, fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	const char *fault = NULL;
-	struct stat st;
+	struct stat st = {0};
+	int err = 0, fd = open_guarded(path, 0, &st, why);
 
 	if (fd < 0)
-		return cannot_read(path, -errno, strerror(errno), why);
-	if (fstat(fd, &st))
-		err = cannot_read(path, -errno, strerror(errno), why);
-	else if (!S_ISREG(st.st_mode)) /* a directory would read as empty, a terminal would wait */
+		return fd;
+	if (!S_ISREG(st.st_mode)) /* a directory would read as empty, a terminal would wait */
 		err = cannot_read(path, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL,
 				  S_ISDIR(st.st_mode) ? strerror(EISDIR) : "it is no regular file",
 				  why);
 	else if (st.st_size > FILE_BYTES_MAX)
 		err = cannot_read(path, -EFBIG, TOO_LARGE, why);
-	else
-		fault = loose(&st);
-	if (fault)
-		err = cannot_read(path, -EPERM, fault, why);
 	*out = err ? NULL : fdopen(fd, "r");
 	if (*out)
 		return 0;
@@ -168,17 +173,23 @@ static int take_lines(struct options *options, FILE *file, const char *path, str
 	return err;
 }
 
+/* Takes what stands in an open file, and closes it. */
+static int load_open(struct options *options, FILE *file, const char *path, struct ixgbe_why *why)
+{
+	int err;
+
+	options_set_begin(options);
+	err = take_lines(options, file, path, why);
+	fclose(file);
+	return err;
+}
+
 static int load_file(struct options *options, const char *path, struct ixgbe_why *why)
 {
 	FILE *file = NULL;
 	int err = open_regular(path, &file, why);
 
-	if (err)
-		return err;
-	options_set_begin(options);
-	err = take_lines(options, file, path, why);
-	fclose(file);
-	return err;
+	return err ? err : load_open(options, file, path, why);
 }
 
 /* ---- The folder beside it ---- */
@@ -203,18 +214,16 @@ static bool masked(const char *path)
 /* The number of drop-ins in the folder, 0 if there is no folder, or -errno. */
 static int list_folder(const char *folder, struct dirent ***entries, struct ixgbe_why *why)
 {
-	int count, fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const char *fault = NULL;
 	struct stat st;
+	int count, fd;
 
+	if (access(folder, F_OK) && errno == ENOENT)
+		return 0;
+	fd = open_guarded(folder, O_DIRECTORY, &st, why);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : cannot_read(folder, -errno, strerror(errno), why);
-	/* Who may make names there may make a link to any file that root owns. */
-	if (!fstat(fd, &st))
-		fault = loose(&st);
-	if (fault)
-		count = cannot_read(folder, -EPERM, fault, why);
-	else if ((count = scandirat(fd, ".", entries, is_drop_in, alphasort)) < 0)
+		return fd;
+	count = scandirat(fd, ".", entries, is_drop_in, alphasort);
+	if (count < 0)
 		count = cannot_read(folder, -errno, strerror(errno), why);
 	close(fd);
 	return count;
@@ -244,10 +253,18 @@ static int load_folder(struct options *options, const char *folder, struct ixgbe
 int config_load(struct options *options, const char *path, struct ixgbe_why *why)
 {
 	char folder[PATH_MAX + 2];
+	FILE *file = NULL;
 	int err;
 
 	assert(strlen(path) < PATH_MAX);
 	snprintf(folder, sizeof(folder), "%s.d", path);
+	/* First of all, so that what is wrong with its own place is said of the file. */
+	err = open_regular(path, &file, why);
+	if (err)
+		return err;
 	err = load_folder(options, folder, why);
-	return err ? err : load_file(options, path, why);
+	if (!err)
+		return load_open(options, file, path, why);
+	fclose(file);
+	return err;
 }

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Waits have an end, whoever is at the other side: a server that takes interrupts back or answers late, a
-client that fills eventfds, standard error that nobody reads, pipes in place of files. And files are not
-what others make of them."""
+client that fills eventfds, standard error that nobody reads."""
 import contextlib
-import errno
 import fcntl
 import json
 import os
@@ -20,7 +18,7 @@ import time
 import pytest
 
 import rig as r
-from test_bad_input import FAILED, USAGE, ixnic, ixtapd, left, refuse  # noqa: F401 (a fixture)
+from test_bad_input import ixnic, ixtapd, left  # noqa: F401 (a fixture)
 from test_chaos import message
 
 SET_IRQS, REGION_READ, REGION_WRITE = 8, 9, 10
@@ -542,136 +540,6 @@ def test_status_is_answered_whatever_the_nic_does(rig, left, between):  # noqa: 
         assert "NOTIFY_SOCKET" not in daemon.errors(), daemon.errors()
         assert "bridge" in asks(rig.path("control"), ANSWER_S, "stats")
         stops_soon(daemon)
-
-
-# ---- Paths that lead to something else ----
-
-@pytest.fixture
-def fifo(rig):
-    os.mkfifo(rig.path("mine"))
-    return rig.path("mine")
-
-
-def capture(rig, path):
-    return ixnic(rig, "--pcap", path, wire=f"seqpacket:{rig.path('wire')}")
-
-
-def test_capture_into_a_pipe(rig, left, fifo):  # noqa: F811
-    """With and without a reader, it is refused at once."""
-    refuse(rig, left, capture(rig, fifo), FAILED, "capture", "no regular file")
-    with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb"):
-        refuse(rig, left, capture(rig, fifo), FAILED, "capture", "no regular file")
-    refuse(rig, left, capture(rig, "/dev/null"), FAILED, "capture", "no regular file")
-
-
-def test_capture_follows_no_name_of_others(rig, left):  # noqa: F811
-    target = rig.path("target")
-    with open(target, "w", encoding="ascii") as file:
-        file.write("precious")
-    os.symlink(target, rig.path("link"))
-    os.link(target, rig.path("second"))
-    for name, part in (("link", "symbolic link"), ("second", "another name")):
-        refuse(rig, left, capture(rig, rig.path(name)), FAILED, part)
-    os.unlink(rig.path("second"))
-    os.chown(target, 65534, 65534)
-    refuse(rig, left, capture(rig, target), FAILED, "another user")
-    with open(target, encoding="ascii") as file:
-        assert file.read() == "precious"
-
-
-def test_capture_of_a_start_that_fails(rig, left):  # noqa: F811
-    """A file that was there is kept, and none is made."""
-    with open(rig.path("before"), "w", encoding="ascii") as file:
-        file.write("precious")
-    os.mkdir(rig.path("folder"))
-    for name in ("before", "new"):
-        for words in ([], ["--control", rig.path("folder/none/none/control")]):
-            wire = "tap:a/b" if not words else f"seqpacket:{rig.path('wire')}"
-            refuse(rig, left, ixnic(rig, "--pcap", rig.path(name), *words, wire=wire), FAILED)
-    with open(rig.path("before"), encoding="ascii") as file:
-        assert file.read() == "precious"
-    assert not os.path.exists(rig.path("new"))
-
-
-def test_capture_is_private(rig, left):  # noqa: F811
-    nic = rig.daemon(*left.words(*capture(rig, rig.path("pcap")))).wait_ready()
-    assert os.stat(rig.path("pcap")).st_mode & 0o777 == 0o600
-    assert nic.stop() == 0
-
-
-def test_capture_that_outgrows_its_limit(rig, left):  # noqa: F811
-    """The log has the reason, each frame is recorded or counted as lost, and no record is cut."""
-    command, socket_path = capture(rig, rig.path("pcap")), rig.path("nic.control")
-    nic = rig.daemon(*left.words("sh", "-c", """trap '' XFSZ; ulimit -f 16; exec "$@" """, "sh", *command,
-                                 "--control", socket_path)).wait_ready()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as wire:
-        wire.connect(rig.path("wire"))
-        for _ in range(100):
-            wire.send(bytes(1000))
-
-        def frames():
-            counters = r.ask(socket_path, "counters")["counters"]
-            return sum(number for name, number in counters.items() if name.startswith("rx_drop_")) == 100
-
-        r.wait_for(frames, "all frames at the NIC")
-    lost = r.ask(socket_path, "counters")["counters"]["capture_lost"]
-    assert nic.stop() == 0
-    assert "the capture ends, its file cannot be written: File too large" in nic.errors(), nic.errors()
-    size = os.stat(rig.path("pcap")).st_size
-    recorded = (size - 24) // 1016
-    assert size == 24 + recorded * 1016 and recorded + lost == 100, (size, lost)
-
-
-@pytest.mark.parametrize("mode, owner, group, part", [
-    (0o646, 0, 0, "everybody"), (0o622, 0, 0, "everybody"), (0o664, 0, 65534, "group"),
-    (0o600, 65534, 0, "another user"),
-])
-def test_configuration_that_others_may_write(rig, left, mode, owner, group, part):  # noqa: F811
-    path = rig.path("config")
-    with open(path, "w", encoding="ascii") as file:
-        file.write("up = yes\n")
-    os.chmod(path, mode)
-    os.chown(path, owner, group)
-    refuse(rig, left, ixtapd(rig, "--config", path), USAGE, path, part)
-
-
-@pytest.mark.parametrize("mode, owner, part", [(0o777, 0, "everybody"), (0o755, 65534, "another user")])
-def test_configuration_folder_that_others_may_write(rig, left, mode, owner, part):  # noqa: F811
-    """They could make links there to any file of root's."""
-    path = rig.path("config")
-    os.mkdir(f"{path}.d")
-    for name in (path, f"{path}.d/a.conf"):
-        with open(name, "w", encoding="ascii") as file:
-            file.write("up = yes\n")
-    os.chmod(f"{path}.d", mode)
-    os.chown(f"{path}.d", owner, 0)
-    refuse(rig, left, ixtapd(rig, "--config", path), USAGE, f"{path}.d", part)
-
-
-def test_configuration_from_a_pipe(rig, left, fifo):  # noqa: F811
-    refuse(rig, left, ixtapd(rig, "--config", fifo), USAGE, "no regular file")
-
-
-def test_ixlat_writes_into_a_pipe(rig, left, fifo):  # noqa: F811
-    """Nobody reads it: refused before the run. Somebody opens it and does not read: a signal ends the
-    program all the same."""
-    words = [r.IXLAT, "udp", "127.0.0.1", "--count", "10", "--json", fifo]
-    refuse(rig, left, words, FAILED, "no program reads")
-    rig.daemon(*left.words(r.IXLAT, "reflect", "udp")).wait_ready()
-    with open(os.open(fifo, os.O_RDONLY | os.O_NONBLOCK), "rb"), \
-            open(os.open(fifo, os.O_RDWR | os.O_NONBLOCK), "wb", buffering=0) as filler:
-        while filler.write(bytes(4096)):
-            pass
-        daemon = rig.daemon(*left.words(*words))
-        r.wait_for(lambda: "pipe_write" in wchan(daemon.pid) or not daemon.alive(), "it writes")
-        assert daemon.alive(), daemon.errors()
-        assert daemon.stop() == -signal.SIGTERM
-
-
-def wchan(pid):
-    """Where in the kernel a process waits."""
-    with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
-        return file.read()
 
 
 # ---- Lines without end ----
