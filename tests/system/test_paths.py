@@ -22,6 +22,11 @@ def put(path, text="precious", mode=0o644, owner=0, group=0):
     return path
 
 
+def taken(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
 @pytest.fixture
 def fifo(rig):
     os.mkfifo(rig.path("mine"))
@@ -53,6 +58,78 @@ def test_capture_follows_no_name_of_others(rig, left):  # noqa: F811
     refuse(rig, left, capture(rig, target), FAILED, "another user")
     with open(target, encoding="ascii") as file:
         assert file.read() == "precious"
+
+
+def links_of_others(rig):
+    """A folder as /tmp is, where another user has links to a folder and to a file of ours."""
+    os.mkdir(rig.path("tmp"))
+    os.chmod(rig.path("tmp"), 0o1777)
+    os.mkdir(rig.path("roots"), 0o755)
+    data = put(rig.path("roots/data"))
+    for link, target in (("mid", rig.path("roots")), ("data", data), ("dangling", rig.path("roots/new"))):
+        os.symlink(target, rig.path(f"tmp/{link}"))
+        os.lchown(rig.path(f"tmp/{link}"), OTHER, OTHER)
+    return data
+
+
+def test_capture_through_a_link_of_others(rig, left):  # noqa: F811
+    """Not only the last part of a name can lead elsewhere."""
+    data = links_of_others(rig)
+    for name in ("mid/data", "mid/new"):
+        refuse(rig, left, capture(rig, rig.path(f"tmp/{name}")), FAILED, rig.path("tmp/mid"), "link", "another user")
+    assert taken(data) == "precious" and os.listdir(rig.path("roots")) == ["data"]
+    # A folder of another user's, where the link may have been moved to.
+    os.makedirs(rig.path("theirs/a"))
+    os.symlink(rig.path("roots"), rig.path("theirs/a/mid"))
+    os.chown(rig.path("theirs"), OTHER, OTHER)
+    refuse(rig, left, capture(rig, rig.path("theirs/a/mid/data")), FAILED, rig.path("theirs/a/mid"), "link", "another user")
+    assert taken(data) == "precious"
+    # Without a link, a folder of another user leads nowhere else.
+    nic = rig.daemon(*left.words(*capture(rig, rig.path("theirs/capture")))).wait_ready()
+    assert nic.stop() == 0 and os.path.getsize(rig.path("theirs/capture")) == 24
+
+
+@pytest.mark.parametrize("option", ["--json", "--hgrm"])
+def test_ixlat_through_links_of_others(rig, left, option):  # noqa: F811
+    data = links_of_others(rig)
+    rig.daemon(*left.words(r.IXLAT, "reflect", "udp")).wait_ready()
+    words = [r.IXLAT, "udp", "127.0.0.1", "--count", "5", option]
+    for name in ("mid/data", "mid/new", "data", "dangling"):
+        refuse(rig, left, [*words, rig.path(f"tmp/{name}")], FAILED, "link", "another user")
+    put(rig.path("tmp/theirs"), owner=OTHER)
+    os.link(data, rig.path("tmp/second"))
+    os.chown(rig.path("tmp"), OTHER, OTHER)
+    for name in ("theirs", "second"):
+        refuse(rig, left, [*words, rig.path(f"tmp/{name}")], FAILED, "another user or has another name")
+    assert taken(data) == "precious" and os.listdir(rig.path("roots")) == ["data"]
+    # A link of ours, and a file of ours with them.
+    os.symlink(data, rig.path("link"))
+    for name in ("tmp/new", "tmp/new", "link"):
+        left.run(*words, rig.path(name))
+    assert taken(data) != "precious" and os.path.islink(rig.path("link"))
+
+
+def measuring(pid):
+    """Whether ixlat has opened its files: a signal would end the run, and not the program."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        caught = next(line for line in file if line.startswith("SigCgt:"))
+    return int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1
+
+
+@pytest.mark.parametrize("target", ["data", "new"])
+def test_ixlat_that_is_overtaken(rig, left, target):  # noqa: F811
+    """A name that was free before the run is another user's link after it."""
+    data = links_of_others(rig)
+    rig.daemon(*left.words(r.IXLAT, "reflect", "udp")).wait_ready()
+    path = rig.path("tmp/result")
+    daemon = rig.daemon(*left.words(r.IXLAT, "udp", "127.0.0.1", "--duration", "60", "--json", path))
+    r.wait_for(lambda: measuring(daemon.pid), "the run")
+    os.symlink(rig.path(f"roots/{target}"), path)
+    os.lchown(path, OTHER, OTHER)
+    daemon.process.send_signal(signal.SIGINT)
+    assert daemon.wait() == FAILED, daemon.errors()
+    assert "link" in daemon.errors() and path in daemon.errors(), daemon.errors()
+    assert taken(data) == "precious" and os.listdir(rig.path("roots")) == ["data"]
 
 
 def test_capture_of_a_start_that_fails(rig, left):  # noqa: F811

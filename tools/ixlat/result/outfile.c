@@ -9,25 +9,52 @@
 
 #include "tools/ixtap/output.h"
 
-static int refuse(const char *path)
+static int refuse(const char *path, int err, const char *reason)
 {
-	fail("cannot write to %s: %s", path,
-	     errno == ENXIO ? "no program reads this pipe" : strerror(errno));
+	fail("cannot write to %s: %s", path, err == -ENXIO ? "no program reads this pipe" : reason);
 	return -1;
 }
 
-/* Opens what is there. The opening of a pipe does not wait for a reader; writing waits for it. */
-static int open_there(const char *path)
+static int make_new(const struct outfile *outfile, struct ixgbe_why *why)
 {
-	int fd = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return path_open(&outfile->place, O_WRONLY | O_CREAT | O_EXCL, 0666, why);
+}
+
+static void remove_new(const struct outfile *outfile)
+{
+	unlinkat(outfile->place.folder, outfile->place.name, 0);
+}
+
+/* Opens what is there. The opening of a pipe does not wait for a reader; writing waits for it. */
+static int open_there(const struct outfile *outfile, struct ixgbe_why *why)
+{
+	int fd = path_open(&outfile->place, O_WRONLY | O_NONBLOCK, 0, why);
 
 	if (fd >= 0)
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	return fd;
 }
 
+static void leave(struct outfile *outfile)
+{
+	if (outfile->placed)
+		close(outfile->place.folder);
+	outfile->placed = false;
+}
+
+static int stream(struct outfile *outfile, int fd, const char *reason)
+{
+	outfile->file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (outfile->file)
+		return 0;
+	if (fd >= 0)
+		close(fd);
+	return refuse(outfile->path, fd, reason);
+}
+
 int outfile_open(struct outfile *outfile, const char *path)
 {
+	struct ixgbe_why why = {"out of memory"};
 	int fd;
 
 	*outfile = (struct outfile){.path = path};
@@ -37,39 +64,42 @@ int outfile_open(struct outfile *outfile, const char *path)
 		outfile->file = stdout;
 		return 0;
 	}
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	fd = path_walk(path, PATH_WRITE, &outfile->place, &why);
+	if (fd < 0)
+		return refuse(path, fd, why.text);
+	outfile->placed = true;
+	fd = make_new(outfile, &why);
 	if (fd >= 0) {
 		/* The file can be made, and is not there until it is written. */
 		outfile->made = true;
 		close(fd);
-		unlink(path);
+		remove_new(outfile);
 		return 0;
 	}
-	if (errno == EEXIST)
-		fd = open_there(path);
-	if (fd < 0)
-		return refuse(path);
-	outfile->file = fdopen(fd, "w");
-	if (outfile->file)
-		return 0;
-	close(fd);
-	return refuse(path);
+	return stream(outfile, fd == -EEXIST ? open_there(outfile, &why) : fd, why.text);
 }
 
 int outfile_begin(struct outfile *outfile)
 {
+	struct ixgbe_why why = {"out of memory"};
 	struct stat status;
+	int fd;
 
 	if (!outfile->file) {
-		outfile->file = fopen(outfile->path, "we");
-		return outfile->file ? 0 : refuse(outfile->path);
+		fd = make_new(outfile, &why);
+		outfile->made = fd >= 0;
+		/* Ours again, or what somebody else has made meanwhile. */
+		if (fd == -EEXIST)
+			fd = open_there(outfile, &why);
+		if (stream(outfile, fd, why.text))
+			return -1;
 	}
 	/* A pipe or a device cannot be emptied; standard output must not be, it may be appended to.
 	 */
 	if (outfile->file == stdout || fstat(fileno(outfile->file), &status) < 0 ||
 	    !S_ISREG(status.st_mode) || ftruncate(fileno(outfile->file), 0) == 0)
 		return 0;
-	return refuse(outfile->path);
+	return refuse(outfile->path, -errno, strerror(errno));
 }
 
 int outfile_commit(struct outfile *outfile)
@@ -83,12 +113,13 @@ int outfile_commit(struct outfile *outfile)
 		bad = true;
 		err = errno;
 	}
-	if (!bad)
-		return 0;
-	fail("cannot write to %s: %s", outfile->path, strerror(err));
-	if (outfile->made)
-		unlink(outfile->path);
-	return -1;
+	if (bad) {
+		fail("cannot write to %s: %s", outfile->path, strerror(err));
+		if (outfile->made)
+			remove_new(outfile);
+	}
+	leave(outfile);
+	return bad ? -1 : 0;
 }
 
 int outfile_json(struct outfile *outfile, json_t *object)
@@ -108,10 +139,11 @@ int outfile_json(struct outfile *outfile, json_t *object)
 
 void outfile_abandon(struct outfile *outfile)
 {
-	if (!outfile->file || outfile->file == stdout)
-		return;
-	fclose(outfile->file);
-	if (outfile->made)
-		unlink(outfile->path);
-	outfile->file = NULL;
+	if (outfile->file && outfile->file != stdout) {
+		fclose(outfile->file);
+		if (outfile->made)
+			remove_new(outfile);
+		outfile->file = NULL;
+	}
+	leave(outfile);
 }

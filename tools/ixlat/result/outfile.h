@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A file for results. It is opened before the run: a name that can't be written should fail at
- * once, not after an hour. Until there is a result the file stays as it was, or is not there.
+ * once, not after an hour. Until there is a result the file stays as it was, or is not there. Its
+ * folder is held open meanwhile: what others put on the way there changes nothing.
  */
 #pragma once
 
@@ -9,10 +10,17 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "bridge/service/path_walk.h"
+
 struct outfile {
 	const char *path; /* NULL: not asked for */
 	FILE *file;       /* NULL for a new file until outfile_begin() */
 	bool made;        /* the file is new */
+	/* Where the new file will be; open, as `placed` says, until the file is written or
+	 * abandoned.
+	 */
+	struct path_end place;
+	bool placed;
 };
 
 /* Opens `path`, "-" for standard output; NULL does nothing. 0, or -1 after a line on standard

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bridge/service/log.h"
+#include "bridge/service/path_walk.h"
 #include "wire.h"
 
 #define SNAPSHOT_BYTES 65536
@@ -33,27 +34,27 @@ struct capture {
  */
 static int file_open(const char *path, struct ixgbe_why *why)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-		      0600);
-	int err = fd < 0 ? errno : 0;
-	const char *fault = NULL;
+	struct ixgbe_why reason;
+	struct path_end end;
 	struct stat st;
+	int fd, err = path_walk(path, PATH_WRITE_OURS, &end, &reason);
 
-	if (!err && fstat(fd, &st))
-		err = errno;
-	if (err == ELOOP)
-		fault = "it is a symbolic link; name the file itself";
-	else if (err == ENXIO || (!err && !S_ISREG(st.st_mode)))
-		fault = NO_REGULAR_FILE;
-	else if (!err && (st.st_uid != geteuid() || st.st_nlink != 1))
-		fault = "it belongs to another user or has another name; remove it";
-	else if (err || ftruncate(fd, 0))
-		fault = strerror(err ? err : errno);
-	if (!fault)
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return ixgbe_why_fill(why, -EINVAL, "capture %s: cannot write it: %s", path, fault);
+	if (!err) {
+		fd = path_open(&end, O_WRONLY | O_CREAT | O_NONBLOCK, 0600, &reason);
+		close(end.folder);
+		if (fd < 0)
+			err = fd;
+		else if (fstat(fd, &st) || (S_ISREG(st.st_mode) && ftruncate(fd, 0)))
+			err = ixgbe_why_fill(&reason, -errno, "%s", strerror(errno));
+		else if (!S_ISREG(st.st_mode))
+			err = -ENXIO;
+		if (!err)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return ixgbe_why_fill(why, -EINVAL, "capture %s: cannot write it: %s", path,
+			      err == -ENXIO ? NO_REGULAR_FILE : reason.text);
 }
 
 int capture_new(struct nic *nic, const char *path, struct ixgbe_why *why)
