@@ -495,8 +495,11 @@ IXGBE_API uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *se
  * frame, which is no work yet. One load if nothing came, no side effect. */
 IXGBE_API bool ixgbe_rx_pending(const struct ixgbe_rxq *rxq);
 /* Whether the NIC has written the beginning of a frame and not its end. A NIC that works ends it
- * within microseconds. */
+ * within microseconds. A frame longer than any, which is dropped, has its end to come, too. */
 IXGBE_API bool ixgbe_rx_unfinished(const struct ixgbe_rxq *rxq);
+/* Frames that were taken or dropped: as long as this stays the same, it is the same frame that is
+ * unfinished. */
+IXGBE_API uint64_t ixgbe_rx_ended(const struct ixgbe_rxq *rxq);
 
 /*
  * The watchdog, for the control thread to call once a second. -ETIMEDOUT: the NIC misses frames for
@@ -507,6 +510,12 @@ IXGBE_API bool ixgbe_rx_unfinished(const struct ixgbe_rxq *rxq);
  * call.
  */
 IXGBE_API int ixgbe_rx_watch(struct ixgbe *nic);
+/*
+ * Bit q: the last ixgbe_rx_watch found that the NIC passes over a descriptor of receive queue q: it
+ * is done with later ones, and has been for a second without a frame from that queue. These frames
+ * stay in the ring. Told once, until a frame comes.
+ */
+IXGBE_API uint32_t ixgbe_rx_skipped(const struct ixgbe *nic);
 
 /* ---- Transmit ---- */
 

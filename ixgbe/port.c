@@ -422,6 +422,11 @@ int ixgbe_rx_watch(struct ixgbe *nic)
 	return nic->started ? rings_receive_watch(nic) : 0;
 }
 
+uint32_t ixgbe_rx_skipped(const struct ixgbe *nic)
+{
+	return nic->rx_skip.now;
+}
+
 /* ---- Insight ---- */
 
 const char *ixgbe_backend_name(const struct ixgbe *nic)

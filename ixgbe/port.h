@@ -35,6 +35,13 @@ struct rx_watch {
 	uint32_t looks;    /* in a row that found frames missed and none received */
 };
 
+/* Bits are queues. */
+struct rx_skip {
+	uint64_t ended[IXGBE_QUEUES_MAX]; /* frames, at the last look */
+	uint32_t seen, told;              /* since the last frame */
+	uint32_t now;                     /* told at the last look */
+};
+
 /* What a successor does about an operation that its predecessor did not end. */
 enum {
 	INTENT_FILTERS = 1u << 0, /* writes all filters anew */
@@ -60,6 +67,7 @@ struct ixgbe {
 	struct txq_watch txq_watch[IXGBE_QUEUES_MAX];
 	uint32_t tx_hung; /* queues, at the last look */
 	struct rx_watch rx_watch;
+	struct rx_skip rx_skip;
 	uint64_t link_changes_seen, pauses_seen;
 
 	struct ixgbe_irq *irq;

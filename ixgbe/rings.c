@@ -189,6 +189,7 @@ static struct rx_watch received(const struct ixgbe *nic)
 int rings_receive_start(struct ixgbe *nic, struct ixgbe_pool *const pool[], struct ixgbe_why *why)
 {
 	nic->rx_watch = received(nic);
+	nic->rx_skip = (struct rx_skip){0};
 	for (uint16_t q = 0; q < nic->options.queues; q++) {
 		int err = rx_enable(nic, q, pool[q]);
 
@@ -438,6 +439,23 @@ static bool any_full(struct ixgbe *nic)
 	return false;
 }
 
+/* Looks at one queue. The first look that finds something does not know since when. */
+static void skip_look(struct rx_skip *skip, const struct ixgbe_rxq *rxq, uint16_t q)
+{
+	const uint64_t ended = ixgbe_rx_ended(rxq);
+	const uint32_t bit = 1u << q;
+
+	if (ended != skip->ended[q]) {
+		skip->ended[q] = ended;
+		skip->seen &= ~bit;
+		skip->told &= ~bit;
+	} else if (!(skip->told & bit) && rxq_skipped(rxq)) {
+		skip->now |= skip->seen & bit;
+		skip->told |= skip->seen & bit;
+		skip->seen |= bit;
+	}
+}
+
 int rings_receive_watch(struct ixgbe *nic)
 {
 	struct rx_watch *watch = &nic->rx_watch;
@@ -445,6 +463,9 @@ int rings_receive_watch(struct ixgbe *nic)
 	uint32_t missed;
 	int err;
 
+	nic->rx_skip.now = 0;
+	for (uint16_t q = 0; q < nic->options.queues; q++)
+		skip_look(&nic->rx_skip, nic->rxq[q], q);
 	if (got.hollow != watch->hollow)
 		return -EBADMSG;
 	if (got.received != watch->received) {

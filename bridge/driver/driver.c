@@ -344,6 +344,8 @@ static void traffic_look(void)
 	if (err)
 		driver_fail_errno(err, "cannot look after the NIC's transmitter");
 	err = ixgbe_rx_watch(driver.nic);
+	for (uint32_t skipped = ixgbe_rx_skipped(driver.nic); skipped; skipped &= skipped - 1)
+		bridge_count(&driver.report->queue[__builtin_ctz(skipped)].counters.rx_skipped, 1);
 	if (err == -ETIMEDOUT)
 		driver_fail(err, "the NIC has stopped to receive");
 	if (err == -EBADMSG)

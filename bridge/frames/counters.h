@@ -46,6 +46,8 @@
 	C(rx_csum_bad,                                                                             \
 	  "frames in which the NIC found a wrong IPv4 or TCP checksum; the kernel judges them")    \
 	C(rx_unfinished, "times the NIC began a frame and did not end it within a second")         \
+	C(rx_skipped,                                                                              \
+	  "times the NIC was done with later descriptors, and not with the next, for a second")    \
 	BRIDGE_RX_DROPS(C)                                                                         \
 	C(tx_received, "frames read from the TAP")                                                 \
 	C(tx_delivered, "frames the NIC reported sent")                                            \
@@ -77,6 +79,11 @@ struct bridge_counter_info {
 extern const struct bridge_counter_info bridge_counter_info[];
 extern const size_t bridge_counter_count;
 
+/* A counter has one writer and many readers. */
+static inline void bridge_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
 /* Counters that another thread, or process, adds to. */
 void bridge_counters_read(const struct bridge_counters *counters, struct bridge_counters *out);
 void bridge_counters_add(struct bridge_counters *sum, const struct bridge_counters *more);

@@ -106,9 +106,3 @@ void datapath_label(struct io_uring_sqe *sqe, enum datapath_request request, uin
 /* Submits, sleeps until something completes or the time is over (0: no limit), and takes the
  * completions. False: there was none. */
 bool datapath_wait(struct datapath *dp, int64_t limit_ns);
-
-/* A counter has one writer and many readers. */
-static inline void bridge_count(uint64_t *counter, uint64_t n)
-{
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}

@@ -84,7 +84,7 @@ struct worker {
 
 	/* The half frame that was seen last. */
 	int64_t unfinished_ns;     /* since when; 0: there is none */
-	uint64_t unfinished_after; /* frames were received before */
+	uint64_t unfinished_after; /* of ixgbe_rx_ended */
 	bool unfinished_counted;
 
 	pthread_t thread;
@@ -113,24 +113,23 @@ static void woken(void *ctx, enum datapath_request request, int res)
 
 /* ---- What the NIC owes ---- */
 
-/* Counts half a frame that lasts, once. */
+/* Counts half a frame that lasts, once: also one that is not there at each look. */
 static void unfinished_look(struct worker *worker)
 {
-	struct bridge_counters *counters = worker->dp.counters;
+	const struct ixgbe_rxq *rxq = worker->dp.rxq;
+	const bool there = ixgbe_rx_unfinished(rxq);
 	int64_t now;
 
-	if (!ixgbe_rx_unfinished(worker->dp.rxq)) {
-		worker->unfinished_ns = 0;
+	if (!there && worker->unfinished_ns == 0)
 		return;
-	}
 	now = clock_ns();
-	if (worker->unfinished_ns == 0 || worker->unfinished_after != counters->rx_received) {
-		worker->unfinished_ns = now;
-		worker->unfinished_after = counters->rx_received;
+	if (worker->unfinished_ns == 0 || worker->unfinished_after != ixgbe_rx_ended(rxq)) {
+		worker->unfinished_ns = there ? now : 0;
+		worker->unfinished_after = ixgbe_rx_ended(rxq);
 		worker->unfinished_counted = false;
 	} else if (!worker->unfinished_counted && now - worker->unfinished_ns >= UNFINISHED_NS) {
 		worker->unfinished_counted = true;
-		bridge_count(&counters->rx_unfinished, 1);
+		bridge_count(&worker->dp.counters->rx_unfinished, 1);
 	}
 }
 

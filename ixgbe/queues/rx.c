@@ -436,8 +436,36 @@ bool ixgbe_rx_pending(const struct ixgbe_rxq *rxq)
 bool ixgbe_rx_unfinished(const struct ixgbe_rxq *rxq)
 {
 	bool moves;
+	const bool begun = rx_begun(rxq, &moves);
 
-	return rx_begun(rxq, &moves) && !moves;
+	return !moves && (begun || rxq->discarding);
+}
+
+uint64_t ixgbe_rx_ended(const struct ixgbe_rxq *rxq)
+{
+	const struct ixgbe_queue_counters *counters = &rxq->counters;
+
+	return atomic_load_explicit(&counters->packets, memory_order_relaxed) +
+	       atomic_load_explicit(&counters->errors, memory_order_relaxed);
+}
+
+bool rxq_skipped(const struct ixgbe_rxq *rxq)
+{
+	const uint32_t taken = __atomic_load_n(&rxq->taken, __ATOMIC_RELAXED);
+	const uint32_t fill = __atomic_load_n(&rxq->fill, __ATOMIC_RELAXED);
+	uint32_t at = taken == RX_NOT_KEPT ? __atomic_load_n(&rxq->next, __ATOMIC_RELAXED)
+					   : taken & ~RX_DISCARDING;
+
+	if (at == fill || rx_done(&rxq->ring[at]))
+		return false;
+	for (uint32_t n = 1; n < rxq->size; n++) {
+		at = ring_wrap(rxq->size, at + 1);
+		if (at == fill)
+			return false;
+		if (rx_done(&rxq->ring[at]))
+			return true;
+	}
+	return false;
 }
 
 /* ---- Set-up and teardown ---- */

@@ -26,7 +26,7 @@ ESDP, ESDP_MODULE = 0x20, 1 << 2
 TDT = 0x6018  # of transmit queue 0
 FDS_MAX = 16
 DESCRIPTOR_BYTES = 16
-DONE = 1
+DONE, END = 1, 2
 
 
 class Relay:
@@ -182,11 +182,16 @@ class SilentWire:
         self.socket.connect(rig.path("wire"))
         r.wait_for(lambda: self.bridge.left.carrier(self.bridge.tap), "carrier")
 
+    def write_descriptor(self, ahead, status, length=1500):
+        """As the NIC would write it, so many descriptors ahead of its place."""
+        ring = self.bridge.register("RDBAH", 0) << 32 | self.bridge.register("RDBAL", 0)
+        size = self.bridge.register("RDLEN", 0) // DESCRIPTOR_BYTES
+        there = ring + (self.bridge.register("RDH", 0) + ahead) % size * DESCRIPTOR_BYTES + 8
+        self.bridge.nic(f"dma write {there:#x} {struct.pack('<Q', length << 32 | status).hex()}")
+
     def write_half_a_frame(self):
         """What a NIC that stops in the middle leaves: done, and no end of a packet."""
-        ring = self.bridge.register("RDBAH", 0) << 32 | self.bridge.register("RDBAL", 0)
-        half = ring + self.bridge.register("RDH", 0) * DESCRIPTOR_BYTES + 8
-        self.bridge.nic(f"dma write {half:#x} {struct.pack('<Q', 1500 << 32 | DONE).hex()}")
+        self.write_descriptor(0, DONE)
 
 
 @pytest.mark.alone
@@ -206,6 +211,23 @@ def test_half_a_frame_does_not_keep_the_worker_busy(rig):
     r.wait_for(lambda: bridge.counter("rx_delivered") == before + 1, "delivered")
     wire.socket.close()
     # ixnic noticed the descriptor that it did not write itself: the rig would call that a violation.
+    assert bridge.stop() == 0
+
+
+def test_descriptors_that_the_nic_passes_over_are_counted(rig):
+    """Later ones are done, and the next one is not: their frames stay as long as it lasts."""
+    wire = SilentWire(rig)
+    bridge = wire.bridge
+    for ahead in (1, 2):
+        wire.write_descriptor(ahead, DONE | END, 60)
+    r.wait_for(lambda: bridge.counter("rx_skipped") == 1, "counted")
+    assert bridge.counter("rx_received") == 0
+    wire.write_descriptor(0, DONE | END, 60)
+    with bridge.left.packet_socket(bridge.tap) as raw:  # wakes the worker
+        raw.send(b"\xff" * 6 + b"\2" * 6 + b"\x88\xb5".ljust(48, b"\0"))
+    r.wait_for(lambda: bridge.counter("rx_received") == 3, "taken")
+    assert bridge.counter("rx_skipped") == 1
+    wire.socket.close()
     assert bridge.stop() == 0
 
 

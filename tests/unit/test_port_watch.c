@@ -323,6 +323,86 @@ static void descriptors_that_were_never_written_are_found(void **state)
 	assert_int_equal(ixgbe_rx_watch(rig->nic), 0);
 }
 
+static union ixgbe_desc *rx_desc(const struct rig *rig, uint32_t q, uint32_t at)
+{
+	ixgbe_iova iova = reg(rig, ixgbe_rxq_reg(IXGBE_RDBAL, q)) |
+			  (uint64_t)reg(rig, ixgbe_rxq_reg(IXGBE_RDBAH, q)) << 32;
+
+	return (union ixgbe_desc *)fake_dma_at(rig->fake, iova, RING * sizeof(union ixgbe_desc)) +
+	       at;
+}
+
+/* The NIC is done with a frame of one descriptor, or with none. */
+static void nic_receives(const struct rig *rig, uint32_t q, uint32_t at, bool done)
+{
+	rx_desc(rig, q, at)->qword[1] =
+		done ? (uint64_t)60 << 32 | IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP : 0;
+}
+
+static uint32_t skipped_after(struct rig *rig, uint32_t seconds)
+{
+	uint32_t all = 0;
+
+	for (; seconds > 0; seconds--) {
+		assert_int_equal(ixgbe_rx_watch(rig->nic), 0);
+		all |= ixgbe_rx_skipped(rig->nic);
+	}
+	return all;
+}
+
+static uint32_t take_all(struct rig *rig, uint16_t q)
+{
+	struct ixgbe_rx_seg seg[RING];
+	uint32_t n = ixgbe_rx_burst(ixgbe_rxq(rig->nic, q), seg, RING);
+
+	for (uint32_t i = 0; i < n; i++)
+		ixgbe_buf_put(seg[i].buf);
+	return n;
+}
+
+static void a_descriptor_that_is_passed_over_is_told_once(void **state)
+{
+	struct rig *rig = *state;
+
+	started(rig);
+	assert_int_equal(skipped_after(rig, 3), 0);
+	/* The first look that finds it does not know since when. */
+	nic_receives(rig, 1, 1, true);
+	nic_receives(rig, 1, 2, true);
+	assert_int_equal(take_all(rig, 1), 0);
+	assert_int_equal(skipped_after(rig, 1), 0);
+	assert_int_equal(skipped_after(rig, 1), 1u << 1);
+	assert_int_equal(skipped_after(rig, 10), 0);
+	/* The one follows, and the next is a new one: far away, and not there at each look. */
+	nic_receives(rig, 1, 0, true);
+	assert_int_equal(take_all(rig, 1), 3);
+	assert_int_equal(skipped_after(rig, 3), 0);
+	nic_receives(rig, 1, RING - 3, true);
+	assert_int_equal(skipped_after(rig, 1), 0);
+	nic_receives(rig, 1, RING - 3, false);
+	assert_int_equal(skipped_after(rig, 1), 0);
+	nic_receives(rig, 1, RING - 3, true);
+	assert_int_equal(skipped_after(rig, 1), 1u << 1);
+}
+
+/* Nor frames that nobody has taken yet, or half of one. */
+static void frames_in_order_are_not_passed_over(void **state)
+{
+	struct rig *rig = *state;
+
+	started(rig);
+	for (uint32_t at = 0; at < RING - 1; at++) {
+		nic_receives(rig, 0, at, true);
+		assert_int_equal(skipped_after(rig, 1), 0);
+	}
+	assert_int_equal(take_all(rig, 0), RING - 1);
+	assert_int_equal(skipped_after(rig, 3), 0);
+	/* The other queue goes on meanwhile. */
+	nic_receives(rig, 1, 0, true);
+	rx_desc(rig, 1, 0)->qword[1] &= ~(uint64_t)IXGBE_RXD_STAT_EOP;
+	assert_int_equal(skipped_after(rig, 3), 0);
+}
+
 /* ---- Lost interrupts ---- */
 
 /* The module is exchanged for a DA cable, and the pin shows it; the cause may be lost. */
@@ -369,6 +449,8 @@ int main(void)
 		TEST(a_restart_that_does_not_help_is_told),
 		TEST(frames_that_are_missed_with_room_are_a_stuck_receiver),
 		TEST(descriptors_that_were_never_written_are_found),
+		TEST(a_descriptor_that_is_passed_over_is_told_once),
+		TEST(frames_in_order_are_not_passed_over),
 		TEST(a_module_is_found_without_an_interrupt),
 	};
 

@@ -62,11 +62,13 @@ static void expect_sleep(struct rig *rig)
 
 /* ---- Received ---- */
 
-/* The NIC writes one descriptor of a frame, whose first byte is at `frame`. */
-static void nic_begins(struct rig *rig, const uint8_t *frame, uint32_t len, uint32_t status)
+/* The NIC writes one descriptor of a frame, whose first byte is at `frame`. Returns what stood in
+ * it: its buffer. */
+static uint64_t nic_begins(struct rig *rig, const uint8_t *frame, uint32_t len, uint32_t status)
 {
 	struct puppet *puppet = rig->puppet;
 	union ixgbe_desc *desc = &puppet->rx[puppet->rdh];
+	const uint64_t buffer = desc->qword[0];
 
 	memcpy(fake_dma_at(puppet->fake, desc->qword[0], len), frame, len);
 	desc->qword[0] = 0;
@@ -74,6 +76,7 @@ static void nic_begins(struct rig *rig, const uint8_t *frame, uint32_t len, uint
 			 __ATOMIC_RELEASE);
 	puppet->rdh = (puppet->rdh + 1) % RING;
 	puppet_interrupt(puppet);
+	return buffer;
 }
 
 /* However long it takes until the worker looks: the deadlines of WAIT_FOR pass, too. */
@@ -116,6 +119,96 @@ static void half_a_frame_is_waited_for_and_counted(void **state)
 		/* Another one is counted anew. */
 		nic_begins(rig, frame, 100, 0);
 		expect_unfinished(rig, 2);
+		worker_rig_free(rig);
+	}
+}
+
+/* ... and takes the last one back. */
+static void nic_takes_back(struct rig *rig, uint64_t buffer)
+{
+	struct puppet *puppet = rig->puppet;
+
+	puppet->rdh = (puppet->rdh + RING - 1) % RING;
+	__atomic_store_n(&puppet->rx[puppet->rdh].qword[1], 0, __ATOMIC_RELEASE);
+	puppet->rx[puppet->rdh].qword[0] = buffer;
+	puppet_interrupt(puppet);
+}
+
+/* The worker has seen what the ring is like now: it looks before it sleeps, and at times when it
+ * only turns. */
+static void expect_look(struct rig *rig, enum worker_poll mode)
+{
+	const uint64_t turns = counters(rig).turns;
+
+	if (mode == WORKER_POLL_BUSY)
+		WAIT_FOR(counters(rig).turns > turns + 100);
+	else
+		expect_sleep(rig);
+}
+
+static void half_a_frame_that_comes_and_goes_is_counted(void **state)
+{
+	static uint8_t frame[100];
+
+	(void)state;
+	for (size_t i = 0; i < MODES; i++) {
+		struct rig *rig = worker_rig_new(modes[i], 1500);
+		uint64_t buffer;
+
+		frame_make(frame, 7, sizeof(frame));
+		for (int n = 0; n < 4; n++) {
+			buffer = nic_begins(rig, frame, sizeof(frame), 0);
+			expect_look(rig, modes[i]);
+			time_passes(300);
+			nic_takes_back(rig, buffer);
+			expect_look(rig, modes[i]);
+		}
+		expect_unfinished(rig, 1);
+		/* Then all is well, and the next one is counted anew. */
+		nic_begins(rig, frame, sizeof(frame), IXGBE_RXD_STAT_EOP);
+		kernel_expect(rig, frame, sizeof(frame));
+		nic_begins(rig, frame, sizeof(frame), 0);
+		expect_unfinished(rig, 2);
+		worker_rig_free(rig);
+	}
+}
+
+/* What is seen as half a frame and then ends, with an error of the wire, is no such thing. */
+static void half_a_frame_that_is_dropped_is_not_counted(void **state)
+{
+	static uint8_t frame[100];
+	struct rig *rig = worker_rig_new(WORKER_POLL_INTERRUPT, 1500);
+
+	(void)state;
+	frame_make(frame, 7, sizeof(frame));
+	nic_begins(rig, frame, sizeof(frame), 0);
+	expect_sleep(rig);
+	nic_begins(rig, frame, sizeof(frame), IXGBE_RXD_STAT_EOP | IXGBE_RXD_ERR_RXE);
+	expect_sleep(rig);
+	time_passes(5000);
+	nic_begins(rig, frame, sizeof(frame), 0);
+	expect_sleep(rig);
+	assert_int_equal(counters(rig).rx_unfinished, 0);
+	expect_unfinished(rig, 1);
+	worker_rig_free(rig);
+}
+
+static void a_frame_without_end_is_counted(void **state)
+{
+	static uint8_t frame[2048];
+
+	(void)state;
+	for (size_t i = 0; i < MODES; i++) {
+		struct rig *rig = worker_rig_new(modes[i], 9000);
+
+		frame_make(frame, 7, sizeof(frame));
+		for (int n = 0; n < 200; n++)
+			nic_begins(rig, frame, sizeof(frame), 0);
+		expect_unfinished(rig, 1);
+		nic_begins(rig, frame, sizeof(frame), IXGBE_RXD_STAT_EOP);
+		nic_begins(rig, frame, 60, IXGBE_RXD_STAT_EOP);
+		kernel_expect(rig, frame, 60);
+		assert_int_equal(counters(rig).rx_unfinished, 1);
 		worker_rig_free(rig);
 	}
 }
@@ -228,6 +321,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(half_a_frame_is_waited_for_and_counted),
+		TEST(half_a_frame_that_comes_and_goes_is_counted),
+		TEST(half_a_frame_that_is_dropped_is_not_counted),
+		TEST(a_frame_without_end_is_counted),
 		TEST(an_eventfd_made_non_blocking_does_not_spin),
 		TEST(a_lost_interrupt_makes_no_queue_deaf),
 		TEST(frames_are_delivered_when_the_nic_says_so),

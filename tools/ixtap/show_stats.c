@@ -48,7 +48,8 @@ static const char *describe(const char *name)
 static bool is_loss(const char *name)
 {
 	static const char *const parts[] = {"drop",   "error",       "missed",  "no_dma_resources",
-					    "failed", "dma_refused", "timeout", "unfinished"};
+					    "failed", "dma_refused", "timeout", "unfinished",
+					    "skipped"};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (strstr(name, parts[i]))
