@@ -16,8 +16,10 @@
  *
  * This thread waits for the keeper's socket, the interrupt of other causes, and the time. Each
  * 250 ms one of the NIC's counters is read: each has its turn within 5 s, and a NIC that is gone is
- * noticed. Once a second: the causes of interrupts, the module, the link, since an interrupt may be
- * lost; whether reads of memory were answered; whether interrupts come that nothing caused; and
+ * noticed. Interrupts of other causes are handled at once, but not more than OTHER_LOOKS of them in
+ * that time: those that come without end wait for its end. Once a second: the causes of interrupts,
+ * the module, the link, since an interrupt may be lost; whether reads of memory were answered;
+ * whether interrupts come that nothing caused; and
  * whether the NIC sends and receives.
  *
  * Whatever fails ends the process, which says why before: the keeper resets the NIC, and makes the
@@ -42,6 +44,7 @@
 
 #define TICK_MS          250 /* less than a second */
 #define TICKS_PER_SECOND (1000 / TICK_MS)
+#define OTHER_LOOKS      50u /* a link that flaps as fast as any does not reach this */
 /* Interrupts a second without a cause that make a storm. A NIC that works sends a few: for frames
  * that were found by looking before, or whose end is counted later. */
 #define STORM_PER_S 2000u
@@ -64,7 +67,8 @@ static struct driver {
 	struct {
 		uint64_t interrupts, causes;
 		int64_t at_ns;
-	} storm; /* at the last look */
+	} storm;                  /* at the last look */
+	unsigned int other_looks; /* since the last tick */
 } driver;
 
 /* ---- To the keeper ---- */
@@ -268,11 +272,17 @@ static uint64_t eventfd_take(int eventfd)
 	return preadv2(eventfd, &iov, 1, -1, RWF_NOWAIT) == (ssize_t)sizeof(count) ? count : 0;
 }
 
+/* `count` is what the other side says: it must not fill the counter. That is the first queue's,
+ * since it is of none. The read of the count came first: a cause behind it fires again. */
 static void other_taken(uint64_t count)
 {
+	if (!count)
+		return;
+	driver.other_looks++;
 	driver.other_interrupts += count;
-	if (count)
-		causes_handle();
+	bridge_count(&driver.report->queue[0].counters.irqs_other,
+		     count < UINT32_MAX ? count : UINT32_MAX);
+	causes_handle();
 }
 
 /* Each interrupt of a queue is for a descriptor at least that the NIC is done with: a NIC that
@@ -300,6 +310,14 @@ static void storm_look(void)
 		return;
 	driver.now.storm = storm < UINT32_MAX ? (uint32_t)storm : UINT32_MAX;
 	state_report();
+}
+
+/* -1: none, or they have come too often. */
+static int other_fd(void)
+{
+	return driver.now.phase == BOARD_RUNNING && driver.other_looks < OTHER_LOOKS
+		       ? ixgbe_irq_other_fd(driver.nic)
+		       : -1;
 }
 
 /* Ends this process, and leaves the NIC to the next. */
@@ -359,6 +377,7 @@ static void driver_tick(void)
 {
 	int err = ixgbe_stats_step(driver.nic);
 
+	driver.other_looks = 0;
 	if (err)
 		driver_fail_errno(err, "cannot read the NIC's counters");
 	stats_report();
@@ -592,9 +611,7 @@ _Noreturn static void driver_run(void)
 	for (;;) {
 		struct pollfd pfd[] = {
 			{.fd = driver.socket, .events = POLLIN},
-			{.fd = driver.now.phase == BOARD_RUNNING ? ixgbe_irq_other_fd(driver.nic)
-								 : -1,
-			 .events = POLLIN},
+			{.fd = other_fd(), .events = POLLIN},
 		};
 		const int64_t left = next_ms - clock_ms();
 		const struct timespec wait = {.tv_nsec = left * 1000000}; /* less than a second */
@@ -605,7 +622,6 @@ _Noreturn static void driver_run(void)
 		if (left > 0 && ppoll(pfd, 2, &wait, NULL) > 0) {
 			if (pfd[0].revents)
 				messages_read();
-			/* The read comes first: a cause behind it fires again. */
 			if (pfd[1].revents)
 				other_taken(eventfd_take(pfd[1].fd));
 		} else if (left <= 0) {

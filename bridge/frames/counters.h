@@ -60,7 +60,8 @@
 	C(wakeups, "times the worker slept and was woken")                                         \
 	C(turns, "turns of the loop")                                                              \
 	C(irqs, "interrupts of the NIC")                                                           \
-	C(irqs_lost, "times frames waited and the interrupt for them did not come")
+	C(irqs_lost, "times frames waited and the interrupt for them did not come")                \
+	C(irqs_other, "interrupts of the NIC for link, module and errors")
 
 /* Of the whole interface, by the kernel's account. */
 #define BRIDGE_KERNEL_COUNTERS(C)                                                                  \

@@ -231,6 +231,24 @@ def test_descriptors_that_the_nic_passes_over_are_counted(rig):
     assert bridge.stop() == 0
 
 
+@pytest.mark.alone
+def test_interrupts_of_other_causes_without_end(rig):
+    """They are counted, cost little, and a change of the link is noticed meanwhile."""
+    bridge = rig.bridge()
+    driver = status(bridge)["driver"]["pid"]
+    bridge.nic("fault irq-storm 100000")
+    r.wait_for(lambda: bridge.counter("irqs_other") > 10000, "the storm")
+    busy, began, before = r.cpu_seconds(driver), time.monotonic(), bridge.counter("irqs_other")
+    for up in (False, True) * 2:
+        bridge.nic(f"link {'up' if up else 'down'}")
+        r.wait_for(lambda up=up: status(bridge)["link"]["up"] == up, "the link")
+    r.wait_for(lambda: bridge.counter("irqs_other") > before + 200000, "more of it")
+    assert r.cpu_seconds(driver) - busy < 0.05 * (time.monotonic() - began)
+    bridge.nic("fault clear")
+    bridge.ping()
+    assert bridge.stop() == 0
+
+
 def test_a_nic_that_stops_to_send_is_brought_back(rig):
     with relayed(rig) as bridge:
         bridge.ping()
