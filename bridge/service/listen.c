@@ -177,7 +177,8 @@ int listen_locked(const char *what, const char *path, int type, struct listen_so
 int listen_at(const char *what, const char *path, int type, int wait_ms, struct listen_socket *out,
 	      struct ixgbe_why *why)
 {
-	int lock, err, lock_ms = LISTEN_LOCK_MS;
+	static int lock_ms = LISTEN_LOCK_MS;
+	int lock, err;
 
 	for (;; wait_ms -= LISTEN_NEXT_MS) {
 		lock = listen_lock(path, lock_ms);
@@ -185,7 +186,7 @@ int listen_at(const char *what, const char *path, int type, int wait_ms, struct 
 		if (lock >= 0)
 			close(lock);
 		else
-			lock_ms = 0; /* it was waited for */
+			lock_ms = 0; /* it was waited for: so is that of the next socket */
 		if (err != -EADDRINUSE || wait_ms <= 0)
 			return err;
 		usleep(LISTEN_NEXT_MS * 1000);
@@ -211,14 +212,19 @@ int listen_accept(struct listen_socket *listener, const char *refusal)
 	return -EMFILE;
 }
 
-void listen_close(struct listen_socket *listener)
+bool listen_is_there(const struct listen_socket *listener)
 {
 	struct stat st;
 
+	return listener->ino && !lstat(listener->path, &st) && st.st_dev == listener->dev &&
+	       st.st_ino == listener->ino;
+}
+
+void listen_close(struct listen_socket *listener)
+{
 	if (listener->fd < 0)
 		return;
-	if (listener->ino && !lstat(listener->path, &st) && st.st_dev == listener->dev &&
-	    st.st_ino == listener->ino)
+	if (listen_is_there(listener))
 		unlink(listener->path);
 	close(listener->fd);
 	if (listener->spare >= 0)

@@ -5,11 +5,12 @@
  *
  * Of several programs that start at one path at one moment, one gets the path: a program locks the
  * directory (flock(2)) while it looks at the path and takes it. Anybody who may read the directory
- * can hold that lock. So the wait for the lock has an end, and a start then goes on without the
- * lock.
+ * can hold that lock. So the wait for the lock has an end, one for all sockets of a program, and a
+ * start then goes on without the lock.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include <sys/un.h>
 
@@ -20,7 +21,7 @@
  * its sockets, interfaces and devices a moment later. */
 #define LISTEN_BUSY_MS 1000
 #define LISTEN_NEXT_MS 20   /* between two attempts */
-#define LISTEN_LOCK_MS 1000 /* at most, for the lock */
+#define LISTEN_LOCK_MS 1000 /* at most, for locks, all together */
 
 struct listen_socket {
 	int fd;    /* non-blocking; -1: it does not listen */
@@ -55,6 +56,8 @@ int listen_at(const char *what, const char *path, int type, int wait_ms, struct 
 /* The same without a wait, for whoever has the lock. */
 int listen_locked(const char *what, const char *path, int type, struct listen_socket *out,
 		  struct ixgbe_why *why);
+/* Whether the socket is still the one at its path. */
+bool listen_is_there(const struct listen_socket *listener);
 /*
  * The next connection, non-blocking, or -errno. Without a descriptor for it, it is closed: one that
  * nobody takes would wake the program without end. It is told `refusal` then, unless that is NULL.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Network namespaces that end, names of all kinds, and what is exclusive: sockets, TAPs, NICs."""
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -605,6 +606,46 @@ def test_a_third_end_of_a_cable(rig):
     third, control = cable_end(rig, "third")
     third.wait_ready()
     r.wait_for(lambda: lit(control), "light from the other end")
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """As any user can who may read it."""
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+def test_a_cable_whose_lock_another_has(rig):
+    """The ends go on without, also when both are at it at one moment: each may believe then that it listens."""
+    with locked(rig.scratch):
+        (first, control), (second, other) = cable_end(rig, "first"), cable_end(rig, "second")
+        first.wait_ready(), second.wait_ready()
+        r.wait_for(lambda: lit(control) and lit(other), "light from both ends")
+        second.kill()
+        r.wait_for(lambda: not lit(control), "the end")
+        # The other one has taken the file of the first for what a killed program left.
+        r.wait_for(lambda: os.path.exists(rig.path("cable")), "the first listens")
+        os.unlink(rig.path("cable"))
+        second, other = cable_end(rig, "second")
+        second.wait_ready()
+        r.wait_for(lambda: lit(control) and lit(other), "light from both ends")
+    assert first.stop() == 0 and second.stop() == 0
+    assert "error" not in first.errors() + second.errors()
+
+
+@pytest.mark.alone
+def test_locks_that_others_have_delay_a_start_once(rig):
+    """All sockets together wait for a second."""
+    with locked(rig.scratch):
+        began = time.monotonic()
+        nic = rig.daemon(r.IXNIC, "--socket", rig.path("nic"), "--wire", f"seqpacket:{rig.path('wire')}", "--control",
+                         rig.path("control")).wait_ready()
+        assert 0.9 < time.monotonic() - began < 1.9
+        assert nic.stop() == 0
 
 
 def test_an_end_of_a_cable_that_was_taken_meanwhile(rig):

@@ -88,8 +88,10 @@ int wire_seqpacket_new(struct nic *nic, const char *path, const char *netns, str
 		       struct ixgbe_why *why);
 
 /* Connects *peer to the SOCK_SEQPACKET socket at `path`, or listens there (listen_at) if nobody
- * does. 0 or -errno, explained in `why`. -EWOULDBLOCK: somebody else is at it; try again. */
-int wire_meet(const char *path, int *peer, struct listen_socket *listener, struct ixgbe_why *why);
+ * does. 0 or -errno, explained in `why`. -EWOULDBLOCK: somebody else is at it; try again, and after
+ * LISTEN_LOCK_MS without the lock. Two that meet so may both listen: see listen_is_there. */
+int wire_meet(const char *path, bool without_lock, int *peer, struct listen_socket *listener,
+	      struct ixgbe_why *why);
 
 void capture_frame(struct nic *nic, const struct frame *frame);
 void capture_flush(struct nic *nic);

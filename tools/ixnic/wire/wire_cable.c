@@ -8,6 +8,10 @@
  * when there is a connection and the peer said so. A frame that the peer has no room for stays
  * in the sender's ring: the cable loses nothing while it is plugged.
  *
+ * The ends meet while one of them holds the path's lock (see listen_at). Anybody may hold that, so
+ * the wait for it has an end: then a cable goes on without. Two that do so at one moment may both
+ * listen, and only one of them at the path: the other one notices and looks again.
+ *
  * A third program is told that both ends are taken. Its start fails; if it runs already, it says so
  * in its log and its status, and tries again and again.
  */
@@ -48,11 +52,13 @@ struct cable {
 	bool complained; /* that there is no way to the peer, or that it refused */
 	bool refused;    /* the cable has two ends without us */
 	struct refusal refusal;
+	uint64_t locked_ns; /* the path's lock has been another's since then; 0: it was ours */
 	char *path;
 	uint8_t buffer[WIRE_PACKET_MAX];
 };
 
 static void meet_peer(struct cable *cable);
+static void retry_later(struct cable *cable);
 static bool cable_poll(struct wire *wire, uint32_t budget);
 
 static struct cable *self(struct wire *wire)
@@ -159,13 +165,47 @@ static void listener_event(void *ctx, uint32_t events)
 		plug(cable, fd);
 }
 
+static void retry(void *ctx, uint32_t events)
+{
+	struct cable *cable = ctx;
+
+	(void)events;
+	if (cable->listener.fd >= 0 && !listen_is_there(&cable->listener)) {
+		loop_remove(cable->wire.nic->loop, cable->listener.fd);
+		listen_close(&cable->listener);
+	}
+	if (cable->listener.fd < 0)
+		meet_peer(cable);
+	else if (cable->peer < 0)
+		retry_later(cable);
+}
+
+static void retry_later(struct cable *cable)
+{
+	loop_timer_set(cable->wire.nic->loop, LOOP_TIMER_WIRE, loop_now_ns() + RETRY_NS, retry,
+		       cable);
+}
+
+static bool lock_waited_for(const struct cable *cable)
+{
+	return cable->locked_ns &&
+	       loop_now_ns() - cable->locked_ns >= LISTEN_LOCK_MS * UINT64_C(1000000);
+}
+
 /* Connects to the other end, or waits for it. */
 static int find_peer(struct cable *cable, struct ixgbe_why *why)
 {
-	int peer = -1, err = wire_meet(cable->path, &peer, &cable->listener, why);
+	const bool late = lock_waited_for(cable);
+	int peer = -1, err = wire_meet(cable->path, late, &peer, &cable->listener, why);
 
+	if (err == -EWOULDBLOCK && !cable->locked_ns)
+		cable->locked_ns = loop_now_ns();
 	if (err)
 		return err;
+	if (!late)
+		cable->locked_ns = 0;
+	else if (peer < 0)
+		retry_later(cable);
 	if (peer >= 0)
 		err = plug(cable, peer);
 	else
@@ -175,18 +215,6 @@ static int find_peer(struct cable *cable, struct ixgbe_why *why)
 		return 0;
 	listen_close(&cable->listener);
 	return ixgbe_why_fill(why, err, "wire cable:%s: %s", cable->path, strerror(-err));
-}
-
-static void retry(void *ctx, uint32_t events)
-{
-	(void)events;
-	meet_peer(ctx);
-}
-
-static void retry_later(struct cable *cable)
-{
-	loop_timer_set(cable->wire.nic->loop, LOOP_TIMER_WIRE, loop_now_ns() + RETRY_NS, retry,
-		       cable);
 }
 
 /* ---- A cable that has two ends without us ---- */
@@ -237,15 +265,18 @@ static void turned_away(struct cable *cable, const struct refusal *refusal)
 static void meet_peer(struct cable *cable)
 {
 	struct ixgbe_why why;
+	int err = find_peer(cable, &why);
 
-	if (find_peer(cable, &why) == 0) {
+	if (!err) {
 		if (cable->peer < 0)
 			joined(cable);
 		return;
 	}
-	if (!cable->complained)
-		log_error("%s; the link is down until then", why.text);
-	cable->complained = true;
+	if (err != -EWOULDBLOCK) {
+		if (!cable->complained)
+			log_error("%s; the link is down until then", why.text);
+		cable->complained = true;
+	}
 	retry_later(cable);
 }
 

@@ -23,7 +23,8 @@ static int connected(const struct sockaddr_un *address, int *peer)
 	return err;
 }
 
-int wire_meet(const char *path, int *peer, struct listen_socket *listener, struct ixgbe_why *why)
+int wire_meet(const char *path, bool without_lock, int *peer, struct listen_socket *listener,
+	      struct ixgbe_why *why)
 {
 	struct sockaddr_un address;
 	int lock, err = listen_address("wire", path, &address, why);
@@ -31,18 +32,22 @@ int wire_meet(const char *path, int *peer, struct listen_socket *listener, struc
 	if (err)
 		return err;
 	lock = listen_lock(path, 0);
-	if (lock == -EWOULDBLOCK)
+	if (lock == -EWOULDBLOCK && !without_lock)
 		return ixgbe_why_fill(
 			why, lock,
 			"wire %s: another program has locked its directory; stop that "
 			"program or choose another path",
 			path);
-	if (lock < 0)
+	if (lock < 0 && lock != -EWOULDBLOCK)
 		return ixgbe_why_fill(why, lock, "wire %s: cannot use its directory: %s", path,
 				      strerror(-lock));
 	err = connected(&address, peer);
 	if (err)
 		err = listen_locked("wire", path, SOCK_SEQPACKET, listener, why);
-	close(lock);
+	if (lock >= 0)
+		close(lock);
+	/* Without a lock, the other end may have come meanwhile. */
+	else if (err == -EADDRINUSE && !connected(&address, peer))
+		err = 0;
 	return err;
 }
