@@ -96,6 +96,7 @@ static int open_there(struct interface *iface, const struct options *options, in
 
 	if (err)
 		return err;
+	iface->entered = true;
 	if (if_nametoindex(options->tap)) {
 		iface->held_netns = options->netns;
 		iface->held = iface->where;
@@ -124,7 +125,6 @@ static int open_away(struct interface *iface, const struct options *options, str
 	iface->away = netns_identify(there, &id) && !netns_same(&id, &iface->where);
 	if (iface->away) {
 		iface->where = id;
-		iface->entered = true;
 		err = open_there(iface, options, there, why);
 		/* The index may differ there. */
 		iface->tap.ifindex = (int)if_nametoindex(options->tap);

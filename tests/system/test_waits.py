@@ -18,7 +18,7 @@ import time
 import pytest
 
 import rig as r
-from test_bad_input import ixnic, ixtapd, left  # noqa: F401 (a fixture)
+from test_bad_input import FAILED, ixnic, ixtapd, left, refuse  # noqa: F401 (a fixture)
 from test_chaos import message
 
 SET_IRQS, REGION_READ, REGION_WRITE = 8, 9, 10
@@ -636,6 +636,15 @@ def test_an_interface_made_for_a_user(rig, left, queues):  # noqa: F811
     assert daemon.stop() == 0
     assert left.has("tap0") and r.LEFT_V4 in left.run("ip", "address", "show", "tap0").stdout
     assert nic.stop() == 0, nic.errors()
+
+
+def test_a_namespace_that_a_user_may_not_enter(rig, left):  # noqa: F811
+    """One line, and nothing of a way back from where nobody has been."""
+    if r.run(*NOBODY, "test", "-x", r.IXTAPD, check=False).returncode:
+        pytest.skip("the build tree is not open to other users")
+    os.chmod(rig.scratch, 0o777)
+    other = rig.namespace("other")
+    refuse(rig, left, [*NOBODY, *ixtapd(rig, "--netns", other.name)], FAILED, "cannot enter", "CAP_SYS_ADMIN is needed")
 
 
 def test_ixlat_on_a_stopped_terminal(rig, left):  # noqa: F811
