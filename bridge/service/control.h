@@ -22,6 +22,8 @@
  *     printable.c      text of others, before people see it
  *     repeat.c         lines of the log that repeat without end
  *     streams.c        standard output of a program that prints a result
+ *       |
+ *     landlock.c       which files a process may use
  *
  * This file: programs ask on a control socket, and the daemon answers in JSON.
  *

@@ -3,10 +3,8 @@
  * Nothing is believed that can be read back: sets of capabilities, no_new_privs, dumpable and the
  * limits are looked at after they were set.
  *
- * Landlock denies what it is told to handle; what a newer kernel adds is not handled by itself.
- * Here is all up to ABI 6 (Linux 6.12). With an older ABI the namespaces do what the later rights
- * would: 4 (6.7) and 6 are about ports, abstract sockets and signals, 5 (6.10) is about devices'
- * ioctls. A descriptor that was opened before is not concerned: TAP queues stay usable.
+ * With an older ABI of landlock the namespaces do what the later rights would. TAP queues stay
+ * usable: landlock is not about descriptors that were opened before.
  */
 #include "isolation_rights.h"
 
@@ -19,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bridge/service/landlock.h"
 #include "isolation_report.h"
 
 /* ---- User and capabilities ---- */
@@ -80,54 +79,10 @@ void isolation_capabilities(struct isolation_report *report)
 
 /* ---- landlock ---- */
 
-#define ABI_KNOWN       6
-#define ACCESS_FS_FIRST 0x1fffu /* ABI 1: EXECUTE to MAKE_SYM */
-#define ACCESS_NET      0x3u    /* ABI 4: BIND_TCP, CONNECT_TCP */
-#define SCOPED          0x3u    /* ABI 6: abstract sockets, signals */
-
-/* As newer kernels have them. */
-struct landlock_rules {
-	uint64_t handled_access_fs;
-	uint64_t handled_access_net;
-	uint64_t scoped;
-};
-
-static uint64_t access_fs(long abi)
-{
-	uint64_t access = ACCESS_FS_FIRST;
-
-	if (abi >= 2)
-		access |= 1u << 13; /* REFER */
-	if (abi >= 3)
-		access |= 1u << 14; /* TRUNCATE */
-	if (abi >= 5)
-		access |= 1u << 15; /* IOCTL_DEV */
-	return access;
-}
-
-static int restrict_self(long abi)
-{
-	const struct landlock_rules rules = {
-		.handled_access_fs = access_fs(abi),
-		.handled_access_net = abi >= 4 ? ACCESS_NET : 0,
-		.scoped = abi >= 6 ? SCOPED : 0,
-	};
-	const size_t bytes = abi >= 6 ? sizeof(rules) : abi >= 4 ? 16 : 8;
-	const int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, bytes, 0);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (syscall(SYS_landlock_restrict_self, fd, 0))
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 void isolation_landlock(struct isolation_report *report)
 {
-	long abi;
-	int err;
+	const struct landlock_want none = {.writable = NULL};
+	int abi;
 
 	/* Landlock asks for it. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
@@ -135,17 +90,15 @@ void isolation_landlock(struct isolation_report *report)
 			      strerror(errno));
 	else
 		isolation_say(report, ISOLATION_NO_NEW_PRIVS, ISOLATION_IN_FORCE, "%s", "");
-	abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* which ABI */);
-	err = abi < 0 ? -errno : restrict_self(abi);
-	if (err)
+	abi = landlock_restrict(&none);
+	if (abi < 0)
 		isolation_say(report, ISOLATION_LANDLOCK, ISOLATION_MISSING,
-			      err == -ENOSYS       ? "this kernel has none: %s"
-			      : err == -EOPNOTSUPP ? "it is off in this kernel (lsm=): %s"
+			      abi == -ENOSYS       ? "this kernel has none: %s"
+			      : abi == -EOPNOTSUPP ? "it is off in this kernel (lsm=): %s"
 						   : "%s",
-			      strerror(-err));
+			      strerror(-abi));
 	else
-		isolation_say(report, ISOLATION_LANDLOCK, ISOLATION_IN_FORCE, "ABI %ld",
-			      abi < ABI_KNOWN ? abi : ABI_KNOWN);
+		isolation_say(report, ISOLATION_LANDLOCK, ISOLATION_IN_FORCE, "ABI %d", abi);
 }
 
 /* ---- Limits ---- */

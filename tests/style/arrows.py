@@ -56,7 +56,7 @@ FIRST = {
 MAY_USE = {
     "bridge": ("bridge", "ixgbe", "netlink"),
     "bridge/service": ("bridge/service", "ixgbe/why.c"),
-    "bridge/spawn": ("bridge/spawn", "ixgbe/why.c"),
+    "bridge/spawn": ("bridge/spawn", "bridge/service/landlock.c", "ixgbe/why.c"),
     "ixgbe": ("ixgbe",),
     "netlink": ("netlink",),
     "tools/ixlat": ("tools/ixlat", "tools/ixtap/output.c", "bridge/service", "ixgbe/why.c"),
