@@ -23,7 +23,7 @@
  *     repeat.c         lines of the log that repeat without end
  *     streams.c        standard output of a program that prints a result
  *       |
- *     landlock.c       which files a process may use
+ *     landlock.c       which files a process may use, and a thread without any right
  *
  * This file: programs ask on a control socket, and the daemon answers in JSON.
  *

@@ -21,3 +21,12 @@ struct landlock_want {
 /* The ABI that is in force now, or -errno. no_new_privs must be set. A path that is not there is
  * left out. -ENOSYS: this kernel has no landlock; -EOPNOTSUPP: it is off. */
 int landlock_restrict(const struct landlock_want *want);
+
+/*
+ * Of the calling thread: gives up all capabilities but those of changing the user, and, by
+ * landlock, all files and signals. Rights are each thread's own: what the main thread gives up
+ * later is given up for its own process's threads only where they have it no more. A change of the
+ * user is one of all threads, and is refused unless each may do that (setresuid(2)); it takes what
+ * is left here.
+ */
+void bare_thread(void);

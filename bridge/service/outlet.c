@@ -11,8 +11,8 @@
  * one that can be written, and at the end of the process if that is none. A line that a full file
  * system has taken half is ended before.
  *
- * The thread is made by outlet_start(), or at the first line. It takes no signal, and the end of
- * the process, or of the program (exec), waits for it no longer than OUTLET_END_MS.
+ * The thread is made by outlet_start(), or at the first line. It takes no signal, has no right, and
+ * the end of the process, or of the program (exec), waits for it no longer than OUTLET_END_MS.
  *
  * Weighed against it: writes that do not wait, without a thread. O_NONBLOCK belongs to the file
  * description, which standard error shares with a shell or with other programs. A description of
@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "landlock.h"
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct outlet *list; /* those with a thread */
@@ -157,6 +158,7 @@ static void *drain(void *arg)
 {
 	struct outlet *outlet = arg;
 
+	bare_thread();
 	pthread_mutex_lock(&outlet->lock);
 	for (;;) {
 		if (outlet->put != outlet->written) {
