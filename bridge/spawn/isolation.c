@@ -8,7 +8,9 @@
  *     capabilities           are of no use any more
  *     no_new_privs           before landlock and seccomp, which ask for it without capabilities
  *     landlock               after all mounts, which it denies
- *     limits, not dumpable   after the change of user, which decides anew who may trace
+ *     not dumpable           after the change of user, which decides anew who may trace
+ *     the program's part     none of these: it reads what the keeper has sent
+ *     limits                 on what that part has left open
  *     seccomp                after all others, which it denies
  *
  * A step that fails is reported and the next one tried: the report says all that is missing at
@@ -108,11 +110,7 @@ static void isolate_all(const struct isolation_want *want, struct isolation_repo
 	isolation_user(want, report);
 	isolation_capabilities(report);
 	isolation_landlock(report);
-	isolation_limits(want, report);
 	isolation_dumpable(report);
-	filter(report, ISOLATION_SECCOMP, isolation_filter_first());
-	isolation_say(report, ISOLATION_SECCOMP_LAST, ISOLATION_LATER,
-		      "when a driver's threads run");
 }
 
 static int all_required(const struct isolation_report *report, struct ixgbe_why *why)
@@ -124,16 +122,26 @@ static int all_required(const struct isolation_report *report, struct ixgbe_why 
 	return 0;
 }
 
-int isolation_start(const struct isolation_want *want, struct isolation_report *report,
-		    struct ixgbe_why *why)
+void isolation_start(const struct isolation_want *want)
 {
 	kept_mode = want->mode;
 	for (unsigned int i = 0; want->mode == ISOLATION_OFF && i < ISOLATION_COUNT; i++)
 		isolation_say(&kept, i, ISOLATION_UNUSED, "--isolation off");
 	if (want->mode != ISOLATION_OFF)
 		isolate_all(want, &kept);
+}
+
+int isolation_first(const struct isolation_want *want, struct isolation_report *report,
+		    struct ixgbe_why *why)
+{
+	if (kept_mode != ISOLATION_OFF) {
+		isolation_limits(want, &kept);
+		filter(&kept, ISOLATION_SECCOMP, isolation_filter_first());
+		isolation_say(&kept, ISOLATION_SECCOMP_LAST, ISOLATION_LATER,
+			      "when a driver's threads run");
+	}
 	*report = kept;
-	return want->mode == ISOLATION_REQUIRE ? all_required(report, why) : 0;
+	return kept_mode == ISOLATION_REQUIRE ? all_required(report, why) : 0;
 }
 
 int isolation_last(struct isolation_report *report)

@@ -17,7 +17,9 @@ struct isolation_want {
 	uint32_t tasks; /* processes and threads, at most */
 };
 
-/* Gives up all that can be, and says in the report what was had. -EPERM with `why` filled:
+/* Gives up all rights that can be; `files` and `tasks` need not be known yet. */
+void isolation_start(const struct isolation_want *want);
+/* Then limits and system calls, too, and says in the report what was had. -EPERM with `why` filled:
  * something is missing, and all is required. */
-int isolation_start(const struct isolation_want *want, struct isolation_report *report,
+int isolation_first(const struct isolation_want *want, struct isolation_report *report,
 		    struct ixgbe_why *why);

@@ -20,9 +20,9 @@
  *     isolation_report.c   which mechanism is in force, or why not
  *
  * Three processes. The keeper executes the program ixtap-driver once, as the spawner: process 1 of
- * a PID namespace. The spawner receives a record and descriptors, lets the program map what drivers
- * need (spawn_program.prepare), isolates itself, says so, and from then on only forks. Each driver
- * is a child of the spawner, so it is born isolated, with all memory mapped, and nothing is
+ * a PID namespace. The spawner receives a record and descriptors, gives up its rights, lets the
+ * program map what drivers need (spawn_program.prepare), says so, and from then on only forks. Each
+ * driver is a child of the spawner, so it is born isolated, with all memory mapped, and nothing is
  * executed any more. Why so:
  *  - Exec under isolation would need the program, its libraries and the loader to be in reach.
  *  - A PID namespace dies with its process 1: a spawner killed is a driver killed. The other way
@@ -182,7 +182,7 @@ void spawner_stop(struct spawner *spawner);
 
 /* What ixtap-driver is made of. */
 struct spawn_program {
-	/* In the spawner, with the keeper's rights, before isolation: maps memory, checks. Owns the
+	/* In the spawner, with no rights, and all system calls still: maps memory, checks. Owns the
 	 * descriptors: those that stay open are in every driver. Makes no thread. Nothing of
 	 * `record` is of use afterwards. 0, or -errno with `why` filled. */
 	int (*prepare)(const void *record, size_t bytes, const int *fd, uint32_t fds,

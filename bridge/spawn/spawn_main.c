@@ -304,10 +304,11 @@ static void signals_set(void)
 	sigaction(SIGCHLD, &action, NULL);
 }
 
-static void isolate(const struct spawn_hello *hello, struct isolation_report *report)
+static struct isolation_want wanted(const struct spawn_hello *hello)
 {
 	const struct spawn_program *program = self.program;
-	const struct isolation_want want = {
+
+	return (struct isolation_want){
 		.mode = self.isolation,
 		.user = hello->user,
 		.pid_error = hello->pid_error,
@@ -318,9 +319,19 @@ static void isolate(const struct spawn_hello *hello, struct isolation_report *re
 		/* The last driver may be ending while the next one begins. */
 		.tasks = 1 + 2 * program->tasks,
 	};
-	struct ixgbe_why why;
-	int err = isolation_start(&want, report, &why);
+}
 
+/* What the keeper has sent is read without rights, and before the system calls for that go. */
+static void isolate(const struct spawn_hello *hello, const int *fd, struct isolation_report *report)
+{
+	struct isolation_want want = wanted(hello);
+	struct ixgbe_why why;
+	int err;
+
+	isolation_start(&want);
+	prepare(hello, fd);
+	want = wanted(hello);
+	err = isolation_first(&want, report, &why);
 	if (err)
 		spawn_give_up(err, &why, report);
 }
@@ -355,8 +366,7 @@ int spawn_main(int argc, char **argv, const struct spawn_program *program)
 	take_hello(&hello, fd);
 	self.isolation = hello.isolation;
 	signals_set();
-	prepare(&hello, fd);
-	isolate(&hello, &word.report);
+	isolate(&hello, fd, &word.report);
 	follow_keeper(fd[1]);
 	spawn_head_fill(&word.head);
 	if (spawn_send(self.sock, &word, sizeof(word), NULL, 0))

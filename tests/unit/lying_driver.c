@@ -28,23 +28,31 @@ static bool is(const char *what)
 	return !strcmp(lie, what);
 }
 
-int driver_prepare(const void *record, size_t bytes, const int *fd, uint32_t fds,
-		   struct ixgbe_why *why)
+/* Before main: a spawner that prepares has no file in reach. */
+__attribute__((constructor)) static void lie_read(void)
 {
 	char path[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 5);
 	FILE *file = NULL;
 
-	(void)record;
-	(void)bytes;
 	path[len < 0 ? 0 : len] = '\0';
 	if (strrchr(path, '/')) {
 		strcpy(strrchr(path, '/') + 1, "lie");
 		file = fopen(path, "r");
 	}
 	if (!file || !fgets(lie, sizeof(lie), file))
-		return ixgbe_why_fill(why, -ENOENT, "no lie at %s", path);
-	fclose(file);
+		*lie = '\0';
+	if (file)
+		fclose(file);
+}
+
+int driver_prepare(const void *record, size_t bytes, const int *fd, uint32_t fds,
+		   struct ixgbe_why *why)
+{
+	(void)record;
+	(void)bytes;
+	if (!*lie)
+		return ixgbe_why_fill(why, -ENOENT, "no lie beside the program");
 	if (is("exits in prepare"))
 		_exit(3);
 	while (is("hangs in prepare"))
