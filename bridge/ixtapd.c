@@ -2,14 +2,16 @@
 /*
  * bridge: one NIC port as one network interface.
  *
- * Three processes. ixtapd is the keeper: it has the device, the TAP, netlink and the control
+ * Four processes. ixtapd is the keeper: it has the device, the TAP, netlink and the control
  * socket. While a driver runs it touches no register but those that a driver has it relay. It
  * executes ixtap-driver as the spawner, which isolates itself and forks drivers. A driver moves the
- * frames, and may die at any instruction: the next one goes on with the same rings.
+ * frames, and may die at any instruction: the next one goes on with the same rings. The maker
+ * executes what the keeper may not execute once it has given up its rights.
  *
  *     keeper ── orders, socket ──► driver ──► registers, rings, TAP
  *        ▲ ───── report ──────────── │
- *        └── pidfd ── spawner ── fork┘
+ *        ├── pidfd ── spawner ── fork┘
+ *        └── requests ── maker ── exec: spawner, ixnic
  *
  * Who calls whom: each row calls rows below, none calls up or beside.
  *
@@ -26,6 +28,8 @@
  *     start/           options: command line and file
  *       |
  *     frames/          frames between the TAP and the NIC's rings
+ *     making/          processes are made for a keeper that may make none
+ *       |
  *     spawn/           processes that drive, and hold nothing they could misuse
  *       |
  *     service/         log, control socket, clock
@@ -45,6 +49,8 @@ int main(int argc, char *argv[])
 	struct ixgbe_why why;
 	int err;
 
+	if (maker_is(argc, argv))
+		maker_main();
 	upgrade_words(&argc, &argv, &order);
 	options_init(&options);
 	err = options_parse(&options, argc, argv, &why);

@@ -37,18 +37,20 @@ static void fd_close_once(int *fd)
 	*fd = -1;
 }
 
-void engine_init(struct engine *engine, const struct options *options, struct patience *patience)
+void engine_init(struct engine *engine, const struct options *options, struct patience *patience,
+		 struct maker *maker)
 {
 	*engine = (struct engine){
 		.options = options,
 		.patience = patience,
+		.maker = maker,
 		.program_fd = -1,
 		.orders_fd = -1,
 		.report_fd = -1,
 		.socket = -1,
 		.driver = {.pid = -1, .pidfd = -1},
 	};
-	soft_nic_init(&engine->soft);
+	soft_nic_init(&engine->soft, maker);
 	if (options->nic_kind == OPTIONS_NIC_SOFT) {
 		snprintf(engine->soft_wire, sizeof(engine->soft_wire), "%s",
 			 options->nic + strlen("soft:"));
@@ -204,7 +206,7 @@ int engine_driver_come(struct engine *engine)
 void engine_driver_kill(const struct engine *engine)
 {
 	if (engine->driver.pidfd >= 0)
-		syscall(SYS_pidfd_send_signal, engine->driver.pidfd, SIGKILL, NULL, 0);
+		maker_signal(engine->maker, engine->driver.pidfd, SIGKILL);
 }
 
 void engine_driver_bury(struct engine *engine)
@@ -387,6 +389,36 @@ static void choose_cpus(const struct engine *engine, int32_t out[])
 		out[q] = count > 1 ? allowed[q % count] : -1;
 }
 
+static struct nic_words soft_words(const struct engine *engine)
+{
+	return (struct nic_words){
+		.wire = engine->soft_wire,
+		.control = engine->soft_control,
+		.log_level = log_level_name(engine->options->log_level),
+	};
+}
+
+int engine_maker_config(const struct engine *engine, char path[2][PATH_MAX],
+			struct maker_config *out, struct ixgbe_why *why)
+{
+	const struct options *options = engine->options;
+	const bool soft = options->nic_kind == OPTIONS_NIC_SOFT;
+	int err = programs_driver(path[0], why);
+
+	if (!err && soft)
+		err = programs_ixnic(path[1], why);
+	*out = (struct maker_config){
+		.isolation = options->isolation,
+		.user = options->driver_user,
+		.name = options->tap,
+		.control = options->control,
+		.driver = path[0],
+		.nic = soft ? path[1] : NULL,
+		.words = soft_words(engine),
+	};
+	return err;
+}
+
 static int open_device(struct engine *engine, uint16_t mtu, struct ixgbe_why *why)
 {
 	const struct options *options = engine->options;
@@ -399,6 +431,7 @@ static int open_device(struct engine *engine, uint16_t mtu, struct ixgbe_why *wh
 		.give_up = patience_over,
 		.give_up_ctx = engine->patience,
 	};
+	const struct nic_words words = soft_words(engine);
 	struct ixgbe_pool_plan plan[2 * IXGBE_QUEUES_MAX];
 	struct worker_pools size;
 	const char *name = options->nic;
@@ -411,8 +444,7 @@ static int open_device(struct engine *engine, uint16_t mtu, struct ixgbe_why *wh
 		plan[2 * q + 1] = (struct ixgbe_pool_plan){size.tx_count, size.tx_size, 0};
 	}
 	if (options->nic_kind == OPTIONS_NIC_SOFT) {
-		err = soft_nic_start(&engine->soft, engine->soft_wire, engine->soft_control,
-				     log_level_name(options->log_level), engine->patience, why);
+		err = soft_nic_start(&engine->soft, &words, engine->patience, why);
 		if (err)
 			return err;
 		snprintf(soft_name, sizeof(soft_name), "vfio-user-fd:%d", engine->soft.socket);
@@ -459,11 +491,11 @@ static int program_find(struct engine *engine, struct ixgbe_why *why)
 {
 	int err;
 
-	if (engine->program_fd >= 0)
+	if (engine->program_fd >= 0 || engine->maker->driver)
 		return 0;
 	err = programs_driver(engine->program, why);
-	if (err)
-		return err;
+	if (err || maker_there(engine->maker))
+		return err ? err : maker_open(engine->maker, MAKER_DRIVER, engine->program, why);
 	engine->program_fd = spawner_program_open(engine->program, why);
 	return engine->program_fd < 0 ? engine->program_fd : 0;
 }
@@ -496,7 +528,7 @@ int engine_spawner_open(struct engine *engine, uint16_t mtu, const int tap_fd[],
 	config.record = record;
 	config.fd = fd;
 	config.fds = 2u + queues + image.fds;
-	err = record ? spawner_start(&engine->spawner, &config, why)
+	err = record ? maker_spawner_start(engine->maker, &engine->spawner, &config, why)
 		     : ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	free(record);
 	ixgbe_device_image_free(&image);
@@ -580,6 +612,11 @@ int engine_start(struct engine *engine, const struct mirror *wanted, struct ixgb
 
 /* ---- Closing ---- */
 
+void engine_spawner_stop(const struct engine *engine, struct spawner *spawner)
+{
+	maker_spawner_stop(engine->maker, spawner);
+}
+
 static void driver_stop(struct engine *engine)
 {
 	struct ixgbe_why why = {""};
@@ -626,7 +663,7 @@ void engine_close(struct engine *engine)
 		reset_await(engine);
 	if (engine->device)
 		driver_stop(engine);
-	spawner_stop(&engine->spawner); /* and the driver, which may hang */
+	engine_spawner_stop(engine, &engine->spawner); /* and the driver, which may hang */
 	engine_driver_bury(engine);
 	if (engine->report)
 		engine_report_clear(engine);

@@ -33,6 +33,7 @@
 
 #include "bridge/driver/board.h"
 #include "bridge/frames/counters.h"
+#include "bridge/making/maker.h"
 #include "bridge/spawn/spawn.h"
 #include "bridge/start/options.h"
 #include "function_reset.h"
@@ -54,6 +55,7 @@ struct engine_starts {
 struct engine {
 	const struct options *options;
 	struct patience *patience; /* of the control thread, which opens, uses and closes this */
+	struct maker *maker;       /* makes spawners, and a software NIC */
 	struct soft_nic soft;
 	char soft_wire[OPTIONS_PATH_BYTES + 16], soft_control[OPTIONS_PATH_BYTES];
 
@@ -65,7 +67,8 @@ struct engine {
 	struct board_wishes wishes; /* as last given */
 	struct board_state seen;
 	char program[PATH_MAX];
-	int program_fd; /* the driver's program, for the keeper's life; -1: not opened yet */
+	int program_fd; /* without a maker: the driver's, for the keeper's life; -1: not opened yet
+			 */
 	struct spawner spawner;
 	bool ordered;          /* a driver that has not come yet */
 	struct spawned driver; /* pid -1: none */
@@ -83,7 +86,14 @@ struct engine {
 	uint64_t *stat_before; /* of devices that were closed */
 };
 
-void engine_init(struct engine *engine, const struct options *options, struct patience *patience);
+void engine_init(struct engine *engine, const struct options *options, struct patience *patience,
+		 struct maker *maker);
+/* What a maker has to be told at its start of what it will make for this engine. `path` has room
+ * for ixtap-driver's path and ixnic's, and stays the caller's. -ENOENT with `why` filled. */
+int engine_maker_config(const struct engine *engine, char path[2][PATH_MAX],
+			struct maker_config *out, struct ixgbe_why *why);
+/* Ends a spawner of this engine's, and its drivers. */
+void engine_spawner_stop(const struct engine *engine, struct spawner *spawner);
 
 /* ---- From one program to the next: engine_pass.c ---- */
 

@@ -34,7 +34,7 @@ int engine_reset(struct engine *engine, bool distrust, struct ixgbe_why *why)
 
 	assert(engine->driver.pid < 0 && !engine->reset);
 	if (distrust)
-		spawner_stop(&engine->spawner);
+		engine_spawner_stop(engine, &engine->spawner);
 	err = function_reset_start(engine->device, distrust, &engine->reset);
 	return err ? ixgbe_why_fill(why, err, "cannot make a thread for the NIC's reset: %s",
 				    strerror(-err))

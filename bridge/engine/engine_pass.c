@@ -439,7 +439,7 @@ int engine_succeed(struct engine *engine, struct ixgbe_why *why)
 	if (!err)
 		err = engine_driver_wait_phase(engine, BOARD_RUNNING, why);
 	if (err) {
-		spawner_stop(&engine->spawner);
+		engine_spawner_stop(engine, &engine->spawner);
 		engine_driver_bury(engine);
 		engine->ordered = false;
 	}

@@ -2,18 +2,11 @@
 #include "soft_nic.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,14 +15,7 @@
 #include "bridge/service/printable.h"
 #include "programs.h"
 
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
-
-enum {
-	CHILD_SOCKET = 3, /* the descriptor of ixnic's socket */
-	ASK_MS = 50,      /* how often a wait asks whether to go on */
-};
+enum { ASK_MS = 50 }; /* how often a wait asks whether to go on */
 
 static void close_once(int *fd)
 {
@@ -38,9 +24,10 @@ static void close_once(int *fd)
 	*fd = -1;
 }
 
-void soft_nic_init(struct soft_nic *soft)
+void soft_nic_init(struct soft_nic *soft, struct maker *maker)
 {
-	*soft = (struct soft_nic){.pid = -1, .pidfd = -1, .output = -1, .socket = -1};
+	*soft = (struct soft_nic){
+		.maker = maker, .pid = -1, .pidfd = -1, .output = -1, .socket = -1};
 }
 
 /* ---- Output ---- */
@@ -122,146 +109,6 @@ static void output_rest(struct soft_nic *soft)
 
 /* ---- Start ---- */
 
-struct pipes {
-	int socket[2], ready[2], output[2]; /* ours, the child's */
-};
-
-struct program {
-	char path[PATH_MAX];
-	char *const *args;
-	char **environment;
-};
-
-/*
- * What the service manager tells this process alone. An ixnic with NOTIFY_SOCKET would say READY a
- * second time, and STOPPING while ixtapd goes on; the others name a process, its streams or its
- * descriptors.
- */
-static bool is_ours_alone(const char *entry)
-{
-	static const char *const names[] = {
-		"NOTIFY_SOCKET=",
-		"WATCHDOG_PID=",
-		"WATCHDOG_USEC=",
-		"LISTEN_PID=",
-		"LISTEN_PIDFDID=",
-		"LISTEN_FDS=",
-		"LISTEN_FDNAMES=",
-		"FDSTORE=",
-		"MAINPID=",
-		"MAINPIDFDID=",
-		"MANAGERPID=",
-		"MANAGERPIDFDID=",
-		"JOURNAL_STREAM=",
-		"SYSTEMD_EXEC_PID=",
-		"MEMORY_PRESSURE_WATCH=",
-		"MEMORY_PRESSURE_WRITE=",
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strncmp(entry, names[i], strlen(names[i])))
-			return true;
-	return false;
-}
-
-/* The environment of ixnic: a new array, of our own strings. */
-static int environment_new(char ***out)
-{
-	size_t count = 0, kept = 0;
-
-	while (environ[count])
-		count++;
-	*out = calloc(count + 1, sizeof(**out));
-	if (!*out)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		if (!is_ours_alone(environ[i]))
-			(*out)[kept++] = environ[i];
-	return 0;
-}
-
-static int dup_over(int fd, int target)
-{
-	/* dup2 leaves CLOEXEC on when both are the same. */
-	if (fd == target)
-		return fcntl(fd, F_SETFD, 0);
-	return dup2(fd, target) < 0 ? -1 : 0;
-}
-
-/* Says why on the output, in ixnic's own form, and ends the child. */
-static void give_up(int output, const char *what)
-{
-	static const char prefix[] = "ixnic: error: cannot ";
-	const char *reason = strerrordesc_np(errno); /* a constant, unlike strerror's */
-	const struct iovec line[] = {
-		{(void *)(uintptr_t)prefix, sizeof(prefix) - 1},
-		{(void *)(uintptr_t)what, strlen(what)},
-		{(void *)(uintptr_t) ": ", 2},
-		{(void *)(uintptr_t)reason, strlen(reason)},
-		{(void *)(uintptr_t) "\n", 1},
-	};
-	ssize_t ignored = writev(output, line, sizeof(line) / sizeof(line[0]));
-
-	(void)ignored;
-	_exit(127);
-}
-
-/* A Ctrl-C before setpgid reached the child, too. The parent ends the child itself, so the child
- * discards the signal, by SIG_IGN. */
-static void forget_signals(void)
-{
-	static const int stops[] = {SIGINT, SIGTERM, SIGHUP};
-	sigset_t none;
-
-	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
-		void (*before)(int) = signal(stops[i], SIG_IGN);
-
-		signal(stops[i], before);
-	}
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* In the child, between fork and exec: makes system calls only. */
-static void become_ixnic(const struct pipes *pipes, const struct program *program, pid_t parent)
-{
-	/* Away from 0 to 3, so that no dup2 below overwrites a source. */
-	int output = fcntl(pipes->output[1], F_DUPFD_CLOEXEC, 10);
-	int ready = fcntl(pipes->ready[1], F_DUPFD_CLOEXEC, 10);
-	int server = fcntl(pipes->socket[1], F_DUPFD_CLOEXEC, 10);
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* The parent may have ended before prctl. */
-	if (getppid() != parent)
-		_exit(127);
-	if (ready < 0 || output < 0 || server < 0)
-		give_up(pipes->output[1], "get its descriptors; raise the limit (ulimit -n)");
-	if (null < 0)
-		give_up(output, "open /dev/null");
-	if (setpgid(0, 0) || dup_over(null, 0) || dup_over(ready, 1) || dup_over(output, 2) ||
-	    dup_over(server, CHILD_SOCKET))
-		give_up(output, "arrange its descriptors");
-	/* ixnic does not get what ixtapd inherited and did not open. Before Linux 5.11 it does. */
-	(void)close_range(CHILD_SOCKET + 1, ~0u, CLOSE_RANGE_CLOEXEC);
-	forget_signals();
-	execve(program->path, program->args, program->environment);
-	give_up(output, "be executed");
-}
-
-static int open_pipes(struct pipes *pipes)
-{
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pipes->socket) ||
-	    pipe2(pipes->ready, O_CLOEXEC) || pipe2(pipes->output, O_CLOEXEC))
-		return -errno;
-	/* Neither end of the output waits: ixtapd reads what is there. An ixnic that waited for
-	 * ixtapd to read, while ixtapd waits for its answer, would hang both; it loses lines. */
-	if (fcntl(pipes->output[0], F_SETFL, O_NONBLOCK) ||
-	    fcntl(pipes->output[1], F_SETFL, O_NONBLOCK))
-		return -errno;
-	return 0;
-}
-
 /* The child's last line about an error of its own becomes `why`; what else it said is logged, as
  * when it runs. */
 static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
@@ -314,56 +161,37 @@ static int wait_ready(struct soft_nic *soft, int ready, struct patience *patienc
 	}
 }
 
-/* Starts the child and closes its ends; ours go to `soft`, which soft_nic_stop undoes. */
-static int spawn(struct soft_nic *soft, struct pipes *pipes, const struct program *program)
+/* The maker has one of this version, once it has been told where that is. */
+static int program_have(const struct soft_nic *soft, char path[PATH_MAX], struct ixgbe_why *why)
 {
-	pid_t parent = getpid();
-	int err = open_pipes(pipes);
+	int err;
 
-	if (!err) {
-		soft->pid = fork();
-		if (!soft->pid)
-			become_ixnic(pipes, program, parent);
-		err = soft->pid < 0 ? -errno : 0;
-	}
-	close_once(&pipes->socket[1]);
-	close_once(&pipes->ready[1]);
-	close_once(&pipes->output[1]);
-	soft->socket = pipes->socket[0];
-	soft->output = pipes->output[0];
-	if (!err) {
-		soft->pidfd = (int)syscall(SYS_pidfd_open, soft->pid, 0);
-		err = soft->pidfd < 0 ? -errno : 0;
-	}
-	return err;
+	if (soft->maker->nic)
+		return 0;
+	err = programs_ixnic(path, why);
+	return err || !maker_there(soft->maker) ? err
+						: maker_open(soft->maker, MAKER_IXNIC, path, why);
 }
 
-int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
-		   const char *log_level, struct patience *patience, struct ixgbe_why *why)
+int soft_nic_start(struct soft_nic *soft, const struct nic_words *words, struct patience *patience,
+		   struct ixgbe_why *why)
 {
-	char *const args[] = {
-		(char *)"ixnic",   (char *)"--socket",
-		(char *)"fd:3",    (char *)"--wire",
-		(char *)wire,      (char *)"--control",
-		(char *)control,   (char *)"--log-level",
-		(char *)log_level, NULL,
-	};
-	struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
-	struct program program = {.args = args};
-	int err = programs_ixnic(program.path, why);
+	struct nic_process process;
+	char path[PATH_MAX] = "";
+	int err;
 
-	soft_nic_init(soft);
+	soft_nic_init(soft, soft->maker);
+	err = program_have(soft, path, why);
+	if (!err)
+		err = maker_nic_start(soft->maker, path, words, &process, why);
 	if (err)
 		return err;
-	err = environment_new(&program.environment);
-	if (!err)
-		err = spawn(soft, &pipes, &program);
-	free(program.environment);
-	if (err)
-		ixgbe_why_fill(why, err, "cannot start %s: %s", program.path, strerror(-err));
-	else
-		err = wait_ready(soft, pipes.ready[0], patience, why);
-	close_once(&pipes.ready[0]);
+	soft->pid = process.pid;
+	soft->pidfd = process.pidfd;
+	soft->socket = process.socket;
+	soft->output = process.output;
+	err = wait_ready(soft, process.ready, patience, why);
+	close_once(&process.ready);
 	if (err)
 		soft_nic_stop(soft);
 	return err;
@@ -373,14 +201,14 @@ int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
 
 void soft_nic_fate(const struct soft_nic *soft, char text[64])
 {
-	siginfo_t info = {0};
+	struct spawn_end end;
 
-	if (waitid(P_PIDFD, (id_t)soft->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+	if (!maker_end(soft->maker, soft->pidfd, false, &end))
 		snprintf(text, 64, "ended");
-	else if (info.si_code == CLD_EXITED)
-		snprintf(text, 64, "exited with status %d", info.si_status);
+	else if (end.code == CLD_EXITED)
+		snprintf(text, 64, "exited with status %d", end.status);
 	else
-		snprintf(text, 64, "was killed by signal %d", info.si_status);
+		snprintf(text, 64, "was killed by signal %d", end.status);
 }
 
 bool soft_nic_ended(const struct soft_nic *soft, int timeout_ms)
@@ -392,19 +220,16 @@ bool soft_nic_ended(const struct soft_nic *soft, int timeout_ms)
 
 void soft_nic_stop(struct soft_nic *soft)
 {
-	siginfo_t info;
+	struct spawn_end end;
 
 	close_once(&soft->socket);
 	if (soft->pid > 0) {
-		/* Without a pidfd there is no wait with a limit. */
-		if (soft->pidfd < 0)
-			kill(soft->pid, SIGKILL);
-		else if (!soft_nic_ended(soft, SOFT_NIC_STOP_MS)) {
-			kill(soft->pid, SIGTERM);
-			if (!soft_nic_ended(soft, SOFT_NIC_STOP_MS))
-				kill(soft->pid, SIGKILL);
-		}
-		waitid(P_PID, (id_t)soft->pid, &info, WEXITED);
+		if (!soft_nic_ended(soft, SOFT_NIC_STOP_MS))
+			maker_signal(soft->maker, soft->pidfd, SIGTERM);
+		if (!soft_nic_ended(soft, SOFT_NIC_STOP_MS))
+			maker_signal(soft->maker, soft->pidfd, SIGKILL);
+		(void)soft_nic_ended(soft, SOFT_NIC_STOP_MS);
+		(void)maker_end(soft->maker, soft->pidfd, true, &end);
 	}
 	if (soft->output >= 0)
 		output_rest(soft);

@@ -3,8 +3,8 @@
  * The software NIC of `--nic soft`: an ixnic that ixtapd starts for itself.
  *
  * It serves one end of a socket pair and ends when the other end closes; it dies with ixtapd in any
- * case (PR_SET_PDEATHSIG). Its process group is its own: Ctrl-C reaches ixtapd alone, which stops
- * it in order.
+ * case (making/nic_process.h). Its process group is its own: Ctrl-C reaches ixtapd alone, which
+ * stops it in order.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "bridge/making/maker.h"
 #include "ixgbe/ixgbe.h"
 #include "patience.h"
 
@@ -19,6 +20,7 @@
 #define SOFT_NIC_STOP_MS  2000
 
 struct soft_nic {
+	struct maker *maker;
 	pid_t pid;
 	int pidfd;       /* readable when it has ended */
 	int output;      /* its standard error: non-blocking */
@@ -28,18 +30,16 @@ struct soft_nic {
 	struct ixgbe_why *reason; /* not NULL: its errors go there, not to the log */
 };
 
-/* All descriptors -1. */
-void soft_nic_init(struct soft_nic *soft);
+/* All descriptors -1. `maker` makes the process. */
+void soft_nic_init(struct soft_nic *soft, struct maker *maker);
 
 /*
- * Starts ixnic with that wire and control socket in the calling thread's network namespace. Waits
- * until ixnic is ready, unless `patience` is over before. ixnic inherits no descriptor of this
- * process, and no variable by which the service manager speaks to this process alone. -ENOENT:
- * ixnic is not beside us, in the build tree or in the configured directory; -ETIMEDOUT; -ECANCELED;
- * -ECHILD: ixnic ended at once, and `why` has its own words.
+ * Starts ixnic with those words. Waits until ixnic is ready, unless `patience` is over before.
+ * -ENOENT: ixnic is not beside us, in the build tree or in the configured directory; -ETIMEDOUT;
+ * -ECANCELED; -ECHILD: ixnic ended at once, and `why` has its own words.
  */
-int soft_nic_start(struct soft_nic *soft, const char *wire, const char *control,
-		   const char *log_level, struct patience *patience, struct ixgbe_why *why);
+int soft_nic_start(struct soft_nic *soft, const struct nic_words *words, struct patience *patience,
+		   struct ixgbe_why *why);
 /* Logs its output, line by line; call when `output` is readable. -EPIPE: the output is closed. */
 int soft_nic_output(struct soft_nic *soft);
 /* Waits for its end, which a closed vfio-user socket brings about; helps with SIGTERM, then

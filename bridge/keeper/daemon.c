@@ -33,6 +33,7 @@
  *     driver lies, or breaks the     carrier off, kills it, resets the     recovering
  *     filter of system calls         NIC
  *     drivers die one after another  the same                              recovering
+ *     the maker ends                 logs, exits 75                        stopping
  *     driver does not do as told     the same                              recovering
  *     NIC does not work              the same                              recovering
  *     reset is over                  orders a driver, which applies all    the same
@@ -155,6 +156,16 @@ static void on_upgrade(struct daemon *daemon)
 	upgrade_wanted(daemon);
 }
 
+/* Nobody has the rights to make another one. */
+static void on_maker_end(struct daemon *daemon)
+{
+	watch_remove(daemon, daemon->maker.pidfd);
+	log_error("%s: the process that makes drivers, %d, has ended, or does not answer: ending "
+		  "with status %d, for the service manager to start ixtapd again",
+		  daemon->iface.tap.name, (int)daemon->maker.pid, DAEMON_EXIT_ANEW);
+	publish_stop(daemon, DAEMON_EXIT_ANEW);
+}
+
 static void on_timer(struct daemon *daemon)
 {
 	bool second = ++daemon->ticks % DAEMON_TICKS_PER_SECOND == 0;
@@ -171,6 +182,8 @@ static void on_timer(struct daemon *daemon)
 		daemon->iface.astray = true;
 	interface_held_check(&daemon->iface);
 	follow(daemon);
+	if (!daemon->facts.stopping && daemon->maker.lost)
+		on_maker_end(daemon);
 	if (daemon->facts.stopping)
 		return;
 	upgrade_wanted(daemon);
@@ -221,6 +234,7 @@ static void (*const watches[])(struct daemon *daemon) = {
 	[WATCH_DRIVER] = nic_life_listen, [WATCH_DRIVER_END] = nic_life_driver_died,
 	[WATCH_DEVICE] = nic_life_serve,  [WATCH_RESET] = nic_life_reset_over,
 	[WATCH_SOFT_END] = on_soft_end,   [WATCH_SOFT_OUTPUT] = on_soft_output,
+	[WATCH_MAKER] = on_maker_end,
 };
 
 /* ---- Life ---- */
@@ -254,13 +268,29 @@ static int open_nic(struct daemon *daemon, uint16_t mtu, struct ixgbe_why *why)
 	return err;
 }
 
+/* Before this process has met anybody. */
+static int open_maker(struct daemon *daemon, struct ixgbe_why *why)
+{
+	static char path[2][PATH_MAX];
+	struct maker_config config;
+	int err;
+
+	if (daemon->options->isolation == ISOLATION_OFF)
+		return 0;
+	err = engine_maker_config(&daemon->engine, path, &config, why);
+	return err ? err : maker_start(&daemon->maker, &config, why);
+}
+
 static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 {
 	const struct options *options = daemon->options;
 	uint8_t mac[IXGBE_MAC_BYTES];
 	uint16_t mtu;
-	int err = control_open(options->control, answers_commands, daemon, &daemon->control, why);
+	int err = open_maker(daemon, why);
 
+	if (!err)
+		err = control_open(options->control, answers_commands, daemon, &daemon->control,
+				   why);
 	if (!err)
 		err = interface_open(&daemon->iface, options, why);
 	if (err)
@@ -284,9 +314,14 @@ static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 static int take_over_all(struct daemon *daemon, struct ixgbe_why *why)
 {
 	const json_t *from = daemon->handover;
-	int err = control_take_over(daemon->options->control, json_object_get(from, "control"),
-				    answers_commands, daemon, &daemon->control, why);
+	int err = upgrade_maker_take_over(daemon, why);
 
+	/* A version that knew of no maker. */
+	if (!err && !json_object_get(from, "maker"))
+		err = open_maker(daemon, why);
+	if (!err)
+		err = control_take_over(daemon->options->control, json_object_get(from, "control"),
+					answers_commands, daemon, &daemon->control, why);
 	if (!err)
 		err = interface_take_over(&daemon->iface, json_object_get(from, "interface"),
 					  daemon->options, on_interface_event, daemon, why);
@@ -296,7 +331,7 @@ static int take_over_all(struct daemon *daemon, struct ixgbe_why *why)
 	if (err && daemon->order.mode == UPGRADE_GO)
 		upgrade_undo(daemon, why);
 	if (err) { /* there is no way back: the NIC may be gone */
-		spawner_stop(&daemon->former);
+		engine_spawner_stop(&daemon->engine, &daemon->former);
 		nic_life_failed(daemon, why->text);
 		return 0;
 	}
@@ -329,6 +364,8 @@ static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
 		err = watch_add(daemon, netlink_monitor_fd(daemon->iface.monitor), WATCH_NETLINK);
 	if (!err)
 		err = watch_add(daemon, control_fd(daemon->control), WATCH_CONTROL);
+	if (!err && maker_there(&daemon->maker))
+		err = watch_add(daemon, daemon->maker.pidfd, WATCH_MAKER);
 	if (err)
 		ixgbe_why_fill(why, err, "cannot set up the event loop: %s", strerror(-err));
 	return err;
@@ -364,6 +401,7 @@ static void close_daemon(struct daemon *daemon)
 	engine_free(&daemon->engine);
 	interface_close(&daemon->iface);
 	control_close(daemon->control);
+	maker_close(&daemon->maker);
 	watch_close(daemon);
 }
 
@@ -402,7 +440,7 @@ int daemon_run(const struct options *options, char *const *argv, struct upgrade_
 	programs_self(daemon.program);
 	daemon.started_at_ms = clock_ms();
 	interface_init(&daemon.iface);
-	engine_init(&daemon.engine, options, &daemon.patience);
+	engine_init(&daemon.engine, options, &daemon.patience, &daemon.maker);
 	if (open_daemon(&daemon, &why)) {
 		if (order.mode == UPGRADE_GO)
 			upgrade_undo(&daemon, &why);

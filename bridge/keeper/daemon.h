@@ -37,6 +37,9 @@
 #include "upgrade_order.h"
 
 #define DAEMON_TICKS_PER_SECOND 4
+/* Status to exit with when all has to be started anew, by somebody who may: sysexits' EX_TEMPFAIL.
+ */
+#define DAEMON_EXIT_ANEW 75
 
 /* Where the NIC is while it begins anew and stays open: what comes next. */
 enum anew {
@@ -56,6 +59,7 @@ struct daemon {
 	struct spawner former;        /* that one's */
 	struct isolation_fact rights; /* what this process has given up */
 	struct interface iface;
+	struct maker maker;
 	struct engine engine;
 	struct patience patience;
 	struct control *control;

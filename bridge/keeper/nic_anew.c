@@ -37,7 +37,7 @@ void nic_anew_spawner_end(struct daemon *daemon)
 
 	if (spawner->pid > 0)
 		watch_remove(daemon, spawner->sock);
-	spawner_stop(spawner);
+	engine_spawner_stop(&daemon->engine, spawner);
 	daemon->engine.ordered = false;
 }
 

@@ -15,6 +15,7 @@
  *     "daemon"          counts, and times
  *     "program"         the former program, to go back to
  *     "driver_program"  that of its drivers
+ *     "maker"           maker_hand_over
  *     "why"             of one that goes back
  *
  * Members "fd" are descriptors, wherever they are: an integer or an array of them. All others are
@@ -146,11 +147,12 @@ static json_t *handover_new(struct daemon *daemon, uint64_t client, struct ixgbe
 
 	if (!engine)
 		return NULL;
-	json = json_pack("{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:{s:i}}", "handover", UPGRADE_VERSION,
+	json = json_pack("{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:{s:i},s:o}", "handover", UPGRADE_VERSION,
 			 "version", IXTAP_VERSION, "options", options_pack(daemon->options),
 			 "control", control_hand_over(daemon->control, client), "interface",
 			 interface_hand_over(&daemon->iface), "engine", engine, "daemon",
-			 daemon_pack(daemon), "driver_program", "fd", daemon->engine.program_fd);
+			 daemon_pack(daemon), "driver_program", "fd", daemon->engine.program_fd,
+			 "maker", maker_hand_over(&daemon->maker));
 	if (!json)
 		ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	return json;
@@ -229,6 +231,8 @@ static json_t *check(const struct options *options, int fd)
 
 	if (!err)
 		err = programs_driver(path, &why);
+	if (!err)
+		err = maker_hand_over_check(json_object_get(handover, "maker"), &why);
 	if (err)
 		answer = json_pack("{s:o}", "error", text_json(why.text));
 	else if (engine_hand_over_check(json_object_get(handover, "engine"), &why))
@@ -646,6 +650,19 @@ static int counts_take_over(struct daemon *daemon, const json_t *from, struct ix
 	return 0;
 }
 
+int upgrade_maker_take_over(struct daemon *daemon, struct ixgbe_why *why)
+{
+	struct maker *maker = &daemon->maker;
+	int err = maker_take_over(maker, json_object_get(daemon->handover, "maker"), why);
+
+	if (!err && daemon->order.mode == UPGRADE_BACK) {
+		maker->driver = maker->former_driver;
+		maker->nic = maker->former_nic;
+		maker->former_driver = maker->former_nic = 0;
+	}
+	return err;
+}
+
 int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why)
 {
 	struct engine *engine = &daemon->engine;
@@ -672,7 +689,7 @@ int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why)
 	daemon->opened_at_ms = opened_at_ms;
 	if (err && err != -EKEYREJECTED)
 		return err;
-	spawner_stop(&daemon->former);
+	engine_spawner_stop(engine, &daemon->former);
 	if (err) { /* the former program could do no better */
 		nic_life_failed(daemon, why->text);
 		return 0;
@@ -692,9 +709,10 @@ void upgrade_undo(struct daemon *daemon, const struct ixgbe_why *why)
 	json_t *engine;
 
 	if (daemon->engine.device) {
-		spawner_stop(&daemon->engine.spawner);
+		engine_spawner_stop(&daemon->engine, &daemon->engine.spawner);
 		daemon->engine.spawner = daemon->former;
 		daemon->former = (struct spawner){.pid = 0};
+		maker_own_forget(&daemon->maker);
 		engine = engine_hand_over(&daemon->engine, &ignored);
 		if (!engine) /* a NIC that is gone cannot be handed back */
 			return;
@@ -737,6 +755,7 @@ void upgrade_tell(struct daemon *daemon)
 		publish_event(daemon, json);
 	}
 	self_forget(daemon->handover);
+	maker_former_forget(&daemon->maker);
 	if (daemon->order.mode == UPGRADE_GO)
 		close((int)json_integer_value(json_object_get(
 			json_object_get(daemon->handover, "driver_program"), "fd")));

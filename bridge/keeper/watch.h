@@ -17,6 +17,7 @@ enum watch {
 	WATCH_RESET,
 	WATCH_SOFT_END,
 	WATCH_SOFT_OUTPUT,
+	WATCH_MAKER,
 };
 
 /* Makes epoll, and has it watch signals and the timer. The spawner and a software NIC undo the

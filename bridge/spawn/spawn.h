@@ -155,6 +155,14 @@ struct spawned {
 /* Opens the program at a path for reading. A descriptor, or -errno with `why` filled: as
  * spawner_start. */
 int spawner_program_open(const char *program, struct ixgbe_why *why);
+/* Whether an open file is a program that is executed as itself: a script is its interpreter. 0,
+ * -ENOEXEC, -EISDIR. */
+int spawner_program_check(int fd);
+/* A file of a record, which nobody can change any more: a descriptor, or -errno. */
+int spawner_record_new(const void *record, size_t bytes);
+/* The process that a pidfd means, as seen from here: *pid -1, it is gone. -EPROTO: it is no pidfd.
+ */
+int spawner_pidfd_process(int pidfd, pid_t *pid);
 /*
  * Starts a spawner, and waits for its word: SPAWN_START_MS at most, prepare's time included.
  * PDEATHSIG is of the calling thread. 0, or -errno with `why` filled: -EPERM (`require`, and a

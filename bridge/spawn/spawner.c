@@ -67,8 +67,7 @@ static int above_standard(int fd)
 	return high;
 }
 
-/* Whether a file is a program that is executed as itself: a script is its interpreter. */
-static int program_check(int fd)
+int spawner_program_check(int fd)
 {
 	struct stat stat;
 	char begin[4];
@@ -96,7 +95,7 @@ int spawner_program_open(const char *program, struct ixgbe_why *why)
 
 	if (fd < 0)
 		return program_failed(program, fd, why);
-	err = program_check(fd);
+	err = spawner_program_check(fd);
 	if (err) {
 		close(fd);
 		return program_failed(program, err, why);
@@ -104,15 +103,15 @@ int spawner_program_open(const char *program, struct ixgbe_why *why)
 	return fd;
 }
 
-static int record_new(const struct spawn_config *config)
+int spawner_record_new(const void *record, size_t bytes)
 {
 	int fd = above_standard(memfd_create("ixtap-record", MFD_CLOEXEC | MFD_ALLOW_SEALING));
 	size_t done = 0;
 
 	if (fd < 0)
 		return fd;
-	while (done < config->bytes) {
-		ssize_t n = write(fd, (const char *)config->record + done, config->bytes - done);
+	while (done < bytes) {
+		ssize_t n = write(fd, (const char *)record + done, bytes - done);
 
 		if (n < 0) {
 			int err = -errno;
@@ -138,7 +137,7 @@ static int start_open(struct start *start, struct ixgbe_why *why)
 	const struct spawn_config *config = start->config;
 
 	start->launch.null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
-	start->record = record_new(config);
+	start->record = spawner_record_new(config->record, config->bytes);
 	start->keeper = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (start->launch.null < 0)
 		return ixgbe_why_fill(why, start->launch.null, "cannot open /dev/null: %s",
@@ -401,8 +400,7 @@ int spawner_order(struct spawner *spawner, const int *fd, uint32_t fds)
 	return spawn_send(spawner->sock, &order, sizeof(order), fd, fds);
 }
 
-/* The process that a pidfd means, as seen from here: -1, it is gone; -EPROTO, it is no pidfd. */
-static int pidfd_process(int pidfd, pid_t *pid)
+int spawner_pidfd_process(int pidfd, pid_t *pid)
 {
 	char path[64], line[128];
 	int found = -EPROTO;
@@ -429,7 +427,7 @@ static int take_birth(const struct spawn_news *news, int pidfd, struct spawned *
 
 	if (news->error)
 		return news->error == -EAGAIN ? -ENOMEM : news->error;
-	err = pidfd_process(pidfd, &pid);
+	err = spawner_pidfd_process(pidfd, &pid);
 	if (err)
 		return err;
 	*out = (struct spawned){.pid = pid, .pidfd = pidfd, .number = news->number};

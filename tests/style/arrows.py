@@ -29,6 +29,7 @@ FIRST = {
     "bridge/frames": "bridge/frames/worker.h",
     "bridge/interface": "bridge/interface/interface.h",
     "bridge/keeper": "bridge/keeper/daemon.h",
+    "bridge/making": "bridge/making/maker.h",
     "bridge/service": "bridge/service/control.h",
     "bridge/spawn": "bridge/spawn/spawn.h",
     "bridge/start": "bridge/start/options.h",
@@ -56,6 +57,7 @@ FIRST = {
 MAY_USE = {
     "bridge": ("bridge", "ixgbe", "netlink"),
     "bridge/service": ("bridge/service", "ixgbe/why.c"),
+    "bridge/making": ("bridge/making", "bridge/spawn", "bridge/service", "ixgbe/why.c"),
     "bridge/spawn": ("bridge/spawn", "bridge/service/landlock.c", "ixgbe/why.c"),
     "ixgbe": ("ixgbe",),
     "netlink": ("netlink",),

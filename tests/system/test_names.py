@@ -764,15 +764,17 @@ def test_software_nic_with_net_admin_only(rig):
     r.wait_for(lambda: home.has("tap0-wire"), "the wire")
 
 
-@pytest.mark.parametrize("content, reason", [("#!/no/such/interpreter\n", "No such file"),
-                                             ("no program\n", "Exec format error")])
-def test_a_software_nic_that_cannot_be_executed(rig, content, reason):
+@pytest.mark.parametrize("isolation, content, reason", [("off", "#!/no/such/interpreter\n", "No such file"),
+                                                        ("off", "no program\n", "Exec format error"),
+                                                        ("best", "no program\n", "Exec format error")])
+def test_a_software_nic_that_cannot_be_executed(rig, isolation, content, reason):
     """What fails before ixnic runs is said."""
-    shutil.copy(r.IXTAPD, rig.path("ixtapd"))
+    for program in (r.IXTAPD, os.path.join(os.path.dirname(r.IXTAPD), "ixtap-driver")):
+        shutil.copy(program, rig.path(os.path.basename(program)))
     with open(rig.path("ixnic"), "w", encoding="ascii") as nic:
         nic.write(content)
     os.chmod(rig.path("ixnic"), 0o755)
-    done = rig.namespace("home").run(rig.path("ixtapd"), "--tap", "tap0", "--control",
+    done = rig.namespace("home").run(rig.path("ixtapd"), "--tap", "tap0", "--isolation", isolation, "--control",
                                      rig.path("control"), check=False)
     assert done.returncode == 1
     assert "executed" in done.stderr and reason in done.stderr, done.stderr

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -326,6 +327,8 @@ int main(int argc, char **argv)
 	struct ixnic_options options = {0};
 	struct ixgbe_why why;
 
+	/* One that is executed by its descriptor has that for its name. */
+	prctl(PR_SET_NAME, "ixnic");
 	if (read_options(&options, argc, argv, &why))
 		option_usage_exit(&why);
 	if (run(&options, &why)) {

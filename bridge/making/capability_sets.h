@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Capabilities of the calling thread that are given up, for all that it executes, too. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CAPABILITY(number) (UINT64_C(1) << (number))
+
+/* Those in effect. */
+uint64_t capability_sets_effective(void);
+/* Of the bounding set, `keep` stays. Only who has CAP_SETPCAP can do this; without it there is
+ * nothing that exec could give. */
+void capability_sets_bounding(uint64_t keep);
+/* Gives up all but `keep`: permitted, effective, inheritable. Returns in *left what is there still.
+ * -errno. */
+int capability_sets_reduce(uint64_t keep, uint64_t *left);
+/* The same across a change of user that loses all: keep before, and take after. */
+int capability_sets_across(bool begin);
+/* `keep`, and nothing else, is permitted, effective, inheritable and ambient. -errno. */
+int capability_sets_ambient(uint64_t keep);
+/* "net_admin, kill". */
+void capability_sets_text(uint64_t set, char *text, size_t bytes);
