@@ -164,6 +164,29 @@ static json_t *driver_json(const struct daemon *daemon)
 			 (json_int_t)seen->running_ns);
 }
 
+/* What this process has given up, and what it cannot do any more. */
+static json_t *keeper_json(const struct daemon *daemon, const char *const states[])
+{
+	const struct rights *rights = &daemon->rights;
+	const struct isolation_fact *left = &rights->of[RIGHTS_CAPABILITIES];
+	const uint8_t whole = rights_whole(rights) ? left->state : (uint8_t)ISOLATION_MISSING;
+	json_t *json = json_pack("{s:s,s:s}", "state", states[whole], "text", left->text);
+	json_t *gone = json_array();
+
+	for (unsigned int i = 0; i < RIGHTS_COUNT; i++)
+		json_object_set_new(json, rights_name((enum rights_mechanism)i),
+				    json_pack("{s:s,s:s}", "state", states[rights->of[i].state],
+					      "text", rights->of[i].text));
+	if (rights_other_user(rights)) {
+		json_array_append_new(gone, json_string("follow the interface into other network "
+							"namespaces"));
+		if (daemon->options->nic_kind != OPTIONS_NIC_SOFT)
+			json_array_append_new(gone, json_string("open the NIC again"));
+	}
+	json_object_set_new(json, "cannot", gone);
+	return json;
+}
+
 static json_t *isolation_json(const struct daemon *daemon)
 {
 	static const char *const states[] = {
@@ -173,9 +196,9 @@ static json_t *isolation_json(const struct daemon *daemon)
 		[ISOLATION_LATER] = "missing", /* of a driver that does not run yet */
 	};
 	const struct engine *engine = &daemon->engine;
-	json_t *json = json_pack(
-		"{s:s,s:{s:s,s:s}}", "wanted", options_isolation_name(daemon->options->isolation),
-		"keeper", "state", states[daemon->rights.state], "text", daemon->rights.text);
+	json_t *json =
+		json_pack("{s:s,s:o}", "wanted", options_isolation_name(daemon->options->isolation),
+			  "keeper", keeper_json(daemon, states));
 
 	for (unsigned int i = 0; i < ISOLATION_COUNT; i++) {
 		const struct isolation_fact *fact = &engine->spawner.report.of[i];

@@ -49,8 +49,11 @@
  *          "isolation": {"wanted": "require|best|off",
  *                        "user": {"state": "in force|missing|unused", "text": "uid 61184"},
  *                        ...                 the mechanisms of spawn/spawn.h
- *                        "keeper": {"state": "in force|missing|unused",
- *                                   "text": "net_admin, ..."}}}   the capabilities that are left
+ *                        "keeper": {"state": "in force|missing|unused",   of the whole
+ *                                   "text": "net_admin, ...",   the capabilities that are left
+ *                                   "user": {"state": ..., "text": ...},
+ *                                   ...             the mechanisms of keeper/rights.h
+ *                                   "cannot": ["open the NIC again", ...]}}}
  *         The states are those of state.h. While recovering, nic has only name, soft and the
  * counts.
  *

@@ -40,7 +40,8 @@
  *     driver runs                                                          down or waiting
  *     NIC is gone, its server ends;  carrier off, closes the NIC           recovering
  *     the reset fails
- *     time for an attempt            opens the NIC, applies all            down or waiting
+ *     time for an attempt            opens the NIC, applies all; exits 75  down or waiting,
+ *                                    if it may open none any more          stopping
  *     attempts used up               logs, exits 1                         stopping
  *     SIGUSR2, ixtap upgrade         another program takes our place       the same
  *     SIGTERM, SIGINT, SIGHUP        closes all in order, exits 0          stopping
@@ -80,7 +81,6 @@
 #include "interface_settings.h"
 #include "nic_life.h"
 #include "publish.h"
-#include "rights.h"
 #include "rx_features.h"
 #include "upgrade.h"
 #include "watch.h"
@@ -160,10 +160,7 @@ static void on_upgrade(struct daemon *daemon)
 static void on_maker_end(struct daemon *daemon)
 {
 	watch_remove(daemon, daemon->maker.pidfd);
-	log_error("%s: the process that makes drivers, %d, has ended, or does not answer: ending "
-		  "with status %d, for the service manager to start ixtapd again",
-		  daemon->iface.tap.name, (int)daemon->maker.pid, DAEMON_EXIT_ANEW);
-	publish_stop(daemon, DAEMON_EXIT_ANEW);
+	publish_stop_anew(daemon, "the process that makes drivers has ended, or does not answer");
 }
 
 static void on_timer(struct daemon *daemon)
@@ -367,8 +364,8 @@ static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
 	if (!err && maker_there(&daemon->maker))
 		err = watch_add(daemon, daemon->maker.pidfd, WATCH_MAKER);
 	if (err)
-		ixgbe_why_fill(why, err, "cannot set up the event loop: %s", strerror(-err));
-	return err;
+		return ixgbe_why_fill(why, err, "cannot set up the event loop: %s", strerror(-err));
+	return rights_give_up(&daemon->rights, daemon->options, &daemon->maker, why);
 }
 
 static void tell_ready(struct daemon *daemon)
@@ -377,7 +374,6 @@ static void tell_ready(struct daemon *daemon)
 
 	daemon->watchdog = sd_watchdog_enabled(0, &watchdog_us) > 0;
 	daemon->facts.started = true;
-	rights_give_up(daemon->options->isolation, &daemon->rights);
 	memcpy(daemon->name, daemon->iface.tap.name, sizeof(daemon->name));
 	publish_state(daemon);
 	interface_enter(&daemon->iface);
@@ -397,9 +393,14 @@ static void tell_ready(struct daemon *daemon)
 
 static void close_daemon(struct daemon *daemon)
 {
+	dev_t dev;
+	ino_t ino;
+
 	patience_begin(&daemon->patience, PATIENCE_STOP_MS);
 	engine_free(&daemon->engine);
 	interface_close(&daemon->iface);
+	if (maker_there(&daemon->maker) && control_file(daemon->control, &dev, &ino))
+		(void)maker_unlink(&daemon->maker, dev, ino); /* the folder is another user's */
 	control_close(daemon->control);
 	maker_close(&daemon->maker);
 	watch_close(daemon);

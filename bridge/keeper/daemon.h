@@ -33,6 +33,7 @@
 #include "bridge/interface/interface.h"
 #include "bridge/driver/mirror.h"
 #include "bridge/service/notice.h"
+#include "rights.h"
 #include "state.h"
 #include "upgrade_order.h"
 
@@ -52,12 +53,12 @@ enum anew {
 
 struct daemon {
 	const struct options *options;
-	char *const *argv;            /* the command line */
-	char program[PATH_MAX];       /* our own file */
-	struct upgrade_order order;   /* how this program was executed */
-	json_t *handover;             /* from the program before; NULL: there was none */
-	struct spawner former;        /* that one's */
-	struct isolation_fact rights; /* what this process has given up */
+	char *const *argv;          /* the command line */
+	char program[PATH_MAX];     /* our own file */
+	struct upgrade_order order; /* how this program was executed */
+	json_t *handover;           /* from the program before; NULL: there was none */
+	struct spawner former;      /* that one's */
+	struct rights rights;       /* what this process has given up */
 	struct interface iface;
 	struct maker maker;
 	struct engine engine;

@@ -20,7 +20,8 @@
  *                  its socket, a device gets its reset
  *
  * The delays (state_retry_delay_ms) are about half a minute in all. Then ixtapd exits 1: the
- * supervisor should know.
+ * supervisor should know. One that has given up the right to open a NIC exits instead of the second
+ * way, with a status of its own (rights.c).
  *
  * A driver that was not to be followed may have written the EEPROM. So the next one looks at the
  * EEPROM's checksum, and its MAC address is compared with the one that was there before.
@@ -777,6 +778,11 @@ static void retry(struct daemon *daemon)
 	struct ixgbe_why why = {""};
 	int err;
 
+	if (daemon->options->nic_kind != OPTIONS_NIC_SOFT && rights_other_user(&daemon->rights)) {
+		publish_stop_anew(daemon, "the NIC has to be opened anew, which ixtapd gives up "
+					  "under --isolation require");
+		return;
+	}
 	patience_begin(&daemon->patience, PATIENCE_START_MS);
 	interface_leave(&daemon->iface); /* a software NIC stays where it is started */
 	err = engine_open(&daemon->engine, daemon->applied.mtu, daemon->iface.tap.fd, &why);

@@ -41,6 +41,13 @@ void publish_stop(struct daemon *daemon, int exit_status)
 	publish_state(daemon);
 }
 
+void publish_stop_anew(struct daemon *daemon, const char *why)
+{
+	log_error("%s: %s: ending with status %d, for the service manager to start ixtapd again",
+		  daemon->iface.tap.name, why, DAEMON_EXIT_ANEW);
+	publish_stop(daemon, DAEMON_EXIT_ANEW);
+}
+
 const char *publish_sfp_name(enum ixgbe_sfp sfp)
 {
 	static const char *const names[] = {

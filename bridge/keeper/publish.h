@@ -9,6 +9,8 @@ void publish_event(struct daemon *daemon, json_t *event);
 void publish_state(struct daemon *daemon);
 /* The loop ends after the present event. */
 void publish_stop(struct daemon *daemon, int exit_status);
+/* The same, with DAEMON_EXIT_ANEW, and says why. */
+void publish_stop_anew(struct daemon *daemon, const char *why);
 /* The module in the NIC's cage was changed. */
 void publish_module(struct daemon *daemon, enum ixgbe_sfp sfp);
 void publish_sfp_sum_wrong(struct daemon *daemon);

@@ -16,6 +16,7 @@
  *     "program"         the former program, to go back to
  *     "driver_program"  that of its drivers
  *     "maker"           maker_hand_over
+ *     "rights"          what the process has given up
  *     "why"             of one that goes back
  *
  * Members "fd" are descriptors, wherever they are: an integer or an array of them. All others are
@@ -147,12 +148,13 @@ static json_t *handover_new(struct daemon *daemon, uint64_t client, struct ixgbe
 
 	if (!engine)
 		return NULL;
-	json = json_pack("{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:{s:i},s:o}", "handover", UPGRADE_VERSION,
-			 "version", IXTAP_VERSION, "options", options_pack(daemon->options),
-			 "control", control_hand_over(daemon->control, client), "interface",
-			 interface_hand_over(&daemon->iface), "engine", engine, "daemon",
-			 daemon_pack(daemon), "driver_program", "fd", daemon->engine.program_fd,
-			 "maker", maker_hand_over(&daemon->maker));
+	json = json_pack(
+		"{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:{s:i},s:o,s:o}", "handover", UPGRADE_VERSION,
+		"version", IXTAP_VERSION, "options", options_pack(daemon->options), "control",
+		control_hand_over(daemon->control, client), "interface",
+		interface_hand_over(&daemon->iface), "engine", engine, "daemon",
+		daemon_pack(daemon), "driver_program", "fd", daemon->engine.program_fd, "maker",
+		maker_hand_over(&daemon->maker), "rights", rights_hand_over(&daemon->rights));
 	if (!json)
 		ixgbe_why_fill(why, -ENOMEM, "out of memory");
 	return json;
@@ -267,6 +269,23 @@ int upgrade_answer(const struct options *options, int fd)
 	return err ? 1 : 0;
 }
 
+/* The program that is to come. A user of our own may not reach the path: the maker opens it then.
+ */
+struct next {
+	const char *path;
+	int fd; /* -1: the path */
+};
+
+/* Returns if that failed: -errno. */
+static int next_execute(const struct next *next, char *const *words)
+{
+	if (next->fd >= 0)
+		syscall(SYS_execveat, next->fd, "", words, environ, AT_EMPTY_PATH);
+	else
+		execv(next->path, words);
+	return -errno;
+}
+
 /* The words of the command line, with "--handover FD:MODE" first; the caller frees the array. */
 static char **words_new(char *const *argv, const char *order)
 {
@@ -286,12 +305,14 @@ static char **words_new(char *const *argv, const char *order)
 }
 
 /* In the child, between fork and exec. */
-static void become_asked(const char *program, char *const *words, int handover, int answer,
+static void become_asked(const struct next *next, char *const *words, int handover, int answer,
 			 pid_t parent)
 {
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int high = fcntl(handover, F_DUPFD_CLOEXEC, 10);
 	const int out = fcntl(answer, F_DUPFD_CLOEXEC, 10);
+	const struct next away = {.path = next->path,
+				  .fd = next->fd < 0 ? -1 : fcntl(next->fd, F_DUPFD_CLOEXEC, 10)};
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -305,7 +326,7 @@ static void become_asked(const char *program, char *const *words, int handover, 
 	close_range(CHECK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	execv(program, words);
+	(void)next_execute(&away, words);
 	_exit(127);
 }
 
@@ -410,7 +431,7 @@ static json_t *answer_take(struct daemon *daemon, const char *program, pid_t pid
 	return len == -EINTR ? urgent(program) : no_answer(program, &end);
 }
 
-static json_t *program_ask(struct daemon *daemon, const char *program, int handover)
+static json_t *program_ask(struct daemon *daemon, const struct next *next, int handover)
 {
 	char order[32];
 	const pid_t parent = getpid();
@@ -423,14 +444,14 @@ static json_t *program_ask(struct daemon *daemon, const char *program, int hando
 	words = words_new(daemon->argv, order);
 	if (!words || pipe2(answer, O_CLOEXEC)) {
 		free(words);
-		return control_error("cannot ask %s: no memory, or too many files", program);
+		return control_error("cannot ask %s: no memory, or too many files", next->path);
 	}
 	pid = fork();
 	if (!pid)
-		become_asked(program, words, handover, answer[1], parent);
+		become_asked(next, words, handover, answer[1], parent);
 	close(answer[1]);
-	json = pid < 0 ? control_error("cannot ask %s: %s", program, strerror(errno))
-		       : answer_take(daemon, program, pid, answer[0]);
+	json = pid < 0 ? control_error("cannot ask %s: %s", next->path, strerror(errno))
+		       : answer_take(daemon, next->path, pid, answer[0]);
 	close(answer[0]);
 	free(words);
 	return json;
@@ -438,8 +459,8 @@ static json_t *program_ask(struct daemon *daemon, const char *program, int hando
 
 /* ---- The next program is executed ---- */
 
-/* `program`: a path, or NULL: the descriptor. Returns -errno. */
-static int program_execute(const char *program, int program_fd, json_t *handover, const char *mode,
+/* Returns -errno. */
+static int program_execute(const struct next *next, json_t *handover, const char *mode,
 			   char *const *argv)
 {
 	int fd = handover_write(handover), err;
@@ -454,11 +475,7 @@ static int program_execute(const char *program, int program_fd, json_t *handover
 	if (!err) {
 		fcntl(fd, F_SETFD, 0);
 		outlet_finish();
-		if (program)
-			execv(program, words);
-		else
-			syscall(SYS_execveat, program_fd, "", words, environ, AT_EMPTY_PATH);
-		err = -errno;
+		err = next_execute(next, words);
 	}
 	fds_flag(handover, FD_CLOEXEC);
 	free(words);
@@ -469,12 +486,13 @@ static int program_execute(const char *program, int program_fd, json_t *handover
 void upgrade_go_back(json_t *handover, char *const *argv, const struct ixgbe_why *why)
 {
 	const json_t *program = json_object_get(handover, "program");
+	const struct next former = {.path = "",
+				    .fd = (int)json_integer_value(json_object_get(program, "fd"))};
 	int err;
 
 	json_object_set_new(handover, "why", text_json(why->text));
 	json_object_set_new(handover, "version", json_string(IXTAP_VERSION));
-	err = program_execute(NULL, (int)json_integer_value(json_object_get(program, "fd")),
-			      handover, "back", argv);
+	err = program_execute(&former, handover, "back", argv);
 	log_error("%s: and the former version cannot be executed again: %s", why->text,
 		  strerror(-err));
 }
@@ -498,7 +516,7 @@ static void self_forget(const json_t *handover)
 }
 
 /* With the answer in hand. Nobody uses the device from the handover on. Returns the error. */
-static json_t *place_give(struct daemon *daemon, const char *program, uint64_t client)
+static json_t *place_give(struct daemon *daemon, const struct next *next, uint64_t client)
 {
 	struct pollfd driver = {.fd = daemon->engine.driver.pidfd, .events = POLLIN};
 	struct ixgbe_why why;
@@ -507,34 +525,34 @@ static json_t *place_give(struct daemon *daemon, const char *program, uint64_t c
 
 	/* How a driver has ended is told once: to this program, or to the next. */
 	if (poll(&driver, 1, 0) == 1)
-		return urgent(program);
+		return urgent(next->path);
 	handover = handover_new(daemon, client, &why);
 	if (!handover)
 		return later(control_error("%s: try again", why.text));
 	err = self_add(handover);
 	if (!err) {
-		log_info("%s: executing %s in our place", daemon->iface.tap.name, program);
+		log_info("%s: executing %s in our place", daemon->iface.tap.name, next->path);
 		/* The next program begins where this one did. */
 		interface_leave(&daemon->iface);
-		err = program_execute(program, -1, handover, "go", daemon->argv);
+		err = program_execute(next, handover, "go", daemon->argv);
 		interface_enter(&daemon->iface);
 	}
 	self_forget(handover);
 	json_decref(handover);
-	return control_error("cannot execute %s: %s", program, strerror(-err));
+	return control_error("cannot execute %s: %s", next->path, strerror(-err));
 }
 
 /* A program that starts the NIC anew is executed without a NIC. A new reference: the error. */
-static json_t *place_give_cold(struct daemon *daemon, const char *program, uint64_t client,
+static json_t *place_give_cold(struct daemon *daemon, const struct next *next, uint64_t client,
 			       const char *reason)
 {
 	log_warning("%s: the upgrade starts the NIC anew: %s", daemon->iface.tap.name, reason);
 	ixgbe_why_fill(&daemon->reason, 0, "the NIC starts anew after an upgrade");
 	nic_life_close(daemon);
-	return place_give(daemon, program, client);
+	return place_give(daemon, next, client);
 }
 
-static json_t *program_try(struct daemon *daemon, const char *program, uint64_t client)
+static json_t *program_try(struct daemon *daemon, const struct next *next, uint64_t client)
 {
 	struct ixgbe_why why;
 	json_t *handover = handover_new(daemon, client, &why), *answer, *error;
@@ -545,16 +563,16 @@ static json_t *program_try(struct daemon *daemon, const char *program, uint64_t 
 		return later(control_error("%s: try again", why.text));
 	fd = handover_write(handover);
 	json_decref(handover);
-	answer = fd < 0 ? control_error("out of memory") : program_ask(daemon, program, fd);
+	answer = fd < 0 ? control_error("out of memory") : program_ask(daemon, next, fd);
 	if (fd >= 0)
 		close(fd);
 	reason = json_string_value(json_object_get(answer, "why"));
 	if (json_object_get(answer, "error"))
 		error = json_incref(answer);
 	else if (reason && daemon->facts.nic_open)
-		error = place_give_cold(daemon, program, client, reason);
+		error = place_give_cold(daemon, next, client, reason);
 	else
-		error = place_give(daemon, program, client);
+		error = place_give(daemon, next, client);
 	json_decref(answer);
 	return error;
 }
@@ -572,6 +590,24 @@ static bool fds_spare(unsigned int wanted)
 	return wanted == 0;
 }
 
+/* The program at a path, in reach or not. A new reference: the error. */
+static json_t *path_try(struct daemon *daemon, const char *path, uint64_t client)
+{
+	struct next next = {.path = path, .fd = -1};
+	struct ixgbe_why why;
+	json_t *error;
+
+	if (rights_other_user(&daemon->rights)) {
+		next.fd = maker_open(&daemon->maker, MAKER_KEEPER, path, &why);
+		if (next.fd < 0)
+			return control_error("%s", why.text);
+	}
+	error = program_try(daemon, &next, client);
+	if (next.fd >= 0)
+		close(next.fd);
+	return error;
+}
+
 json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client)
 {
 	json_t *error;
@@ -586,7 +622,7 @@ json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client)
 				      "needs %u more: raise that of process %d (prlimit --nofile)",
 				      SPARE_FDS + daemon->options->queues, (int)getpid());
 	else
-		error = program_try(daemon, program ? program : daemon->program, client);
+		error = path_try(daemon, program ? program : daemon->program, client);
 
 	log_error("%s: no upgrade: %s", daemon->iface.tap.name,
 		  json_string_value(json_object_get(error, "error")));
@@ -652,14 +688,10 @@ static int counts_take_over(struct daemon *daemon, const json_t *from, struct ix
 
 int upgrade_maker_take_over(struct daemon *daemon, struct ixgbe_why *why)
 {
-	struct maker *maker = &daemon->maker;
-	int err = maker_take_over(maker, json_object_get(daemon->handover, "maker"), why);
+	int err = maker_take_over(&daemon->maker, json_object_get(daemon->handover, "maker"),
+				  daemon->order.mode == UPGRADE_BACK, why);
 
-	if (!err && daemon->order.mode == UPGRADE_BACK) {
-		maker->driver = maker->former_driver;
-		maker->nic = maker->former_nic;
-		maker->former_driver = maker->former_nic = 0;
-	}
+	rights_take_over(&daemon->rights, json_object_get(daemon->handover, "rights"));
 	return err;
 }
 

@@ -12,7 +12,7 @@ json_t *upgrade_take(int fd, struct ixgbe_why *why);
 /* The former program goes on with `handover`, since this one cannot: returns if that cannot be. */
 void upgrade_go_back(json_t *handover, char *const *argv, const struct ixgbe_why *why);
 
-/* In the executed program, first: the former's maker. */
+/* In the executed program, first: the former's maker, and what the process has given up. */
 int upgrade_maker_take_over(struct daemon *daemon, struct ixgbe_why *why);
 /* With control socket and interface taken over: the NIC, and counts. */
 int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why);

@@ -409,7 +409,7 @@ int maker_hand_over_check(const json_t *from, struct ixgbe_why *why)
 			      "start it again");
 }
 
-int maker_take_over(struct maker *maker, const json_t *from, struct ixgbe_why *why)
+int maker_take_over(struct maker *maker, const json_t *from, bool back, struct ixgbe_why *why)
 {
 	int pid, pidfd, sock, driver, nic, err = maker_hand_over_check(from, why);
 	json_int_t requests;
@@ -425,7 +425,9 @@ int maker_take_over(struct maker *maker, const json_t *from, struct ixgbe_why *w
 				.pidfd = pidfd,
 				.sock = sock,
 				.requests = (uint32_t)requests,
-				.former_driver = (uint32_t)driver,
-				.former_nic = (uint32_t)nic};
+				.driver = back ? (uint32_t)driver : 0,
+				.nic = back ? (uint32_t)nic : 0,
+				.former_driver = back ? 0 : (uint32_t)driver,
+				.former_nic = back ? 0 : (uint32_t)nic};
 	return 0;
 }

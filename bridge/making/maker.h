@@ -131,7 +131,8 @@ int maker_unlink(struct maker *maker, dev_t dev, ino_t ino);
 json_t *maker_hand_over(const struct maker *maker);
 /* In that program: -EBADMSG with `why` filled: the maker is of another layout. */
 int maker_hand_over_check(const json_t *from, struct ixgbe_why *why);
-int maker_take_over(struct maker *maker, const json_t *from, struct ixgbe_why *why);
+/* `back`: the programs that are open are this one's, which was there before. */
+int maker_take_over(struct maker *maker, const json_t *from, bool back, struct ixgbe_why *why);
 
 /* The maker's main(), for a process that was executed as one. */
 bool maker_is(int argc, char **argv);

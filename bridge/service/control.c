@@ -458,6 +458,15 @@ int control_open(const char *path, const struct control_command *commands, void 
 	return 0;
 }
 
+bool control_file(const struct control *control, dev_t *dev, ino_t *ino)
+{
+	if (!control || control->listener.fd < 0)
+		return false;
+	*dev = control->listener.dev;
+	*ino = control->listener.ino;
+	return true;
+}
+
 void control_close(struct control *control)
 {
 	if (!control)

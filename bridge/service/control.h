@@ -109,6 +109,8 @@ int control_take_over(const char *path, const json_t *from, const struct control
 		      void *ctx, struct control **out, struct ixgbe_why *why);
 /* Takes the reference. */
 void control_answer_former(struct control *control, json_t *answer);
+/* The socket's file, which control_close removes if it may. False: there is none. Takes NULL. */
+bool control_file(const struct control *control, dev_t *dev, ino_t *ino);
 /* Closes all clients, removes the socket. Takes NULL. */
 void control_close(struct control *control);
 /* Readable when there is something to dispatch. */

@@ -110,8 +110,8 @@ class World:
                 for space, name in ((self.left, self.tap), (self.right, self.wire))]
 
 
-def soft(rig, *options):
-    bridge = rig.bridge(*options)
+def soft(rig, *options, **more):
+    bridge = rig.bridge(*options, **more)
     return World(bridge, bridge.left, bridge.right, bridge.control, bridge.nic_control)
 
 

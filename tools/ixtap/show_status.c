@@ -188,6 +188,20 @@ static void put_driver(const json_t *status)
 }
 
 /* One line if nothing is missing; else one more for each mechanism that is. */
+/* What the keeper has given up, what it lacks, and what it cannot do any more. */
+static void put_keeper(const json_t *status)
+{
+	json_t *keeper = (json_t *)(uintptr_t)member(status, "isolation.keeper"), *one;
+	const char *name, *left = member_text(keeper, "text");
+	size_t i;
+
+	put(COLOUR_NONE, LABEL "keeper: %s\n", "", *left ? left : "no capabilities");
+	json_object_foreach(keeper, name, one) if (!strcmp(member_text(one, "state"), "missing"))
+		put(COLOUR_WARN, LABEL "keeper: no %s: %s\n", "", name, member_text(one, "text"));
+	json_array_foreach(json_object_get(keeper, "cannot"), i, one)
+		put(COLOUR_NONE, LABEL "keeper: cannot %s\n", "", json_string_value(one));
+}
+
 static void put_isolation(const json_t *status)
 {
 	const json_t *all = member(status, "isolation");
@@ -200,8 +214,10 @@ static void put_isolation(const json_t *status)
 	put(COLOUR_NONE, LABEL "%s: %d mechanisms in force\n", "isolation",
 	    member_text(status, "isolation.wanted"), in_force);
 	json_object_foreach((json_t *)(uintptr_t)all, name,
-			    one) if (!strcmp(member_text(one, "state"), "missing"))
+			    one) if (!strcmp(member_text(one, "state"), "missing") &&
+				     strcmp(name, "keeper") != 0)
 		put(COLOUR_WARN, LABEL "no %s: %s\n", "", name, member_text(one, "text"));
+	put_keeper(status);
 }
 
 static void put_daemon(const json_t *status)
