@@ -38,7 +38,6 @@
 
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
-#include "bridge/service/names.h"
 #include "nic_anew.h"
 #include "nic_life.h"
 #include "publish.h"
@@ -353,24 +352,6 @@ static void news_tell(struct daemon *daemon)
 	publish_state(daemon);
 }
 
-/* A driver that broke out may have written the NIC's EEPROM, whose checksum libixgbe looks at. */
-static void mac_compare(struct daemon *daemon)
-{
-	static const uint8_t none[IXGBE_MAC_BYTES];
-	const uint8_t *now = daemon->engine.seen.mac_permanent;
-	char before_text[NAMES_MAC_TEXT], now_text[NAMES_MAC_TEXT];
-
-	if (memcmp(daemon->mac_permanent, none, sizeof(none)) != 0 &&
-	    memcmp(daemon->mac_permanent, now, sizeof(none)) != 0)
-		log_warning(
-			"%s: the NIC's own MAC address was %s and is %s now: it is another NIC, "
-			"or somebody has written its EEPROM",
-			daemon->iface.tap.name,
-			names_mac_format(daemon->mac_permanent, before_text),
-			names_mac_format(now, now_text));
-	memcpy(daemon->mac_permanent, now, sizeof(daemon->mac_permanent));
-}
-
 static void driver_runs(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
@@ -383,7 +364,7 @@ static void driver_runs(struct daemon *daemon)
 		engine->starts.warm++;
 	} else { /* what the one before had left did not add up */
 		engine->starts.cold++;
-		mac_compare(daemon);
+		publish_mac_permanent(daemon);
 	}
 	if (daemon->left) {
 		daemon->left = false;
@@ -653,7 +634,7 @@ static int nic_begin(struct daemon *daemon, struct ixgbe_why *why)
 	daemon->hangs = seen->hangs;
 	daemon->stats_full = seen->stats_full;
 	daemon->sfp_sum = seen->sfp_sum;
-	mac_compare(daemon);
+	publish_mac_permanent(daemon);
 	err = daemon->anew ? 0 : nic_watch(daemon); /* of a NIC that stayed open all is watched */
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot watch the NIC: %s", strerror(-err));

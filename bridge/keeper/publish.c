@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Who hears of a change: the log, the control socket's monitors, the service manager. */
 #include <stdio.h>
+#include <string.h>
 
 #include "bridge/service/log.h"
 #include "bridge/service/names.h"
@@ -84,6 +85,24 @@ void publish_sfp_sum_wrong(struct daemon *daemon)
 		    daemon->iface.tap.name);
 	publish_event(daemon, json_pack("{s:s,s:s}", "event", "module_checksum", "checksum",
 					publish_sfp_sum_name(IXGBE_SFP_SUM_WRONG)));
+}
+
+/* A driver that broke out may have written the NIC's EEPROM, whose checksum libixgbe looks at. */
+void publish_mac_permanent(struct daemon *daemon)
+{
+	static const uint8_t none[IXGBE_MAC_BYTES];
+	const uint8_t *now = daemon->engine.seen.mac_permanent;
+	char before_text[NAMES_MAC_TEXT], now_text[NAMES_MAC_TEXT];
+
+	if (memcmp(daemon->mac_permanent, none, sizeof(none)) != 0 &&
+	    memcmp(daemon->mac_permanent, now, sizeof(none)) != 0)
+		log_warning(
+			"%s: the NIC's own MAC address was %s and is %s now: it is another NIC, "
+			"or somebody has written its EEPROM",
+			daemon->iface.tap.name,
+			names_mac_format(daemon->mac_permanent, before_text),
+			names_mac_format(now, now_text));
+	memcpy(daemon->mac_permanent, now, sizeof(daemon->mac_permanent));
 }
 
 static void publish_mac(struct daemon *daemon)

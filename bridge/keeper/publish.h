@@ -17,5 +17,7 @@ void publish_sfp_sum_wrong(struct daemon *daemon);
 const char *publish_sfp_sum_name(enum ixgbe_sfp_sum sum);
 /* "none", "sr", ...: see answers.h. */
 const char *publish_sfp_name(enum ixgbe_sfp sfp);
+/* Takes note of the NIC's own MAC address, and says if it was another one before. */
+void publish_mac_permanent(struct daemon *daemon);
 /* `parts` (enum mirror_part) of what the NIC has have changed. */
 void publish_parts(struct daemon *daemon, uint32_t parts);
