@@ -191,7 +191,7 @@ static void inserts_each_checksum(void **state, bool bare)
 					 (c->spec.ipv6 ? get16(f.data + f.l3 + 4) + 40u
 						       : get16(f.data + f.l3 + 2)) -
 						 (f.l4 - f.l3)));
-		tx_context(&tx, i & 1, f.l3, f.l4 - f.l3, bare ? 0 : f.body - f.l4, 0, 0,
+		tx_context(&tx, i & 1, f.l3, f.l4 - f.l3, 0, 0, 0,
 			   (c->spec.ipv6 || bare ? 0 : IXGBE_TXC_IPV4) |
 				   IXGBE_FIELD_PREP(IXGBE_TXC_L4T, c->l4t));
 		tx_frame(&tx, f.data, f.len, 0,
@@ -225,7 +225,7 @@ static void pads_sctp_behind_its_sum(void **state)
 	rings_start(*state, &rx, &tx);
 	frame_build(&want, &(struct frame_spec){.protocol = 132});
 	assert_int_equal(want.body, 46);
-	tx_context(&tx, 0, want.l3, want.l4 - want.l3, want.body - want.l4, 0, 0,
+	tx_context(&tx, 0, want.l3, want.l4 - want.l3, 0, 0, 0,
 		   IXGBE_TXC_IPV4 | IXGBE_FIELD_PREP(IXGBE_TXC_L4T, IXGBE_TXC_L4T_SCTP));
 	for (uint32_t len = 46; len <= 60; len += 14) {
 		memcpy(sent, want.data, 46);
@@ -454,6 +454,7 @@ static void refuses_bad_descriptors(void **state)
 		{"TX_CONTEXT", 1, 100, TX_LAST | IXGBE_TXD_VLE, 100, 0},
 		{"TX_CONTEXT", 1, 100, TX_LAST | IXGBE_TXD_TSE, 100, 0},
 		{"TX_CONTEXT", 1, 100, TX_LAST, 100, IXGBE_TXD_POPTS_TXSM | 0x70},
+		{"TX_CONTEXT", 1, 100, TX_LAST, 100, IXGBE_TXD_CC},
 	};
 	static uint8_t data[20000];
 

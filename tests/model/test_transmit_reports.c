@@ -92,6 +92,91 @@ static void wants_ifcs_for_what_it_changes(void **state)
 	rings_end(*state, 1);
 }
 
+/* Reserved bits of each form are 0. What an index says without an offload does not matter. */
+static void reserved_bits_are_0(void **state)
+{
+	static const struct {
+		uint32_t legacy, low, high;
+	} cases[] = {
+		{0, 1u << 16, 0}, {0, 1u << 17, 0}, {0, 1u << 26, 0}, {0, 1u << 28, 0},
+		{0, 0, 1},        {0, 0, 2},        {0, 0, 8},        {0, 0, 1u << 10},
+		{0, 0, 1u << 11}, {0, 0, 1u << 13}, {1, 1u << 28, 0}, {1, 1u << 31, 0},
+		{1, 0, 1},        {1, 0, 4},        {1, 0, 1u << 4},  {1, 0, 1u << 7},
+	};
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	tx_frame(&tx, f.data, f.len, IXGBE_TXD_MAC_1588, IXGBE_TXD_IDX);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	rings_end(*state, 0);
+	for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const uint32_t legacy = f.len | (TX_LAST & ~IXGBE_TXD_DEXT) | cases[i].low;
+		const uint64_t half = (uint64_t)cases[i].high << 32 | legacy;
+
+		tx_desc(&tx, tx_data(&tx, f.data, f.len),
+			cases[i].legacy ? half
+					: tx_data_half(f.len, TX_LAST | cases[i].low, f.len,
+						       cases[i].high));
+		tx_kick(&tx);
+		expect(*state, f.data, f.len);
+		assert_int_equal(model_broken(*state, "TX_DESC_RESERVED"), i + 1);
+	}
+	rings_end(*state, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void context_flags(struct ring *tx, uint32_t flags, uint32_t second, uint32_t high)
+{
+	tx_desc(tx, 14u << 9 | (uint64_t)second << 32,
+		(IXGBE_TXD_DEXT | flags | IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_CTXT)) |
+			(uint64_t)high << 32);
+}
+
+/* MSS and L4LEN are for what is cut: they are judged when the context ends, by another one or with
+ * its queue. */
+static void unused_fields_of_contexts_are_0(void **state)
+{
+	static const struct {
+		uint32_t low, second, high;
+	} units[] = {{1, 0, 0}, {1u << 13, 0, 0}, {1u << 15, 0, 0}, {0, 1, 0}, {0, 1u << 31, 0}};
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(*state, &rx, &tx);
+	frame_raw(&f, NULL, 100);
+	for (uint32_t i = 0; i < 5; i++)
+		context_flags(&tx, units[i].low, units[i].second, 0);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	assert_int_equal(model_broken(*state, "TX_CONTEXT_UNUSED"), 5);
+	context_flags(&tx, 1u << 24, 0, 0);
+	context_flags(&tx, 1u << 19, 0, 0);
+	context_flags(&tx, 0, 0, 1u << 7);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	assert_int_equal(model_broken(*state, "TX_DESC_RESERVED"), 3);
+	for (uint32_t i = 0; i < 3; i++) { /* MSS, L4LEN, and none */
+		tx_context(&tx, 0, 14, 0, i == 1 ? 20 : 0, i == 0 ? 1000 : 0, 0, 0);
+		tx_frame(&tx, f.data, f.len, 0, IXGBE_TXD_CC);
+		tx_kick(&tx);
+		expect(*state, f.data, f.len);
+		assert_int_equal(model_broken(*state, "TX_CONTEXT_UNUSED"), 5 + i);
+	}
+	tx_context(&tx, 1, 14, 0, 20, 0, 0, 0);
+	tx_frame(&tx, f.data, f.len, 0, IXGBE_TXD_CC | IXGBE_FIELD_PREP(IXGBE_TXD_IDX, 1));
+	tx_kick(&tx);
+	expect(*state, f.data, f.len);
+	model_wait(*state, IXGBE_TDH, UINT32_MAX, tx.next);
+	assert_int_equal(model_broken(*state, "TX_CONTEXT_UNUSED"), 7);
+	model_write(*state, IXGBE_TXDCTL, 0);
+	assert_int_equal(model_broken(*state, "TX_CONTEXT_UNUSED"), 8);
+	rings_end(*state, 11);
+}
+
 static void with_wthresh(struct model *m, struct ring *rx, struct ring *tx, uint32_t thresh,
 			 uint32_t itr)
 {
@@ -404,6 +489,8 @@ int main(void)
 		T(takes_the_first_descriptors_word),
 		T(leaves_out_a_checksum_outside),
 		T(wants_ifcs_for_what_it_changes),
+		T(reserved_bits_are_0),
+		T(unused_fields_of_contexts_are_0),
 		T(writes_back_in_groups),
 		T(rs_is_due_in_time),
 		T(rs_comes_behind_its_packet),

@@ -108,6 +108,8 @@ void violations_free(struct nic *nic);
 	R(TX_TAIL_PACKET, "7.2.3.4", "TDT within a packet, or behind a context descriptor")        \
 	R(TX_DESC_LENGTH, "7.2.3.2.4", "data descriptor over 16 KiB, or of 0 within a packet")     \
 	R(TX_DESC_TYPE, "7.2.3.2", "unknown descriptor type, or both forms in a packet")           \
+	R(TX_DESC_RESERVED, "7.2.3.2", "transmit descriptor with a reserved bit, or STA, set")     \
+	R(TX_CONTEXT_UNUSED, "7.2.3.2.3", "field of a context descriptor set that nothing uses")   \
 	R(TX_IFCS, "7.2.3.2.2", "IFCS clear though the NIC pads, tags, cuts or sums the frame")    \
 	R(TX_PAYLEN, "7.2.3.2.4", "PAYLEN does not agree with the data")                           \
 	R(TX_FRAME_LENGTH, "7.2.1.1", "frame shorter than 17 bytes or longer than MAXFRS allows")  \

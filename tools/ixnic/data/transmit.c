@@ -94,6 +94,65 @@ static void live_written(struct nic *nic, uint32_t queue, const char *name)
 	ring_rules_live(nic, &ring, name);
 }
 
+/* ---- Fields that are to be 0 ---- */
+
+#define DATA_RESERVED   0x14030000u /* bits 2 and 4 of DCMD, 16 and 17 */
+#define LEGACY_RESERVED 0x90000000u /* bits 4 and 7 of CMD */
+#define STA             0x0000000fu
+#define POPTS_RESERVED  0x00003c00u /* IPSEC, for which this NIC has no unit, and the others */
+#define LEGACY_RSVD     0x000000f0u
+
+#define CONTEXT_RESERVED 0x1f0f0000u /* bits 28 to 24, and 10 to 7 of TUCMD */
+#define CONTEXT_UNITS    0x0000e1ffu /* FCoE, Encryption, IPSEC_TYPE and IPS_ESP_LEN */
+#define CONTEXT_RSV      0x00000080u /* bit 39 */
+
+/* 7.2.3.2: DD is of STA. A driver that polls it would take the packet as sent at once. */
+static void check_reserved(struct nic *nic, uint32_t queue, const union ixgbe_desc *desc)
+{
+	const bool advanced = desc->dword[2] & IXGBE_TXD_DEXT;
+	const uint32_t low = desc->dword[2] & (advanced ? DATA_RESERVED : LEGACY_RESERVED);
+	const uint32_t high =
+		desc->dword[3] & (advanced ? STA | POPTS_RESERVED : STA | LEGACY_RSVD);
+
+	if (low || high)
+		violation(nic, VIOLATION_TX_DESC_RESERVED, "queue %u: 0x%08x and 0x%08x are set",
+			  queue, low, high);
+}
+
+/* 7.2.3.2.3: what no offload of this NIC uses is 0 in a context. */
+static void check_context(struct nic *nic, uint32_t queue, const union ixgbe_desc *desc)
+{
+	const uint32_t low = desc->dword[2] & CONTEXT_RESERVED;
+	const uint32_t high = desc->dword[3] & CONTEXT_RSV;
+
+	if (low || high)
+		violation(nic, VIOLATION_TX_DESC_RESERVED,
+			  "queue %u: context, 0x%08x and 0x%08x are set", queue, low, high);
+	if (desc->dword[1] || desc->dword[2] & CONTEXT_UNITS)
+		violation(nic, VIOLATION_TX_CONTEXT_UNUSED,
+			  "queue %u: 0x%08x and 0x%08x are of IPsec and FCoE", queue,
+			  desc->dword[1], desc->dword[2] & CONTEXT_UNITS);
+}
+
+/* MSS and L4LEN are for packets that are cut, of which one may come at any time: a context is
+ * judged when it ends. */
+static void context_ends(struct nic *nic, uint32_t queue, struct transmit_context *context)
+{
+	if (context->used && !context->used_tse && (context->mss || context->l4_bytes))
+		violation(nic, VIOLATION_TX_CONTEXT_UNUSED,
+			  "queue %u: MSS %u and L4LEN %u, but nothing was cut", queue, context->mss,
+			  context->l4_bytes);
+	context->used = false;
+}
+
+static void contexts_end(struct nic *nic, uint32_t queue)
+{
+	for (uint32_t i = 0; i < 2; i++)
+		context_ends(nic, queue, &nic->data->txq[queue].context[i]);
+}
+
+/* ---- Registers of a ring ---- */
+
 static void tdbal_written(struct nic *nic, uint32_t queue, uint32_t old, uint32_t written)
 {
 	(void)old;
@@ -173,6 +232,7 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	if (!(written & IXGBE_TXDCTL_ENABLE)) {
 		if (old & IXGBE_TXDCTL_ENABLE) {
 			check_unsent(nic, queue, written);
+			contexts_end(nic, queue);
 			master_queue_off(nic, queue);
 		}
 		q->rules.enable_seen = false;
@@ -254,6 +314,8 @@ static void context_store(struct nic *nic, uint32_t queue, const union ixgbe_des
 		violation(nic, VIOLATION_TX_CONTEXT, "queue %u, context index %u", queue, index);
 		return;
 	}
+	check_context(nic, queue, desc);
+	context_ends(nic, queue, &nic->data->txq[queue].context[index]);
 	nic->data->txq[queue].context[index] = (struct transmit_context){
 		.valid = true,
 		.ipv4 = desc->dword[2] & IXGBE_TXC_IPV4,
@@ -384,6 +446,7 @@ static bool tx_fetch(struct nic *nic, uint32_t queue, const struct ring *ring,
 			context_store(nic, queue, &desc);
 			continue;
 		}
+		check_reserved(nic, queue, &desc);
 		if (!is_null(batch, &desc))
 			batch_add(nic, batch, queue, &desc);
 		else if (desc.dword[2] & IXGBE_TXD_DEXT)

@@ -19,6 +19,7 @@ struct transmit_context {
 	uint32_t l2_bytes, l3_bytes, l4_bytes, mss;
 	uint32_t l4_type; /* IXGBE_TXC_L4T_* */
 	uint16_t tag;
+	bool used, used_tse; /* by a packet, and by one that was cut */
 };
 
 #define TX_DONE_MAX 64u /* descriptors whose write-back may be put off */

@@ -212,22 +212,39 @@ static bool paylen_right(const struct transmit_batch *batch, const struct transm
 	return batch->bytes >= head && paylen == batch->bytes - head;
 }
 
+/* The context that a packet takes what it asks for from: with CC it asks for one in any case. NULL:
+ * there is none. */
+static struct transmit_context *context_of(struct nic *nic, const struct transmit_packet *tx,
+					   uint32_t index)
+{
+	struct transmit_context *context = &nic->data->txq[tx->queue].context[index & 1];
+
+	if (index > 1 || !context->valid)
+		return NULL;
+	context->used = true;
+	context->used_tse |= (tx->batch.first.dword[2] & IXGBE_TXD_TSE) != 0;
+	return context;
+}
+
 static bool prepare_advanced(struct nic *nic, struct transmit_packet *tx,
 			     struct transmit_batch *batch)
 {
 	const union ixgbe_desc *desc = &batch->first;
 	uint32_t index = IXGBE_FIELD_GET(IXGBE_TXD_IDX, desc->dword[3]);
-	const struct transmit_context *context = &nic->data->txq[tx->queue].context[index & 1];
+	const struct transmit_context none = {0}, *context = &none;
 	bool tse = desc->dword[2] & IXGBE_TXD_TSE;
 	bool vle = desc->dword[2] & IXGBE_TXD_VLE;
 	bool sums = desc->dword[3] & (IXGBE_TXD_POPTS_IXSM | IXGBE_TXD_POPTS_TXSM);
-	uint32_t l2 = context->l2_bytes + (vle ? TAG_BYTES : 0);
+	uint32_t l2;
 
-	if ((tse || vle || sums) && (index > 1 || !context->valid)) {
+	if (tse || vle || sums || desc->dword[3] & IXGBE_TXD_CC)
+		context = context_of(nic, tx, index);
+	if (!context) {
 		transmit_refuse(nic, batch, VIOLATION_TX_CONTEXT, "no such context", tx->queue,
 				index);
 		return false;
 	}
+	l2 = context->l2_bytes + (vle ? TAG_BYTES : 0);
 	/* 7.2.3.2.3: lengths that no header has. */
 	if (((tse || sums) && (context->l2_bytes < ETHER_BYTES || context->l3_bytes > 511)) ||
 	    (tse && (context->l4_bytes < 8 || context->l4_bytes > 64 ||
