@@ -61,7 +61,19 @@ void rings_begin(struct model *m)
 void rings_te_off(struct model *m)
 {
 	model_clear(m, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE);
+	model_wait(m, IXGBE_TXDCTL, IXGBE_TXDCTL_ENABLE, 0);
 	model_clear(m, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
+}
+
+void rings_pools(struct model *m)
+{
+	rings_te_off(m);
+	model_set(m, IXGBE_RTTDCS, IXGBE_RTTDCS_ARBDIS);
+	model_write(m, IXGBE_MTQC,
+		    IXGBE_MTQC_VT_ENA |
+			    IXGBE_FIELD_PREP(IXGBE_MTQC_NUM_TC, IXGBE_MTQC_NUM_TC_64Q_64VF));
+	model_clear(m, IXGBE_RTTDCS, IXGBE_RTTDCS_ARBDIS);
+	model_set(m, IXGBE_DMATXCTL, IXGBE_DMATXCTL_TE);
 }
 
 void rings_go(struct model *m)

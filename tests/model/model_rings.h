@@ -26,6 +26,8 @@ struct ring {
 void rings_begin(struct model *m);
 /* Queue 0 off, which DMATXCTL.TE enabled, and TE. */
 void rings_te_off(struct model *m);
+/* Transmit queues in pools: those above 63 are for that. */
+void rings_pools(struct model *m);
 /* After the rings: receive enabled by the SECRX handshake, link up. */
 void rings_go(struct model *m);
 /* rings_begin, one receive and one transmit ring on queue 0, rings_go. */

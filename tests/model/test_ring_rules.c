@@ -223,6 +223,48 @@ static void tails_wait_for_enable(void **state)
 	rings_end(*state, 2);
 }
 
+/* A queue that never had a ring may go on at once. */
+static void queues_end_before_they_begin_again(void **state)
+{
+	const uint32_t on = IXGBE_TXDCTL_ENABLE;
+	struct ring rx, tx;
+
+	rings_start(*state, &rx, &tx);
+	for (uint32_t seen = 2; seen-- > 0;) {
+		model_write(*state, IXGBE_TXDCTL, 0);
+		model_write(*state, IXGBE_RXDCTL, 0);
+		for (uint32_t i = 0; i < seen; i++) {
+			model_wait(*state, IXGBE_TXDCTL, on, 0);
+			model_wait(*state, IXGBE_RXDCTL, on, 0);
+		}
+		model_write(*state, IXGBE_TXDCTL, on);
+		model_write(*state, IXGBE_RXDCTL, on);
+		rings_end(*state, seen ? 0 : 2);
+	}
+	assert_int_equal(RULE(*state, "TX_QUEUE_AGAIN"), 1);
+	assert_int_equal(RULE(*state, "RX_QUEUE_AGAIN"), 1);
+	model_write(*state, ixgbe_txq_reg(IXGBE_TXDCTL, 1), 0);
+	tx_open(&tx, *state, 1, 64);
+	rings_end(*state, 2);
+}
+
+static void half_of_the_queues_are_for_pools(void **state)
+{
+	struct ring tx;
+
+	rings_begin(*state);
+	tx_open(&tx, *state, 63, 64);
+	rings_end(*state, 0);
+	tx_open(&tx, *state, 64, 64);
+	assert_int_equal(RULE(*state, "TX_QUEUE_HIGH"), 1);
+	rings_end(*state, 1);
+	model_restart(*state);
+	rings_begin(*state);
+	rings_pools(*state);
+	tx_open(&tx, *state, 64, 64);
+	rings_end(*state, 0);
+}
+
 static void buffers_have_a_size(void **state)
 {
 	static const uint32_t kib[] = {1, 16, 0, 17};
@@ -333,6 +375,8 @@ int main(void)
 		T(a_ring_that_runs_is_left_alone),
 		T(tails_stay_behind_the_head),
 		T(tails_wait_for_enable),
+		T(queues_end_before_they_begin_again),
+		T(half_of_the_queues_are_for_pools),
 		T(buffers_have_a_size),
 		T(descriptors_come_without_dd),
 		T(descriptors_come_with_a_buffer),

@@ -217,6 +217,7 @@ static void uses_the_high_half_of_the_queues(void **state)
 	uint8_t data[MODEL_FRAME_MAX];
 
 	rings_begin(*state);
+	rings_pools(*state);
 	rx_open(&rx, *state, 127, 64, 2, 0);
 	tx_open(&tx, *state, 127, 64);
 	rings_go(*state);

@@ -136,6 +136,7 @@ static void maps_queues_to_counters(void **state)
 	uint8_t data[MODEL_FRAME_MAX];
 
 	rings_begin(*state);
+	rings_pools(*state);
 	rx_open(&rx, *state, 0, 64, 2, 0);
 	tx_open(&tx, *state, 66, 64);
 	rings_go(*state);

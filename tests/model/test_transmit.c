@@ -362,6 +362,7 @@ static void serves_several_queues(void **state)
 	struct built f;
 
 	rings_begin(*state);
+	rings_pools(*state);
 	rx_open(&rx, *state, 0, 64, 2, 0);
 	for (uint32_t q = 0; q < QUEUES; q++) {
 		tx_open(&tx[q], *state, queues[q], 64);

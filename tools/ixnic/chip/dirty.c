@@ -128,6 +128,18 @@ static uint32_t queue_read(struct dirty_queue *queue, uint32_t value, const stru
 	return value;
 }
 
+bool dirty_queue_late(struct nic *nic, uint32_t offset)
+{
+	struct dirty *dirty = nic->dirty;
+	const struct dirty_queue *queue;
+	uint32_t index;
+
+	if (!dirty)
+		return false;
+	queue = queue_of(dirty, ixgbe_register_find(offset, &index), offset);
+	return queue && dirty_under_way(queue->ns);
+}
+
 uint32_t dirty_read(struct nic *nic, const struct ixgbe_register *r, uint32_t offset,
 		    uint32_t value)
 {

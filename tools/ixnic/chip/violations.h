@@ -67,6 +67,8 @@ void violations_free(struct nic *nic);
 	R(RX_TAIL_RANGE, "7.1.9", "RDT outside the ring")                                          \
 	R(RX_TAIL_OVER, "7.1.9",                                                                   \
 	  "RDT past RDH: descriptors that the NIC has are handed over again")                      \
+	R(RX_QUEUE_AGAIN, "4.6.7.1.2",                                                             \
+	  "receive queue enabled again before RXDCTL.ENABLE read as clear")                        \
 	R(RX_BUFFER_SIZE, "8.2.3.8.7", "SRRCTL.BSIZEPACKET 0 or over 16 KiB")                      \
 	R(RX_DESC_TYPE, "7.1.10", "SRRCTL.DESCTYPE reserved, or one of header splitting")          \
 	R(RX_RSC_SETUP, "7.11.1",                                                                  \
@@ -96,6 +98,9 @@ void violations_free(struct nic *nic);
 	R(TX_TAIL_RANGE, "7.2.3.3", "TDT outside the ring")                                        \
 	R(TX_TAIL_OVER, "7.2.3.3",                                                                 \
 	  "TDT past TDH: descriptors that the NIC has are handed over again")                      \
+	R(TX_QUEUE_AGAIN, "4.6.8.1.2",                                                             \
+	  "transmit queue enabled again before TXDCTL.ENABLE read as clear")                       \
+	R(TX_QUEUE_HIGH, "7.2.1.2.1", "transmit queue 64 or above enabled without DCB or pools")   \
 	R(TX_WITHOUT_TE, "4.6.8", "transmit queue enabled without DMATXCTL.TE")                    \
 	R(TX_QUEUE_OFF, "4.6.8.1.2",                                                               \
 	  "TXDCTL.ENABLE cleared with unsent descriptors, without SWFLSH")                         \

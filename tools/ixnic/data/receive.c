@@ -57,6 +57,7 @@ static struct ring_case ring_case(struct nic *nic, uint32_t queue)
 		.early_rule = VIOLATION_RX_TAIL_EARLY,
 		.range_rule = VIOLATION_RX_TAIL_RANGE,
 		.over_rule = VIOLATION_RX_TAIL_OVER,
+		.again_rule = VIOLATION_RX_QUEUE_AGAIN,
 		.rules = &nic->data->rxq[queue].rules,
 	};
 }
@@ -123,6 +124,8 @@ static void rxdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 
 	if (!(written & IXGBE_RXDCTL_ENABLE))
 		ring.rules->enable_seen = false;
+	if (old & ~written & IXGBE_RXDCTL_ENABLE)
+		ring_rules_end(&ring);
 	if (old & IXGBE_RXDCTL_ENABLE || !(written & IXGBE_RXDCTL_ENABLE))
 		return;
 	ring_rules_start(nic, &ring);
@@ -175,8 +178,9 @@ static void judge_again(struct nic *nic, uint32_t index)
 
 static uint32_t rxdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 {
-	if (value & IXGBE_RXDCTL_ENABLE)
-		nic->data->rxq[queue].rules.enable_seen = true;
+	const bool late = dirty_queue_late(nic, ixgbe_rxq_reg(IXGBE_RXDCTL, queue));
+
+	ring_rules_seen(&nic->data->rxq[queue].rules, (bool)(value & IXGBE_RXDCTL_ENABLE) != late);
 	return value;
 }
 

@@ -57,11 +57,28 @@ void ring_rules_tail(struct nic *nic, const struct ring_case *ring, uint32_t old
 	}
 }
 
+/* A ring of no length never ran: DMATXCTL.TE enables queue 0 so. */
+void ring_rules_end(const struct ring_case *ring)
+{
+	ring->rules->off_unseen = ring->size > 0;
+}
+
+void ring_rules_seen(struct ring_rules *rules, bool enabled)
+{
+	if (enabled)
+		rules->enable_seen = true;
+	else
+		rules->off_unseen = false;
+}
+
 void ring_rules_start(struct nic *nic, const struct ring_case *ring)
 {
 	struct ring_rules *rules = ring->rules;
 
-	rules->early = rules->range = rules->over = rules->dead = false;
+	if (rules->off_unseen)
+		violation(nic, ring->again_rule, "%sLEN[%u] is %u", ring->prefix, ring->queue,
+			  rules->length);
+	rules->early = rules->range = rules->over = rules->dead = rules->off_unseen = false;
 	if (rules->base % IXGBE_RING_ALIGN_BYTES)
 		violation(nic, ring->base_rule, "%sBAL[%u] = 0x%08x", ring->prefix, ring->queue,
 			  rules->base);

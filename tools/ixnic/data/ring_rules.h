@@ -17,6 +17,7 @@
 /* What the driver did to a ring. */
 struct ring_rules {
 	bool enable_seen; /* ENABLE was read back set */
+	bool off_unseen;  /* it was cleared, and not read as clear since */
 	/* A tail was counted: before ENABLE, outside, past the head, without bus master. */
 	bool early, range, over, dead;
 	uint32_t base, length; /* as written, with the bits that the register does not keep */
@@ -28,7 +29,8 @@ struct ring_case {
 	uint32_t queue;
 	bool enabled;
 	uint32_t size, head, tail; /* descriptors */
-	enum nic_violation base_rule, length_rule, live_rule, early_rule, range_rule, over_rule;
+	enum nic_violation base_rule, length_rule, live_rule, early_rule, range_rule, over_rule,
+		again_rule;
 	struct ring_rules *rules;
 };
 
@@ -36,5 +38,9 @@ struct ring_case {
 void ring_rules_live(struct nic *nic, const struct ring_case *ring, const char *name);
 /* The tail was written. */
 void ring_rules_tail(struct nic *nic, const struct ring_case *ring, uint32_t old);
+/* ENABLE went from 1 to 0. */
+void ring_rules_end(const struct ring_case *ring);
+/* ENABLE was read. */
+void ring_rules_seen(struct ring_rules *rules, bool enabled);
 /* ENABLE went from 0 to 1. */
 void ring_rules_start(struct nic *nic, const struct ring_case *ring);

@@ -37,6 +37,7 @@ enum {
 	 * one descriptor, which the hardware sends. */
 	DESC_LENGTH_MAX = 16384,
 	ON_CHIP_DESCS = 40, /* of a queue (7.2.3.4.1) */
+	QUEUES_PLAIN = 64,  /* with neither DCB nor pools (table 7-28) */
 };
 
 struct ring {
@@ -83,6 +84,7 @@ static struct ring_case ring_case(struct nic *nic, uint32_t queue)
 		.early_rule = VIOLATION_TX_TAIL_EARLY,
 		.range_rule = VIOLATION_TX_TAIL_RANGE,
 		.over_rule = VIOLATION_TX_TAIL_OVER,
+		.again_rule = VIOLATION_TX_QUEUE_AGAIN,
 		.rules = &nic->data->txq[queue].rules,
 	};
 }
@@ -233,6 +235,7 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 		if (old & IXGBE_TXDCTL_ENABLE) {
 			check_unsent(nic, queue, written);
 			contexts_end(nic, queue);
+			ring_rules_end(&ring);
 			master_queue_off(nic, queue);
 		}
 		q->rules.enable_seen = false;
@@ -250,6 +253,10 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 	ring_rules_start(nic, &ring);
 	if (master_traces(nic))
 		violation(nic, VIOLATION_RESET_STUCK, "TXDCTL[%u] on after one reset", queue);
+	if (queue >= QUEUES_PLAIN &&
+	    !(reg(nic, IXGBE_MTQC) & (IXGBE_MTQC_RT_ENA | IXGBE_MTQC_VT_ENA)))
+		violation(nic, VIOLATION_TX_QUEUE_HIGH, "TXDCTL[%u] on, MTQC is 0x%x", queue,
+			  reg(nic, IXGBE_MTQC));
 	if (!(reg(nic, IXGBE_DMATXCTL) & IXGBE_DMATXCTL_TE))
 		violation(nic, VIOLATION_TX_WITHOUT_TE, "TXDCTL[%u] = 0x%08x", queue, written);
 	bit_set(nic->data->tx_pending, queue);
@@ -270,8 +277,9 @@ static void dmatxctl_written(struct nic *nic, uint32_t index, uint32_t old, uint
 
 static uint32_t txdctl_read(struct nic *nic, uint32_t queue, uint32_t value)
 {
-	if (value & IXGBE_TXDCTL_ENABLE)
-		nic->data->txq[queue].rules.enable_seen = true;
+	const bool late = dirty_queue_late(nic, ixgbe_txq_reg(IXGBE_TXDCTL, queue));
+
+	ring_rules_seen(&nic->data->txq[queue].rules, (bool)(value & IXGBE_TXDCTL_ENABLE) != late);
 	return value;
 }
 
