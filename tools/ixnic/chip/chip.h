@@ -88,7 +88,8 @@ void dirty_write(struct nic *nic, const struct ixgbe_register *r, uint32_t offse
 		 uint32_t written);
 /* Whether the device status shows requests of the device on the bus. */
 bool dirty_pending(struct nic *nic);
-/* Whether ENABLE of this RXDCTL or TXDCTL reads as it was before the last write. */
+/* A read of this RXDCTL or TXDCTL: whether it shows ENABLE as it was before the last write. The
+ * hook of the register asks, and dirty_read does so. */
 bool dirty_queue_late(struct nic *nic, uint32_t offset);
 /* PIENA was written, and lets a cause through that is there. */
 bool dirty_exception(const struct nic *nic);

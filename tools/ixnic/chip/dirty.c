@@ -119,7 +119,7 @@ static struct dirty_queue *queue_of(struct dirty *dirty, const struct ixgbe_regi
 
 static uint32_t queue_read(struct dirty_queue *queue, uint32_t value, const struct dirty *dirty)
 {
-	if (dirty_under_way(queue->ns))
+	if (queue->late)
 		return value ^ IXGBE_RXDCTL_ENABLE;
 	if (queue->unseen && !(value & IXGBE_RXDCTL_ENABLE)) {
 		queue->unseen = false;
@@ -131,13 +131,15 @@ static uint32_t queue_read(struct dirty_queue *queue, uint32_t value, const stru
 bool dirty_queue_late(struct nic *nic, uint32_t offset)
 {
 	struct dirty *dirty = nic->dirty;
-	const struct dirty_queue *queue;
+	struct dirty_queue *queue;
 	uint32_t index;
 
 	if (!dirty)
 		return false;
 	queue = queue_of(dirty, ixgbe_register_find(offset, &index), offset);
-	return queue && dirty_under_way(queue->ns);
+	if (queue)
+		queue->late = dirty_under_way(queue->ns);
+	return queue && queue->late;
 }
 
 uint32_t dirty_read(struct nic *nic, const struct ixgbe_register *r, uint32_t offset,

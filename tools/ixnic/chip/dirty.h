@@ -24,6 +24,7 @@ struct dirty {
 	uint64_t flush_ns, pending_ns, quiet_ns, reset_ns, master_ns, eeprom_ns, dma_ns, secrx_ns,
 		eerd_ns;
 	struct dirty_queue {
+		bool late;      /* of the read that is under way: ENABLE shows what was before */
 		bool unseen;    /* the end of the queue was not read yet */
 		bool head_seen; /* TDH was read since the tail was written */
 		uint64_t ns;    /* ENABLE shows the last write */
@@ -35,6 +36,7 @@ struct dirty {
 	bool dt1c_undefined[IXGBE_TXQ_COUNT];
 
 	/* The board. */
+	uint32_t others;            /* of SW_FW_SYNC: what the other port's driver has */
 	bool smbi_dead;             /* SWSM.SMBI was taken by a driver that died */
 	uint64_t smbi_ns;           /* the other port's driver has it */
 	uint64_t guard_free_ns;     /* the guard was given back */

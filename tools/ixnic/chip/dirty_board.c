@@ -3,12 +3,13 @@
  * What is on the board of a NIC that is not new, and has a will or a time of its own:
  *
  *     SWSM.SMBI     held by the other port's driver, for a while; or by one that died, for ever
- *     firmware      holds each resource at the start, and gives it back when the guard is left
- *                   alone for a while. It wants its turn after the module's settings were written
- *     the module    wants time between two moves of its wires, and for its light to go off; it
- *                   holds the clock now and then
- *     the link      comes only with the module's settings (CORECTL), the high rate (SDP5), SFI, and
- *                   a pipeline that followed AUTOC: to another mode and back, each seen in AN_STATE
+ *     SW_FW_SYNC    the other port's driver has its own module for ever, and EEPROM or MAC_CSR for
+ * a while: as long as firmware has what it has firmware      holds each resource at the start, and
+ * gives it back when the guard is left alone for a while. It wants its turn after the module's
+ * settings were written the module    wants time between two moves of its wires, and for its light
+ * to go off; it holds the clock now and then the link      comes only with the module's settings
+ * (CORECTL), the high rate (SDP5), SFI, and a pipeline that followed AUTOC: to another mode and
+ * back, each seen in AN_STATE
  */
 #include "dirty.h"
 #include "violations.h"
@@ -25,6 +26,8 @@
 #define WIRES_US    4u          /* SFF-8431, of 100 kHz: the shortest of all */
 #define DARK_US     100u        /* SFF-8431 */
 #define SW_BITS     0x0000001fu /* of SW_FW_SYNC; firmware's are five above */
+/* Resources of both ports. */
+#define SHARED (IXGBE_SW_FW_SYNC_SW_EEP | IXGBE_SW_FW_SYNC_SW_MAC_CSR)
 
 #define WIRES (IXGBE_I2CCTL_CLK_OUT | IXGBE_I2CCTL_DATA_OUT)
 
@@ -40,11 +43,19 @@ void dirty_board_start(struct nic *nic)
 		IXGBE_SW_FW_SYNC_FW_MAC_CSR | IXGBE_SW_FW_SYNC_FW_EEP,
 		IXGBE_SW_FW_SYNC_FW_EEP | IXGBE_SW_FW_SYNC_FW_PHY0 | IXGBE_SW_FW_SYNC_FW_MAC_CSR,
 	};
+	static const uint32_t others[] = {
+		IXGBE_SW_FW_SYNC_SW_PHY1 | IXGBE_SW_FW_SYNC_SW_EEP,
+		IXGBE_SW_FW_SYNC_SW_PHY1 | IXGBE_SW_FW_SYNC_SW_MAC_CSR,
+		IXGBE_SW_FW_SYNC_SW_PHY1 | SHARED,
+		IXGBE_SW_FW_SYNC_SW_PHY1 | IXGBE_SW_FW_SYNC_SW_FLASH | SHARED,
+	};
 	struct dirty *dirty = nic->dirty;
 
 	dirty->smbi_dead = dirty_draw(dirty) % 4 == 0;
 	/* One resource of firmware's, or several. */
 	reg_store(nic, IXGBE_SW_FW_SYNC, held[dirty_draw(dirty) % 4]);
+	dirty->others = others[dirty_draw(dirty) % 4];
+	reg_store(nic, IXGBE_SW_FW_SYNC, reg(nic, IXGBE_SW_FW_SYNC) | dirty->others);
 }
 
 /* What an EEPROM may load: a link mode of its own, and the link off. */
@@ -84,20 +95,22 @@ bool dirty_link(const struct nic *nic)
 
 /* ---- Semaphores ---- */
 
-/* A read took SMBI. Firmware gives back what it has, if the guard was left alone before. `held`:
- * software still has the other half of it. */
+/* A read took SMBI. Firmware and the other port's driver give back what they have, if the guard was
+ * left alone before. `held`: software still has the other half of it. */
 static void firmware_turn(struct nic *nic, bool held)
 {
 	const uint32_t sync = reg(nic, IXGBE_SW_FW_SYNC);
 	struct dirty *dirty = nic->dirty;
 
-	if (!(sync & ~SW_BITS) || dirty_under_way(dirty->firmware_ns))
+	if (!(sync & (~SW_BITS | (dirty->others & SHARED))) || dirty_under_way(dirty->firmware_ns))
 		return;
-	if (!held && !dirty_under_way(dirty->guard_free_ns))
-		reg_store(nic, IXGBE_SW_FW_SYNC, sync & SW_BITS);
-	else if (++dirty->hurries == HURRIES_MAX)
+	if (!held && !dirty_under_way(dirty->guard_free_ns)) {
+		reg_store(nic, IXGBE_SW_FW_SYNC, sync & SW_BITS & ~(dirty->others & SHARED));
+		dirty->others &= ~SHARED;
+	} else if (++dirty->hurries == HURRIES_MAX) {
 		violation(nic, VIOLATION_SEMAPHORE,
 			  "SWSM.SMBI taken %u times without a pause for firmware", HURRIES_MAX);
+	}
 }
 
 static uint32_t swsm_read(struct nic *nic, uint32_t value)
@@ -140,6 +153,11 @@ static void sync_write(struct nic *nic, uint32_t old, uint32_t written)
 	if ((written & ~old & SW_BITS) << 5 & old)
 		violation(nic, VIOLATION_SEMAPHORE, "SW_FW_SYNC 0x%08x: firmware has it: 0x%08x",
 			  written, old);
+	if (old & ~written & dirty->others)
+		violation(nic, VIOLATION_SEMAPHORE,
+			  "SW_FW_SYNC 0x%08x: the other port's driver has 0x%08x", written,
+			  dirty->others);
+	dirty->others &= written;
 	if (written & ~old & csr && dirty_under_way(dirty->csr_ns))
 		violation(nic, VIOLATION_SEMAPHORE,
 			  "MAC_CSR taken again before firmware had its turn");
