@@ -41,6 +41,7 @@ BROKEN_BY_DPDK = {
     "RX_DCA_RESERVED": AS_AFTER_RESET,
     "RX_RING_LIVE": "ixgbe_dev_rx_queue_start writes RDH again after enabling the queue",
     "TX_BUFFER_SUM": AS_AFTER_RESET,
+    "TX_CONTEXT_UNUSED": "ixgbe_set_xmit_ctx gives L4LEN with each checksum, not for TSO alone",
     "TX_HTHRESH": "its default thresholds are 32, 0 and 0",
     "TX_RING_LIVE": "ixgbe_dev_tx_queue_start writes TDH when DMATXCTL.TE has enabled queue 0 already",
 }
