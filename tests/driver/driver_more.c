@@ -317,30 +317,75 @@ void sent_frames_go_round_the_ring(void **state)
 	}
 }
 
-/* Its report would come behind 63 descriptors, of which the NIC holds 40: TX_RS (8.2.3.9.10). */
-void a_large_frame_follows_small_ones(void **state)
+/* One burst: frames of one descriptor, and one of `pieces` (0: none) behind them. */
+static void send_at_once(struct rig *rig, uint32_t small, uint32_t pieces)
 {
-	enum { SMALL = 25, PIECES = 38, BYTES = 60 };
-	struct rig *rig = *state;
-	struct ixgbe_tx_seg seg[SMALL + PIECES] = {0};
+	enum { BYTES = 60 };
+	struct ixgbe_tx_seg seg[RIG_TX_BUFFERS] = {0};
+	const uint32_t all = small + pieces;
 	uint8_t frame[BYTES], got[RIG_FRAME_MAX];
 	int stopped;
 
-	rig_start(rig, NULL);
 	plain_make(frame, sizeof(frame), peer, 0);
-	for (uint32_t i = 0; i < SMALL + PIECES; i++) {
+	for (uint32_t i = 0; i < all; i++) {
 		seg[i].buf = ixgbe_buf_get(rig->tx_pool);
 		assert_non_null(seg[i].buf);
 		memcpy(seg[i].buf->data, frame, BYTES);
-		seg[i].len = i < SMALL ? BYTES : BYTES / 2;
-		seg[i].flags = i < SMALL || i == SMALL + PIECES - 1 ? IXGBE_TX_EOP : 0;
+		seg[i].len = i < small ? BYTES : BYTES / 2;
+		seg[i].flags = i < small || i == all - 1 ? IXGBE_TX_EOP : 0;
 	}
-	assert_int_equal(ixgbe_tx_burst(ixgbe_txq(rig->nic, 0), seg, SMALL + PIECES, &stopped),
-			 SMALL + PIECES);
-	for (uint32_t i = 0; i < SMALL; i++)
+	assert_int_equal(ixgbe_tx_burst(ixgbe_txq(rig->nic, 0), seg, (uint16_t)all, &stopped), all);
+	for (uint32_t i = 0; i < small; i++)
 		assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), BYTES);
-	assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), PIECES * (BYTES / 2));
+	if (pieces)
+		assert_int_equal(rig_wire_recv(rig, got, sizeof(got)), pieces * (BYTES / 2));
 	rig_send_done(rig);
+}
+
+/* Its report would come behind more descriptors than the 40 that the NIC holds: TX_RS (8.2.3.9.10).
+ */
+void a_large_frame_follows_small_ones(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_start(rig, NULL);
+	send_at_once(rig, 25, 38);
+	for (uint32_t small = 22; small <= 31; small++) /* 40 descriptors, and 41 */
+		for (uint32_t all = 40; all <= 41; all++)
+			send_at_once(rig, small, all - small);
+}
+
+/* TX_RS: a report comes before the end of the burst. */
+void a_long_burst_reports_on_its_way(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_start(rig, NULL);
+	for (uint32_t small = 31; small <= RIG_TX_BUFFERS; small += 11)
+		send_at_once(rig, small, 0);
+}
+
+/* The NIC drops what its length field or its size shows to be broken, and counts it. A frame that
+ * came in all the same would be one of rx_dropped. */
+void broken_frames_stay_in_the_nic(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t frame[100];
+
+	rig_start(rig, NULL);
+	plain_make(frame, sizeof(frame), rig->mac, 0);
+	put16(frame + 12, sizeof(frame) - ETH_BYTES);
+	arrives(rig, frame, sizeof(frame));
+	put16(frame + 12, sizeof(frame) - ETH_BYTES + 1);
+	is_filtered(rig, frame, sizeof(frame));
+	put16(frame + 12, sizeof(frame) - ETH_BYTES - 1);
+	is_filtered(rig, frame, sizeof(frame));
+	plain_make(frame, sizeof(frame), rig->mac, 0);
+	is_filtered(rig, frame, 59);
+	arrives(rig, frame, sizeof(frame));
+	assert_int_equal(rig_stat(rig, "rx_length_errors"), 2);
+	assert_int_equal(rig_stat(rig, "rx_dropped"), 0);
+	assert_int_equal(rig_stat(rig, "rx_packets"), 2);
 }
 
 void each_queue_is_set_up_alike(void **state)

@@ -15,6 +15,8 @@ void sent_frames_interrupt_on_each_queue(void **state);
 void a_vector_is_armed_alone(void **state);
 void sent_frames_go_round_the_ring(void **state);
 void a_large_frame_follows_small_ones(void **state);
+void a_long_burst_reports_on_its_way(void **state);
+void broken_frames_stay_in_the_nic(void **state);
 void each_queue_is_set_up_alike(void **state);
 void settings_live_through_a_stop(void **state);
 void queues_have_their_counters(void **state);

@@ -690,9 +690,7 @@ static void it_survives_the_loss_of_the_device(void **state)
 
 static void count_row(void *ctx, const char *name, uint32_t offset, uint32_t value)
 {
-	(void)name;
-	(void)offset;
-	(void)value;
+	(void)name, (void)offset, (void)value;
 	++*(size_t *)ctx;
 }
 
@@ -766,6 +764,8 @@ int main(int argc, char **argv)
 		TEST(a_vector_is_armed_alone),
 		TEST(sent_frames_go_round_the_ring),
 		TEST(a_large_frame_follows_small_ones),
+		TEST(a_long_burst_reports_on_its_way),
+		TEST(broken_frames_stay_in_the_nic),
 		TEST(each_queue_is_set_up_alike),
 		TEST(settings_live_through_a_stop),
 		TEST(queues_have_their_counters),
