@@ -275,7 +275,7 @@ def run_mutants(label, tree, full):
     code, output = contained(label, [sys.executable, os.path.join(TOP, "tests/mutants/run_mutants.py"),
                                      os.path.join(TOP, "build", tree),
                                      *([] if full else ["--sample", str(MUTANTS_SAMPLE)])],
-                             r"^(seed|deletion +\d|field +\d|order +\d|wait +\d|  survives|  listed|\d+ mutants)",
+                             r"^(seed|deletion +\d|field +\d|order +\d|plain +\d|wait +\d|  survives|  listed|\d+ mutants)",
                              {"PYTHONDONTWRITEBYTECODE": "1"})
     add(f"{label}: wrong drivers are noticed", "passed" if code == 0 else "failed", output)
 

@@ -8,6 +8,7 @@
     order      two statements of one block that follow each other and write registers change places, or two rows of a
                table. Only where one depends on the other: both write the same register, or one of them writes a switch
                (SWITCH_FIELDS, SWITCH_REGISTERS)
+    plain      a reg_set, reg_clear or reg_change writes the new bits without those that were there
     wait       a reg_wait returns at once, a wait_us does not wait, a loop that polls ends before its first turn
 
 All mutants are in one copy of the source, where mutant(N) asks whether number N was chosen by $IXTAP_MUTANT: one build
@@ -29,11 +30,17 @@ import collections
 import os
 import re
 
-FILES = ("bus.c", "device/pci.c", "eeprom.c", "filters.c", "init.c", "irq.c", "link.c", "port.c", "rings.c", "rss.c", "semaphore.c",
+FILES = ("bus.c", "device/kept.c", "device/pci.c", "eeprom.c", "filters.c", "init.c", "irq.c", "link.c", "port.c", "rings.c", "rss.c", "semaphore.c",
          "sfp.c", "stats.c", "queues/rx.c", "queues/tx.c")
 # Each helper that writes, and which of its arguments are written values.
 WRITERS = {"reg_write": (2,), "reg_set": (2,), "reg_clear": (2,), "reg_change": (2, 3), "tail_write": (1,),
-           "pci_write16": (2,)}
+           "pci_write16": (2,), "write32": (2,)}
+# Of those that read, change and write: what the write alone would be, of the arguments or a number.
+PLAIN = {"reg_set": 2, "reg_clear": "0", "reg_change": 3}
+# Where a write is no place of its own: the helpers, whose callers are, and the relay of a dead driver's access.
+CARRIERS = {"port.h": ("reg_write", "reg_set", "reg_clear"), "queues/mmio.h": ("tail_write",), "device/device.h": ("pci_write16",),
+            "device/relay.c": ("carry_out",), "init.c": ("fill_all", "reg_change")}
+NOT_CHOSEN = ("backends/", "vfio_user/", "tables/")  # they carry accesses, and choose none
 HELPERS = ("fill_all", "reg_change")
 SWITCH_FIELDS = re.compile(r"_(ENABLE|RXEN|TE|RX_DIS|ARBDIS|RST|LPBK|MASTER_DISABLE|AV|DRV_LOAD|START|RESTART_AN"
                            r"|BUFFERS_CLEAR|SWESMBI|SWFLSH|MRQE|MFE|ECCFLT_EN)\b")
@@ -93,13 +100,17 @@ def expression_end(code, at):
 class Source:
     """One file: its mutants, and its copy with all of them."""
 
-    def __init__(self, top, file, first):
+    def __init__(self, top, file, first, mutate=True):
         self.file, self.number = file, first
         with open(os.path.join(top, "ixgbe", file), encoding="utf-8") as lines:
             self.text = lines.read()
         self.code = blanked(self.text)
         self.mutants, self.wraps, self.places, self.tail = [], [], set(), []
         self.functions = list(self.find_functions())
+        if mutate:
+            self.mutate()
+
+    def mutate(self):
         self.swaps = {}
         self.writers = self.find_writers()
         self.calls = []
@@ -121,7 +132,7 @@ class Source:
     def find_functions(self):
         for found in re.finditer(r"^[a-z][^\n;={}#]*?\b(\w+)\(([^;{}]*?)\)\s*\n\{", self.code, re.M):
             start = found.end() - 1
-            params = [re.findall(r"\w+", part)[-1] for part in re.sub(r"\[[^\]]*\]", "", found[2]).split(",")]
+            params = [(re.findall(r"\w+", part) or [""])[-1] for part in re.sub(r"\[[^\]]*\]", "", found[2]).split(",")]
             yield Function(found[1], start, closing(self.code, start) + 1, params)
 
     def find_writers(self):
@@ -156,12 +167,19 @@ class Source:
             if found[1] not in WRITERS:
                 continue
             start, opens = function.start + found.start(), function.start + found.end() - 1
+            start -= len(re.search(r"(?:\w+->)*$", self.code[:start])[0])
             end = closing(self.code, opens) + 1
             number = self.add("deletion", start, self.text[start:end])
             nothing = "0" if found[1] == "pci_write16" else "(void)0"
             parts = arguments(self.code, opens)
             self.calls.append((Wrap(start, end, f"(mutant({number}) ? {nothing} : ", ")"),
                                [parts[at] for at in WRITERS[found[1]]]))
+            if found[1] in PLAIN:
+                value = PLAIN[found[1]]
+                value = value if isinstance(value, str) else self.text[slice(*parts[value])]
+                number = self.add("plain", start, self.text[start:end])
+                write = " ".join(f"reg_write({self.text[slice(*parts[0])]}, {self.text[slice(*parts[1])]}, {value})".split())
+                self.wraps.append(Wrap(start, end, f"(mutant({number}) ? {write} : ", ")"))
 
     def waits(self, function):
         for found in re.finditer(r"\b(reg_wait|wait_us|while)\s*\(", self.code[function.start:function.end]):
@@ -193,7 +211,7 @@ class Source:
                 found.append((at, close, ([] if value == "0" else [without]) + [whole]))
                 at = close
                 continue
-            if call and call[1] in ("IXGBE_FIELD_GET", "IXGBE_AT", "ixgbe_rxq_reg", "ixgbe_txq_reg", "reg_read"):
+            if call and call[1] in ("IXGBE_FIELD_GET", "IXGBE_AT", "ixgbe_rxq_reg", "ixgbe_txq_reg", "reg_read", "read32"):
                 at = closing(code, call.end() - 1) + 1
                 continue
             constant = CONSTANT.match(code, at)
@@ -269,7 +287,7 @@ class Source:
     # ---- Tables of writes ----
 
     def tables(self):
-        for found in re.finditer(r"^static (const )struct fill (\w+)\[\] = \{", self.code, re.M):
+        for found in re.finditer(r"^static (const )struct fill (\w+)\[\w*\] = \{", self.code, re.M):
             self.wraps.append(Wrap(*found.span(1), "/* ", " */"))
             rows, name = [], found[2]
             for row in re.finditer(r"\b(ALL|ONE|FROM)\(", self.code[found.end():closing(self.code, found.end() - 1)]):
@@ -411,6 +429,77 @@ class Source:
         if self.tail:
             out += ["\n__attribute__((constructor)) static void mutant_tables(void)\n{\n\t", "\n\t".join(self.tail), "\n}\n"]
         return "".join(out)
+
+
+class Unseen:
+    """What of a file writes registers, or waits, in a form of which no mutant is made."""
+
+    def __init__(self, source):
+        self.source, self.code, self.file = source, source.code, source.file
+        self.found = []
+        self.mentions()
+        if self.file in FILES:
+            self.offsets()
+            self.tables()
+            self.loops()
+
+    def add(self, place, why):
+        line = self.code.count("\n", 0, place) + 1
+        self.found.append(f"ixgbe/{self.file}:{line}: {why}: {self.source.line_of(place)}")
+
+    def mentions(self):
+        """Each name that writes is called, in a function, of a file that has mutants."""
+        names = "|".join([*WRITERS, "config_write", "doorbell"])
+        for found in re.finditer(rf"\b({names})\b(\(?)", self.code):
+            function = self.source.function_at(found.start())
+            defines = any(other.name == found[1] and found.end() < other.start for other in self.source.functions)
+            if found[1] == "doorbell" and not re.match(r"\s*=[^=]", self.code[found.end():]):
+                continue
+            if defines or (function and function.name in CARRIERS.get(self.file, ())):
+                continue
+            if self.file not in FILES:
+                self.add(found.start(), "a write in a file without mutants")
+            elif not function or not found[2] or found[1] not in WRITERS:
+                self.add(found.start(), "a write that is no call in a function")
+
+    def offsets(self):
+        """A register that a table names has rows that are no places."""
+        for found in re.finditer(r"\b(reg_write|reg_set|reg_clear|reg_change|write32)\(", self.code):
+            function = self.source.function_at(found.start())
+            if not function or function.name in HELPERS:
+                continue
+            start, end = arguments(self.code, found.end() - 1)[1]
+            if re.search(r"\[|\.|->", self.code[start:end]) and "IXGBE_" not in self.code[start:end]:
+                self.add(found.start(), "the register is of a table")
+
+    def tables(self):
+        tables = [found.span() for found in re.finditer(r"^static const struct fill \w+\[\w*\] = \{", self.code, re.M)]
+        for found in re.finditer(r"\bstruct fill\b", self.code):
+            table = next((span for span in tables if span[0] <= found.start() < span[1]), None)
+            if not table and not re.match(r"struct fill (\{|\*row\b)", self.code[found.start():]):
+                self.add(found.start(), "a table in another form")
+            for start, end in arguments(self.code, table[1] - 1) if table else ():
+                if start < end and not re.fullmatch(r"(ALL|ONE|FROM)\(.*\)", self.code[start:end], re.S):
+                    self.add(start, "a row in another form")
+
+    def loops(self):
+        for found in re.finditer(r"\b(for|while) \(", self.code):
+            head = self.code[found.end():closing(self.code, found.end() - 1)]
+            condition = head.split(";")[1] if found[1] == "for" else head
+            polls = "wait_now_us" in condition or "reg_read" in condition
+            if polls and (found[1] == "for" or "wait_now_us" not in condition):
+                self.add(found.start(), "a loop that polls in another form")
+
+
+def unseen(top):
+    """The lines of the driver that write registers, or wait, and of which no mutant is made."""
+    found = []
+    for folder, _, files in os.walk(os.path.join(top, "ixgbe")):
+        for name in files:
+            file = os.path.relpath(os.path.join(folder, name), os.path.join(top, "ixgbe"))
+            if name.endswith((".c", ".h")) and not file.startswith(NOT_CHOSEN):
+                found += Unseen(Source(top, file, 0, False)).found
+    return found
 
 
 def named(mutants):
