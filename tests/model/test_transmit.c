@@ -131,6 +131,11 @@ static void pads_short_frames(void **state)
 	tx_frame(&tx, f.data, f.len, 0, 0);
 	tx_kick(&tx);
 	expect(*state, want, sizeof(want));
+	/* The 17 bytes are of PAYLEN: a legacy descriptor has 14 at least. */
+	memset(want + 14, 0, sizeof(want) - 14);
+	tx_desc(&tx, tx_data(&tx, f.data, 14), 14 | (TX_LAST & ~IXGBE_TXD_DEXT));
+	tx_kick(&tx);
+	expect(*state, want, sizeof(want));
 	model_clear(*state, IXGBE_HLREG0, IXGBE_HLREG0_TXPADEN);
 	tx_frame(&tx, f.data, f.len, 0, 0);
 	tx_kick(&tx);
@@ -445,6 +450,7 @@ static void refuses_bad_descriptors(void **state)
 {
 	static const struct bad cases[] = {
 		{"TX_FRAME_LENGTH", 1, 16, TX_LAST, 16, 0},
+		{"TX_FRAME_LENGTH", 1, 13, TX_LAST & ~IXGBE_TXD_DEXT, 0, 0},
 		{"TX_FRAME_LENGTH", 1, 1600, TX_LAST, 1600, 0},
 		{"TX_DESC_LENGTH", 2, 0, TX_LAST, 0, 0},
 		{"TX_DESC_LENGTH", 1, 16385, TX_LAST, 16385, 0},

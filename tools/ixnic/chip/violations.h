@@ -117,7 +117,8 @@ void violations_free(struct nic *nic);
 	R(TX_CONTEXT_UNUSED, "7.2.3.2.3", "field of a context descriptor set that nothing uses")   \
 	R(TX_IFCS, "7.2.3.2.2", "IFCS clear though the NIC pads, tags, cuts or sums the frame")    \
 	R(TX_PAYLEN, "7.2.3.2.4", "PAYLEN does not agree with the data")                           \
-	R(TX_FRAME_LENGTH, "7.2.1.1", "frame shorter than 17 bytes or longer than MAXFRS allows")  \
+	R(TX_FRAME_LENGTH, "7.2.3.2.4",                                                            \
+	  "frame shorter than 17 bytes (legacy: 14), or longer than MAXFRS allows")                \
 	R(TX_FRAME_DESCS, "7.2.1.1", "frame of more descriptors than 40 - WTHRESH - 2")            \
 	R(TX_CONTEXT, "7.2.3.2.3", "context missing, or its lengths do not fit the frame")         \
 	R(TX_TSO_HEADER, "7.2.4", "TSO not as the section asks (header, checksum, POPTS, HLREG0)") \

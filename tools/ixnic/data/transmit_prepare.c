@@ -17,7 +17,7 @@
 #include "tools/ixnic/chip/violations.h"
 
 enum {
-	PACKET_MIN = 17,
+	PAYLEN_MIN = 17,      /* 7.2.3.2.4; a legacy packet has addresses and type (7.2.1.1) */
 	TSO_HEADER_DESCS = 4, /* at most (7.2.4.1) */
 };
 
@@ -314,13 +314,14 @@ bool transmit_prepare(struct nic *nic, struct transmit_packet *tx)
 {
 	struct transmit_batch *batch = &tx->batch;
 	uint32_t queue = tx->queue;
-	uint32_t biggest;
+	uint32_t biggest,
+		shortest = batch->first.dword[2] & IXGBE_TXD_DEXT ? PAYLEN_MIN : ETHER_BYTES;
 
 	tx->data = nic->data->tx_buffer + TX_HEADROOM;
 	tx->len = batch->bytes;
 	tx->cut = tx->frame_ready = false;
 	tx->frame = (struct frame){0};
-	if (!batch->bad && (batch->bytes < PACKET_MIN || batch->bytes > TX_PACKET_BYTES))
+	if (!batch->bad && (batch->bytes < shortest || batch->bytes > TX_PACKET_BYTES))
 		transmit_refuse(nic, batch, VIOLATION_TX_FRAME_LENGTH, "frame length", queue,
 				batch->bytes);
 	if (!batch->bad && !tx_gather(nic, batch, tx->data)) {
