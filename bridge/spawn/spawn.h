@@ -40,7 +40,9 @@
  *
  * Ends. PDEATHSIG kills the spawner when the keeper dies. It is of the keeper's THREAD that called
  * spawner_start: the main thread does that, or one that lives as long. A driver has PDEATHSIG, too:
- * without a PID namespace it dies with the spawner all the same.
+ * without a PID namespace it dies with the spawner all the same. A keeper whose descriptors a
+ * service manager holds tells its spawner to linger: that one, and its driver, then go on for
+ * SPAWN_LINGER_MS behind the keeper's end, unless a next keeper ends them before.
  */
 #pragma once
 
@@ -54,6 +56,7 @@
 /* Descriptors in one message: the kernel's limit is 253, two are of the protocol itself. */
 #define SPAWN_FDS_MAX        250u
 #define SPAWN_START_MS       5000
+#define SPAWN_LINGER_MS      10000
 #define SPAWN_ENDS_KEPT      8u
 #define ISOLATION_TEXT_BYTES 120u
 #define ISOLATION_USER_FIRST 61184u /* systemd's range of users that come and go */
@@ -141,7 +144,8 @@ struct spawn_end {
 struct spawner {
 	pid_t pid;
 	int pidfd;
-	int sock; /* to be watched for POLLIN */
+	int sock;     /* to be watched for POLLIN */
+	bool lingers; /* as it was told last */
 	struct isolation_report report;
 	struct spawn_end ends[SPAWN_ENDS_KEPT]; /* for spawner_ended */
 };
@@ -183,6 +187,9 @@ int spawner_take(struct spawner *spawner, struct spawned *out);
 /* How the driver `number` ended; false: not known (yet: the word comes some time after the pidfd
  * says that the driver is dead, and is taken by spawner_take). */
 bool spawner_ended(const struct spawner *spawner, uint32_t number, struct spawn_end *out);
+/* Whether the spawner outlives this process, for SPAWN_LINGER_MS; at first it does not. Does not
+ * wait. -EAGAIN: too many orders stand; -EPIPE: the spawner is gone. */
+int spawner_linger(struct spawner *spawner, bool linger);
 /* Kills the spawner, and drivers with it, and waits a bounded time for their end. */
 void spawner_stop(struct spawner *spawner);
 

@@ -3,6 +3,10 @@
  * The program's side: one thread, one loop. It waits in ppoll(2) for an order or for a child's end,
  * with SIGCHLD blocked all the time but there.
  *
+ * A spawner that is to linger watches the keeper by its pidfd instead of dying with it. A next
+ * keeper kills it; else its time is over some seconds later, or its socket's other end closes
+ * before, with the last holder of the keeper's descriptors. Its end is that of its drivers.
+ *
  * A driver's descriptors are those that prepare left open, those of its order, and /dev/null three
  * times: descriptors 0 to 2 are taken, so that no queue of the TAP becomes a standard error.
  */
@@ -24,6 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bridge/service/clock.h"
 #include "isolation.h"
 #include "spawn_wire.h"
 
@@ -38,6 +43,9 @@ static struct spawn_self {
 	char **words;
 	int count;
 	int sock;
+	int keeper; /* a pidfd */
+	bool linger;
+	int64_t end_ms; /* of its time, once the keeper is dead; 0: that lives */
 	enum isolation isolation;
 	pid_t pid;
 	uint32_t number; /* of the last driver */
@@ -126,7 +134,7 @@ static void follow_keeper(int keeper)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (poll(&dead, 1, 0) != 0)
 		_exit(1);
-	close(keeper);
+	self.keeper = keeper;
 }
 
 /* ---- A driver ---- */
@@ -180,6 +188,7 @@ static _Noreturn void become_driver(const int *fd, uint32_t fds)
 	if (getppid() != self.pid)
 		_exit(1);
 	close(self.sock);
+	close(self.keeper);
 	sigaction(SIGCHLD, &action, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -230,10 +239,38 @@ static int make_driver(const int *fd, uint32_t fds, int *pidfd)
 	return 0;
 }
 
-static void take_order(void)
+static void driver_ordered(const int *fd, uint32_t fds)
 {
 	struct spawn_news news = {.magic = SPAWN_MAGIC, .kind = SPAWN_BORN};
-	int fd[SPAWN_FDS_MAX], pidfd = -1;
+	int pidfd = -1;
+
+	news.error = make_driver(fd, fds, &pidfd);
+	news.number = self.number;
+	spawn_close_all(fd, fds);
+	keeper_tell(&news, pidfd);
+	if (pidfd >= 0)
+		close(pidfd);
+}
+
+static void linger_set(bool linger)
+{
+	struct pollfd dead = {.fd = self.keeper, .events = POLLIN};
+
+	prctl(PR_SET_PDEATHSIG, linger ? 0 : SIGKILL);
+	if (!linger && poll(&dead, 1, 0) != 0)
+		_exit(1);
+	self.linger = linger;
+}
+
+static bool order_valid(const struct spawn_order *order, ssize_t got, uint32_t fds)
+{
+	return got == sizeof(*order) && order->magic == SPAWN_MAGIC && order->fds == fds &&
+	       order->kind <= SPAWN_ORDER_FOLLOW && (!fds || order->kind == SPAWN_ORDER_DRIVER);
+}
+
+static void take_order(void)
+{
+	int fd[SPAWN_FDS_MAX];
 	struct spawn_order order;
 	uint32_t fds;
 	ssize_t got = spawn_receive(self.sock, &order, sizeof(order), fd, SPAWN_FDS_MAX, &fds,
@@ -241,14 +278,12 @@ static void take_order(void)
 
 	if (got == -EAGAIN)
 		return;
-	if (got != sizeof(order) || order.magic != SPAWN_MAGIC || order.fds != fds)
+	if (!order_valid(&order, got, fds))
 		_exit(1); /* the keeper is gone, or speaks nonsense */
-	news.error = make_driver(fd, fds, &pidfd);
-	news.number = self.number;
-	spawn_close_all(fd, fds);
-	keeper_tell(&news, pidfd);
-	if (pidfd >= 0)
-		close(pidfd);
+	if (order.kind == SPAWN_ORDER_DRIVER)
+		driver_ordered(fd, fds);
+	else
+		linger_set(order.kind == SPAWN_ORDER_LINGER);
 }
 
 static void children_reap(void)
@@ -278,17 +313,34 @@ static void child_ended(int number)
 	(void)number; /* it interrupts ppoll */
 }
 
-static _Noreturn void serve(void)
+/* Waits for something to do; for the keeper's end only where that is not the end of all. */
+static bool order_await(void)
 {
-	struct pollfd order = {.fd = self.sock, .events = POLLIN};
+	struct pollfd pfd[] = {
+		{.fd = self.sock, .events = POLLIN},
+		{.fd = self.linger && !self.end_ms ? self.keeper : -1, .events = POLLIN},
+	};
+	const int64_t left = self.end_ms - clock_ms();
+	const struct timespec wait = {left / 1000, left % 1000 * 1000000};
 	sigset_t none;
 
+	if (self.end_ms && left <= 0)
+		_exit(1); /* no keeper has come */
 	sigemptyset(&none);
+	if (ppoll(pfd, 2, self.end_ms ? &wait : NULL, &none) <= 0)
+		return false;
+	if (pfd[1].revents)
+		self.end_ms = clock_ms() + SPAWN_LINGER_MS;
+	return pfd[0].revents;
+}
+
+static _Noreturn void serve(void)
+{
 	for (;;) {
-		int n = ppoll(&order, 1, NULL, &none);
+		bool ordered = order_await();
 
 		children_reap();
-		if (n > 0)
+		if (ordered)
 			take_order();
 	}
 }

@@ -7,6 +7,7 @@
  *                               <-    spawn_word       ready, or why not
  *     spawn_order, descriptors  ->
  *                               <-    spawn_news       a driver, its pidfd; or: a driver has ended
+ *     spawn_order               ->                     linger, or not
  *
  * The head of hello and word is the same in all versions: who meets another version can say so.
  */
@@ -19,7 +20,7 @@
 #include "spawn.h"
 
 #define SPAWN_MAGIC         0x6e777073u /* "spwn" */
-#define SPAWN_LAYOUT        1u          /* of what follows; another one is another version */
+#define SPAWN_LAYOUT        2u          /* of what follows; another one is another version */
 #define SPAWN_SOCKET        3           /* the spawner's end, at its start */
 #define SPAWN_VERSION_BYTES 24u
 #define SPAWN_HELLO_FDS     2u /* record, the keeper's pidfd; the others follow */
@@ -57,8 +58,15 @@ struct spawn_word {
 	struct isolation_report report;
 };
 
+enum spawn_order_kind {
+	SPAWN_ORDER_DRIVER, /* a driver; the descriptors are for it */
+	SPAWN_ORDER_LINGER, /* outlive the keeper */
+	SPAWN_ORDER_FOLLOW  /* die with the keeper: as at first */
+};
+
 struct spawn_order {
 	uint32_t magic;
+	uint32_t kind;
 	uint32_t fds;
 };
 

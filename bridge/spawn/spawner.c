@@ -393,11 +393,26 @@ void spawner_stop(struct spawner *spawner)
 
 int spawner_order(struct spawner *spawner, const int *fd, uint32_t fds)
 {
-	const struct spawn_order order = {.magic = SPAWN_MAGIC, .fds = fds};
+	const struct spawn_order order = {
+		.magic = SPAWN_MAGIC, .kind = SPAWN_ORDER_DRIVER, .fds = fds};
 
 	if (fds > SPAWN_FDS_MAX)
 		return -EINVAL;
 	return spawn_send(spawner->sock, &order, sizeof(order), fd, fds);
+}
+
+int spawner_linger(struct spawner *spawner, bool linger)
+{
+	const struct spawn_order order = {
+		.magic = SPAWN_MAGIC,
+		.kind = linger ? SPAWN_ORDER_LINGER : SPAWN_ORDER_FOLLOW,
+	};
+
+	int err = spawn_send(spawner->sock, &order, sizeof(order), NULL, 0);
+
+	if (!err)
+		spawner->lingers = linger;
+	return err;
 }
 
 int spawner_pidfd_process(int pidfd, pid_t *pid)

@@ -182,49 +182,99 @@ static void test_spawner_killed(void **state)
 	spawner_stop(&spawner);
 }
 
-/* The keeper is a child of this process, and hands its pidfds over. */
-static void keeper(int sock)
+/* The keeper is a child of this process, and hands its descriptors over. */
+static void keeper(int sock, bool linger)
 {
 	const struct puppet_record record = {.text = ""};
 	static struct puppet_answer answer;
 	struct spawner spawner;
 	struct driver driver;
 	struct ixgbe_why why;
-	int pidfds[2];
+	int fd[4];
 
 	if (start_as(rig_program, &record, NULL, 0, &spawner, &why))
 		_exit(1);
-	order(&spawner, &driver);
+	if (linger) {
+		spawner_linger(&spawner, false);
+		spawner_linger(&spawner, true);
+	}
+	order(&spawner, &driver); /* behind the other orders */
 	ask(&driver, DEED_PID, &answer);
-	pidfds[0] = spawner.pidfd;
-	pidfds[1] = driver.process.pidfd;
-	spawn_send(sock, "k", 1, pidfds, 2);
+	fd[0] = spawner.pidfd;
+	fd[1] = driver.process.pidfd;
+	fd[2] = spawner.sock;
+	fd[3] = driver.sock;
+	spawn_send(sock, "k", 1, fd, 4);
 	pause();
+}
+
+/* Descriptors as above, of a keeper that was killed. */
+static void keeper_kill(bool linger, int fd[4])
+{
+	uint32_t fds;
+	int pair[2];
+	pid_t pid;
+	char letter;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	pid = fork();
+	if (pid == 0)
+		keeper(pair[1], linger);
+	wait_readable(pair[0]);
+	assert_int_equal(spawn_receive(pair[0], &letter, 1, fd, 4, &fds, 0), 1);
+	assert_int_equal(fds, 4);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(pair[0]);
+	close(pair[1]);
 }
 
 static void test_keeper_killed(void **state)
 {
-	int pair[2], pidfds[2];
-	uint32_t fds;
-	pid_t pid;
-	char letter;
+	int fd[4];
 
 	(void)state;
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	pid = fork();
-	if (pid == 0)
-		keeper(pair[1]);
-	wait_readable(pair[0]);
-	assert_int_equal(spawn_receive(pair[0], &letter, 1, pidfds, 2, &fds, 0), 1);
-	assert_int_equal(fds, 2);
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	for (int i = 0; i < 2; i++) {
-		wait_readable(pidfds[i]);
-		close(pidfds[i]);
-	}
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	close(pair[0]);
-	close(pair[1]);
+	keeper_kill(false, fd);
+	for (int i = 0; i < 2; i++)
+		wait_readable(fd[i]);
+	spawn_close_all(fd, 4);
+}
+
+/* Both live on while somebody holds the keeper's descriptors. */
+static void test_lingers(void **state)
+{
+	static struct puppet_answer answer;
+	struct spawner spawner = {.pid = 0};
+	struct driver first, next;
+	int fd[4];
+
+	(void)state;
+	keeper_kill(true, fd);
+	spawner.sock = fd[2];
+	first = (struct driver){.process = {.pidfd = fd[1]}, .sock = fd[3]};
+	order(&spawner, &next); /* as the next keeper could */
+	assert_true(ask(&first, DEED_PID, &answer) > 0);
+	assert_true(ask(&next, DEED_PID, &answer) > 0);
+	close(fd[2]);
+	driver_end(&first);
+	driver_end(&next);
+	wait_readable(fd[0]);
+	close(fd[0]);
+}
+
+/* Who is told to die with a keeper that is dead does so. */
+static void test_lingers_no_more(void **state)
+{
+	struct spawner spawner = {.pid = 0};
+	int fd[4];
+
+	(void)state;
+	keeper_kill(true, fd);
+	spawner.sock = fd[2];
+	assert_int_equal(spawner_linger(&spawner, false), 0);
+	for (int i = 0; i < 2; i++)
+		wait_readable(fd[i]);
+	spawn_close_all(fd, 4);
 }
 
 /* ---- Programs that are none ---- */
@@ -354,10 +404,12 @@ static void test_other_orders(void **state)
 		size_t bytes;
 		uint32_t fds;
 	} orders[] = {
-		{{SPAWN_MAGIC, 1}, sizeof(struct spawn_order), 0},
-		{{SPAWN_MAGIC, 0}, sizeof(struct spawn_order), 1},
-		{{SPAWN_MAGIC + 1, 0}, sizeof(struct spawn_order), 0},
-		{{SPAWN_MAGIC, 0}, sizeof(struct spawn_order) - 1, 0},
+		{{SPAWN_MAGIC, SPAWN_ORDER_DRIVER, 1}, sizeof(struct spawn_order), 0},
+		{{SPAWN_MAGIC, SPAWN_ORDER_DRIVER, 0}, sizeof(struct spawn_order), 1},
+		{{SPAWN_MAGIC + 1, SPAWN_ORDER_DRIVER, 0}, sizeof(struct spawn_order), 0},
+		{{SPAWN_MAGIC, SPAWN_ORDER_DRIVER, 0}, sizeof(struct spawn_order) - 1, 0},
+		{{SPAWN_MAGIC, SPAWN_ORDER_LINGER, 1}, sizeof(struct spawn_order), 1},
+		{{SPAWN_MAGIC, SPAWN_ORDER_FOLLOW + 1, 0}, sizeof(struct spawn_order), 0},
 	};
 	const struct puppet_record record = {.text = ""};
 	const int fd = STDERR_FILENO;
@@ -454,12 +506,20 @@ static void test_report_valid(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life),          cmocka_unit_test(test_names),
-		cmocka_unit_test(test_descriptors),   cmocka_unit_test(test_many_lives),
-		cmocka_unit_test(test_exit_status),   cmocka_unit_test(test_spawner_killed),
-		cmocka_unit_test(test_keeper_killed), cmocka_unit_test(test_program),
-		cmocka_unit_test(test_prepare),       cmocka_unit_test(test_other_keeper),
-		cmocka_unit_test(test_other_orders),  cmocka_unit_test(test_other_news),
+		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_many_lives),
+		cmocka_unit_test(test_exit_status),
+		cmocka_unit_test(test_spawner_killed),
+		cmocka_unit_test(test_keeper_killed),
+		cmocka_unit_test(test_lingers),
+		cmocka_unit_test(test_lingers_no_more),
+		cmocka_unit_test(test_program),
+		cmocka_unit_test(test_prepare),
+		cmocka_unit_test(test_other_keeper),
+		cmocka_unit_test(test_other_orders),
+		cmocka_unit_test(test_other_news),
 		cmocka_unit_test(test_report_valid),
 	};
 	int status = rig_options(argc, argv);
