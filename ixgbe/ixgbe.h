@@ -286,6 +286,28 @@ IXGBE_API int ixgbe_device_take_over(const void *record, size_t bytes, const int
 				     struct ixgbe_device **out, struct ixgbe_why *why);
 
 /*
+ * A keeper may also be killed while another process holds its descriptors, and the last record, for
+ * the next keeper. That one takes the device over by that record. It has to know what the former
+ * one was at: the journal, in memory that outlives the process, says so at each instruction.
+ */
+struct ixgbe_journal {
+	uint32_t used;
+	uint32_t next;    /* number of the next message to the device's server */
+	uint32_t asked;   /* that of the command whose reply is owed, and 1 << 16; 0: none is */
+	uint32_t within;  /* something was taken from the server, and is not handled yet */
+	uint32_t serves;  /* the server asks for memory, so that may be more than a reply */
+	uint32_t relayed; /* the same, from a driver */
+};
+/*
+ * The device's keeper writes there from now on. Zeroes are a new journal. One that is in use is
+ * that of the keeper before this one, whose device was just taken over. -EBADMSG: that one has died
+ * within a message that may have been more than a reply to itself, or the server is out of step;
+ * the device is of no use but to be closed, and `why` is filled.
+ */
+IXGBE_API int ixgbe_device_journal(struct ixgbe_device *device, struct ixgbe_journal *journal,
+				   struct ixgbe_why *why);
+
+/*
  * The device in another program, for ixgbe_attach and ixgbe_device_close, which only lets go of it.
  * The descriptors pass to the device, also on failure; it closes all but the eventfds. Memory is
  * mapped at the addresses that the keeper has. Of `callbacks`, which may be NULL, log and give_up

@@ -159,6 +159,9 @@ struct ixgbe_backend_ops {
 	 * kernel's. */
 	int (*take_over)(const struct backend_left *left, const struct ixgbe_options *options,
 			 struct ixgbe_backend **out, struct ixgbe_why *why);
+	/* As ixgbe_device_journal has it, for what the backend does. NULL: its device is owed
+	 * nothing. */
+	void (*journal)(struct ixgbe_backend *backend, struct ixgbe_journal *journal);
 };
 
 /* What a backend embeds as its first member. */

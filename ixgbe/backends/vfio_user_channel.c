@@ -7,6 +7,11 @@
  *
  * The server may ask for memory while we wait for its reply. It gets memory that is mapped for the
  * device. The rest is refused and counted: we are the IOMMU of this device.
+ *
+ * Who is killed leaves the connection to the next one, if somebody else holds it. A journal in
+ * memory that outlives us says at each instruction what the server is owed: the number of the
+ * command whose reply has not come, and whether bytes were taken from the socket that are not
+ * handled.
  */
 #include "vfio_user_client.h"
 
@@ -23,10 +28,50 @@
 void channel_init(struct channel *channel, int sock, const struct ixgbe_options *options)
 {
 	vu_stream_init(&channel->stream, sock);
+	channel->journal = &channel->none;
 	if (options) {
 		channel->give_up = options->give_up;
 		channel->give_up_ctx = options->give_up_ctx;
 	}
+}
+
+/* ---- The journal ---- */
+
+#define ASKED (1u << 16) /* beside a number, which may be 0 */
+
+/* In the order of the program: its reader finds the writer dead. */
+static void note(uint32_t *at, uint32_t value)
+{
+	__atomic_store_n(at, value, __ATOMIC_RELEASE);
+}
+
+void channel_journal(struct channel *channel, struct ixgbe_journal *journal)
+{
+	if (journal->used) {
+		channel->id = (uint16_t)journal->next;
+		channel->stale = journal->asked;
+	}
+	if (channel->journal->serves)
+		note(&journal->serves, 1);
+	note(&journal->next, channel->id);
+	note(&journal->used, 1);
+	channel->journal = journal;
+	channel->stream.within = &journal->within;
+}
+
+/* What was received last is done with. */
+static void message_done(struct channel *channel)
+{
+	note(&channel->journal->within, vu_stream_partial(&channel->stream));
+}
+
+/* A reply that was owed to a dead user of the connection. */
+static bool is_stale(struct channel *channel, const struct vu_message *reply)
+{
+	if (!channel->stale || channel->stale != (reply->header.id | ASKED))
+		return false;
+	channel->stale = 0;
+	return true;
 }
 
 /* The limit of a wait that begins now. */
@@ -130,6 +175,7 @@ static int serve_message(struct channel *channel, const struct vu_message *asked
 	uint32_t parts = 0;
 	struct vu_limit wait;
 
+	note(&channel->journal->serves, 1);
 	header.error = serve(channel, asked, &access, part, &parts);
 	header.flags = VU_REPLY | (header.error ? VU_ERROR : 0);
 	if (asked->header.flags & VU_NO_REPLY)
@@ -152,13 +198,15 @@ int channel_serve(struct channel *channel, bool received)
 		if (err == -EAGAIN)
 			return 0;
 		if (!err) {
-			err = (asked.header.flags & VU_TYPE) == VU_COMMAND
-				      ? serve_message(channel, &asked)
-				      : -EPROTO;
+			if ((asked.header.flags & VU_TYPE) == VU_COMMAND)
+				err = serve_message(channel, &asked);
+			else if (!is_stale(channel, &asked))
+				err = -EPROTO;
 			vu_message_close(&asked);
 		}
 		if (err)
 			return lost(channel, err);
+		message_done(channel);
 	} while (vu_stream_ready(&channel->stream));
 	return 0;
 }
@@ -201,6 +249,9 @@ static int send_command(struct channel *channel, struct command *command)
 	if (wait.give_up && wait.give_up(wait.ctx))
 		return -ECANCELED;
 	command->header.id = channel->id++;
+	if (!(command->header.flags & VU_NO_REPLY))
+		note(&channel->journal->asked, command->header.id | ASKED);
+	note(&channel->journal->next, channel->id);
 	return vu_send_limit(channel->stream.sock, &command->header, command->part, command->parts,
 			     command->fd, command->fds, &wait);
 }
@@ -211,16 +262,24 @@ static int next_reply(struct channel *channel, struct vu_message *reply)
 	const struct vu_limit wait = limit(channel);
 
 	for (;;) {
+		bool is_reply;
 		int err = vu_stream_wait_limit(&channel->stream, reply, &wait);
 
-		if (err || (reply->header.flags & VU_TYPE) == VU_REPLY)
+		if (err)
 			return err;
-		err = serve_message(channel, reply);
+		is_reply = (reply->header.flags & VU_TYPE) == VU_REPLY;
+		if (is_reply && !is_stale(channel, reply)) {
+			note(&channel->journal->asked, 0);
+			message_done(channel);
+			return 0;
+		}
+		err = is_reply ? 0 : serve_message(channel, reply);
 		vu_message_close(reply);
 		if (!err && vu_now_ns() >= wait.deadline_ns) /* a server that asks without end */
 			err = -ETIMEDOUT;
 		if (err)
 			return err;
+		message_done(channel);
 	}
 }
 

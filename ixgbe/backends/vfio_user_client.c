@@ -436,45 +436,10 @@ static void client_close(struct ixgbe_backend *backend)
 	client_free(c);
 }
 
-/* Fills `why` for an error of the exchange named `what`. */
 static int explain(struct client *c, struct ixgbe_why *why, const char *name, const char *what,
 		   int err)
 {
-	switch (err) {
-	case -EPIPE:
-	case -EBADMSG:
-		return ixgbe_why_fill(
-			why, -EPROTO,
-			"vfio-user server at %s closed the connection %s (%s); look at its "
-			"log",
-			name, err == -EPIPE ? "at once" : "in the middle of a message", what);
-	case -ETIMEDOUT:
-		return ixgbe_why_fill(
-			why, err,
-			"vfio-user server at %s %s (%s, after %d s); is it a vfio-user "
-			"server, and alive?",
-			name,
-			vu_stream_partial(&c->channel.stream) ? "stopped in the middle of a message"
-							      : "does not answer",
-			what, VFIO_USER_DEADLINE_S);
-	case -ECANCELED:
-		return ixgbe_why_fill(why, err,
-				      "vfio-user server at %s answers too slowly (%s): given up",
-				      name, what);
-	case -EPROTO:
-		return ixgbe_why_fill(
-			why, err,
-			"what listens at %s does not speak vfio-user (%s); name the socket "
-			"of a vfio-user server",
-			name, what);
-	case -EBUSY:
-		return ixgbe_why_fill(
-			why, err,
-			"vfio-user server at %s serves another client; stop that one first", name);
-	default:
-		return ixgbe_why_fill(why, err, "vfio-user server at %s refused the %s: %s", name,
-				      what, strerror(-err));
-	}
+	return vfio_user_explain(name, what, vu_stream_partial(&c->channel.stream), err, why);
 }
 
 /* The server's answer to a negotiation. */
@@ -666,7 +631,16 @@ static int fd_open(const char *arg, const struct ixgbe_options *options, struct 
 	return client_new(sock, name, options, out, &ixgbe_backend_vfio_user_fd, why);
 }
 
-/* ---- For the program that the process executes ---- */
+/* ---- For the keeper behind this one ---- */
+
+static void client_journal(struct ixgbe_backend *backend, struct ixgbe_journal *journal)
+{
+	struct client *c = client_of(backend);
+
+	connection_lock(c);
+	channel_journal(&c->channel, journal);
+	connection_unlock(c);
+}
 
 /*
  * The server sees nothing of an exec: the connection and the channel are the same, and so is what
@@ -791,7 +765,7 @@ static int client_take_over(const struct backend_left *left, const struct ixgbe_
 	.dma_unmap = client_dma_unmap, .dma_range = client_dma_range, .irq_set = client_irq_set,   \
 	.reset = client_reset, .renew = client_renew, .dma_refused = client_dma_refused,           \
 	.registers = client_registers, .connection = client_connection, .serve = client_serve,     \
-	.hand_over = client_hand_over, .take_over = client_take_over
+	.hand_over = client_hand_over, .take_over = client_take_over, .journal = client_journal
 
 const struct ixgbe_backend_ops ixgbe_backend_vfio_user = {
 	.name = "vfio-user", .prefix = "vfio-user:", .open = path_open, CLIENT_OPS};

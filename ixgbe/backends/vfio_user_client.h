@@ -31,6 +31,9 @@ struct channel {
 	void *give_up_ctx;
 	struct channel_memory *memory;
 	size_t memories, memory_room;
+	struct ixgbe_journal *journal; /* the caller's, or `none` */
+	struct ixgbe_journal none;
+	uint32_t stale; /* journal->asked of a user that died: its reply may come */
 	struct vu_stream stream;
 };
 
@@ -61,6 +64,9 @@ int channel_serve(struct channel *channel, bool received);
 /* The same, until nothing that was received is left over: not for half a message. -EAGAIN: the rest
  * does not come soon. */
 int channel_settle(struct channel *channel);
+/* Writes there from now on. One that is in use already is of the connection's user before this one,
+ * who died: the numbers of messages go on, and the reply to that one's last command is nobody's. */
+void channel_journal(struct channel *channel, struct ixgbe_journal *journal);
 /* Puts the connection out of use; by any thread. */
 void channel_lose(struct channel *channel);
 
@@ -76,3 +82,6 @@ void channel_memory_remove(struct channel *channel, uint64_t iova, uint64_t size
 int vfio_user_connect(const char *path, const struct ixgbe_options *options, struct ixgbe_why *why);
 /* The connected socket whose number is `text`, or -errno. */
 int vfio_user_inherit(const char *text, struct ixgbe_why *why);
+/* Fills `why` for an error of the exchange named `what`; `within`: in the middle of a message. */
+int vfio_user_explain(const char *name, const char *what, bool within, int err,
+		      struct ixgbe_why *why);

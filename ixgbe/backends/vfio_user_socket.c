@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The socket to a vfio-user server: connected here, or by whoever started us. */
+/* The socket to a vfio-user server: connected here, or by whoever started us; and what may be wrong
+ * with a server, in words. */
 #include "ixgbe/vfio_user/vfio_user.h"
 #include "vfio_user_client.h"
 
@@ -108,4 +109,42 @@ int vfio_user_inherit(const char *text, struct ixgbe_why *why)
 	if (sock < 0)
 		return ixgbe_why_fill(why, -EINVAL, "vfio-user-fd:%s: not a stream socket", text);
 	return sock;
+}
+
+int vfio_user_explain(const char *name, const char *what, bool within, int err,
+		      struct ixgbe_why *why)
+{
+	switch (err) {
+	case -EPIPE:
+	case -EBADMSG:
+		return ixgbe_why_fill(
+			why, -EPROTO,
+			"vfio-user server at %s closed the connection %s (%s); look at its "
+			"log",
+			name, err == -EPIPE ? "at once" : "in the middle of a message", what);
+	case -ETIMEDOUT:
+		return ixgbe_why_fill(
+			why, err,
+			"vfio-user server at %s %s (%s, after %d s); is it a vfio-user "
+			"server, and alive?",
+			name, within ? "stopped in the middle of a message" : "does not answer",
+			what, VFIO_USER_DEADLINE_S);
+	case -ECANCELED:
+		return ixgbe_why_fill(why, err,
+				      "vfio-user server at %s answers too slowly (%s): given up",
+				      name, what);
+	case -EPROTO:
+		return ixgbe_why_fill(
+			why, err,
+			"what listens at %s does not speak vfio-user (%s); name the socket "
+			"of a vfio-user server",
+			name, what);
+	case -EBUSY:
+		return ixgbe_why_fill(
+			why, err,
+			"vfio-user server at %s serves another client; stop that one first", name);
+	default:
+		return ixgbe_why_fill(why, err, "vfio-user server at %s refused the %s: %s", name,
+				      what, strerror(-err));
+	}
 }

@@ -16,8 +16,7 @@
 
 #include "device.h"
 
-#define PCI_VENDOR_INTEL 0x8086u
-#define RING_MIN         64u /* twice a batch of rx.c and of tx.c */
+#define RING_MIN 64u /* twice a batch of rx.c and of tx.c */
 
 static const struct ixgbe_options defaults = {
 	.queues = 1,

@@ -53,6 +53,8 @@
 #include "ixgbe/queues/state_memory.h"
 #include "ixgbe/vfio_user/vfio_user.h"
 
+#define PCI_VENDOR_INTEL 0x8086u
+
 /* One for each queue pair, and one for other causes. */
 #define VECTORS_MAX (IXGBE_QUEUES_MAX + 1u)
 
@@ -87,6 +89,7 @@ struct ixgbe_device {
 	struct device_note *note;
 	int state_fd;
 	struct relay relay;
+	struct ixgbe_journal *journal; /* NULL: none is written */
 
 	/* Of an imported device. */
 	bool imported;

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/pci_regs.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -132,13 +133,48 @@ int ixgbe_device_connection(const struct ixgbe_device *device)
 	return ops->connection ? ops->connection(device->backend) : -1;
 }
 
+/* What a driver asks for is lost with the keeper that has taken it from the socket. */
+static void relay_note(struct ixgbe_device *device, bool relayed)
+{
+	if (device->journal)
+		__atomic_store_n(&device->journal->relayed, relayed, __ATOMIC_RELEASE);
+}
+
+static int within_message(struct ixgbe_why *why)
+{
+	return ixgbe_why_fill(why, -EBADMSG,
+			      "the keeper before was in the midst of a message of the device");
+}
+
+/* The reply to a keeper that died in the midst of it is nobody's loss. Whether that was it, and all
+ * of it, shows by the next one. */
+int ixgbe_device_journal(struct ixgbe_device *device, struct ixgbe_journal *journal,
+			 struct ixgbe_why *why)
+{
+	const struct ixgbe_backend_ops *ops = device->backend->ops;
+	const bool within = journal->used && journal->within;
+	uint16_t vendor;
+
+	if (journal->used && (journal->relayed || (within && journal->serves)))
+		return within_message(why);
+	if (ops->journal)
+		ops->journal(device->backend, journal);
+	device->journal = journal;
+	if (within && (pci_read16(device, PCI_VENDOR_ID, &vendor) || vendor != PCI_VENDOR_INTEL))
+		return within_message(why);
+	return 0;
+}
+
 int ixgbe_device_serve(struct ixgbe_device *device)
 {
 	const struct ixgbe_backend_ops *ops = device->backend->ops;
-	int relayed = relay_serve(&device->relay, device->backend);
-	/* Afterwards: an access may have found the device gone. */
-	int err = ops->serve ? ops->serve(device->backend) : 0;
+	int relayed, err;
 
+	relay_note(device, device->relay.keeper >= 0);
+	relayed = relay_serve(&device->relay, device->backend);
+	relay_note(device, device->relay.keeper >= 0 && device->relay.have > 0);
+	/* Afterwards: an access may have found the device gone. */
+	err = ops->serve ? ops->serve(device->backend) : 0;
 	return err ? -ENODEV : relayed;
 }
 
@@ -149,7 +185,9 @@ int ixgbe_device_renew(struct ixgbe_device *device)
 
 	if (device->imported)
 		return -ENOTSUP;
+	relay_note(device, device->relay.keeper >= 0);
 	relay_finish(&device->relay, device->backend);
+	relay_note(device, false);
 	err = ops->renew ? ops->renew(device->backend) : 0;
 	return err ? err : way_new(device);
 }
@@ -249,6 +287,7 @@ int ixgbe_device_reset(struct ixgbe_device *device, struct ixgbe_why *why)
 	int err;
 
 	relay_close(&device->relay); /* what the driver still wanted is void */
+	relay_note(device, false);
 	err = reset_and_connect(device);
 	if (err)
 		return ixgbe_why_fill(why, err,

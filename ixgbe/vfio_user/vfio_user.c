@@ -369,6 +369,7 @@ void vu_stream_init(struct vu_stream *stream, int sock)
 	stream->start = stream->end = 0;
 	stream->taken = 0;
 	stream->fds = 0;
+	stream->within = NULL;
 }
 
 void vu_stream_close(struct vu_stream *stream)
@@ -446,6 +447,13 @@ static size_t compact(struct vu_stream *stream)
 	return have;
 }
 
+/* For whoever finds this process dead. */
+static void within_note(struct vu_stream *stream, bool within)
+{
+	if (stream->within)
+		__atomic_store_n(stream->within, within, __ATOMIC_RELEASE);
+}
+
 /* One read, as much as there is and fits. */
 static int receive(struct vu_stream *stream)
 {
@@ -461,13 +469,17 @@ static int receive(struct vu_stream *stream)
 		.msg_controllen = sizeof(control),
 	};
 
+	within_note(stream, true);
 	do
 		n = recvmsg(stream->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == ECONNRESET) /* the peer closed with messages of ours unread */
 		n = 0;
-	if (n < 0)
-		return -errno;
+	if (n < 0) {
+		n = -errno;
+		within_note(stream, have > 0);
+		return (int)n;
+	}
 	if (n == 0)
 		return have ? -EBADMSG : -EPIPE;
 	stream->end += (size_t)n;

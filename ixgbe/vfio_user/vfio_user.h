@@ -358,6 +358,9 @@ struct vu_stream {
 		int fd;
 		uint64_t last; /* the last byte of the read that brought it */
 	} pending[2 * VU_FDS_MAX];
+	/* Set before bytes are received, and cleared if none come; who handles them clears it.
+	 * NULL: nobody asks. */
+	uint32_t *within;
 	uint8_t buf[2 * VU_MESSAGE_MAX];
 };
 

@@ -441,6 +441,38 @@ static void half_a_command_goes_along(void **state)
 	assert_int_equal(k->fake->reg[IXGBE_AT(EITR, 0) / 4], 16);
 }
 
+/* Who dies with a command in its hands leaves a device that nobody can go on with. */
+static void a_journal_says_what_is_in_hand(void **state)
+{
+	struct kept *k = *state;
+	struct ixgbe_journal journal = {.used = 0};
+	struct ixgbe_why why = {""};
+	const uint8_t half[5] = {1};
+
+	keep(k);
+	assert_true(k->device->relay.keeper >= 0);
+	assert_int_equal(ixgbe_device_journal(k->device, &journal, &why), 0);
+	assert_int_equal(ixgbe_device_serve(k->device), 0);
+	assert_int_equal(journal.relayed, 0);
+	assert_int_equal(write(k->device->relay.driver, half, sizeof(half)), sizeof(half));
+	assert_int_equal(ixgbe_device_serve(k->device), 0);
+	assert_int_equal(journal.relayed, 1);
+	journal.used = 1;
+	assert_int_equal(ixgbe_device_journal(k->device, &journal, &why), -EBADMSG);
+	assert_true(why.text[0]);
+	assert_int_equal(ixgbe_device_renew(k->device), 0);
+	assert_int_equal(journal.relayed, 0);
+	assert_int_equal(ixgbe_device_journal(k->device, &journal, &why), 0);
+	/* A lost reply is none's, if the server is in step and does not ask. */
+	journal.within = 1;
+	assert_int_equal(ixgbe_device_journal(k->device, &journal, &why), 0);
+	k->fake->config[0]++;
+	assert_int_equal(ixgbe_device_journal(k->device, &journal, &why), -EBADMSG);
+	k->fake->config[0]--;
+	journal.serves = 1;
+	assert_int_equal(ixgbe_device_journal(k->device, &journal, &why), -EBADMSG);
+}
+
 /* ---- The image ---- */
 
 struct image {
@@ -734,6 +766,7 @@ int main(void)
 		TEST(a_hanging_device_is_the_keepers),
 		TEST(a_lie_ends_the_relay),
 		TEST(a_flood_ends_the_relay),
+		TEST(a_journal_says_what_is_in_hand),
 		TEST(what_was_written_is_carried_out),
 		TEST(half_a_command_goes_along),
 		TEST(another_program_has_the_same_memory),

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -314,11 +315,71 @@ static void test_a_connection_is_handed_over(void **state)
 	close(fd);
 }
 
+/* The connection of a client that asked for a register and died; with its journal, or without. */
+static struct ixgbe_backend *bereft(struct fixture *f, struct ixgbe_journal *journal)
+{
+	struct ixgbe_backend *next = NULL;
+	struct backend_left left = {.memories = 0};
+	struct vu_region_access access = {.region = VFIO_PCI_BAR0_REGION_INDEX, .count = 4};
+	struct vu_header header = {.command = VU_REGION_READ};
+	struct iovec part = {&access, sizeof(access)};
+	uint32_t asked = journal->asked;
+
+	f->backend->ops->journal(f->backend, journal);
+	assert_int_equal(journal->used, 1);
+	f->backend->ops->read32(f->backend, 0x20);
+	assert_int_equal(journal->asked, 0);
+	assert_int_equal(journal->within, 0);
+	assert_int_equal(f->backend->ops->hand_over(f->backend, &left.handed), 0);
+	assert_int_equal(left.handed.word[0], journal->next);
+	f->backend->ops->registers(f->backend, &left.registers);
+	/* What it does behind the record is known by the journal alone. */
+	f->backend->ops->read32(f->backend, 0x20);
+	header.id = (uint16_t)journal->next++;
+	journal->asked = header.id | 1u << 16;
+	assert_int_equal(asked, 0);
+	assert_int_equal(vu_send(left.handed.fd[0], &header, &part, 1, NULL, 0, soon()), 0);
+	left.handed.fd[0] = fcntl(left.handed.fd[0], F_DUPFD_CLOEXEC, 0);
+	assert_int_equal(take(&left, &next), 0);
+	return next;
+}
+
+static void test_a_reply_to_the_dead_is_dropped(void **state)
+{
+	static const struct ixgbe_journal new;
+	struct ixgbe_journal journal = new;
+	struct ixgbe_backend *next;
+	static struct fixture f;
+	uint32_t word;
+
+	(void)state;
+	for (int serves = 0; serves < 3; serves++) {
+		journal = new;
+		start(&f);
+		next = bereft(&f, &journal);
+		if (serves < 2)
+			next->ops->journal(next, &journal);
+		if (serves == 1) { /* it comes while nothing is asked */
+			struct pollfd pfd = {.fd = next->ops->connection(next), .events = POLLIN};
+
+			assert_int_equal(poll(&pfd, 1, 5000), 1);
+			assert_int_equal(next->ops->serve(next), 0);
+		}
+		/* A stranger's reply, without a journal, is the connection's end. */
+		assert_int_equal(next->ops->config_read(next, 0, &word, sizeof(word)) != 0,
+				 serves == 2);
+		f.backend->ops->close(f.backend);
+		f.backend = next;
+		stop(&f);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_server_asks_for_memory),
 		cmocka_unit_test(test_a_connection_is_handed_over),
+		cmocka_unit_test(test_a_reply_to_the_dead_is_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
