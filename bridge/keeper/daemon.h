@@ -21,6 +21,7 @@
  *     publish.c              a change is told: log, monitors, service manager
  *     watch.c                the event loop's descriptors
  *       |
+ *     handover.c             what the next program has to know
  *     state.c                the bridge's state, from what is known
  *     rights.c               what this process gives up after its start
  */

@@ -3,24 +3,17 @@
  * Theory of operation.
  *
  * Another program takes this one's place, in the same process: its number, children, namespaces and
- * descriptors stay. What the next program has to know goes with it as JSON in a memfd, the
- * handover:
+ * descriptors stay. What the next program has to know goes with it in a memfd: the handover
+ * (handover.h), to which is added
  *
- *     "handover"        UPGRADE_VERSION
- *     "version"         of the program that wrote it
- *     "options"         those that a running ixtapd cannot change
  *     "control"         control_hand_over
- *     "interface"       interface_hand_over
- *     "engine"          engine_hand_over
- *     "daemon"          counts, and times
  *     "program"         the former program, to go back to
  *     "driver_program"  that of its drivers
  *     "maker"           maker_hand_over
  *     "rights"          what the process has given up
  *     "why"             of one that goes back
  *
- * Members "fd" are descriptors, wherever they are: an integer or an array of them. All others are
- * closed by exec.
+ * Descriptors that do not stand in it are closed by exec.
  *
  *     former program                        next program
  *     ------------------------------------  ------------------------------------------------
@@ -46,10 +39,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,176 +51,24 @@
 #include "bridge/service/option_table.h"
 #include "bridge/service/outlet.h"
 #include "bridge/service/text_json.h"
+#include "handover.h"
 #include "nic_life.h"
 #include "publish.h"
 #include "rx_features.h"
 
-#define UPGRADE_VERSION 1
-#define HANDOVER_BYTES  (16u << 20) /* at most */
-#define CHECK_MS        3000
-#define ANSWER_BYTES    4096u
-#define CHECK_FD        3
-#define SPARE_FDS       32 /* that both programs open at most, beside what is open, and its queues */
-#define PARTS_MAX       1024u /* of a handover, that are not yet looked at */
-
-/* ---- Descriptors that go along ---- */
-
-static int fd_flag(const json_t *fd, int flag)
-{
-	const int number = (int)json_integer_value(fd);
-
-	return number < 0 || !fcntl(number, F_SETFD, flag) ? 0 : -errno;
-}
-
-/* Of "fd", a number or an array of numbers. */
-static int fd_member_flag(const json_t *fd, int flag)
-{
-	int err = json_is_array(fd) ? 0 : fd_flag(fd, flag);
-
-	for (size_t i = 0; i < json_array_size(fd); i++)
-		err = fd_flag(json_array_get(fd, i), flag) ? -EBADF : err;
-	return err ? -EBADF : 0;
-}
-
-/* Sets FD_CLOEXEC, or 0, of all descriptors: -EBADF, one is none, or there are too many parts. */
-static int fds_flag(json_t *json, int flag)
-{
-	json_t *part[PARTS_MAX] = {json}, *value;
-	size_t parts = 1, i;
-	const char *name;
-	int err = 0;
-
-	while (parts > 0 &&
-	       parts + json_array_size(part[parts - 1]) + json_object_size(part[parts - 1]) <
-		       PARTS_MAX) {
-		json_t *at = part[--parts];
-
-		json_object_foreach(at, name, value)
-		{
-			if (strcmp(name, "fd") != 0)
-				part[parts++] = value;
-			else if (fd_member_flag(value, flag))
-				err = -EBADF;
-		}
-		json_array_foreach(at, i, value) part[parts++] = value;
-	}
-	return parts ? -EBADF : err;
-}
-
-/* ---- The handover ---- */
-
-static json_t *options_pack(const struct options *options)
-{
-	return json_pack("{s:o,s:o,s:o,s:o,s:i,s:i}", "nic", text_json(options->nic), "tap",
-			 text_json(options->tap), "netns", text_json(options->netns), "control",
-			 text_json(options->control), "queues", (int)options->queues, "rings",
-			 (int)options->rings);
-}
-
-static json_t *daemon_pack(const struct daemon *daemon)
-{
-	return json_pack(
-		"{s:I,s:i,s:i,s:i,s:i,s:I,s:I,s:I,s:o,s:I,s:I,s:I,s:I}", "started_at_ms",
-		(json_int_t)daemon->started_at_ms, "state", (int)daemon->state, "recoveries",
-		(int)daemon->recoveries, "attempt", (int)daemon->attempt, "rx_checksum",
-		(int)daemon->rx_checksum, "dma_refused", (json_int_t)daemon->dma_refused.count,
-		"dma_timeout", (json_int_t)daemon->dma_timeout.count, "irqs_lost",
-		(json_int_t)daemon->irqs_lost, "reason", text_json(daemon->reason.text),
-		"tx_timeouts", (json_int_t)daemon->tx_timeouts, "counters_full",
-		(json_int_t)daemon->counters_full, "retry_at_ms", (json_int_t)daemon->retry_at_ms,
-		"opened_at_ms", (json_int_t)daemon->opened_at_ms);
-}
-
-/* A new reference; NULL: `why` is filled. */
-static json_t *handover_new(struct daemon *daemon, uint64_t client, struct ixgbe_why *why)
-{
-	json_t *engine = engine_hand_over(&daemon->engine, why);
-	json_t *json;
-
-	if (!engine)
-		return NULL;
-	json = json_pack(
-		"{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:{s:i},s:o,s:o}", "handover", UPGRADE_VERSION,
-		"version", IXTAP_VERSION, "options", options_pack(daemon->options), "control",
-		control_hand_over(daemon->control, client), "interface",
-		interface_hand_over(&daemon->iface), "engine", engine, "daemon",
-		daemon_pack(daemon), "driver_program", "fd", daemon->engine.program_fd, "maker",
-		maker_hand_over(&daemon->maker), "rights", rights_hand_over(&daemon->rights));
-	if (!json)
-		ixgbe_why_fill(why, -ENOMEM, "out of memory");
-	return json;
-}
-
-/* The handover as a file; -errno. */
-static int handover_write(const json_t *json)
-{
-	char *text = text_json_dump(json, JSON_COMPACT);
-	int fd = memfd_create("ixtap-handover", MFD_CLOEXEC);
-	size_t len = text ? strlen(text) : 0, done = 0;
-
-	while (fd >= 0 && done < len) {
-		ssize_t n = write(fd, text + done, len - done);
-
-		if (n < 0) {
-			close(fd);
-			fd = -1;
-		}
-		done += (size_t)n;
-	}
-	free(text);
-	return len && fd >= 0 ? fd : -ENOMEM;
-}
-
-static json_t *handover_read(int fd, struct ixgbe_why *why)
-{
-	struct stat st;
-	json_t *json = NULL;
-	char *text = NULL;
-
-	if (!fstat(fd, &st) && st.st_size > 0 && st.st_size <= (off_t)HANDOVER_BYTES)
-		text = malloc((size_t)st.st_size);
-	if (text && pread(fd, text, (size_t)st.st_size, 0) == st.st_size)
-		json = json_loadb(text, (size_t)st.st_size, 0, NULL);
-	free(text);
-	if (json_integer_value(json_object_get(json, "handover")) == UPGRADE_VERSION)
-		return json;
-	ixgbe_why_fill(why, -EBADMSG,
-		       "%s cannot read what the running version has to say: stop ixtapd and start "
-		       "it again",
-		       IXTAP_VERSION);
-	json_decref(json);
-	return NULL;
-}
+#define CHECK_MS     3000
+#define ANSWER_BYTES 4096u
+#define CHECK_FD     3
+#define SPARE_FDS    32 /* that both programs open at most, beside what is open, and its queues */
 
 /* ---- The next program is asked ---- */
-
-/* What was changed since the start, in the configuration file, and takes a new start. */
-static int options_check(const struct options *options, const json_t *handover,
-			 struct ixgbe_why *why)
-{
-	json_t *now = options_pack(options), *value;
-	const json_t *then = json_object_get(handover, "options");
-	const char *name;
-	int err = 0;
-
-	json_object_foreach(now, name, value)
-	{
-		if (!err && !json_equal(value, json_object_get(then, name)))
-			err = ixgbe_why_fill(why, -EINVAL,
-					     "the configuration has another --%s than at the "
-					     "start: that takes a new start of ixtapd",
-					     name);
-	}
-	json_decref(now);
-	return err;
-}
 
 static json_t *check(const struct options *options, int fd)
 {
 	struct ixgbe_why why = {""};
 	json_t *handover = handover_read(fd, &why), *answer;
 	char path[PATH_MAX];
-	int err = handover ? options_check(options, handover, &why) : -EBADMSG;
+	int err = handover ? handover_options_check(options, handover, &why) : -EBADMSG;
 
 	if (!err)
 		err = programs_driver(path, &why);
@@ -245,11 +84,26 @@ static json_t *check(const struct options *options, int fd)
 	return answer;
 }
 
+/* With what an upgrade adds. A new reference; NULL: `why` is filled. */
+static json_t *pack(struct daemon *daemon, uint64_t client, struct ixgbe_why *why)
+{
+	json_t *json = handover_new(daemon, why);
+
+	if (!json)
+		return NULL;
+	json_object_set_new(json, "control", control_hand_over(daemon->control, client));
+	json_object_set_new(json, "driver_program",
+			    json_pack("{s:i}", "fd", daemon->engine.program_fd));
+	json_object_set_new(json, "maker", maker_hand_over(&daemon->maker));
+	json_object_set_new(json, "rights", rights_hand_over(&daemon->rights));
+	return json;
+}
+
 json_t *upgrade_take(int fd, struct ixgbe_why *why)
 {
 	json_t *handover = handover_read(fd, why);
 
-	if (handover && fds_flag(handover, FD_CLOEXEC)) {
+	if (handover && handover_fds_flag(handover, FD_CLOEXEC)) {
 		ixgbe_why_fill(why, -EBADF, "the handover names descriptors that are none");
 		json_decref(handover);
 		return NULL;
@@ -471,13 +325,13 @@ static int program_execute(const struct next *next, json_t *handover, const char
 		return fd;
 	snprintf(order, sizeof(order), "%d:%s", fd, mode);
 	words = words_new(argv, order);
-	err = words ? fds_flag(handover, 0) : -ENOMEM;
+	err = words ? handover_fds_flag(handover, 0) : -ENOMEM;
 	if (!err) {
 		fcntl(fd, F_SETFD, 0);
 		outlet_finish();
 		err = next_execute(next, words);
 	}
-	fds_flag(handover, FD_CLOEXEC);
+	handover_fds_flag(handover, FD_CLOEXEC);
 	free(words);
 	close(fd);
 	return err;
@@ -526,7 +380,7 @@ static json_t *place_give(struct daemon *daemon, const struct next *next, uint64
 	/* How a driver has ended is told once: to this program, or to the next. */
 	if (poll(&driver, 1, 0) == 1)
 		return urgent(next->path);
-	handover = handover_new(daemon, client, &why);
+	handover = pack(daemon, client, &why);
 	if (!handover)
 		return later(control_error("%s: try again", why.text));
 	err = self_add(handover);
@@ -555,7 +409,7 @@ static json_t *place_give_cold(struct daemon *daemon, const struct next *next, u
 static json_t *program_try(struct daemon *daemon, const struct next *next, uint64_t client)
 {
 	struct ixgbe_why why;
-	json_t *handover = handover_new(daemon, client, &why), *answer, *error;
+	json_t *handover = pack(daemon, client, &why), *answer, *error;
 	const char *reason;
 	int fd;
 
