@@ -2,6 +2,9 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -62,35 +65,71 @@ int process_signal(int number)
 	return fd < 0 ? -errno : fd;
 }
 
-/*
- * Sends a message to the service manager, if there is one. sd_notify(3) would wait for a manager
- * that does not read; this waits `wait_ms` at most. 0 or -errno.
- */
-static int notify(int wait_ms, const char *message)
+/* Where the manager listens: 0; -ENOENT: there is none. */
+static int manager_address(struct sockaddr_un *out, socklen_t *bytes)
 {
-	const struct timeval wait = {wait_ms / 1000, wait_ms % 1000 * 1000};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	const char *path = getenv("NOTIFY_SOCKET");
 	size_t len = path ? strlen(path) : 0;
-	int fd, err = 0;
 
 	if (!len)
-		return 0;
-	if (len >= sizeof(address.sun_path) || (*path != '/' && *path != '@'))
+		return -ENOENT;
+	if (len >= sizeof(out->sun_path) || (*path != '/' && *path != '@'))
 		return -EAFNOSUPPORT; /* of other kinds systemd has some for virtual machines */
-	memcpy(address.sun_path, path, len);
+	*out = (struct sockaddr_un){.sun_family = AF_UNIX};
+	memcpy(out->sun_path, path, len);
 	if (*path == '@')
-		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
+		out->sun_path[0] = '\0';
+	*bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+	return 0;
+}
+
+/* `with`: a descriptor that goes along; -1: none. */
+static int message_send(int sock, int wait_ms, const char *message, int with)
+{
+	const struct timeval wait = {wait_ms / 1000, wait_ms % 1000 * 1000};
+	struct sockaddr_un address;
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+			      .cmsg_level = SOL_SOCKET,
+			      .cmsg_type = SCM_RIGHTS}};
+	struct iovec text = {(char *)(uintptr_t)message, strlen(message)};
+	struct msghdr head = {.msg_name = &address, .msg_iov = &text, .msg_iovlen = 1};
+	int err = manager_address(&address, &head.msg_namelen);
+
+	if (err)
+		return err;
+	if (with >= 0) {
+		memcpy(CMSG_DATA(&control.head), &with, sizeof(with));
+		head.msg_control = &control;
+		head.msg_controllen = sizeof(control);
+	}
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	return sendmsg(sock, &head, MSG_NOSIGNAL | (wait_ms ? 0 : MSG_DONTWAIT)) < 0 ? -errno : 0;
+}
+
+/*
+ * Sends a message to the service manager. sd_notify(3) would wait for a manager that does not read;
+ * this waits `wait_ms` at most. 0; -ENOENT: there is no manager; other -errno.
+ */
+static int notify_with(int wait_ms, const char *message, int with)
+{
+	int err, sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (sock < 0)
 		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-	if (sendto(fd, message, strlen(message), MSG_NOSIGNAL | (wait_ms ? 0 : MSG_DONTWAIT),
-		   (const struct sockaddr *)&address,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		err = -errno;
-	close(fd);
+	err = message_send(sock, wait_ms, message, with);
+	close(sock);
 	return err;
+}
+
+/* Nothing is wrong without a manager. */
+static int notify(int wait_ms, const char *message)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+
+	return path && *path ? notify_with(wait_ms, message, -1) : 0;
 }
 
 /* The same, and says in the log that the manager does not take it: once, until it does. `what` is
@@ -128,4 +167,50 @@ void process_status(const char *text)
 
 	snprintf(message, sizeof(message), "STATUS=%s", text);
 	notify_or_say(0, message, "the state");
+}
+
+/* ---- The manager's store of descriptors ---- */
+
+unsigned int process_store_room(void)
+{
+	const char *manager = getenv("NOTIFY_SOCKET"), *room = getenv("FDSTORE");
+	char *end;
+	long number;
+
+	if (!manager || !*manager || !room)
+		return 0;
+	number = strtol(room, &end, 10);
+	return *end || number < 0 || number > INT_MAX ? 0 : (unsigned int)number;
+}
+
+int process_store(int fd, const char *name)
+{
+	char message[128];
+
+	snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+	return notify_with(PROCESS_NOTIFY_MS, message, fd);
+}
+
+int process_store_remove(const char *name)
+{
+	char message[128];
+
+	snprintf(message, sizeof(message), "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	return notify_with(PROCESS_NOTIFY_MS, message, -1);
+}
+
+int process_store_settle(void)
+{
+	struct pollfd done;
+	int ends[2], err;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	err = notify_with(PROCESS_NOTIFY_MS, "BARRIER=1", ends[1]);
+	close(ends[1]);
+	done = (struct pollfd){.fd = ends[0]};
+	if (!err && poll(&done, 1, PROCESS_NOTIFY_MS) != 1)
+		err = -ETIMEDOUT;
+	close(ends[0]);
+	return err;
 }

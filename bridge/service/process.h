@@ -20,3 +20,18 @@ void process_stopping(void);
 void process_alive(void);
 /* A line for people, of less than 240 bytes. */
 void process_status(const char *text);
+
+/*
+ * The manager's store: it holds descriptors for this process, and passes them to the next one of
+ * the unit (sd_pid_notify_with_fds(3), FDSTORE=1). It keeps one name for one file, does not watch
+ * what it holds, and drops without a word what it has no room for.
+ */
+
+/* How many descriptors it takes, as the variable FDSTORE says; 0: none. */
+unsigned int process_store_room(void);
+/* A name of less than 100 bytes. These wait a second at most for a manager that does not read: 0 or
+ * -errno. */
+int process_store(int fd, const char *name);
+int process_store_remove(const char *name);
+/* Until the manager has done all that it was told; a second at most. */
+int process_store_settle(void);
