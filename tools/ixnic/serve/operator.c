@@ -39,10 +39,10 @@ static json_t *status(void *ctx, struct control_request *request)
 	const struct nic *nic = op->nic;
 	char mac[NAMES_MAC_TEXT], far_end[128], faults[FAULT_NAMES];
 	json_t *reply = json_pack(
-		"{s:s, s:s, s:b, s:b, s:s, s:b, s:b, s:b, s:i, s:b, s:b, s:I, s:I, s:s}", "version",
-		IXTAP_VERSION, "mac", names_mac_format(nic->mac, mac), "client",
+		"{s:s, s:s, s:b, s:b, s:b, s:s, s:b, s:b, s:b, s:i, s:b, s:b, s:I, s:I, s:s}",
+		"version", IXTAP_VERSION, "mac", names_mac_format(nic->mac, mac), "client",
 		op->server && server_client(op->server), "channel",
-		op->server && server_channel(op->server), "link",
+		op->server && server_channel(op->server), "bus_master", memory_enabled(nic), "link",
 		phy_link_is_up(nic) ? "up" : "down", "cable", nic->cable, "laser", phy_laser(nic),
 		"light", phy_light(nic), "rate_mbit", (int)wire_rate_get(nic), "strict",
 		nic->strict, "stopped", nic->stopped, "violations",
