@@ -395,6 +395,7 @@ static struct nic_words soft_words(const struct engine *engine)
 		.wire = engine->soft_wire,
 		.control = engine->soft_control,
 		.log_level = log_level_name(engine->options->log_level),
+		.outlives = engine->outlives,
 	};
 }
 

@@ -67,6 +67,7 @@ struct engine {
 	struct board_wishes wishes; /* as last given */
 	struct board_state seen;
 	char program[PATH_MAX];
+	bool outlives;  /* a software NIC is not to die with this process */
 	int program_fd; /* without a maker: the driver's, for the keeper's life; -1: not opened yet
 			 */
 	struct spawner spawner;

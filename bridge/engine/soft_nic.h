@@ -37,6 +37,8 @@ void soft_nic_init(struct soft_nic *soft, struct maker *maker);
  * Starts ixnic with those words. Waits until ixnic is ready, unless `patience` is over before.
  * -ENOENT: ixnic is not beside us, in the build tree or in the configured directory; -ETIMEDOUT;
  * -ECANCELED; -ECHILD: ixnic ended at once, and `why` has its own words.
+ * ixnic ends when its socket's other end is closed, and, unless it outlives that, with who makes it
+ * at the latest.
  */
 int soft_nic_start(struct soft_nic *soft, const struct nic_words *words, struct patience *patience,
 		   struct ixgbe_why *why);

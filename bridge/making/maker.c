@@ -168,7 +168,9 @@ static int maker_hello_say(struct maker *maker, const struct maker_config *confi
 	struct maker_answer answer;
 	int out[MAKER_ANSWER_FDS_MAX], err;
 
-	hello = (struct maker_hello){.isolation = config->isolation, .user = config->user};
+	hello = (struct maker_hello){.isolation = config->isolation,
+				     .user = config->user,
+				     .outlives = config->words.outlives};
 	if (!text_copy(hello.name, sizeof(hello.name), config->name) ||
 	    !text_copy(hello.control, sizeof(hello.control), config->control) ||
 	    !text_copy(hello.driver, sizeof(hello.driver), config->driver) ||

@@ -27,6 +27,12 @@
  * device, and talks to nobody else. What it makes is its child: spawner and ixnic die with it
  * (PDEATHSIG), and the maker dies with the keeper, by PDEATHSIG, and by the end of the socket.
  *
+ * A keeper whose descriptors a service manager holds leaves children behind, if it is killed: a
+ * spawner that it has told to linger (bridge/spawn/spawn.h), and ixnic, of which is said at the
+ * start that it outlives the maker. The maker dies all the same. The next keeper starts one of its
+ * own, which does not know these children: it ends that spawner itself, before it gives up its
+ * rights. ixnic ends when its socket is closed. The next keeper may not kill one that does not.
+ *
  * What a keeper that was broken into can do with it. All that decides what a child may do is told
  * once, in the first message, when the keeper has met nobody yet: isolation, user, the interface's
  * name, the wire and control socket of ixnic, programs and paths. Requests have none of these:

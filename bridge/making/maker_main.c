@@ -44,7 +44,8 @@ static bool hello_sound(const struct maker_hello *hello, ssize_t got, uint32_t f
 {
 	return got == sizeof(*hello) && !fds && hello->head.magic == MAKER_MAGIC &&
 	       hello->head.layout == MAKER_LAYOUT && hello->head.kind == MAKER_HELLO &&
-	       hello->isolation <= ISOLATION_OFF && text_ends(hello->name, sizeof(hello->name)) &&
+	       hello->isolation <= ISOLATION_OFF && hello->outlives <= 1 &&
+	       text_ends(hello->name, sizeof(hello->name)) &&
 	       text_ends(hello->control, sizeof(hello->control)) &&
 	       text_ends(hello->wire, sizeof(hello->wire)) &&
 	       text_ends(hello->nic_control, sizeof(hello->nic_control)) &&

@@ -194,7 +194,7 @@ static int serve_nic(const struct maker_request *request, struct maker_answer *a
 {
 	const int program = program_of(request->program, MAKER_IXNIC);
 	const struct nic_words words = {made.hello.wire, made.hello.nic_control,
-					made.hello.log_level};
+					made.hello.log_level, made.hello.outlives};
 	struct nic_process process;
 	pid_t *child;
 	int err;

@@ -43,6 +43,7 @@ struct maker_hello {
 	struct maker_head head;
 	uint32_t isolation; /* enum isolation */
 	uint32_t user;
+	uint32_t outlives; /* ixnic: 0 or 1 */
 	char name[IFNAMSIZ];
 	char control[MAKER_PATH_BYTES];
 	char wire[MAKER_WIRE_BYTES], nic_control[MAKER_PATH_BYTES], log_level[MAKER_LEVEL_MAX];

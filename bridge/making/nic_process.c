@@ -37,6 +37,7 @@ struct nic_program {
 	const char *path;
 	char *const *args;
 	char **environment;
+	bool outlives;
 };
 
 /*
@@ -138,7 +139,8 @@ static void become_ixnic(const struct pipes *pipes, const struct nic_program *pr
 	int server = fcntl(pipes->socket[1], F_DUPFD_CLOEXEC, 10);
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!program->outlives)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* The parent may have ended before prctl. */
 	if (getppid() != parent)
 		_exit(127);
@@ -228,7 +230,8 @@ int nic_process_start(int program, const char *path, const struct nic_words *wor
 		(char *)(uintptr_t)words->log_level,
 		NULL,
 	};
-	struct nic_program all = {.fd = program, .path = path, .args = args};
+	struct nic_program all = {
+		.fd = program, .path = path, .args = args, .outlives = words->outlives};
 	int err = environment_new(&all.environment);
 
 	*out = (struct nic_process){

@@ -2,10 +2,12 @@
 /* A process that is ixnic, and serves one end of a socket pair. */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct nic_words {
 	const char *wire, *control, *log_level;
+	bool outlives; /* it does not die with who makes it */
 };
 
 struct nic_process {
@@ -19,9 +21,9 @@ struct nic_process {
 /*
  * Executes ixnic, the open file `program`, or, if that is -1, the one at `path`, in the calling
  * thread's network namespace. It inherits no descriptor of this process but those, and no variable
- * by which the service manager speaks to one process alone; it dies with the calling thread, and is
- * the leader of a process group of its own. 0 or -errno: nothing is left. What fails in the process
- * comes as a line of its output.
+ * by which the service manager speaks to one process alone; unless it outlives that, it dies with
+ * the calling thread. It is the leader of a process group of its own. 0 or -errno: nothing is left.
+ * What fails in the process comes as a line of its output.
  */
 int nic_process_start(int program, const char *path, const struct nic_words *words,
 		      struct nic_process *out);

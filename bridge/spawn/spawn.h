@@ -42,7 +42,8 @@
  * spawner_start: the main thread does that, or one that lives as long. A driver has PDEATHSIG, too:
  * without a PID namespace it dies with the spawner all the same. A keeper whose descriptors a
  * service manager holds tells its spawner to linger: that one, and its driver, then go on for
- * SPAWN_LINGER_MS behind the keeper's end, unless a next keeper ends them before.
+ * SPAWN_LINGER_MS behind the keeper's end, unless a next keeper ends them before. Where a maker
+ * (bridge/making) calls spawner_start, the spawner watches that one, which dies with the keeper.
  */
 #pragma once
 

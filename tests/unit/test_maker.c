@@ -118,6 +118,34 @@ static void test_ends(void **state)
 	close(maker.pidfd);
 }
 
+/* One that lingers lives on, and the keeper of the next maker ends it. */
+static void test_leaves_who_lingers(void **state)
+{
+	static struct puppet_answer answer;
+	struct maker maker, next_maker;
+	struct driver driver, next;
+	struct spawner spawner;
+
+	(void)state;
+	if (!maker_begin(&maker))
+		return;
+	assert_int_equal(spawner_from(&maker, &spawner), 0);
+	order(&spawner, &driver);
+	assert_int_equal(spawner_linger(&spawner, true), 0);
+	order(&spawner, &next); /* behind that */
+	close(maker.sock);
+	wait_readable(maker.pidfd);
+	waitid(P_PID, (id_t)maker.pid, NULL, WEXITED);
+	close(maker.pidfd);
+	assert_true(maker_begin(&next_maker));
+	assert_true(ask(&driver, DEED_PID, &answer) > 0);
+	assert_true(ask(&next, DEED_PID, &answer) > 0);
+	maker_spawner_stop(&next_maker, &spawner);
+	driver_end(&driver);
+	driver_end(&next);
+	maker_close(&next_maker);
+}
+
 static void test_children_are_few(void **state)
 {
 	struct spawner spawner[CHILDREN_MOST + 1];
@@ -462,6 +490,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_makes),
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_leaves_who_lingers),
 		cmocka_unit_test(test_children_are_few),
 		cmocka_unit_test(test_nonsense_is_refused),
 		cmocka_unit_test(test_random_bytes),
