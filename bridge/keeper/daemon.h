@@ -16,6 +16,7 @@
  *                            brought back
  *       |
  *     nic_anew.c             a NIC that stays open begins anew
+ *     nic_bus.c              what the bus tells of the NIC
  *     rx_features.c          checksums and merging of received frames
  *       |
  *     publish.c              a change is told: log, monitors, service manager

@@ -39,6 +39,7 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "nic_anew.h"
+#include "nic_bus.h"
 #include "nic_life.h"
 #include "publish.h"
 #include "watch.h"
@@ -191,33 +192,6 @@ void nic_life_reset_over(struct daemon *daemon)
 		nic_life_failed(daemon, why.text);
 }
 
-static void bus_refused(struct daemon *daemon)
-{
-	/* The IOMMU is the kernel's, and has told it the addresses. */
-	bool kernel = daemon->options->nic_kind == OPTIONS_NIC_VFIO;
-
-	if (notice_add(&daemon->dma_refused, clock_ms()))
-		log_warning("%s: the NIC reached for memory outside its own and was refused: "
-			    "nothing was lost, but %s",
-			    daemon->iface.tap.name,
-			    kernel ? "its firmware or hardware is not to be trusted; see the "
-				     "kernel's log for the addresses (dmesg, 'fault addr') and "
-				     "replace it"
-				   : "its server is not to be trusted: replace it");
-	publish_event(daemon, json_pack("{s:s,s:I}", "event", "dma_refused", "count",
-					(json_int_t)daemon->dma_refused.count));
-}
-
-static void bus_timeout(struct daemon *daemon)
-{
-	if (notice_add(&daemon->dma_timeout, clock_ms()))
-		log_warning("%s: a read of memory by the NIC had no answer: frames may be lost; "
-			    "see the kernel's log, and whether the NIC sits well in its slot",
-			    daemon->iface.tap.name);
-	publish_event(daemon, json_pack("{s:s,s:I}", "event", "dma_timeout", "count",
-					(json_int_t)daemon->dma_timeout.count));
-}
-
 /* The workers find out, and go on. */
 static void irqs_lost_tell(struct daemon *daemon)
 {
@@ -247,7 +221,7 @@ void nic_life_bus_check(struct daemon *daemon)
 		return;
 	}
 	if (events & IXGBE_BUS_REFUSED)
-		bus_refused(daemon);
+		nic_bus_refused(daemon);
 	if (events & IXGBE_BUS_MASTER_OFF)
 		nic_anew(daemon, "somebody took the NIC's right to master the bus (setpci?)",
 			 false);
@@ -343,7 +317,7 @@ static void news_tell(struct daemon *daemon)
 	}
 	if (seen->timeouts != daemon->timeouts) {
 		daemon->timeouts = seen->timeouts;
-		bus_timeout(daemon);
+		nic_bus_timeout(daemon);
 	}
 	tell_hang(daemon);
 	tell_storm(daemon);
