@@ -35,6 +35,7 @@
  *     service/         log, control socket, clock
  */
 #include "bridge/keeper/daemon.h"
+#include "bridge/keeper/heir.h"
 #include "bridge/keeper/upgrade.h"
 #include "bridge/service/log.h"
 #include "bridge/service/option_table.h"
@@ -68,5 +69,9 @@ int main(int argc, char *argv[])
 	if (err || (order.mode != UPGRADE_NONE && !handover))
 		option_usage_exit(&why);
 	log_level_set(options.log_level);
+	if (order.mode == UPGRADE_NONE) {
+		handover = heir_take(&options);
+		order.mode = handover ? UPGRADE_INHERIT : UPGRADE_NONE;
+	}
 	return daemon_run(&options, argv, order, handover);
 }

@@ -99,8 +99,9 @@ void engine_spawner_stop(const struct engine *engine, struct spawner *spawner);
 /* ---- From one program to the next: engine_pass.c ---- */
 
 /* What the program that this process executes next needs. Members "fd" are descriptors. The engine
- * and its driver go on. `why` is filled where NULL is returned. */
-json_t *engine_hand_over(struct engine *engine, struct ixgbe_why *why);
+ * and its driver go on. `nic`: with the NIC, if it is open; not while it begins anew. `why` is
+ * filled where NULL is returned. */
+json_t *engine_hand_over(struct engine *engine, bool nic, struct ixgbe_why *why);
 /* Whether engine_take_over could read that, by the versions of what both programs share. Touches
  * nothing. -EBADMSG: the NIC has to start anew. */
 int engine_hand_over_check(const json_t *from, struct ixgbe_why *why);

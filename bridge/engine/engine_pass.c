@@ -135,17 +135,18 @@ static json_t *running_pack(struct engine *engine, struct ixgbe_why *why)
 			 (int)driver->number, "fd", driver->pidfd, engine->socket);
 }
 
-json_t *engine_hand_over(struct engine *engine, struct ixgbe_why *why)
+json_t *engine_hand_over(struct engine *engine, bool nic, struct ixgbe_why *why)
 {
-	json_t *running = engine->device ? running_pack(engine, why) : json_null();
+	json_t *running = nic && engine->device ? running_pack(engine, why) : json_null();
 
 	if (!running)
 		return NULL;
 	ixgbe_why_fill(why, -ENOMEM, "out of memory");
-	return json_pack("{s:i,s:{s:i,s:I},s:o,s:o,s:o}", "board", (int)BOARD_VERSION, "report",
+	return json_pack("{s:i,s:{s:i,s:I},s:o,s:o,s:o,s:o}", "board", (int)BOARD_VERSION, "report",
 			 "fd", engine->report_fd, "bytes", (json_int_t)sizeof(*engine->report),
-			 "counts", counts_pack(engine), "soft", soft_pack(&engine->soft), "running",
-			 running);
+			 "seen", hex_pack((const uint8_t *)&engine->seen, sizeof(engine->seen)),
+			 "counts", counts_pack(engine), "soft",
+			 nic ? soft_pack(&engine->soft) : json_null(), "running", running);
 }
 
 /* ---- From the former one ---- */
@@ -340,13 +341,33 @@ static int report_unpack(struct engine *engine, const json_t *from, struct ixgbe
 	return engine_report_look(engine) ? strange(why, "its driver's state") : 0;
 }
 
+/* What the former program had seen, where the report is torn: its driver died in the middle of it,
+ * and the program before it could be read. */
+static void seen_unpack(struct engine *engine, const json_t *from)
+{
+	struct board_state state;
+	size_t bytes;
+	uint8_t *seen = hex_unpack(from, &bytes);
+
+	if (seen && bytes == sizeof(state)) {
+		memcpy(&state, seen, sizeof(state));
+		if (board_state_valid(&state))
+			engine->seen = state;
+	}
+	free(seen);
+}
+
 /* Without a driver a report of another layout begins anew, with the counts that were shown. */
 static int board_take_over(struct engine *engine, const json_t *from, bool running,
 			   struct ixgbe_why *why)
 {
 	struct ixgbe_why ignored;
 	const bool same = !engine_hand_over_check(from, &ignored);
-	int err = same ? report_unpack(engine, member(from, "report"), why) : 0;
+	int err;
+
+	if (same)
+		seen_unpack(engine, member(from, "seen"));
+	err = same ? report_unpack(engine, member(from, "report"), why) : 0;
 
 	if (!same && running)
 		return strange(why, "its driver's memory");

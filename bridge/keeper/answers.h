@@ -6,7 +6,8 @@
  * UTF-8, control characters and backslashes are \xHH.
  *
  *     status
- *         {"version": "0.1.0", "pid": 4711, "uptime_s": 12.345678,
+ *         {"version": "0.1.0", "pid": 4711,
+ *          "uptime_s": 12.345678,            with that of ixtapds that were killed and followed
  *          "state": "running",
  *          "reason": "",                     why it is not running, for people
  *          "recoveries": 0,                  times the NIC was brought back
@@ -38,7 +39,8 @@
  *                      "vlan": false},
  *          "offloads": ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"],
  *          "driver": {"pid": 4713,          -1: there is none
- *                     "starts": {"warm": 0, "cold": 1, "upgrade": 0},
+ *                     "starts": {"warm": 0,      behind a driver that died, or a killed ixtapd
+ *                                "cold": 1, "upgrade": 0},
  *                     "lost": {"tap_reads": 0,   frames that the kernel gave to a driver that died
  *                                                before it knew
  *                              "held": 0},       tx_drop_driver_died of `stats`

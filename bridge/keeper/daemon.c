@@ -45,6 +45,8 @@
  *     attempts used up               logs, exits 1                         stopping
  *     SIGUSR2, ixtap upgrade         another program takes our place       the same
  *     SIGTERM, SIGINT, SIGHUP        closes all in order, exits 0          stopping
+ *     SIGKILL                        the next ixtapd goes on, if the service manager holds all
+ *                                    that is open (store.c): behind each event it is told
  *
  * Time. The timer ticks each 250 ms. What changes without an event is read at each tick, and
  * whenever netlink tells of any interface (a macvlan of ours is one); that is cheap:
@@ -77,6 +79,7 @@
 #include "bridge/service/log.h"
 #include "bridge/service/process.h"
 #include "bridge/interface/interface_before.h"
+#include "heir.h"
 #include "interface_gone.h"
 #include "interface_settings.h"
 #include "nic_life.h"
@@ -247,6 +250,7 @@ static void loop(struct daemon *daemon)
 		interface_enter(&daemon->iface);
 		watches[event.data.u32](daemon);
 		interface_leave(&daemon->iface);
+		heir_provide(daemon);
 		patience_end(&daemon->patience);
 	}
 }
@@ -272,7 +276,7 @@ static int open_maker(struct daemon *daemon, struct ixgbe_why *why)
 	struct maker_config config;
 	int err;
 
-	if (daemon->options->isolation == ISOLATION_OFF)
+	if (daemon->options->isolation == ISOLATION_OFF || maker_there(&daemon->maker))
 		return 0;
 	err = engine_maker_config(&daemon->engine, path, &config, why);
 	return err ? err : maker_start(&daemon->maker, &config, why);
@@ -307,6 +311,12 @@ static int open_all(struct daemon *daemon, struct ixgbe_why *why)
 	return err ? err : nic_life_start(daemon, why);
 }
 
+static int interface_inherit(struct daemon *daemon, struct ixgbe_why *why)
+{
+	return interface_take_over(&daemon->iface, json_object_get(daemon->handover, "interface"),
+				   daemon->options, on_interface_event, daemon, why);
+}
+
 /* The program before this one has left all that is open. */
 static int take_over_all(struct daemon *daemon, struct ixgbe_why *why)
 {
@@ -320,8 +330,7 @@ static int take_over_all(struct daemon *daemon, struct ixgbe_why *why)
 		err = control_take_over(daemon->options->control, json_object_get(from, "control"),
 					answers_commands, daemon, &daemon->control, why);
 	if (!err)
-		err = interface_take_over(&daemon->iface, json_object_get(from, "interface"),
-					  daemon->options, on_interface_event, daemon, why);
+		err = interface_inherit(daemon, why);
 	if (err)
 		return err;
 	err = upgrade_nic_take_over(daemon, why);
@@ -330,9 +339,8 @@ static int take_over_all(struct daemon *daemon, struct ixgbe_why *why)
 	if (err) { /* there is no way back: the NIC may be gone */
 		engine_spawner_stop(&daemon->engine, &daemon->former);
 		nic_life_failed(daemon, why->text);
-		return 0;
 	}
-	return err;
+	return 0;
 }
 
 static int open_first(struct daemon *daemon, struct ixgbe_why *why)
@@ -345,6 +353,38 @@ static int open_first(struct daemon *daemon, struct ixgbe_why *why)
 	return err ? ixgbe_why_fill(why, err, "cannot watch the interface: %s", strerror(-err)) : 0;
 }
 
+/* What a killed keeper has left is no reason for a start that fails. */
+static int inherit_all(struct daemon *daemon, struct ixgbe_why *why)
+{
+	int err = open_maker(daemon, why);
+
+	if (err)
+		return err;
+	err = interface_inherit(daemon, why);
+	if (err) {
+		log_warning("%s: %s: starting anew", daemon->options->tap, why->text);
+		heir_drop(daemon);
+		return open_first(daemon, why);
+	}
+	err = control_open(daemon->options->control, answers_commands, daemon, &daemon->control,
+			   why);
+	if (err)
+		return err;
+	err = upgrade_nic_take_over(daemon, why);
+	if (err) {
+		heir_nic_drop(daemon);
+		nic_life_failed(daemon, why->text);
+	}
+	return 0;
+}
+
+static int open_all_anyhow(struct daemon *daemon, struct ixgbe_why *why)
+{
+	if (daemon->order.mode == UPGRADE_INHERIT)
+		return inherit_all(daemon, why);
+	return daemon->handover ? take_over_all(daemon, why) : open_first(daemon, why);
+}
+
 static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
 {
 	int err = watch_open(daemon);
@@ -353,7 +393,7 @@ static int open_daemon(struct daemon *daemon, struct ixgbe_why *why)
 	patience_meanwhile(&daemon->patience, meanwhile, daemon);
 	patience_begin(&daemon->patience, PATIENCE_START_MS);
 	if (!err) {
-		err = daemon->handover ? take_over_all(daemon, why) : open_first(daemon, why);
+		err = open_all_anyhow(daemon, why);
 		if (err)
 			return err;
 	}
@@ -379,16 +419,18 @@ static void tell_ready(struct daemon *daemon)
 	interface_enter(&daemon->iface);
 	nic_life_listen(daemon);
 	interface_leave(&daemon->iface);
-	if (!daemon->handover) {
+	if (daemon->order.mode == UPGRADE_INHERIT)
+		heir_tell(daemon);
+	else if (daemon->handover)
+		upgrade_tell(daemon);
+	if (daemon->order.mode == UPGRADE_NONE || daemon->order.mode == UPGRADE_INHERIT)
 		process_ready();
-		return;
-	}
-	upgrade_tell(daemon);
 	/* Not only at the first tick: the next upgrade may come before. */
 	interface_enter(&daemon->iface);
 	if (!daemon->facts.nic_open && !daemon->facts.stopping)
 		nic_life_away(daemon);
 	interface_leave(&daemon->iface);
+	heir_provide(daemon);
 }
 
 static void close_daemon(struct daemon *daemon)
@@ -397,6 +439,8 @@ static void close_daemon(struct daemon *daemon)
 	ino_t ino;
 
 	patience_begin(&daemon->patience, PATIENCE_STOP_MS);
+	nic_life_release(daemon);
+	engine_spawner_stop(&daemon->engine, &daemon->former); /* of a start that was not over */
 	engine_free(&daemon->engine);
 	interface_close(&daemon->iface);
 	if (maker_there(&daemon->maker) && control_file(daemon->control, &dev, &ino))
@@ -442,6 +486,7 @@ int daemon_run(const struct options *options, char *const *argv, struct upgrade_
 	daemon.started_at_ms = clock_ms();
 	interface_init(&daemon.iface);
 	engine_init(&daemon.engine, options, &daemon.patience, &daemon.maker);
+	daemon.engine.outlives = heir_wanted();
 	if (open_daemon(&daemon, &why)) {
 		if (order.mode == UPGRADE_GO)
 			upgrade_undo(&daemon, &why);

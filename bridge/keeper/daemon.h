@@ -12,6 +12,7 @@
  *       |
  *     upgrade.c              another program takes this one's place
  *       |
+ *     heir.c                 the keeper behind one that was killed goes on
  *     nic_life.c             the NIC starts, drivers follow each other, the NIC fails and is
  *                            brought back
  *       |
@@ -20,6 +21,7 @@
  *     rx_features.c          checksums and merging of received frames
  *       |
  *     publish.c              a change is told: log, monitors, service manager
+ *     store.c                descriptors that the service manager holds
  *     watch.c                the event loop's descriptors
  *       |
  *     handover.c             what the next program has to know

@@ -109,7 +109,7 @@ static json_t *daemon_pack(const struct daemon *daemon)
 
 json_t *handover_new(struct daemon *daemon, struct ixgbe_why *why)
 {
-	json_t *engine = engine_hand_over(&daemon->engine, why);
+	json_t *engine = engine_hand_over(&daemon->engine, !daemon->anew, why);
 	json_t *json;
 
 	if (!engine)

@@ -42,6 +42,7 @@
 #include "nic_bus.h"
 #include "nic_life.h"
 #include "publish.h"
+#include "store.h"
 #include "watch.h"
 
 /* How long the end of a software NIC that fails is waited for. */
@@ -89,10 +90,18 @@ static void retry_later(struct daemon *daemon)
 	daemon->retry_at_ms = clock_ms() + delay_ms;
 }
 
+void nic_life_release(struct daemon *daemon)
+{
+	if (daemon->engine.spawner.lingers)
+		(void)spawner_linger(&daemon->engine.spawner, false);
+	store_empty();
+}
+
 static void nic_close(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
 
+	nic_life_release(daemon);
 	nic_anew_over(daemon);
 	watch_remove(daemon, engine->driver.pidfd);
 	watch_remove(daemon, engine->socket);
@@ -178,6 +187,7 @@ static void nic_anew(struct daemon *daemon, const char *what, bool distrust)
 	log_error("%s: %s: carrier off, the NIC begins anew", daemon->iface.tap.name,
 		  daemon->reason.text);
 	nic_away(daemon);
+	nic_life_release(daemon);
 	daemon->attempt++;
 	daemon->opened_at_ms = clock_ms();
 	if (nic_anew_begin(daemon, distrust, delay_ms, &why))
@@ -671,6 +681,9 @@ int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why)
 	interface_enter(&daemon->iface);
 	reads_account(daemon);
 	interface_leave(&daemon->iface);
+	/* What a dead keeper has ordered may be born still. */
+	if (daemon->order.mode == UPGRADE_INHERIT)
+		engine_spawner_stop(&daemon->engine, &daemon->former);
 	err = engine_succeed(&daemon->engine, why);
 	return err ? err : nic_begin(daemon, why);
 }

@@ -8,6 +8,8 @@ int nic_life_start(struct daemon *daemon, struct ixgbe_why *why);
 /* The NIC was taken over from the program before: a driver of this one goes on. -EKEYREJECTED: what
  * the former driver left is not to be trusted, and the NIC has failed. */
 int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why);
+/* Nobody inherits the NIC: before it is closed, or begins anew. */
+void nic_life_release(struct daemon *daemon);
 /* Closes the NIC, which works, until nic_life_away. */
 void nic_life_close(struct daemon *daemon);
 /* The NIC does not work any more: closes it and plans the next attempt to bring it back. */

@@ -7,6 +7,7 @@
  * (handover.h), to which is added
  *
  *     "control"         control_hand_over
+ *     "store"           store_hand_over
  *     "program"         the former program, to go back to
  *     "driver_program"  that of its drivers
  *     "maker"           maker_hand_over
@@ -52,9 +53,11 @@
 #include "bridge/service/outlet.h"
 #include "bridge/service/text_json.h"
 #include "handover.h"
+#include "heir.h"
 #include "nic_life.h"
 #include "publish.h"
 #include "rx_features.h"
+#include "store.h"
 
 #define CHECK_MS     3000
 #define ANSWER_BYTES 4096u
@@ -92,6 +95,7 @@ static json_t *pack(struct daemon *daemon, uint64_t client, struct ixgbe_why *wh
 	if (!json)
 		return NULL;
 	json_object_set_new(json, "control", control_hand_over(daemon->control, client));
+	json_object_set_new(json, "store", store_hand_over());
 	json_object_set_new(json, "driver_program",
 			    json_pack("{s:i}", "fd", daemon->engine.program_fd));
 	json_object_set_new(json, "maker", maker_hand_over(&daemon->maker));
@@ -109,6 +113,7 @@ json_t *upgrade_take(int fd, struct ixgbe_why *why)
 		return NULL;
 	}
 	close(fd);
+	heir_continue(handover);
 	return handover;
 }
 
@@ -563,6 +568,8 @@ int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why)
 	if (!err)
 		err = engine_take_over(engine, json_object_get(daemon->handover, "engine"),
 				       &daemon->former, why);
+	if (!err)
+		err = heir_nic_take(daemon, why);
 	if (err)
 		return err;
 	interface_enter(&daemon->iface);
@@ -582,10 +589,10 @@ int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why)
 	}
 	if (!engine->seen.resumed)
 		engine->starts.cold++;
-	else if (daemon->order.mode == UPGRADE_BACK)
-		engine->starts.warm++;
-	else
+	else if (daemon->order.mode == UPGRADE_GO)
 		engine->starts.upgrade++;
+	else
+		engine->starts.warm++;
 	return 0;
 }
 
@@ -599,7 +606,7 @@ void upgrade_undo(struct daemon *daemon, const struct ixgbe_why *why)
 		daemon->engine.spawner = daemon->former;
 		daemon->former = (struct spawner){.pid = 0};
 		maker_own_forget(&daemon->maker);
-		engine = engine_hand_over(&daemon->engine, &ignored);
+		engine = engine_hand_over(&daemon->engine, true, &ignored);
 		if (!engine) /* a NIC that is gone cannot be handed back */
 			return;
 		json_object_set_new(daemon->handover, "engine", engine);
