@@ -216,6 +216,13 @@ IXGBE_API int ixgbe_device_memory_replace(struct ixgbe_device *device, struct ix
 /* IXGBE_BUS_REFUSED, IXGBE_BUS_MASTER_OFF, or -errno, as ixgbe_bus_errors has them, which tells a
  * driver the rest. */
 IXGBE_API int ixgbe_device_bus_errors(struct ixgbe_device *device);
+/*
+ * Eventfds that the kernel's VFIO signals: `release`, somebody waits for the device (the driver is
+ * unbound, the device removed), and does so without end until it is closed; `error`, the bus has
+ * reported an error that is not corrected. They stay the caller's, and take the place of those of
+ * before. -ENOTSUP: a vfio-user server's, whose connection ends then; other -errno: the kernel's.
+ */
+IXGBE_API int ixgbe_device_alarms(struct ixgbe_device *device, int release, int error);
 /* Descriptors that are readable when there is something to serve; -1: none. The connection is the
  * same for the device's life. The relay changes with ixgbe_device_renew, and is none after a reset,
  * and after ixgbe_device_serve returned -EPROTO. */

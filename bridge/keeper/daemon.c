@@ -40,6 +40,8 @@
  *     driver runs                                                          down or waiting
  *     NIC is gone, its server ends;  carrier off, closes the NIC           recovering
  *     the reset fails
+ *     kernel wants the NIC back,     the same                              recovering
+ *     its bus reports an error
  *     time for an attempt            opens the NIC, applies all; exits 75  down or waiting,
  *                                    if it may open none any more          stopping
  *     attempts used up               logs, exits 1                         stopping
@@ -228,12 +230,20 @@ static void on_soft_output(struct daemon *daemon)
 }
 
 static void (*const watches[])(struct daemon *daemon) = {
-	[WATCH_SIGNALS] = on_signals,     [WATCH_UPGRADE] = on_upgrade,
-	[WATCH_TIMER] = on_timer,         [WATCH_NETLINK] = on_netlink,
-	[WATCH_CONTROL] = on_control,     [WATCH_SPAWNER] = nic_life_driver_come,
-	[WATCH_DRIVER] = nic_life_listen, [WATCH_DRIVER_END] = nic_life_driver_died,
-	[WATCH_DEVICE] = nic_life_serve,  [WATCH_RESET] = nic_life_reset_over,
-	[WATCH_SOFT_END] = on_soft_end,   [WATCH_SOFT_OUTPUT] = on_soft_output,
+	[WATCH_SIGNALS] = on_signals,
+	[WATCH_UPGRADE] = on_upgrade,
+	[WATCH_TIMER] = on_timer,
+	[WATCH_NETLINK] = on_netlink,
+	[WATCH_CONTROL] = on_control,
+	[WATCH_SPAWNER] = nic_life_driver_come,
+	[WATCH_DRIVER] = nic_life_listen,
+	[WATCH_DRIVER_END] = nic_life_driver_died,
+	[WATCH_DEVICE] = nic_life_serve,
+	[WATCH_RESET] = nic_life_reset_over,
+	[WATCH_RELEASE] = nic_life_wanted_back,
+	[WATCH_ERROR] = nic_life_bus_error,
+	[WATCH_SOFT_END] = on_soft_end,
+	[WATCH_SOFT_OUTPUT] = on_soft_output,
 	[WATCH_MAKER] = on_maker_end,
 };
 
@@ -481,7 +491,9 @@ int daemon_run(const struct options *options, char *const *argv, struct upgrade_
 				 .epoll = -1,
 				 .signals = -1,
 				 .upgrades = -1,
-				 .timer = -1};
+				 .timer = -1,
+				 .release = -1,
+				 .error = -1};
 	programs_self(daemon.program);
 	daemon.started_at_ms = clock_ms();
 	interface_init(&daemon.iface);

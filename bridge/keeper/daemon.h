@@ -115,6 +115,7 @@ struct daemon {
 	bool watchdog;
 	int exit_status;
 	int epoll, signals, upgrades, timer;
+	int release, error; /* eventfds: the NIC is wanted back, or its bus reports an error; -1 */
 };
 
 /* Runs until a signal or a failure that is final; returns the status to exit with. `handover`

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "nic_bus.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "publish.h"
+#include "watch.h"
+
+/* ---- What is told ---- */
 
 void nic_bus_refused(struct daemon *daemon)
 {
@@ -30,4 +36,36 @@ void nic_bus_timeout(struct daemon *daemon)
 			    daemon->iface.tap.name);
 	publish_event(daemon, json_pack("{s:s,s:I}", "event", "dma_timeout", "count",
 					(json_int_t)daemon->dma_timeout.count));
+}
+
+/* ---- What the kernel tells ---- */
+
+static void alarm_close(struct daemon *daemon, int *eventfd)
+{
+	watch_remove(daemon, *eventfd);
+	if (*eventfd >= 0)
+		close(*eventfd);
+	*eventfd = -1;
+}
+
+/* New ones: those of a program before are that one's. A NIC without them works as well. */
+void nic_bus_watch(struct daemon *daemon)
+{
+	if (daemon->options->nic_kind != OPTIONS_NIC_VFIO)
+		return;
+	daemon->release = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	daemon->error = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (daemon->release < 0 || daemon->error < 0 ||
+	    watch_add(daemon, daemon->release, WATCH_RELEASE) ||
+	    watch_add(daemon, daemon->error, WATCH_ERROR) ||
+	    ixgbe_device_alarms(daemon->engine.device, daemon->release, daemon->error))
+		log_warning("%s: nobody tells when the NIC is to be unbound or removed: stop "
+			    "ixtapd before that",
+			    daemon->iface.tap.name);
+}
+
+void nic_bus_unwatch(struct daemon *daemon)
+{
+	alarm_close(daemon, &daemon->release);
+	alarm_close(daemon, &daemon->error);
 }

@@ -10,6 +10,9 @@
  * With a NIC that is slow to answer the driver may be waiting, too. One that somebody has stopped
  * is left alone.
  *
+ * A device that is to be unbound or removed is let go at once, as one that is gone: the kernel
+ * waits for that. The service manager lets go first, which may hold it, too.
+ *
  * While a NIC is away the TAP stays, with its addresses and connections, without carrier. There are
  * two ways back:
  *
@@ -111,6 +114,7 @@ static void nic_close(struct daemon *daemon)
 		watch_remove(daemon, ixgbe_device_connection(engine->device));
 		watch_remove(daemon, ixgbe_device_relay(engine->device));
 	}
+	nic_bus_unwatch(daemon);
 	watch_remove(daemon, daemon->engine.soft.pidfd);
 	watch_remove(daemon, daemon->engine.soft.output);
 	patience_begin(&daemon->patience, PATIENCE_STOP_MS);
@@ -248,6 +252,17 @@ void nic_life_serve(struct daemon *daemon)
 		nic_anew(daemon, "the driver asks for registers by no rule", true);
 	else if (err)
 		nic_failed_errno(daemon, "the NIC does not answer", err);
+}
+
+/* The kernel's unbind waits until nobody has the device. */
+void nic_life_wanted_back(struct daemon *daemon)
+{
+	nic_life_failed(daemon, "the NIC is wanted back: it is unbound from vfio-pci, or removed");
+}
+
+void nic_life_bus_error(struct daemon *daemon)
+{
+	nic_life_failed(daemon, "the PCI bus reports an error of the NIC; see the kernel's log");
 }
 
 /* ---- The driver ---- */
@@ -619,6 +634,8 @@ static int nic_begin(struct daemon *daemon, struct ixgbe_why *why)
 	daemon->stats_full = seen->stats_full;
 	daemon->sfp_sum = seen->sfp_sum;
 	publish_mac_permanent(daemon);
+	if (!daemon->anew)
+		nic_bus_watch(daemon);
 	err = daemon->anew ? 0 : nic_watch(daemon); /* of a NIC that stayed open all is watched */
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot watch the NIC: %s", strerror(-err));

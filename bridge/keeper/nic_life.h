@@ -28,5 +28,9 @@ void nic_life_driver_died(struct daemon *daemon);
 void nic_life_supervise(struct daemon *daemon);
 /* The server asks for memory, or a register is relayed. */
 void nic_life_serve(struct daemon *daemon);
+/* The kernel wants the NIC back. */
+void nic_life_wanted_back(struct daemon *daemon);
+/* The bus has reported an error of the NIC. */
+void nic_life_bus_error(struct daemon *daemon);
 /* Once a second: what the bus says of the NIC, and interrupts that were lost. */
 void nic_life_bus_check(struct daemon *daemon);

@@ -136,6 +136,8 @@ struct ixgbe_backend_ops {
 
 	/* Connects vectors 0..count-1 to eventfds and enables MSI-X; count 0 disables. */
 	int (*irq_set)(struct ixgbe_backend *backend, const int *eventfd, uint32_t count);
+	/* As ixgbe_device_alarms. NULL: there are none. */
+	int (*alarms)(struct ixgbe_backend *backend, int release, int error);
 	int (*reset)(struct ixgbe_backend *backend); /* function level reset */
 	/* Another process goes on with the registers. Who had them may have died within an access.
 	 * NULL: nothing is left of such an access. */

@@ -209,6 +209,33 @@ static int vfio_irq_set(struct ixgbe_backend *backend, const int *eventfd, uint3
 	return err > 0 ? -ENOSPC : err; /* positive: the kernel has only so many vectors */
 }
 
+static int alarm_set(const struct vfio *vfio, uint32_t index, int eventfd)
+{
+	union {
+		struct vfio_irq_set set;
+		uint8_t bytes[sizeof(struct vfio_irq_set) + sizeof(int)];
+	} arg = {.set = {
+			 .argsz = sizeof(arg),
+			 .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			 .index = index,
+			 .count = 1,
+		 }};
+
+	memcpy(arg.set.data, &eventfd, sizeof(eventfd));
+	return vfio_kernel.ioctl(vfio->device, VFIO_DEVICE_SET_IRQS, &arg.set);
+}
+
+static int vfio_alarms(struct ixgbe_backend *backend, int release, int error)
+{
+	const struct vfio *vfio = vfio_of(backend);
+	int err = alarm_set(vfio, VFIO_PCI_REQ_IRQ_INDEX, release);
+
+	/* Only PCI Express has errors to report; the kernel says -EINVAL or -ENOTTY else. */
+	if (!err)
+		(void)alarm_set(vfio, VFIO_PCI_ERR_IRQ_INDEX, error);
+	return err;
+}
+
 static int vfio_reset(struct ixgbe_backend *backend)
 {
 	const struct vfio *vfio = vfio_of(backend);
@@ -627,6 +654,7 @@ const struct ixgbe_backend_ops ixgbe_backend_vfio = {
 	.dma_unmap = vfio_dma_unmap,
 	.dma_range = vfio_dma_range,
 	.irq_set = vfio_irq_set,
+	.alarms = vfio_alarms,
 	.reset = vfio_reset,
 	.registers = vfio_registers,
 	.hand_over = vfio_hand_over,

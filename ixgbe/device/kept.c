@@ -133,6 +133,13 @@ int ixgbe_device_connection(const struct ixgbe_device *device)
 	return ops->connection ? ops->connection(device->backend) : -1;
 }
 
+int ixgbe_device_alarms(struct ixgbe_device *device, int release, int error)
+{
+	const struct ixgbe_backend_ops *ops = device->backend->ops;
+
+	return ops->alarms ? ops->alarms(device->backend, release, error) : -ENOTSUP;
+}
+
 /* What a driver asks for is lost with the keeper that has taken it from the socket. */
 static void relay_note(struct ixgbe_device *device, bool relayed)
 {
