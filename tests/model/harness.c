@@ -705,19 +705,28 @@ json_t *model_control(struct model *m, const char *request)
 	return json;
 }
 
-long long model_control_int(struct model *m, const char *request, const char *path)
+/* False: the answer has no such integer. */
+static bool control_int(struct model *m, const char *request, const char *path, long long *out)
 {
 	json_t *json = model_control(m, request), *at = json;
 	char *copy = strdup(path), *save = NULL;
-	long long value;
+	bool found;
 
 	for (char *name = strtok_r(copy, ".", &save); name; name = strtok_r(NULL, ".", &save))
 		at = json_object_get(at, name);
 	free(copy);
-	if (!json_is_integer(at))
-		give_up(m, "control '%s': no integer '%s'", request, path);
-	value = json_integer_value(at);
+	found = json_is_integer(at);
+	*out = found ? json_integer_value(at) : 0;
 	json_decref(json);
+	return found;
+}
+
+long long model_control_int(struct model *m, const char *request, const char *path)
+{
+	long long value;
+
+	if (!control_int(m, request, path, &value))
+		give_up(m, "control '%s': no integer '%s'", request, path);
 	return value;
 }
 
@@ -734,7 +743,8 @@ void model_control_wait(struct model *m, const char *request, const char *path, 
 	uint64_t end = model_now_ms() + MODEL_DEADLINE_MS;
 	long long got;
 
-	while ((got = model_control_int(m, request, path)) != value) {
+	/* A rule has no count before it is broken. */
+	while (!control_int(m, request, path, &got) || got != value) {
 		if (model_now_ms() > end)
 			give_up(m, "control '%s': %s is %lld, not %lld", request, path, got, value);
 		breathe();
