@@ -116,6 +116,13 @@ def measuring(pid):
     return int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1
 
 
+def datagrams(place):
+    """How many have come in."""
+    names, values = (line.split() for line in place.run("cat", "/proc/net/snmp").stdout.splitlines()
+                     if line.startswith("Udp:"))
+    return int(values[names.index("InDatagrams")])
+
+
 @pytest.mark.parametrize("target", ["data", "new"])
 def test_ixlat_that_is_overtaken(rig, left, target):  # noqa: F811
     """A name that was free before the run is another user's link after it."""
@@ -123,7 +130,7 @@ def test_ixlat_that_is_overtaken(rig, left, target):  # noqa: F811
     rig.daemon(*left.words(r.IXLAT, "reflect", "udp")).wait_ready()
     path = rig.path("tmp/result")
     daemon = rig.daemon(*left.words(r.IXLAT, "udp", "127.0.0.1", "--duration", "60", "--json", path))
-    r.wait_for(lambda: measuring(daemon.pid), "the run")
+    r.wait_for(lambda: measuring(daemon.pid) and datagrams(left) > 10, "the run, and answers")
     os.symlink(rig.path(f"roots/{target}"), path)
     os.lchown(path, OTHER, OTHER)
     daemon.process.send_signal(signal.SIGINT)
