@@ -4,12 +4,13 @@
  *
  *     SWSM.SMBI     held by the other port's driver, for a while; or by one that died, for ever
  *     SW_FW_SYNC    the other port's driver has its own module for ever, and EEPROM or MAC_CSR for
- * a while: as long as firmware has what it has firmware      holds each resource at the start, and
- * gives it back when the guard is left alone for a while. It wants its turn after the module's
- * settings were written the module    wants time between two moves of its wires, and for its light
- * to go off; it holds the clock now and then the link      comes only with the module's settings
- * (CORECTL), the high rate (SDP5), SFI, and a pipeline that followed AUTOC: to another mode and
- * back, each seen in AN_STATE
+ *                   a while: as long as firmware has what it has
+ *     firmware      holds each resource at the start, and gives it back when the guard is left
+ *                   alone for a while. It wants its turn after the module's settings were written
+ *     the module    wants time between two moves of its wires, and for its light to go off; it
+ *                   holds the clock now and then
+ *     the link      comes only with the module's settings (CORECTL), the high rate (SDP5), SFI, and
+ *                   a pipeline that followed AUTOC: to another mode and back, each seen in AN_STATE
  */
 #include "dirty.h"
 #include "violations.h"
@@ -153,6 +154,7 @@ static void sync_write(struct nic *nic, uint32_t old, uint32_t written)
 	if ((written & ~old & SW_BITS) << 5 & old)
 		violation(nic, VIOLATION_SEMAPHORE, "SW_FW_SYNC 0x%08x: firmware has it: 0x%08x",
 			  written, old);
+	dirty->others &= old; /* a reset of the function may have ended that */
 	if (old & ~written & dirty->others)
 		violation(nic, VIOLATION_SEMAPHORE,
 			  "SW_FW_SYNC 0x%08x: the other port's driver has 0x%08x", written,
