@@ -285,6 +285,7 @@ int maker_spawner_start(struct maker *maker, struct spawner *out, const struct s
 
 	if (!maker_there(maker))
 		return spawner_start(out, config, why);
+	strncpy(request.version, IXTAP_VERSION, sizeof(request.version) - 1);
 	if (config->fds > SPAWN_FDS_MAX)
 		return ixgbe_why_fill(why, -EINVAL, "too many descriptors for a driver");
 	fd[0] = spawner_record_new(config->record, config->bytes);

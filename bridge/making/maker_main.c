@@ -58,7 +58,8 @@ static bool request_sound(const struct maker_request *request, ssize_t got, uint
 {
 	return got == sizeof(*request) && request->head.magic == MAKER_MAGIC &&
 	       request->head.layout == MAKER_LAYOUT && request->fds == fds &&
-	       text_ends(request->path, sizeof(request->path));
+	       text_ends(request->path, sizeof(request->path)) &&
+	       text_ends(request->version, sizeof(request->version));
 }
 
 static void answer_send(const struct maker_head *head, int err, const struct ixgbe_why *why,

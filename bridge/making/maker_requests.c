@@ -157,6 +157,7 @@ static int serve_spawner(const struct maker_request *request, const int *fd,
 	struct spawn_config config = {
 		.program = "ixtap-driver",
 		.program_fd = program_of(request->program, MAKER_DRIVER),
+		.version = request->version,
 		.name = made.hello.name,
 		.isolation = (enum isolation)made.hello.isolation,
 		.user = made.hello.user,

@@ -14,7 +14,7 @@
 #include "maker.h"
 
 #define MAKER_MAGIC     0x726b616du /* "makr" */
-#define MAKER_LAYOUT    1u
+#define MAKER_LAYOUT    2u
 #define MAKER_SOCKET    3 /* the maker's end, at its start */
 #define MAKER_WORD      "--maker"
 #define MAKER_FDS_MAX   (SPAWN_FDS_MAX + 1) /* the record, and a driver's */
@@ -59,7 +59,8 @@ struct maker_request {
 	int32_t signal;    /* SIGNAL */
 	uint32_t reap;     /* END: 0 or 1 */
 	uint64_t dev, ino; /* UNLINK */
-	char path[PATH_MAX]; /* OPEN */
+	char path[PATH_MAX];               /* OPEN */
+	char version[SPAWN_VERSION_BYTES]; /* SPAWNER: of the keeper, whichever that is by now */
 };
 
 struct maker_answer {

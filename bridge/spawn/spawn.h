@@ -125,6 +125,7 @@ bool isolation_report_valid(const struct isolation_report *report);
 struct spawn_config {
 	const char *program; /* ixtap-driver's path, for messages */
 	int program_fd; /* spawner_program_open's: what stands at the path may be another by now */
+	const char *version; /* of the keeper's program, and so of that one; NULL: this one's */
 	const char *name; /* of the interface: shown by ps(1), and seed of the user; may be NULL */
 	enum isolation isolation;
 	uid_t user; /* and group; ISOLATION_USER_FREE */

@@ -62,7 +62,7 @@ static _Noreturn void spawn_give_up(int error, const struct ixgbe_why *why,
 {
 	struct spawn_word word = {.stage = SPAWN_FAILED, .error = error};
 
-	spawn_head_fill(&word.head);
+	spawn_head_fill(&word.head, NULL);
 	snprintf(word.why, sizeof(word.why), "%s", why->text);
 	if (report)
 		word.report = *report;
@@ -87,7 +87,7 @@ static void take_hello(struct spawn_hello *hello, int fd[SPAWN_WIRE_FDS_MAX])
 
 	if (got == 0)
 		_exit(1); /* the keeper is gone */
-	err = got < 0 ? (int)got : spawn_head_check(&hello->head, (size_t)got);
+	err = got < 0 ? (int)got : spawn_head_check(&hello->head, NULL, (size_t)got);
 	if (!err && !hello_valid(hello, got, fds))
 		err = -EPROTO;
 	if (!err)
@@ -420,7 +420,7 @@ int spawn_main(int argc, char **argv, const struct spawn_program *program)
 	signals_set();
 	isolate(&hello, fd, &word.report);
 	follow_keeper(fd[1]);
-	spawn_head_fill(&word.head);
+	spawn_head_fill(&word.head, NULL);
 	if (spawn_send(self.sock, &word, sizeof(word), NULL, 0))
 		_exit(1);
 	serve();

@@ -16,21 +16,21 @@ union fds_buffer {
 	char bytes[CMSG_SPACE(sizeof(int) * (SPAWN_WIRE_FDS_MAX + 1))];
 };
 
-void spawn_head_fill(struct spawn_head *head)
+void spawn_head_fill(struct spawn_head *head, const char *version)
 {
 	memset(head, 0, sizeof(*head));
 	head->magic = SPAWN_MAGIC;
 	head->layout = SPAWN_LAYOUT;
-	strncpy(head->version, IXTAP_VERSION, sizeof(head->version) - 1);
+	strncpy(head->version, version ? version : IXTAP_VERSION, sizeof(head->version) - 1);
 }
 
-int spawn_head_check(const struct spawn_head *head, size_t got)
+int spawn_head_check(const struct spawn_head *head, const char *version, size_t got)
 {
 	struct spawn_head own;
 
 	if (got < sizeof(*head) || head->magic != SPAWN_MAGIC)
 		return -EPROTO;
-	spawn_head_fill(&own);
+	spawn_head_fill(&own, version);
 	return memcmp(head, &own, sizeof(own)) ? -EBADMSG : 0;
 }
 

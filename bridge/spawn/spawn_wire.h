@@ -80,10 +80,11 @@ struct spawn_news {
 	int32_t code, status; /* ended: as waitid(2) says */
 };
 
-void spawn_head_fill(struct spawn_head *head);
-/* Whether a message of `got` bytes begins with the head of this version. -EBADMSG: of another one,
+/* `version`: of a program for which this one speaks; NULL: this one's. */
+void spawn_head_fill(struct spawn_head *head, const char *version);
+/* Whether a message of `got` bytes begins with the head of that version. -EBADMSG: of another one,
  * -EPROTO: with none. */
-int spawn_head_check(const struct spawn_head *head, size_t got);
+int spawn_head_check(const struct spawn_head *head, const char *version, size_t got);
 
 /* Does not wait. 0 or -errno. */
 int spawn_send(int sock, const void *message, size_t bytes, const int *fd, uint32_t fds);

@@ -190,7 +190,8 @@ static int await_message(const struct spawner *spawner, int64_t deadline)
 	}
 }
 
-static int other_version(const struct spawn_head *head, const char *program, struct ixgbe_why *why)
+static int other_version(const struct spawn_head *head, const struct spawn_config *config,
+			 struct ixgbe_why *why)
 {
 	char version[SPAWN_VERSION_BYTES + 1] = "";
 
@@ -201,7 +202,8 @@ static int other_version(const struct spawn_head *head, const char *program, str
 	return ixgbe_why_fill(why, -EBADMSG,
 			      "the driver program %s is of version %s (layout %" PRIu32
 			      "), this is %s (layout %u): install both from one package",
-			      program, version, head->layout, IXTAP_VERSION, SPAWN_LAYOUT);
+			      config->program, version, head->layout,
+			      config->version ? config->version : IXTAP_VERSION, SPAWN_LAYOUT);
 }
 
 static bool word_valid(const struct spawn_word *word)
@@ -213,9 +215,10 @@ static bool word_valid(const struct spawn_word *word)
 }
 
 /* Receives the word, and judges only whether it is one. */
-static int take_word(const struct spawner *spawner, struct spawn_word *word, const char *program,
-		     struct ixgbe_why *why)
+static int take_word(const struct spawner *spawner, const struct spawn_config *config,
+		     struct spawn_word *word, struct ixgbe_why *why)
 {
+	const char *program = config->program;
 	uint32_t fds;
 	ssize_t got;
 	int err;
@@ -223,9 +226,9 @@ static int take_word(const struct spawner *spawner, struct spawn_word *word, con
 	got = spawn_receive(spawner->sock, word, sizeof(*word), NULL, 0, &fds, MSG_DONTWAIT);
 	if (got == 0)
 		return said_end(spawner, program, why);
-	err = got < 0 ? -EPROTO : spawn_head_check(&word->head, (size_t)got);
+	err = got < 0 ? -EPROTO : spawn_head_check(&word->head, config->version, (size_t)got);
 	if (err == -EBADMSG)
-		return other_version(&word->head, program, why);
+		return other_version(&word->head, config, why);
 	if (err || (size_t)got != sizeof(*word) || !word_valid(word))
 		return ixgbe_why_fill(why, -EPROTO, "the driver program %s speaks nonsense",
 				      program);
@@ -242,7 +245,7 @@ static int await_word(const struct spawner *spawner, struct start *start, struct
 	if (got < 0)
 		return ixgbe_why_fill(why, got, "the driver program %s was not ready within %d ms",
 				      program, SPAWN_START_MS);
-	return take_word(spawner, &start->word, program, why);
+	return take_word(spawner, start->config, &start->word, why);
 }
 
 static int judge_word(const struct spawn_word *word, const char *program, struct ixgbe_why *why)
@@ -269,7 +272,7 @@ static int say_hello(const struct spawner *spawner, const struct start *start, u
 	};
 	int fd[SPAWN_WIRE_FDS_MAX] = {start->record, start->keeper};
 
-	spawn_head_fill(&hello.head);
+	spawn_head_fill(&hello.head, config->version);
 	if (config->fds)
 		memcpy(fd + SPAWN_HELLO_FDS, config->fd, config->fds * sizeof(*fd));
 	return spawn_send(spawner->sock, &hello, sizeof(hello), fd, SPAWN_HELLO_FDS + config->fds);
@@ -352,6 +355,7 @@ int spawner_start(struct spawner *out, const struct spawn_config *config, struct
 			   .sock = -1,
 			   .null = -1,
 			   .name = config->name,
+			   .version = config->version,
 			   .keep_stderr = KEEP_STDERR || config->isolation == ISOLATION_OFF},
 		.record = -1,
 		.keeper = -1,

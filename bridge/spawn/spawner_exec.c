@@ -26,12 +26,12 @@
 
 #define MAP_LINE_BYTES 40
 
-static void say_and_exit(int sock, enum spawn_stage stage, int error)
+static void say_and_exit(const struct launch *launch, enum spawn_stage stage, int error)
 {
 	struct spawn_word word = {.stage = (uint32_t)stage, .error = error};
 
-	spawn_head_fill(&word.head);
-	spawn_send(sock, &word, sizeof(word), NULL, 0);
+	spawn_head_fill(&word.head, launch->version);
+	spawn_send(SPAWN_SOCKET, &word, sizeof(word), NULL, 0);
 	_exit(1);
 }
 
@@ -138,9 +138,9 @@ static _Noreturn void execute(const struct launch *launch, char *const *words, u
 	descriptors_set(launch);
 	err = users ? users_map(uid, gid) : 0;
 	if (err)
-		say_and_exit(SPAWN_SOCKET, SPAWN_NO_USERS, err);
+		say_and_exit(launch, SPAWN_NO_USERS, err);
 	syscall(SYS_execveat, launch->program, "", words, environment, AT_EMPTY_PATH);
-	say_and_exit(SPAWN_SOCKET, SPAWN_NO_EXEC, -errno);
+	say_and_exit(launch, SPAWN_NO_EXEC, -errno);
 	_exit(1);
 }
 

@@ -8,11 +8,12 @@
 
 /* All descriptors are above SPAWN_SOCKET. */
 struct launch {
-	int program;      /* the file */
-	int sock;         /* becomes SPAWN_SOCKET */
-	int null;         /* /dev/null: becomes standard input, output and error */
-	const char *name; /* for ps(1) */
-	bool keep_stderr; /* standard error stays the keeper's */
+	int program;         /* the file */
+	int sock;            /* becomes SPAWN_SOCKET */
+	int null;            /* /dev/null: becomes standard input, output and error */
+	const char *name;    /* for ps(1) */
+	const char *version; /* of the keeper's program; NULL: this one's */
+	bool keep_stderr;    /* standard error stays the keeper's */
 };
 
 /* The process, with a pidfd, or -errno. `namespaces`: flags of clone(2); with CLONE_NEWUSER the

@@ -347,6 +347,26 @@ def test_upgrade_to_other_files(rig, mode):
     check_rights(world, mode)
 
 
+def test_upgrade_to_another_version(rig, mode):
+    """The maker stays that of the former one."""
+    world = k.soft(rig, "--isolation", mode)
+    program = installed(rig, "next")
+    former = world.status()["version"].encode()
+    later = former[:-1] + bytes([former[-1] ^ 1])
+    for path in program, os.path.join(os.path.dirname(program), "ixtap-driver"):
+        with open(path, "r+b") as file:
+            data = file.read()
+            assert former + b"\0" in data
+            file.seek(0)
+            file.write(data.replace(former + b"\0", later + b"\0"))
+    assert json.loads(upgrade(world, program).stdout)["start"] == "warm"
+    assert world.status()["version"].encode() == later
+    driver = world.driver()["pid"]
+    os.kill(driver, signal.SIGKILL)
+    r.wait_for(lambda: world.driver()["pid"] not in (None, driver), "the next one runs")
+    check_rights(world, mode)
+
+
 @pytest.mark.usefixtures("open_build")
 @pytest.mark.parametrize("times", [1, 9])
 def test_an_upgrade_that_fails_goes_back(rig, mode, times):

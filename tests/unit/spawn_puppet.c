@@ -43,7 +43,7 @@ static void speak(enum puppet_prepare what)
 {
 	struct spawn_word word = {.stage = SPAWN_READY};
 
-	spawn_head_fill(&word.head);
+	spawn_head_fill(&word.head, NULL);
 	if (what == PREPARE_VERSION)
 		strcpy(word.head.version, "99.9");
 	spawn_send(SPAWN_SOCKET, &word, what == PREPARE_VERSION ? sizeof(word) : sizeof(word) - 1,

@@ -257,6 +257,9 @@ static void other_spawners(const struct maker *maker)
 	request = good;
 	request.fds = 2;
 	assert_int_equal(says(maker, &request, sizeof(request), &sealed, 1), -EPROTO);
+	request = good;
+	memset(request.version, '0', sizeof(request.version));
+	assert_int_equal(says_request(maker, request, &sealed), -EPROTO);
 	assert_int_equal(says_request(maker, good, &open_one), -EPROTO);
 	assert_int_equal(says_request(maker, good, &pipes[0]), -EPROTO);
 	good.fds = 0;

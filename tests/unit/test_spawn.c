@@ -372,7 +372,7 @@ static void test_other_keeper(void **state)
 	struct spawn_word word;
 
 	(void)state;
-	spawn_head_fill(&hello.head);
+	spawn_head_fill(&hello.head, NULL);
 	other = hello;
 	other.head.layout++;
 	say_first(&other, sizeof(other) / 2, NULL, 0, &word);
