@@ -374,6 +374,7 @@ static void test_random_bytes(void **state)
 							   (uint32_t)i % (MAKER_KINDS + 1), 1};
 			request.fds = 0;
 			request.path[sizeof(request.path) - 1] = '\0';
+			request.version[sizeof(request.version) - 1] = '\0';
 		}
 		assert_true(says(&maker, &request, sizeof(request), NULL, 0) < 0);
 	}
