@@ -103,8 +103,9 @@ static void woken(void *ctx, enum datapath_request request, int res)
 	if (request == REQUEST_IRQ && res > 0) {
 		worker->irq_armed = worker->irq_doubted = false;
 		bridge_count(&worker->dp.counters->irqs, 1);
-		atomic_fetch_add_explicit(&worker->interrupts, worker->irq_value,
-					  memory_order_relaxed);
+		atomic_store_explicit(&worker->interrupts,
+				      worker_interrupts(worker) + worker->irq_value,
+				      memory_order_relaxed); /* there is one writer */
 	}
 	/* POLLERR: the interface was deleted. Another poll would end at once, for ever. */
 	if (request == REQUEST_TAP_READY && res > 0 && (res & (POLLERR | POLLHUP)))
