@@ -6,7 +6,6 @@
 #include <linux/capability.h>
 #include <stdint.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,19 +49,15 @@ static uint64_t access_fs(const struct landlock_want *want, long abi)
 	return access;
 }
 
-/* Of a file only some rights can be had. */
-static int path_allow(int ruleset, const char *path, uint64_t handled)
+/* Of a folder: what is in it can be written, and nothing be made or removed there. */
+static int path_allow(int ruleset, const char *path)
 {
-	struct landlock_path rule = {.parent_fd = open(path, O_PATH | O_CLOEXEC)};
-	struct stat stat;
+	struct landlock_path rule = {.allowed_access = ACCESS_WRITE,
+				     .parent_fd = open(path, O_PATH | O_CLOEXEC)};
 	int err = 0;
 
 	if (rule.parent_fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -errno;
-	rule.allowed_access = ACCESS_WRITE;
-	if (!fstat(rule.parent_fd, &stat) && S_ISDIR(stat.st_mode))
-		rule.allowed_access |=
-			handled & (ACCESS_FS_FIRST & ~(unsigned int)ACCESS_READS & ~ACCESS_EXECUTE);
 	if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH, &rule, 0))
 		err = -errno;
 	close(rule.parent_fd);
@@ -86,7 +81,7 @@ int landlock_restrict(const struct landlock_want *want)
 	if (fd < 0)
 		return -errno;
 	for (const char *const *path = want->writable; path && *path && !err; path++)
-		err = path_allow(fd, *path, rules.handled_access_fs);
+		err = path_allow(fd, *path);
 	if (!err && syscall(SYS_landlock_restrict_self, fd, 0))
 		err = -errno;
 	close(fd);

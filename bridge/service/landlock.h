@@ -15,7 +15,7 @@ struct landlock_want {
 	bool reads;                  /* files can be read and executed */
 	bool devices;                /* ioctls of devices that are opened later */
 	bool abstract;               /* abstract sockets of others can be connected to */
-	const char *const *writable; /* files, and folders with all below, up to NULL; NULL: none */
+	const char *const *writable; /* files, and what is in folders, up to NULL; NULL: none */
 };
 
 /* The ABI that is in force now, or -errno. no_new_privs must be set. A path that is not there is
