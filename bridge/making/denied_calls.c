@@ -16,6 +16,10 @@
 
 /* The flags of clone(2) and unshare(2) that make namespaces: all CLONE_NEW*. */
 #define NAMESPACES UINT64_C(0x7e020000)
+/* Newer than some libseccomp and headers; these numbers are the same on all processors. */
+#define CALL_FCHMODAT2     452
+#define CALL_SETXATTRAT    463
+#define CALL_REMOVEXATTRAT 466
 
 static const int of_maker[] = {
 	/* The kernel itself. */
@@ -93,6 +97,16 @@ static const int of_keeper[] = {
 	SCMP_SYS(chmod),
 	SCMP_SYS(fchmod),
 	SCMP_SYS(fchmodat),
+	CALL_FCHMODAT2,
+	/* An ACL is an attribute, and may say what a mode says. */
+	SCMP_SYS(setxattr),
+	SCMP_SYS(lsetxattr),
+	SCMP_SYS(fsetxattr),
+	SCMP_SYS(removexattr),
+	SCMP_SYS(lremovexattr),
+	SCMP_SYS(fremovexattr),
+	CALL_SETXATTRAT,
+	CALL_REMOVEXATTRAT,
 	SCMP_SYS(mknod),
 	SCMP_SYS(mknodat),
 	/* Drivers have rings; the keeper moves no frame. */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static const char *folder(void)
@@ -62,6 +63,8 @@ int main(void)
 	tell("chroot", chroot("/"));
 	tell("clone", syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, 0));
 	tell("setuid", setuid(0));
+	tell("chmod", syscall(452, AT_FDCWD, folder(), 0700, 0)); /* fchmodat2 */
+	tell("acl", setxattr(folder(), "user.probe", "", 0, 0));
 	tell("create", below_try("tried/new", O_WRONLY | O_CREAT));
 	tell("append", below_try("tried/there", O_WRONLY | O_APPEND));
 	tell("setns", setns_try());
