@@ -38,8 +38,10 @@
  * name, the wire and control socket of ixnic, programs and paths. Requests have none of these:
  *
  *     MAKER_SPAWNER   a record, and descriptors, for a program that is open; drivers are as
- * confined as at the start MAKER_NIC       ixnic, with the words of the start MAKER_SIGNAL SIGTERM
- * or SIGKILL, to what the maker has made, or a child of that MAKER_END       how a child has ended
+ *                     confined as at the start
+ *     MAKER_NIC       ixnic, with the words of the start
+ *     MAKER_SIGNAL    SIGTERM or SIGKILL, to what the maker has made, or a child of that
+ *     MAKER_END       how a child has ended
  *     MAKER_OPEN      a program for the above, of a later version: a file that root owns, of the
  *                     right name, below folders that root owns, all of which nobody else may write
  *     MAKER_FORGET    a program is needed no more
