@@ -405,6 +405,8 @@ static void spawner_gone(struct daemon *daemon)
 	struct ixgbe_why why = {""};
 
 	nic_anew_spawner_end(daemon);
+	if (daemon->anew == ANEW_RESET || daemon->anew == ANEW_TIME)
+		return; /* there is no driver, and the next one has a spawner made */
 	if (daemon->anew != ANEW_DEATH)
 		nic_anew(daemon, "the spawner has ended, and the driver with it", false);
 	else if (daemon->engine.driver.pidfd < 0 && nic_anew_death(daemon, &why))
