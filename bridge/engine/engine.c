@@ -211,7 +211,7 @@ void engine_driver_kill(const struct engine *engine)
 
 void engine_driver_bury(struct engine *engine)
 {
-	if (engine->driver.pid >= 0) {
+	if (engine->driver.pidfd >= 0) { /* without a pid: it was dead when it was taken */
 		engine->dead_ns = clock_ns();
 		engine->dead_number = engine->driver.number;
 	}

@@ -418,7 +418,7 @@ static void driver_leave_await(struct engine *engine)
 {
 	const struct board_message leave = {.version = BOARD_VERSION, .kind = BOARD_LEAVE};
 
-	if (engine->driver.pid < 0)
+	if (engine->driver.pidfd < 0)
 		return;
 	(void)board_send(engine->socket, &leave);
 	end_await(engine, clock_ms() + LEAVE_MS);
