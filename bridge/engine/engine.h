@@ -171,7 +171,7 @@ bool engine_followed(const struct engine *engine);
 /*
  * For a NIC whose next driver may not go on where the last one was. That one is dead. Takes bus
  * mastering away and resets the NIC, which stays open; does not wait. `distrust`: its memory is
- * replaced, and so the spawner, which has the old one, is ended before. -errno: it could not begin.
+ * replaced; the caller has ended the spawner, which has the old one. -errno: it could not begin.
  */
 int engine_reset(struct engine *engine, bool distrust, struct ixgbe_why *why);
 /* Readable when that is over, then what came of it; -1: none is under way. On failure the NIC is to

@@ -33,8 +33,7 @@ int engine_reset(struct engine *engine, bool distrust, struct ixgbe_why *why)
 	int err;
 
 	assert(engine->driver.pid < 0 && !engine->reset);
-	if (distrust)
-		engine_spawner_stop(engine, &engine->spawner);
+	assert(!distrust || engine->spawner.pid <= 0);
 	err = function_reset_start(engine->device, distrust, &engine->reset);
 	return err ? ixgbe_why_fill(why, err, "cannot make a thread for the NIC's reset: %s",
 				    strerror(-err))
