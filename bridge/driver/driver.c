@@ -290,7 +290,7 @@ static void other_taken(uint64_t count)
 static void storm_look(void)
 {
 	const int64_t now_ns = clock_ns(), passed_ms = (now_ns - driver.storm.at_ns) / 1000000;
-	uint64_t interrupts = driver.other_interrupts, causes = 0, more;
+	uint64_t interrupts = driver.other_interrupts, causes = 0, causes_due, more;
 	uint64_t storm = 0;
 
 	for (uint16_t q = 0; q < driver.plan.queues; q++) {
@@ -301,7 +301,9 @@ static void storm_look(void)
 		causes += now.rx_received + now.tx_delivered;
 	}
 	more = interrupts - driver.storm.interrupts;
-	if (driver.storm.at_ns && more > causes - driver.storm.causes + STORM_PER_S)
+	causes_due = causes - driver.storm.causes +
+		     STORM_PER_S * (uint64_t)(passed_ms > 0 ? passed_ms : 1) / 1000;
+	if (driver.storm.at_ns && more > causes_due)
 		storm = more * 1000 / (uint64_t)(passed_ms > 0 ? passed_ms : 1);
 	driver.storm.interrupts = interrupts;
 	driver.storm.causes = causes;
