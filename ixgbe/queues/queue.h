@@ -86,8 +86,8 @@ void rxq_tell(struct ixgbe_rxq *rxq);
 size_t rxq_memory_bytes(uint32_t size);
 size_t rxq_ring_bytes(uint32_t size);
 const struct ixgbe_queue_counters *rxq_counters(const struct ixgbe_rxq *rxq);
-/* Whether the NIC is done with later descriptors, and not with the next one. Runs beside the
- * queue's thread: what changes meanwhile may be seen half. */
+/* Whether the NIC is done with later descriptors, some of the next 64, and not with the next one.
+ * Runs beside the queue's thread: what changes meanwhile may be seen half. */
 bool rxq_skipped(const struct ixgbe_rxq *rxq);
 
 /* ---- tx.c ---- */

@@ -50,6 +50,9 @@
 
 /* Descriptors without a buffer before they are refilled, with one tail write. */
 #define RX_REFILL_BATCH 32u
+/* How far a look goes for descriptors that were passed over. An idle ring is not read whole each
+ * time. */
+#define RX_SKIP_LOOK 64u
 /* The shortest buffer the pool may have: SRRCTL.BSIZEPACKET counts KiB. */
 #define RX_BUF_MIN_BYTES 2048u
 #define RX_BUF_MAX_BYTES 16384u
@@ -458,7 +461,7 @@ bool rxq_skipped(const struct ixgbe_rxq *rxq)
 
 	if (at == fill || rx_done(&rxq->ring[at]))
 		return false;
-	for (uint32_t n = 1; n < rxq->size; n++) {
+	for (uint32_t n = 1; n < rxq->size && n <= RX_SKIP_LOOK; n++) {
 		at = ring_wrap(rxq->size, at + 1);
 		if (at == fill)
 			return false;
