@@ -2,9 +2,9 @@
 /*
  * The software NIC of `--nic soft`: an ixnic that ixtapd starts for itself.
  *
- * It serves one end of a socket pair and ends when the other end closes; it dies with ixtapd in any
- * case (making/nic_process.h). Its process group is its own: Ctrl-C reaches ixtapd alone, which
- * stops it in order.
+ * It serves one end of a socket pair and ends when the other end closes. It dies with ixtapd, too,
+ * unless a service manager holds that end (making/nic_process.h: outlives). Its process group is
+ * its own: Ctrl-C reaches ixtapd alone, which stops it in order.
  */
 #pragma once
 

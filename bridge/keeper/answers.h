@@ -38,7 +38,7 @@
  *                      "unicast_addresses": 0,   besides the MAC address
  *                      "vlan": false},
  *          "offloads": ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"],
- *          "driver": {"pid": 4713,          -1: there is none
+ *          "driver": {"pid": 4713,          null: there is none
  *                     "starts": {"warm": 0,      behind a driver that died, or a killed ixtapd
  *                                "cold": 1, "upgrade": 0},
  *                     "lost": {"tap_reads": 0,   frames that the kernel gave to a driver that died

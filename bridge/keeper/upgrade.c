@@ -583,7 +583,7 @@ int upgrade_nic_take_over(struct daemon *daemon, struct ixgbe_why *why)
 	if (err && err != -EKEYREJECTED)
 		return err;
 	engine_spawner_stop(engine, &daemon->former);
-	if (err) { /* the former program could do no better */
+	if (err) { /* what was left is not trusted: the NIC is closed, and opened anew */
 		nic_life_failed(daemon, why->text);
 		return 0;
 	}
