@@ -60,6 +60,16 @@ class Keeper(r.Daemon):
             os.close(fd)
 
 
+def places(part, at=()):
+    """Where a text names descriptors, and which: (place, number)."""
+    for name, value in part.items() if isinstance(part, dict) else enumerate(part):
+        if name == "fd":
+            numbers = value if isinstance(value, list) else [value]
+            yield from (((*at, nth), number) for nth, number in enumerate(numbers) if number >= 0)
+        elif isinstance(value, (dict, list)):
+            yield from places(value, (*at, name))
+
+
 class Manager:
     """Starts the program `words` again and again. `room`: of the store; `told`: what FDSTORE says."""
 
@@ -134,7 +144,7 @@ class Manager:
             self.store(name, os.open("/dev/null", os.O_RDWR))
 
     def handover(self):
-        """The text that is stored, or None."""
+        """The text that is stored, or None: also while another one is written in its place."""
         with self.lock:
             if MEMORY not in dict(self.held):
                 return None
@@ -143,7 +153,9 @@ class Manager:
                 if not current:
                     return None
                 at = TEXT_AT + (current - 1) * TEXT_BYTES
-                return json.loads(memory[at:at + sizes[current - 1]])
+                with contextlib.suppress(ValueError):
+                    return json.loads(memory[at:at + sizes[current - 1]])
+                return None
 
     def complete(self):
         """Whether what it holds is what there is now."""
@@ -154,21 +166,12 @@ class Manager:
         found = k.descendants(self.keeper.pid)
         drivers = [pid for pid, name in found.items() if name == k.DRIVER]
         text = self.handover()
-        named = set()
-
-        def visit(part):
-            for name, value in part.items() if isinstance(part, dict) else enumerate(part):
-                if name == "fd":
-                    named.update(value if isinstance(value, list) else [value])
-                elif isinstance(value, (dict, list)):
-                    visit(value)
         if not text or not text["engine"]["running"]:
             return "no NIC"
         stored = text["engine"]["running"]["driver"]["pid"]
         if [stored] != drivers:
             return f"driver {stored}, not {drivers}"
-        visit(text)
-        wanted = {MEMORY, *(f"ixtap-{number}" for number in named if number >= 0)}
+        wanted = {MEMORY, *(f"ixtap-{number}" for number in dict(places(text)).values())}
         return ", ".join(sorted(wanted ^ set(self.names())))
 
     def empty(self):
