@@ -6,8 +6,8 @@ A mutant is noticed when a driver test fails, hangs or sees a rule of the datash
 the first that fails. A mutant that nobody notices is a survivor. Those of which no device could notice anything are named
 in the file `survivors`, each with the reason.
 
-A sample is drawn anew each time, by the seed that is printed: two of six are deletions, the others of each kind alike. The
-survivors that are named are left out: they take longest, and tell nothing.
+A sample is drawn anew each time, by the seed that is printed: two of five are deletions, the others of each kind alike. The
+survivors that are named are left out, and "plain", whose survivors are not sorted: they take longest, and tell nothing.
 
 Exit status 1: of a kind, less than its measure is noticed of what `survivors` does not name; a deletion survives that
 `survivors` does not name; or the unchanged driver fails. A sample has no shares, so it is only the last two that fail there.
@@ -189,9 +189,9 @@ def report(chosen, runs, known, whole, jobs):
 
 def sampled(names, named, count, rng):
     known, left = expected(), []
-    for kind in MEASURES:
+    for kind in filter(MEASURES.get, MEASURES):
         of_kind = [name for name in names if named[name].kind == kind and name not in known]
-        wanted = count // 3 if kind == "deletion" else count // 6
+        wanted = count * 2 // 5 if kind == "deletion" else count // 5
         left += rng.sample(of_kind, min(wanted, len(of_kind)))
     return left
 
