@@ -356,18 +356,20 @@ static void test_users_of_containers(void **state)
 	(void)state;
 	if (geteuid())
 		return;
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 		pid[i] = fork();
+		assert_true(pid[i] >= 0);
 		if (pid[i] == 0)
 			in_container(ends[1]);
+		close(ends[1]); /* one that fails says nothing, and is heard of so */
 		assert_int_equal(read(ends[0], &user[i], sizeof(*user)), sizeof(*user));
+		close(ends[0]);
 		assert_in_range(user[i], ISOLATION_USER_FIRST, ISOLATION_USER_LAST);
 	}
 	for (int i = 0; i < 2; i++) {
 		kill(pid[i], SIGKILL);
 		waitpid(pid[i], NULL, 0);
-		close(ends[i]);
 	}
 	assert_int_not_equal(user[0], user[1]);
 }

@@ -304,6 +304,7 @@ static void other_signals(const struct maker *maker)
 	const pid_t child = fork();
 	int pidfd;
 
+	assert_true(child >= 0);
 	if (child == 0) {
 		pause();
 		_exit(0);

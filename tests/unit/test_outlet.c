@@ -199,18 +199,34 @@ static void test_half_a_line(void **state)
 	assert_string_equal(text, "line 0\nline 1\nli\nlost 3: 27\nline 5\n");
 }
 
+static pid_t forked(int pipes[2])
+{
+	pid_t pid;
+
+	assert_int_equal(pipe(pipes), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	return pid;
+}
+
+static void ends_well(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 /* The process ends before a line could be written again: the count is its last line. */
 static void test_what_was_lost_is_said_at_the_end(void **state)
 {
 	static struct outlet outlet = OUTLET(-1, lost_why, NULL);
 	char text[256] = "";
-	int pipes[2], full = open("/dev/full", O_WRONLY | O_CLOEXEC), status;
+	int pipes[2], full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(pipe(pipes), 0);
-	pid = fork();
-	assert_true(pid >= 0);
+	pid = forked(pipes);
 	if (!pid) {
 		outlet.fd = full;
 		put(&outlet, 1);
@@ -218,8 +234,7 @@ static void test_what_was_lost_is_said_at_the_end(void **state)
 		dup2(pipes[1], full);
 		exit(0);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
+	ends_well(pid);
 	assert_true(read(pipes[0], text, sizeof(text) - 1) > 0);
 	assert_string_equal(text, "lost 1: 28\n");
 	close(pipes[0]);
@@ -237,9 +252,7 @@ static void test_another_program_is_executed(void **state)
 	pid_t pid;
 
 	(void)state;
-	assert_int_equal(pipe(pipes), 0);
-	pid = fork();
-	assert_true(pid >= 0);
+	pid = forked(pipes);
 	if (!pid) {
 		outlet.fd = pipes[1];
 		for (unsigned int i = 0; i < lines; i++)
@@ -251,7 +264,7 @@ static void test_another_program_is_executed(void **state)
 	close(pipes[1]);
 	read_all(pipes[0], lines, &lost);
 	assert_int_equal(lost, 0);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	ends_well(pid);
 }
 
 /* Says `lines` of a site, `each_ms` apart; how many were said. */
