@@ -15,12 +15,12 @@
     lab      drivers in virtual machines            build/plain
     asan     the first four again, without scripts  build/asan: address and undefined behaviour
 
-The lab is short unless it is asked for by name: then it is all scenarios, on all kernels. "fresh" is this
+The lab is short unless it is asked for by name: then it is LAB_FULL, most of it on all kernels. "fresh" is this
 machine's release of Debian, and both that ixtap is for by name. So are the mutants: a sample, or all of them by
 name; and clang-tidy, which reads the tests' own sources only where style is asked for by name.
 
 Every suite runs in tools/contained.py: what it leaves behind is a failure, and is removed. Only the lab's
-scenarios do not: they may have to fetch packages, and contain what they start themselves.
+scenarios and "fresh" do not: they may have to fetch packages, and contain what they start themselves.
 
 Three things shorten a run. Suites that share nothing and often wait run side by side (GROUPS). So do the system
 tests: their files run four at a time, each in a container of its own, and a file's lines are shown when the file has
@@ -69,7 +69,7 @@ LOG_LINES, GIST_LINES = 80, 8  # of a failure's text: at once, and in the list a
 SUITE_TIMEOUT_S, LAB_TIMEOUT_S = 1800, 3600
 IDLE_TIMEOUT_S = 5400  # of what waits for all others
 # Of the system tests, those that take longest: they begin first, and at the end all lanes have something to do.
-SLOW = ("test_waits.py", "test_ixlat.py", "test_faults.py", "test_lies.py", "test_restart.py", "test_upgrade.py")
+SLOW = ("test_waits.py", "test_store.py", "test_ixlat.py", "test_faults.py", "test_lies.py", "test_restart.py", "test_upgrade.py")
 LANES = 4  # files of system tests that run at a time
 NOTHING_SELECTED = 5  # pytest's exit status
 
