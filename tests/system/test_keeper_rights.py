@@ -17,6 +17,7 @@ import pytest
 
 import restart_rig as k
 import rig as r
+from upgrade_rig import executes, installed, upgrade
 
 BITS = {"net_admin": 12, "net_broadcast": 11, "sys_admin": 21, "setuid": 7, "setgid": 6, "setpcap": 8, "kill": 5,
         "ipc_lock": 14, "dac_override": 1}
@@ -85,10 +86,6 @@ def check_rights(world, mode):
             had = int(said(pid, task)["CapPrm"], 16)
             assert not had & ~mask(["setuid", "setgid"]) and (mode == "best" or not had), hex(had)
             assert said(pid, task)["NoNewPrivs"] == "1" and said(pid, task)["Seccomp"] == "2"
-
-
-def upgrade(world, *program, check=True):
-    return r.run(r.IXTAP, "--control", world.control, "-j", "upgrade", *program, check=check)
 
 
 # ---- What is in force
@@ -324,27 +321,17 @@ def test_upgrades_keep_the_rights(rig, mode):
     world.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)
 
 
-def installed(rig, name, *left_out):
-    folder = rig.path(name)
-    os.chmod(rig.scratch, 0o755)
-    os.mkdir(folder)
-    for program in (r.IXTAPD, os.path.join(os.path.dirname(r.IXTAPD), "ixtap-driver"), r.IXNIC):
-        if os.path.basename(program) not in left_out:
-            shutil.copy(program, folder)
-    return os.path.join(folder, "ixtapd")
-
-
 def test_upgrade_to_other_files(rig, mode):
     world = k.soft(rig, "--isolation", mode)
     program = installed(rig, "next")
     assert json.loads(upgrade(world, program).stdout)["start"] == "warm"
-    assert os.path.samefile(f"/proc/{world.daemon.pid}/exe", program)
+    assert executes(world.daemon.pid, program)
     driver = world.driver()["pid"]
-    assert os.path.samefile(f"/proc/{driver}/exe", os.path.join(os.path.dirname(program), "ixtap-driver"))
+    assert executes(driver, os.path.join(os.path.dirname(program), "ixtap-driver"))
     os.kill(world.status()["nic"]["soft"]["pid"], signal.SIGKILL)
     r.wait_for(lambda: world.status()["recoveries"] == 1, "the NIC is back", 20)
     nic = world.status()["nic"]["soft"]["pid"]
-    assert os.path.samefile(f"/proc/{nic}/exe", os.path.join(os.path.dirname(program), "ixnic"))
+    assert executes(nic, os.path.join(os.path.dirname(program), "ixnic"))
     check_rights(world, mode)
 
 
@@ -439,5 +426,5 @@ def test_a_driver_program_that_root_has_not_put_there(rig, spoil):
     spoil(os.path.dirname(program))
     done = upgrade(world, program, check=False)
     assert done.returncode == 1 and ("else than root" in done.stderr or "is no ixtap-driver" in done.stderr), done.stderr
-    assert os.path.samefile(f"/proc/{world.daemon.pid}/exe", r.IXTAPD)
+    assert executes(world.daemon.pid, r.IXTAPD)
     world.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)

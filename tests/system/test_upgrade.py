@@ -14,6 +14,7 @@ import pytest
 
 import restart_rig as k
 import rig as r
+from upgrade_rig import driver_program, executes, installed, upgrade
 
 RATE = 2000
 
@@ -21,30 +22,6 @@ RATE = 2000
 @pytest.fixture(params=[k.soft, k.vfio_user], ids=["soft", "vfio-user"])
 def world(rig, request):
     return request.param(rig)
-
-
-def upgrade(world, *program, check=True):
-    return r.run(r.IXTAP, "--control", world.control, "-j", "upgrade", *program, check=check)
-
-
-def installed(rig, name, *left_out):
-    """A copy of the programs, as another version would be installed."""
-    folder = rig.path(name)
-    os.mkdir(folder)
-    for program in (r.IXTAPD, k_driver(), r.IXNIC):
-        if os.path.basename(program) not in left_out:
-            shutil.copy(program, folder)
-    return os.path.join(folder, "ixtapd")
-
-
-def k_driver():
-    return os.path.join(os.path.dirname(r.IXTAPD), "ixtap-driver")
-
-
-def executes(pid, program):
-    """Whether the process runs that file. In a chroot the link's text has the path outside: the process has another
-    mount namespace."""
-    return os.path.samefile(f"/proc/{pid}/exe", program)
 
 
 def script(rig, name, text):
