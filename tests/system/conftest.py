@@ -40,7 +40,9 @@ def pytest_runtest_makereport(item, call):
     if report.failed and made is not None:
         for daemon in made.daemons:
             if not daemon.log.closed:
-                report.sections.append((f"Captured stderr of pid {daemon.pid}", daemon.errors()[-6000:]))
+                name, text = f"stderr of pid {daemon.pid}", daemon.errors()[-6000:]
+                report.sections.append((f"Captured {name}", text))
+                item.add_report_section(call.when, name, text)  # JUnit's file has what the teardown's report has
 
 
 @pytest.fixture(autouse=True)
