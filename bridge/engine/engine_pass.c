@@ -450,6 +450,11 @@ bool engine_former_end(struct engine *engine, struct spawner *former, struct spa
 	known = engine_driver_end(engine, out);
 	*former = engine->spawner;
 	engine->spawner = own;
+	/* With the word may come a driver that a dead keeper had ordered. That one ends with the
+	 * former spawner, and is not ours. */
+	if (engine->driver.pidfd >= 0)
+		close(engine->driver.pidfd);
+	engine->driver = (struct spawned){.pid = -1, .pidfd = -1};
 	return known;
 }
 

@@ -151,6 +151,22 @@ def test_driver_that_died_before(world):
     assert starts(world)["cold"] == 1 and len(family(world)) == 2
 
 
+def test_driver_that_nobody_heard_of(world):
+    """The dead keeper had ordered one, whose birth the spawner told, and did not read that."""
+    driver = world.status()["driver"]["pid"]
+    spawner, = set(family(world)) - {driver}
+    os.kill(spawner, signal.SIGSTOP)
+    os.kill(driver, signal.SIGKILL)
+    r.wait_for(lambda: r.ask(world.control, "status")["driver"]["pid"] is None, "the keeper has ordered the next one")
+    os.kill(world.daemon.pid, signal.SIGSTOP)
+    os.kill(spawner, signal.SIGCONT)
+    r.wait_for(lambda: k.DRIVER in k.descendants(spawner).values(), "that one is born")
+    world.manager.kill()
+    world.manager.start()
+    works(world)
+    assert starts(world)["cold"] == 1 and not alive(spawner)
+
+
 def test_driver_that_dies_alone(world):
     driver = world.status()["driver"]["pid"]
     world.manager.kill()
