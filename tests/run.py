@@ -356,10 +356,12 @@ def summary(counts):
 
 
 def gist(text):
-    """Of a failure's text, what says most: the lines that pytest, TAP and our scripts mark, or the last ones."""
+    """Of a failure's text, what says most: the lines that pytest, TAP and our scripts mark, or the last ones; and what
+    daemons complained of."""
     lines = [line.rstrip() for line in (text or "").splitlines() if line.strip()]
     marked = [line for line in lines if re.match(r"E  |>  |not ok|# .*error:|# .* [!=]= |  survives|the driver ", line)]
-    return marked[:GIST_LINES] or lines[-GIST_LINES:]
+    said = [line for line in lines if re.match(r"ix\S+: (warning|error): |.*(ERROR: \w+Sanitizer|runtime error):", line)]
+    return [*(marked[:GIST_LINES] or lines[-GIST_LINES:]), *said[-GIST_LINES:]]
 
 
 def report():
