@@ -74,8 +74,9 @@ class FaultyBridge(r.Bridge):
         self.works()
 
     def works(self):
-        r.wait_for(lambda: self.left.carrier(self.tap) and self.right.carrier(self.wire), "carrier")
-        assert self.status()["state"] == "running"
+        """Status first: whoever hears of a cause may see the carrier of before its effect."""
+        r.wait_for(lambda: self.status()["state"] == "running" and self.left.carrier(self.tap)
+                   and self.right.carrier(self.wire), "it runs, with carrier")
         self.ping()
 
     def forgive(self):
