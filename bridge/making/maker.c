@@ -89,14 +89,38 @@ static void head_fill(struct maker *maker, enum maker_kind kind, struct maker_he
 	};
 }
 
+/* Whether `fds` descriptors would fit: those of an answer that do not are lost on the way, and what
+ * has been made with them. */
+static int room_check(const struct maker *maker, uint32_t fds, struct ixgbe_why *why)
+{
+	int fd[MAKER_ANSWER_FDS_MAX] = {0}, err = 0;
+	uint32_t count = 0;
+
+	while (count < fds && !err) {
+		fd[count] = fcntl(maker->sock, F_DUPFD_CLOEXEC, 0);
+		if (fd[count] < 0)
+			err = -errno;
+		else
+			count++;
+	}
+	spawn_close_all(fd, count);
+	return err ? ixgbe_why_fill(why, err,
+				    "cannot have another process made: %s; raise the limit of open "
+				    "files (ulimit -n)",
+				    strerror(-err))
+		   : 0;
+}
+
 static int request_ask(struct maker *maker, enum maker_kind kind, struct maker_request *request,
 		       const int *fd, struct maker_answer *answer, int out[MAKER_ANSWER_FDS_MAX],
 		       struct ixgbe_why *why)
 {
 	static const uint32_t wanted[MAKER_KINDS] = {
 		[MAKER_SPAWNER] = MAKER_SPAWNER_FDS, [MAKER_NIC] = MAKER_NIC_FDS};
-	int err;
+	int err = room_check(maker, kind == MAKER_OPEN ? 1 : wanted[kind], why);
 
+	if (err)
+		return err;
 	head_fill(maker, kind, &request->head);
 	err = ask(maker, &request->head, sizeof(*request), fd, request->fds, answer, out, why);
 	if (err)
@@ -290,7 +314,8 @@ int maker_spawner_start(struct maker *maker, struct spawner *out, const struct s
 		return ixgbe_why_fill(why, -EINVAL, "too many descriptors for a driver");
 	fd[0] = spawner_record_new(config->record, config->bytes);
 	if (fd[0] < 0)
-		return ixgbe_why_fill(why, fd[0], "no memory or descriptor for the spawner");
+		return ixgbe_why_fill(why, fd[0], "no memory for the spawner's record: %s",
+				      strerror(-fd[0]));
 	if (config->fds)
 		memcpy(fd + 1, config->fd, config->fds * sizeof(*fd));
 	err = request_ask(maker, MAKER_SPAWNER, &request, fd, &answer, got, why);

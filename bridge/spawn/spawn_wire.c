@@ -109,7 +109,8 @@ ssize_t spawn_receive(int sock, void *message, size_t bytes, int *fd, uint32_t r
 	count = take_fds(&head, fd, room);
 	if (count > room || head.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 		spawn_close_all(fd, count < room ? count : room);
-		return -EPROTO;
+		/* There was room for more: the process may have no further descriptors. */
+		return count <= room && !(head.msg_flags & MSG_TRUNC) ? -EMFILE : -EPROTO;
 	}
 	*fds = count;
 	return got;

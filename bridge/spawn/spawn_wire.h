@@ -91,8 +91,8 @@ int spawn_send(int sock, const void *message, size_t bytes, const int *fd, uint3
 /*
  * Receives a message of at most `bytes`, and at most `room` descriptors (close on exec), *fds of
  * them; surplus ones are closed. `flags`: MSG_DONTWAIT or 0. The message's size, 0 at the end of
- * the connection; -EAGAIN; -EPROTO: too long, or with too many descriptors, all of which are
- * closed.
+ * the connection; -EAGAIN; -EPROTO: too long, or with too many descriptors; -EMFILE: this process
+ * may not have as many. All that came are closed then.
  */
 ssize_t spawn_receive(int sock, void *message, size_t bytes, int *fd, uint32_t room, uint32_t *fds,
 		      int flags);

@@ -138,12 +138,16 @@ static int start_open(struct start *start, struct ixgbe_why *why)
 
 	start->launch.null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
 	start->record = spawner_record_new(config->record, config->bytes);
-	start->keeper = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (start->launch.null < 0)
 		return ixgbe_why_fill(why, start->launch.null, "cannot open /dev/null: %s",
 				      strerror(-start->launch.null));
-	if (start->record < 0 || start->keeper < 0)
-		return ixgbe_why_fill(why, -EMFILE, "no memory or descriptor for the spawner");
+	if (start->record < 0)
+		return ixgbe_why_fill(why, start->record, "no memory for the spawner's record: %s",
+				      strerror(-start->record));
+	start->keeper = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (start->keeper < 0)
+		return ixgbe_why_fill(why, -errno, "cannot watch ixtapd from the spawner: %s",
+				      strerror(errno));
 	if (config->isolation != ISOLATION_OFF && start->user == ISOLATION_USER_FREE)
 		return free_user(config->name ? config->name : "", &start->user, why);
 	return 0;

@@ -410,6 +410,7 @@ union control {
 static int keep_fds(struct vu_stream *stream, struct msghdr *msg, uint64_t last)
 {
 	int err = msg->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
+	size_t came = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -420,6 +421,7 @@ static int keep_fds(struct vu_stream *stream, struct msghdr *msg, uint64_t last)
 			int fd;
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			came++;
 			if (stream->fds == 2 * VU_FDS_MAX) {
 				close(fd);
 				err = -EPROTO;
@@ -430,7 +432,8 @@ static int keep_fds(struct vu_stream *stream, struct msghdr *msg, uint64_t last)
 			stream->fds++;
 		}
 	}
-	return err;
+	/* There was room for more: the process may have no further descriptors. */
+	return msg->msg_flags & MSG_CTRUNC && came < VU_FDS_MAX ? -EMFILE : err;
 }
 
 /* Moves what is left to the front of the buffer; returns how many bytes that is. */

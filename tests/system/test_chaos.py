@@ -59,7 +59,8 @@ def test_ixnic_usage(rig, left, options, parts):  # noqa: F811
 @pytest.mark.parametrize("options, wrapper, part", [
     (["--address", "2001:db8::1/64", "--mtu", "1279"], [], "1280"),
     ([], ["prlimit", "--fsize=1000"], "too large"),
-    ([], ["prlimit", "--nofile=20"], ""),
+    *((["--isolation", isolation], ["prlimit", f"--nofile={most}"], "too many open files")
+      for isolation in ("off", "best", "require") for most in range(12, 32)),
     ([], ["unshare", "-m", "sh", "-c", "mount -t tmpfs none /dev/net && exec \"$@\"", "sh"],
      "modprobe tun"),
     ([], ["unshare", "-m", "sh", "-c", "mount --bind /dev/null /dev/net/tun && exec \"$@\"", "sh"],
