@@ -363,9 +363,12 @@ int engine_board_open(struct engine *engine, struct ixgbe_why *why)
 	if (!engine->orders)
 		engine->orders = shared_new("ixtap-orders", sizeof(*engine->orders),
 					    F_SEAL_FUTURE_WRITE, &engine->orders_fd);
-	if (!engine->report)
+	if (!engine->report) {
 		engine->report =
 			shared_new("ixtap-report", sizeof(*engine->report), 0, &engine->report_fd);
+		for (uint16_t q = 0; engine->report && q < engine->options->queues; q++)
+			engine->report->queue[q].counters = engine->shown[q];
+	}
 	if (!engine->orders || !engine->report)
 		return ixgbe_why_fill(why, -ENOMEM, "no memory to share with a driver: %s",
 				      strerror(errno));
@@ -701,10 +704,9 @@ void engine_free(struct engine *engine)
 void engine_counters(struct engine *engine, uint16_t queue, struct bridge_counters *out)
 {
 	uint64_t *shown = (uint64_t *)&engine->shown[queue];
-	struct bridge_counters now = {0};
+	struct bridge_counters now;
 
-	if (engine->report)
-		bridge_counters_read(&engine->report->queue[queue].counters, &now);
+	bridge_counters_read(&engine->report->queue[queue].counters, &now);
 	for (size_t i = 0; i < bridge_counter_count; i++)
 		if (((const uint64_t *)&now)[i] > shown[i])
 			shown[i] = ((const uint64_t *)&now)[i];
@@ -733,6 +735,5 @@ int engine_ask(struct engine *engine, uint32_t what)
 uint64_t engine_stat(const struct engine *engine, size_t i)
 {
 	return engine->stat_before[i] +
-	       (engine->report ? __atomic_load_n(&engine->report->stat[i].value, __ATOMIC_RELAXED)
-			       : 0);
+	       __atomic_load_n(&engine->report->stat[i].value, __ATOMIC_RELAXED);
 }

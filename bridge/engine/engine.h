@@ -63,8 +63,8 @@ struct engine {
 	struct function_reset *reset; /* under way, and nobody else uses the device; NULL: none */
 	int orders_fd, report_fd;
 	struct board_orders *orders;
-	struct board_report *report;
-	struct board_wishes wishes; /* as last given */
+	struct board_report *report; /* there while control requests are served */
+	struct board_wishes wishes;  /* as last given */
 	struct board_state seen;
 	char program[PATH_MAX];
 	bool outlives;  /* a software NIC is not to die with this process */
@@ -93,6 +93,10 @@ void engine_init(struct engine *engine, const struct options *options, struct pa
  * for ixtap-driver's path and ixnic's, and stays the caller's. -ENOENT with `why` filled. */
 int engine_maker_config(const struct engine *engine, char path[2][PATH_MAX],
 			struct maker_config *out, struct ixgbe_why *why);
+/* Makes what of orders and report is not there yet; a report goes on with the counts that were
+ * shown. Without a report nothing can be answered: engine_open does this, and whoever fails to take
+ * over an engine has to. -ENOMEM with `why` filled. */
+int engine_board_open(struct engine *engine, struct ixgbe_why *why);
 /* Ends a spawner of this engine's, and its drivers. */
 void engine_spawner_stop(const struct engine *engine, struct spawner *spawner);
 

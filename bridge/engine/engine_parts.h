@@ -4,8 +4,6 @@
 
 #include "engine.h"
 
-/* Makes what of orders and report is not there yet. */
-int engine_board_open(struct engine *engine, struct ixgbe_why *why);
 int engine_spawner_open(struct engine *engine, uint16_t mtu, const int tap_fd[],
 			struct ixgbe_why *why);
 /* No driver lives: takes back what the last one has reported. Counts go on. */

@@ -357,7 +357,7 @@ static void seen_unpack(struct engine *engine, const json_t *from)
 	free(seen);
 }
 
-/* Without a driver a report of another layout begins anew, with the counts that were shown. */
+/* Without a driver a report of another layout begins anew. */
 static int board_take_over(struct engine *engine, const json_t *from, bool running,
 			   struct ixgbe_why *why)
 {
@@ -373,8 +373,6 @@ static int board_take_over(struct engine *engine, const json_t *from, bool runni
 		return strange(why, "its driver's memory");
 	if (!err)
 		err = engine_board_open(engine, why);
-	for (uint16_t q = 0; q < engine->options->queues && !err && !same; q++)
-		engine->report->queue[q].counters = engine->shown[q];
 	return err;
 }
 

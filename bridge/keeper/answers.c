@@ -141,8 +141,7 @@ static uint64_t held(const struct engine *engine)
 	uint64_t sum = 0;
 
 	for (uint16_t q = 0; q < engine->options->queues; q++)
-		sum += engine->report ? engine->report->queue[q].counters.tx_drop_driver_died
-				      : engine->shown[q].tx_drop_driver_died;
+		sum += engine->report->queue[q].counters.tx_drop_driver_died;
 	return sum;
 }
 

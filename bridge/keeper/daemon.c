@@ -327,6 +327,19 @@ static int interface_inherit(struct daemon *daemon, struct ixgbe_why *why)
 				   daemon->options, on_interface_event, daemon, why);
 }
 
+/* The NIC that the program before this one has left is not taken over, and is opened anew. */
+static int nic_missed(struct daemon *daemon, struct ixgbe_why *why)
+{
+	struct ixgbe_why no_board;
+	int err = engine_board_open(&daemon->engine, &no_board);
+
+	if (err)
+		*why = no_board;
+	else
+		nic_life_failed(daemon, why->text);
+	return err;
+}
+
 /* The program before this one has left all that is open. */
 static int take_over_all(struct daemon *daemon, struct ixgbe_why *why)
 {
@@ -346,11 +359,10 @@ static int take_over_all(struct daemon *daemon, struct ixgbe_why *why)
 	err = upgrade_nic_take_over(daemon, why);
 	if (err && daemon->order.mode == UPGRADE_GO)
 		upgrade_undo(daemon, why);
-	if (err) { /* there is no way back: the NIC may be gone */
-		engine_spawner_stop(&daemon->engine, &daemon->former);
-		nic_life_failed(daemon, why->text);
-	}
-	return 0;
+	if (!err)
+		return 0;
+	engine_spawner_stop(&daemon->engine, &daemon->former);
+	return nic_missed(daemon, why); /* there is no way back: the NIC may be gone */
 }
 
 static int open_first(struct daemon *daemon, struct ixgbe_why *why)
@@ -381,11 +393,10 @@ static int inherit_all(struct daemon *daemon, struct ixgbe_why *why)
 	if (err)
 		return err;
 	err = upgrade_nic_take_over(daemon, why);
-	if (err) {
-		heir_nic_drop(daemon);
-		nic_life_failed(daemon, why->text);
-	}
-	return 0;
+	if (!err)
+		return 0;
+	heir_nic_drop(daemon);
+	return nic_missed(daemon, why);
 }
 
 static int open_all_anyhow(struct daemon *daemon, struct ixgbe_why *why)

@@ -399,17 +399,25 @@ def test_strangers_are_removed(world):
         os.close(other)
 
 
-def test_nic_that_is_gone(rig):
-    """The interface stays, and waits for the NIC."""
+@pytest.mark.parametrize("lacks", [None, "report"])
+def test_nic_that_is_gone(rig, lacks):
+    """The interface stays, and waits for the NIC. Counts go on, also without the driver's report of them."""
     with s.managed(rig, "vfio-user") as world:
         stored(world)
-        index = world.left.link("tap0")["ifindex"]
+        works(world)
+        index, counted = world.left.link("tap0")["ifindex"], world.counters()
+        r.wait_for(lambda: not k.went_back(counted, r.wait_for(world.manager.handover, "a text")["engine"]["counts"]["shown"][0]),
+                   "the counts are stored")
+        numbers = [number for place, number in s.places(r.wait_for(world.manager.handover, "a text")) if lacks in place]
         world.manager.kill()
+        for number in numbers:
+            world.manager.swap(f"ixtap-{number}")
         server = rig.daemons[0]
         words = server.process.args
         server.kill()
         world.manager.start()
         r.wait_for(lambda: world.status()["state"] in ("recovering", "opening"), "the NIC's end is noticed")
+        assert len(numbers) == (lacks is not None) and not k.went_back(counted, world.counters())
         rig.daemon(*words).wait_ready()
         world.right.run("ip", "link", "set", "wire0", "up")
         s.addressed(world.right)
