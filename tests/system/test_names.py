@@ -82,9 +82,11 @@ def test_moved_and_its_namespace_deleted(rig):
     home.run("ip", "link", "set", bridge.tap, "netns", away.name)
     r.wait_for(lambda: bridge.ask("status")["tap"]["reachable"], "followed")
     ends_with(away, "a TAP that was moved there")
-    r.wait_for(lambda: home.has(bridge.tap), "the interface comes back")
-    link = home.link(bridge.tap)
-    assert (link["address"], link["mtu"], "UP" in link["flags"]) == (mac, 1400, False)
+    def as_it_was():
+        link = home.link(bridge.tap)
+        return (link["address"], link["mtu"], "UP" in link["flags"]) == (mac, 1400, False)
+
+    r.wait_for(lambda: home.has(bridge.tap) and as_it_was(), "the interface comes back")
     at_home(bridge, home)
     assert "error:" not in bridge.errors(), "it came back: nothing is lost that should not be"
     assert bridge.stop() == 0, bridge.errors()
@@ -137,8 +139,7 @@ def test_made_there_by_an_option(rig, persist, taken_over):
         assert daemon.wait() == 1
         assert not home.has("tap7")
         return
-    r.wait_for(lambda: home.has("tap7"), "the interface comes back")
-    assert home.link("tap7")["address"] == mac
+    r.wait_for(lambda: home.has("tap7") and home.link("tap7")["address"] == mac, "the interface comes back")
     r.wait_for(lambda: r.ask(rig.path("control"), "status")["state"] == "down", "the NIC is back")
     tap = r.ask(rig.path("control"), "status")["tap"]
     assert (tap["netns"], tap["reachable"]) == (None, True)

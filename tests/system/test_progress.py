@@ -232,9 +232,9 @@ def test_descriptors_that_the_nic_passes_over_are_counted(rig):
 
 
 @pytest.mark.alone
-def test_interrupts_of_other_causes_without_end(rig, sanitized):
+def test_interrupts_of_other_causes_without_end(rig):
     """They are counted, cost little, and a change of the link is noticed meanwhile."""
-    little = 0.15 if sanitized else 0.05  # of a processor; one look after the other would take most of it
+    little = 0.15  # of a processor; one look after the other would take most of it
     bridge = rig.bridge()
     driver = status(bridge)["driver"]["pid"]
     bridge.nic("fault irq-storm 100000")
