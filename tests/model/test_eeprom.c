@@ -317,8 +317,20 @@ static void semaphores_are_taken_and_given(void **state)
 
 static void sync_without_the_semaphore_is_a_violation(void **state)
 {
+	static const char counts[] = "counts.SEMAPHORE";
+
 	model_write(*state, IXGBE_SW_FW_SYNC, IXGBE_SW_FW_SYNC_SW_PHY0);
-	assert_int_equal(model_control_int(*state, "violations", "counts.SEMAPHORE"), 1);
+	assert_int_equal(model_control_int(*state, "violations", counts), 1);
+	model_read(*state, IXGBE_SWSM); /* SMBI alone */
+	model_write(*state, IXGBE_SW_FW_SYNC, 0);
+	assert_int_equal(model_control_int(*state, "violations", counts), 2);
+	model_set(*state, IXGBE_SWSM, IXGBE_SWSM_SWESMBI);
+	model_write(*state, IXGBE_SW_FW_SYNC, IXGBE_SW_FW_SYNC_SW_PHY0);
+	assert_int_equal(model_control_int(*state, "violations", counts), 2);
+	model_write(*state, IXGBE_SWSM, IXGBE_SWSM_SWESMBI); /* gives SMBI back */
+	assert_int_equal(model_control_int(*state, "violations", counts), 3);
+	model_write(*state, IXGBE_SW_FW_SYNC, 0);
+	assert_int_equal(model_control_int(*state, "violations", counts), 4);
 }
 
 int main(void)

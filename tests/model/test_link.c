@@ -78,6 +78,11 @@ static void laser_off_is_link_down(void **state)
 	assert_false(model_read(*state, IXGBE_LINKS) & IXGBE_LINKS_UP);
 	model_clear(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_DATA);
 	link_wait(*state, true);
+	/* A pin that is an input drives nothing, and the module pulls it up. */
+	model_clear(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_IODIR);
+	assert_false(model_read(*state, IXGBE_LINKS) & IXGBE_LINKS_UP);
+	model_set(*state, IXGBE_ESDP, IXGBE_ESDP_SDP3_IODIR);
+	link_wait(*state, true);
 	model_set(*state, IXGBE_AUTOC2, IXGBE_AUTOC2_LINK_DISABLE);
 	assert_false(model_read(*state, IXGBE_LINKS) & IXGBE_LINKS_UP);
 	model_clear(*state, IXGBE_AUTOC2, IXGBE_AUTOC2_LINK_DISABLE);

@@ -18,7 +18,8 @@ static const struct {
 	uint32_t index, value;
 } loaded[] = {
 	{"RAL", 0, 0x00000002}, /* 02:00:00:00:00:01, from the EEPROM */
-	{"RAH", 0, 0x80000100},        {"ESDP", 0, 0x00000004}, /* a module is in the cage */
+	{"RAH", 0, 0x80000100},        {"ESDP", 0, 0x00000804}, /* a module is in the cage, SDP3 is
+								   an output */
 	{"TXPBTHRESH", 1, 0x00000000},                          /* 0x96 in entry 0 only */
 	{"TXPBTHRESH", 2, 0x00000000}, {"TXPBTHRESH", 3, 0x00000000}, {"TXPBTHRESH", 4, 0x00000000},
 	{"TXPBTHRESH", 5, 0x00000000}, {"TXPBTHRESH", 6, 0x00000000}, {"TXPBTHRESH", 7, 0x00000000},

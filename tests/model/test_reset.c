@@ -233,10 +233,21 @@ static void security_paths_stop_and_go(void **state)
 	model_wait(m, IXGBE_SECRXSTAT, IXGBE_SECRXSTAT_SECRX_RDY, 0);
 	model_set(m, IXGBE_SECTXCTRL, IXGBE_SECTXCTRL_TX_DIS);
 	model_wait(m, IXGBE_SECTXSTAT, IXGBE_SECTXSTAT_SECTX_RDY, IXGBE_SECTXSTAT_SECTX_RDY);
-	/* No security offload: its blocks do not come on. */
+	assert_int_equal(model_control_int(m, "violations", "total"), 0);
+}
+
+/* No security offload: its blocks do not come on. */
+static void security_blocks_stay_off(void **state)
+{
+	struct model *m = *state;
+
 	assert_true(model_read(m, IXGBE_SECRXSTAT) & IXGBE_SECRXSTAT_SECRX_OFF_DIS);
-	model_write(m, IXGBE_SECRXCTRL, 0);
+	model_write(m, IXGBE_SECRXCTRL, IXGBE_SECRXCTRL_RX_DIS);
 	assert_true(model_read(m, IXGBE_SECRXCTRL) & IXGBE_SECRXCTRL_SECRX_DIS);
+	assert_int_equal(model_control_int(m, "violations", "counts.SECURITY_ON"), 1);
+	model_write(m, IXGBE_SECTXCTRL, 0);
+	assert_true(model_read(m, IXGBE_SECTXCTRL) & IXGBE_SECTXCTRL_SECTX_DIS);
+	assert_int_equal(model_control_int(m, "violations", "counts.SECURITY_ON"), 2);
 }
 
 static void start_up_rules_are_watched(void **state)
@@ -285,6 +296,7 @@ int main(void)
 		TEST(a_reset_without_a_flush_is_a_violation),
 		TEST(with_a_link_nothing_is_left),
 		TEST(security_paths_stop_and_go),
+		TEST(security_blocks_stay_off),
 		TEST(start_up_rules_are_watched),
 		TEST(flow_director_commands_end),
 	};

@@ -158,7 +158,8 @@ void phy_flap(struct nic *nic, bool up);
 /* The operator plugs or pulls the cable. */
 void phy_cable_set(struct nic *nic, bool plugged);
 bool phy_link_is_up(const struct nic *nic);
-bool phy_laser(const struct nic *nic); /* this end's laser is on */
+bool phy_tx_disable(const struct nic *nic); /* the pin of that name at the module is high */
+bool phy_laser(const struct nic *nic);      /* this end's laser is on */
 /* Light arrives here: the cable is plugged, too. */
 static inline bool phy_light(const struct nic *nic)
 {

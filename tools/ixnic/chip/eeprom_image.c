@@ -277,16 +277,21 @@ static uint32_t swsm_read(struct nic *nic, uint32_t index, uint32_t value)
 static void swsm_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	(void)index;
+	if (old & ~written & IXGBE_SWSM_SMBI && written & IXGBE_SWSM_SWESMBI)
+		violation(nic, VIOLATION_SEMAPHORE, "SWSM.SMBI given back with SWESMBI taken");
 	reg_store(nic, IXGBE_SWSM,
 		  (written & IXGBE_SWSM_SWESMBI) | (old & written & IXGBE_SWSM_SMBI));
 }
 
 static void sw_fw_sync_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
+	const uint32_t both = IXGBE_SWSM_SMBI | IXGBE_SWSM_SWESMBI;
+
 	(void)index;
-	if (!(reg(nic, IXGBE_SWSM) & IXGBE_SWSM_SWESMBI))
+	if ((reg(nic, IXGBE_SWSM) & both) != both)
 		violation(nic, VIOLATION_SEMAPHORE,
-			  "SW_FW_SYNC 0x%08x to 0x%08x without SWSM.SWESMBI", old, written);
+			  "SW_FW_SYNC 0x%08x to 0x%08x without SWSM.SMBI and SWESMBI", old,
+			  written);
 }
 
 const struct reg_hook eeprom_image_hooks[] = {

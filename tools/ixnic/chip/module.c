@@ -211,7 +211,7 @@ bool module_laser(const struct nic *nic)
 static void diagnostics_update(struct nic *nic)
 {
 	uint8_t *page = nic->module->page[1];
-	bool pin = reg(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA;
+	bool pin = phy_tx_disable(nic);
 	bool laser = !pin && module_laser(nic);
 	bool light = phy_light(nic);
 

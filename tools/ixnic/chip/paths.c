@@ -25,12 +25,20 @@ enum {
 	VLAN_TYPE = 0x8100,
 };
 
+/* LinkSec or IPsec without a word about either: by a write that forgot what else is there. */
+static void security_check(struct nic *nic, const char *name, uint32_t written, uint32_t off)
+{
+	if (!(written & off))
+		violation(nic, VIOLATION_SECURITY_ON, "%s = 0x%08x", name, written);
+}
+
 static void secrx_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t written)
 {
 	uint32_t stat = reg(nic, IXGBE_SECRXSTAT) & ~IXGBE_SECRXSTAT_SECRX_RDY;
 
 	(void)index;
 	(void)old;
+	security_check(nic, "SECRXCTRL", written, IXGBE_SECRXCTRL_SECRX_DIS);
 	reg_store(nic, IXGBE_SECRXSTAT,
 		  stat | (written & IXGBE_SECRXCTRL_RX_DIS ? IXGBE_SECRXSTAT_SECRX_RDY : 0));
 }
@@ -41,6 +49,7 @@ static void sectx_write(struct nic *nic, uint32_t index, uint32_t old, uint32_t 
 
 	(void)index;
 	(void)old;
+	security_check(nic, "SECTXCTRL", written, IXGBE_SECTXCTRL_SECTX_DIS);
 	reg_store(nic, IXGBE_SECTXSTAT,
 		  stat | (written & IXGBE_SECTXCTRL_TX_DIS ? IXGBE_SECTXSTAT_SECTX_RDY : 0));
 }

@@ -51,10 +51,18 @@ bool phy_link_is_up(const struct nic *nic)
 	return nic->phy->up;
 }
 
-/* SDP3 is the module's TX_DISABLE on the boards that drivers know. */
+/* SDP3 is the module's TX_DISABLE on the boards that drivers know. As an input the pin drives
+ * nothing, and the module pulls its line up (SFF-8431). */
+bool phy_tx_disable(const struct nic *nic)
+{
+	const uint32_t esdp = reg(nic, IXGBE_ESDP);
+
+	return !(esdp & IXGBE_ESDP_SDP3_IODIR) || esdp & IXGBE_ESDP_SDP3_DATA;
+}
+
 bool phy_laser(const struct nic *nic)
 {
-	return !(reg(nic, IXGBE_ESDP) & IXGBE_ESDP_SDP3_DATA) && module_laser(nic) &&
+	return !phy_tx_disable(nic) && module_laser(nic) &&
 	       !(reg(nic, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE) && !fault_on(nic, FAULT_GONE);
 }
 
@@ -191,9 +199,11 @@ void phy_connect(struct nic *nic, const struct connector *connector)
 	update(nic, false);
 }
 
-/* A software reset leaves the line alone, if the defaults mean the same; the others retrain. */
+/* The EEPROM makes SDP3 an output. A software reset leaves the line alone, if the defaults mean the
+ * same; the others retrain. */
 void phy_reset(struct nic *nic, enum nic_reset kind)
 {
+	reg_store(nic, IXGBE_ESDP, reg(nic, IXGBE_ESDP) | IXGBE_ESDP_SDP3_IODIR);
 	update(nic, kind != NIC_RESET_CTRL_RST);
 }
 

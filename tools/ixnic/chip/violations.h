@@ -37,6 +37,8 @@ void violations_free(struct nic *nic);
 	  "interrupts on with GPIE.MULTIPLE_MSIX but not PBA_SUPPORT, or without it but EIAC")     \
 	R(EIMC_RESERVED, "8.2.3.5.4", "EIMC bit 31 set")                                           \
 	R(FCTRL_WITH_RXEN, "8.2.3.7.1", "FCTRL changed while RXCTRL.RXEN is set")                  \
+	R(SECURITY_ON, "8.2.3.12.5",                                                               \
+	  "security block turned on (SECRX_DIS, SECTX_DIS) and not set up")                        \
 	R(RXEN_WITHOUT_SECRX, "4.6.7", "RXEN changed without the SECRXCTRL.RX_DIS handshake")      \
 	R(RXEN_WITHOUT_QUEUE, "4.6.7", "RXEN set before a receive queue was enabled")              \
 	R(RX_BUFFER_SUM, "4.6.11.3.4", "RXPBSIZE[0] to [7] together over 512 KiB, with RXEN")      \
