@@ -113,17 +113,20 @@ int init_bus_master_set(struct ixgbe *nic, bool on)
 static bool transactions_pending(struct ixgbe *nic)
 {
 	uint64_t end = wait_now_us() + MASTER_LIMIT_US;
-	int pending;
 
 	if (port_is_kept(nic))
 		return true;
-	do {
-		pending = pci_transactions_pending(nic->device);
+	for (;;) {
+		/* The clock before the look: a late wake-up is no timeout. */
+		const bool last = wait_now_us() >= end;
+		const int pending = pci_transactions_pending(nic->device);
+
 		if (pending <= 0)
 			return pending != 0;
+		if (last)
+			return true;
 		wait_us(1000);
-	} while (wait_now_us() < end);
-	return true;
+	}
 }
 
 /* Section 5.2.5.3.2: before a reset the device stops sending requests, and those on the bus come to
@@ -164,6 +167,8 @@ static int function_reset(struct ixgbe *nic)
 		return -ETIMEDOUT;
 	}
 	port_log(nic, IXGBE_LOG_WARNING, "the device cannot be flushed; resetting the function");
+	/* 8.2.3.1.3: firmware is not to take it that the driver of before is still there. */
+	reg_clear(nic, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD);
 	err = nic->backend->ops->reset(nic->backend);
 	if (!err) /* registers have to answer again */
 		err = init_bus_master_set(nic, false);

@@ -244,6 +244,8 @@ static int fake_config_read(struct ixgbe_backend *backend, uint32_t offset, void
 
 	if (offset > sizeof(fake->config) || len > sizeof(fake->config) - offset)
 		return -EINVAL;
+	if (fake->on_config_read)
+		fake->on_config_read(fake, offset);
 	memcpy(data, &fake->config[offset], len);
 	return 0;
 }

@@ -54,6 +54,7 @@ struct fake {
 
 	/* Called after the access has had its effect; may be NULL. */
 	void (*on_read)(struct fake *fake, uint32_t offset, uint32_t *value);
+	void (*on_config_read)(struct fake *fake, uint32_t offset); /* before it is answered */
 	void (*on_write)(struct fake *fake, uint32_t offset, uint32_t value);
 	void *ctx;
 

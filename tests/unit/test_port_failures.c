@@ -2,6 +2,7 @@
 /* What a port does when something fails: it says so, in time, and gives everything back. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "port_rig.h"
 
@@ -162,10 +163,38 @@ static void dma_that_cannot_be_flushed_is_reset(void **state)
 
 	fake_force(rig->fake, IXGBE_STATUS, IXGBE_STATUS_PCIE_MASTER_ENABLE,
 		   IXGBE_STATUS_PCIE_MASTER_ENABLE);
-	rig->fake->config[0xaa] = 0x20; /* transactions pending */
+	rig->fake->config[0xaa] = 0x20;                               /* transactions pending */
+	rig->fake->reg[IXGBE_CTRL_EXT / 4] = IXGBE_CTRL_EXT_DRV_LOAD; /* of a driver that died */
 	open_with(rig, &options);
 	assert_int_equal(rig->fake->resets, 1);
+	wrote(rig, 0, IXGBE_CTRL_EXT, IXGBE_CTRL_EXT_DRV_LOAD, 0);
 	assert_true(rig->fake->config[4] & 0x04); /* a bus master all the same */
+	fake_unforce(rig->fake);
+}
+
+/* The first look takes longer than there is time, and the requests end meanwhile. */
+static void slow_look(struct fake *fake, uint32_t offset)
+{
+	static unsigned int looks;
+
+	if (offset != 0xaa)
+		return;
+	if (looks++)
+		fake->config[0xaa] = 0;
+	else
+		usleep(150000);
+}
+
+static void a_late_look_is_no_timeout(void **state)
+{
+	struct rig *rig = *state;
+
+	fake_force(rig->fake, IXGBE_STATUS, IXGBE_STATUS_PCIE_MASTER_ENABLE,
+		   IXGBE_STATUS_PCIE_MASTER_ENABLE);
+	rig->fake->config[0xaa] = 0x20;
+	rig->fake->on_config_read = slow_look;
+	open_with(rig, &options);
+	assert_int_equal(rig->fake->resets, 0);
 	fake_unforce(rig->fake);
 }
 
@@ -296,6 +325,7 @@ int main(void)
 		TEST(waits_have_deadlines),
 		TEST(dma_that_does_not_end_is_flushed),
 		TEST(dma_that_cannot_be_flushed_is_reset),
+		TEST(a_late_look_is_no_timeout),
 		TEST(no_vectors_no_port),
 		TEST(a_start_that_fails_leaves_the_port_as_it_was),
 		TEST(a_stop_that_fails_is_made_good_by_start),
