@@ -46,6 +46,12 @@ void a_closed_port_is_the_firmwares(void **state)
 	rig_close(rig); /* a function reset with the bit would be a violation */
 }
 
+static void module_sum_is(struct rig *rig, enum ixgbe_sfp_sum wanted)
+{
+	assert_int_equal(ixgbe_sfp_sum_check(rig->nic), 0);
+	assert_int_equal(ixgbe_sfp_sum(rig->nic), wanted);
+}
+
 void modules_come_and_go(void **state)
 {
 	struct rig *rig = *state;
@@ -64,6 +70,7 @@ void modules_come_and_go(void **state)
 		assert_int_equal(ixgbe_sfp_type(rig->nic), IXGBE_SFP_SR);
 		assert_int_equal(ixgbe_link_wait(rig->nic, true, RIG_DEADLINE_MS), 0);
 		arrives(rig, frame, sizeof(frame));
+		module_sum_is(rig, IXGBE_SFP_SUM_RIGHT);
 	}
 	/* Another one, faster than anybody looks. */
 	rig_control(rig, "module da", NULL);
