@@ -39,6 +39,7 @@
 #include "bridge/keeper/upgrade.h"
 #include "bridge/service/log.h"
 #include "bridge/service/option_table.h"
+#include "bridge/service/outlet.h"
 #include "bridge/start/config.h"
 #include "bridge/start/options.h"
 
@@ -59,6 +60,8 @@ int main(int argc, char *argv[])
 		err = config_load(&options, options.config, &why);
 	if (!err)
 		err = options_finish(&options, &why);
+	if (!err && options.isolation == ISOLATION_REQUIRE)
+		outlet_user_changes();
 	if (!err && order.mode == UPGRADE_CHECK)
 		return upgrade_answer(&options, order.fd);
 	if (order.mode != UPGRADE_NONE) {

@@ -88,13 +88,13 @@ int landlock_restrict(const struct landlock_want *want)
 	return err ? err : abi < ABI_KNOWN ? (int)abi : ABI_KNOWN;
 }
 
-void bare_thread(void)
+void bare_thread(bool user_changes)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}};
 
 	if (!syscall(SYS_capget, &head, data)) {
-		data[0].permitted &= 1u << CAP_SETUID | 1u << CAP_SETGID;
+		data[0].permitted &= user_changes ? 1u << CAP_SETUID | 1u << CAP_SETGID : 0;
 		data[0].effective = data[0].permitted;
 		data[0].inheritable = 0;
 		data[1] = (struct __user_cap_data_struct){0};

@@ -23,10 +23,9 @@ struct landlock_want {
 int landlock_restrict(const struct landlock_want *want);
 
 /*
- * Of the calling thread: gives up all capabilities but those of changing the user, and, by
- * landlock, all files and signals. Rights are each thread's own: what the main thread gives up
- * later is given up for its own process's threads only where they have it no more. A change of the
- * user is one of all threads, and is refused unless each may do that (setresuid(2)); it takes what
- * is left here.
+ * Of the calling thread: gives up all capabilities, and, by landlock, all files and signals. Rights
+ * are each thread's own: what the main thread gives up later, this one would keep. A change of the
+ * user is the exception, since libc makes it in all threads, and ends a process where one of them
+ * may not: with `user_changes` the two capabilities for that stay, until that change takes them.
  */
-void bare_thread(void);
+void bare_thread(bool user_changes);

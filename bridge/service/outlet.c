@@ -11,8 +11,9 @@
  * one that can be written, and at the end of the process if that is none. A line that a full file
  * system has taken half is ended before.
  *
- * The thread is made by outlet_start(), or at the first line. It takes no signal, has no right, and
- * the end of the process, or of the program (exec), waits for it no longer than OUTLET_END_MS.
+ * The thread is made by outlet_start(), or at the first line. It takes no signal, has no right
+ * (bare_thread), and the end of the process, or of the program (exec), waits for it no longer than
+ * OUTLET_END_MS.
  *
  * Weighed against it: writes that do not wait, without a thread. O_NONBLOCK belongs to the file
  * description, which standard error shares with a shell or with other programs. A description of
@@ -35,6 +36,7 @@
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct outlet *list; /* those with a thread */
+static bool user_changes;
 
 /* All of it, however long that takes: 0 or -errno, with *written bytes. */
 static int write_whole(int fd, const char *text, size_t len, size_t *written)
@@ -158,7 +160,7 @@ static void *drain(void *arg)
 {
 	struct outlet *outlet = arg;
 
-	bare_thread();
+	bare_thread(user_changes);
 	pthread_mutex_lock(&outlet->lock);
 	for (;;) {
 		if (outlet->put != outlet->written) {
@@ -226,6 +228,11 @@ static void begin(struct outlet *outlet)
 {
 	if (!outlet->started)
 		outlet->started = !thread_new(outlet);
+}
+
+void outlet_user_changes(void)
+{
+	user_changes = true;
 }
 
 void outlet_start(struct outlet *outlet)

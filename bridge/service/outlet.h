@@ -43,6 +43,8 @@ struct outlet {
 			PTHREAD_COND_INITIALIZER                                                   \
 	}
 
+/* Before the first line: this process will change its user, which its threads must be able to. */
+void outlet_user_changes(void);
 /* Makes the thread. The thread stays in the network namespace of its maker, and keeps it alive: a
  * program that enters others makes the thread before. */
 void outlet_start(struct outlet *outlet);
