@@ -350,7 +350,7 @@ def test_upgrade_to_another_version(rig, mode):
     assert world.status()["version"].encode() == later
     driver = world.driver()["pid"]
     os.kill(driver, signal.SIGKILL)
-    r.wait_for(lambda: world.driver()["pid"] not in (None, driver), "the next one runs")
+    k.next_driver(world, driver)
     check_rights(world, mode)
 
 
