@@ -93,6 +93,12 @@ static json_t *options_pack(const struct options *options)
 			 (int)options->rings);
 }
 
+static json_t *process_pack(const struct options *options)
+{
+	return json_pack("{s:s,s:I}", "isolation", options_isolation_name(options->isolation),
+			 "driver-user", (json_int_t)options->driver_user);
+}
+
 static json_t *daemon_pack(const struct daemon *daemon)
 {
 	return json_pack(
@@ -114,8 +120,9 @@ json_t *handover_new(struct daemon *daemon, struct ixgbe_why *why)
 
 	if (!engine)
 		return NULL;
-	json = json_pack("{s:i,s:s,s:o,s:o,s:o,s:o}", "handover", HANDOVER_VERSION, "version",
-			 IXTAP_VERSION, "options", options_pack(daemon->options), "interface",
+	json = json_pack("{s:i,s:s,s:o,s:o,s:o,s:o,s:o}", "handover", HANDOVER_VERSION, "version",
+			 IXTAP_VERSION, "options", options_pack(daemon->options), "process",
+			 process_pack(daemon->options), "interface",
 			 interface_hand_over(&daemon->iface), "engine", engine, "daemon",
 			 daemon_pack(daemon));
 	if (!json)
@@ -123,13 +130,12 @@ json_t *handover_new(struct daemon *daemon, struct ixgbe_why *why)
 	return json;
 }
 
-/* What was changed since the start, in the configuration file, and takes a new start. */
-int handover_options_check(const struct options *options, const json_t *handover,
-			   struct ixgbe_why *why)
+/* What was changed since the start, in the configuration file, and takes a new start. Gives `now`
+ * up. */
+static int options_compare(json_t *now, const json_t *then, struct ixgbe_why *why)
 {
-	json_t *now = options_pack(options), *value;
-	const json_t *then = json_object_get(handover, "options");
 	const char *name;
+	json_t *value;
 	int err = 0;
 
 	json_object_foreach(now, name, value)
@@ -142,6 +148,21 @@ int handover_options_check(const struct options *options, const json_t *handover
 	}
 	json_decref(now);
 	return err;
+}
+
+int handover_options_check(const struct options *options, const json_t *handover,
+			   struct ixgbe_why *why)
+{
+	return options_compare(options_pack(options), json_object_get(handover, "options"), why);
+}
+
+int handover_process_check(const struct options *options, const json_t *handover,
+			   struct ixgbe_why *why)
+{
+	const json_t *then = json_object_get(handover, "process");
+
+	/* A version that does not say it. */
+	return then ? options_compare(process_pack(options), then, why) : 0;
 }
 
 /* ---- As text ---- */

@@ -5,6 +5,7 @@
  *     "handover"        HANDOVER_VERSION
  *     "version"         of the program that wrote it
  *     "options"         those that a running ixtapd cannot change
+ *     "process"         those that this process cannot change, and another one can
  *     "interface"       interface_hand_over
  *     "engine"          engine_hand_over
  *     "daemon"          counts, and times
@@ -27,6 +28,10 @@ int handover_write(const json_t *json);
 json_t *handover_read(int fd, struct ixgbe_why *why);
 /* Whether that was written under the same options. -EINVAL. */
 int handover_options_check(const struct options *options, const json_t *handover,
+			   struct ixgbe_why *why);
+/* Whether a program in the same process is to have the isolation that the process has, and drivers
+ * the user that the maker gives them. -EINVAL. */
+int handover_process_check(const struct options *options, const json_t *handover,
 			   struct ixgbe_why *why);
 
 /* Called with each descriptor, and the "pid" beside it, or 0; returns what is to stand there in its

@@ -74,6 +74,8 @@ static json_t *check(const struct options *options, int fd)
 	int err = handover ? handover_options_check(options, handover, &why) : -EBADMSG;
 
 	if (!err)
+		err = handover_process_check(options, handover, &why);
+	if (!err)
 		err = programs_driver(path, &why);
 	if (!err)
 		err = maker_hand_over_check(json_object_get(handover, "maker"), &why);

@@ -355,6 +355,31 @@ def test_upgrade_to_another_version(rig, mode):
 
 
 @pytest.mark.usefixtures("open_build")
+@pytest.mark.parametrize("line", ["isolation = best", "isolation = require", "isolation = off", "driver-user = 61200"])
+def test_an_upgrade_does_not_change_the_isolation(rig, mode, line):
+    """What was given up does not come back, and the maker makes drivers as before: refused before anything is done."""
+    config, before = rig.path("config"), f"isolation = {mode}"
+
+    def configure(text):
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        os.chmod(config, 0o644)
+
+    os.chmod(rig.scratch, 0o755)
+    configure(before)
+    world = k.soft(rig, "--config", config)
+    driver = world.driver()["pid"]
+    configure(line if "isolation" in line else f"{before}\n{line}")
+    done = upgrade(world, check=False)
+    if line == before:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1 and f"another --{line.split()[0]} than" in done.stderr, done.stderr
+        assert "new start" in done.stderr and world.driver()["pid"] == driver
+    check_rights(world, mode)
+
+
+@pytest.mark.usefixtures("open_build")
 @pytest.mark.parametrize("times", [1, 9])
 def test_an_upgrade_that_fails_goes_back(rig, mode, times):
     """A next version whose driver cannot start. The maker forgets that one's programs each time."""
