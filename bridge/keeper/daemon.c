@@ -375,6 +375,17 @@ static int open_first(struct daemon *daemon, struct ixgbe_why *why)
 	return err ? ixgbe_why_fill(why, err, "cannot watch the interface: %s", strerror(-err)) : 0;
 }
 
+/* A NIC that was not taken over. This process gives up the right to open one. */
+static void nic_inherit_anew(struct daemon *daemon)
+{
+	struct ixgbe_why why = {""};
+
+	if (open_nic(daemon, daemon->applied.mtu, &why) || nic_life_start(daemon, &why))
+		nic_life_failed(daemon, why.text);
+	else
+		nic_life_is_back(daemon, "");
+}
+
 /* What a killed keeper has left is no reason for a start that fails. */
 static int inherit_all(struct daemon *daemon, struct ixgbe_why *why)
 {
@@ -393,10 +404,13 @@ static int inherit_all(struct daemon *daemon, struct ixgbe_why *why)
 	if (err)
 		return err;
 	err = upgrade_nic_take_over(daemon, why);
-	if (!err)
-		return 0;
-	heir_nic_drop(daemon);
-	return nic_missed(daemon, why);
+	if (err) {
+		heir_nic_drop(daemon);
+		err = nic_missed(daemon, why);
+	}
+	if (!err && !daemon->facts.nic_open && daemon->options->isolation == ISOLATION_REQUIRE)
+		nic_inherit_anew(daemon);
+	return err;
 }
 
 static int open_all_anyhow(struct daemon *daemon, struct ixgbe_why *why)

@@ -707,7 +707,7 @@ int nic_life_succeed(struct daemon *daemon, struct ixgbe_why *why)
 	return err ? err : nic_begin(daemon, why);
 }
 
-static void nic_is_back(struct daemon *daemon, const char *how)
+void nic_life_is_back(struct daemon *daemon, const char *how)
 {
 	daemon->recoveries++;
 	daemon->reason.text[0] = '\0';
@@ -725,7 +725,7 @@ static void anew_runs(struct daemon *daemon)
 	interface_enter(&daemon->iface);
 	daemon->engine.starts.cold++;
 	snprintf(how, sizeof(how), ", begun anew within %lld ms", (long long)ms);
-	nic_is_back(daemon, how);
+	nic_life_is_back(daemon, how);
 }
 
 /* ---- What a driver says ---- */
@@ -785,7 +785,7 @@ static void retry(struct daemon *daemon)
 		retry_later(daemon);
 		return;
 	}
-	nic_is_back(daemon, "");
+	nic_life_is_back(daemon, "");
 	nic_life_listen(daemon);
 }
 

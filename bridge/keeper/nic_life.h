@@ -14,6 +14,8 @@ void nic_life_release(struct daemon *daemon);
 void nic_life_close(struct daemon *daemon);
 /* The NIC does not work any more: closes it and plans the next attempt to bring it back. */
 void nic_life_failed(struct daemon *daemon, const char *what);
+/* It was opened anew: the log and monitors hear of it, and `how`. */
+void nic_life_is_back(struct daemon *daemon, const char *how);
 /* Each tick while the NIC is away: the next attempt to bring it back, when it is time. */
 void nic_life_away(struct daemon *daemon);
 /* The reset of the NIC's function is over. */

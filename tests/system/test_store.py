@@ -3,7 +3,9 @@
 import mmap
 import os
 import random
+import re
 import signal
+import struct
 import time
 
 import pytest
@@ -15,6 +17,7 @@ import store_rig as s
 RATE = 2000
 KILLS = 20
 LINGER_S = 10  # SPAWN_LINGER_MS
+ANEW = 75  # DAEMON_EXIT_ANEW
 SOMEWHERE = random.Random(15)  # within what takes about so long
 START_S = 0.15
 
@@ -459,10 +462,11 @@ def test_killed_after_the_nic_began_anew(world, cause, trusted):
         assert starts(world) == {"warm": done, "cold": 2, "upgrade": 0}
 
 
+@pytest.mark.parametrize("isolation", ["best", "require"])
 @pytest.mark.parametrize("cause", [distrusted, at_fault])
-def test_killed_while_the_nic_begins_anew(rig, cause):
+def test_killed_while_the_nic_begins_anew(rig, cause, isolation):
     """Nothing of a driver that is not to be followed is gone on with."""
-    with s.managed(rig, "vfio-user") as world:
+    with s.managed(rig, "vfio-user", "--isolation", isolation) as world:
         stored(world)
         for pause in (0, 0.002, 0.01, 0.03, 0.1):
             pids = family(world)
@@ -495,3 +499,63 @@ def test_with_isolation(rig, kind, mode):
         links_stay(before, k.State(world))
         assert world.manager.keeper.stop() == 0
         assert world.manager.names() == [] and not world.left.has("tap0")
+
+
+MIDST = memory_write(WITHIN, b"\x01\0\0\0\x01")
+
+
+def another_layout(manager):
+    """The text is whole; what it says of the driver's memory is of another version."""
+    with mmap.mmap(manager.descriptor(s.MEMORY), 0) as memory:
+        current, = struct.unpack_from("I", memory, 8)
+        place, at = 12 + 8 * (current - 1), s.TEXT_AT + (current - 1) * s.TEXT_BYTES
+        size, = struct.unpack_from("I", memory, place)
+        text, times = re.subn(rb'"board":.', b'"board":0', memory[at:at + size])
+        assert times == 1 and len(text) == size
+        memory[at:at + size] = text
+        total = 2166136261  # FNV-1a
+        for byte in text:
+            total = (total ^ byte) * 16777619 & 0xffffffff
+        struct.pack_into("I", memory, place + 4, total)
+
+
+@pytest.mark.parametrize("change, why", [(MIDST, "in the midst of a message"), (another_layout, "does not fit")],
+                         ids=["midst", "layout"])
+def test_isolation_and_a_nic_that_does_not_fit(rig, change, why):
+    """The next one opens the NIC before it gives up the right to: the interface stays as it is."""
+    with s.managed(rig, "vfio-user", "--isolation", "require") as world:
+        for _ in range(2):
+            stored(world)
+            index, pids = world.left.link("tap0")["ifindex"], family(world)
+            world.manager.kill()
+            change(world.manager)
+            world.manager.start()
+            gone(*pids)
+            r.wait_for(lambda: why in world.daemon.errors(), "the log says why")
+            r.wait_for(lambda: world.status()["state"] == "running", "running")
+            assert world.left.link("tap0")["ifindex"] == index and len(family(world)) == 2
+            works(world)
+            assert world.status()["reason"] == ""
+        assert world.status()["isolation"]["keeper"]["state"] == "in force"
+
+
+def test_isolation_and_a_nic_that_is_gone(rig):
+    """Nobody could open it later: the status says so, and the interface that persists waits for the next start."""
+    with s.managed(rig, "vfio-user", "--isolation", "require", "--persist") as world:
+        stored(world)
+        index, pids = world.left.link("tap0")["ifindex"], family(world)
+        world.manager.kill()
+        server = rig.daemons[0]
+        words = server.process.args
+        server.kill()
+        world.manager.start(ready=False)
+        assert world.daemon.wait() == ANEW
+        assert f"status {ANEW}" in world.daemon.errors() and world.manager.names() == []
+        gone(*pids)
+        rig.daemon(*words).wait_ready()
+        world.manager.start()
+        s.addressed(world.right)
+        r.wait_for(lambda: world.status()["state"] == "running", "running")
+        assert world.left.link("tap0")["ifindex"] == index
+        works(world)
+        stored(world)
