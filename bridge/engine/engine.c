@@ -209,6 +209,13 @@ void engine_driver_kill(const struct engine *engine)
 		maker_signal(engine->maker, engine->driver.pidfd, SIGKILL);
 }
 
+bool engine_driver_died(const struct engine *engine)
+{
+	struct pollfd end = {.fd = engine->driver.pidfd, .events = POLLIN};
+
+	return poll(&end, 1, 0) == 1;
+}
+
 void engine_driver_bury(struct engine *engine)
 {
 	if (engine->driver.pidfd >= 0) { /* without a pid: it was dead when it was taken */

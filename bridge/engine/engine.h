@@ -152,6 +152,8 @@ int engine_listen(struct engine *engine);
 int engine_driver_come(struct engine *engine);
 /* Its end is heard of as that of any other. */
 void engine_driver_kill(const struct engine *engine);
+/* Whether the driver is dead, and not yet forgotten. */
+bool engine_driver_died(const struct engine *engine);
 /* The driver is dead: forgets it. */
 void engine_driver_bury(struct engine *engine);
 /* How the last driver that died had ended, as the spawner says: that takes half a second at most.

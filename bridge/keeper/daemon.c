@@ -132,7 +132,8 @@ static void upgrade_wanted(struct daemon *daemon)
 {
 	json_t *error;
 
-	if (!daemon->upgrade_tries || daemon->warm || daemon->anew)
+	if (!daemon->upgrade_tries || daemon->warm || daemon->anew ||
+	    engine_driver_died(&daemon->engine))
 		return;
 	daemon->upgrade_tries--;
 	error = upgrade_run(daemon, NULL, 0);

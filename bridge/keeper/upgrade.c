@@ -379,13 +379,12 @@ static void self_forget(const json_t *handover)
 /* With the answer in hand. Nobody uses the device from the handover on. Returns the error. */
 static json_t *place_give(struct daemon *daemon, const struct next *next, uint64_t client)
 {
-	struct pollfd driver = {.fd = daemon->engine.driver.pidfd, .events = POLLIN};
 	struct ixgbe_why why;
 	json_t *handover;
 	int err;
 
 	/* How a driver has ended is told once: to this program, or to the next. */
-	if (poll(&driver, 1, 0) == 1)
+	if (engine_driver_died(&daemon->engine))
 		return urgent(next->path);
 	handover = pack(daemon, client, &why);
 	if (!handover)

@@ -10,8 +10,10 @@ import textwrap
 
 import restart_rig as k
 import rig as r
+from upgrade_rig import installed
 
 SLEEP = shutil.which("sleep")
+TRIES = 5  # UPGRADE_TRIES
 
 
 def script(rig, name, text):
@@ -66,26 +68,49 @@ def test_a_driver_that_broke_its_filter_is_followed_by_a_reset(rig):
     assert world.status()["driver"]["starts"] == {"warm": 0, "cold": 2, "upgrade": 0}
 
 
-def test_a_signal_is_followed_once_the_urgent_is_over(rig):
-    """Who sends it hears of no "try again"."""
-    folder = rig.path("own")
-    os.mkdir(folder)
-    for program in (r.IXTAPD, os.path.join(os.path.dirname(r.IXTAPD), "ixtap-driver"), r.IXNIC):
-        shutil.copy(program, folder)
-    left, control, asked = rig.namespace("left"), rig.path("control"), rig.path("asked")
-    daemon = rig.daemon(*left.words(os.path.join(folder, "ixtapd"), "--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap",
-                                    "tap0", "--control", control)).wait_ready()
-    driver = r.ask(control, "status")["driver"]["pid"]
-    # The first question is never answered.
+def mute_until(rig, asked):
+    """ixtapd, whose file has another program by now: one that answers no question before `asked` is there."""
+    program = installed(rig, "own")
+    left, control = rig.namespace("left"), rig.path("control")
+    daemon = rig.daemon(*left.words(program, "--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap", "tap0", "--control",
+                                    control)).wait_ready()
     os.rename(script(rig, "next", f"""\
         case "$2" in *:check) [ -e {asked} ] || exec sleep 60 ;; esac
         exec {r.IXTAPD} "$@"
-        """), os.path.join(folder, "ixtapd"))
+        """), program)
+    return daemon, control
+
+
+def test_a_signal_is_followed_once_the_urgent_is_over(rig):
+    """Who sends it hears of no "try again"."""
+    daemon, control = mute_until(rig, rig.path("asked"))
+    driver = r.ask(control, "status")["driver"]["pid"]
     os.kill(daemon.pid, signal.SIGUSR2)
     r.wait_for(lambda: is_asked(daemon), "it is asked")
     script(rig, "asked", "")
     os.kill(driver, signal.SIGKILL)
     r.wait_for(lambda: r.ask(control, "status")["driver"]["starts"] == {"warm": 1, "cold": 1, "upgrade": 1}, "upgraded")
+
+
+def test_a_signal_is_followed_five_times_at_most(rig):
+    """What is urgent each time is not kept waiting for ever. The next signal counts anew."""
+    daemon, control = mute_until(rig, rig.path("asked"))
+
+    def starts():
+        return r.ask(control, "status")["driver"]["starts"]
+
+    os.kill(daemon.pid, signal.SIGUSR2)
+    for done in range(1, TRIES + 1):
+        r.wait_for(lambda: is_asked(daemon), "it is asked")
+        os.kill(r.ask(control, "status")["driver"]["pid"], signal.SIGKILL)
+        r.wait_for(lambda: starts()["warm"] == done, "the next driver")
+    # It would be asked with the next tick, of which there are some in a second.
+    since = r.ask(control, "status")["uptime_s"]
+    r.wait_for(lambda: r.ask(control, "status")["uptime_s"] > since + 1, "a second")
+    assert not is_asked(daemon) and daemon.errors().count("no upgrade: something more urgent") == TRIES
+    script(rig, "asked", "")
+    os.kill(daemon.pid, signal.SIGUSR2)
+    r.wait_for(lambda: starts() == {"warm": TRIES, "cold": 1, "upgrade": 1}, "upgraded")
 
 
 def test_upgrades_do_not_keep_the_nic_away(rig):
