@@ -17,6 +17,7 @@ import store_rig as s
 RATE = 2000
 KILLS = 20
 LINGER_S = 10  # SPAWN_LINGER_MS
+ENOUGH = 128  # ixtapd(8)
 ANEW = 75  # DAEMON_EXIT_ANEW
 SOMEWHERE = random.Random(15)  # within what takes about so long
 START_S = 0.15
@@ -269,6 +270,24 @@ def test_room_that_is_too_small(rig):
         assert world.daemon.errors().count("room for") == 1
         world.manager.kill()
         gone(*pids)
+
+
+@pytest.mark.parametrize("kind", ["soft", "vfio-user"])
+def test_room_for_all_queues(rig, kind):
+    """What the manual page says of the room: it is enough, also where another driver and its memory follow."""
+    queues = 16
+    with s.managed(rig, kind, "--queues", str(queues), "--rings", "64", room=ENOUGH) as world:
+        stored(world)
+        held = len(world.manager.names())
+        assert 20 + 6 * (queues - 1) - 5 <= held <= ENOUGH, held
+        distrusted(world)
+        r.wait_for(lambda: world.status()["recoveries"] == 1, "back")
+        stored(world)
+        world.again()
+        stored(world)
+        works(world)
+        assert starts(world) == {"warm": 1, "cold": 2, "upgrade": 0}
+        assert len(world.manager.names()) == held and world.manager.dropped == 0
 
 
 def test_room_that_nobody_tells_of(rig):
