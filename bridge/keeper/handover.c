@@ -32,18 +32,21 @@ static int number_visit(const struct visit *visit, json_t *number, pid_t pid)
 		return 0;
 	now = visit->fn(visit->ctx, (int)fd, pid);
 	if (now < 0)
-		return -EBADF;
+		return now;
 	json_integer_set(number, now);
 	return 0;
 }
 
 static int member_visit(const struct visit *visit, json_t *fd, pid_t pid)
 {
-	int err = json_is_array(fd) ? 0 : number_visit(visit, fd, pid);
+	int first = json_is_array(fd) ? 0 : number_visit(visit, fd, pid);
 
-	for (size_t i = 0; i < json_array_size(fd); i++)
-		err = number_visit(visit, json_array_get(fd, i), pid) ? -EBADF : err;
-	return err;
+	for (size_t i = 0; i < json_array_size(fd); i++) {
+		int err = number_visit(visit, json_array_get(fd, i), pid);
+
+		first = first ? first : err;
+	}
+	return first;
 }
 
 int handover_fds(json_t *json, handover_fd_fn fn, void *ctx)
@@ -52,7 +55,7 @@ int handover_fds(json_t *json, handover_fd_fn fn, void *ctx)
 	json_t *part[PARTS_MAX] = {json}, *value;
 	size_t parts = 1, i;
 	const char *name;
-	int err = 0;
+	int err, first = 0;
 
 	while (parts > 0 &&
 	       parts + json_array_size(part[parts - 1]) + json_object_size(part[parts - 1]) <
@@ -62,14 +65,16 @@ int handover_fds(json_t *json, handover_fd_fn fn, void *ctx)
 
 		json_object_foreach(at, name, value)
 		{
-			if (strcmp(name, "fd") != 0)
+			if (strcmp(name, "fd") != 0) {
 				part[parts++] = value;
-			else if (member_visit(&visit, value, pid))
-				err = -EBADF;
+				continue;
+			}
+			err = member_visit(&visit, value, pid);
+			first = first ? first : err;
 		}
 		json_array_foreach(at, i, value) part[parts++] = value;
 	}
-	return parts ? -E2BIG : err;
+	return parts ? -E2BIG : first;
 }
 
 static int fd_flag(void *ctx, int fd, pid_t pid)
@@ -80,7 +85,7 @@ static int fd_flag(void *ctx, int fd, pid_t pid)
 
 int handover_fds_flag(json_t *json, int flag)
 {
-	return handover_fds(json, fd_flag, &flag) ? -EBADF : 0;
+	return handover_fds(json, fd_flag, &flag);
 }
 
 /* ---- What stands in it ---- */

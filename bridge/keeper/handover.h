@@ -37,8 +37,8 @@ int handover_process_check(const struct options *options, const json_t *handover
 /* Called with each descriptor, and the "pid" beside it, or 0; returns what is to stand there in its
  * place, or -errno. */
 typedef int (*handover_fd_fn)(void *ctx, int fd, pid_t pid);
-/* All descriptors in a handover, or in a part of one. -EBADF: one is none; -E2BIG: there are too
- * many parts. */
+/* All descriptors in a handover, or in a part of one, also behind one that fails: the first error
+ * of `fn`; -EBADF: what stands there is none; -E2BIG: there are too many parts. */
 int handover_fds(json_t *json, handover_fd_fn fn, void *ctx);
 /* Sets FD_CLOEXEC, or 0, of all. */
 int handover_fds_flag(json_t *json, int flag);

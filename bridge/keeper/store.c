@@ -38,6 +38,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,7 +84,7 @@ struct held {
 static struct {
 	unsigned int room;
 	int memory_fd;
-	bool memory_stored, complete, room_said;
+	bool memory_stored, complete, unused_said;
 	bool deaf; /* the manager does not listen: it is told nothing more for now */
 	struct store_memory *memory;
 	uint32_t last; /* number */
@@ -141,6 +142,25 @@ static uint32_t sum_of(const char *text, size_t bytes)
 	return sum;
 }
 
+/* Says why, once. -ENOSPC. */
+static int not_used(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int not_used(const char *format, ...)
+{
+	struct ixgbe_why why;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why.text, sizeof(why.text), format, args);
+	va_end(args);
+	if (!store.unused_said)
+		log_warning("the service manager's store is not used, so the NIC starts anew when "
+			    "ixtapd is killed: %s",
+			    why.text);
+	store.unused_said = true;
+	return -ENOSPC;
+}
+
 static int text_write(const json_t *handover)
 {
 	struct store_memory *memory = store.memory;
@@ -150,7 +170,9 @@ static int text_write(const json_t *handover)
 
 	if (!bytes || bytes > STORE_TEXT_BYTES) {
 		free(text);
-		return -ENOSPC;
+		return bytes ? not_used("what ixtapd has to say takes %zu bytes, and %u are there",
+					bytes, STORE_TEXT_BYTES)
+			     : -ENOMEM;
 	}
 	memcpy(memory->text[next], text, bytes);
 	memory->of[next].bytes = (uint32_t)bytes;
@@ -248,7 +270,7 @@ static int number_of(void *ctx, int fd, pid_t pid)
 			return (int)store.held[i].number;
 		}
 	if (store.count == STORE_FDS_MAX)
-		return -ENOSPC;
+		return not_used("ixtapd stores %u descriptors at most", STORE_FDS_MAX);
 	now.number = ++store.last;
 	now.named = true;
 	store.held[store.count++] = now;
@@ -281,17 +303,6 @@ static int new_store(void)
 	return err;
 }
 
-static int no_room(size_t wanted)
-{
-	if (!store.room_said)
-		log_warning("the service manager's store has room for %u descriptors, and this "
-			    "takes %zu: it is not used, so the NIC starts anew when ixtapd is "
-			    "killed; raise FileDescriptorStoreMax=",
-			    store.room, wanted);
-	store.room_said = true;
-	return -ENOSPC;
-}
-
 int store_put(json_t *handover)
 {
 	size_t named = 0;
@@ -302,6 +313,8 @@ int store_put(json_t *handover)
 		store.held[i].named = false;
 	if (!err)
 		err = handover_fds(handover, number_of, NULL);
+	if (err == -ENOSPC)
+		store_empty();
 	if (err)
 		return err;
 	for (size_t i = 0; i < store.count; i++)
@@ -309,7 +322,11 @@ int store_put(json_t *handover)
 	/* What is old goes after the text, unless there is no room for both. */
 	if (store.count + 1 > store.room)
 		old_forget();
-	err = named + 1 > store.room ? no_room(named + 1) : new_store();
+	err = named + 1 > store.room
+		      ? not_used("it has room for %u descriptors, and this takes %zu: raise "
+				 "FileDescriptorStoreMax=",
+				 store.room, named + 1)
+		      : new_store();
 	if (!err)
 		err = text_write(handover);
 	if (err == -ENOSPC)
@@ -431,14 +448,18 @@ static void strangers_close(void)
 json_t *store_take(struct ixgbe_why *why)
 {
 	json_t *handover = NULL;
+	int err;
 
 	why->text[0] = '\0';
 	if (!all_passed_take())
 		return NULL;
 	if (!memory_take(why))
 		handover = text_read(why);
-	if (handover && handover_fds(handover, fd_of, NULL)) {
-		ixgbe_why_fill(why, -EBADF, "a descriptor is missing");
+	err = handover ? handover_fds(handover, fd_of, NULL) : 0;
+	if (err) {
+		ixgbe_why_fill(why, err,
+			       err == -E2BIG ? "its text has too many parts"
+					     : "a descriptor is missing");
 		json_decref(handover);
 		handover = NULL;
 	}
