@@ -536,12 +536,15 @@ int engine_spawner_open(struct engine *engine, uint16_t mtu, const int tap_fd[],
 	memcpy(&fd[2], tap_fd, queues * sizeof(*fd));
 	memcpy(&fd[2 + queues], image.fd, image.fds * sizeof(*fd));
 	config.program_fd = engine->program_fd;
-	config.record = record;
+	config.record = record ? spawner_record_new(record, config.bytes) : -ENOMEM;
+	free(record);
 	config.fd = fd;
 	config.fds = 2u + queues + image.fds;
-	err = record ? maker_spawner_start(engine->maker, &engine->spawner, &config, why)
-		     : ixgbe_why_fill(why, -ENOMEM, "out of memory");
-	free(record);
+	err = config.record < 0
+		      ? ixgbe_why_fill(why, config.record, "no memory for the spawner's record: %s",
+				       strerror(-config.record))
+		      : maker_spawner_start(engine->maker, &engine->spawner, &config, why);
+	fd_close_once(&config.record);
 	ixgbe_device_image_free(&image);
 	return err;
 }

@@ -304,7 +304,7 @@ int maker_spawner_start(struct maker *maker, struct spawner *out, const struct s
 {
 	struct maker_request request = {
 		.fds = 1 + config->fds, .program = maker->driver, .bytes = config->bytes};
-	int fd[MAKER_FDS_MAX], got[MAKER_ANSWER_FDS_MAX], err;
+	int fd[MAKER_FDS_MAX] = {config->record}, got[MAKER_ANSWER_FDS_MAX], err;
 	struct maker_answer answer;
 
 	if (!maker_there(maker))
@@ -312,10 +312,6 @@ int maker_spawner_start(struct maker *maker, struct spawner *out, const struct s
 	strncpy(request.version, IXTAP_VERSION, sizeof(request.version) - 1);
 	if (config->fds > SPAWN_FDS_MAX)
 		return ixgbe_why_fill(why, -EINVAL, "too many descriptors for a driver");
-	fd[0] = spawner_record_new(config->record, config->bytes);
-	if (fd[0] < 0)
-		return ixgbe_why_fill(why, fd[0], "no memory for the spawner's record: %s",
-				      strerror(-fd[0]));
 	if (config->fds)
 		memcpy(fd + 1, config->fd, config->fds * sizeof(*fd));
 	err = request_ask(maker, MAKER_SPAWNER, &request, fd, &answer, got, why);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,13 +13,8 @@
 
 #include "trusted_program.h"
 
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
-
-#define CHILDREN_MAX     8u /* a spawner, the one before, ixnic; and what is about to end */
-#define PROGRAMS_MAX     8u /* of this version, and the next */
-#define RECORD_BYTES_MAX (16u << 20)
+#define CHILDREN_MAX 8u /* a spawner, the one before, ixnic; and what is about to end */
+#define PROGRAMS_MAX 8u /* of this version, and the next */
 
 static struct {
 	struct maker_hello hello;
@@ -129,28 +123,6 @@ static pid_t *child_room(struct ixgbe_why *why)
 	return NULL;
 }
 
-/* The record, of which nobody can take memory away while it is read. */
-static void *record_read(int fd, size_t bytes, struct ixgbe_why *why)
-{
-	const int sealed = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW;
-	const int seals = fcntl(fd, F_GET_SEALS);
-	struct stat stat;
-	void *record;
-
-	if (seals < 0 || (seals & sealed) != sealed || fstat(fd, &stat) ||
-	    (uint64_t)stat.st_size != bytes) {
-		senseless(why, "a record");
-		return NULL;
-	}
-	record = malloc(bytes + 1);
-	if (!record || pread(fd, record, bytes, 0) != (ssize_t)bytes) {
-		free(record);
-		ixgbe_why_fill(why, -ENOMEM, "no memory for a record");
-		return NULL;
-	}
-	return record;
-}
-
 static int serve_spawner(const struct maker_request *request, const int *fd,
 			 struct maker_answer *answer, int *out, struct ixgbe_why *why)
 {
@@ -164,21 +136,18 @@ static int serve_spawner(const struct maker_request *request, const int *fd,
 		.bytes = request->bytes,
 	};
 	struct spawner spawner;
-	void *record;
 	pid_t *child;
 	int err;
 
-	if (config.program_fd < 0 || !request->fds || request->bytes > RECORD_BYTES_MAX)
+	if (config.program_fd < 0 || !request->fds)
 		return senseless(why, "a spawner");
 	child = child_room(why);
-	record = child ? record_read(fd[0], request->bytes, why) : NULL;
-	if (!record)
-		return child ? -EPROTO : -EAGAIN;
-	config.record = record;
+	if (!child)
+		return -EAGAIN;
+	config.record = fd[0]; /* the spawner looks whether it is one */
 	config.fd = fd + 1;
 	config.fds = request->fds - 1;
 	err = spawner_start(&spawner, &config, why);
-	free(record);
 	if (err)
 		return err;
 	*child = spawner.pid;

@@ -129,8 +129,8 @@ struct spawn_config {
 	const char *name; /* of the interface: shown by ps(1), and seed of the user; may be NULL */
 	enum isolation isolation;
 	uid_t user; /* and group; ISOLATION_USER_FREE */
-	/* For spawn_program.prepare: copied, and duplicated. */
-	const void *record;
+	/* For spawn_program.prepare. They stay the caller's. */
+	int record; /* spawner_record_new's */
 	size_t bytes;
 	const int *fd;
 	uint32_t fds; /* at most SPAWN_FDS_MAX */

@@ -45,7 +45,6 @@
 struct start {
 	const struct spawn_config *config;
 	struct launch launch;
-	int record;
 	int keeper; /* a pidfd of this process */
 	uid_t user;
 	int pid_error;
@@ -127,7 +126,7 @@ int spawner_record_new(const void *record, size_t bytes)
 
 static void start_close(struct start *start)
 {
-	const int fd[] = {start->launch.null, start->launch.sock, start->record, start->keeper};
+	const int fd[] = {start->launch.null, start->launch.sock, start->keeper};
 
 	spawn_close_all(fd, sizeof(fd) / sizeof(fd[0]));
 }
@@ -137,13 +136,9 @@ static int start_open(struct start *start, struct ixgbe_why *why)
 	const struct spawn_config *config = start->config;
 
 	start->launch.null = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
-	start->record = spawner_record_new(config->record, config->bytes);
 	if (start->launch.null < 0)
 		return ixgbe_why_fill(why, start->launch.null, "cannot open /dev/null: %s",
 				      strerror(-start->launch.null));
-	if (start->record < 0)
-		return ixgbe_why_fill(why, start->record, "no memory for the spawner's record: %s",
-				      strerror(-start->record));
 	start->keeper = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (start->keeper < 0)
 		return ixgbe_why_fill(why, -errno, "cannot watch ixtapd from the spawner: %s",
@@ -274,7 +269,7 @@ static int say_hello(const struct spawner *spawner, const struct start *start, u
 		.pid_error = namespaces & CLONE_NEWPID ? 0 : start->pid_error,
 		.user_namespace = !!(namespaces & CLONE_NEWUSER),
 	};
-	int fd[SPAWN_WIRE_FDS_MAX] = {start->record, start->keeper};
+	int fd[SPAWN_WIRE_FDS_MAX] = {config->record, start->keeper};
 
 	spawn_head_fill(&hello.head, config->version);
 	if (config->fds)
@@ -361,7 +356,6 @@ int spawner_start(struct spawner *out, const struct spawn_config *config, struct
 			   .name = config->name,
 			   .version = config->version,
 			   .keep_stderr = KEEP_STDERR || config->isolation == ISOLATION_OFF},
-		.record = -1,
 		.keeper = -1,
 		.user = config->user,
 	};

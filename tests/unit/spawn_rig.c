@@ -60,7 +60,7 @@ int start_as(const char *path, const struct puppet_record *record, const int *fd
 		.name = "tap-test",
 		.isolation = rig_isolation,
 		.user = ISOLATION_USER_FREE,
-		.record = record,
+		.record = spawner_record_new(record, sizeof(*record)),
 		.bytes = sizeof(*record),
 		.fd = fd,
 		.fds = fds,
@@ -71,10 +71,10 @@ int start_as(const char *path, const struct puppet_record *record, const int *fd
 	*spawner = (struct spawner){.pid = 0};
 	why->text[0] = '\0';
 	config.program_fd = spawner_program_open(path, why);
-	if (config.program_fd < 0)
-		return config.program_fd;
-	err = spawner_start(spawner, &config, why);
+	assert_true(config.record >= 0);
+	err = config.program_fd < 0 ? config.program_fd : spawner_start(spawner, &config, why);
 	close(config.program_fd);
+	close(config.record);
 	return err;
 }
 

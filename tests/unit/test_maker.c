@@ -52,10 +52,15 @@ static bool maker_begin(struct maker *maker)
 static int spawner_from(struct maker *maker, struct spawner *spawner)
 {
 	const struct puppet_record record = {.prepare = PREPARE_WELL};
-	const struct spawn_config config = {.record = &record, .bytes = sizeof(record)};
+	const struct spawn_config config = {.record = spawner_record_new(&record, sizeof(record)),
+					    .bytes = sizeof(record)};
 	struct ixgbe_why why = {""};
+	int err;
 
-	return maker_spawner_start(maker, spawner, &config, &why);
+	assert_true(config.record >= 0);
+	err = maker_spawner_start(maker, spawner, &config, &why);
+	close(config.record);
+	return err;
 }
 
 /* A driver comes, and ends. */
@@ -242,6 +247,7 @@ static void other_spawners(const struct maker *maker)
 	good.fds = 1;
 	good.bytes = sizeof(record);
 	good.program = maker->driver;
+	strcpy(good.version, IXTAP_VERSION);
 	request = good;
 	request.program = maker->nic;
 	assert_int_equal(says_request(maker, request, &sealed), -EPROTO);
