@@ -242,16 +242,11 @@ bool engine_driver_end(struct engine *engine, struct spawn_end *out)
 	return true;
 }
 
-void engine_driver_fate(struct engine *engine, char text[64])
+void engine_driver_fate(struct engine *engine, char text[SPAWN_FATE_BYTES])
 {
 	struct spawn_end end;
 
-	if (!engine_driver_end(engine, &end))
-		snprintf(text, 64, "ended");
-	else if (end.code == CLD_EXITED)
-		snprintf(text, 64, "exited with status %d", end.status);
-	else
-		snprintf(text, 64, "was killed by signal %d", end.status);
+	spawn_fate(engine_driver_end(engine, &end) ? &end : NULL, text);
 }
 
 static int driver_order(struct engine *engine, struct ixgbe_why *why)
@@ -291,7 +286,7 @@ int engine_renew(struct engine *engine, struct ixgbe_why *why)
 
 static int driver_ended(struct engine *engine, struct ixgbe_why *why)
 {
-	char fate[64];
+	char fate[SPAWN_FATE_BYTES];
 
 	if (engine->seen.phase == BOARD_FAILED)
 		return ixgbe_why_fill(why, engine->seen.error ? engine->seen.error : -EIO, "%s",

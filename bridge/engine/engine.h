@@ -159,7 +159,7 @@ void engine_driver_bury(struct engine *engine);
 /* How the last driver that died had ended, as the spawner says: that takes half a second at most.
  * False: it does not. As text: "was killed by signal 9". */
 bool engine_driver_end(struct engine *engine, struct spawn_end *out);
-void engine_driver_fate(struct engine *engine, char text[64]);
+void engine_driver_fate(struct engine *engine, char text[SPAWN_FATE_BYTES]);
 /* Orders the next driver, which goes on with the running NIC. */
 int engine_renew(struct engine *engine, struct ixgbe_why *why);
 /* Whether the driver moves frames. */

@@ -113,7 +113,7 @@ static void output_rest(struct soft_nic *soft)
  * when it runs. */
 static int ended_at_once(struct soft_nic *soft, struct ixgbe_why *why)
 {
-	char fate[64];
+	char fate[SPAWN_FATE_BYTES];
 
 	soft_nic_fate(soft, fate);
 	ixgbe_why_fill(why, -ECHILD,
@@ -199,16 +199,11 @@ int soft_nic_start(struct soft_nic *soft, const struct nic_words *words, struct 
 
 /* ---- End ---- */
 
-void soft_nic_fate(const struct soft_nic *soft, char text[64])
+void soft_nic_fate(const struct soft_nic *soft, char text[SPAWN_FATE_BYTES])
 {
 	struct spawn_end end;
 
-	if (!maker_end(soft->maker, soft->pidfd, false, &end))
-		snprintf(text, 64, "ended");
-	else if (end.code == CLD_EXITED)
-		snprintf(text, 64, "exited with status %d", end.status);
-	else
-		snprintf(text, 64, "was killed by signal %d", end.status);
+	spawn_fate(maker_end(soft->maker, soft->pidfd, false, &end) ? &end : NULL, text);
 }
 
 bool soft_nic_ended(const struct soft_nic *soft, int timeout_ms)

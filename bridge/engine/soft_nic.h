@@ -50,4 +50,4 @@ void soft_nic_stop(struct soft_nic *soft);
 /* Waits for its end, at most so long. False: it runs on, or was not started. */
 bool soft_nic_ended(const struct soft_nic *soft, int timeout_ms);
 /* Once it has ended: "exited with status 1", "was killed by signal 9". */
-void soft_nic_fate(const struct soft_nic *soft, char text[64]);
+void soft_nic_fate(const struct soft_nic *soft, char text[SPAWN_FATE_BYTES]);

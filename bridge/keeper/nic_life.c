@@ -144,7 +144,7 @@ static void attempts_forget(struct daemon *daemon)
 
 void nic_life_failed(struct daemon *daemon, const char *what)
 {
-	char fate[64];
+	char fate[SPAWN_FATE_BYTES];
 
 	/* A dead software NIC often shows first as a server that does not answer. */
 	if (soft_nic_ended(&daemon->engine.soft, SOFT_NIC_END_MS)) {
@@ -355,7 +355,7 @@ static void driver_runs(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
 	const struct board_state *seen = &engine->seen;
-	char fate[64];
+	char fate[SPAWN_FATE_BYTES];
 
 	engine_driver_fate(engine, fate);
 	daemon->warm = false;
@@ -511,7 +511,7 @@ void nic_life_driver_died(struct daemon *daemon)
 {
 	struct engine *engine = &daemon->engine;
 	struct ixgbe_why why = {""};
-	char text[96], fate[64];
+	char text[96], fate[SPAWN_FATE_BYTES];
 	bool ran, distrust = false;
 
 	watch_remove(daemon, engine->driver.pidfd);

@@ -142,6 +142,10 @@ struct spawn_end {
 	int code, status;
 };
 
+/* "was killed by signal 9"; NULL: nobody knows how. */
+#define SPAWN_FATE_BYTES 64u
+void spawn_fate(const struct spawn_end *end, char text[SPAWN_FATE_BYTES]);
+
 /* Zeroes are a spawner that was not started. */
 struct spawner {
 	pid_t pid;

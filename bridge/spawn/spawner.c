@@ -155,17 +155,17 @@ static int said_end(const struct spawner *spawner, const char *program, struct i
 {
 	struct pollfd dead = {.fd = spawner->pidfd, .events = POLLIN};
 	siginfo_t info = {.si_pid = 0};
+	char fate[SPAWN_FATE_BYTES];
 
 	poll(&dead, 1, END_MS);
 	waitid(P_PIDFD, (id_t)spawner->pidfd, &info, WEXITED | WNOHANG | WNOWAIT);
 	if (!info.si_pid)
 		return ixgbe_why_fill(why, -EPROTO, "the driver program %s hung up", program);
-	return ixgbe_why_fill(
-		why, -ECHILD,
-		"the driver program %s %s %d before it was ready; is it "
-		"ixtap-driver, of this installation?",
-		program, info.si_code == CLD_EXITED ? "ended with status" : "was killed by signal",
-		info.si_status);
+	spawn_fate(&(struct spawn_end){.code = info.si_code, .status = info.si_status}, fate);
+	return ixgbe_why_fill(why, -ECHILD,
+			      "the driver program %s %s before it was ready; is it ixtap-driver, "
+			      "of this installation?",
+			      program, fate);
 }
 
 /* Waits for a message, or for the end: 1, 0, or -ETIMEDOUT. */
@@ -492,6 +492,16 @@ int spawner_take(struct spawner *spawner, struct spawned *out)
 	if (err)
 		spawn_close_all(&pidfd, fds);
 	return err;
+}
+
+void spawn_fate(const struct spawn_end *end, char text[SPAWN_FATE_BYTES])
+{
+	if (!end)
+		snprintf(text, SPAWN_FATE_BYTES, "ended");
+	else if (end->code == CLD_EXITED)
+		snprintf(text, SPAWN_FATE_BYTES, "exited with status %d", end->status);
+	else
+		snprintf(text, SPAWN_FATE_BYTES, "was killed by signal %d", end->status);
 }
 
 bool spawner_ended(const struct spawner *spawner, uint32_t number, struct spawn_end *out)

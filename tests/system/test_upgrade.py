@@ -204,7 +204,7 @@ def test_without_its_driver_program(rig):
 
 FAILS = {
     "spawner": ("ixtap-driver", "#!/bin/sh\nexit 3\n", "cannot execute the program"),
-    "driver": ("ixtap-driver", None, "ended with status"),
+    "driver": ("ixtap-driver", None, "exited with status"),
 }
 
 
