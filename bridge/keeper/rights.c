@@ -40,10 +40,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "bridge/making/capability_sets.h"
 #include "bridge/making/denied_calls.h"
 #include "bridge/service/landlock.h"
 #include "bridge/service/text_json.h"
+#include "bridge/spawn/capability_sets.h"
 #include "bridge/spawn/free_user.h"
 
 #define KEPT_REQUIRE CAPABILITY(CAP_NET_ADMIN)
@@ -143,7 +143,7 @@ static void capabilities_reduce(struct rights *rights, uint64_t keep)
 	uint64_t left = 0;
 	int err;
 
-	capability_sets_bounding(keep);
+	(void)capability_sets_bounding(keep);
 	err = capability_sets_reduce(keep, &left);
 	capabilities_say(rights, err, left);
 }
@@ -165,7 +165,7 @@ static void capabilities_become(struct rights *rights, const struct options *opt
 	int err;
 
 	memory_lock_allow();
-	capability_sets_bounding(KEPT_REQUIRE);
+	(void)capability_sets_bounding(KEPT_REQUIRE);
 	user_give_up(rights, options);
 	err = capability_sets_ambient(KEPT_REQUIRE);
 	if (!err && capability_sets_effective() != KEPT_REQUIRE)
@@ -185,16 +185,12 @@ static void files_give_up(struct rights *rights)
 {
 	const struct landlock_want want = {
 		.reads = true, .devices = true, .abstract = true, .writable = writable};
-	int abi = landlock_restrict(&want);
+	const int abi = landlock_restrict(&want);
+	char text[ISOLATION_TEXT_BYTES - 1];
 
-	if (abi < 0)
-		right_say(rights, RIGHTS_LANDLOCK, ISOLATION_MISSING,
-			  abi == -ENOSYS       ? "this kernel has none: %s"
-			  : abi == -EOPNOTSUPP ? "it is off in this kernel (lsm=): %s"
-					       : "%s",
-			  strerror(-abi));
-	else
-		right_say(rights, RIGHTS_LANDLOCK, ISOLATION_IN_FORCE, "ABI %d", abi);
+	landlock_text(abi, text, sizeof(text));
+	right_say(rights, RIGHTS_LANDLOCK, abi < 0 ? ISOLATION_MISSING : ISOLATION_IN_FORCE, "%s",
+		  text);
 }
 
 static void calls_give_up(struct rights *rights, bool require)

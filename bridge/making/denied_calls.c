@@ -14,8 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The flags of clone(2) and unshare(2) that make namespaces: all CLONE_NEW*. */
-#define NAMESPACES UINT64_C(0x7e020000)
+#include "bridge/spawn/isolation_filter.h"
+
 /* Newer than some libseccomp and headers; these numbers are the same on all processors. */
 #define CALL_FCHMODAT2     452
 #define CALL_SETXATTRAT    463
@@ -136,7 +136,7 @@ static int clone_deny(scmp_filter_ctx filter)
 	int err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 
 	for (int bit = 0; bit < 32 && !err; bit++)
-		if (NAMESPACES >> bit & 1)
+		if (ISOLATION_NAMESPACES >> bit & 1)
 			err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
 					       SCMP_A0(SCMP_CMP_MASKED_EQ, UINT64_C(1) << bit,
 						       UINT64_C(1) << bit));

@@ -16,12 +16,8 @@
 #include <unistd.h>
 
 #include "bridge/service/clock.h"
-#include "capability_sets.h"
+#include "bridge/spawn/capability_sets.h"
 #include "maker_wire.h"
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 /* Of an answer. A spawner has three attempts in the worst case; all else is done at once. */
 #define ANSWER_MS  2000
@@ -315,7 +311,6 @@ int maker_spawner_start(struct maker *maker, struct spawner *out, const struct s
 	if (config->fds)
 		memcpy(fd + 1, config->fd, config->fds * sizeof(*fd));
 	err = request_ask(maker, MAKER_SPAWNER, &request, fd, &answer, got, why);
-	close(fd[0]);
 	if (err)
 		return err;
 	*out = (struct spawner){

@@ -11,7 +11,6 @@
  *       |
  *     nic_process.c         a process that is ixnic
  *     trusted_program.c     a program that nobody but root can have put there
- *     capability_sets.c     capabilities that are given up
  *     denied_calls.c        system calls that are given up
  *
  * Theory of operation.

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "capability_sets.h"
+#include "bridge/spawn/capability_sets.h"
 #include "denied_calls.h"
 #include "maker_requests.h"
 
@@ -128,7 +128,7 @@ static void rights_reduce(void)
 {
 	uint64_t left;
 
-	capability_sets_bounding(KEPT);
+	(void)capability_sets_bounding(KEPT);
 	(void)capability_sets_reduce(KEPT, &left);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	(void)denied_calls_maker();

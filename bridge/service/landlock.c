@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -86,6 +88,18 @@ int landlock_restrict(const struct landlock_want *want)
 		err = -errno;
 	close(fd);
 	return err ? err : abi < ABI_KNOWN ? (int)abi : ABI_KNOWN;
+}
+
+void landlock_text(int abi, char *text, size_t bytes)
+{
+	if (abi >= 0)
+		snprintf(text, bytes, "ABI %d", abi);
+	else
+		snprintf(text, bytes, "%s%s",
+			 abi == -ENOSYS       ? "this kernel has none: "
+			 : abi == -EOPNOTSUPP ? "it is off in this kernel (lsm=): "
+					      : "",
+			 strerror(-abi));
 }
 
 void bare_thread(bool user_changes)

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct landlock_want {
 	bool reads;                  /* files can be read and executed */
@@ -21,6 +22,8 @@ struct landlock_want {
 /* The ABI that is in force now, or -errno. no_new_privs must be set. A path that is not there is
  * left out. -ENOSYS: this kernel has no landlock; -EOPNOTSUPP: it is off. */
 int landlock_restrict(const struct landlock_want *want);
+/* What that has returned, in words: "ABI 4", "this kernel has none: ...". */
+void landlock_text(int abi, char *text, size_t bytes);
 
 /*
  * Of the calling thread: gives up all capabilities, and, by landlock, all files and signals. Rights

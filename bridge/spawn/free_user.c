@@ -22,9 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capability_sets.h"
 #include "spawn.h"
 
 #define USERS (ISOLATION_USER_LAST - ISOLATION_USER_FIRST + 1)
@@ -112,11 +112,9 @@ static bool by_systemd(uid_t user)
 
 static bool may_become_another(void)
 {
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{0}};
-	const uint32_t wanted = 1u << CAP_SETUID | 1u << CAP_SETGID;
+	const uint64_t wanted = CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID);
 
-	return syscall(SYS_capget, &head, data) == 0 && (data[0].effective & wanted) == wanted;
+	return (capability_sets_effective() & wanted) == wanted;
 }
 
 /* FNV-1a: 2166136261 is the value of no bytes. */

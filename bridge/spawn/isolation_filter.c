@@ -23,9 +23,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-/* The flags of clone(2) that make namespaces: all CLONE_NEW*. */
-#define NAMESPACES 0x7e020000u
-#define INT_BITS   0xffffffffu
+#define INT_BITS 0xffffffffu
 /* Of io_uring_register's opcode: all but the flag that names the ring by its registered number, as
  * liburing does from 2.4 on. */
 #define OPCODE_BITS (INT_BITS & ~(1u << 31))
@@ -88,7 +86,7 @@ static const struct permit running[] = {
 
 static const struct permit starting[] = {
 	/* The spawner. */
-	CALL_IF(clone, 0, NAMESPACES, 0), /* fork, pthread_create */
+	CALL_IF(clone, 0, ISOLATION_NAMESPACES, 0), /* fork, pthread_create */
 	/* Its flags lie in memory, which no filter sees: libc takes clone then. */
 	{.call = SCMP_SYS(clone3), .action = SCMP_ACT_ERRNO(ENOSYS)},
 	CALL(waitid),

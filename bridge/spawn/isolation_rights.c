@@ -10,14 +10,13 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bridge/service/landlock.h"
+#include "capability_sets.h"
 #include "isolation_report.h"
 
 /* ---- User and capabilities ---- */
@@ -46,35 +45,26 @@ void isolation_user(const struct isolation_want *want, struct isolation_report *
 /* Of CAP_SETPCAP, which goes with the user. */
 void isolation_bounding_set(struct isolation_report *report)
 {
-	int err = 0;
+	int err = capability_sets_bounding(0);
 
-	for (int i = 0; prctl(PR_CAPBSET_READ, i) >= 0; i++)
-		if (prctl(PR_CAPBSET_READ, i) == 1 && prctl(PR_CAPBSET_DROP, i))
-			err = errno;
 	if (err)
 		isolation_say(report, ISOLATION_CAPABILITIES, ISOLATION_MISSING,
-			      "the bounding set stays, the others are empty: %s", strerror(err));
+			      "the bounding set stays, the others are empty: %s", strerror(-err));
 	else
 		isolation_say(report, ISOLATION_CAPABILITIES, ISOLATION_IN_FORCE, "%s", "");
 }
 
 void isolation_capabilities(struct isolation_report *report)
 {
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{0}};
-	uint32_t left = 0;
+	uint64_t left = 0;
+	int err = capability_sets_reduce(0, &left);
 
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) ||
-	    syscall(SYS_capset, &head, data) || syscall(SYS_capget, &head, data)) {
-		isolation_say(report, ISOLATION_CAPABILITIES, ISOLATION_MISSING, "%s",
-			      strerror(errno));
-		return;
-	}
-	for (int i = 0; i < 2; i++)
-		left |= data[i].effective | data[i].permitted | data[i].inheritable;
 	if (left)
 		isolation_say(report, ISOLATION_CAPABILITIES, ISOLATION_MISSING,
-			      "0x%x of them are left", left);
+			      "0x%llx of them are left", (unsigned long long)left);
+	else if (err)
+		isolation_say(report, ISOLATION_CAPABILITIES, ISOLATION_MISSING, "%s",
+			      strerror(-err));
 }
 
 /* ---- landlock ---- */
@@ -82,6 +72,7 @@ void isolation_capabilities(struct isolation_report *report)
 void isolation_landlock(struct isolation_report *report)
 {
 	const struct landlock_want none = {.writable = NULL};
+	char text[ISOLATION_TEXT_BYTES - 1];
 	int abi;
 
 	/* Landlock asks for it. */
@@ -91,14 +82,9 @@ void isolation_landlock(struct isolation_report *report)
 	else
 		isolation_say(report, ISOLATION_NO_NEW_PRIVS, ISOLATION_IN_FORCE, "%s", "");
 	abi = landlock_restrict(&none);
-	if (abi < 0)
-		isolation_say(report, ISOLATION_LANDLOCK, ISOLATION_MISSING,
-			      abi == -ENOSYS       ? "this kernel has none: %s"
-			      : abi == -EOPNOTSUPP ? "it is off in this kernel (lsm=): %s"
-						   : "%s",
-			      strerror(-abi));
-	else
-		isolation_say(report, ISOLATION_LANDLOCK, ISOLATION_IN_FORCE, "ABI %d", abi);
+	landlock_text(abi, text, sizeof(text));
+	isolation_say(report, ISOLATION_LANDLOCK, abi < 0 ? ISOLATION_MISSING : ISOLATION_IN_FORCE,
+		      "%s", text);
 }
 
 /* ---- Limits ---- */

@@ -15,6 +15,8 @@
  *     isolation_rights.c   user, capabilities, landlock, limits
  *     isolation_filter.c   the system calls that are left
  *       |
+ *     capability_sets.c    capabilities that are given up
+ *       |
  *     spawn_wire.c         messages between keeper and spawner
  *       |
  *     isolation_report.c   which mechanism is in force, or why not

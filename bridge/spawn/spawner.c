@@ -29,10 +29,6 @@
 #include "spawn_wire.h"
 #include "spawner_exec.h"
 
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
-
 #define STOP_MS 5000
 #define END_MS  1000
 

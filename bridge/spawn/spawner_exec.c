@@ -22,9 +22,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "capability_sets.h"
 #include "spawn_wire.h"
 
 #define MAP_LINE_BYTES 40
+/* Of the program, after exec: new namespaces and mounts, an empty bounding set. */
+#define NEEDED (CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_SETPCAP))
 
 static void say_and_exit(const struct launch *launch, enum spawn_stage stage, int error)
 {
@@ -79,24 +82,6 @@ static size_t map_line(char line[MAP_LINE_BYTES], unsigned int id)
 	return (size_t)(at - line);
 }
 
-/* What the program needs after exec: new namespaces and mounts, an empty bounding set. */
-static int capabilities_keep(void)
-{
-	static const unsigned int kept[] = {CAP_SYS_ADMIN, CAP_SETPCAP};
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{0}};
-
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		data[0].permitted |= 1u << kept[i];
-	data[0].effective = data[0].inheritable = data[0].permitted;
-	if (syscall(SYS_capset, &head, data))
-		return -errno;
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept[i], 0, 0))
-			return -errno;
-	return 0;
-}
-
 static int users_map(uid_t uid, gid_t gid)
 {
 	char line[MAP_LINE_BYTES];
@@ -108,7 +93,7 @@ static int users_map(uid_t uid, gid_t gid)
 		err = write_file("/proc/self/uid_map", line, map_line(line, uid));
 	if (!err)
 		err = write_file("/proc/self/gid_map", line, map_line(line, gid));
-	return err ? err : capabilities_keep();
+	return err ? err : capability_sets_ambient(NEEDED);
 }
 
 /* ---- The process ---- */

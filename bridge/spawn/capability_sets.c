@@ -34,11 +34,14 @@ uint64_t capability_sets_effective(void)
 	return sets.data[0].effective | (uint64_t)sets.data[1].effective << 32;
 }
 
-void capability_sets_bounding(uint64_t keep)
+int capability_sets_bounding(uint64_t keep)
 {
+	int err = 0;
+
 	for (int i = 0; prctl(PR_CAPBSET_READ, i) >= 0; i++)
-		if (!(keep >> i & 1))
-			(void)prctl(PR_CAPBSET_DROP, i);
+		if (!(keep >> i & 1) && prctl(PR_CAPBSET_READ, i) == 1 && prctl(PR_CAPBSET_DROP, i))
+			err = -errno;
+	return err;
 }
 
 int capability_sets_reduce(uint64_t keep, uint64_t *left)
@@ -57,6 +60,8 @@ int capability_sets_reduce(uint64_t keep, uint64_t *left)
 		err = sets_get(&sets);
 	if (err)
 		return err;
+	for (int i = 0; i < 2; i++)
+		sets.data[i].permitted |= sets.data[i].effective | sets.data[i].inheritable;
 	*left = sets.data[0].permitted | (uint64_t)sets.data[1].permitted << 32;
 	return *left & ~keep ? -EPERM : 0;
 }

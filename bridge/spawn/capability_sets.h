@@ -10,11 +10,11 @@
 
 /* Those in effect. */
 uint64_t capability_sets_effective(void);
-/* Of the bounding set, `keep` stays. Only who has CAP_SETPCAP can do this; without it there is
- * nothing that exec could give. */
-void capability_sets_bounding(uint64_t keep);
-/* Gives up all but `keep`: permitted, effective, inheritable. Returns in *left what is there still.
- * -errno. */
+/* Of the bounding set, `keep` stays. -EPERM: others stay, too, since that takes CAP_SETPCAP; who
+ * has no capability in the other sets gets none from exec without it. */
+int capability_sets_bounding(uint64_t keep);
+/* Gives up all but `keep`: permitted, effective, inheritable, and so ambient. Returns in *left what
+ * is there still. -errno; -EPERM: more than `keep` is. */
 int capability_sets_reduce(uint64_t keep, uint64_t *left);
 /* The same across a change of user that loses all: keep before, and take after. */
 int capability_sets_across(bool begin);
