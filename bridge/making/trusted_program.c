@@ -9,52 +9,60 @@
 #include "bridge/service/path_walk.h"
 #include "bridge/spawn/spawn.h"
 
-/* What stands there is looked at before it is opened: opening a device may do something. */
-static int program_look(const struct path_end *end)
+static int system_refused(struct ixgbe_why *reason, int err)
 {
+	return ixgbe_why_fill(reason, err, "%s", strerror(-err));
+}
+
+/* What stands there is looked at before it is opened: opening a device may do something. */
+static int program_look(const struct path_end *end, struct ixgbe_why *reason)
+{
+	const char *fault;
 	struct stat stat;
 
 	if (end->opened)
-		return -EPERM;
+		return ixgbe_why_fill(reason, -EPERM,
+				      "that is no place, but what somebody has open");
 	if (fstatat(end->folder, end->name, &stat, AT_SYMLINK_NOFOLLOW))
-		return -errno;
-	if (path_loose(&stat))
-		return -EPERM;
-	return S_ISREG(stat.st_mode) ? 0 : S_ISDIR(stat.st_mode) ? -EISDIR : -ENOEXEC;
+		return system_refused(reason, -errno);
+	fault = path_loose(&stat);
+	if (fault)
+		return ixgbe_why_fill(reason, -EPERM, "%s", fault);
+	return S_ISREG(stat.st_mode)
+		       ? 0
+		       : system_refused(reason, S_ISDIR(stat.st_mode) ? -EISDIR : -ENOEXEC);
 }
 
-static int program_take(const struct path_end *end)
+static int program_take(const struct path_end *end, struct ixgbe_why *reason)
 {
-	int err = program_look(end), fd;
+	int err = program_look(end, reason), fd;
 
 	if (err)
 		return err;
-	fd = path_open(end, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, NULL);
-	err = fd < 0 ? fd : spawner_program_check(fd);
-	if (err && fd >= 0)
-		close(fd);
-	return err ? err : fd;
+	fd = path_open(end, O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0, reason);
+	if (fd < 0)
+		return fd;
+	err = spawner_program_check(fd);
+	if (!err)
+		return fd;
+	close(fd);
+	return system_refused(reason, err);
 }
 
 int trusted_program_open(const char *path, const char *name, struct ixgbe_why *why)
 {
 	struct path_end end = {.folder = -1};
-	int fd = *path == '/' ? path_walk(path, PATH_READ, &end, NULL) : -EINVAL;
+	struct ixgbe_why reason = {""};
+	int fd = *path == '/' ? path_walk(path, PATH_EXECUTE, &end, &reason)
+			      : ixgbe_why_fill(&reason, -EINVAL, "give its whole path");
 
-	if (!fd && name && strcmp(end.name, name) != 0) {
+	if (!fd && name && strcmp(end.name, name) != 0)
+		fd = ixgbe_why_fill(&reason, -EPERM, "it is no %s", name);
+	if (!fd)
+		fd = program_take(&end, &reason);
+	if (end.folder >= 0)
 		close(end.folder);
-		return ixgbe_why_fill(why, -EPERM, "the program %s is no %s", path, name);
-	}
-	if (!fd) {
-		fd = program_take(&end);
-		close(end.folder);
-	}
-	if (fd == -EPERM)
-		return ixgbe_why_fill(why, fd,
-				      "the program %s, or a folder above it, belongs to somebody "
-				      "else than root, or others may write there: install it anew",
-				      path);
 	return fd < 0 ? ixgbe_why_fill(why, fd, "cannot execute the program %s: %s", path,
-				       strerror(-fd))
+				       reason.text)
 		      : fd;
 }

@@ -70,7 +70,7 @@ static int judge(struct walk *walk, struct ixgbe_why *why)
 	if (!fault)
 		return 0;
 	walk->unsafe = true;
-	if (walk->use != PATH_READ)
+	if (walk->use != PATH_READ && walk->use != PATH_EXECUTE)
 		return 0;
 	return ixgbe_why_fill(why, -EPERM,
 			      "others may put another file in its place, by way of the folder %s: "
@@ -198,6 +198,11 @@ static int walk_all(struct walk *walk, struct path_end *out, struct ixgbe_why *w
 
 	while (!err)
 		err = step(walk, name, &opened, why);
+	if (err > 0 && walk->use == PATH_EXECUTE && walk->shared)
+		err = ixgbe_why_fill(why, -EPERM,
+				     "others may put a file there that nobody meant: not even a "
+				     "folder with the sticky bit will do, which %s is",
+				     walk->gone);
 	if (err < 0)
 		return err;
 	out->folder = walk->folder;

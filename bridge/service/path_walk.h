@@ -10,6 +10,9 @@
  * leave ours alone. In a user namespace root may have another number: that of /.
  *
  *   A file that is read: no folder may be one in which others have a say.
+ *   A file that is executed: nor may others put names into the last one, sticky or not. Where the
+ *   kernel lets them (fs.protected_hardlinks=0) such a name may be that of any file of root's, and
+ *   be left when root has removed the file.
  *   A file that is written: no link may be followed that is another user's, or that stands in or
  *   below such a folder. Without links, the file is in that folder and nowhere else.
  *
@@ -26,6 +29,7 @@
 
 enum path_use {
 	PATH_READ,
+	PATH_EXECUTE,
 	PATH_WRITE,
 	PATH_WRITE_OURS, /* the last part is no link, and the file is ours wherever it is */
 };

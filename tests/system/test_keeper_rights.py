@@ -436,19 +436,28 @@ def in_a_folder_of_all(folder):
     os.chmod(folder, 0o777)
 
 
+def in_a_sticky_folder(folder):
+    os.chmod(folder, 0o1777)
+
+
 def another_program(folder):
     os.unlink(os.path.join(folder, "ixtap-driver"))
     os.symlink("/bin/true", os.path.join(folder, "ixtap-driver"))
 
 
-@pytest.mark.parametrize("spoil", [others_may_write, of_somebody, in_a_folder_of_somebody, in_a_folder_of_all,
-                                   another_program])
-def test_a_driver_program_that_root_has_not_put_there(rig, spoil):
+@pytest.mark.parametrize("spoil, why", [
+    (others_may_write, "everybody may write to it"),
+    (of_somebody, "it belongs to another user"),
+    (in_a_folder_of_somebody, "others may put another file in its place"),
+    (in_a_folder_of_all, "others may put another file in its place"),
+    (in_a_sticky_folder, "others may put a file there that nobody meant"),
+    (another_program, "it is no ixtap-driver")])
+def test_a_driver_program_that_root_has_not_put_there(rig, spoil, why):
     """The maker executes it for nobody."""
     world = k.soft(rig, "--isolation", "best")
     program = installed(rig, "next")
     spoil(os.path.dirname(program))
     done = upgrade(world, program, check=False)
-    assert done.returncode == 1 and ("else than root" in done.stderr or "is no ixtap-driver" in done.stderr), done.stderr
+    assert done.returncode == 1 and why in done.stderr, done.stderr
     assert executes(world.daemon.pid, r.IXTAPD)
     world.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)
