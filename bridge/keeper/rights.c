@@ -195,12 +195,8 @@ static void files_give_up(struct rights *rights)
 
 static void calls_give_up(struct rights *rights, bool require)
 {
-	int err = denied_calls_maker();
+	int err = denied_calls(require ? DENIED_TO_REQUIRED : DENIED_TO_KEEPER);
 
-	if (!err)
-		err = denied_calls_keeper();
-	if (!err && require)
-		err = denied_calls_namespaces();
 	if (err)
 		right_say(rights, RIGHTS_SECCOMP, ISOLATION_MISSING, "%s", strerror(-err));
 	else

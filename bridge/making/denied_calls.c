@@ -115,7 +115,7 @@ static const int of_keeper[] = {
 	SCMP_SYS(io_uring_register),
 };
 
-static const int of_namespaces[] = {SCMP_SYS(setns)};
+static const int of_required[] = {SCMP_SYS(setns)};
 
 /* -EDOM, -EFAULT: this processor has no such call. */
 static int list_deny(scmp_filter_ctx filter, const int *call, size_t count)
@@ -143,7 +143,22 @@ static int clone_deny(scmp_filter_ctx filter)
 	return err;
 }
 
-static int deny(const int *call, size_t count, int (*more)(scmp_filter_ctx filter))
+#define LIST_DENY(filter, list) list_deny(filter, list, sizeof(list) / sizeof((list)[0]))
+
+static int all_deny(scmp_filter_ctx filter, enum denied_to who)
+{
+	int err = LIST_DENY(filter, of_maker);
+
+	if (!err && who >= DENIED_TO_KEEPER)
+		err = LIST_DENY(filter, of_keeper);
+	if (!err && who >= DENIED_TO_KEEPER)
+		err = clone_deny(filter);
+	if (!err && who >= DENIED_TO_REQUIRED)
+		err = LIST_DENY(filter, of_required);
+	return err;
+}
+
+int denied_calls(enum denied_to who)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	int err;
@@ -154,28 +169,9 @@ static int deny(const int *call, size_t count, int (*more)(scmp_filter_ctx filte
 	if (!err)
 		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (!err)
-		err = list_deny(filter, call, count);
-	if (!err && more)
-		err = more(filter);
+		err = all_deny(filter, who);
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
 	return err;
-}
-
-#define DENY(list, more) deny(list, sizeof(list) / sizeof((list)[0]), more)
-
-int denied_calls_maker(void)
-{
-	return DENY(of_maker, NULL);
-}
-
-int denied_calls_keeper(void)
-{
-	return DENY(of_keeper, clone_deny);
-}
-
-int denied_calls_namespaces(void)
-{
-	return DENY(of_namespaces, NULL);
 }

@@ -131,7 +131,7 @@ static void rights_reduce(void)
 	(void)capability_sets_bounding(KEPT);
 	(void)capability_sets_reduce(KEPT, &left);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	(void)denied_calls_maker();
+	(void)denied_calls(DENIED_TO_MAKER);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
