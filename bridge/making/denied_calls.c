@@ -5,11 +5,13 @@
  * have to have all that the next one may need. Denied is what gives power over the machine, or is a
  * large part of the kernel that a keeper has no use for.
  *
- * clone3 hides its flags in memory, which no filter sees: libc takes clone then.
+ * clone3 and openat2 have their flags in memory, which no filter sees. They are said to be missing,
+ * and libraries take clone and openat then.
  */
 #include "denied_calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -109,6 +111,9 @@ static const int of_keeper[] = {
 	CALL_REMOVEXATTRAT,
 	SCMP_SYS(mknod),
 	SCMP_SYS(mknodat),
+	/* Of files by their names; landlock knows of that from ABI 3 on. */
+	SCMP_SYS(truncate),
+	SCMP_SYS(creat),
 	/* Drivers have rings; the keeper moves no frame. */
 	SCMP_SYS(io_uring_setup),
 	SCMP_SYS(io_uring_enter),
@@ -143,6 +148,20 @@ static int clone_deny(scmp_filter_ctx filter)
 	return err;
 }
 
+/* Before ABI 3 of landlock a file that is opened for reading alone can be truncated by that. */
+static int truncating_deny(scmp_filter_ctx filter)
+{
+	int err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
+
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
+				       SCMP_A2(SCMP_CMP_MASKED_EQ, O_TRUNC, O_TRUNC));
+	if (!err)
+		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
+				       SCMP_A1(SCMP_CMP_MASKED_EQ, O_TRUNC, O_TRUNC));
+	return err == -EDOM || err == -EFAULT ? 0 : err; /* this processor has no open */
+}
+
 #define LIST_DENY(filter, list) list_deny(filter, list, sizeof(list) / sizeof((list)[0]))
 
 static int all_deny(scmp_filter_ctx filter, enum denied_to who)
@@ -153,6 +172,8 @@ static int all_deny(scmp_filter_ctx filter, enum denied_to who)
 		err = LIST_DENY(filter, of_keeper);
 	if (!err && who >= DENIED_TO_KEEPER)
 		err = clone_deny(filter);
+	if (!err && who >= DENIED_TO_KEEPER)
+		err = truncating_deny(filter);
 	if (!err && who >= DENIED_TO_REQUIRED)
 		err = LIST_DENY(filter, of_required);
 	return err;

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,6 +44,21 @@ static long below_try(const char *name, int flags)
 	return file_try(path, flags);
 }
 
+static long truncate_try(void)
+{
+	char path[8192];
+
+	snprintf(path, sizeof(path), "%s/tried/there", folder());
+	return truncate(path, 0);
+}
+
+static long openat2_try(void)
+{
+	struct open_how how = {.flags = O_RDONLY};
+
+	return syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", &how, sizeof(how));
+}
+
 static long setns_try(void)
 {
 	return setns(open("/proc/self/ns/net", O_RDONLY), CLONE_NEWNET);
@@ -67,6 +83,9 @@ int main(void)
 	tell("acl", setxattr(folder(), "user.probe", "", 0, 0));
 	tell("create", below_try("tried/new", O_WRONLY | O_CREAT));
 	tell("append", below_try("tried/there", O_WRONLY | O_APPEND));
+	tell("truncate", truncate_try());
+	tell("trunc", below_try("tried/there", O_RDONLY | O_TRUNC));
+	tell("openat2", openat2_try());
 	tell("setns", setns_try());
 	tell("null", file_try("/dev/null", O_WRONLY));
 	tell("read", file_try("/etc/passwd", O_RDONLY));
