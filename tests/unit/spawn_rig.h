@@ -13,8 +13,8 @@ struct driver {
 };
 
 /*
- * What the command line says: PROGRAM off|require|user. `require` without root is `best`; `user` is
- * `best`, too, for which root becomes nobody.
+ * What the command line says: PROGRAM off|require|user. `user` is `best`, for which root becomes
+ * nobody. 0; -1: it cannot be had here, which is said; else the status of a failure.
  */
 int rig_options(int argc, char **argv);
 extern const char *rig_program;
