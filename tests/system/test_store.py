@@ -520,6 +520,23 @@ def test_with_isolation(rig, kind, mode):
         assert world.manager.names() == [] and not world.left.has("tap0")
 
 
+@pytest.mark.parametrize("modes", [("best", "require"), ("require", "best"), ("require", "off"), ("off", "require")])
+def test_with_another_isolation(rig, modes):
+    """Another process can have what the one before had given up, and the driver is another, too."""
+    with s.managed(rig, "vfio-user", "--isolation", modes[0]) as world:
+        stored(world)
+        world.manager.words[world.manager.words.index(modes[0])] = modes[1]
+        for done in range(1, 3):
+            world.again()
+            stored(world)
+            works(world)
+            assert starts(world) == {"warm": done, "cold": 1, "upgrade": 0}
+            isolation = world.status()["isolation"]
+            assert isolation["wanted"] == modes[1], isolation
+            expected = "unused" if modes[1] == "off" else "in force"
+            assert isolation["keeper"]["state"] == expected and isolation["seccomp"]["state"] == expected, isolation
+
+
 MIDST = memory_write(WITHIN, b"\x01\0\0\0\x01")
 
 
