@@ -42,7 +42,8 @@
  * gives no right: the file itself, or the way to it, needs a rule, and so does the dynamic loader.
  * The rule holds for a file that was deleted or replaced since. A program in a memfd needs none.
  * PDEATHSIG survives an exec, and is lost at a change of user. It comes when the thread that forked
- * ends, be its process alive.
+ * ends, be its process alive. A domain as of landlock's first ABIs denies writing a file, and not
+ * truncating one: by its name, or by opening it for reading.
  *
  * Process 1 of a PID namespace (first_process.c). Ends: by SIGSEGV, SIGBUS and seccomp's SIGSYS, as
  * these are forced; after abort(), by SIGSEGV; by SIGKILL from outside, PDEATHSIG's too. Does not

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What an exec keeps: no_new_privs, a seccomp filter, a landlock domain, an ambient capability; and
- * which files can be executed then.
+ * which files can be executed then, and what landlock did not know at first.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -308,6 +308,52 @@ static void attempt_all(void)
 	}
 }
 
+/* ---- What landlock did not know at first ---- */
+
+#define OPENED           0x01
+#define TRUNCATED        0x02
+#define OPENED_TRUNCATED 0x04
+
+static void play_truncation(int sock, void *arg)
+{
+	const uint64_t first = (LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1; /* all of ABI 1 */
+	const uint64_t reads = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE |
+			       LANDLOCK_ACCESS_FS_READ_DIR;
+	const char *path = arg;
+	int64_t done = 0;
+
+	domain_enter(domain_new(first & ~reads));
+	if (open(path, O_WRONLY | O_CLOEXEC) >= 0)
+		done |= OPENED;
+	if (!truncate(path, 1))
+		done |= TRUNCATED;
+	if (open(path, O_RDONLY | O_TRUNC | O_CLOEXEC) >= 0)
+		done |= OPENED_TRUNCATED;
+	message_send(sock, done, NULL, 0);
+}
+
+static void truncation(void)
+{
+	char path[] = "/tmp/groundwork-XXXXXX";
+	int file = mkstemp(path);
+	struct actor actor;
+	int64_t done;
+
+	if (file < 0)
+		fact_broken("a file in /tmp");
+	actor_start(&actor, play_truncation, path);
+	done = actor_says(&actor);
+	fact(!(done & OPENED),
+	     "a domain of landlock's first ABI lets no file be opened for writing");
+	fact(done & TRUNCATED && done & OPENED_TRUNCATED,
+	     "it lets one be truncated, by truncate and by O_RDONLY | O_TRUNC: %lld",
+	     (long long)done);
+	actor_dead(&actor, 1000000);
+	actor_end(&actor);
+	unlink(path);
+	close(file);
+}
+
 /* ---- User namespaces ---- */
 
 static void play_user_namespace(int sock, void *arg)
@@ -369,5 +415,6 @@ void facts_kept_rights(void)
 	fact(said >= 0 && !(said & SAID_PDEATH),
 	     "PDEATHSIG, set before the change of user, is lost");
 	attempt_all();
+	truncation();
 	user_namespace();
 }
