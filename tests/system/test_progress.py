@@ -243,7 +243,7 @@ def test_interrupts_of_other_causes_without_end(rig):
     for up in (False, True) * 2:
         bridge.nic(f"link {'up' if up else 'down'}")
         r.wait_for(lambda up=up: status(bridge)["link"]["up"] == up, "the link")
-    r.wait_for(lambda: bridge.counter("irqs_other") > before + 200000, "more of it")
+    r.wait_for(lambda: bridge.counter("irqs_other") > before + 50000, "more of it")
     assert r.cpu_seconds(driver) - busy < little * (time.monotonic() - began)
     bridge.nic("fault clear")
     bridge.ping()

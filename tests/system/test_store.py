@@ -47,7 +47,10 @@ def starts(world):
 
 
 def alive(pid):
-    return os.path.exists(f"/proc/{pid}") and k.parent_and_name(pid)[2] != "Z"
+    try:
+        return k.parent_and_name(pid)[2] != "Z"
+    except OSError:  # it ends while its file is read, or before
+        return False
 
 
 def gone(*pids):
