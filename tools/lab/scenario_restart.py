@@ -36,14 +36,16 @@ def status(lab):
         raise Failure(f"{failure}\n    {errors(lab)}") from None
 
 
-def driver_after(lab, pid):
-    """The status once a driver other than `pid` runs."""
+def driver_after(lab, was):
+    """The status once another driver than in the status `was` runs: one that has begun is counted."""
     deadline = time.monotonic() + FOLLOWED_S
     while True:
         now = status(lab)
-        if now["state"] == "running" and now["driver"]["pid"] not in (None, pid):
+        if now["state"] == "running" and now["driver"]["pid"] not in (None, was["driver"]["pid"]) and \
+                now["driver"]["starts"] != was["driver"]["starts"]:
             return now
-        expect(time.monotonic() < deadline, f"no driver follows within {FOLLOWED_S} s: {now['state']}")
+        expect(time.monotonic() < deadline, f"no driver follows within {FOLLOWED_S} s: {now['state']}, "
+                                            f"{was['driver']}, then {now['driver']}")
 
 
 class Watched:
@@ -118,12 +120,12 @@ def isolation(lab):
 def kills(lab):
     count = KILLS_SHORT if lab.short else KILLS
     watched = Watched(lab)
-    driver = watched.status["driver"]["pid"]
+    now = watched.status
 
     def kill():
-        nonlocal driver
-        lab.guest.sh(f"kill -9 {driver}")
-        driver = driver_after(lab, driver)["driver"]["pid"]
+        nonlocal now
+        lab.guest.sh(f"kill -9 {now['driver']['pid']}")
+        now = driver_after(lab, now)
 
     silent = again_and_again(lab, count, kill)
     return {"kills": count, "longest_silence_s": silent} | watched.compare("warm", count) | accounts(lab)
@@ -132,9 +134,8 @@ def kills(lab):
 @scenario.check("an idle driver is killed")
 def idle(lab):
     watched = Watched(lab)
-    driver = watched.status["driver"]["pid"]
-    lab.guest.sh(f"kill -9 {driver}")
-    driver_after(lab, driver)
+    lab.guest.sh(f"kill -9 {watched.status['driver']['pid']}")
+    driver_after(lab, watched.status)
     return watched.compare("warm", 1) | ping(lab.guest, FAR_V4)
 
 
@@ -143,12 +144,12 @@ def upgrades(lab):
     count = UPGRADES_SHORT if lab.short else UPGRADES
     watched = Watched(lab)
     keeper = lab.guest.sh("cat /run/ixtapd.pid")
-    driver = watched.status["driver"]["pid"]
+    now = watched.status
 
     def upgrade():
-        nonlocal driver
+        nonlocal now
         ixtap(lab, "upgrade")
-        driver = driver_after(lab, driver)["driver"]["pid"]
+        now = driver_after(lab, now)
 
     silent = again_and_again(lab, count, upgrade)
     expect(int(keeper) == status(lab)["pid"], "ixtapd has another process")
