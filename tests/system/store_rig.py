@@ -1,63 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""Stands in for a service manager with a store of descriptors, as systemd's is.
-
-    ixtapd ── NOTIFY_SOCKET: FDSTORE=1, a descriptor ──► Manager: names and descriptors
-       ▲                                                    │
-       └── LISTEN_FDS, LISTEN_FDNAMES, descriptors ─────────┘  at the next start
-
-Its rules are those of systemd 252: one name for one file, which is the first that the file had; a store that is full
-drops what comes; a name is removed with all that it names; a barrier's descriptor is closed when all before it is done.
-"""
-import array
+"""A bridge under a service manager with a store of descriptors: tools/descriptor_store.py says how that works."""
 import contextlib
-import ctypes
-import fcntl
 import json
 import mmap
 import os
-import socket
 import struct
 import subprocess
 import sys
-import threading
 
 import restart_rig as k
 import rig as r
 
-SYS_KCMP, KCMP_FILE = 312, 0
-FIRST_FD, HIGH_FD = 3, 300
-ROOM = 256
+sys.path.insert(0, os.path.join(r.TOP, "tools"))
+
+from descriptor_store import Store  # noqa: E402
+
 MEMORY = "ixtap-memory"
 # Of struct store_memory: three words, four of the texts, six of the journal, the texts.
 TEXT_AT, TEXT_BYTES = 52, 256 << 10
-# A shell does not pass descriptors above 9 on.
-PASS = f"""import os, sys
-for at, fd in enumerate(map(int, filter(None, sys.argv[1].split(",")))):
-    os.dup2(fd, {FIRST_FD} + at)
-    os.close(fd)
-os.environ["LISTEN_PID"] = str(os.getpid())
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
-
-
-def same_file(one, other):
-    """Whether two descriptors are one open file."""
-    answer = r.libc.syscall(SYS_KCMP, os.getpid(), os.getpid(), KCMP_FILE, one, other)
-    assert answer >= 0, os.strerror(ctypes.get_errno())
-    return answer == 0
 
 
 class Keeper(r.Daemon):
-    """ixtapd, with descriptors that are passed from 3 on."""
+    """ixtapd, with the descriptors of a store."""
 
-    def __init__(self, words, scratch, fds, **environ):  # pylint: disable=super-init-not-called
-        high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH_FD) for fd in fds]
+    def __init__(self, words, scratch, store):  # pylint: disable=super-init-not-called
         self.log = open(os.path.join(scratch, f"log-{next(r.serial)}"), "w+", encoding="utf-8", errors="replace")
-        self.process = subprocess.Popen([sys.executable, "-ISc", PASS, ",".join(map(str, high)), *map(str, words)], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=self.log, bufsize=0, pass_fds=high,
-                                        env=r.environment(**environ), start_new_session=True)
-        for fd in high:
-            os.close(fd)
+        with store.passed_to(words) as (command, fds):
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
+                                            bufsize=0, pass_fds=fds, env=r.environment(**store.environment()),
+                                            start_new_session=True)
 
 
 def places(part, at=()):
@@ -70,78 +41,14 @@ def places(part, at=()):
             yield from places(value, (*at, name))
 
 
-class Manager:
-    """Starts the program `words` again and again. `room`: of the store; `told`: what FDSTORE says."""
+class Manager(Store):
+    """Starts the program `words` again and again."""
 
-    def __init__(self, rig, words, room=ROOM, told=None):
-        self.rig, self.words, self.room, self.told = rig, words, room, room if told is None else told
-        self.lock, self.held, self.dropped, self.said = threading.Lock(), [], 0, []
-        self.path = rig.path(f"notify-{next(r.serial)}")
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(self.path)
-        os.chmod(self.path, 0o666)  # a keeper may have any user
-        os.chmod(rig.scratch, 0o711)
-        self.socket.settimeout(0.1)
-        self.over, self.drained = threading.Event(), threading.Event()
-        self.thread = threading.Thread(target=self.listen)
-        self.thread.start()
-        self.keeper = None
+    def __init__(self, rig, words, **store):
+        self.rig, self.words, self.keeper = rig, words, None
+        super().__init__(rig.path(f"notify-{next(r.serial)}"), **store)
 
-    # ---- What it is told
-
-    def listen(self):
-        size = socket.CMSG_LEN(64 * array.array("i").itemsize)
-        while not self.over.is_set():
-            with contextlib.suppress(TimeoutError):
-                text, control, _, _ = self.socket.recvmsg(4096, size)
-                fds = array.array("i")
-                for level, kind, data in control:
-                    if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                        fds.frombytes(data[:len(data) - len(data) % fds.itemsize])
-                with self.lock:
-                    self.handle(dict(line.split("=", 1) for line in text.decode().splitlines()), fds)
-
-    def handle(self, message, fds):
-        if "FDSTORE" in message:
-            assert message["FDPOLL"] == "0" and len(message["FDNAME"]) < 256 and ":" not in message["FDNAME"]
-            for fd in fds:
-                self.store(message["FDNAME"], fd)
-            return
-        for fd in fds:  # of a barrier
-            os.close(fd)
-        if "FDSTOREREMOVE" in message:
-            for name, fd in [each for each in self.held if each[0] == message["FDNAME"]]:
-                self.held.remove((name, fd))
-                os.close(fd)
-        elif "DRAIN" in message:
-            self.drained.set()
-        else:
-            self.said.append(message)
-
-    def store(self, name, fd):
-        if len(self.held) >= self.room or any(same_file(fd, held) for _, held in self.held):
-            self.dropped += len(self.held) >= self.room
-            os.close(fd)
-        else:
-            self.held.append((name, fd))
-
-    def names(self):
-        with self.lock:
-            return sorted(name for name, _ in self.held)
-
-    def descriptor(self, name):
-        with self.lock:
-            return dict(self.held)[name]
-
-    def remove(self, name):
-        with self.lock:
-            self.handle({"FDSTOREREMOVE": "1", "FDNAME": name}, [])
-
-    def swap(self, name):
-        """Another file in its place."""
-        self.remove(name)
-        with self.lock:
-            self.store(name, os.open("/dev/null", os.O_RDWR))
+    # ---- What it holds of ixtapd
 
     def handover(self):
         """The text that is stored, or None: also while another one is written in its place."""
@@ -174,41 +81,16 @@ class Manager:
         wanted = {MEMORY, *(f"ixtap-{number}" for number in dict(places(text)).values())}
         return ", ".join(sorted(wanted ^ set(self.names())))
 
-    def empty(self):
-        """As at the end of the unit."""
-        with self.lock:
-            for _, fd in self.held:
-                os.close(fd)
-            self.held.clear()
-
     # ---- What it starts
-
-    def drain(self):
-        """All that it was told so far is done, as systemd does before it looks after processes that ended."""
-        self.drained.clear()
-        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as last:
-            last.sendto(b"DRAIN=1", self.path)
-        assert self.drained.wait(r.DEADLINE_S)
 
     def start(self, ready=True, words=None):
         self.drain()
-        with self.lock:
-            held = list(self.held)
-        more = {"LISTEN_FDS": str(len(held)), "LISTEN_FDNAMES": ":".join(name for name, _ in held)} if held else {}
-        if self.told:
-            more["FDSTORE"] = str(self.told)
-        self.keeper = Keeper(words or self.words, self.rig.scratch, [fd for _, fd in held], NOTIFY_SOCKET=self.path, **more)
+        self.keeper = Keeper(words or self.words, self.rig.scratch, self)
         self.rig.daemons.append(self.keeper)
         return self.keeper.wait_ready() if ready else self.keeper
 
     def kill(self):
         self.keeper.kill()
-
-    def close(self):
-        self.over.set()
-        self.thread.join()
-        self.socket.close()
-        self.empty()
 
 
 class World(k.World):
