@@ -1,21 +1,30 @@
 # SPDX-License-Identifier: MIT
 """ixtapd in the guest, as root and with all isolation that can be had, through the kernel's VFIO and an IOMMU: its
-drivers are killed under load, and the program is replaced under load. The interface, its link and a connection
-outlive both; the NIC is not reset."""
+drivers are killed under load, the program is replaced under load, and the keeper is killed under load while a service
+manager holds its descriptors. The interface, its link and a connection outlive all of that; the NIC is not reset.
+
+A driver that is not trusted is another matter: the NIC begins anew, and the link goes. Interface and connection stay."""
 import json
+import re
 import time
 
 from checks import VFIO_RESETS, Scenario, expect, log_quiet, rules_kept, strict
 from heartbeat import Pulse, serve_pulse
 from machine import FAR_V4, NEAR_V4, WIRE
-from scenario_vfio import PORT, accounts, bridge_end, bridge_start, errors, give_group, ixtap, stats
+from scenario_vfio import (PORT, START_S, STOP_S, accounts, bridge_end, bridge_start, bridge_words, errors, give_group,
+                           ixtap, stats)
 from store import Failure
-from traffic import ping, up
+from traffic import carries, ping, settled, up
 
 RINGS = 4096
 KILLS, KILLS_SHORT = 100, 10
 UPGRADES, UPGRADES_SHORT = 20, 3
+DISTRUSTED, DISTRUSTED_SHORT = 5, 2
+KEEPERS, KEEPERS_SHORT = 20, 3
 FOLLOWED_S = 15
+BEATS_AGAIN_S = 60  # TCP doubles the time to its next attempt while the link is gone again and again
+SAID_MAX = 40  # lines of the log that a failure shows
+MANAGER = "/run/manager"  # folder of descriptor_store.py
 LOAD = ("ping", "-n", "-q", "-f", "-s", "1400", NEAR_V4)
 
 
@@ -26,7 +35,7 @@ def start(lab):
 
 
 scenario = Scenario("drivers of ixtapd are killed, and ixtapd is replaced, through the kernel's VFIO and an IOMMU", start,
-                    deadline_s=1200)
+                    deadline_s=3000)
 
 
 def status(lab):
@@ -56,7 +65,12 @@ class Watched:
         self.changes = self.carrier_changes()
         self.status = status(lab)
         self.counters = stats(lab)["bridge"]
-        self.faults = self.dma_faults()
+        self.faults, self.resets = self.dma_faults(), self.function_resets()
+        self.interface = self.interface_is()
+        self.said = len(self.log())
+
+    def log(self):
+        return self.lab.guest.sh("cat /run/ixtapd.err").splitlines()
 
     def carrier_changes(self):
         return int(self.lab.far.sh(f"cat /sys/class/net/{WIRE}/carrier_changes"))
@@ -64,15 +78,31 @@ class Watched:
     def dma_faults(self):
         return self.lab.guest.sh("dmesg").count("fault addr")
 
+    def function_resets(self):
+        """Newer kernels tell of them."""
+        return len(re.findall(VFIO_RESETS, self.lab.guest.sh("dmesg"), re.M))
+
+    def interface_is(self):
+        return self.lab.guest.sh(f"ip -o address show dev {PORT}")
+
+    def expect(self, condition, what):
+        if not condition:
+            raise Failure("\n    ".join([what + self.lab.guest.starved(), *self.log()[self.said:][-SAID_MAX:]]))
+
     def compare(self, kind, count):
+        """`count` starts of drivers of that kind and no others; "cold": by as many resets of the NIC."""
         now, was = status(self.lab), self.status
-        expect(self.carrier_changes() == self.changes, "the far end saw the link go")
-        expect(self.dma_faults() == self.faults, "the IOMMU has refused an access")
+        anew = count if kind == "cold" else 0
         starts = {name: number - was["driver"]["starts"][name] for name, number in now["driver"]["starts"].items()}
-        expect(starts == {**dict.fromkeys(starts, 0), kind: count}, f"starts of drivers: {starts}")
-        expect(now["recoveries"] == was["recoveries"], "the NIC was reset")
+        self.expect(starts == {**dict.fromkeys(starts, 0), kind: count}, f"starts of drivers: {starts}")
+        gone, begun = self.carrier_changes() - self.changes, now["recoveries"] - was["recoveries"]
+        self.expect(anew or not gone, f"the far end saw the link go: {gone} changes")
+        self.expect(begun == anew, f"the NIC has begun anew {begun} times")
+        self.expect(anew or self.function_resets() == self.resets, "the kernel has reset the NIC")
+        self.expect(self.dma_faults() == self.faults, "the IOMMU has refused an access")
+        self.expect(self.interface_is() == self.interface, f"the interface is another: {self.interface_is()}")
         back = [name for name, value in stats(self.lab)["bridge"].items() if value < self.counters[name]]
-        expect(not back, f"counters went back: {back}")
+        self.expect(not back, f"counters went back: {back}")
         return {f"lost.{name}": number - was["driver"]["lost"].get(name, 0)
                 for name, number in now["driver"]["lost"].items()}
 
@@ -87,10 +117,15 @@ def again_and_again(lab, count, step):
                 lab.progress(f"{number + 1} of {count}")
                 step()
             expect(stats(lab)["bridge"]["rx_delivered"] > before, "there was no load")
-        expect(pulse.beats(10), f"the connection is lost: {pulse.read()[1]}")
+        expect(pulse.beats(BEATS_AGAIN_S), f"the connection is lost: {pulse.read()[1]}")
         return pulse.read()[1]
     finally:
         pulse.end()
+
+
+def begun_anew(lab):
+    """The times in ms that the log tells."""
+    return [int(ms) for ms in re.findall(r"begun anew within (\d+) ms", lab.guest.sh("cat /run/ixtapd.err"))]
 
 
 def none_left(lab):
@@ -161,9 +196,30 @@ def killed_after(lab):
     return idle(lab)
 
 
-@scenario.check("the keeper is killed under load")
+@scenario.check("a driver is not trusted, under load")
+def distrusted(lab):
+    """Its death looks like that of one which has called what it may not."""
+    count = DISTRUSTED_SHORT if lab.short else DISTRUSTED
+    watched = Watched(lab)
+    now = watched.status
+    said = begun_anew(lab)
+
+    def distrust():
+        nonlocal now
+        lab.guest.sh(f"kill -SYS {now['driver']['pid']}")
+        now = driver_after(lab, now)
+        carries(lab, PORT)
+
+    silent = again_and_again(lab, count, distrust)
+    result = watched.compare("cold", count) | accounts(lab) | ping(lab.guest, FAR_V4)
+    times = begun_anew(lab)[len(said):]
+    expect(len(times) == count, f"the log tells of {len(times)}")
+    return {"resets": count, "anew_ms": f"{min(times)} to {max(times)}", "longest_silence_s": silent} | result
+
+
+@scenario.check("the keeper is killed under load, without a store")
 def keeper_killed(lab):
-    """Without a service manager that keeps its descriptors: the kernel closes the device, so no DMA goes on."""
+    """The kernel closes the device, so no DMA goes on."""
     with lab.far.running(*LOAD):
         bridge_end(lab, "KILL")
         rings = lab.nic.ask("queues")
@@ -174,15 +230,88 @@ def keeper_killed(lab):
     return ping(lab.guest, FAR_V4) | accounts(lab)
 
 
+# ---- Under a service manager ----
+
+def managed_ready(lab, former=""):
+    """Waits for the next keeper after that one."""
+    try:
+        lab.guest.until(f"test \"$(cat {MANAGER}/pid)\" != '{former}' && cat {MANAGER}/out", "ready", START_S)
+    except Failure as failure:
+        raise Failure(f"{failure}\n    {errors(lab)}") from None
+    return lab.guest.sh(f"cat {MANAGER}/pid").strip()
+
+
+def managed_start(lab):
+    """What starts and ends ixtapd elsewhere finds its files where they were."""
+    lab.guest.sh(f"cd /; rm -rf {MANAGER}; for each in pid out err; do ln -sf {MANAGER}/$each /run/ixtapd.$each; done; "
+                 f"(/usr/bin/python3 -I /run/descriptor_store.py {MANAGER} "
+                 f"{bridge_words(lab, '--rings', str(RINGS), user=None)}; echo $? >{MANAGER}/status) "
+                 ">/run/manager.log 2>&1 &")
+    return managed_ready(lab)
+
+
+def stored(lab):
+    return lab.guest.sh(f"cat {MANAGER}/names").split()
+
+
+def stored_after(lab, before):
+    """Waits until as much is stored as before, and the next driver's: new files have names of their own."""
+    deadline = time.monotonic() + FOLLOWED_S
+    while len(now := stored(lab)) != len(before) or now == before:
+        expect(time.monotonic() < deadline, f"what is stored is not complete within {FOLLOWED_S} s: "
+                                            f"{sorted(now)}, where {sorted(before)} was")
+        time.sleep(0.1)
+
+
+def held(lab):
+    """Processes, the descriptors of each, and what is stored for them."""
+    return {"processes": lab.guest.sh("for pid in $(pgrep '^ixtap'); do "
+                                      "echo $(cat /proc/$pid/comm) $(ls /proc/$pid/fd | wc -l); done | sort").splitlines(),
+            "stored": len(stored(lab))}
+
+
+@scenario.check("the keeper is killed under load, with a store")
+def keeper_kept(lab):
+    """Each next keeper goes on with the rings of the one before, and so does its driver."""
+    count = KEEPERS_SHORT if lab.short else KEEPERS
+    bridge_end(lab)
+    none_left(lab)
+    keeper = managed_start(lab)
+    up(lab, PORT)
+
+    def kill():
+        nonlocal keeper
+        before, was = stored(lab), status(lab)
+        lab.guest.sh(f"kill -9 {keeper}")
+        keeper = managed_ready(lab, keeper)
+        expect(driver_after(lab, was)["pid"] == int(keeper), "another keeper answers")
+        stored_after(lab, before)
+
+    lab.guest.until(f"test -s {MANAGER}/names", None)
+    settled(lambda: stored(lab))
+    kill()  # the first one has made what the others find
+    watched, before = Watched(lab), held(lab)
+    silent = again_and_again(lab, count, kill)
+    result = watched.compare("warm", count) | accounts(lab) | ping(lab.guest, FAR_V4)
+    now = held(lab)
+    expect(now == before, f"{before} has become {now}")
+    return {"kills": count, "longest_silence_s": silent, "stored": now["stored"]} | result
+
+
+@scenario.check("the managed keeper ends")
+def managed_end(lab):
+    """Nothing is stored any more, and the NIC is idle."""
+    bridge_end(lab)
+    none_left(lab)
+    lab.guest.until(f"cat {MANAGER}/status", "0", STOP_S)
+    expect(not stored(lab), f"stored still: {stored(lab)}")
+    rings = lab.nic.ask("queues")
+    expect(not rings["rx"] and not rings["tx"] and not lab.nic.ask("status")["bus_master"], f"rings still run: {rings}")
+
+
 @scenario.check("datasheet rules")
 def rules(lab):
     return rules_kept(lab)
-
-
-@scenario.check("ixtapd ends")
-def end(lab):
-    bridge_end(lab)
-    none_left(lab)
 
 
 @scenario.check("guest kernel's log")

@@ -36,14 +36,17 @@ def errors(lab):
     return lab.guest.sh("tail -n 5 /run/ixtapd.err").strip()
 
 
-def bridge_start(lab, *options, user=USER):
+def bridge_words(lab, *options, user=USER):
     """As that user without a capability, or, with None, as root."""
     rights = (f"setpriv --reuid={user} --regid={user} --clear-groups --inh-caps=-all --bounding-set=-all "
               "--no-new-privs") if user else ""
-    lab.guest.sh(
-        f"cd /; : >/run/ixtapd.out; prlimit --memlock={MEMLOCK_BYTES} {rights} "
-        f"/run/build/bridge/ixtapd --nic vfio:{lab.bdf} --tap {PORT} --persist {' '.join(options)} "
-        f">/run/ixtapd.out 2>/run/ixtapd.err & echo $! >/run/ixtapd.pid")
+    return (f"prlimit --memlock={MEMLOCK_BYTES} {rights} /run/build/bridge/ixtapd --nic vfio:{lab.bdf} --tap {PORT} "
+            f"--persist {' '.join(options)}")
+
+
+def bridge_start(lab, *options, user=USER):
+    lab.guest.sh(f"cd /; : >/run/ixtapd.out; {bridge_words(lab, *options, user=user)} "
+                 f">/run/ixtapd.out 2>/run/ixtapd.err & echo $! >/run/ixtapd.pid")
     deadline = time.monotonic() + START_S
     while lab.guest.sh("cat /run/ixtapd.out").strip() != "ready":
         alive = lab.guest.try_sh("kill -0 $(cat /run/ixtapd.pid)")[0] == 0

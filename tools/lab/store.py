@@ -330,9 +330,9 @@ class Store:
             archive.program("bin/busybox", file.read())
         for order, name in enumerate(kernel.boot_modules()):
             archive.program(f"modules/{order:02}.ko", unpacked(name))
-        for name in ("init", "agent.py", "neighbour.py", "pulse.py", "relay.py"):
+        for name in ("init", "agent.py", "neighbour.py", "pulse.py", "relay.py", "../descriptor_store.py"):
             with open(os.path.join(HERE, name), "rb") as file:
-                archive.program(name, file.read())
+                archive.program(os.path.basename(name), file.read())
         with open(path, "wb") as file:
             file.write(archive.finish())
         return path
