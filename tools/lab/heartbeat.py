@@ -28,7 +28,8 @@ class Pulse:
         return (None, words[1].strip()) if words[0] == "ended" else (int(words[0]), float(words[1]))
 
     def forget(self):
-        self.guest.sh(f"rm -f {BEAT_FILE}")
+        """The longest time so far, once the next byte is back."""
+        self.guest.sh("kill -USR1 $(cat /run/pulse.pid)")
 
     def end(self):
         self.guest.try_sh("kill $(cat /run/pulse.pid)")
