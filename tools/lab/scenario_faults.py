@@ -129,6 +129,15 @@ def kernel_says(lab):
     return lab.guest.sh("dmesg --level=emerg,alert,crit,err,warn").splitlines()
 
 
+def without_time(line):
+    return re.sub(r"^\[[^]]*\] ", "", line)
+
+
+def host_says(lab):
+    """The worst since the fault began."""
+    return next((without_time(line) for line in kernel_says(lab)[lab.said:] if re.search(SERIOUS, line)), "well")
+
+
 # ---- The connection ----
 
 def reaches(lab):
@@ -174,7 +183,7 @@ def helped(lab, driver):
             raise
         except Failure:
             continue
-    raise Dead(f"nothing helps {driver.name}")
+    raise Dead(f"nothing helps {driver.name}; {host_says(lab)}")
 
 
 def hold(lab, pulse, request, loaded):
@@ -210,7 +219,7 @@ def outcome(lab, driver, pulse, before, works):
         "link": f"lost {(changes + 1) // 2} time{'s' if changes > 2 else ''}" if changes else "kept",
         "connection": f"lost ({gap})" if last is None else f"kept, silent for {pulse.read()[1]} s" if kept else "dead",
         "recovery": f"needs {need}" if need else "works by itself" if works else "works when the fault is over",
-        "host": next((line for line in kernel_says(lab)[lab.said:] if re.search(SERIOUS, line)), "well"),
+        "host": host_says(lab),
     }
 
 
@@ -237,7 +246,7 @@ def trial(lab, driver, name, request, loaded):
         values = outcome(lab, driver, pulse, before, hold(lab, pulse, request, loaded))
         lines = driver.said(lab)[said:]
         if lines:
-            values["says"] = re.sub(r"^\[[^]]*\] ", "", lines[0])[:SAID_MAX]
+            values["says"] = without_time(lines[0])[:SAID_MAX]
     except Dead as reason:
         values = {"link": "lost", "connection": "lost", "recovery": "needs a restart of the host",
                   "host": str(reason).splitlines()[0]}
