@@ -138,7 +138,8 @@ bool module_present(const struct nic *nic);
 enum module_kind module_which(const struct nic *nic);
 void module_free(struct nic *nic);
 void module_reset(struct nic *nic);
-bool module_laser(const struct nic *nic); /* the module's own TX_DISABLE is clear */
+bool module_tx_disable(const struct nic *nic); /* its pin of that name is high */
+bool module_laser(const struct nic *nic);      /* the module's own TX_DISABLE is clear */
 
 /* ---- phy.c: nic->phy is whether the link is up, and how it gets there ---- */
 
@@ -158,8 +159,7 @@ void phy_flap(struct nic *nic, bool up);
 /* The operator plugs or pulls the cable. */
 void phy_cable_set(struct nic *nic, bool plugged);
 bool phy_link_is_up(const struct nic *nic);
-bool phy_tx_disable(const struct nic *nic); /* the pin of that name at the module is high */
-bool phy_laser(const struct nic *nic);      /* this end's laser is on */
+bool phy_laser(const struct nic *nic); /* this end's laser is on */
 /* Light arrives here: the cable is plugged, too. */
 static inline bool phy_light(const struct nic *nic)
 {

@@ -202,6 +202,15 @@ void module_reset(struct nic *nic)
 	module->scl = module->sda = true;
 }
 
+/* SDP3 on the boards that drivers know. As an input the pin drives nothing, and the module pulls
+ * its line up (SFF-8431). */
+bool module_tx_disable(const struct nic *nic)
+{
+	const uint32_t esdp = reg(nic, IXGBE_ESDP);
+
+	return !(esdp & IXGBE_ESDP_SDP3_IODIR) || esdp & IXGBE_ESDP_SDP3_DATA;
+}
+
 bool module_laser(const struct nic *nic)
 {
 	return module_present(nic) && !(nic->module->page[1][DDM_STATUS] & STATUS_SOFT_TX_DISABLE);
@@ -211,7 +220,7 @@ bool module_laser(const struct nic *nic)
 static void diagnostics_update(struct nic *nic)
 {
 	uint8_t *page = nic->module->page[1];
-	bool pin = phy_tx_disable(nic);
+	bool pin = module_tx_disable(nic);
 	bool laser = !pin && module_laser(nic);
 	bool light = phy_light(nic);
 

@@ -51,18 +51,9 @@ bool phy_link_is_up(const struct nic *nic)
 	return nic->phy->up;
 }
 
-/* SDP3 is the module's TX_DISABLE on the boards that drivers know. As an input the pin drives
- * nothing, and the module pulls its line up (SFF-8431). */
-bool phy_tx_disable(const struct nic *nic)
-{
-	const uint32_t esdp = reg(nic, IXGBE_ESDP);
-
-	return !(esdp & IXGBE_ESDP_SDP3_IODIR) || esdp & IXGBE_ESDP_SDP3_DATA;
-}
-
 bool phy_laser(const struct nic *nic)
 {
-	return !phy_tx_disable(nic) && module_laser(nic) &&
+	return !module_tx_disable(nic) && module_laser(nic) &&
 	       !(reg(nic, IXGBE_AUTOC2) & IXGBE_AUTOC2_LINK_DISABLE) && !fault_on(nic, FAULT_GONE);
 }
 
