@@ -15,8 +15,10 @@ static void breathe(void)
 static union ixgbe_desc load(const struct ring *ring, uint32_t index)
 {
 	const uint64_t *at = (const void *)(ring->desc.addr + index * IXGBE_DESC_BYTES);
+	/* DD first: with it the other half is there, too. */
+	const uint64_t high = __atomic_load_n(&at[1], __ATOMIC_ACQUIRE);
 
-	return (union ixgbe_desc){.qword = {at[0], __atomic_load_n(&at[1], __ATOMIC_ACQUIRE)}};
+	return (union ixgbe_desc){.qword = {at[0], high}};
 }
 
 static void store(struct ring *ring, uint32_t index, uint64_t low, uint64_t high)
