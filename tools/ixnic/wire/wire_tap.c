@@ -297,11 +297,15 @@ static void carrier_keep(void *ctx, uint32_t events)
 	struct pollfd pfd = {.fd = tap->fd, .events = POLLOUT};
 
 	(void)events;
-	if (tap->fd >= 0 && poll(&pfd, 1, 0) >= 0)
+	if (tap->fd < 0)
+		return;
+	if (poll(&pfd, 1, 0) >= 0)
 		follow_interface(tap, pfd.revents & POLLOUT);
 	if (!carrier_set(tap))
 		loop_timer_set(tap->wire.nic->loop, LOOP_TIMER_WIRE, loop_now_ns() + CARRIER_NS,
 			       carrier_keep, tap);
+	else if (errno == EBADFD) /* the kernel wakes readers just before the end, and once */
+		lose(tap);
 }
 
 static void tap_carrier(struct wire *wire, bool up)
@@ -461,10 +465,10 @@ int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wi
 	}
 	address_set(tap->fd, nic->mac);
 	tap_carrier(&tap->wire, false);
-	carrier_keep(tap, 0);
 	*out = &tap->wire;
 	tap->up = true;
 	phy_light_set(nic, true);
+	carrier_keep(tap, 0);
 	return 0;
 out_close:
 	if (tap->fd >= 0)
