@@ -195,6 +195,10 @@ class Daemon:
             return re.sub(r"^==\d+==Running thread \d+ was not suspended\. False leaks are possible\.\n", "", log.read(),
                           flags=re.M)
 
+    def says(self, text):
+        """What runs writes its log beside what it does: the line may follow."""
+        wait_for(lambda: text in self.errors(), f"the log says '{text}'")
+
     def wait_ready(self):
         readable, _, _ = select.select([self.process.stdout], [], [], DEADLINE_S)
         assert readable, f"not ready within {DEADLINE_S} s\n{self.errors()}"
