@@ -511,7 +511,7 @@ static int run(void)
 		const char *why = all[i].why[0] ? all[i].why[0] : all[i].why[1];
 
 		if (why)
-			print_message("# without %s: %s\n", all[i].test.name, why);
+			print_error("# without %s: %s\n", all[i].test.name, why);
 		else
 			tests[count++] = all[i].test;
 	}
