@@ -97,7 +97,7 @@ int engine_listen(struct engine *engine)
 
 bool engine_running(const struct engine *engine)
 {
-	return engine->socket >= 0 && engine->seen.phase == BOARD_RUNNING;
+	return engine->socket >= 0 && !engine->ordered && engine->seen.phase == BOARD_RUNNING;
 }
 
 /* What a file of /proc begins with; "": it cannot be read. */
@@ -209,11 +209,21 @@ void engine_driver_kill(const struct engine *engine)
 		maker_signal(engine->maker, engine->driver.pidfd, SIGKILL);
 }
 
-bool engine_driver_died(const struct engine *engine)
+static bool died(int pidfd)
 {
-	struct pollfd end = {.fd = engine->driver.pidfd, .events = POLLIN};
+	struct pollfd end = {.fd = pidfd, .events = POLLIN};
 
 	return poll(&end, 1, 0) == 1;
+}
+
+bool engine_driver_died(const struct engine *engine)
+{
+	return died(engine->driver.pidfd);
+}
+
+bool engine_spawner_died(const struct engine *engine)
+{
+	return engine->spawner.pid > 0 && died(engine->spawner.pidfd);
 }
 
 void engine_driver_bury(struct engine *engine)
@@ -332,7 +342,7 @@ static int driver_wait_once(struct engine *engine, struct ixgbe_why *why)
 
 int engine_driver_wait_phase(struct engine *engine, enum board_phase phase, struct ixgbe_why *why)
 {
-	while (engine->seen.phase < (uint32_t)phase) {
+	while (engine->seen.phase < (uint32_t)phase || engine->ordered) {
 		int err = driver_wait_once(engine, why);
 
 		if (err)

@@ -154,6 +154,7 @@ int engine_driver_come(struct engine *engine);
 void engine_driver_kill(const struct engine *engine);
 /* Whether the driver is dead, and not yet forgotten. */
 bool engine_driver_died(const struct engine *engine);
+bool engine_spawner_died(const struct engine *engine);
 /* The driver is dead: forgets it. */
 void engine_driver_bury(struct engine *engine);
 /* How the last driver that died had ended, as the spawner says: that takes half a second at most.
@@ -162,7 +163,8 @@ bool engine_driver_end(struct engine *engine, struct spawn_end *out);
 void engine_driver_fate(struct engine *engine, char text[SPAWN_FATE_BYTES]);
 /* Orders the next driver, which goes on with the running NIC. */
 int engine_renew(struct engine *engine, struct ixgbe_why *why);
-/* Whether the driver moves frames. */
+/* Whether the driver moves frames. One may say so before the spawner's word of it is heard, and is
+ * nobody that can be ended, or followed, until then. */
 bool engine_running(const struct engine *engine);
 /* Whether somebody has stopped its process: SIGSTOP, a debugger. */
 bool engine_suspended(const struct engine *engine);

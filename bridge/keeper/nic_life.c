@@ -34,7 +34,6 @@
  * cost the connections. The administrator is told, and decides.
  */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -433,6 +432,8 @@ void nic_life_driver_come(struct daemon *daemon)
 		driver_watch(daemon);
 	if (err == 1 && daemon->anew == ANEW_DEATH)
 		engine_driver_kill(&daemon->engine);
+	else if (err == 1)
+		nic_life_listen(daemon); /* it may have spoken before */
 	else if (err == -EPIPE)
 		spawner_gone(daemon);
 	else if (err < 0)
@@ -454,13 +455,6 @@ static void reads_account(struct daemon *daemon)
 		engine->lost.tap_reads = reads - counted;
 }
 
-static bool spawner_dead(const struct spawner *spawner)
-{
-	struct pollfd end = {.fd = spawner->pidfd, .events = POLLIN};
-
-	return spawner->pid > 0 && poll(&end, 1, 0) == 1;
-}
-
 static void driver_next(struct daemon *daemon)
 {
 	struct ixgbe_why why = {"cannot watch the driver"};
@@ -470,7 +464,7 @@ static void driver_next(struct daemon *daemon)
 	err = engine_renew(&daemon->engine, &why);
 	if (!err)
 		err = nic_anew_order_watch(daemon);
-	if (err && spawner_dead(&daemon->engine.spawner)) {
+	if (err && engine_spawner_died(&daemon->engine)) {
 		spawner_gone(daemon);
 		return;
 	}
