@@ -40,6 +40,7 @@ BROKEN_BY_DPDK = {
     "RX_BUFFER_SUM": AS_AFTER_RESET,
     "RX_DCA_RESERVED": AS_AFTER_RESET,
     "RX_RING_LIVE": "ixgbe_dev_rx_queue_start writes RDH again after enabling the queue",
+    "SECURITY_ON": "it writes SECRXCTRL as 0, though it uses no security offload",
     "TX_BUFFER_SUM": AS_AFTER_RESET,
     "TX_CONTEXT_UNUSED": "ixgbe_set_xmit_ctx gives L4LEN with each checksum, not for TSO alone",
     "TX_HTHRESH": "its default thresholds are 32, 0 and 0",
