@@ -684,6 +684,11 @@ uint32_t rig_register(struct rig *rig, const char *name, uint32_t index)
 	return number(rig, request, "registers", name, index);
 }
 
+uint32_t rig_counter(struct rig *rig, const char *name)
+{
+	return number(rig, "counters", "counters", name, 0);
+}
+
 uint32_t rig_statistic(struct rig *rig, const char *name, uint32_t index)
 {
 	return number(rig, "counters", "statistics", name, index);

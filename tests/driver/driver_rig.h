@@ -116,6 +116,8 @@ bool rig_has_control(const struct rig *rig);
 long long rig_control(struct rig *rig, const char *request, const char *key);
 /* A register as the NIC stores it; reading it so changes nothing. */
 uint32_t rig_register(struct rig *rig, const char *name, uint32_t index);
+/* A counter of the NIC's own. */
+uint32_t rig_counter(struct rig *rig, const char *name);
 /* The same of a statistics register. */
 uint32_t rig_statistic(struct rig *rig, const char *name, uint32_t index);
 uint64_t rig_now_ms(void);
