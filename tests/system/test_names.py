@@ -153,7 +153,7 @@ def test_made_there_by_an_option(rig, persist, taken_over):
     stays_in(home, daemon.pid)
     ends_with(away, "the TAP that was taken there again")
     r.wait_for(lambda: home.has("tap7"), "it comes back again")
-    assert away.name in home.link("tap7")["ifalias"]
+    r.wait_for(lambda: away.name in home.link("tap7").get("ifalias", ""), "it says where it was")
     assert daemon.stop() == 0, daemon.errors()
     home.run("ip", "link", "delete", "tap7")
 
