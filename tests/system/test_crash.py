@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Signals to either program, and its sudden death, with traffic under way."""
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -164,6 +165,46 @@ def test_a_driver_that_nobody_may_follow(bridge, whom, number, said):
     r.wait_for(lambda: bridge.left.carrier(bridge.tap) and bridge.right.carrier(bridge.wire), "carrier")
     bridge.ping()
     assert bridge.left.run("ip", "address", "show", "dev", bridge.tap).stdout.splitlines()[1:] == addresses
+
+
+PTRACE_CONT, PTRACE_DETACH, PTRACE_GETEVENTMSG, PTRACE_SEIZE = 7, 17, 0x4201, 0x4206
+PTRACE_O_TRACEFORK, PTRACE_EVENT_FORK = 2, 1
+WAIT_ALL = 0x40000000  # __WALL
+
+
+def ptrace(request, pid, data=0):
+    r.libc.ptrace.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    assert r.libc.ptrace(request, pid, None, data) != -1, os.strerror(ctypes.get_errno())
+
+
+@contextlib.contextmanager
+def held_behind_its_fork(pid, cause):
+    """The process stands where it has just made another, which cause() brings about. The other one runs."""
+    child = ctypes.c_ulong()
+    ptrace(PTRACE_SEIZE, pid, PTRACE_O_TRACEFORK)
+    cause()
+    while (status := os.waitpid(pid, WAIT_ALL)[1]) >> 8 != PTRACE_EVENT_FORK << 8 | signal.SIGTRAP:
+        ptrace(PTRACE_CONT, pid, os.WSTOPSIG(status))  # a signal, as that of the dead child
+    ptrace(PTRACE_GETEVENTMSG, pid, ctypes.addressof(child))
+    os.waitpid(child.value, WAIT_ALL)
+    ptrace(PTRACE_DETACH, child.value)
+    try:
+        yield
+    finally:
+        ptrace(PTRACE_DETACH, pid)
+
+
+def test_a_driver_counts_once_it_can_be_ended(bridge):
+    """It runs before its spawner's word of it is heard: until then nobody could follow it, or tell it to leave."""
+    driver = bridge.ask("status")["driver"]["pid"]
+    with held_behind_its_fork(parent(driver), lambda: os.kill(driver, signal.SIGKILL)):
+        bridge.left.run("ping", "-c", "1", "-W", "5", r.RIGHT_V4)  # frames pass
+        status = bridge.ask("status")
+        assert status["driver"]["pid"] is None and status["driver"]["starts"]["warm"] == 0, status
+        assert all(queue["state"] == "stopped" for queue in status["queues"]), status
+    now = r.wait_for(lambda: (status := bridge.ask("status"))["driver"]["starts"]["warm"] == 1 and status, "it counts")
+    assert now["driver"]["pid"] not in (driver, None) and now["state"] == "running"
+    bridge.ping()
 
 
 def test_a_driver_that_is_stopped_is_left_alone(bridge):
