@@ -232,9 +232,9 @@ def test_descriptors_that_the_nic_passes_over_are_counted(rig):
 
 
 @pytest.mark.alone
-def test_interrupts_of_other_causes_without_end(rig):
+def test_interrupts_of_other_causes_without_end(rig, sanitized):
     """They are counted, cost little, and a change of the link is noticed meanwhile."""
-    little = 0.15  # of a processor; one look after the other would take most of it
+    little = 0.15 if sanitized else 0.05  # of a processor; one look after the other would take most of it
     bridge = rig.bridge()
     driver = status(bridge)["driver"]["pid"]
     bridge.nic("fault irq-storm 100000")
@@ -243,7 +243,7 @@ def test_interrupts_of_other_causes_without_end(rig):
     for up in (False, True) * 2:
         bridge.nic(f"link {'up' if up else 'down'}")
         r.wait_for(lambda up=up: status(bridge)["link"]["up"] == up, "the link")
-    r.wait_for(lambda: bridge.counter("irqs_other") > before + 50000, "more of it")
+    r.wait_for(lambda: bridge.counter("irqs_other") > before + 200000, "more of it", 60)
     assert r.cpu_seconds(driver) - busy < little * (time.monotonic() - began)
     bridge.nic("fault clear")
     bridge.ping()
