@@ -156,9 +156,10 @@ static int truncating_deny(scmp_filter_ctx filter)
 	if (!err)
 		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
 				       SCMP_A2(SCMP_CMP_MASKED_EQ, O_TRUNC, O_TRUNC));
-	if (!err)
-		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
-				       SCMP_A1(SCMP_CMP_MASKED_EQ, O_TRUNC, O_TRUNC));
+	if (err)
+		return err;
+	err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
+			       SCMP_A1(SCMP_CMP_MASKED_EQ, O_TRUNC, O_TRUNC));
 	return err == -EDOM || err == -EFAULT ? 0 : err; /* this processor has no open */
 }
 
