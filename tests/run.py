@@ -361,7 +361,9 @@ def gist(text):
     lines = [line.rstrip() for line in (text or "").splitlines() if line.strip()]
     marked = [line for line in lines if re.match(r"E  |>  |not ok|# .*error:|# .* [!=]= |  survives|the driver ", line)]
     said = [line for line in lines if re.match(r"ix\S+: (warning|error): |.*(ERROR: \w+Sanitizer|runtime error):", line)]
-    return [*(marked[:GIST_LINES] or lines[-GIST_LINES:]), *said[-GIST_LINES:]]
+    if len(marked) > 2 * GIST_LINES:
+        marked[GIST_LINES:-GIST_LINES] = ["..."]
+    return [*(marked or lines[-GIST_LINES:]), *said[-GIST_LINES:]]
 
 
 def report():
