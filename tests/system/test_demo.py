@@ -2,6 +2,7 @@
 """tools/demo, as a person runs it. Nothing is left of it."""
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -117,24 +118,24 @@ if "-u" not in sys.argv:
 done = subprocess.run(["/usr/bin/iperf3", *sys.argv[1:]], capture_output=True, text=True)
 result = json.loads(done.stdout)
 total = result["end"]["sum"]
-total["lost_packets"] = total["packets"] // 10
+total["lost_packets"] = min(total["lost_packets"] + total["packets"] // 10, total["packets"])
 print(json.dumps(result))
 """
 
 
 @pytest.mark.alone
 def test_loss_is_no_success(rig):
-    """A tenth of the datagrams is lost: the row says so and what its limit is."""
+    """A tenth of the datagrams is lost, beside those of a busy machine: the row says so and what its limit is."""
     with open(rig.path("iperf3"), "w", encoding="ascii") as fake:
         fake.write(LOSSY)
     os.chmod(rig.path("iperf3"), 0o755)
     with start("--seconds", "1", "--json", rig.path("json"),
                PATH=f"{rig.scratch}:{os.environ['PATH']}") as run:
         output, errors = run.communicate(timeout=120)
-    assert run.returncode == 1 and errors == "", output + errors
     rows = [line for line in output.splitlines() if line.endswith(("ok", "FAILED"))]
-    assert [row.split()[0] for row in rows if row.endswith("FAILED")] == ["UDP"], output
-    assert "10.0% is lost, at most 1% may be" in output
+    assert [row.split()[0] for row in rows if row.endswith("FAILED")] == ["UDP"], output + errors
+    assert run.returncode == 1 and errors == "", output + errors
+    assert re.search(r"1\d\.\d% is lost, at most 1% may be", output), output
     assert "It does not work" in output
     assert all(len(line) <= 80 for line in output.splitlines())
     with open(rig.path("json"), encoding="utf-8") as file:
