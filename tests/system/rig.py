@@ -87,6 +87,12 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def sleeps(pid):
+    """How often the process's first thread has waited for something."""
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as status:
+        return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status.read(), re.M)[1])
+
+
 def ask(path, request):
     """Sends one request to a control socket. Returns the reply, also if it is an {"error"}."""
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as connection:

@@ -232,19 +232,20 @@ def test_descriptors_that_the_nic_passes_over_are_counted(rig):
 
 
 @pytest.mark.alone
-def test_interrupts_of_other_causes_without_end(rig, sanitized):
+def test_interrupts_of_other_causes_without_end(rig):
     """They are counted, cost little, and a change of the link is noticed meanwhile."""
-    little = 0.15 if sanitized else 0.05  # of a processor; one look after the other would take most of it
     bridge = rig.bridge()
     driver = status(bridge)["driver"]["pid"]
     bridge.nic("fault irq-storm 100000")
     r.wait_for(lambda: bridge.counter("irqs_other") > 10000, "the storm")
-    busy, began, before = r.cpu_seconds(driver), time.monotonic(), bridge.counter("irqs_other")
+    sleeps, began, before = r.sleeps(driver), time.monotonic(), bridge.counter("irqs_other")
     for up in (False, True) * 2:
         bridge.nic(f"link {'up' if up else 'down'}")
         r.wait_for(lambda up=up: status(bridge)["link"]["up"] == up, "the link")
     r.wait_for(lambda: bridge.counter("irqs_other") > before + 200000, "more of it", 60)
-    assert r.cpu_seconds(driver) - busy < little * (time.monotonic() - began)
+    # 200 looks a second, each of some registers and each register a wait for the NIC: 2,000. Without a limit of looks
+    # they are more than 60,000.
+    assert r.sleeps(driver) - sleeps < 4000 * (time.monotonic() - began)
     bridge.nic("fault clear")
     bridge.ping()
     assert bridge.stop() == 0
