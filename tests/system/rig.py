@@ -93,15 +93,21 @@ def sleeps(pid):
         return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status.read(), re.M)[1])
 
 
-def ask(path, request):
-    """Sends one request to a control socket. Returns the reply, also if it is an {"error"}."""
+@contextlib.contextmanager
+def asked(path, request):
+    """Sends one request to a control socket. The reply, also if it is an {"error"}, and the connection is open."""
     with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)) as connection:
         # Not settimeout(): with it connect() fails at once if the daemon's queue is full.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(DEADLINE_S), 0))
         connection.connect(str(path))
         connection.settimeout(DEADLINE_S)
         connection.send(request.encode())
-        return json.loads(connection.recv(1 << 20))
+        yield json.loads(connection.recv(1 << 20))
+
+
+def ask(path, request):
+    with asked(path, request) as reply:
+        return reply
 
 
 class Namespace:
