@@ -324,9 +324,12 @@ class Bridge(Daemon):
     def where_frames_went(self):
         """All counters, for a failure's log."""
         counted = {**self.counters(), **self.nic("counters")["counters"]}
-        links = self.left.run("ip", "-s", "link", "show", "dev", self.tap).stdout + \
-            self.right.run("ip", "-s", "link", "show", "dev", self.wire).stdout
-        return f"{ {name: value for name, value in counted.items() if value} }\n{links}"
+        shown = [str({name: value for name, value in counted.items() if value})]
+        for space, name in ((self.left, self.tap), (self.right, self.wire)):
+            for words in (["ip", "-s", "-s", "link", "show", "dev", name], ["tc", "-s", "qdisc", "show", "dev", name],
+                          ["ip", "-s", "neighbour", "show", "dev", name], ["nstat", "-as"]):
+                shown.append(space.run(*words, check=False).stdout)
+        return "\n".join(shown)
 
     def iperf(self, *options, seconds=1):
         """iperf3's report, with the client in left and the server in right."""
