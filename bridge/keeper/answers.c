@@ -177,12 +177,11 @@ static json_t *keeper_json(const struct daemon *daemon, const char *const states
 		json_object_set_new(json, rights_name((enum rights_mechanism)i),
 				    json_pack("{s:s,s:s}", "state", states[rights->of[i].state],
 					      "text", rights->of[i].text));
-	if (rights_other_user(rights)) {
+	if (rights_other_user(rights))
 		json_array_append_new(gone, json_string("follow the interface into other network "
 							"namespaces"));
-		if (daemon->options->nic_kind != OPTIONS_NIC_SOFT)
-			json_array_append_new(gone, json_string("open the NIC again"));
-	}
+	if (!rights_open_nic(rights, daemon->options->nic_kind))
+		json_array_append_new(gone, json_string("open the NIC again"));
 	json_object_set_new(json, "cannot", gone);
 	return json;
 }

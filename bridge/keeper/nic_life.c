@@ -759,7 +759,7 @@ static void retry(struct daemon *daemon)
 	struct ixgbe_why why = {""};
 	int err;
 
-	if (daemon->options->nic_kind != OPTIONS_NIC_SOFT && rights_other_user(&daemon->rights)) {
+	if (!rights_open_nic(&daemon->rights, daemon->options->nic_kind)) {
 		publish_stop_anew(daemon, "the NIC has to be opened anew, which ixtapd gives up "
 					  "under --isolation require");
 		return;

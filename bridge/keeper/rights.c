@@ -274,6 +274,11 @@ bool rights_other_user(const struct rights *rights)
 	return holds(rights, RIGHTS_USER);
 }
 
+bool rights_open_nic(const struct rights *rights, enum options_nic_kind kind)
+{
+	return kind == OPTIONS_NIC_SOFT || !rights_other_user(rights);
+}
+
 /* ---- From one program to the next ---- */
 
 json_t *rights_hand_over(const struct rights *rights)

@@ -39,8 +39,11 @@ int rights_give_up(struct rights *rights, const struct options *options, const s
 /* Whether all that can be had is in force. */
 bool rights_whole(const struct rights *rights);
 /* Whether this process has another user than it was started with: files of the start may be out of
- * reach, and a device or a server cannot be opened again. */
+ * reach. */
 bool rights_other_user(const struct rights *rights);
+/* Whether a NIC of this kind, once closed, can be opened again: a device, or the socket of a
+ * server, is out of another user's reach. */
+bool rights_open_nic(const struct rights *rights, enum options_nic_kind kind);
 
 /* For the next program, which has them already. */
 json_t *rights_hand_over(const struct rights *rights);

@@ -406,6 +406,10 @@ static json_t *place_give(struct daemon *daemon, const struct next *next, uint64
 static json_t *place_give_cold(struct daemon *daemon, const struct next *next, uint64_t client,
 			       const char *reason)
 {
+	if (!rights_open_nic(&daemon->rights, daemon->options->nic_kind))
+		return control_error("%s would start the NIC anew (%s), which ixtapd may not do "
+				     "under --isolation require: restart the service",
+				     next->path, reason);
 	log_warning("%s: the upgrade starts the NIC anew: %s", daemon->iface.tap.name, reason);
 	ixgbe_why_fill(&daemon->reason, 0, "the NIC starts anew after an upgrade");
 	nic_life_close(daemon);

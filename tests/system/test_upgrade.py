@@ -237,14 +237,54 @@ def test_failure_goes_back(rig, world, what):
     assert json.loads(upgrade(world).stdout)["start"] == "warm"
 
 
+COLD = r"""
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int main(int argc, char **argv)
+{
+	if (argc > 2 && strstr(argv[2], ":check"))
+		return puts("{\"start\": \"cold\", \"why\": \"as the test wants\", \"version\": \"9\"}") < 0;
+	execv(REAL, argv);
+	return 1;
+}
+"""
+
+
+def cold_program(rig):
+    """A version that cannot go on with the running NIC."""
+    program = installed(rig, "next")
+    os.rename(program, program + "-9")
+    r.run("cc", "-x", "c", "-o", program, f'-DREAL="{program}-9"', "-", input=COLD)
+    return program
+
+
+def test_cold_where_the_nic_cannot_be_opened_again(rig):
+    """It is refused: closed, the NIC would stay so."""
+    world = k.vfio_user(rig, "--isolation", "require")
+    before = k.State(world)
+    done = upgrade(world, cold_program(rig), check=False)
+    assert done.returncode == 1 and "would start the NIC anew (as the test wants)" in done.stderr, done.stderr
+    assert "restart the service" in done.stderr
+    after = k.State(world)
+    assert after.status["state"] == "running" and after.status["driver"]["pid"] == before.status["driver"]["pid"]
+    assert not [check for check in [*k.link_checks(before, after), *k.same_checks(before, after)] if not check.good]
+
+
+def test_cold_where_the_nic_is_made_anew(rig):
+    world = k.soft(rig, "--isolation", "require")
+    nic = world.status()["nic"]["soft"]["pid"]
+    assert json.loads(upgrade(world, cold_program(rig)).stdout)["start"] == "cold"
+    r.wait_for(lambda: world.status()["state"] in ("waiting", "running"), "the NIC is back")
+    assert world.status()["nic"]["soft"]["pid"] != nic
+    assert world.status()["driver"]["starts"] == {"warm": 0, "cold": 2, "upgrade": 0}
+
+
 def test_cold(rig):
     """A version that cannot go on with the running NIC says so beforehand."""
     world = k.vfio_user(rig)
-    program = script(rig, "cold", f"""\
-        #!/bin/sh
-        case "$2" in *:check) echo '{{"start": "cold", "why": "as the test wants", "version": "9"}}'; exit 0 ;; esac
-        exec {r.IXTAPD} "$@"
-        """)
+    program = cold_program(rig)
     before = k.State(world)
     connection = k.Connection(world)
     answer = json.loads(upgrade(world, program).stdout)
