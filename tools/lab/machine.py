@@ -19,6 +19,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import subprocess
 import time
@@ -181,6 +182,16 @@ class Nic:
         if "error" in reply:
             raise Failure(f"ixnic: {reply['error']}")
         return reply
+
+    @contextlib.contextmanager
+    def held(self):
+        """ixnic stands still meanwhile: what comes, it finds together."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def close(self):
         self.process.terminate()
