@@ -30,6 +30,10 @@
 /* Descriptors of a ring: the NIC takes no more (8.2.3.8.3, 8.2.3.9.7). */
 #define IXGBE_RING_MAX 8192u
 
+/* How long a descriptor is looked at that the NIC may be writing just now. */
+#define RESUME_LOOKS   100u
+#define RESUME_LOOK_US 100u
+
 /* What a queue is made from. Backend and DMA memory outlive the queue. */
 struct queue_place {
 	struct ixgbe_backend *backend; /* writes the tail where it is not mapped */

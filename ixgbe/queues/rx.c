@@ -31,10 +31,12 @@
  * next burst. Until then their descriptors and their places in the table stay as they are, the ring
  * is shorter by them, and a successor takes them once more. So `taken` is stored before a refill,
  * and `fill` after what it covers and before the tail. All else that a successor needs follows from
- * the three.
+ * the three. It compares the table with the addresses in the ring that the NIC has not written over
+ * yet: a NIC must not write into a buffer that is thought to be free.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "ixgbe/tables/regs.h"
 #include "mmio.h"
@@ -547,6 +549,20 @@ int rxq_prepare(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
 	return 0;
 }
 
+/* Whether the NIC has the buffer that the table says, as far as the ring tells: the NIC writes the
+ * frame's fields over the address, of which one look may find a part only. */
+static bool rx_agrees(const struct ixgbe_rxq *rxq, uint32_t at)
+{
+	const union ixgbe_desc *desc = &rxq->ring[at];
+
+	for (uint32_t looks = 0; looks < RESUME_LOOKS; looks++) {
+		if (desc_load(desc, 0) == rxq->buf[at]->iova + rxq->headroom || rx_done(desc))
+			return true;
+		usleep(RESUME_LOOK_US);
+	}
+	return false;
+}
+
 int rxq_resume(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool, uint32_t *repeated)
 {
 	const uint32_t taken = rxq->taken & ~RX_DISCARDING, next = rxq->next;
@@ -562,6 +578,8 @@ int rxq_resume(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool, uint32_t *repeate
 
 		if (err)
 			return err;
+		if (!rx_agrees(rxq, at))
+			return -EBADMSG;
 	}
 	rxq->discarding = rxq->taken & RX_DISCARDING;
 	rxq->next = taken;

@@ -33,6 +33,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ixgbe/tables/fields.h"
 #include "ixgbe/tables/regs.h"
@@ -596,6 +597,27 @@ static int tx_reports_resume(struct ixgbe_txq *txq)
 	return 0;
 }
 
+/* Whether the table's buffer, or none, is what the descriptor has. One that is reported may have
+ * anything instead. */
+static bool tx_agrees(const struct ixgbe_txq *txq, uint32_t at)
+{
+	const struct ixgbe_buf *buf = txq->buf[at];
+
+	for (uint32_t looks = 0; looks < RESUME_LOOKS; looks++) {
+		const uint64_t half0 = desc_load(&txq->ring[at], 0);
+		const uint64_t half1 = desc_load(&txq->ring[at], 1);
+		const bool data =
+			IXGBE_FIELD_GET(IXGBE_TXD_DTYP, (uint32_t)half1) == IXGBE_TXD_DTYP_DATA;
+
+		if (half1 >> 32 & IXGBE_TXD_STAT_DD ||
+		    (buf ? data && half0 - buf->iova < buf->size
+			 : !data || (half1 & IXGBE_TXD_DTALEN) == IXGBE_TX_DESC_MAX_BYTES))
+			return true;
+		usleep(RESUME_LOOK_US);
+	}
+	return false;
+}
+
 int txq_resume(struct ixgbe_txq *txq, const struct pool_set *pools, uint32_t *forgotten)
 {
 	const uint32_t size = txq->size;
@@ -608,12 +630,12 @@ int txq_resume(struct ixgbe_txq *txq, const struct pool_set *pools, uint32_t *fo
 		return err;
 	txq->in_flight = 0;
 	for (uint32_t at = txq->clean; at != txq->posted; at = ring_wrap(size, at + 1)) {
-		if (!txq->buf[at])
-			continue;
-		err = pool_set_claim(pools, txq->buf[at]);
+		err = txq->buf[at] ? pool_set_claim(pools, txq->buf[at]) : 0;
 		if (err)
 			return err;
-		txq->in_flight++;
+		if (!tx_agrees(txq, at))
+			return -EBADMSG;
+		txq->in_flight += txq->buf[at] != NULL;
 	}
 	*forgotten = ring_distance(size, txq->posted, txq->next);
 	index_store(&txq->next, txq->posted);

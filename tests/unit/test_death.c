@@ -439,12 +439,51 @@ static void any_state_is_survived(void **state)
 	world_free(w);
 }
 
+/* Entry `at` of the table behind a queue's record. */
+static struct ixgbe_buf **table_at(void *queue, size_t record_bytes, uint32_t at)
+{
+	return (struct ixgbe_buf **)((uint8_t *)queue + record_bytes) + at;
+}
+
+/* A table that adds up, and is not what the NIC has. */
+static void other_buffers_are_refused(void **state)
+{
+	const size_t rx_bytes = rxq_memory_bytes(RING) - RING * sizeof(struct ixgbe_buf *);
+	const size_t tx_bytes =
+		txq_memory_bytes(RING) - RING * (sizeof(struct ixgbe_buf *) + sizeof(uint16_t));
+	struct world *w = world_new();
+	struct ixgbe_buf **entry, *was;
+
+	(void)state;
+	life_begin(w, false);
+	assert_int_equal(rings_transmit_start(&w->rig->nic, NULL), 0);
+	assert_int_equal(rings_receive_start(&w->rig->nic, &w->rx_pool, NULL), 0);
+	send_frames(w);
+	entry = table_at(w->rig->nic.rxq[0], rx_bytes, 5);
+	was = *entry;
+	assert_ptr_equal(was->pool, w->rx_pool);
+	*entry = ixgbe_buf_get(w->rx_pool);
+	assert_int_equal(WEXITSTATUS(successor(w, false)), 1);
+	*entry = was;
+	entry = table_at(w->rig->nic.txq[0], tx_bytes, 2);
+	was = *entry;
+	assert_ptr_equal(was->pool, w->tx_pool);
+	*entry = ixgbe_buf_get(w->tx_pool);
+	assert_int_equal(WEXITSTATUS(successor(w, false)), 2);
+	*entry = NULL;
+	assert_int_equal(WEXITSTATUS(successor(w, false)), 2);
+	*entry = was;
+	assert_int_equal(successor(w, false), 0);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dies_anywhere),
 		cmocka_unit_test(a_burst_may_stop_behind_a_report),
 		cmocka_unit_test(any_state_is_survived),
+		cmocka_unit_test(other_buffers_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
