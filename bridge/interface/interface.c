@@ -51,12 +51,43 @@ static int link_get(struct interface *iface, struct ixgbe_why *why)
 		   : 0;
 }
 
-/* A descriptor of the interface's namespace, or -errno. -EBADFD: there is no interface. */
+/* The interface's link, by the name that the descriptor knows: its index may differ there. */
+static int look_up(const struct interface *iface, struct netlink_link *out)
+{
+	struct ifreq request = {0};
+	struct netlink *nl;
+	int err;
+
+	if (ioctl(iface->tap.fd[0], TUNGETIFF, &request))
+		return -errno;
+	err = netlink_open(&nl);
+	if (err)
+		return err;
+	err = netlink_link_find(nl, request.ifr_name, out);
+	netlink_close(nl);
+	return err;
+}
+
+/* Whether an interface of that name and number is in the thread's namespace, which is home. */
+static bool is_at_home(const struct interface *iface)
+{
+	struct netlink_link link;
+
+	return !look_up(iface, &link) && link.ifindex == iface->tap.ifindex;
+}
+
+/* A descriptor of the interface's namespace, or -errno. -EBADFD: there is no interface. Without
+ * CAP_NET_ADMIN the kernel does not say it. */
 static int namespace_of(const struct interface *iface)
 {
 	int fd = ioctl(iface->tap.fd[0], TUNGETDEVNETNS);
+	int err = fd < 0 ? -errno : 0;
 
-	return fd < 0 ? -errno : fd;
+	if (err == -EPERM && !iface->entered && is_at_home(iface)) {
+		fd = fcntl(iface->home, F_DUPFD_CLOEXEC, 0);
+		err = fd < 0 ? -errno : 0;
+	}
+	return err ? err : fd;
 }
 
 /* The alias of an interface that ixtapd made anew at home because its namespace had ended. A later
@@ -396,23 +427,6 @@ void interface_held_check(struct interface *iface)
 	iface->astray |= holds_alone(iface);
 }
 
-/* The interface's link, by the name that the descriptor knows: its index may differ there. */
-static int look_up(const struct interface *iface, struct netlink_link *out)
-{
-	struct ifreq request = {0};
-	struct netlink *nl;
-	int err;
-
-	if (ioctl(iface->tap.fd[0], TUNGETIFF, &request))
-		return -errno;
-	err = netlink_open(&nl);
-	if (err)
-		return err;
-	err = netlink_link_find(nl, request.ifr_name, out);
-	netlink_close(nl);
-	return err;
-}
-
 /* The interface is in the namespace of `there` now: what was about another one is opened again. */
 static int reopen(struct interface *iface, int there, bool away)
 {
@@ -550,12 +564,12 @@ json_t *interface_hand_over(const struct interface *iface)
 
 	for (uint16_t q = 0; q < tap->queues; q++)
 		json_array_append_new(fd, json_integer(tap->fd[q]));
-	return json_pack("{s:o,s:b,s:b,s:i,s:b,s:b,s:I,s:I,s:i}", "fd", fd, "persist", tap->persist,
-			 "was_persistent", tap->was_persistent, "offloads", (int)tap->offloads,
-			 "moved", iface->moved, "held", iface->held_netns != NULL,
-			 "tx_packets_before", (json_int_t)iface->tx_packets_before,
-			 "tx_dropped_before", (json_int_t)iface->tx_dropped_before, "tx_queue_len",
-			 (int)iface->tx_queue_len);
+	return json_pack(
+		"{s:o,s:i,s:b,s:b,s:i,s:b,s:b,s:I,s:I,s:i}", "fd", fd, "ifindex", tap->ifindex,
+		"persist", tap->persist, "was_persistent", tap->was_persistent, "offloads",
+		(int)tap->offloads, "moved", iface->moved, "held", iface->held_netns != NULL,
+		"tx_packets_before", (json_int_t)iface->tx_packets_before, "tx_dropped_before",
+		(json_int_t)iface->tx_dropped_before, "tx_queue_len", (int)iface->tx_queue_len);
 }
 
 #define DELETED                                                                                    \
@@ -578,6 +592,7 @@ static int tap_take_over(struct interface *iface, const json_t *from, uint16_t q
 	for (uint16_t q = 0; q < queues; q++)
 		tap->fd[q] = (int)json_integer_value(json_array_get(fd, q));
 	tap->queues = queues;
+	tap->ifindex = (int)json_integer_value(json_object_get(from, "ifindex"));
 	tap->persist = persist;
 	tap->was_persistent = was;
 	tap->offloads = (uint32_t)offloads;

@@ -633,6 +633,14 @@ def test_an_interface_made_for_a_user(rig, left, queues):  # noqa: F811
     # What root changes is followed.
     left.run("ip", "link", "set", "tap0", "mtu", "1400")
     r.wait_for(lambda: asks(control)["tap"]["mtu"] == 1400, "the MTU")
+    # The kernel does not tell this user where the interface is; the next program finds it all the same.
+    before = asks(control)["tap"]
+    for _ in range(2):
+        assert json.loads(r.run(r.IXTAP, "--control", control, "-j", "upgrade").stdout)["start"] == "warm"
+        assert asks(control)["tap"] == before and asks(control)["state"] == "running", daemon.errors()
+    left.run("ip", "link", "set", "tap0", "mtu", "2000")
+    r.wait_for(lambda: asks(control)["tap"]["mtu"] == 2000, "the MTU")
+    left.run("ping", "-n", "-q", "-c", 3, "-i", "0.05", "-W", 5, "-s", 1900, "-M", "do", r.RIGHT_V4)
     assert daemon.stop() == 0
     assert left.has("tap0") and r.LEFT_V4 in left.run("ip", "address", "show", "tap0").stdout
     assert nic.stop() == 0, nic.errors()
