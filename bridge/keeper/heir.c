@@ -137,13 +137,17 @@ void heir_provide(struct daemon *daemon)
 
 /* ---- From the former one ---- */
 
-/* What of the NIC cannot be taken over is dropped; then there is none, and it is opened anew. */
-static void nic_check(json_t *handover)
+/* What of the NIC cannot be taken over is dropped; then there is none, and it is opened anew. A
+ * software NIC has the rights that it was made with. */
+static void nic_check(const struct options *options, json_t *handover)
 {
 	json_t *engine = json_object_get(handover, "engine");
 	struct ixgbe_why why;
+	int err = engine_hand_over_check(engine, &why);
 
-	if (!engine_hand_over_check(engine, &why))
+	if (!err && options->nic_kind == OPTIONS_NIC_SOFT)
+		err = handover_process_check(options, handover, &why);
+	if (!err)
 		return;
 	log_warning("what the former ixtapd left of the NIC does not fit, and the NIC starts "
 		    "anew: %s",
@@ -167,7 +171,7 @@ json_t *heir_take(const struct options *options)
 		handover = NULL;
 	}
 	if (handover)
-		nic_check(handover);
+		nic_check(options, handover);
 	else if (why.text[0])
 		log_warning("what a former ixtapd left in the service manager's store does not "
 			    "fit: %s: starting anew",

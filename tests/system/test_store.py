@@ -540,6 +540,22 @@ def test_with_another_isolation(rig, modes):
             assert isolation["keeper"]["state"] == expected and isolation["seccomp"]["state"] == expected, isolation
 
 
+@pytest.mark.parametrize("modes", [("off", "require"), ("best", "off")])
+def test_software_nic_with_another_isolation(rig, modes):
+    """It has the rights that it was made with, so another is made."""
+    with s.managed(rig, "soft", "--isolation", modes[0]) as world:
+        stored(world)
+        nic, index = world.status()["nic"]["soft"]["pid"], world.left.link("tap0")["ifindex"]
+        world.manager.words[world.manager.words.index(modes[0])] = modes[1]
+        world.again()
+        gone(nic)
+        world.daemon.says("another --isolation")
+        r.wait_for(lambda: world.status()["state"] in ("waiting", "running"), "the NIC is back")
+        with open(f"/proc/{world.status()['nic']['soft']['pid']}/status", encoding="ascii") as status:
+            assert ("NoNewPrivs:\t1" in status.read()) == (modes[1] != "off")
+        assert world.left.link("tap0")["ifindex"] == index
+
+
 MIDST = memory_write(WITHIN, b"\x01\0\0\0\x01")
 
 
