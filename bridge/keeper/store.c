@@ -390,11 +390,16 @@ static void passed_take(int fd, const char *name)
 		store.last = number;
 }
 
-/* False: the manager has passed nothing. */
-static bool all_passed_take(void)
+/* False: the manager has passed nothing. `why` is filled if it says so in contradictory words. */
+static bool all_passed_take(struct ixgbe_why *why)
 {
 	char **names = NULL;
 	int count = sd_listen_fds_with_names(1, &names);
+
+	if (count < 0)
+		ixgbe_why_fill(why, count,
+			       "LISTEN_FDS and LISTEN_FDNAMES do not say what was passed: %s",
+			       strerror(-count));
 
 	for (int i = 0; i < count; i++) {
 		passed_take(SD_LISTEN_FDS_START + i, names[i]);
@@ -451,7 +456,7 @@ json_t *store_take(struct ixgbe_why *why)
 	int err;
 
 	why->text[0] = '\0';
-	if (!all_passed_take())
+	if (!all_passed_take(why))
 		return NULL;
 	if (!memory_take(why))
 		handover = text_read(why);

@@ -356,6 +356,15 @@ def test_broken_handover(rig, change, why):
         assert broken(world, change, why) == {"warm": 0, "cold": 1, "upgrade": 0}
 
 
+@pytest.mark.parametrize("words", ["LISTEN_FDNAMES=a:b", "LISTEN_FDS=x", "LISTEN_FDS=5000"])
+def test_words_of_the_manager_that_contradict(rig, words):
+    with s.managed(rig, "vfio-user") as world:
+        stored(world)
+        world.manager.kill()
+        world.manager.start(ready=False, words=["env", words, *world.manager.words])
+        world.manager.keeper.says("LISTEN_FDS and LISTEN_FDNAMES do not say what was passed")
+
+
 def test_descriptors_of_other_kinds(rig):
     """The interface stays, and the NIC is opened anew, or nothing stays. No start fails."""
     with s.managed(rig, "vfio-user") as world:
