@@ -115,7 +115,8 @@ bool engine_suspended(const struct engine *engine)
 	char path[32], text[256];
 	const char *state;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)engine->driver.pid);
+	snprintf(path, sizeof(path), "/proc/%d/stat",
+		 (int)(engine->driver.pid > 0 ? engine->driver.pid : engine->spawner.pid));
 	file_read(path, text, sizeof(text));
 	state = strrchr(text, ')'); /* its name may have anything */
 	return state && (!strncmp(state, ") T", 3) || !strncmp(state, ") t", 3));
@@ -206,7 +207,7 @@ int engine_driver_come(struct engine *engine)
 void engine_driver_kill(const struct engine *engine)
 {
 	if (engine->driver.pidfd >= 0)
-		maker_signal(engine->maker, engine->driver.pidfd, SIGKILL);
+		(void)maker_signal(engine->maker, engine->driver.pidfd, SIGKILL);
 }
 
 static bool died(int pidfd)

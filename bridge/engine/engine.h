@@ -166,7 +166,8 @@ int engine_renew(struct engine *engine, struct ixgbe_why *why);
 /* Whether the driver moves frames. One may say so before the spawner's word of it is heard, and is
  * nobody that can be ended, or followed, until then. */
 bool engine_running(const struct engine *engine);
-/* Whether somebody has stopped its process: SIGSTOP, a debugger. */
+/* Whether somebody has stopped its process, or the spawner where there is no driver: SIGSTOP, a
+ * debugger. */
 bool engine_suspended(const struct engine *engine);
 /* The processor that each queue's worker is bound to now, by whomever; -1: it may run on several,
  * or there is none. */

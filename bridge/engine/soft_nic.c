@@ -213,17 +213,20 @@ bool soft_nic_ended(const struct soft_nic *soft, int timeout_ms)
 	return soft->pid > 0 && poll(&end, 1, timeout_ms) == 1;
 }
 
+static bool ends_by(const struct soft_nic *soft, int signal)
+{
+	return !maker_signal(soft->maker, soft->pidfd, signal) &&
+	       soft_nic_ended(soft, SOFT_NIC_STOP_MS);
+}
+
 void soft_nic_stop(struct soft_nic *soft)
 {
 	struct spawn_end end;
 
 	close_once(&soft->socket);
 	if (soft->pid > 0) {
-		if (!soft_nic_ended(soft, SOFT_NIC_STOP_MS))
-			maker_signal(soft->maker, soft->pidfd, SIGTERM);
-		if (!soft_nic_ended(soft, SOFT_NIC_STOP_MS))
-			maker_signal(soft->maker, soft->pidfd, SIGKILL);
-		(void)soft_nic_ended(soft, SOFT_NIC_STOP_MS);
+		if (!soft_nic_ended(soft, SOFT_NIC_STOP_MS) && !ends_by(soft, SIGTERM))
+			(void)ends_by(soft, SIGKILL);
 		(void)maker_end(soft->maker, soft->pidfd, true, &end);
 	}
 	if (soft->output >= 0)

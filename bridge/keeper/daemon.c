@@ -473,14 +473,24 @@ static void close_daemon(struct daemon *daemon)
 {
 	dev_t dev;
 	ino_t ino;
+	int err;
 
 	patience_begin(&daemon->patience, PATIENCE_STOP_MS);
 	nic_life_release(daemon);
 	engine_spawner_stop(&daemon->engine, &daemon->former); /* of a start that was not over */
 	engine_free(&daemon->engine);
 	interface_close(&daemon->iface);
-	if (maker_there(&daemon->maker) && control_file(daemon->control, &dev, &ino))
-		(void)maker_unlink(&daemon->maker, dev, ino); /* the folder is another user's */
+	/* The folder is another user's. */
+	if (maker_there(&daemon->maker) && control_file(daemon->control, &dev, &ino)) {
+		err = maker_unlink(&daemon->maker, dev, ino);
+		if (err)
+			log_warning("%s: the file of the control socket, %s, stays: %s",
+				    daemon->options->tap, daemon->options->control,
+				    daemon->maker.lost
+					    ? "the process that makes others and removes it does "
+					      "not answer"
+					    : strerror(-err));
+	}
 	control_close(daemon->control);
 	maker_close(&daemon->maker);
 	watch_close(daemon);

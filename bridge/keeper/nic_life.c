@@ -82,7 +82,8 @@ static void retry_later(struct daemon *daemon)
 	int delay_ms = state_retry_delay_ms(daemon->attempt);
 
 	if (delay_ms < 0) {
-		log_error("%s: giving up on the NIC %s after %u attempts: %s",
+		log_error("%s: giving up on the NIC %s: %u attempts in a row to have it "
+			  "work for a minute have failed: %s",
 			  daemon->iface.tap.name, daemon->options->nic, daemon->attempt,
 			  daemon->reason.text);
 		publish_stop(daemon, 1);
@@ -577,10 +578,13 @@ void nic_life_supervise(struct daemon *daemon)
 	if (running && daemon->bus_quick && now - daemon->beat_at_ms > DRIVER_SILENT_MS)
 		driver_kill(daemon, now);
 	else if (!turns || now - daemon->followed_at_ms > PATIENCE_FOLLOW_MS)
-		nic_anew(daemon,
-			 "the driver does not do what it is told: the NIC answers too slowly, or "
-			 "the driver hangs",
-			 false);
+		nic_anew(
+			daemon,
+			engine_suspended(&daemon->engine)
+				? "the process that makes drivers is stopped (SIGSTOP, or a debugger)"
+				: "the driver does not do what it is told: the NIC answers too slowly, "
+				  "or the driver hangs",
+			false);
 }
 
 /* ---- Start ---- */

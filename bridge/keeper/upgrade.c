@@ -485,6 +485,10 @@ json_t *upgrade_run(struct daemon *daemon, const char *program, uint64_t client)
 		error = control_error("the limit of open files is too low for an upgrade, which "
 				      "needs %u more: raise that of process %d (prlimit --nofile)",
 				      SPARE_FDS + daemon->options->queues, (int)getpid());
+	else if (!maker_answers(&daemon->maker))
+		error = control_error(
+			"the process that makes others for ixtapd does not answer, and "
+			"ixtapd ends");
 	else
 		error = path_try(daemon, program ? program : daemon->program, client);
 

@@ -343,7 +343,7 @@ int maker_nic_start(struct maker *maker, const char *path, const struct nic_word
 	return err;
 }
 
-void maker_signal(struct maker *maker, int pidfd, int number)
+int maker_signal(struct maker *maker, int pidfd, int number)
 {
 	struct maker_request request = {.fds = 1, .signal = number};
 	int out[MAKER_ANSWER_FDS_MAX];
@@ -352,7 +352,20 @@ void maker_signal(struct maker *maker, int pidfd, int number)
 	/* What a program before this one made itself is a child of this process. */
 	if (!maker_there(maker) ||
 	    request_ask(maker, MAKER_SIGNAL, &request, &pidfd, &answer, out, NULL))
-		syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
+		return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) ? -errno : 0;
+	return 0;
+}
+
+bool maker_answers(struct maker *maker)
+{
+	struct maker_request nothing = {.program = 0};
+	struct maker_answer answer;
+	int out[MAKER_ANSWER_FDS_MAX];
+
+	/* A refusal is an answer. */
+	if (maker_there(maker))
+		(void)request_ask(maker, MAKER_FORGET, &nothing, NULL, &answer, out, NULL);
+	return !maker->lost;
 }
 
 static bool own_end(int pidfd, bool reap, struct spawn_end *out)
@@ -387,9 +400,10 @@ void maker_spawner_stop(struct maker *maker, struct spawner *spawner)
 	struct spawn_end end;
 
 	if (spawner->pid > 0 && maker_there(maker)) {
-		maker_signal(maker, spawner->pidfd, SIGKILL);
-		while (poll(&dead, 1, STOP_MS) < 0 && errno == EINTR)
-			;
+		/* What cannot be killed dies with the maker, and that with us. */
+		if (!maker_signal(maker, spawner->pidfd, SIGKILL))
+			while (poll(&dead, 1, STOP_MS) < 0 && errno == EINTR)
+				;
 		(void)maker_end(maker, spawner->pidfd, true, &end);
 	}
 	spawner_stop(spawner);

@@ -127,8 +127,11 @@ void maker_spawner_stop(struct maker *maker, struct spawner *spawner);
 /* As nic_process_start, of maker.nic, or of `path` if there is no maker. */
 int maker_nic_start(struct maker *maker, const char *path, const struct nic_words *words,
 		    struct nic_process *out, struct ixgbe_why *why);
-/* To a process that the maker or its children have made. SIGTERM or SIGKILL. */
-void maker_signal(struct maker *maker, int pidfd, int number);
+/* To a process that the maker or its children have made. SIGTERM or SIGKILL. -errno: it was not
+ * sent. */
+int maker_signal(struct maker *maker, int pidfd, int number);
+/* Whether the maker answers, if there is one. */
+bool maker_answers(struct maker *maker);
 /* How a child has ended; false: it has not, or nobody knows. `reap`: nobody asks again. */
 bool maker_end(struct maker *maker, int pidfd, bool reap, struct spawn_end *out);
 /* Removes the control socket if it is that file. -errno. */

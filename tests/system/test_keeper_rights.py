@@ -223,6 +223,40 @@ def test_the_maker_is_stopped(rig, mode):
     r.wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "the maker has ended, too")
 
 
+def test_a_stop_beside_a_stopped_maker(rig, mode):
+    """It is within the time that ixtapd(8) names for a stop, and what stays is said."""
+    world = k.soft(rig, "--isolation", mode)
+    maker = maker_of(world)
+    os.kill(maker, signal.SIGSTOP)
+    began = time.monotonic()
+    assert world.daemon.stop() == 0
+    assert time.monotonic() - began < 11
+    assert f"the control socket, {world.control}, stays" in world.daemon.errors()
+    r.wait_for(lambda: not os.path.exists(f"/proc/{maker}"), "the maker has ended, too")
+    assert not world.left.has("tap0")
+
+
+@pytest.mark.usefixtures("open_build")
+def test_an_upgrade_beside_a_stopped_maker(rig, mode):
+    """Nothing is executed; ixtapd ends, as with any maker that does not answer."""
+    world = k.soft(rig, "--isolation", mode, "--persist")
+    os.kill(maker_of(world), signal.SIGSTOP)
+    done = upgrade(world, check=False)
+    assert done.returncode == 1 and "does not answer, and ixtapd ends" in done.stderr, done.stderr
+    assert world.daemon.wait() == ANEW
+    assert "executing" not in world.daemon.errors()
+
+
+def test_a_stopped_spawner_is_named(rig):
+    world = k.soft(rig)
+    spawner, = [pid for pid, name in k.descendants(world.daemon.pid).items() if name == "ixtap-spawn"]
+    driver = world.driver()["pid"]
+    os.kill(spawner, signal.SIGSTOP)
+    os.kill(driver, signal.SIGKILL)
+    world.daemon.says("the process that makes drivers is stopped")
+    k.next_driver(world, driver)
+
+
 def test_the_keeper_dies(rig, mode):
     world = k.soft(rig, "--isolation", mode)
     family = k.descendants(world.daemon.pid)
