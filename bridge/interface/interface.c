@@ -71,7 +71,7 @@ static int look_up(const struct interface *iface, struct netlink_link *out)
 /* Whether an interface of that name and number is in the thread's namespace, which is home. */
 static bool is_at_home(const struct interface *iface)
 {
-	struct netlink_link link;
+	struct netlink_link link = {0};
 
 	return !look_up(iface, &link) && link.ifindex == iface->tap.ifindex;
 }

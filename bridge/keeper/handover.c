@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bridge/service/log.h"
+#include "bridge/service/names.h"
 #include "bridge/service/text_json.h"
 
 #define PARTS_MAX 1024u /* of a handover, that are not yet looked at */
@@ -98,6 +100,22 @@ static json_t *options_pack(const struct options *options)
 			 (int)options->rings);
 }
 
+static json_t *settings_pack(const struct options *options)
+{
+	char mac[NAMES_MAC_TEXT] = "", prefix[NETLINK_PREFIX_TEXT];
+	json_t *addresses = json_array();
+
+	if (options->mac_given)
+		names_mac_format(options->mac, mac);
+	for (size_t i = 0; i < options->addresses; i++) {
+		netlink_prefix_format(&options->address[i], prefix);
+		json_array_append_new(addresses, json_string(prefix));
+	}
+	return json_pack("{s:s,s:i,s:o,s:b,s:b,s:s}", "mac", mac, "mtu", (int)options->mtu,
+			 "address", addresses, "up", options->up, "persist", options->persist,
+			 "rx-checksum", options_rx_checksum_name(options->rx_checksum));
+}
+
 static json_t *process_pack(const struct options *options)
 {
 	return json_pack("{s:s,s:I}", "isolation", options_isolation_name(options->isolation),
@@ -125,9 +143,10 @@ json_t *handover_new(struct daemon *daemon, struct ixgbe_why *why)
 
 	if (!engine)
 		return NULL;
-	json = json_pack("{s:i,s:s,s:o,s:o,s:o,s:o,s:o}", "handover", HANDOVER_VERSION, "version",
-			 IXTAP_VERSION, "options", options_pack(daemon->options), "process",
-			 process_pack(daemon->options), "interface",
+	json = json_pack("{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "handover", HANDOVER_VERSION,
+			 "version", IXTAP_VERSION, "options", options_pack(daemon->options),
+			 "process", process_pack(daemon->options), "settings",
+			 settings_pack(daemon->options), "interface",
 			 interface_hand_over(&daemon->iface), "engine", engine, "daemon",
 			 daemon_pack(daemon));
 	if (!json)
@@ -168,6 +187,22 @@ int handover_process_check(const struct options *options, const json_t *handover
 
 	/* A version that does not say it. */
 	return then ? options_compare(process_pack(options), then, why) : 0;
+}
+
+void handover_settings_tell(const struct options *options, const json_t *handover)
+{
+	const json_t *then = json_object_get(handover, "settings");
+	json_t *now = settings_pack(options), *value;
+	const char *name;
+
+	json_object_foreach(now, name, value)
+	{
+		if (then && !json_equal(value, json_object_get(then, name)))
+			log_warning("%s: --%s has changed, which takes a new start of ixtapd, or "
+				    "is set on the interface: not applied",
+				    options->tap, name);
+	}
+	json_decref(now);
 }
 
 /* ---- As text ---- */

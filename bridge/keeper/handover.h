@@ -6,6 +6,7 @@
  *     "version"         of the program that wrote it
  *     "options"         those that a running ixtapd cannot change
  *     "process"         those that this process cannot change, and another one can
+ *     "settings"        those that are applied once: later the interface says what is wanted
  *     "interface"       interface_hand_over
  *     "engine"          engine_hand_over
  *     "daemon"          counts, and times
@@ -33,6 +34,9 @@ int handover_options_check(const struct options *options, const json_t *handover
  * the user that the maker gives them. -EINVAL. */
 int handover_process_check(const struct options *options, const json_t *handover,
 			   struct ixgbe_why *why);
+
+/* Says which options are others than then, and are those of the first start only. */
+void handover_settings_tell(const struct options *options, const json_t *handover);
 
 /* Called with each descriptor, and the "pid" beside it, or 0; returns what is to stand there in its
  * place, or -errno. */

@@ -243,6 +243,7 @@ void heir_tell(struct daemon *daemon)
 		    !daemon->facts.nic_open       ? "the NIC starts anew"
 		    : daemon->engine.seen.resumed ? "this one goes on, and the NIC ran on"
 						  : "this one goes on, and had to reset the NIC");
+	handover_settings_tell(daemon->options, daemon->handover);
 	json_decref(daemon->handover);
 	daemon->handover = NULL;
 }

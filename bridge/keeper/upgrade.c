@@ -652,6 +652,7 @@ void upgrade_tell(struct daemon *daemon)
 		log_info("%s: upgraded from %s to %s: %s", name,
 			 json_string_value(json_object_get(json, "previous")), IXTAP_VERSION,
 			 daemon->facts.nic_open ? "the NIC ran on" : "the NIC starts anew");
+		handover_settings_tell(daemon->options, daemon->handover);
 		control_answer_former(daemon->control, json_incref(json));
 		json_object_set_new(json, "event", json_string("upgrade"));
 		publish_event(daemon, json);

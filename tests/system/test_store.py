@@ -549,6 +549,15 @@ def test_with_another_isolation(rig, modes):
             assert isolation["keeper"]["state"] == expected and isolation["seccomp"]["state"] == expected, isolation
 
 
+def test_changed_settings(rig):
+    with s.managed(rig, "soft") as world:
+        stored(world)
+        world.manager.words += ["--mtu", "1400"]
+        world.again()
+        world.daemon.says("--mtu has changed")
+        assert world.daemon.errors().count("has changed") == 1 and world.left.link("tap0")["mtu"] == 1500
+
+
 @pytest.mark.parametrize("modes", [("off", "require"), ("best", "off")])
 def test_software_nic_with_another_isolation(rig, modes):
     """It has the rights that it was made with, so another is made."""

@@ -322,6 +322,30 @@ def test_changed_configuration(rig):
     unchanged(world, before)
 
 
+@pytest.mark.parametrize("line", ["mtu = 9000", "address = 192.0.2.77/24", "mac = 02:00:00:00:00:77", "persist = yes",
+                                  "rx-checksum = off"])
+def test_changed_settings(rig, line):
+    """What is applied at the start alone is not, and that is said; what can be changed is."""
+    config = rig.path("config")
+    with open(config, "w", encoding="utf-8"):
+        pass
+    left, control = rig.namespace("left"), rig.path("control")
+    daemon = rig.daemon(*left.words(r.IXTAPD, "--nic", f"soft:seqpacket:{rig.path('wire')}", "--tap", "tap0", "--control",
+                                    control, "--config", config)).wait_ready()
+    world = k.World(daemon, left, left, control)
+    before = world.left.link("tap0")
+    assert json.loads(upgrade(world).stdout)["start"] == "warm"
+    assert "has changed" not in world.daemon.errors()
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(f"{line}\npoll = busy\n")
+    assert json.loads(upgrade(world).stdout)["start"] == "warm"
+    world.daemon.says(f"--{line.split()[0]} has changed")
+    assert world.daemon.errors().count("has changed") == 1
+    after = world.left.link("tap0")
+    assert (before["mtu"], before["address"]) == (after["mtu"], after["address"])
+    assert world.status()["poll"] == "busy"
+
+
 def test_while_the_nic_is_away(rig):
     left = rig.namespace("left")
     nic, control = rig.path("nic"), rig.path("control")
