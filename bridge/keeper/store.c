@@ -59,7 +59,8 @@
 #define STORE_TEXT_BYTES (256u << 10)
 #define STORE_FDS_MAX    512u
 #define MEMORY_NAME      "ixtap-memory"
-#define NAME_FORMAT      "ixtap-%u"
+#define NAME_PREFIX      "ixtap-"
+#define NAME_FORMAT      NAME_PREFIX "%u"
 #define END_MS           2000 /* how long a process that is killed may take */
 
 struct store_memory {
@@ -362,6 +363,14 @@ void store_empty(void)
 /* ---- From a keeper that was killed ---- */
 
 /* A descriptor that the manager has passed to this process. Foreign ones are closed. */
+/* One that does not fit: what has a name of ours takes no room any more. */
+static void stranger_close(int fd, const char *name)
+{
+	close(fd);
+	if (!strncmp(name, NAME_PREFIX, strlen(NAME_PREFIX)))
+		(void)process_store_remove(name);
+}
+
 static void passed_take(int fd, const char *name)
 {
 	struct held *held = &store.held[store.count];
@@ -375,14 +384,14 @@ static void passed_take(int fd, const char *name)
 	}
 	if (store.count == STORE_FDS_MAX || sscanf(name, NAME_FORMAT, &number) != 1 ||
 	    held_look(fd, 0, held)) {
-		close(fd);
+		stranger_close(fd, name);
 		return;
 	}
 	held->number = number;
 	held->stored = true;
 	name_fill(held, again);
 	if (strcmp(name, again) != 0) {
-		close(fd);
+		stranger_close(fd, name);
 		return;
 	}
 	store.count++;

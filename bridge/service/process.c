@@ -180,7 +180,10 @@ unsigned int process_store_room(void)
 	if (!manager || !*manager || !room)
 		return 0;
 	number = strtol(room, &end, 10);
-	return *end || number < 0 || number > INT_MAX ? 0 : (unsigned int)number;
+	if (*room && !*end && number >= 0 && number <= INT_MAX)
+		return (unsigned int)number;
+	log_warning("FDSTORE is '%s', which is no number of descriptors: none is stored", room);
+	return 0;
 }
 
 int process_store(int fd, const char *name)

@@ -356,6 +356,28 @@ def test_broken_handover(rig, change, why):
         assert broken(world, change, why) == {"warm": 0, "cold": 1, "upgrade": 0}
 
 
+def test_names_of_ours_that_are_none(rig):
+    """What nobody takes over has no room in the store any more; others' descriptors keep theirs."""
+    with s.managed(rig, "vfio-user") as world:
+        stored(world)
+        world.manager.kill()
+        with world.manager.lock:
+            for name in ("ixtap-007", "ixtap-x", "ixtap-99999999999", "another"):
+                world.manager.store(name, os.memfd_create(name))
+        world.manager.start()
+        r.wait_for(lambda: not {"ixtap-007", "ixtap-x", "ixtap-99999999999"} & set(world.manager.names()), "removed")
+        assert "another" in world.manager.names() and starts(world)["warm"] == 1
+
+
+@pytest.mark.parametrize("room", ["abc", "-1", "99999999999999", ""])
+def test_a_room_that_is_no_number(rig, room):
+    with s.managed(rig, "vfio-user") as world:
+        assert world.manager.keeper.stop() == 0
+        world.manager.start(words=["env", f"FDSTORE={room}", *world.manager.words])
+        world.manager.keeper.says(f"FDSTORE is '{room}', which is no number of descriptors")
+        assert world.manager.names() == []
+
+
 @pytest.mark.parametrize("words", ["LISTEN_FDNAMES=a:b", "LISTEN_FDS=x", "LISTEN_FDS=5000"])
 def test_words_of_the_manager_that_contradict(rig, words):
     with s.managed(rig, "vfio-user") as world:
