@@ -33,8 +33,13 @@
  * is decided is decided on this copy, and the copy is what the kernel gets. A NIC that rewrites the
  * rest spoils payload, which it could have done before.
  *
- * A flow is known by a hash of addresses and ports. Two flows of one hash end each other's writes,
- * as their headers differ: they lose speed, nothing else.
+ * A flow is known by a hash of addresses and ports, which also says where it is looked for: a look
+ * costs the same with any number of flows. Two flows of one place end each other's writes: they
+ * lose speed, nothing else.
+ *
+ * Where no frames follow each other there is nothing to merge, and looking for it costs. So where
+ * fewer than one frame in GAIN_LEAST joins another, merging rests for a while; and longer each
+ * time.
  */
 #include "coalesce.h"
 
@@ -50,7 +55,7 @@
 
 struct tcp_frame {
 	const uint8_t *data;
-	uint64_t tag;
+	uint32_t tag;
 	uint32_t l4_at, header_bytes, payload;
 	const struct offload_headers *ip;
 	bool fits; /* nothing in this frame alone forbids to merge it */
@@ -72,7 +77,7 @@ static uint64_t mix(uint64_t hash, const uint8_t *p)
 	return hash ^ hash >> 32;
 }
 
-static uint64_t flow_tag(const uint8_t *ip, uint8_t version, const uint8_t *l4)
+static uint32_t flow_tag(const uint8_t *ip, uint8_t version, const uint8_t *l4)
 {
 	uint32_t ports;
 	uint64_t hash;
@@ -80,10 +85,10 @@ static uint64_t flow_tag(const uint8_t *ip, uint8_t version, const uint8_t *l4)
 	memcpy(&ports, l4, sizeof(ports));
 	hash = ports;
 	if (version == 4)
-		return mix(hash, ip + IPV4_ADDRESSES);
+		return (uint32_t)mix(hash, ip + IPV4_ADDRESSES);
 	for (uint32_t i = 0; i < 32; i += 8)
 		hash = mix(hash, ip + IPV6_ADDRESSES + i);
-	return hash;
+	return (uint32_t)hash;
 }
 
 /* IP without options, and no more bytes in the frame than it says. */
@@ -134,48 +139,108 @@ static bool tcp_parse(const uint8_t *data, uint32_t len, uint32_t bytes, uint32_
 
 /* ---- Two frames ---- */
 
-static bool same(const uint8_t *a, const uint8_t *b, uint32_t from, uint32_t to)
+/* The bits in which eight bytes differ. Masks are of little-endian words: the first byte is the
+ * lowest. */
+static uint64_t differ(const uint8_t *a, const uint8_t *b)
 {
-	return memcmp(a + from, b + from, to - from) == 0;
+	uint64_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x ^ y;
 }
+
+/* Of an Ethernet header with its tags, 14 to 22 bytes. Words overlap. */
+static uint64_t l2_differs(const uint8_t *a, const uint8_t *b, uint32_t bytes)
+{
+	const uint32_t middle = bytes > 16 ? 8 : 0, last = bytes - 8;
+
+	return differ(a, b) | differ(a + middle, b + middle) | differ(a + last, b + last);
+}
+
+/* Of the headers, but for what segmentation changes: lengths, IPv4's identification, sequence
+ * numbers and checksums. And for TCP's flags: those of `a` are ACK alone, and `b` fits. */
+static uint64_t ipv4_differs(const uint8_t *a, const uint8_t *b)
+{
+	return (differ(a, b) & 0xffff00000000ffff) | (differ(a + 8, b + 8) & 0xffffffff0000ffff) |
+	       differ(a + 16, b + 16) | (differ(a + 24, b + 24) & 0xffffffff00000000) |
+	       (differ(a + 32, b + 32) & 0xffff0000ffff00ff);
+}
+
+static uint64_t ipv6_differs(const uint8_t *a, const uint8_t *b)
+{
+	return (differ(a, b) & 0xffff0000ffffffff) | differ(a + 8, b + 8) | differ(a + 16, b + 16) |
+	       differ(a + 24, b + 24) | differ(a + 32, b + 32) |
+	       (differ(a + 40, b + 40) & 0x00000000ffffffff) |
+	       (differ(a + 48, b + 48) & 0xffff00ffffffffff) |
+	       (differ(a + 52, b + 52) & 0xffff000000000000);
+}
+
+static_assert(IPV4_BYTES + TCP_BYTES == 40 && IPV6_BYTES + TCP_BYTES == 60, "whole words");
 
 /* Whether `f`, which fits, continues `w`, whose first frame is at `a`. */
 static bool extends(const struct coalesce_write *w, const uint8_t *a, const struct tcp_frame *f)
 {
 	const uint8_t *b = f->data;
-	const uint32_t ip = f->ip->l2_len, tcp = f->l4_at;
+	const uint32_t ip = f->ip->l2_len, options = f->l4_at + TCP_BYTES;
+	uint64_t differs;
 
-	if (get_be32(b + tcp + TCP_SEQ) != w->next_seq || f->payload > w->gso_size ||
-	    f->payload > IP_BYTES_MAX - (w->bytes - w->headers.l2_len) ||
-	    f->ip->l2_len != w->headers.l2_len || f->l4_at != w->l4_at ||
-	    f->header_bytes != w->header_bytes ||
-	    !same(a, b, 0, ip)) /* with the EtherType: the same version of IP */
+	if (get_be32(b + f->l4_at + TCP_SEQ) != w->next_seq || f->payload > w->gso_size ||
+	    f->payload > IP_BYTES_MAX - (w->bytes - w->headers.l2_len) || ip != w->headers.l2_len ||
+	    f->l4_at != w->l4_at || f->header_bytes != w->header_bytes)
 		return false;
-	if (f->ip->version == 4) {
-		/* All but lengths, identification and checksum. */
-		if (offload_get_be16(b + ip + IPV4_ID) != w->next_id ||
-		    !same(a, b, ip, ip + IPV4_TOT_LEN) ||
-		    !same(a, b, ip + IPV4_FRAG, ip + IPV4_CSUM) ||
-		    !same(a, b, ip + IPV4_ADDRESSES, ip + IPV4_BYTES))
-			return false;
-	} else if (!same(a, b, ip, ip + IPV6_PAYLOAD) ||
-		   !same(a, b, ip + IPV6_NEXT, ip + IPV6_BYTES)) {
+	differs = l2_differs(a, b, ip); /* with the EtherType: the same version of IP */
+	if (f->ip->version == 6)
+		differs |= ipv6_differs(a + ip, b + ip);
+	else if (offload_get_be16(b + ip + IPV4_ID) == w->next_id)
+		differs |= ipv4_differs(a + ip, b + ip);
+	else
+		return false;
+	return differs == 0 && memcmp(a + options, b + options, f->header_bytes - options) == 0;
+}
+
+/* ---- Whether merging gains anything ---- */
+
+#define GAIN_FRAMES 256u /* that might have joined others, before it is judged */
+#define GAIN_LEAST  32u  /* of so many one has to */
+#define REST_MIN    8u   /* bursts */
+#define REST_MAX    64u
+
+/* Whether the next burst is merged. */
+static bool gain_look(struct coalesce_gain *gain)
+{
+	if (gain->rest > 0) {
+		gain->rest--;
 		return false;
 	}
-	/* Ports; acknowledgement and header length; window; urgent pointer and options. The flags
-	 * need no look: those of `a` are ACK alone, and `f` fits. */
-	return same(a, b, tcp, tcp + TCP_SEQ) && same(a, b, tcp + TCP_ACK, tcp + TCP_FLAGS) &&
-	       same(a, b, tcp + TCP_WINDOW, tcp + TCP_CSUM) &&
-	       same(a, b, tcp + TCP_URGENT, f->header_bytes);
+	if (gain->fit < GAIN_FRAMES)
+		return true;
+	if (gain->joined * GAIN_LEAST >= gain->fit) {
+		gain->next_rest = 0;
+	} else {
+		gain->next_rest = gain->next_rest ? 2 * gain->next_rest : REST_MIN;
+		if (gain->next_rest > REST_MAX)
+			gain->next_rest = REST_MAX;
+		gain->rest = gain->next_rest;
+	}
+	gain->fit = gain->joined = 0;
+	return gain->rest == 0;
 }
 
 /* ---- The writes of a burst ---- */
 
+/* Ends all writes. */
+static void slots_free(struct coalesce *c)
+{
+	c->epoch++;
+}
+
 void coalesce_begin(struct coalesce *c, const struct ixgbe_rx_seg *seg, bool on)
 {
 	c->seg = seg;
-	c->on = on;
-	c->writes = c->open = 0;
+	c->on = on && gain_look(&c->gain);
+	c->writes = 0;
+	slots_free(c);
 }
 
 static struct coalesce_write *write_new(struct coalesce *c, uint32_t at, uint32_t segs,
@@ -215,61 +280,42 @@ static void write_extend(struct coalesce *c, struct coalesce_write *w, const str
 	w->psh = f->data[f->l4_at + TCP_FLAGS] & TCP_FLAGS_PSH;
 }
 
-static uint32_t slot_find(const struct coalesce *c, uint64_t tag)
+static struct coalesce_slot *slot_of(struct coalesce *c, uint32_t tag)
 {
-	uint32_t slot = 0;
-
-	while (slot < c->open && c->tag[slot] != tag)
-		slot++;
-	return slot;
+	return &c->slot[tag % COALESCE_SLOTS];
 }
 
-static void slot_close(struct coalesce *c, uint32_t slot)
+static void slot_free(struct coalesce_slot *slot)
 {
-	c->open--;
-	c->tag[slot] = c->tag[c->open];
-	c->target[slot] = c->target[c->open];
-}
-
-/* The write `target` takes the next frames of the flow. If all slots are in use, another flow's
- * write ends. */
-static void slot_set(struct coalesce *c, uint32_t slot, uint64_t tag, uint32_t target)
-{
-	if (slot == c->open) {
-		if (c->open < COALESCE_OPEN)
-			c->open++;
-		else
-			slot = c->victim++ % COALESCE_OPEN;
-	}
-	c->tag[slot] = tag;
-	c->target[slot] = (uint16_t)target;
+	slot->epoch = 0;
 }
 
 static void tcp_add(struct coalesce *c, const struct tcp_frame *f, uint32_t at, uint32_t segs,
 		    uint32_t bytes)
 {
+	struct coalesce_slot *slot = slot_of(c, f->tag);
 	const bool psh = f->data[f->l4_at + TCP_FLAGS] & TCP_FLAGS_PSH;
-	const uint32_t slot = slot_find(c, f->tag);
-	bool more = f->fits && !psh;
+	const bool open = slot->epoch == c->epoch && slot->tag == f->tag;
 
-	if (slot < c->open && f->fits) {
-		struct coalesce_write *w = &c->write[c->target[slot]];
+	c->gain.fit += f->fits;
+	if (open && f->fits) {
+		struct coalesce_write *w = &c->write[slot->target];
 
-		if (extends(w, c->head[c->target[slot]].frame, f)) {
+		if (extends(w, c->head[slot->target].frame, f)) {
+			c->gain.joined++;
 			write_extend(c, w, f, at, segs);
-			more = more && f->payload == w->gso_size;
-			if (!more)
-				slot_close(c, slot);
+			if (psh || f->payload != w->gso_size)
+				slot_free(slot);
 			return;
 		}
 	}
-	if (more) {
-		slot_set(c, slot, f->tag, c->writes);
+	if (f->fits && !psh) {
+		*slot = (struct coalesce_slot){c->epoch, f->tag, (uint16_t)c->writes};
 		write_open(write_new(c, at, segs, bytes), f);
 		return;
 	}
-	if (slot < c->open)
-		slot_close(c, slot);
+	if (open)
+		slot_free(slot);
 	write_new(c, at, segs, bytes);
 }
 
@@ -306,7 +352,7 @@ void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes
 			*headers = (struct offload_headers){.version = OFFLOAD_NO_IP};
 	}
 	if (!(flags & IXGBE_RX_UDP))
-		c->open = 0;
+		slots_free(c);
 	write_new(c, at, segs, bytes);
 }
 

@@ -20,7 +20,8 @@
 #include "tap.h"
 
 #define COALESCE_SEGS 256u /* of a burst, at most */
-#define COALESCE_OPEN 8u   /* flows that are merged at the same time */
+/* Places for flows that are merged at the same time: twice a burst. A power of two. */
+#define COALESCE_SLOTS 512u
 
 /* The head of a write, out of the NIC's reach: the vnet header, and the frame's first bytes behind
  * it. A frame of up to COALESCE_SHORT_BYTES is read whole at once. Of a longer one only those are
@@ -57,6 +58,20 @@ struct coalesce_write {
 	bool psh;
 };
 
+/* A flow whose last write still takes frames. */
+struct coalesce_slot {
+	uint64_t epoch; /* another than that of struct coalesce: the slot is free */
+	uint32_t tag;
+	uint16_t target; /* the write */
+};
+
+/* What merging has brought lately. */
+struct coalesce_gain {
+	uint32_t fit, joined; /* frames that might have joined another, and those that did */
+	uint32_t rest;        /* bursts to go that are not merged */
+	uint32_t next_rest;
+};
+
 struct coalesce {
 	const struct ixgbe_rx_seg *seg;
 	bool on;
@@ -65,12 +80,13 @@ struct coalesce {
 	struct coalesce_head head[COALESCE_SEGS]; /* of each write */
 	uint16_t next[COALESCE_SEGS];             /* the segment behind each in its write */
 
-	uint32_t open, victim;
-	uint64_t tag[COALESCE_OPEN];    /* flows whose last write still takes frames */
-	uint16_t target[COALESCE_OPEN]; /* the last write of each */
+	uint64_t epoch;
+	struct coalesce_slot slot[COALESCE_SLOTS];
+	struct coalesce_gain gain;
 };
 
-/* Begins a burst whose segments are at `seg`. `on`: frames are merged. */
+/* Begins a burst whose segments are at `seg`. `on`: frames are merged, unless that gains nothing.
+ * Before the first burst all is zero. */
 void coalesce_begin(struct coalesce *c, const struct ixgbe_rx_seg *seg, bool on);
 /* Adds the frame of `segs` segments from `at` on, `bytes` in all: at least an Ethernet header. */
 void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes);
