@@ -16,6 +16,9 @@
  * socket before the clock starts. Frames to the kernel are TCP for another MAC address, which
  * the kernel drops as early as it can: what is measured is the TAP, not the network stack.
  *
+ * Merging has a table of its own: frames of 1,514 bytes of N TCP flows that take turns, with
+ * merging and without.
+ *
  * The time is this thread's (CLOCK_THREAD_CPUTIME_ID), per round; the median of the rounds
  * is printed, and the range of their middle half. The ratio is to the cheapest
  * bare variant.
@@ -81,6 +84,12 @@ static const char *const variant_name[DIRECTIONS][VARIANTS] = {
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+/* Flows that take turns. A round is long enough to learn whether merging gains anything. */
+static const uint32_t merges[] = {1, 8, 9, 32, 64, 1000, 10000};
+#define MERGES       (sizeof(merges) / sizeof(merges[0]))
+#define MERGE_FRAMES 16384u
+#define FLOWS_MAX    10000u
+
 static struct bench {
 	struct puppet *puppet;
 	struct tap tap;
@@ -91,6 +100,11 @@ static struct bench {
 	uint8_t frame[10 + PUPPET_FRAME_MAX]; /* a packet socket's vnet header is 10 bytes */
 	uint8_t *buf[BATCH];                  /* of the bare variants, vnet header first */
 	double ns[KINDS][DIRECTIONS][VARIANTS][ROUNDS_MAX];
+	double merge_ns[MERGES][2][ROUNDS_MAX]; /* without and with merging */
+	struct {
+		uint32_t seq;
+		uint16_t id;
+	} flow[FLOWS_MAX];
 } b;
 
 static void die(const char *what, int err)
@@ -313,6 +327,7 @@ static uint64_t bridge(const struct kind *kind, enum direction direction, struct
 						 : kind->frames;
 	uint64_t target = *counter + (direction == FROM_KERNEL ? kind->frames : left), ns = 0;
 
+	path->coalesce.gain = (struct coalesce_gain){0}; /* learned from another kind */
 	while (*counter < target) {
 		uint64_t start;
 
@@ -342,6 +357,45 @@ static uint64_t run(const struct kind *kind, enum direction direction, enum vari
 	if (variant == URING)
 		return uring(kind, direction);
 	return direction == TO_KERNEL ? write_syscall(kind) : read_syscall(kind);
+}
+
+/* The next frame of a flow, in order. */
+static void flow_receive(uint32_t flow)
+{
+	uint8_t *ip = b.frame + 10 + 14, *tcp = ip + 20;
+
+	offload_put_be16(ip + 4, b.flow[flow].id++);
+	offload_put_be16(tcp, (uint16_t)flow);
+	offload_put_be16(tcp + 4, (uint16_t)(b.flow[flow].seq >> 16));
+	offload_put_be16(tcp + 6, (uint16_t)b.flow[flow].seq);
+	b.flow[flow].seq += 1514 - 54;
+	puppet_receive(b.puppet, b.frame + 10, 1514, IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_TCP,
+		       IXGBE_RXD_STAT_L4I | IXGBE_RXD_STAT_IPCS);
+}
+
+static uint64_t merge(uint32_t flows, bool on)
+{
+	struct datapath *path = &b.path[0];
+	const uint64_t *counter = &path->counters->rx_delivered;
+	const uint64_t target = *counter + MERGE_FRAMES;
+	uint64_t ns = 0;
+
+	frame_make(&kinds[1]);
+	path->coalesce.gain = (struct coalesce_gain){0};
+	atomic_store_explicit(&path->coalesce_on, on, memory_order_relaxed);
+	for (uint32_t done = 0; *counter < target;) {
+		uint64_t start;
+
+		for (; done < MERGE_FRAMES && puppet_rx_room(b.puppet) > RING / 2; done++)
+			flow_receive(done % flows);
+		start = cpu_ns();
+		for (uint32_t i = 0; i < 2 && *counter < target; i++)
+			datapath_turn(path);
+		ns += cpu_ns() - start;
+	}
+	atomic_store_explicit(&path->coalesce_on, true, memory_order_relaxed);
+	datapath_finish(path, true);
+	return ns;
 }
 
 /* ---- Results ---- */
@@ -380,6 +434,24 @@ static json_t *print_row(const struct kind *kind, enum direction direction, enum
 	printf(" %5.2f\n", ratio);
 	json_object_set_new(row, "ratio", json_real(ratio));
 	json_object_set_new(row, "ratio_to_io_uring", json_real(median[of_bridge] / median[URING]));
+	return row;
+}
+
+static json_t *print_merge(size_t index, unsigned int rounds)
+{
+	double median[2];
+	json_t *row;
+
+	for (uint32_t on = 0; on < 2; on++) {
+		double *ns = b.merge_ns[index][on];
+
+		qsort(ns, rounds, sizeof(*ns), compare);
+		median[on] = ns[rounds / 2];
+	}
+	printf("%16u %16.0f %16.0f %12.2f\n", merges[index], median[0], median[1],
+	       median[1] / median[0]);
+	row = json_pack("{s:i,s:f,s:f,s:f}", "flows", (int)merges[index], "alone_ns", median[0],
+			"merged_ns", median[1], "ratio", median[1] / median[0]);
 	return row;
 }
 
@@ -426,6 +498,12 @@ int main(int argc, char **argv)
 					b.ns[k][d][v][round] =
 						(double)run(&kinds[k], d, v) / kinds[k].frames;
 
+	for (unsigned int round = 0; round < args.rounds; round++)
+		for (size_t m = 0; m < MERGES; m++)
+			for (uint32_t on = 0; on < 2; on++)
+				b.merge_ns[m][on][round] =
+					(double)merge(merges[m], on) / MERGE_FRAMES;
+
 	printf("Nanoseconds of processor time per frame: median (middle half) of %u rounds\n\n"
 	       "%-16s %8s  %8s %10s  %8s %10s  %8s %10s  ratio\n",
 	       args.rounds, "", "frame", "syscall", "", "io_uring", "", "bridge", "");
@@ -439,6 +517,11 @@ int main(int argc, char **argv)
 	}
 	printf("\nratio: the bridge to the cheaper of the two bare variants. The 64K frame comes\n"
 	       "from the NIC as 45 wire frames.\n");
+	printf("\nFrames of 1,514 bytes to the kernel, of TCP flows that take turns:\n\n"
+	       "%16s %16s %16s %12s\n",
+	       "flows", "alone", "merged", "ratio");
+	for (size_t m = 0; m < MERGES; m++)
+		json_array_append_new(rows, print_merge(m, args.rounds));
 	if (args.json && json_dump_file(rows, args.json, JSON_INDENT(2)) < 0)
 		die(args.json, EIO);
 	json_decref(rows);
