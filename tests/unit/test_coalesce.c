@@ -51,7 +51,6 @@ static struct rig {
 	struct ixgbe_buf buf[COALESCE_SEGS];
 	struct ixgbe_rx_seg seg[COALESCE_SEGS];
 	struct coalesce c;
-	bool learns; /* whether merging gains; else each burst is merged */
 } r;
 
 /* ---- Frames ---- */
@@ -190,8 +189,7 @@ static uint32_t merge_cut(bool on, uint32_t cut)
 		r.seg[r.segs - 1].flags = f->flags | IXGBE_RX_EOP;
 		begin[i + 1] = r.segs;
 	}
-	if (!r.learns)
-		r.c.gain = (struct coalesce_gain){0};
+	r.c.gain = (struct coalesce_gain){0}; /* each burst is merged */
 	coalesce_begin(&r.c, r.seg, on);
 	for (uint32_t i = 0; i < r.frames; i++)
 		coalesce_add(&r.c, begin[i], begin[i + 1] - begin[i], r.frame[i].len);
@@ -634,55 +632,6 @@ static void interleaved_flows_are_merged(void **state)
 	expect_writes("one each", FLOWS);
 }
 
-/* Some flows share a place and end each other's writes: slower, but right. */
-static void many_flows_are_right(void **state)
-{
-	const uint32_t flows = COALESCE_SEGS / 2;
-
-	(void)state;
-	r.frames = 0;
-	for (uint32_t i = 0; i < 2 * flows; i++)
-		frame_add((struct recipe){.port = (uint16_t)(i % flows),
-					  .seq = i / flows * 100,
-					  .id = (uint16_t)(i / flows)});
-	merge();
-	check();
-	assert_in_range(r.c.writes, flows, flows * 5 / 4);
-}
-
-/* Frames of as many flows: none follows another. */
-static uint32_t strangers(uint32_t frames)
-{
-	r.frames = 0;
-	for (uint32_t i = 0; i < frames; i++)
-		frame_add((struct recipe){.port = (uint16_t)i});
-	merge();
-	check();
-	return r.c.on;
-}
-
-static void merging_rests_where_nothing_is_gained(void **state)
-{
-	uint32_t merged = 0, bursts;
-
-	(void)state;
-	r.learns = true;
-	for (bursts = 0; bursts < 1000; bursts++)
-		merged += strangers(100);
-	assert_in_range(merged, 1, 100);
-	/* A stream is found soon, and is merged from then on. */
-	for (bursts = 0; bursts < 100 && !r.c.on; bursts++) {
-		pair((struct recipe){0});
-		merge();
-	}
-	assert_in_range(bursts, 0, 70);
-	for (bursts = 0; bursts < 1000; bursts++) {
-		pair((struct recipe){0});
-		expect_writes("merged", 1);
-	}
-	r.learns = false;
-}
-
 /* Five frames of a stream around one frame: how many writes? */
 static uint32_t with_middle(void (*middle)(void))
 {
@@ -833,8 +782,6 @@ int main(void)
 		cmocka_unit_test(headers_that_the_nic_rewrites_are_not_handed_over),
 		cmocka_unit_test(off_means_off),
 		cmocka_unit_test(interleaved_flows_are_merged),
-		cmocka_unit_test(many_flows_are_right),
-		cmocka_unit_test(merging_rests_where_nothing_is_gained),
 		cmocka_unit_test(a_frame_is_not_overtaken_by_its_flow),
 		cmocka_unit_test(any_burst_can_be_cut_up_again),
 	};
