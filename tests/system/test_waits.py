@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -673,3 +674,55 @@ def test_ixlat_on_a_stopped_terminal(rig, left):  # noqa: F811
     finally:
         os.close(master)
         os.close(slave)
+
+
+def catches(pid, number):
+    """Whether the process has a handler for the signal."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return bool(int(re.search(r"SigCgt:\t(\w+)", status.read())[1], 16) >> number - 1 & 1)
+
+
+def answers(space):
+    """Whether a run in the network namespace has had some."""
+    udp = [line.split() for line in space.run("cat", "/proc/net/snmp").stdout.splitlines() if line.startswith("Udp:")]
+    return int(dict(zip(*udp))["InDatagrams"]) > 20
+
+
+@contextlib.contextmanager
+def measuring(rig, space, stdout, stderr, *options):
+    """An ixlat in the midst of a run."""
+    rig.daemon(*space.words(r.IXLAT, "reflect", "udp")).wait_ready()
+    with Silent(space.words(r.IXLAT, "udp", "127.0.0.1", "--rate", "100", "--duration", "60", "--warmup", "0", *options),
+                stdout, stderr) as ixlat:
+        r.wait_for(lambda: answers(space), "answers")
+        yield ixlat
+
+
+@pytest.mark.parametrize("mode", ["udp", "tcp"])
+def test_ixlat_reflects_and_nobody_reads(left, mode):  # noqa: F811
+    """Neither that it is ready nor that this could not be written."""
+    with unread_pipe() as (_, writer), Silent(left.words(r.IXLAT, "reflect", mode), writer, writer) as ixlat:
+        r.wait_for(lambda: catches(ixlat.process.pid, signal.SIGTERM), "the handler")
+        assert ixlat.stop() == 1
+
+
+@pytest.mark.parametrize("output", ["text", "json", "pipe"])
+def test_ixlat_has_a_result_and_nobody_reads(rig, left, output):  # noqa: F811
+    """The result is dropped, and standard error says so. A file is written all the same."""
+    options = {"text": [], "json": ["--json", "-"], "pipe": ["--json", "/dev/fd/1"]}[output]
+    with unread_pipe() as (_, writer), open(rig.path("said"), "w+b") as said, \
+            measuring(rig, left, writer, said, "--hgrm", rig.path("hgrm"), *options) as ixlat:
+        assert ixlat.stop() == 1
+        said.seek(0)
+        assert b"cannot write to" in said.read()
+    assert os.path.getsize(rig.path("hgrm")) > 100
+
+
+def test_ixlat_has_a_slow_reader(rig, left):  # noqa: F811
+    """The signal ends no output that somebody takes."""
+    with unread_pipe() as (reader, writer), \
+            measuring(rig, left, writer, subprocess.DEVNULL, "--json", "-") as ixlat:
+        ixlat.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        assert json.loads(drained(reader))["interrupted"]
+        assert ixlat.process.wait(STOP_S) == 0

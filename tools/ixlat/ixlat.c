@@ -12,6 +12,7 @@
 #include "tools/ixlat/measure/reflect.h"
 #include "tools/ixlat/result/result.h"
 #include "tools/ixlat/measure/run.h"
+#include "sink.h"
 #include "tools/ixtap/output.h"
 
 struct outputs {
@@ -104,6 +105,7 @@ int main(int argc, char *argv[])
 
 	if (ixlat_options_parse(&options, argc, argv, &why))
 		option_usage_exit(&why);
+	sinks_install();
 	output_init();
 	/* Files are to be written even when the reader of a pipe on standard output has gone. */
 	signal(SIGPIPE, SIG_IGN);

@@ -11,6 +11,7 @@
  *     result/          what a run found out: histograms, JSON, text, plots, comparison
  *       |
  *     command_line.c   options
+ *     sink.c           output that a stop signal limits
  *
  * All print with tools/ixtap/output.h. A function of a header that returns -1 has printed one line
  * on standard error that says why. One that returns -errno leaves that to its caller, except

@@ -4,18 +4,21 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "tools/ixlat/sink.h"
+
 static volatile sig_atomic_t asked;
 
 static void ask(int number)
 {
 	(void)number;
 	asked = 1;
+	sinks_hurry();
 }
 
 void stop_on_signals(void)
 {
-	/* Without SA_RESTART a signal ends a system call that waits. A second signal ends the
-	 * program: whatever it waits for then, it was asked before. */
+	/* Without SA_RESTART a signal ends a system call that waits. Writes go on for a
+	 * while, see sink.h. A second signal ends the program. */
 	struct sigaction action = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND};
 
 	sigaction(SIGINT, &action, NULL);

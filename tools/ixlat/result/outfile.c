@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/ixlat/sink.h"
 #include "tools/ixtap/output.h"
 
 static int refuse(const char *path, int err, const char *reason)
@@ -42,9 +43,17 @@ static void leave(struct outfile *outfile)
 	outfile->placed = false;
 }
 
+/* A sink has no descriptor that fileno() would tell: only a regular file is asked for that. */
+static FILE *stream_new(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? fdopen(fd, "w") : sink_new(fd);
+}
+
 static int stream(struct outfile *outfile, int fd, const char *reason)
 {
-	outfile->file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	outfile->file = fd >= 0 ? stream_new(fd) : NULL;
 	if (outfile->file)
 		return 0;
 	if (fd >= 0)
@@ -82,7 +91,6 @@ int outfile_open(struct outfile *outfile, const char *path)
 int outfile_begin(struct outfile *outfile)
 {
 	struct ixgbe_why why = {"out of memory"};
-	struct stat status;
 	int fd;
 
 	if (!outfile->file) {
@@ -96,8 +104,7 @@ int outfile_begin(struct outfile *outfile)
 	}
 	/* A pipe or a device cannot be emptied; standard output must not be, it may be appended to.
 	 */
-	if (outfile->file == stdout || fstat(fileno(outfile->file), &status) < 0 ||
-	    !S_ISREG(status.st_mode) || ftruncate(fileno(outfile->file), 0) == 0)
+	if (fileno(outfile->file) < 0 || ftruncate(fileno(outfile->file), 0) == 0)
 		return 0;
 	return refuse(outfile->path, -errno, strerror(errno));
 }
