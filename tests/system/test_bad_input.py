@@ -294,19 +294,33 @@ def ixnic(rig, *options, wire="tap:wire0"):
     (["--link", "sideways"], ["sideways", "up"]),
     (["--log-level", "loud"], ["loud"]),
     (["word"], ["word"]),
-])
+    (["--slow", "2"], ["--slow", "--dirty"]),
+    (["--socket", ""], ["--socket", "empty"]),
+    (["--socket", "fd:"], ["--socket", "fd:", "number"]),
+    (["--socket", "fd:-1"], ["fd:-1", "number"]),
+    (["--socket", "fd:1x"], ["fd:1x", "number"]),
+    (["--socket", "fd: 1"], ["fd: 1", "number"]),
+    (["--socket", "fd:18446744073709551616"], ["fd:18446744073709551616", "number"]),
+    (["--socket", "fd:2147483648"], ["fd:2147483648", "number"]),
+    (["--socket", "/tmp/" + "x" * 120], ["--socket", "longer than 107 bytes"]),
+    (["--control", "/tmp/" + "x" * 120], ["--control", "longer than 107 bytes"]),
+    (["--control", ""], ["--control", "empty"]),
+], ids=lambda value: " ".join(value)[:40])
 def test_ixnic_usage(rig, left, options, parts):
     refuse(rig, left, ixnic(rig, *options), USAGE, *parts)
 
 
 @pytest.mark.parametrize("wire", ["", "tap", "tap:", "tap:a-name-of-16-chars", "cable:",
-                                  "seqpacket:", "pigeon:1", "seqpacket:/tmp/" + "x" * 120],
+                                  "seqpacket:", "pigeon:1", "foo", "seqpacket:/tmp/" + "x" * 120,
+                                  "cable:/tmp/" + "x" * 120],
                          ids=lambda wire: wire[:30])
 def test_ixnic_wires(rig, left, wire):
-    daemon = rig.daemon(*left.words(*ixnic(rig, wire=wire)))
-    assert daemon.wait() in (USAGE, FAILED)
-    assert len(daemon.errors().splitlines()) == 1, daemon.errors()
-    assert not os.path.exists(rig.path("nic"))
+    refuse(rig, left, ixnic(rig, wire=wire), USAGE, "--wire", wire.split(":")[0])
+
+
+def test_ixnic_socket_is_no_socket(rig, left):
+    """A number that may name a socket is no usage error."""
+    refuse(rig, left, ixnic(rig, "--socket", "fd:0"), FAILED, "fd:0", "stream socket")
 
 
 def test_ixnic_socket_is_a_file(rig, left):

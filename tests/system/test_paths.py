@@ -146,7 +146,7 @@ def test_capture_of_a_start_that_fails(rig, left):  # noqa: F811
     os.mkdir(rig.path("folder"))
     for name in ("before", "new"):
         for words in ([], ["--control", rig.path("folder/none/none/control")]):
-            wire = "tap:a/b" if not words else f"seqpacket:{rig.path('wire')}"
+            wire = f"seqpacket:{rig.path('wire' if words else 'folder/none/none/wire')}"
             refuse(rig, left, ixnic(rig, "--pcap", rig.path(name), *words, wire=wire), FAILED)
     with open(rig.path("before"), encoding="ascii") as file:
         assert file.read() == "precious"

@@ -14,6 +14,7 @@
 #include "tools/ixnic/data/data.h"
 #include "tools/ixnic/loop.h"
 #include "tools/ixnic/serve/operator.h"
+#include "bridge/service/listen.h"
 #include "bridge/service/log.h"
 #include "bridge/service/names.h"
 #include "bridge/service/option_table.h"
@@ -49,14 +50,30 @@ static int set_path(const char **path, const char *value, struct ixgbe_why *why)
 	return *value ? 0 : REFUSE(why, "an empty path; name a file");
 }
 
+static int set_socket_path(const char **path, const char *value, struct ixgbe_why *why)
+{
+	struct sockaddr_un address;
+	int err = set_path(path, value, why);
+
+	return err ? err : listen_address("path", value, &address, why);
+}
+
 static int set_socket(void *ctx, const char *value, struct ixgbe_why *why)
 {
-	return set_path(&((struct ixnic_options *)ctx)->socket, value, why);
+	struct ixnic_options *options = ctx;
+	uint32_t number;
+
+	if (strncmp(value, "fd:", 3))
+		return set_socket_path(&options->socket, value, why);
+	options->socket = value;
+	return option_number(value + 3, 0, INT32_MAX, &number)
+		       ? REFUSE(why, "'%s': fd:N wants a number", value)
+		       : 0;
 }
 
 static int set_control(void *ctx, const char *value, struct ixgbe_why *why)
 {
-	return set_path(&((struct ixnic_options *)ctx)->control, value, why);
+	return set_socket_path(&((struct ixnic_options *)ctx)->control, value, why);
 }
 
 static int set_pcap(void *ctx, const char *value, struct ixgbe_why *why)
@@ -66,9 +83,8 @@ static int set_pcap(void *ctx, const char *value, struct ixgbe_why *why)
 
 static int set_wire(void *ctx, const char *value, struct ixgbe_why *why)
 {
-	(void)why;
 	((struct ixnic_options *)ctx)->wire = value;
-	return 0;
+	return wire_check(value, why);
 }
 
 static int set_netns(void *ctx, const char *value, struct ixgbe_why *why)
@@ -216,6 +232,8 @@ static int read_options(struct ixnic_options *options, int argc, char *argv[],
 	if (options->netns && strncmp(options->wire, "tap:", 4))
 		return REFUSE(why, "--netns is for a wire tap:NAME, --wire %s has no interface",
 			      options->wire);
+	if (options->slow && !options->dirty)
+		return REFUSE(why, "--slow goes with --dirty only");
 	if (!options->mac_given)
 		mac_derive(options, options->mac);
 	return check_paths(options, why);

@@ -5,17 +5,61 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bridge/service/names.h"
 #include "tools/ixnic/chip/chip.h"
 
+static int name_check(const char *kind, const char *name, struct ixgbe_why *why)
+{
+	const char *fault = names_interface_fault(name);
+
+	return fault ? ixgbe_why_fill(why, -EINVAL, "%s:%s: the interface's name %s", kind, name,
+				      fault)
+		     : 0;
+}
+
+static int path_check(const char *kind, const char *path, struct ixgbe_why *why)
+{
+	struct sockaddr_un address;
+
+	return listen_address(kind, path, &address, why);
+}
+
 static const struct kind {
-	const char *prefix;
+	const char *name;
+	int (*check)(const char *kind, const char *name, struct ixgbe_why *why);
 	int (*new)(struct nic *nic, const char *name, const char *netns, struct wire **out,
 		   struct ixgbe_why *why);
 } kinds[] = {
-	{"tap:", wire_tap_new},
-	{"cable:", wire_cable_new},
-	{"seqpacket:", wire_seqpacket_new},
+	{"tap", name_check, wire_tap_new},
+	{"cable", path_check, wire_cable_new},
+	{"seqpacket", path_check, wire_seqpacket_new},
 };
+
+/* NULL: there is no such kind. Else *name is what stands behind the colon. */
+static const struct kind *kind_of(const char *spec, const char **name)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		size_t length = strlen(kinds[i].name);
+
+		if (strncmp(spec, kinds[i].name, length) || spec[length] != ':')
+			continue;
+		*name = spec + length + 1;
+		return &kinds[i];
+	}
+	return NULL;
+}
+
+int wire_check(const char *spec, struct ixgbe_why *why)
+{
+	const char *name;
+	const struct kind *kind = kind_of(spec, &name);
+
+	if (kind)
+		return kind->check(kind->name, name, why);
+	return ixgbe_why_fill(why, -EINVAL,
+			      "'%s': no such kind; use tap:NAME, cable:PATH or seqpacket:PATH",
+			      spec);
+}
 
 static bool frames_in(struct nic *nic, uint32_t budget)
 {
@@ -72,20 +116,14 @@ static const struct connector connector = {
 
 int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_why *why)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		size_t prefix = strlen(kinds[i].prefix);
-		int err;
+	const char *name;
+	int err = wire_check(spec, why);
 
-		if (strncmp(spec, kinds[i].prefix, prefix) != 0)
-			continue;
-		err = kinds[i].new(nic, spec + prefix, netns, &nic->wire, why);
-		if (!err)
-			phy_connect(nic, &connector);
-		return err;
-	}
-	return ixgbe_why_fill(why, -EINVAL,
-			      "wire '%s': no such kind; use tap:NAME, cable:PATH or seqpacket:PATH",
-			      spec);
+	if (!err)
+		err = kind_of(spec, &name)->new (nic, name, netns, &nic->wire, why);
+	if (!err)
+		phy_connect(nic, &connector);
+	return err;
 }
 
 bool wire_far_end(const struct nic *nic, char *text, size_t size)

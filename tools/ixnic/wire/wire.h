@@ -25,8 +25,11 @@
 #include "ixgbe/ixgbe.h"
 #include "tools/ixnic/data/data.h"
 
-/* `spec` is tap:NAME, cable:PATH or seqpacket:PATH; `netns` (or NULL) is where the TAP is made.
- * Sets nic->wire, connects it, and adds it to nic->loop. 0 or -errno, explained in `why`. */
+/* Whether `spec` is tap:NAME, cable:PATH or seqpacket:PATH, with a name or path that can be one: 0,
+ * or -errno, explained in `why`. */
+int wire_check(const char *spec, struct ixgbe_why *why);
+/* `spec` is one that wire_check() takes; `netns` (or NULL) is where the TAP is made. Sets
+ * nic->wire, connects it, and adds it to nic->loop. 0 or -errno, explained in `why`. */
 int wire_new(struct nic *nic, const char *spec, const char *netns, struct ixgbe_why *why);
 void wire_free(struct nic *nic);
 

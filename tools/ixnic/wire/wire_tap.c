@@ -29,7 +29,6 @@
 #include <unistd.h>
 
 #include "bridge/service/listen.h"
-#include "bridge/service/names.h"
 #include "bridge/service/netns.h"
 #include "bridge/service/log.h"
 #include "bridge/service/tun.h"
@@ -440,14 +439,9 @@ static void address_set(int fd, const uint8_t mac[6])
 int wire_tap_new(struct nic *nic, const char *name, const char *netns, struct wire **out,
 		 struct ixgbe_why *why)
 {
-	const char *fault = names_interface_fault(name);
-	struct wire_tap *tap;
+	struct wire_tap *tap = calloc(1, sizeof(*tap));
 	int err;
 
-	if (fault)
-		return ixgbe_why_fill(why, -EINVAL, "wire tap:%s: the interface's name %s", name,
-				      fault);
-	tap = calloc(1, sizeof(*tap));
 	if (!tap)
 		return ixgbe_why_fill(why, -ENOMEM, "wire tap:%s: no memory", name);
 	tap->wire = (struct wire){&tap_ops, nic};
