@@ -32,11 +32,14 @@ class Wire:
     def __init__(self, rig):
         self.bridge = rig.bridge(connected=False, wire=rig.path("wire"))
         self.probes = 0
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(r.DEADLINE_S)
-        self.socket.connect(rig.path("wire"))
+        self.connect()
         r.wait_for(lambda: self.bridge.left.carrier(self.bridge.tap), "carrier")
         self.probe()
+
+    def connect(self):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.socket.settimeout(r.DEADLINE_S)
+        self.socket.connect(self.bridge.wire)
 
     def send(self, frame):
         self.socket.send(bytes(frame))
@@ -102,6 +105,30 @@ def test_runts(wire):
     counted = sum(length + 4 >= 12 for length in lengths)
     r.wait_for(lambda: wire.bridge.ask("stats")["nic"]["rx_short_length_errors"] == counted,
                "and by the driver")
+
+
+@pytest.mark.parametrize("how", [socket.SHUT_WR, socket.SHUT_RDWR, None], ids=["half", "shutdown", "close"])
+def test_empty_packets(wire, how):
+    """They are runts, and no end. An end behind them is one."""
+    runts, delivered = wire.nic("rx_drop_runt"), wire.bridge.counter("rx_delivered")
+    frame = (Ether(dst=r.NIC_MAC, src=OUR_MAC, type=0x88b5) / bytes(100)).build()
+    for packet in (b"", frame, b"", b"", frame):
+        wire.send(packet)
+    r.wait_for(lambda: wire.bridge.counter("rx_delivered") == delivered + 2, "the frames behind them")
+    assert wire.nic("rx_drop_runt") == runts + 3
+    wire.probe()
+    delivered = wire.bridge.counter("rx_delivered")
+    for packet in (frame, b"", frame, b"", b""):
+        wire.send(packet)
+    if how is None:
+        wire.socket.close()
+    else:
+        wire.socket.shutdown(how)
+    r.wait_for(lambda: wire.bridge.nic("status")["far_end"] == "awaited", "the end")
+    assert wire.nic("rx_drop_runt") == runts + 3 + 3
+    r.wait_for(lambda: wire.bridge.counter("rx_delivered") == delivered + 2, "the frames before it")
+    wire.socket.close()
+    wire.connect()
 
 
 def test_oversize(wire):

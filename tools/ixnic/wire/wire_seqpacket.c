@@ -3,6 +3,9 @@
  * The wire as a socket for tests: each packet is one raw frame without FCS, in both directions,
  * nothing padded, nothing checked. One peer at a time, which may come and go. The wire never waits
  * for the NIC: a frame without room is lost, as on a real wire.
+ *
+ * An empty packet and the end look the same to recv(2), and a hang-up may stand behind packets that
+ * are not read yet. So each packet comes with its sender's credentials, which the end has not.
  */
 #include <errno.h>
 #include <poll.h>
@@ -49,12 +52,34 @@ static void peer_event(void *ctx, uint32_t events)
 		s->readable = true;
 }
 
+/* The length of the next packet, which may be 0; -1 with errno, ENOTCONN at the end. */
+static ssize_t packet_next(struct seqpacket *s)
+{
+	union {
+		struct cmsghdr aligned;
+		uint8_t bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} sender;
+	struct iovec part = {s->buffer, sizeof(s->buffer)};
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &sender,
+		.msg_controllen = sizeof(sender),
+	};
+	ssize_t len = recvmsg(s->peer, &message, MSG_TRUNC);
+
+	if (len != 0 || message.msg_controllen > 0)
+		return len;
+	errno = ENOTCONN;
+	return -1;
+}
+
 static bool seqpacket_poll(struct wire *wire, uint32_t budget)
 {
 	struct seqpacket *s = self(wire);
 
 	for (; s->readable && budget > 0; budget--) {
-		ssize_t len = recv(s->peer, s->buffer, sizeof(s->buffer), MSG_TRUNC);
+		ssize_t len = packet_next(s);
 
 		/* A peer that closed without reading all is an error once, before what it had sent.
 		 */
@@ -62,7 +87,7 @@ static bool seqpacket_poll(struct wire *wire, uint32_t budget)
 			continue;
 		if (len < 0 && errno == EAGAIN) {
 			s->readable = false;
-		} else if (len <= 0) {
+		} else if (len < 0) {
 			hang_up(s);
 		} else if ((size_t)len > sizeof(s->buffer)) {
 			count(wire->nic, COUNTER_wire_drop_truncated);
@@ -93,12 +118,12 @@ static bool peer_lives(struct seqpacket *s)
 static void listener_event(void *ctx, uint32_t events)
 {
 	struct seqpacket *s = ctx;
-	int fd = listen_accept(&s->listener, NULL);
+	int on = 1, fd = listen_accept(&s->listener, NULL);
 
 	(void)events;
 	if (fd < 0)
 		return;
-	if (peer_lives(s) ||
+	if (peer_lives(s) || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
 	    loop_add(s->wire.nic->loop, fd, EPOLLIN | EPOLLOUT | EPOLLET, peer_event, s) < 0) {
 		close(fd);
 		return;
