@@ -270,6 +270,54 @@ static void dd_is_in_every_descriptor(void **state)
 	assert_int_equal(model_read(m, IXGBE_TDH), 0);
 }
 
+/* Both tails past their heads: a driver that believes DD does that. */
+static void tails_too_far(struct model *m)
+{
+	model_write(m, IXGBE_RDT, 63);
+	model_write(m, IXGBE_RDT, 0);
+	model_write(m, IXGBE_TDT, 63);
+	model_write(m, IXGBE_TDT, 0);
+}
+
+static void what_the_nic_made_up_is_no_offence(void **state)
+{
+	const uint32_t on = IXGBE_TXDCTL_ENABLE;
+	struct model *m = *state;
+	struct ring rx, tx;
+	struct built f;
+
+	rings_start(m, &rx, &tx);
+	model_set(m, IXGBE_SECTXCTRL, IXGBE_SECTXCTRL_TX_DIS); /* the head stands */
+	frame_raw(&f, NULL, 100);
+	tx_frame(&tx, f.data, f.len, 0, 0);
+	fault(m, "fault dd");
+	while (!tx_done(&tx, 0) || !tx_done(&tx, 63))
+		model_read(m, IXGBE_STATUS);
+	tails_too_far(m);
+	model_write(m, IXGBE_RDT, 10);
+	tx_kick(&tx);
+	model_wire_send(m, f.data, f.len);
+	model_control_wait(m, "counters", "counters.rx_delivered", 1);
+	model_clear(m, IXGBE_SECTXCTRL, IXGBE_SECTXCTRL_TX_DIS);
+	model_control_wait(m, "counters", "counters.tx_sent", 1);
+	model_set(m, IXGBE_SECTXCTRL, IXGBE_SECTXCTRL_TX_DIS);
+	fault(m, "fault clear");
+	tails_too_far(m);
+	rings_end(m, 0);
+	/* A ring that is set up anew is judged again. */
+	model_write(m, IXGBE_TXDCTL, 0);
+	model_write(m, IXGBE_RXDCTL, 0);
+	model_wait(m, IXGBE_TXDCTL, on, 0);
+	model_wait(m, IXGBE_RXDCTL, on, 0);
+	model_write(m, IXGBE_TXDCTL, on);
+	model_write(m, IXGBE_RXDCTL, on);
+	model_wait(m, IXGBE_TXDCTL, on, on);
+	model_wait(m, IXGBE_RXDCTL, on, on);
+	rings_end(m, 0);
+	tails_too_far(m);
+	rings_end(m, 2);
+}
+
 /* ---- Interrupts ---- */
 
 static void other_causes_on(struct model *m, uint32_t vector)
@@ -458,6 +506,7 @@ int main(void)
 		TEST(a_hang_that_is_cleared_goes_on),
 		TEST(a_receiver_that_is_stuck_misses_frames),
 		TEST(dd_is_in_every_descriptor),
+		TEST(what_the_nic_made_up_is_no_offence),
 		TEST(so_many_interrupts_are_lost),
 		TEST(a_storm_has_no_cause_and_no_mask),
 		TEST(registers_read_ones_and_keep_what_they_have),

@@ -164,7 +164,7 @@ def test_dd_in_all_descriptors(bridge):
     r.wait_for(lambda: "it is at fault" in bridge.status()["reason"], "says why")
     bridge.fault("clear")
     bridge.back(2)
-    bridge.forgive()
+    assert bridge.nic("violations")["counts"] == {}, "no rule was broken by what the NIC made up"
 
 
 # ---- Interrupts ----

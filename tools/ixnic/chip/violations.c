@@ -24,6 +24,7 @@ struct violations {
 	uint32_t clients;                           /* how many came so far */
 	struct of_client client[VIOLATION_CLIENTS]; /* client n is at n % VIOLATION_CLIENTS */
 	bool forgiven[VIOLATIONS];
+	bool paused;
 	struct {
 		uint64_t count;
 		char first[NIC_VIOLATION_FIRST][DETAIL_BYTES];
@@ -63,10 +64,13 @@ void violation(struct nic *nic, enum nic_violation rule, const char *format, ...
 {
 	struct violations *violations = nic->violations;
 	struct of_client *client = &violations->client[violations->clients % VIOLATION_CLIENTS];
-	uint64_t n = violations->rule[rule].count++;
+	uint64_t n;
 	char *detail;
 	va_list args;
 
+	if (violations->paused)
+		return;
+	n = violations->rule[rule].count++;
 	violations->total++;
 	client->total++;
 	client->count[rule]++;
@@ -79,6 +83,14 @@ void violation(struct nic *nic, enum nic_violation rule, const char *format, ...
 	va_end(args);
 	log_line(IXGBE_LOG_WARNING, "the driver broke %s (82599 datasheet %s: %s): %s",
 		 rules[rule].name, rules[rule].section, rules[rule].text, detail);
+}
+
+bool violations_pause(struct nic *nic, bool paused)
+{
+	bool before = nic->violations->paused;
+
+	nic->violations->paused = paused;
+	return before;
 }
 
 void violations_client(struct nic *nic)

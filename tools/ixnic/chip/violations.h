@@ -141,6 +141,9 @@ enum nic_violation {
 /* Counts, and logs the first few of each kind with the details. */
 void violation(struct nic *nic, enum nic_violation rule, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+/* Whether broken rules are not counted from now on, since a fault made what they are judged by.
+ * Returns how it was before. */
+bool violations_pause(struct nic *nic, bool paused);
 uint64_t violation_total(const struct nic *nic);
 void violations_zero(struct nic *nic);
 /* The rules that end no DMA with --strict, in place of those so far: names with commas between

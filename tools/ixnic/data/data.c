@@ -75,10 +75,12 @@ static void raise(struct nic *nic, uint64_t *map, void (*irq)(struct nic *nic, u
 /* ---- FAULT_DD ---- */
 
 /* Sets `dd`, in `dword` of each descriptor of a ring; whether one had none. */
-static bool ring_done(struct nic *nic, uint64_t base, uint32_t bytes, uint32_t dword, uint32_t dd)
+static bool ring_done(struct nic *nic, struct ring_rules *rules, uint64_t base, uint32_t bytes,
+		      uint32_t dword, uint32_t dd)
 {
 	bool any = false;
 
+	rules->falsified = true;
 	for (uint32_t i = 0; i < bytes / IXGBE_DESC_BYTES; i++) {
 		union ixgbe_desc *slot = descriptor_at(nic, base, i), desc;
 
@@ -107,13 +109,13 @@ static void all_done(struct nic *nic)
 	for (uint32_t q = 0; memory_enabled(nic) && q < IXGBE_RXQ_COUNT; q++) {
 		if (rxq_value(nic, IXGBE_RXDCTL, q) & IXGBE_RXDCTL_ENABLE &&
 		    ring_done(
-			    nic,
+			    nic, &dp->rxq[q].rules,
 			    base_of(rxq_value(nic, IXGBE_RDBAH, q), rxq_value(nic, IXGBE_RDBAL, q)),
 			    rxq_value(nic, IXGBE_RDLEN, q), 2, IXGBE_RXD_STAT_DD))
 			bit_set(dp->rx_interrupts, q);
 		if (txq_value(nic, IXGBE_TXDCTL, q) & IXGBE_TXDCTL_ENABLE &&
 		    ring_done(
-			    nic,
+			    nic, &dp->txq[q].rules,
 			    base_of(txq_value(nic, IXGBE_TDBAH, q), txq_value(nic, IXGBE_TDBAL, q)),
 			    txq_value(nic, IXGBE_TDLEN, q), 3, IXGBE_TXD_STAT_DD))
 			bit_set(dp->tx_interrupts, q);

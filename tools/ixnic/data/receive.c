@@ -361,7 +361,7 @@ static void judge_frame(struct nic *nic, uint32_t queue)
 }
 
 /* Writes a packet to its ring, drops it, or leaves it to wait. */
-static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *packet)
+static enum outcome rx_place(struct nic *nic, const struct receive_packet *packet)
 {
 	uint32_t queue = packet->queue;
 	uint32_t srrctl = rxq_value(nic, IXGBE_SRRCTL, queue);
@@ -407,6 +407,15 @@ static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *pac
 	count(nic, COUNTER_rx_delivered);
 	statistics_rx_queue(nic, queue, 1, packet->len);
 	return DELIVERED;
+}
+
+static enum outcome rx_deliver(struct nic *nic, const struct receive_packet *packet)
+{
+	bool before = violations_pause(nic, nic->data->rxq[packet->queue].rules.falsified);
+	enum outcome outcome = rx_place(nic, packet);
+
+	violations_pause(nic, before);
+	return outcome;
 }
 
 /* ---- The packet buffer ---- */

@@ -31,7 +31,7 @@ static void tail_past_head(struct nic *nic, const struct ring_case *ring, uint32
 {
 	uint32_t size = ring->size, held, given;
 
-	if (ring->head >= size || old >= size || ring->tail >= size)
+	if (ring->rules->falsified || ring->head >= size || old >= size || ring->tail >= size)
 		return;
 	held = (old + size - ring->head) % size;
 	given = (ring->tail + size - old) % size;
@@ -79,6 +79,7 @@ void ring_rules_start(struct nic *nic, const struct ring_case *ring)
 		violation(nic, ring->again_rule, "%sLEN[%u] is %u", ring->prefix, ring->queue,
 			  rules->length);
 	rules->early = rules->range = rules->over = rules->dead = rules->off_unseen = false;
+	rules->falsified = false;
 	if (rules->base % IXGBE_RING_ALIGN_BYTES)
 		violation(nic, ring->base_rule, "%sBAL[%u] = 0x%08x", ring->prefix, ring->queue,
 			  rules->base);

@@ -5,6 +5,10 @@
  * A ring that does not run may have anything in its registers: drivers write zeros to rings that
  * they give up, and patterns to test them. Base, length and tail are judged when the ring is
  * enabled. Wrong tails of a ring are counted once until the ring is enabled again.
+ *
+ * FAULT_DD tells the driver that descriptors are done which are not. What the driver does with the
+ * ring then is no offence of its own: until the ring is enabled again, a tail past the head is not
+ * judged, nor are the descriptors.
  */
 #pragma once
 
@@ -20,6 +24,7 @@ struct ring_rules {
 	bool off_unseen;  /* it was cleared, and not read as clear since */
 	/* A tail was counted: before ENABLE, outside, past the head, without bus master. */
 	bool early, range, over, dead;
+	bool falsified;        /* a fault wrote its descriptors */
 	uint32_t base, length; /* as written, with the bits that the register does not keep */
 };
 

@@ -230,11 +230,14 @@ static void txdctl_written(struct nic *nic, uint32_t queue, uint32_t old, uint32
 {
 	struct transmit_queue *q = &nic->data->txq[queue];
 	const struct ring_case ring = ring_case(nic, queue);
+	bool before;
 
 	if (!(written & IXGBE_TXDCTL_ENABLE)) {
 		if (old & IXGBE_TXDCTL_ENABLE) {
+			before = violations_pause(nic, ring.rules->falsified);
 			check_unsent(nic, queue, written);
 			contexts_end(nic, queue);
+			violations_pause(nic, before);
 			ring_rules_end(&ring);
 			master_queue_off(nic, queue);
 		}
@@ -397,7 +400,8 @@ static void check_rs(struct nic *nic, uint32_t queue, uint32_t packet, bool repo
 		q->silent + packet; /* the last RS, up to this one or one that is to come */
 
 	q->silent = reported ? 0 : since;
-	if (q->rs_told || (groups ? !reported : since + !reported <= ON_CHIP_DESCS))
+	if (q->rs_told || q->rules.falsified ||
+	    (groups ? !reported : since + !reported <= ON_CHIP_DESCS))
 		return;
 	q->rs_told = true;
 	violation(nic, VIOLATION_TX_RS, "queue %u: TXDCTL 0x%08x, %u descriptors since the last RS",
@@ -658,18 +662,24 @@ static bool tx_take(struct nic *nic, uint32_t queue)
 {
 	struct transmit_packet *tx = &nic->data->tx;
 	struct ring ring = ring_of(nic, queue);
+	bool before, taken;
 
-	if (!queue_runs(nic, queue) || !tx_fetch(nic, queue, &ring, &tx->batch))
+	if (!queue_runs(nic, queue))
 		return false;
-	tx->queue = queue;
-	tx->busy = false;
-	if (tx->batch.buffers > 0) {
+	before = violations_pause(nic, nic->data->txq[queue].rules.falsified);
+	taken = tx_fetch(nic, queue, &ring, &tx->batch);
+	if (taken) {
+		tx->queue = queue;
+		tx->busy = false;
+	}
+	if (taken && tx->batch.buffers > 0) {
 		count(nic, COUNTER_tx_packets);
 		tx->busy = transmit_prepare(nic, tx);
 	}
-	if (!tx->busy)
+	violations_pause(nic, before);
+	if (taken && !tx->busy)
 		complete(nic, tx);
-	return true;
+	return taken;
 }
 
 bool transmit_work(struct nic *nic, uint32_t budget)
