@@ -222,6 +222,14 @@ static json_t *monitor_begin(const struct control *control, struct client *clien
 	return json;
 }
 
+static json_t *too_many_words(const struct control_command *command)
+{
+	if (command->args_max == 0)
+		return control_error("'%s' takes no words behind it", command->name);
+	return control_error("'%s' takes at most %zu word%s behind it", command->name,
+			     command->args_max, command->args_max == 1 ? "" : "s");
+}
+
 static json_t *answer(const struct control *control, struct control_request *request)
 {
 	const struct control_command *command = control->commands;
@@ -231,8 +239,7 @@ static json_t *answer(const struct control *control, struct control_request *req
 	if (!command->name)
 		return unknown_command(control->commands, request->words[0]);
 	if (request->count - 1 > command->args_max)
-		return control_error("'%s' takes at most %zu words behind it", command->name,
-				     command->args_max);
+		return too_many_words(command);
 	if (control->busy && !command->meanwhile)
 		return control_error("%s", control->busy);
 	return command->answer(control->ctx, request);

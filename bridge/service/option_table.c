@@ -39,20 +39,43 @@ static error_t set_row(struct parse *parse, size_t i, const char *value)
 	return -ixgbe_why_fill(parse->why, -EINVAL, "--%s: %s", row->name, why.text);
 }
 
+static error_t set_word(struct parse *parse, unsigned int index, const char *word)
+{
+	if (parse->table->word)
+		return -parse->table->word(parse->ctx, index, word, parse->why);
+	return -ixgbe_why_fill(parse->why, -EINVAL, "'%s' is not an option: see --help", word);
+}
+
+/* Takes the numbers that are next, before getopt sees options in them. */
+static error_t take_numbers(struct parse *parse, struct argp_state *state)
+{
+	error_t err = 0;
+
+	while (!err && parse->table->numbers && parse->table->numbers(parse->ctx) &&
+	       state->next < state->argc) {
+		const char *word = state->argv[state->next];
+
+		if (word[0] != '-' || word[1] < '0' || word[1] > '9')
+			break;
+		state->next++;
+		err = set_word(parse, ++state->arg_num, word);
+	}
+	return err;
+}
+
 static error_t parse_one(int key, char *arg, struct argp_state *state)
 {
 	struct parse *parse = state->input;
 	const struct option_table *table = parse->table;
+	error_t err = ARGP_ERR_UNKNOWN;
 
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->err_stream = NULL; /* argp would add lines about --help to each error */
 		return 0;
 	case ARGP_KEY_ARG:
-		if (table->word)
-			return -table->word(parse->ctx, state->arg_num, arg, parse->why);
-		return -ixgbe_why_fill(parse->why, -EINVAL, "'%s' is not an option: see --help",
-				       arg);
+		err = set_word(parse, state->arg_num, arg);
+		break;
 	case 'h':
 	case 'V':
 		parse->wish = key;
@@ -60,9 +83,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 	default:
 		for (size_t i = 0; table->row[i].name; i++)
 			if (key == key_of(table, i))
-				return set_row(parse, i, arg);
-		return ARGP_ERR_UNKNOWN;
+				err = set_row(parse, i, arg);
 	}
+	return err ? err : take_numbers(parse, state);
 }
 
 /* getopt's line begins with argv[0]. */
@@ -85,7 +108,8 @@ static error_t parse_caught(const struct argp *argp, struct parse *parse, int ar
 	caught = open_memstream(&said, &len);
 	if (caught)
 		stderr = caught;
-	err = argp_parse(argp, argc, argv, ARGP_NO_HELP, NULL, parse);
+	err = argp_parse(argp, argc, argv,
+			 ARGP_NO_HELP | (parse->table->numbers ? ARGP_IN_ORDER : 0), NULL, parse);
 	stderr = before;
 	if (caught)
 		fclose(caught);

@@ -35,6 +35,9 @@ struct option_table {
 	const char *doc;              /* before the options; behind a '\v': after them */
 	/* One word that is no option; `index` counts from 0. As option_row.set. */
 	int (*word)(void *ctx, unsigned int index, const char *word, struct ixgbe_why *why);
+	/* Whether what begins as a number below 0 is a word, too, behind what was read so far.
+	 * NULL: it never is. With it words and options are read in their order. */
+	bool (*numbers)(const void *ctx);
 };
 
 /*

@@ -452,7 +452,7 @@ static void operators_take_turns(void **state)
 	control_send(r, "status and more");
 	grant(r, header, "\1", 1, 1);
 	control_expect(r, "message", NULL, "01");
-	control_expect(r, NULL, "at most 0 words", NULL);
+	control_expect(r, NULL, "takes no words behind it", NULL);
 	control_send(r, "dma read 0xdead0000 1");
 	header = asked(r, VU_DMA_READ, NOWHERE, 1, NULL);
 	close(first);

@@ -22,6 +22,37 @@ def nic(rig):
 
 
 @pytest.mark.usefixtures("nic")
+@pytest.mark.parametrize("words, reason", [
+    (["link", "up", "up"], "'link' takes at most 1 word behind it"),
+    (["dma", "read", "0", "4", "5"], "'dma' takes at most 3 words behind it"),
+    (["queues", "all"], "'queues' takes no words"),
+    (["fault"], "fault: the name is missing; try: fault list, or see ixnic(8)"),
+    (["fault", "nonsense"], "fault: no fault has that name; try: fault list"),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")
+def test_words_of_requests(rig, words, reason):
+    assert reason in r.ask(rig.path("nic.control"), " ".join(words))["error"]
+
+
+@pytest.mark.usefixtures("nic")
+@pytest.mark.parametrize("words", [
+    ["nic", "-c", "C", "dma", "read", "-1", "4"], ["nic", "dma", "read", "-1", "4", "-c", "C"],
+    ["-c", "C", "n", "dma", "read", "0", "-4"], ["nic", "dma", "read", "-c", "C", "-1", "-4"],
+    ["nic", "dma", "-c", "C", "-j", "-0x10", "-4"],
+], ids=" ".join)
+def test_numbers_are_words(rig, words):
+    """ixnic says what is wrong with a number."""
+    status, line = refused(*(rig.path("nic.control") if word == "C" else word for word in words))
+    assert status == 1 and "dma: not understood" in line
+
+
+@pytest.mark.parametrize("words", [["-1", "nic"], ["status", "-1"], ["nic", "-c", "s", "-x1"], ["nic", "-c", "s", "-j1"]],
+                         ids=" ".join)
+def test_other_numbers_are_options(words):
+    done = r.run(r.IXTAP, *words, check=False)
+    assert done.returncode == 2 and "invalid option" in done.stderr, done.stderr
+
+
+@pytest.mark.usefixtures("nic")
 def test_nic(rig):
     """Requests to ixnic, and how replies are shown."""
     control = rig.path("nic.control")

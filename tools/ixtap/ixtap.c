@@ -84,6 +84,14 @@ static int set_word(void *ctx, unsigned int index, const char *word, struct ixgb
 	return 0;
 }
 
+/* A request may have numbers; ixnic says which it takes. */
+static bool takes_numbers(const void *ctx)
+{
+	const struct arguments *args = ctx;
+
+	return args->object && args->object->run == ixtap_nic;
+}
+
 /* Of one or three words the first is a name; a feature and its value are two. A program has a slash
  * in its path, or a name before it. All words behind "nic" are for the NIC. */
 static void share_words(struct arguments *args)
@@ -156,6 +164,7 @@ static const struct option_table table = {
 	.row = rows,
 	.words = "OBJECT [NAME] [FEATURE VALUE]\nupgrade [NAME] [PROGRAM]\nnic [REQUEST...]",
 	.word = set_word,
+	.numbers = takes_numbers,
 	.doc = "Show what a running ixtapd does, and set it."
 	       "\vOBJECT is one of these, or as much of it as tells it apart:\n"
 	       "  list      every ixtapd that runs\n"

@@ -203,7 +203,8 @@ json_t *fault_words(struct nic *nic, char *const words[])
 		if (strcmp(rows[i].name, words[0]) == 0)
 			return begin(nic, &rows[i], words + 1);
 	}
-	return control_error("fault: no fault has that name; try: fault list, or see ixnic(8)");
+	return control_error("fault: %s; try: fault list, or see ixnic(8)",
+			     words[0] ? "no fault has that name" : "the name is missing");
 }
 
 json_t *fault_words_list(const struct nic *nic)
