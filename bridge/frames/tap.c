@@ -19,7 +19,7 @@
 
 #include "bridge/service/log.h"
 #include "bridge/service/names.h"
-#include "bridge/service/tun.h"
+#include "bridge/service/printable.h"
 #include "netlink/netlink.h"
 
 /* ---- Who uses an interface ---- */
@@ -76,21 +76,6 @@ static int queue_open(const char *name, struct ixgbe_why *why)
 	return tun_open(&request, why);
 }
 
-/* The kernel turns on each offload that it is told of. Those that 'ethtool -K' had turned off on an
- * interface from before are turned off again. */
-static void offloads_keep(struct tap *tap)
-{
-	uint8_t off = 0;
-	int err = tap->was_persistent ? tap_features_get(tap, &off) : 0;
-
-	tap->offloads = tun_offloads_set(tap->fd[0]);
-	if (!err)
-		err = tap_features_off(tap, off);
-	if (err)
-		log_warning("%s: offloads that were turned off by 'ethtool -K' are on again: %s",
-			    tap->name, strerror(-err));
-}
-
 static int check_arguments(const char *name, uint16_t queues, struct ixgbe_why *why)
 {
 	const char *fault = names_interface_fault(name);
@@ -121,11 +106,20 @@ static int open_queues(struct tap *tap, uint16_t queues, struct ixgbe_why *why)
 	return check_free(tap->name, queues, why);
 }
 
+void tap_kept_begin(struct tap *tap)
+{
+	tun_kept_begin(tap->fd[0], TAP_VNET_HDR_BYTES, &tap->kept);
+}
+
 static int attributes_set(struct tap *tap, struct ixgbe_why *why)
 {
 	int err;
 
-	offloads_keep(tap);
+	tap_kept_begin(tap);
+	err = tap_offloads_take(tap);
+	if (err)
+		log_warning("%s: offloads that were turned off by 'ethtool -K' are on again: %s",
+			    tap->name, strerror(-err));
 	err = tap_carrier_set(tap, false);
 	if (!err && ioctl(tap->fd[0], TUNSETPERSIST, (unsigned long)tap->persist) < 0)
 		err = -errno;
@@ -171,6 +165,16 @@ void tap_close(struct tap *tap)
 }
 
 /* ---- Settings ---- */
+
+int tap_keep(struct tap *tap, char changes[TUN_CHANGES_TEXT])
+{
+	int err = tun_keep(tap->fd[0], &tap->kept, changes);
+
+	if (err || tun_persists(tap->fd[0]) == tap->persist)
+		return err;
+	printable_list(changes, TUN_CHANGES_TEXT, tap->persist ? "not persistent" : "persistent");
+	return ioctl(tap->fd[0], TUNSETPERSIST, (unsigned long)tap->persist) < 0 ? -errno : 0;
+}
 
 int tap_carrier_set(struct tap *tap, bool on)
 {

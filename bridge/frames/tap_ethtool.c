@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What ethtool shows and sets of a TAP: its link and its features.
+ * What ethtool shows and sets of a TAP: its link.
  *
  * The kernel keeps what any program says of a TAP's link, and does nothing with it.
  */
-#include "tap.h"
+#include "tap_ethtool.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,6 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bridge/service/printable.h"
+
 static_assert(TAP_LINK_MASKS == 3 * 127, "supported, advertised, link partner: an int8_t counts");
 
 /* The settings and their masks, as the kernel lays them out. */
@@ -30,7 +32,7 @@ static_assert(sizeof(union request) == sizeof(((struct tap *)0)->link), "tap.h h
 
 /* ---- ethtool's requests ---- */
 
-static int ethtool_open(const struct tap *tap, struct ifreq *ifr)
+int tap_ethtool_open(const struct tap *tap, struct ifreq *ifr)
 {
 	struct ifreq current = {0};
 	int fd;
@@ -43,7 +45,7 @@ static int ethtool_open(const struct tap *tap, struct ifreq *ifr)
 	return fd < 0 ? -errno : fd;
 }
 
-static int ethtool(int fd, struct ifreq *ifr, void *request)
+int tap_ethtool(int fd, struct ifreq *ifr, void *request)
 {
 	ifr->ifr_data = request;
 	return ioctl(fd, SIOCETHTOOL, ifr) < 0 ? -errno : 0;
@@ -56,13 +58,13 @@ static int settings_get(int fd, struct ifreq *ifr, union request *out)
 
 	/* The kernel's first answer is the number of mask words alone, negated. */
 	*out = (union request){.settings.cmd = ETHTOOL_GLINKSETTINGS};
-	err = ethtool(fd, ifr, out);
+	err = tap_ethtool(fd, ifr, out);
 	words = (int8_t)-out->settings.link_mode_masks_nwords;
 	if (err || words <= 0)
 		return err ? err : -EBADMSG;
 	*out = (union request){
 		.settings = {.cmd = ETHTOOL_GLINKSETTINGS, .link_mode_masks_nwords = words}};
-	return ethtool(fd, ifr, out);
+	return tap_ethtool(fd, ifr, out);
 }
 
 /* ---- What is shown ---- */
@@ -105,7 +107,7 @@ int tap_link_set(struct tap *tap, uint32_t speed_mbps, enum ixgbe_sfp sfp)
 {
 	union request request;
 	struct ifreq ifr = {0};
-	int err, fd = ethtool_open(tap, &ifr);
+	int err, fd = tap_ethtool_open(tap, &ifr);
 
 	if (fd < 0)
 		return fd;
@@ -120,7 +122,7 @@ int tap_link_set(struct tap *tap, uint32_t speed_mbps, enum ixgbe_sfp sfp)
 			.link_mode_masks_nwords = request.settings.link_mode_masks_nwords,
 		};
 		module_show(&request, sfp);
-		err = ethtool(fd, &ifr, &request);
+		err = tap_ethtool(fd, &ifr, &request);
 	}
 	if (!err)
 		err = settings_get(fd, &ifr, &request);
@@ -155,14 +157,13 @@ static void add(char *text, size_t size, const char *format, ...)
 /* One more item of the list in `text`. */
 static void add(char *text, size_t size, const char *format, ...)
 {
-	size_t used = strlen(text);
+	char item[64];
 	va_list args;
 
-	if (used && size - used > sizeof(", "))
-		used += (size_t)snprintf(text + used, size - used, ", ");
 	va_start(args, format);
-	vsnprintf(text + used, size - used, format, args);
+	vsnprintf(item, sizeof(item), format, args);
 	va_end(args);
+	printable_list(text, size, item);
 }
 
 /* Lists in what the link settings differ from what we have set. */
@@ -197,7 +198,7 @@ bool tap_link_changed(const struct tap *tap, char *what, size_t size)
 
 	if (!tap->link_set)
 		return false;
-	fd = ethtool_open(tap, &ifr);
+	fd = tap_ethtool_open(tap, &ifr);
 	if (fd < 0)
 		return false;
 	err = settings_get(fd, &ifr, &request);
@@ -207,132 +208,4 @@ bool tap_link_changed(const struct tap *tap, char *what, size_t size)
 	memcpy(before.room, tap->link, sizeof(before.room));
 	changes_list(&before, &request, what, size);
 	return true;
-}
-
-/* ---- Features ---- */
-
-/* Those that TUNSETOFFLOAD turns on, whatever the administrator had asked for. */
-static const char *const offload_features[] = {
-	"tx-checksum-ip-generic",  "tx-tcp-segmentation", "tx-tcp6-segmentation",
-	"tx-tcp-ecn-segmentation", "tx-udp-segmentation",
-};
-
-#define OFFLOAD_FEATURES (sizeof(offload_features) / sizeof(offload_features[0]))
-#define FEATURES_MAX     512u
-
-static_assert(OFFLOAD_FEATURES <= 8, "tap_features_off has a bit for each");
-
-/* The kernel numbers features as it likes. Fills in the number of each of ours, -1: none. Returns
- * how many features there are. */
-static int feature_numbers(int fd, struct ifreq *ifr, int number[OFFLOAD_FEATURES])
-{
-	union {
-		struct ethtool_gstrings strings;
-		uint8_t room[sizeof(struct ethtool_gstrings) + FEATURES_MAX * ETH_GSTRING_LEN];
-	} names = {.strings = {.cmd = ETHTOOL_GSTRINGS, .string_set = ETH_SS_FEATURES}};
-	union {
-		struct ethtool_sset_info info;
-		uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
-	} size = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES}};
-	uint32_t count;
-	int err = ethtool(fd, ifr, &size);
-
-	for (size_t f = 0; f < OFFLOAD_FEATURES; f++)
-		number[f] = -1;
-	if (err)
-		return err;
-	memcpy(&count, size.room + sizeof(size.info), sizeof(count));
-	if (!size.info.sset_mask || count > FEATURES_MAX)
-		return -ENOTSUP;
-	names.strings.len = count;
-	err = ethtool(fd, ifr, &names);
-	if (err)
-		return err;
-	for (size_t f = 0; f < OFFLOAD_FEATURES; f++)
-		for (uint32_t i = 0; i < count; i++)
-			if (!strncmp((char *)names.room + sizeof(names.strings) +
-					     (size_t)i * ETH_GSTRING_LEN,
-				     offload_features[f], ETH_GSTRING_LEN))
-				number[f] = (int)i;
-	return (int)count;
-}
-
-static int features_get(int fd, struct ifreq *ifr, const int number[OFFLOAD_FEATURES], int count,
-			uint8_t *off)
-{
-	union {
-		struct ethtool_gfeatures features;
-		uint8_t room[sizeof(struct ethtool_gfeatures) +
-			     FEATURES_MAX / 32 * sizeof(struct ethtool_get_features_block)];
-	} got = {.features = {.cmd = ETHTOOL_GFEATURES, .size = ((uint32_t)count + 31) / 32}};
-	struct ethtool_get_features_block block[FEATURES_MAX / 32];
-	int err = ethtool(fd, ifr, &got);
-
-	if (err)
-		return err;
-	memcpy(block, got.room + sizeof(got.features), sizeof(block));
-	*off = 0;
-	for (size_t f = 0; f < OFFLOAD_FEATURES; f++)
-		if (number[f] >= 0 && !(block[number[f] / 32].requested & 1u << number[f] % 32))
-			*off |= (uint8_t)(1u << f);
-	return 0;
-}
-
-static int features_set(int fd, struct ifreq *ifr, const int number[OFFLOAD_FEATURES], int count,
-			uint8_t off)
-{
-	union {
-		struct ethtool_sfeatures features;
-		uint8_t room[sizeof(struct ethtool_sfeatures) +
-			     FEATURES_MAX / 32 * sizeof(struct ethtool_set_features_block)];
-	} set = {.features = {.cmd = ETHTOOL_SFEATURES, .size = ((uint32_t)count + 31) / 32}};
-	struct ethtool_set_features_block block[FEATURES_MAX / 32] = {0};
-
-	for (size_t f = 0; f < OFFLOAD_FEATURES; f++)
-		if (number[f] >= 0 && off & 1u << f)
-			block[number[f] / 32].valid |= 1u << number[f] % 32;
-	memcpy(set.room + sizeof(set.features), block, sizeof(block));
-	return ethtool(fd, ifr, &set);
-}
-
-/* Asks which offloads are off, or turns off those in `*off`. */
-static int features(const struct tap *tap, bool set, uint8_t *off)
-{
-	struct ifreq ifr = {0};
-	int number[OFFLOAD_FEATURES];
-	int count, err, fd = ethtool_open(tap, &ifr);
-
-	if (fd < 0)
-		return fd;
-	count = feature_numbers(fd, &ifr, number);
-	err = count < 0 ? count
-	      : set     ? features_set(fd, &ifr, number, count, *off)
-			: features_get(fd, &ifr, number, count, off);
-	close(fd);
-	return err;
-}
-
-int tap_features_get(const struct tap *tap, uint8_t *off)
-{
-	return features(tap, false, off);
-}
-
-int tap_features_off(const struct tap *tap, uint8_t off)
-{
-	return off ? features(tap, true, &off) : 0;
-}
-
-int tap_gro_get(const struct tap *tap, bool *on)
-{
-	struct ethtool_value request = {.cmd = ETHTOOL_GGRO};
-	struct ifreq ifr = {0};
-	int err, fd = ethtool_open(tap, &ifr);
-
-	if (fd < 0)
-		return fd;
-	err = ethtool(fd, &ifr, &request);
-	close(fd);
-	if (!err)
-		*on = request.data;
-	return err;
 }

@@ -13,7 +13,9 @@
  *     uring.c       an io_uring and its files
  *     tap.c         the TAP is opened and set
  *       |
- *     tap_ethtool.c the TAP's link and features, as ethtool has them
+ *     tap_features.c  its offloads
+ *       |
+ *     tap_ethtool.c the TAP's link, as ethtool has it
  *     offload.c     checksums and segmentation: vnet headers to what a segment asks of the NIC,
  *                   and back (ixgbe/queues/tx.c makes the descriptors)
  *

@@ -557,6 +557,22 @@ bool interface_attached(const struct interface *iface)
 	return !ioctl(iface->tap.fd[0], TUNGETIFF, &request);
 }
 
+/* In one number, a byte for each; -1: not read yet. */
+static int features_number(const struct tap_features *features)
+{
+	return features->known ? features->requested | features->active << 8 | features->off << 16
+			       : -1;
+}
+
+static struct tap_features features_of(int number)
+{
+	return number < 0 ? (struct tap_features){.known = false}
+			  : (struct tap_features){.known = true,
+						  .requested = (uint8_t)number,
+						  .active = (uint8_t)(number >> 8),
+						  .off = (uint8_t)(number >> 16)};
+}
+
 json_t *interface_hand_over(const struct interface *iface)
 {
 	const struct tap *tap = &iface->tap;
@@ -564,12 +580,13 @@ json_t *interface_hand_over(const struct interface *iface)
 
 	for (uint16_t q = 0; q < tap->queues; q++)
 		json_array_append_new(fd, json_integer(tap->fd[q]));
-	return json_pack(
-		"{s:o,s:i,s:b,s:b,s:i,s:b,s:b,s:I,s:I,s:i}", "fd", fd, "ifindex", tap->ifindex,
-		"persist", tap->persist, "was_persistent", tap->was_persistent, "offloads",
-		(int)tap->offloads, "moved", iface->moved, "held", iface->held_netns != NULL,
-		"tx_packets_before", (json_int_t)iface->tx_packets_before, "tx_dropped_before",
-		(json_int_t)iface->tx_dropped_before, "tx_queue_len", (int)iface->tx_queue_len);
+	return json_pack("{s:o,s:i,s:b,s:b,s:i,s:b,s:b,s:I,s:I,s:i,s:i}", "fd", fd, "ifindex",
+			 tap->ifindex, "persist", tap->persist, "was_persistent",
+			 tap->was_persistent, "offloads", (int)tap->offloads, "moved", iface->moved,
+			 "held", iface->held_netns != NULL, "tx_packets_before",
+			 (json_int_t)iface->tx_packets_before, "tx_dropped_before",
+			 (json_int_t)iface->tx_dropped_before, "tx_queue_len",
+			 (int)iface->tx_queue_len, "features", features_number(&tap->features));
 }
 
 #define DELETED                                                                                    \
@@ -580,13 +597,14 @@ static int tap_take_over(struct interface *iface, const json_t *from, uint16_t q
 	struct tap *tap = &iface->tap;
 	json_int_t packets, dropped;
 	struct ifreq request = {0};
-	int persist, was, offloads, moved, holds, len;
+	int persist, was, offloads, moved, holds, len, features = -1;
 	json_t *fd;
 
-	if (json_unpack((json_t *)(uintptr_t)from, "{s:o,s:b,s:b,s:i,s:b,s:b,s:I,s:I,s:i}", "fd",
-			&fd, "persist", &persist, "was_persistent", &was, "offloads", &offloads,
-			"moved", &moved, "held", &holds, "tx_packets_before", &packets,
-			"tx_dropped_before", &dropped, "tx_queue_len", &len) ||
+	if (json_unpack((json_t *)(uintptr_t)from, "{s:o,s:b,s:b,s:i,s:b,s:b,s:I,s:I,s:i,s?i}",
+			"fd", &fd, "persist", &persist, "was_persistent", &was, "offloads",
+			&offloads, "moved", &moved, "held", &holds, "tx_packets_before", &packets,
+			"tx_dropped_before", &dropped, "tx_queue_len", &len, "features",
+			&features) ||
 	    json_array_size(fd) != queues)
 		return -EBADMSG;
 	for (uint16_t q = 0; q < queues; q++)
@@ -596,6 +614,7 @@ static int tap_take_over(struct interface *iface, const json_t *from, uint16_t q
 	tap->persist = persist;
 	tap->was_persistent = was;
 	tap->offloads = (uint32_t)offloads;
+	tap->features = features_of(features);
 	iface->moved = moved;
 	iface->tx_packets_before = (uint64_t)packets;
 	iface->tx_dropped_before = (uint64_t)dropped;
@@ -604,6 +623,7 @@ static int tap_take_over(struct interface *iface, const json_t *from, uint16_t q
 	if (ioctl(tap->fd[0], TUNGETIFF, &request))
 		return -errno;
 	memcpy(tap->name, request.ifr_name, sizeof(tap->name));
+	tap_kept_begin(tap);
 	return 0;
 }
 

@@ -50,6 +50,7 @@ struct interface {
 	uint32_t mtu_refused;  /* the last MTU that was refused and logged; 0: none */
 	uint32_t tx_queue_len; /* the last that was not 0; 0: not seen yet */
 	struct notice carrier_changed, settings_changed, queue_changed; /* by other programs */
+	struct notice tap_changed, offloads_changed;
 	netlink_event_fn fn;
 	void *ctx;
 };

@@ -4,15 +4,46 @@
  * and an MTU that the NIC can have. A TAP lets the administrator set all three to anything, and its
  * queue to a length of 0, with which no frame gets through; a kernel driver's interface refuses
  * that, or goes on. Here the old value comes back, and the log says why.
+ *
+ * So does what a program can change that attaches to the TAP (service/tun.h). No event tells of
+ * that.
  */
 #include "interface_kept.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 
 #define TX_QUEUE_LEN 1000u /* the kernel's for a new TAP */
+
+/* The descriptors know the TAP wherever it is. */
+static void tap_check(struct interface *iface)
+{
+	char changes[TUN_CHANGES_TEXT];
+	int err = tap_keep(&iface->tap, changes);
+
+	if (err == -EBADFD || (!err && !*changes)) /* deleted just now: netlink reports it */
+		return;
+	if (!notice_add(&iface->tap_changed, clock_ms()))
+		return;
+	if (err)
+		log_warning("%s: cannot set the TAP back to what frames need: %s", iface->tap.name,
+			    strerror(-err));
+	else
+		log_warning("%s: another program attached to the TAP and changed it (%s): it is "
+			    "set back",
+			    iface->tap.name, changes);
+}
+
+static void offloads_check(struct interface *iface)
+{
+	if (tap_offloads_keep(&iface->tap) && notice_add(&iface->offloads_changed, clock_ms()))
+		log_warning("%s: another program attached to the TAP and changed its offloads: "
+			    "they are set back; use 'ethtool -K %s' instead",
+			    iface->tap.name, iface->tap.name);
+}
 
 static void carrier_check(struct interface *iface, const struct ixgbe_link *link,
 			  enum ixgbe_sfp sfp)
@@ -90,8 +121,10 @@ static void queue_check(struct interface *iface)
 void interface_kept_check(struct interface *iface, const struct ixgbe_link *link,
 			  enum ixgbe_sfp sfp, uint16_t mtu)
 {
+	tap_check(iface);
 	if (!iface->reachable)
 		return;
+	offloads_check(iface);
 	carrier_check(iface, link, sfp);
 	link_settings_check(iface, link, sfp);
 	mtu_check(iface, mtu);

@@ -223,7 +223,7 @@ static json_t *status_json(const struct daemon *daemon)
 		(int)daemon->link.speed_mbps, "poll", options_poll_name(daemon->options->poll),
 		"queues", queues_json(daemon), "rings", "rx", (int)daemon->options->rings, "tx",
 		(int)daemon->options->rings, "filters", filters_json(&daemon->applied), "offloads",
-		offloads_json(daemon->iface.tap.offloads), "driver", driver_json(daemon),
+		offloads_json(tap_offloads(&daemon->iface.tap)), "driver", driver_json(daemon),
 		"isolation", isolation_json(daemon));
 }
 

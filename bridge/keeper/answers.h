@@ -37,7 +37,7 @@
  *                      "multicast_groups": 4,
  *                      "unicast_addresses": 0,   besides the MAC address
  *                      "vlan": false},
- *          "offloads": ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"],
+ *          "offloads": ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"],   in force
  *          "driver": {"pid": 4713,          null: there is none
  *                     "starts": {"warm": 0,      behind a driver that died, or a killed ixtapd
  *                                "cold": 1, "upgrade": 0},

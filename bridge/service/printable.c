@@ -2,6 +2,7 @@
 #include "printable.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,4 +152,11 @@ void printable_undo(char *text)
 		text += ESCAPE_BYTES;
 	}
 	*to = '\0';
+}
+
+void printable_list(char *text, size_t room, const char *item)
+{
+	const size_t used = strlen(text);
+
+	snprintf(text + used, room - used, "%s%s", used ? ", " : "", item);
 }

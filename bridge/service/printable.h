@@ -24,5 +24,7 @@ char *printable_escape(const char *text);
 /* How many bytes of the text, of `most` at most, end where a character does: what is cut behind
  * them is fit to be shown. */
 size_t printable_bytes(const char *text, size_t most);
+/* One more item of the list "a, b" in `text`, which is cut where there is no room. */
+void printable_list(char *text, size_t room, const char *item);
 /* The text as it was, in place. */
 void printable_undo(char *text);

@@ -3,10 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/filter.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+
+#include "printable.h"
 
 #define TUN_PATH    "/dev/net/tun"
 #define FLAGS       (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR)
@@ -53,21 +58,102 @@ static int attach(int fd, const struct tun_request *request, struct ixgbe_why *w
 	}
 }
 
+/* Reads a number, and sets it if it is another one. Returns whether it was, or -errno. */
+static int number_keep(int fd, unsigned long get, unsigned long set, int wanted, int *was)
+{
+	if (ioctl(fd, get, was) < 0)
+		return -errno;
+	if (*was == wanted)
+		return 0;
+	return ioctl(fd, set, &wanted) < 0 ? -errno : 1;
+}
+
+static int numbers_keep(int fd, int header_bytes, char changes[TUN_CHANGES_TEXT])
+{
+	const struct {
+		unsigned long get, set;
+		int wanted;
+		const char *name, *unit; /* without a unit the number says nothing */
+	} numbers[] = {
+		{TUNGETVNETHDRSZ, TUNSETVNETHDRSZ, header_bytes, "headers of", "bytes"},
+		{TUNGETVNETLE, TUNSETVNETLE, 1, "headers in the machine's byte order", NULL},
+		{TUNGETSNDBUF, TUNSETSNDBUF, INT_MAX, "a send buffer of", "bytes"},
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		char item[64];
+		int was, other = number_keep(fd, numbers[i].get, numbers[i].set, numbers[i].wanted,
+					     &was);
+
+		if (other < 0)
+			return other;
+		if (numbers[i].unit)
+			snprintf(item, sizeof(item), "%s %d %s", numbers[i].name, was,
+				 numbers[i].unit);
+		else
+			snprintf(item, sizeof(item), "%s", numbers[i].name);
+		if (other)
+			printable_list(changes, TUN_CHANGES_TEXT, item);
+	}
+	return 0;
+}
+
+/* The kernel tells which classic filter it had last, and not whether that is there still. Of the
+ * two other kinds it tells nothing. */
+static void filters_remove(int fd, struct tun_kept *kept, char changes[TUN_CHANGES_TEXT])
+{
+	struct sock_fprog last = {0};
+	struct tun_filter none = {0};
+	int no_program = -1;
+
+	if (!ioctl(fd, TUNGETFILTER, &last) &&
+	    (last.len != kept->filter_len || last.filter != kept->filter)) {
+		kept->filter_len = last.len;
+		kept->filter = last.filter;
+		printable_list(changes, TUN_CHANGES_TEXT, "a filter");
+	}
+	ioctl(fd, TUNDETACHFILTER, &last);
+	ioctl(fd, TUNSETTXFILTER, &none);
+	ioctl(fd, TUNSETFILTEREBPF, &no_program);
+}
+
+void tun_kept_begin(int fd, int header_bytes, struct tun_kept *out)
+{
+	struct sock_fprog last = {0};
+
+	ioctl(fd, TUNGETFILTER, &last);
+	*out = (struct tun_kept){
+		.header_bytes = header_bytes, .filter = last.filter, .filter_len = last.len};
+}
+
+int tun_keep(int fd, struct tun_kept *kept, char changes[TUN_CHANGES_TEXT])
+{
+	int err;
+
+	*changes = '\0';
+	err = numbers_keep(fd, kept->header_bytes, changes);
+	if (!err)
+		filters_remove(fd, kept, changes);
+	return err;
+}
+
 static int settings_set(int fd, const struct tun_request *request, struct ixgbe_why *why)
 {
-	int size = request->header_bytes, le = 1;
+	struct tun_kept kept;
+	char ignored[TUN_CHANGES_TEXT], differs[TUN_CHANGES_TEXT] = "";
 	struct ifreq ifr = {0};
+	int err;
 
-	if (ioctl(fd, TUNSETVNETHDRSZ, &size) < 0 || ioctl(fd, TUNSETVNETLE, &le) < 0)
-		return ixgbe_why_fill(why, -errno, "cannot set the header of %s: %s", request->who,
-				      strerror(errno));
-	size = le = 0;
-	if (ioctl(fd, TUNGETIFF, &ifr) < 0 || ioctl(fd, TUNGETVNETHDRSZ, &size) < 0 ||
-	    ioctl(fd, TUNGETVNETLE, &le) < 0)
-		return ixgbe_why_fill(why, -errno, "cannot read the settings of %s: %s",
-				      request->who, strerror(errno));
-	if ((ifr.ifr_flags & ~FLAGS_STATE) != flags_of(request) || size != request->header_bytes ||
-	    le != 1)
+	tun_kept_begin(fd, request->header_bytes, &kept);
+	err = tun_keep(fd, &kept, ignored);
+	if (err)
+		return ixgbe_why_fill(why, err, "cannot set the header of %s: %s", request->who,
+				      strerror(-err));
+	err = ioctl(fd, TUNGETIFF, &ifr) < 0 ? -errno : tun_keep(fd, &kept, differs);
+	if (err)
+		return ixgbe_why_fill(why, err, "cannot read the settings of %s: %s", request->who,
+				      strerror(-err));
+	if ((ifr.ifr_flags & ~FLAGS_STATE) != flags_of(request) || *differs)
 		return ixgbe_why_fill(
 			why, -EINVAL,
 			"%s has other settings than asked for (flags %#x): remove it (ip link del %s)",

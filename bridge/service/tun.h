@@ -5,6 +5,9 @@
  *
  * The kernel lets a program attach to a TAP that has other settings than the program asked for, and
  * keeps those settings. So tun_open() sets all of them and reads them back.
+ *
+ * A program that attaches to a multi-queue TAP that is in use can change them for all queues, at
+ * any time and without an event. So tun_keep() compares them, and sets them back.
  */
 #pragma once
 
@@ -39,6 +42,23 @@ struct tun_request {
  * interface of another kind), -EPERM, and errors of open.
  */
 int tun_open(const struct tun_request *request, struct ixgbe_why *why);
+
+#define TUN_CHANGES_TEXT 160u
+
+struct tun_kept {
+	int header_bytes;
+	/* The classic filter that another program attached last. */
+	const void *filter;
+	uint16_t filter_len;
+};
+
+/* A filter that was attached before does not count as another program's. */
+void tun_kept_begin(int fd, int header_bytes, struct tun_kept *out);
+/* Sets back what another program has set: the header, its byte order, the send buffer, and filters,
+ * which only an owner of the TAP needs. `changes` lists what that was: "headers of 10 bytes, a
+ * filter", or nothing. Two kinds of filters that cannot be read are removed, if there are any,
+ * and not listed. 0 or -errno. Needs no right. */
+int tun_keep(int fd, struct tun_kept *kept, char changes[TUN_CHANGES_TEXT]);
 /* Has the kernel leave as much to the program as it can: TUN_F_*, or 0. */
 uint32_t tun_offloads_set(int fd);
 /* Whether the interface stays when nobody has it open. */

@@ -438,3 +438,101 @@ def test_status_shows_where_workers_may_run(rig):
     r.wait_for(lambda: cpus() == [allowed[0], allowed[-2]], "a worker that was moved")
     r.run("taskset", "-p", "-c", f"{allowed[0]},{allowed[1]}", threads["queue-1"])
     r.wait_for(lambda: cpus() == [allowed[0], -1], "a worker that may run on two")
+
+
+# ---- Settings of the TAP that another program changes by attaching to it
+
+TUNSETIFF, TUNSETPERSIST, TUNSETOFFLOAD, TUNSETTXFILTER = 0x400454ca, 0x400454cb, 0x400454d0, 0x400454d1
+TUNGETIFF, TUNSETSNDBUF, TUNATTACHFILTER = 0x800454d2, 0x400454d4, 0x401054d5
+TUNSETVNETHDRSZ, TUNSETVNETLE = 0x400454d8, 0x400454dc
+IFF_TAP, IFF_NO_PI, IFF_VNET_HDR, IFF_MULTI_QUEUE, IFF_PERSIST = 2, 0x1000, 0x4000, 0x100, 0x800
+
+
+def tap_ioctl(namespace, name, *requests, kind=IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE):
+    """What a program does that attaches to the TAP, and ends. The answers of the requests that have one."""
+    with namespace.entered():
+        tap = os.open("/dev/net/tun", os.O_RDWR)
+    try:
+        fcntl.ioctl(tap, TUNSETIFF, struct.pack("16sH22x", name.encode(), kind))
+        return [fcntl.ioctl(tap, *request) for request in requests]
+    finally:
+        os.close(tap)
+
+
+def drop_all():
+    """A classic filter that lets nothing through: what it is kept in, and the request's argument."""
+    code = array.array("B", struct.pack("=HBBI", 6, 0, 0, 0))
+    return code, struct.pack("H6xQ", 1, code.buffer_info()[0])
+
+
+@pytest.mark.parametrize("request_, value, said", [
+    (TUNSETVNETHDRSZ, 10, "headers of 10 bytes"), (TUNSETVNETHDRSZ, 70000, "headers of 70000 bytes"),
+    (TUNSETVNETLE, 0, "headers in the machine's byte order"), (TUNSETSNDBUF, 1, "a send buffer of 1 bytes"),
+    (TUNATTACHFILTER, None, "a filter"), (TUNSETTXFILTER, "txfilter", None)],
+    ids=["header", "long header", "byte order", "send buffer", "filter", "address filter"])
+def test_settings_of_the_tap_are_put_back(bridge, request_, value, said):
+    bridge.ping()
+    code, program = drop_all()
+    no_address = array.array("B", struct.pack("HH6s", 0, 1, bytes(6)))
+    argument = program if value is None else no_address.tobytes() if value == "txfilter" else struct.pack("i", value)
+    tap_ioctl(bridge.left, bridge.tap, (request_, argument))
+    if said:
+        line = r.wait_for(lambda: logged(bridge, "set back"), "a line in the log", 3)
+        assert len(line) == 1 and said in line[0] and bridge.tap in line[0], line
+    r.wait_for(lambda: bridge.right.run("ping", "-n", "-q", "-c", 1, "-W", 1, r.LEFT_V4, check=False).returncode == 0,
+               "an answer", 5)
+    bridge.ping(count=3)
+    assert bridge.ask("status")["recoveries"] == 0, bridge.errors()
+    del code
+
+
+@pytest.mark.parametrize("options, there", [(["--persist"], True), ([], False)], ids=["persistent", "not"])
+def test_persistence_is_put_back(rig, options, there):
+    bridge = rig.bridge(*options)
+    tap_ioctl(bridge.left, bridge.tap, (TUNSETPERSIST, 0 if there else 1))
+    line = r.wait_for(lambda: logged(bridge, "set back"), "a line in the log", 3)
+    assert "persistent" in line[0], line
+    answer = tap_ioctl(bridge.left, bridge.tap, (TUNGETIFF, bytes(40)))[0]
+    assert bool(struct.unpack_from("16xH", answer)[0] & IFF_PERSIST) is there
+    assert bridge.stop() == 0, bridge.errors()
+    assert bridge.left.has(bridge.tap) is there
+    if there:
+        bridge.left.run("ip", "link", "delete", bridge.tap)
+
+
+def offloads(namespace, name):
+    """Each offload of the TAP: on, off, or "requested"."""
+    text = namespace.run("ethtool", "-k", name).stdout
+    found = re.findall(r"^\s*(tx-(?:checksum-ip-generic|tcp-segmentation|tcp6-segmentation|tcp-ecn-segmentation"
+                       r"|udp-segmentation)): (.*)$", text, re.M)
+    return {key: "requested" if "requested on" in value else value.split()[0] for key, value in found}
+
+
+@pytest.mark.parametrize("value", [0, 1, 7], ids=["none", "csum", "csum and tso"])
+@pytest.mark.parametrize("words", ["", "tx off", "tso off", "tx-udp-segmentation off"])
+def test_offloads_of_the_tap_are_put_back(bridge, value, words):
+    """Those that the administrator switched off stay off."""
+    if words:
+        bridge.left.run("ethtool", "-K", bridge.tap, *words.split())
+        r.wait_for(lambda: len(bridge.ask("status")["offloads"]) < 6, "it is seen")
+    before = offloads(bridge.left, bridge.tap)
+    tap_ioctl(bridge.left, bridge.tap, (TUNSETOFFLOAD, value))
+    r.wait_for(lambda: logged(bridge, "offloads"), "a line in the log", 3)
+    r.wait_for(lambda: offloads(bridge.left, bridge.tap) == before, "the offloads as before", 3)
+    bridge.left.run("ethtool", "-K", bridge.tap, "tx", "on", "tso", "on", "tx-udp-segmentation", "on")
+    assert set(offloads(bridge.left, bridge.tap).values()) == {"on"}
+    bridge.ping()
+
+
+def test_offloads_that_are_switched_off_stay_off(bridge):
+    for words in "tso off", "tx-udp-segmentation off", "tx off", "tx on tso on tx-udp-segmentation on":
+        bridge.left.run("ethtool", "-K", bridge.tap, *words.split())
+        wanted = {"tso off": ["csum", "uso4", "uso6"], "tx-udp-segmentation off": ["csum"], "tx off": []}.get(
+            words, ["csum", "tso4", "tso6", "tso_ecn", "uso4", "uso6"])
+        r.wait_for(lambda wanted=wanted: bridge.ask("status")["offloads"] == wanted, f"{words} in the status", 3)
+        before = offloads(bridge.left, bridge.tap)
+        bridge.left.run("ip", "link", "set", bridge.tap, "mtu", 1400)
+        bridge.left.run("ip", "link", "set", bridge.tap, "mtu", 1500)
+        r.wait_for(lambda: bridge.ask("status")["tap"]["mtu"] == 1500, "it is seen")
+        assert offloads(bridge.left, bridge.tap) == before
+    assert not logged(bridge, "offloads"), bridge.errors()
