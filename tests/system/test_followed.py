@@ -536,3 +536,40 @@ def test_offloads_that_are_switched_off_stay_off(bridge):
         r.wait_for(lambda: bridge.ask("status")["tap"]["mtu"] == 1500, "it is seen")
         assert offloads(bridge.left, bridge.tap) == before
     assert not logged(bridge, "offloads"), bridge.errors()
+
+
+@pytest.mark.parametrize("isolation", ["off", "best", "require"])
+def test_the_tap_is_put_back_in_isolation_and_after_an_upgrade(rig, isolation):
+    bridge = rig.bridge("--isolation", isolation)
+    bridge.left.run("ethtool", "-K", bridge.tap, "tso", "off")
+    r.wait_for(lambda: len(bridge.ask("status")["offloads"]) == 3, "it is seen")
+    before = offloads(bridge.left, bridge.tap)
+    for upgrades in range(2):
+        code, program = drop_all()
+        tap_ioctl(bridge.left, bridge.tap, (TUNSETVNETHDRSZ, struct.pack("i", 10)), (TUNATTACHFILTER, program),
+                  (TUNSETOFFLOAD, 0))
+        for text in "headers of 10 bytes", "its offloads":
+            r.wait_for(lambda text=text: len(logged(bridge, text)) == upgrades + 1, f"a line: {text}", 3)
+        r.wait_for(lambda: offloads(bridge.left, bridge.tap) == before, "the offloads as before", 3)
+        r.wait_for(lambda: bridge.right.run("ping", "-n", "-q", "-c", 1, "-W", 1, r.LEFT_V4, check=False).returncode == 0,
+                   "an answer", 5)
+        del code
+        r.run(r.IXTAP, "-c", bridge.control, "upgrade")
+        bridge.ping()
+        assert offloads(bridge.left, bridge.tap) == before
+    assert len(logged(bridge, "another program attached")) == 4, bridge.errors()
+    assert bridge.ask("status")["offloads"] == ["csum", "uso4", "uso6"]
+
+
+def test_the_tap_is_put_back_where_it_cannot_be_followed(rig):
+    """With `require` ixtapd does not go to another namespace; the descriptors work wherever the TAP is."""
+    bridge = rig.bridge("--isolation", "require")
+    away = rig.namespace("away")
+    bridge.left.run("ip", "link", "set", bridge.tap, "netns", away.name)
+    away.run("ip", "address", "add", f"{r.LEFT_V4}/24", "dev", bridge.tap)
+    away.run("ip", "link", "set", bridge.tap, "up")
+    tap_ioctl(away, bridge.tap, (TUNSETVNETHDRSZ, struct.pack("i", 10)))
+    r.wait_for(lambda: logged(bridge, "headers of 10 bytes"), "a line in the log", 3)
+    r.wait_for(lambda: away.run("ping", "-n", "-q", "-c", 1, "-W", 1, r.RIGHT_V4, check=False).returncode == 0,
+               "an answer", 5)
+    assert bridge.stop() == 0, bridge.errors()
