@@ -22,6 +22,8 @@
 #include "bridge/service/printable.h"
 #include "netlink/netlink.h"
 
+#define OTHER_NAME "choose another name with --tap"
+
 /* ---- Who uses an interface ---- */
 
 /* -ENODEV: no such interface. */
@@ -47,15 +49,15 @@ static int check_free(const char *name, uint32_t ours, struct ixgbe_why *why)
 	if (err)
 		return ixgbe_why_fill(why, err, "cannot look up interface %s: %s", name,
 				      strerror(-err));
+	if (!link.tun && tun_altname_refuse(name, OTHER_NAME, why))
+		return -EINVAL;
 	if (!link.tun)
-		return ixgbe_why_fill(
-			why, -EINVAL,
-			"interface %s exists and is no TAP: choose another name with --tap", name);
+		return ixgbe_why_fill(why, -EINVAL,
+				      "interface %s exists and is no TAP: " OTHER_NAME, name);
 	if (link.tun_queues > ours)
-		return ixgbe_why_fill(
-			why, -EBUSY,
-			"TAP %s is in use by another program: stop it or choose another name with --tap",
-			name);
+		return ixgbe_why_fill(why, -EBUSY,
+				      "TAP %s is in use by another program: stop it or " OTHER_NAME,
+				      name);
 	return 0;
 }
 
@@ -67,7 +69,7 @@ static int queue_open(const char *name, struct ixgbe_why *why)
 	const struct tun_request request = {
 		.name = name,
 		.who = who,
-		.other = "choose another name with --tap",
+		.other = OTHER_NAME,
 		.multi_queue = true,
 		.header_bytes = TAP_VNET_HDR_BYTES,
 	};

@@ -22,6 +22,19 @@ static int flags_of(const struct tun_request *request)
 	return FLAGS | (request->multi_queue ? IFF_MULTI_QUEUE : 0);
 }
 
+bool tun_altname_refuse(const char *name, const char *other, struct ixgbe_why *why)
+{
+	char own[IFNAMSIZ];
+
+	if (!if_indextoname(if_nametoindex(name), own) || !strcmp(own, name))
+		return false;
+	ixgbe_why_fill(why, -EINVAL,
+		       "%s is an altname of %s: take that name from it (ip link property del dev "
+		       "%s altname %s) or %s",
+		       name, own, own, name, other);
+	return true;
+}
+
 static int attach(int fd, const struct tun_request *request, struct ixgbe_why *why)
 {
 	struct ifreq ifr = {.ifr_flags = (short)flags_of(request)};
@@ -44,6 +57,8 @@ static int attach(int fd, const struct tun_request *request, struct ixgbe_why *w
 			"or %s",
 			who, other);
 	case -EINVAL:
+		if (tun_altname_refuse(request->name, other, why))
+			return err;
 		return ixgbe_why_fill(
 			why, err,
 			"%s: there is an interface of that name that is no %s-queue TAP: remove it "

@@ -42,6 +42,8 @@ struct tun_request {
  * interface of another kind), -EPERM, and errors of open.
  */
 int tun_open(const struct tun_request *request, struct ixgbe_why *why);
+/* Whether that is another name of an interface, which nobody means to delete. Fills `why` then. */
+bool tun_altname_refuse(const char *name, const char *other, struct ixgbe_why *why);
 
 #define TUN_CHANGES_TEXT 160u
 

@@ -449,3 +449,22 @@ def test_monitors_that_do_not_read(bridge):
     bridge.ping()
     for monitor in monitors:
         monitor.close()
+
+
+IXTAPD_ALT0 = (r.IXTAPD, "--nic", "soft:tap:wire0", "--tap", "alt0", "--control", "control")
+IXNIC_ALT0 = (r.IXNIC, "--socket", "nic", "--wire", "tap:alt0")
+
+
+@pytest.mark.parametrize("words, kind", [
+    (IXTAPD_ALT0, "link add own0 type bridge"), (IXTAPD_ALT0, "tuntap add own0 mode tap"),
+    (IXNIC_ALT0, "link add own0 type bridge"), (IXNIC_ALT0, "tuntap add own0 mode tap multi_queue")],
+    ids=["ixtapd bridge", "ixtapd tap", "ixnic bridge", "ixnic tap"])
+def test_another_name_of_another_interface(rig, words, kind):
+    """Nobody is told to delete that."""
+    left = rig.namespace("left")
+    left.run("ip", *kind.split())
+    left.run("ip", "link", "property", "add", "dev", "own0", "altname", "alt0")
+    done = left.run(*(rig.path(word) if word in ("nic", "control") else word for word in words), check=False, timeout=20)
+    assert done.returncode == 1 and "alt0 is an altname of own0" in done.stderr, done
+    assert "ip link del" not in done.stderr and "ip link property del dev own0 altname alt0" in done.stderr
+    assert left.has("own0")
