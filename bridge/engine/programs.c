@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 void programs_self(char *path)
@@ -18,8 +19,9 @@ void programs_self(char *path)
 		path[(size_t)len - tail] = '\0';
 }
 
-/* A place beside our own program, or the one that the build was configured for. */
-static bool found(char *path, const char *const beside[], const char *configured)
+/* A place beside our own program, or the one that the build was configured for. -ENOENT, -EACCES:
+ * we may not go into our own program's folder, which stands in `path` then. */
+static int beside_or_configured(char *path, const char *const beside[], const char *configured)
 {
 	char self[PATH_MAX];
 	char *slash;
@@ -28,33 +30,64 @@ static bool found(char *path, const char *const beside[], const char *configured
 	slash = strrchr(self, '/');
 	if (slash)
 		*slash = '\0';
+	if (access(self, X_OK) && errno == EACCES) {
+		snprintf(path, PATH_MAX, "%s", self);
+		return -EACCES;
+	}
 	for (; *beside; beside++)
 		if (snprintf(path, PATH_MAX, "%s/%s", self, *beside) < PATH_MAX &&
 		    !access(path, F_OK))
-			return true;
+			return 0;
 	snprintf(path, PATH_MAX, "%s", configured);
-	return !access(path, F_OK);
+	return access(path, F_OK) ? -ENOENT : 0;
+}
+
+static int unreachable(const char *what, const char *folder, struct ixgbe_why *why)
+{
+	return ixgbe_why_fill(why, -EACCES,
+			      "cannot look for %s in %s: user %u, which ixtapd is, may not go into "
+			      "that folder: let it (chmod a+x), or install ixtap elsewhere",
+			      what, folder, (unsigned int)getuid());
 }
 
 int programs_ixnic(char *path, struct ixgbe_why *why)
 {
 	static const char *const beside[] = {"ixnic", "../tools/ixnic/ixnic", "../bin/ixnic", NULL};
 
-	if (found(path, beside, IXTAP_BINDIR "/ixnic"))
-		return 0;
-	return ixgbe_why_fill(
-		why, -ENOENT,
-		"cannot find ixnic beside ixtapd or in %s: install it, or use another --nic",
-		IXTAP_BINDIR);
+	const int err = beside_or_configured(path, beside, IXTAP_BINDIR "/ixnic");
+
+	if (err == -EACCES)
+		return unreachable("ixnic", path, why);
+	return !err ? 0
+		    : ixgbe_why_fill(
+			      why, -ENOENT,
+			      "cannot find ixnic beside ixtapd or in %s: install it, or use another --nic",
+			      IXTAP_BINDIR);
 }
 
 int programs_driver(char *path, struct ixgbe_why *why)
 {
 	static const char *const beside[] = {"ixtap-driver", "../libexec/ixtap-driver", NULL};
 
-	if (found(path, beside, IXTAP_LIBEXECDIR "/ixtap-driver"))
-		return 0;
-	return ixgbe_why_fill(why, -ENOENT,
+	const int err = beside_or_configured(path, beside, IXTAP_LIBEXECDIR "/ixtap-driver");
+
+	if (err == -EACCES)
+		return unreachable("ixtap-driver", path, why);
+	return !err ? 0
+		    : ixgbe_why_fill(
+			      why, -ENOENT,
 			      "cannot find ixtap-driver beside ixtapd or in %s: install ixtap anew",
 			      IXTAP_LIBEXECDIR);
+}
+
+int programs_executable(int fd, const char *path, struct ixgbe_why *why)
+{
+	struct stat stat;
+
+	if (!fstat(fd, &stat) && stat.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH))
+		return 0;
+	return ixgbe_why_fill(why, -EACCES,
+			      "the program %s may not be executed: give it that mode (chmod 755), "
+			      "or install ixtap anew",
+			      path);
 }

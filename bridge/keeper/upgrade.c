@@ -27,7 +27,8 @@
  * Nothing is stopped before the question is answered, nor, when warm, before the next spawner is
  * ready. Both programs are held as descriptors, since a package manager has replaced the files when
  * one must go back. A next program that crashes cannot go back: the question has shown before that
- * the program starts, reads the handover, and finds its own driver program.
+ * the program starts, reads the handover, and finds its own driver program, which is a program that
+ * may be executed.
  */
 #include "upgrade.h"
 
@@ -50,8 +51,11 @@
 #include "bridge/service/clock.h"
 #include "bridge/service/log.h"
 #include "bridge/service/option_table.h"
+#include "bridge/making/trusted_program.h"
 #include "bridge/service/outlet.h"
+#include "bridge/service/printable.h"
 #include "bridge/service/text_json.h"
+#include "bridge/spawn/spawn.h"
 #include "handover.h"
 #include "heir.h"
 #include "nic_life.h"
@@ -62,21 +66,43 @@
 #define CHECK_MS     3000
 #define ANSWER_BYTES 4096u
 #define CHECK_FD     3
-#define SPARE_FDS    32 /* that both programs open at most, beside what is open, and its queues */
+#define SAID_BYTES   256u /* of the end of its standard error, at most */
+#define SAID_LATER   1024 /* reads, once it has ended: others may have its standard error, too */
+#define SPARE_FDS    32   /* that both programs open at most, beside what is open, and its queues */
 
 /* ---- The next program is asked ---- */
+
+/* Whether the driver program will be executed. A maker judges it as it is judged here; it may reach
+ * what this process cannot. */
+static int driver_check(const json_t *handover, struct ixgbe_why *why)
+{
+	const bool maker = json_is_object(json_object_get(handover, "maker"));
+	char path[PATH_MAX];
+	int fd, err = programs_driver(path, why);
+
+	if (err)
+		return err;
+	fd = maker ? trusted_program_open(path, "ixtap-driver", why)
+		   : spawner_program_open(path, why);
+	if (fd == -EACCES && maker)
+		return 0;
+	if (fd < 0)
+		return fd;
+	err = programs_executable(fd, path, why);
+	close(fd);
+	return err;
+}
 
 static json_t *check(const struct options *options, int fd)
 {
 	struct ixgbe_why why = {""};
 	json_t *handover = handover_read(fd, &why), *answer;
-	char path[PATH_MAX];
 	int err = handover ? handover_options_check(options, handover, &why) : -EBADMSG;
 
 	if (!err)
 		err = handover_process_check(options, handover, &why);
 	if (!err)
-		err = programs_driver(path, &why);
+		err = driver_check(handover, &why);
 	if (!err)
 		err = maker_hand_over_check(json_object_get(handover, "maker"), &why);
 	if (err)
@@ -166,71 +192,122 @@ static char **words_new(char *const *argv, const char *order)
 }
 
 /* In the child, between fork and exec. */
-static void become_asked(const struct next *next, char *const *words, int handover, int answer,
-			 pid_t parent)
+static void become_asked(const struct next *next, char *const *words, int handover,
+			 const int to_us[2], pid_t parent)
 {
 	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int high = fcntl(handover, F_DUPFD_CLOEXEC, 10);
-	const int out = fcntl(answer, F_DUPFD_CLOEXEC, 10);
+	const int out = fcntl(to_us[0], F_DUPFD_CLOEXEC, 10);
+	const int said = fcntl(to_us[1], F_DUPFD_CLOEXEC, 10);
 	const struct next away = {.path = next->path,
 				  .fd = next->fd < 0 ? -1 : fcntl(next->fd, F_DUPFD_CLOEXEC, 10)};
 	sigset_t none;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || null < 0 || high < 0 || out < 0)
+	if (getppid() != parent || null < 0 || high < 0 || out < 0 || said < 0)
 		_exit(127);
 	setpgid(0, 0);
 	dup2(null, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
+	dup2(said, STDERR_FILENO);
 	dup2(high, CHECK_FD);
 	close_range(CHECK_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)next_execute(&away, words);
+	dprintf(STDERR_FILENO, "%s\n", strerror(-next_execute(&away, words)));
 	_exit(127);
 }
 
 #define ASKING                                                                                     \
 	"another program is asked whether it can take over: only status is answered; ask again"
 
+/* What is heard of a program that is asked. */
+struct heard {
+	enum { HEARD_ALL, HEARD_TOO_LATE, HEARD_TOO_MUCH, HEARD_URGENT } how;
+	int answer, said; /* pipes */
+	size_t len, said_len;
+	char text[ANSWER_BYTES];
+	char tail[2 * SAID_BYTES]; /* the last that it said on its standard error */
+};
+
+/* Returns whether there may be more. */
+static bool said_hear(struct heard *heard)
+{
+	ssize_t got;
+
+	if (heard->said_len > SAID_BYTES) {
+		memmove(heard->tail, heard->tail + heard->said_len - SAID_BYTES, SAID_BYTES);
+		heard->said_len = SAID_BYTES;
+	}
+	got = read(heard->said, heard->tail + heard->said_len,
+		   sizeof(heard->tail) - 1 - heard->said_len);
+	heard->said_len += got > 0 ? (size_t)got : 0;
+	return got > 0;
+}
+
 /* Its answer, as far as it comes in time. The NIC and who asks for the status are served meanwhile.
- * -EINTR: the loop has more urgent things to do: an end, a dead driver, a NIC that is gone. */
-static ssize_t answer_await(struct daemon *daemon, int answer, char text[ANSWER_BYTES])
+ * HEARD_URGENT: the loop has more urgent things to do: an end, a dead driver, a NIC that is gone.
+ */
+static void answer_await(struct daemon *daemon, struct heard *heard)
 {
 	const struct ixgbe_device *device = daemon->engine.device;
 	const int64_t end_ms = clock_ms() + CHECK_MS;
 	struct pollfd pfd[] = {
-		{.fd = answer, .events = POLLIN},
+		{.fd = heard->answer, .events = POLLIN},
+		{.fd = heard->said, .events = POLLIN},
 		{.fd = daemon->signals, .events = POLLIN},
 		{.fd = daemon->engine.driver.pidfd, .events = POLLIN},
 		{.fd = device ? ixgbe_device_connection(device) : -1, .events = POLLIN},
 		{.fd = device ? ixgbe_device_relay(device) : -1, .events = POLLIN},
 		{.fd = control_fd(daemon->control), .events = POLLIN},
 	};
-	size_t len = 0;
 	int64_t left;
 
-	while ((left = end_ms - clock_ms()) > 0 && len < ANSWER_BYTES - 1) {
+	while ((left = end_ms - clock_ms()) > 0 && heard->len < ANSWER_BYTES - 1) {
 		ssize_t got = 1;
 
 		if (poll(pfd, sizeof(pfd) / sizeof(pfd[0]), (int)left) <= 0)
 			continue;
 		if (pfd[0].revents) {
-			got = read(answer, text + len, ANSWER_BYTES - 1 - len);
-			len += got > 0 ? (size_t)got : 0;
+			got = read(heard->answer, heard->text + heard->len,
+				   ANSWER_BYTES - 1 - heard->len);
+			heard->len += got > 0 ? (size_t)got : 0;
 		}
+		if (pfd[1].revents && !said_hear(heard))
+			pfd[1].fd = -1;
 		if (got <= 0)
-			break;
-		if (pfd[1].revents || pfd[2].revents ||
-		    ((pfd[3].revents || pfd[4].revents) &&
-		     ixgbe_device_serve(daemon->engine.device)))
-			return -EINTR;
-		if (pfd[5].revents)
+			return;
+		if (pfd[2].revents || pfd[3].revents ||
+		    ((pfd[4].revents || pfd[5].revents) &&
+		     ixgbe_device_serve(daemon->engine.device))) {
+			heard->how = HEARD_URGENT;
+			return;
+		}
+		if (pfd[6].revents)
 			control_meanwhile(daemon->control, ASKING);
 	}
-	text[len] = '\0';
-	return (ssize_t)len;
+	heard->how = left > 0 ? HEARD_TOO_MUCH : HEARD_TOO_LATE;
+}
+
+/* The last line of its standard error, for people, with what stands before it; "": none. */
+static void last_line(struct heard *heard, char *line, size_t size)
+{
+	char *text = heard->tail, *begin;
+
+	for (int i = 0; i < SAID_LATER && said_hear(heard); i++)
+		;
+	text[heard->said_len] = '\0';
+	while (heard->said_len && strchr("\n\r ", text[heard->said_len - 1]))
+		text[--heard->said_len] = '\0';
+	if (heard->said_len > SAID_BYTES)
+		text += heard->said_len - SAID_BYTES;
+	begin = strrchr(text, '\n');
+	begin = begin ? begin + 1 : text;
+	/* A service manager's priority. */
+	if (begin[0] == '<' && begin[1] && begin[2] == '>')
+		begin += 3;
+	snprintf(line, size, "%s%s", *begin ? ": " : "", begin);
+	printable_undo(line); /* control_error does it once more */
 }
 
 /* Takes and gives an error that does not last. */
@@ -246,74 +323,118 @@ static json_t *urgent(const char *program)
 		control_error("something more urgent came while %s was asked: try again", program));
 }
 
-static json_t *no_answer(const char *program, const siginfo_t *end)
+static json_t *bad_end(const char *program, const siginfo_t *end, const char *said)
 {
-	if (end->si_code == CLD_EXITED && end->si_status == 127)
-		return control_error("%s cannot be executed: is it a program, and may we?",
-				     program);
-	if (end->si_code == CLD_EXITED && end->si_status == EXIT_STATUS_USAGE)
-		return control_error("%s does not understand its command line or configuration: it "
-				     "exited with status %d; start it by hand to see why",
-				     program, end->si_status);
-	if (end->si_code != CLD_EXITED && end->si_status != SIGKILL)
+	if (end->si_code != CLD_EXITED)
 		return control_error("%s was killed by signal %d when it was asked whether it can "
-				     "take over",
-				     program, end->si_status);
-	if (end->si_code == CLD_EXITED)
-		return control_error("%s exited with status %d when it was asked whether it can "
-				     "take over: it is no ixtapd, or one that cannot",
-				     program, end->si_status);
-	return control_error("%s did not answer within %d s whether it can take over: it is no "
-			     "ixtapd, or one that hangs",
-			     program, CHECK_MS / 1000);
+				     "take over%s",
+				     program, end->si_status, said);
+	if (end->si_status == 127)
+		return control_error("%s cannot be executed: is it a program, and may we?%s",
+				     program, said);
+	if (end->si_status == EXIT_STATUS_USAGE)
+		return control_error("%s does not understand its command line or configuration: it "
+				     "exited with status %d%s",
+				     program, end->si_status, said);
+	return control_error("%s exited with status %d when it was asked whether it can "
+			     "take over: it is no ixtapd, or one that cannot%s",
+			     program, end->si_status, said);
+}
+
+/* `ours`: it has not ended by itself. */
+static json_t *no_answer(const char *program, struct heard *heard, const siginfo_t *end, bool ours)
+{
+	char said[4 * SAID_BYTES];
+
+	if (heard->how == HEARD_URGENT)
+		return urgent(program);
+	last_line(heard, said, sizeof(said));
+	if (heard->how == HEARD_TOO_MUCH)
+		return control_error(
+			"%s printed %u bytes and more when it was asked whether it can "
+			"take over: it is no ixtapd%s",
+			program, ANSWER_BYTES, said);
+	if (heard->how == HEARD_TOO_LATE)
+		return control_error(
+			"%s did not answer within %d s whether it can take over: it is "
+			"no ixtapd, or one that hangs%s",
+			program, CHECK_MS / 1000, said);
+	if (ours)
+		return control_error("%s closed its output without an answer whether it can take "
+				     "over: it is no ixtapd%s",
+				     program, said);
+	return bad_end(program, end, said);
+}
+
+/* Waits for one that is about to end, or ends it. Returns whether it had to. */
+static bool asked_end(pid_t pid, bool about_to, siginfo_t *end)
+{
+	for (int64_t end_ms = clock_ms() + 100; about_to && clock_ms() < end_ms && !end->si_pid;)
+		if (waitid(P_PID, (id_t)pid, end, WEXITED | WNOHANG) || !end->si_pid)
+			usleep(1000);
+	if (end->si_pid)
+		return false;
+	kill(-pid, SIGKILL); /* its children, too, if it has come so far */
+	kill(pid, SIGKILL);
+	waitid(P_PID, (id_t)pid, end, WEXITED);
+	return true;
 }
 
 /* Asks a program that was executed, and ends it. A new reference, which has "error" or "start". */
-static json_t *answer_take(struct daemon *daemon, const char *program, pid_t pid, int answer)
+static json_t *answer_take(struct daemon *daemon, const char *program, pid_t pid,
+			   struct heard *heard)
 {
-	char text[ANSWER_BYTES];
-	ssize_t len = answer_await(daemon, answer, text);
-	json_t *json = len > 0 ? json_loadb(text, (size_t)len, 0, NULL) : NULL;
 	siginfo_t end = {0};
+	json_t *json;
+	bool ours;
 
-	/* One that has answered has closed its output, and is about to end. */
-	for (int64_t end_ms = clock_ms() + 100; clock_ms() < end_ms && !end.si_pid;)
-		if (waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG) || !end.si_pid)
-			usleep(1000);
-	if (!end.si_pid) {
-		kill(-pid, SIGKILL); /* its children, too, if it has come so far */
-		kill(pid, SIGKILL);
-		waitid(P_PID, (id_t)pid, &end, WEXITED);
-	}
+	answer_await(daemon, heard);
+	json = heard->len ? json_loadb(heard->text, heard->len, 0, NULL) : NULL;
+	/* One that has answered has closed its output. */
+	ours = asked_end(pid, heard->how == HEARD_ALL, &end);
 	if (json_is_string(json_object_get(json, "start")) ||
 	    json_is_string(json_object_get(json, "error")))
 		return json;
 	json_decref(json);
-	return len == -EINTR ? urgent(program) : no_answer(program, &end);
+	return no_answer(program, heard, &end, ours);
+}
+
+static void pair_close(const int pair[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (pair[i] >= 0)
+			close(pair[i]);
 }
 
 static json_t *program_ask(struct daemon *daemon, const struct next *next, int handover)
 {
 	char order[32];
 	const pid_t parent = getpid();
-	int answer[2];
-	json_t *json;
+	int answer[2] = {-1, -1}, said[2] = {-1, -1};
 	char **words;
+	json_t *json;
 	pid_t pid;
 
 	snprintf(order, sizeof(order), "%d:check", CHECK_FD);
 	words = words_new(daemon->argv, order);
-	if (!words || pipe2(answer, O_CLOEXEC)) {
-		free(words);
-		return control_error("cannot ask %s: no memory, or too many files", next->path);
+	if (!words || pipe2(answer, O_CLOEXEC) || pipe2(said, O_CLOEXEC) ||
+	    fcntl(said[0], F_SETFL, O_NONBLOCK)) {
+		json = control_error("cannot ask %s: no memory, or too many files", next->path);
+	} else {
+		struct heard heard = {.answer = answer[0], .said = said[0]};
+		const int to_us[2] = {answer[1], said[1]};
+
+		pid = fork();
+		if (!pid)
+			become_asked(next, words, handover, to_us, parent);
+		close(answer[1]);
+		close(said[1]);
+		answer[1] = said[1] = -1;
+		json = pid < 0 ? control_error("cannot ask %s: %s", next->path, strerror(errno))
+			       : answer_take(daemon, next->path, pid, &heard);
 	}
-	pid = fork();
-	if (!pid)
-		become_asked(next, words, handover, answer[1], parent);
-	close(answer[1]);
-	json = pid < 0 ? control_error("cannot ask %s: %s", next->path, strerror(errno))
-		       : answer_take(daemon, next->path, pid, answer[0]);
-	close(answer[0]);
+	pair_close(answer);
+	pair_close(said);
 	free(words);
 	return json;
 }

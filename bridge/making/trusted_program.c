@@ -11,7 +11,11 @@
 
 static int system_refused(struct ixgbe_why *reason, int err)
 {
-	return ixgbe_why_fill(reason, err, "%s", strerror(-err));
+	return ixgbe_why_fill(reason, err, "%s%s", strerror(-err),
+			      err == -ENOEXEC
+				      ? ": neither a script nor an empty file will do; name "
+					"a binary program"
+				      : "");
 }
 
 /* What stands there is looked at before it is opened: opening a device may do something. */

@@ -176,6 +176,56 @@ def test_programs_that_are_none(rig, program, words):
     unchanged(world, before)
 
 
+@pytest.mark.parametrize("text, words, without", [
+    ("exec yes", "printed 4096 bytes and more", "within 3 s"),
+    ("kill -9 $$", "was killed by signal 9", "within 3 s"),
+    ("kill -11 $$", "was killed by signal 11", "within 3 s"),
+    ("echo first >&2; echo the reason >&2; exit 5", "exited with status 5 when it was asked whether it can take over: it "
+     "is no ixtapd, or one that cannot: the reason", "first"),
+    ("yes all of this >&2 & sleep 0.5; kill $!; wait; echo the end >&2; exit 1", ": the end", "all of this"),
+    ("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1", "xxxx", "all of this"),
+    ("printf '\\033[2J\\n' >&2; exit 1", r"\x1b", "\033"),
+    ("exec >&-; sleep 60", "closed its output without an answer", "within 3 s"),
+    ("exec 2>&1 /no/such/program", "cannot be executed", "within 3 s")],
+    ids=["endless", "SIGKILL", "SIGSEGV", "reason", "noisy", "one line", "control", "closed", "127"])
+def test_why_there_is_no_answer(rig, text, words, without):
+    world = k.soft(rig, "--isolation", "off")
+    before = world.status()
+    done = r.run(r.IXTAP, "--control", world.control, "upgrade", script(rig, "next", f"#!/bin/sh\n{text}\n"), check=False)
+    assert done.returncode == 1 and words in done.stderr and without not in done.stderr, done.stderr
+    assert len(done.stderr) < 1000 and len(done.stderr.splitlines()) == 1, done.stderr
+    unchanged(world, before)
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda path: open(path, "wb").close(), ["Exec format error", "an empty file", "name a binary program"]),
+    (lambda path: shutil.copy("/usr/bin/ldd", path), ["Exec format error", "a script", "name a binary program"])],
+    ids=["empty", "script"])
+def test_required_isolation_executes_binaries_only(rig, make, words):
+    world = k.soft(rig, "--isolation", "require")
+    before = world.status()
+    program = installed(rig, "next")
+    os.remove(program)
+    make(program)
+    os.chmod(program, 0o755)
+    done = upgrade(world, program, check=False)
+    assert done.returncode == 1 and all(word in done.stderr for word in words), done.stderr
+    unchanged(world, before)
+
+
+def test_required_isolation_and_a_folder_of_roots_own(rig):
+    world = k.soft(rig, "--isolation", "require")
+    before = world.status()
+    program = installed(rig, "next")
+    os.chmod(os.path.dirname(program), 0o700)
+    done = upgrade(world, program, check=False)
+    assert done.returncode == 1 and "may not go into that folder" in done.stderr and "chmod a+x" in done.stderr, done.stderr
+    assert os.path.dirname(program) in done.stderr and "install ixtap anew" not in done.stderr
+    unchanged(world, before)
+    os.chmod(os.path.dirname(program), 0o755)
+    assert json.loads(upgrade(world, program).stdout)["start"] == "warm"
+
+
 def test_program_that_hangs(rig):
     world = k.soft(rig)
     before = world.status()
@@ -208,8 +258,38 @@ def test_without_its_driver_program(rig):
         unchanged(world, before)
 
 
+def no_file(path):
+    os.mkdir(path)
+
+
+def not_executable(path):
+    shutil.copy(driver_program(), path)
+    os.chmod(path, 0o644)
+
+
+def loose(path):
+    shutil.copy(driver_program(), path)
+    os.chmod(path, 0o777)
+
+
+@pytest.mark.parametrize("make, words", [
+    (no_file, "Is a directory"), (not_executable, "may not be executed"), (loose, "chmod o-w"),
+    (lambda path: open(path, "wb").close(), "an empty file"), (lambda path: shutil.copy("/usr/bin/ldd", path), "a script")],
+    ids=["folder", "mode", "loose", "empty", "script"])
+def test_a_driver_program_that_is_none_is_seen_before(rig, make, words):
+    """Nothing is stopped."""
+    world = k.soft(rig)
+    before = world.status()
+    program = installed(rig, "next", "ixtap-driver")
+    make(os.path.join(os.path.dirname(program), "ixtap-driver"))
+    done = upgrade(world, program, check=False)
+    assert done.returncode == 1 and "the upgrade failed" not in done.stderr and words in done.stderr, done.stderr
+    assert "ixtap-driver" in done.stderr
+    unchanged(world, before)
+
+
 FAILS = {
-    "spawner": ("ixtap-driver", "#!/bin/sh\nexit 3\n", "cannot execute the program"),
+    "spawner": ("ixtap-driver", "\177ELF, and nothing else\n", "cannot execute the driver program"),
     "driver": ("ixtap-driver", None, "exited with status"),
 }
 
@@ -319,6 +399,7 @@ def test_changed_configuration(rig):
         file.write("ring = 1024\n")
     done = upgrade(world, check=False)
     assert done.returncode == 1 and "command line or configuration" in done.stderr, done.stderr
+    assert f"{config}:1" in done.stderr and "'ring'" in done.stderr, "the reason"
     unchanged(world, before)
 
 
