@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -23,10 +22,13 @@
 
 #define TICK_US 20000
 
-struct sink {
+#define SINKS_MAX 8u
+
+static struct sink {
+	bool used;
 	int fd;
 	bool dead; /* a write was late */
-};
+} sinks[SINKS_MAX];
 
 static volatile sig_atomic_t hurried, writing;
 static int64_t waited_ns; /* by the writes that are over, since the stop signal */
@@ -106,22 +108,26 @@ static ssize_t sink_write(void *cookie, const char *text, size_t size)
 static int sink_close(void *cookie)
 {
 	struct sink *sink = cookie;
-	int err = close(sink->fd);
 
-	free(sink);
-	return err;
+	sink->used = false;
+	return close(sink->fd);
 }
 
 FILE *sink_new(int fd)
 {
 	const cookie_io_functions_t functions = {.write = sink_write, .close = sink_close};
-	struct sink *sink = calloc(1, sizeof(*sink));
-	FILE *file = sink ? fopencookie(sink, "w", functions) : NULL;
+	struct sink *sink = sinks;
+	FILE *file;
 
-	if (file)
-		sink->fd = fd;
-	else
-		free(sink);
+	while (sink < sinks + SINKS_MAX && sink->used)
+		sink++;
+	if (sink == sinks + SINKS_MAX) {
+		errno = ENFILE;
+		return NULL;
+	}
+	*sink = (struct sink){.fd = fd};
+	file = fopencookie(sink, "w", functions);
+	sink->used = file != NULL;
 	return file;
 }
 
