@@ -42,42 +42,39 @@ static int beside_or_configured(char *path, const char *const beside[], const ch
 	return access(path, F_OK) ? -ENOENT : 0;
 }
 
-static int unreachable(const char *what, const char *folder, struct ixgbe_why *why)
+static int program_seek(char *path, const char *what, const char *const beside[],
+			const char *folder, const char *advice, struct ixgbe_why *why)
 {
-	return ixgbe_why_fill(why, -EACCES,
-			      "cannot look for %s in %s: user %u, which ixtapd is, may not go into "
-			      "that folder: let it (chmod a+x), or install ixtap elsewhere",
-			      what, folder, (unsigned int)getuid());
+	char configured[PATH_MAX];
+	int err;
+
+	snprintf(configured, sizeof(configured), "%s/%s", folder, what);
+	err = beside_or_configured(path, beside, configured);
+	if (err == -EACCES)
+		return ixgbe_why_fill(why, err,
+				      "cannot look for %s in %s: user %u, which ixtapd is, may not "
+				      "go into that folder: let it (chmod a+x), or install ixtap "
+				      "elsewhere",
+				      what, path, (unsigned int)getuid());
+	return err ? ixgbe_why_fill(why, err, "cannot find %s beside ixtapd or in %s: %s", what,
+				    folder, advice)
+		   : 0;
 }
 
 int programs_ixnic(char *path, struct ixgbe_why *why)
 {
 	static const char *const beside[] = {"ixnic", "../tools/ixnic/ixnic", "../bin/ixnic", NULL};
 
-	const int err = beside_or_configured(path, beside, IXTAP_BINDIR "/ixnic");
-
-	if (err == -EACCES)
-		return unreachable("ixnic", path, why);
-	return !err ? 0
-		    : ixgbe_why_fill(
-			      why, -ENOENT,
-			      "cannot find ixnic beside ixtapd or in %s: install it, or use another --nic",
-			      IXTAP_BINDIR);
+	return program_seek(path, "ixnic", beside, IXTAP_BINDIR, "install it, or use another --nic",
+			    why);
 }
 
 int programs_driver(char *path, struct ixgbe_why *why)
 {
 	static const char *const beside[] = {"ixtap-driver", "../libexec/ixtap-driver", NULL};
 
-	const int err = beside_or_configured(path, beside, IXTAP_LIBEXECDIR "/ixtap-driver");
-
-	if (err == -EACCES)
-		return unreachable("ixtap-driver", path, why);
-	return !err ? 0
-		    : ixgbe_why_fill(
-			      why, -ENOENT,
-			      "cannot find ixtap-driver beside ixtapd or in %s: install ixtap anew",
-			      IXTAP_LIBEXECDIR);
+	return program_seek(path, "ixtap-driver", beside, IXTAP_LIBEXECDIR, "install ixtap anew",
+			    why);
 }
 
 int programs_executable(int fd, const char *path, struct ixgbe_why *why)
