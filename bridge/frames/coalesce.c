@@ -139,6 +139,8 @@ static bool tcp_parse(const uint8_t *data, uint32_t len, uint32_t bytes, uint32_
 
 /* ---- Two frames ---- */
 
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the masks below");
+
 /* The bits in which eight bytes differ. Masks are of little-endian words: the first byte is the
  * lowest. */
 static uint64_t differ(const uint8_t *a, const uint8_t *b)
