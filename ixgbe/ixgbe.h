@@ -115,6 +115,7 @@ struct ixgbe_options {
 	uint16_t mtu;       /* IXGBE_MTU_MIN..IXGBE_MTU_MAX; 0: 1500 */
 	uint16_t itr_us;    /* least time between interrupts of a vector; 0: none */
 	bool rx_vlan_strip; /* take the tag out of the frame into the segment */
+	bool plain_loops;   /* as on a processor without AVX2: for comparisons */
 	ixgbe_log_fn log;   /* may be NULL */
 	void *log_ctx;
 	/*
@@ -481,33 +482,64 @@ IXGBE_API struct ixgbe_buf *ixgbe_pool_at(struct ixgbe_pool *pool, uint32_t inde
 IXGBE_API uint32_t ixgbe_pool_count(const struct ixgbe_pool *pool);
 IXGBE_API uint32_t ixgbe_pool_available(const struct ixgbe_pool *pool);
 
-/* ---- Receive ---- */
+/* ---- Segments ---- */
 
+/*
+ * The flags of a segment. What the NIC found stands in the low half, with the bits of both ways;
+ * what it is asked for stands in the high half. ixgbe_tx_burst takes no notice of the IXGBE_RX_*.
+ */
 enum {
-	IXGBE_RX_EOP = 1u << 0,  /* last segment of its frame */
-	IXGBE_RX_VLAN = 1u << 1, /* vlan is valid: the tag was stripped */
-	IXGBE_RX_IPV4 = 1u << 2, /* what the parser saw */
-	IXGBE_RX_IPV6 = 1u << 3,
-	IXGBE_RX_TCP = 1u << 4,
-	IXGBE_RX_UDP = 1u << 5,
-	IXGBE_RX_IP_GOOD = 1u << 6, /* IPv4 header checksum verified */
-	IXGBE_RX_IP_BAD = 1u << 7,  /* TCP and UDP only: ERRATUM(fragment-ip) */
-	IXGBE_RX_L4_GOOD = 1u << 8, /* TCP or UDP checksum verified */
-	IXGBE_RX_L4_BAD = 1u << 9,  /* TCP only: the NIC errs about UDP, ERRATUM(udp-zero) */
-	IXGBE_RX_RSS = 1u << 10,    /* rss_hash is valid */
+	IXGBE_SEG_EOP = 1u << 1,  /* last segment of its frame */
+	IXGBE_SEG_VLAN = 1u << 3, /* vlan is valid: the tag was stripped, or is to be inserted */
+
+	IXGBE_RX_RSS = 1u << 4,  /* rss_hash is valid */
+	IXGBE_RX_IPV4 = 1u << 8, /* what the parser saw */
+	IXGBE_RX_IPV6 = 1u << 9,
+	IXGBE_RX_TCP = 1u << 10,
+	IXGBE_RX_UDP = 1u << 11,
+	IXGBE_RX_IP_GOOD = 1u << 12, /* IPv4 header checksum verified */
+	IXGBE_RX_IP_BAD = 1u << 13,  /* TCP and UDP only: ERRATUM(fragment-ip) */
+	IXGBE_RX_L4_GOOD = 1u << 14, /* TCP or UDP checksum verified */
+	IXGBE_RX_L4_BAD = 1u << 15,  /* TCP only: the NIC errs about UDP, ERRATUM(udp-zero) */
+
+	IXGBE_TX_IPV4 = 1u << 16, /* exactly one of the two with any offload below */
+	IXGBE_TX_IPV6 = 1u << 17,
+	IXGBE_TX_IP_CSUM = 1u << 18,  /* fill the IPv4 header checksum (field is 0) */
+	IXGBE_TX_TCP_CSUM = 1u << 19, /* fill it; the field holds the pseudo-header sum */
+	IXGBE_TX_UDP_CSUM = 1u << 20,
+	IXGBE_TX_SCTP_CSUM = 1u << 21,
+	IXGBE_TX_TSO = 1u << 22, /* cut into mss (TCP, or UDP with UDP_CSUM); pseudo-header sum
+				  * without length, IPv4 total length and checksum 0
+				  * (section 7.2.4) */
 };
 
-/* flags (but EOP), vlan and rss_hash are those of the frame and stand in its last segment. The NIC
- * may take an LLC frame for IP (erratum 67 in ERRATA.md). A caller that changes headers by these
- * flags compares the frame's own EtherType first. */
-struct ixgbe_rx_seg {
+/*
+ * A piece of a buffer, received or to be sent. A frame's flags (but EOP), vlan and all behind them
+ * stand in its first segment; of a received frame, in its last one too. A received frame can be
+ * sent as it is; its mss and lengths of headers mean nothing.
+ *
+ * The NIC may take an LLC frame for IP (erratum 67 in ERRATA.md). A caller that changes headers by
+ * the flags compares the frame's own EtherType first.
+ */
+struct ixgbe_seg {
 	struct ixgbe_buf *buf;
 	uint32_t offset; /* of the first byte, from buf->data */
-	uint32_t len;    /* bytes, without FCS */
-	uint32_t flags;  /* IXGBE_RX_* */
-	uint32_t rss_hash;
+	uint32_t len;    /* bytes, without FCS, >= 1 */
+	uint32_t flags;  /* IXGBE_SEG_*, IXGBE_RX_*, IXGBE_TX_* */
 	uint16_t vlan;
+	uint16_t mss;    /* with TSO, >= 1 */
+	uint8_t l2_len;  /* with any offload: 14..127 */
+	uint8_t l4_len;  /* with TSO: 8 or 20..60 */
+	uint16_t l3_len; /* with any offload: 20..511 */
+	uint32_t rss_hash;
 };
+
+/* ixgbe_buf_get and ixgbe_buf_put for the buffers of many segments, for less. Fewer than `max`: no
+ * more are left. */
+IXGBE_API uint32_t ixgbe_bufs_get(struct ixgbe_pool *pool, struct ixgbe_seg *seg, uint32_t max);
+IXGBE_API void ixgbe_bufs_put(const struct ixgbe_seg *seg, uint32_t n);
+
+/* ---- Receive ---- */
 
 IXGBE_API struct ixgbe_rxq *ixgbe_rxq(struct ixgbe *nic, uint16_t queue);
 
@@ -519,7 +551,7 @@ IXGBE_API struct ixgbe_rxq *ixgbe_rxq(struct ixgbe *nic, uint16_t queue);
  * flags as broken, frames of more than `max` segments and descriptors that make no sense are
  * dropped and counted.
  */
-IXGBE_API uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max);
+IXGBE_API uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_seg *seg, uint32_t max);
 /* Whether a burst that has room for the longest frame would take or drop something. Not for half a
  * frame, which is no work yet. One load if nothing came, no side effect. */
 IXGBE_API bool ixgbe_rx_pending(const struct ixgbe_rxq *rxq);
@@ -548,39 +580,12 @@ IXGBE_API uint32_t ixgbe_rx_skipped(const struct ixgbe *nic);
 
 /* ---- Transmit ---- */
 
-enum {
-	IXGBE_TX_EOP = 1u << 0,  /* last segment of its frame */
-	IXGBE_TX_VLAN = 1u << 1, /* insert vlan */
-	IXGBE_TX_IPV4 = 1u << 2, /* exactly one of the two with any offload below */
-	IXGBE_TX_IPV6 = 1u << 3,
-	IXGBE_TX_IP_CSUM = 1u << 4,  /* fill the IPv4 header checksum (field is 0) */
-	IXGBE_TX_TCP_CSUM = 1u << 5, /* fill it; the field holds the pseudo-header sum */
-	IXGBE_TX_UDP_CSUM = 1u << 6,
-	IXGBE_TX_SCTP_CSUM = 1u << 7,
-	IXGBE_TX_TSO = 1u << 8, /* cut into mss (TCP, or UDP with UDP_CSUM); pseudo-header sum
-				 * without length, IPv4 total length and checksum 0
-				 * (section 7.2.4) */
-};
-
-/* flags (but EOP), vlan, mss and the header lengths are those of the frame and
- * stand in its first segment. */
-struct ixgbe_tx_seg {
-	struct ixgbe_buf *buf;
-	uint32_t offset;
-	uint32_t len;   /* bytes, without FCS, >= 1 */
-	uint32_t flags; /* IXGBE_TX_* */
-	uint16_t vlan;
-	uint16_t mss;    /* with TSO, >= 1 */
-	uint8_t l2_len;  /* with any offload: 14..127 */
-	uint8_t l4_len;  /* with TSO: 8 or 20..60 */
-	uint16_t l3_len; /* with any offload: 20..511 */
-};
-
 IXGBE_API struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue);
 
 /*
  * Queues whole frames in order, and writes the tail once. Returns the number of segments taken;
- * those now belong to the ring, the rest stay the caller's. First takes back what the NIC has sent.
+ * those now belong to the ring, the rest stay the caller's. Takes back what the NIC has sent when that
+ * may be 32 descriptors or room is short; ixgbe_tx_reclaim does so at any time.
  * A segment may be up to 64 KiB; the driver cuts it into descriptors. *stopped says why the rest
  * was not taken:
  *
@@ -591,7 +596,7 @@ IXGBE_API struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue);
  *     -EMSGSIZE   that frame can never be sent: it needs too many descriptors, or has more than
  *                 the MTU behind its Ethernet header and VLAN tags (two at most), whole or cut
  */
-IXGBE_API uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
+IXGBE_API uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_seg *seg,
 				  uint32_t count, int *stopped);
 /* Gives sent buffers back to their pools; returns how many. */
 IXGBE_API uint32_t ixgbe_tx_reclaim(struct ixgbe_txq *txq);

@@ -55,6 +55,7 @@ int rings_new(struct ixgbe *nic)
 			.queue = q,
 			.size = nic->options.rx_ring,
 			.state = nic->device->state,
+			.plain = nic->options.plain_loops,
 		};
 
 		err = rxq_new(&place, nic->options.rx_vlan_strip, &nic->rxq[q]);

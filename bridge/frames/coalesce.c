@@ -237,7 +237,7 @@ static void slots_free(struct coalesce *c)
 	c->epoch++;
 }
 
-void coalesce_begin(struct coalesce *c, const struct ixgbe_rx_seg *seg, bool on)
+void coalesce_begin(struct coalesce *c, const struct ixgbe_seg *seg, bool on)
 {
 	c->seg = seg;
 	c->on = on && gain_look(&c->gain);
@@ -322,7 +322,7 @@ static void tcp_add(struct coalesce *c, const struct tcp_frame *f, uint32_t at, 
 }
 
 /* Reads a frame's first bytes into the head of the next write; returns how many. */
-static uint32_t head_read(struct coalesce *c, const struct ixgbe_rx_seg *first)
+static uint32_t head_read(struct coalesce *c, const struct ixgbe_seg *first)
 {
 	const uint32_t len =
 		first->len <= COALESCE_SHORT_BYTES ? first->len : COALESCE_HEADERS_BYTES;
@@ -364,7 +364,7 @@ void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes
 static struct iovec whole(struct coalesce *c, uint32_t index)
 {
 	const struct coalesce_write *w = &c->write[index];
-	const struct ixgbe_rx_seg *seg = &c->seg[w->first];
+	const struct ixgbe_seg *seg = &c->seg[w->first];
 	struct coalesce_head *head = &c->head[index];
 
 	if (w->bytes > w->head_bytes)
@@ -384,13 +384,13 @@ uint32_t coalesce_iov(struct coalesce *c, uint32_t index, struct iovec *iov)
 	}
 	iov[n++] = (struct iovec){c->head[index].vnet, TAP_VNET_HDR_BYTES + skip};
 	for (uint32_t i = 0; i < w->segs; i++, at = c->next[at]) {
-		const struct ixgbe_rx_seg *seg = &c->seg[at];
+		const struct ixgbe_seg *seg = &c->seg[at];
 
 		if (seg->len > skip)
 			iov[n++] = (struct iovec){seg->buf->data + seg->offset + skip,
 						  seg->len - skip};
 		/* Behind the end of a frame come the headers of the next. */
-		skip = seg->flags & IXGBE_RX_EOP ? w->header_bytes : 0;
+		skip = seg->flags & IXGBE_SEG_EOP ? w->header_bytes : 0;
 	}
 	return n;
 }

@@ -73,7 +73,7 @@ struct coalesce_gain {
 };
 
 struct coalesce {
-	const struct ixgbe_rx_seg *seg;
+	const struct ixgbe_seg *seg;
 	bool on;
 	uint32_t writes;
 	struct coalesce_write write[COALESCE_SEGS];
@@ -87,7 +87,7 @@ struct coalesce {
 
 /* Begins a burst whose segments are at `seg`. `on`: frames are merged, unless that gains nothing.
  * Before the first burst all is zero. */
-void coalesce_begin(struct coalesce *c, const struct ixgbe_rx_seg *seg, bool on);
+void coalesce_begin(struct coalesce *c, const struct ixgbe_seg *seg, bool on);
 /* Adds the frame of `segs` segments from `at` on, `bytes` in all: at least an Ethernet header. */
 void coalesce_add(struct coalesce *c, uint32_t at, uint32_t segs, uint32_t bytes);
 

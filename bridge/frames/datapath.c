@@ -86,7 +86,7 @@ void datapath_label(struct io_uring_sqe *sqe, enum datapath_request request, uin
 
 /* ---- To the TAP ---- */
 
-static void rx_free(struct ixgbe_rx_seg *seg, uint32_t segs)
+static void rx_free(struct ixgbe_seg *seg, uint32_t segs)
 {
 	for (uint32_t i = 0; i < segs; i++)
 		ixgbe_buf_put(seg[i].buf);
@@ -152,7 +152,7 @@ static uint32_t rx_post(struct datapath *dp)
 		end = at;
 		do
 			bytes += dp->rx_seg[end].len;
-		while (!(dp->rx_seg[end++].flags & IXGBE_RX_EOP));
+		while (!(dp->rx_seg[end++].flags & IXGBE_SEG_EOP));
 		frames++;
 		/* The kernel wants a whole Ethernet header. */
 		if (bytes < OFFLOAD_ETH_BYTES) {
@@ -225,7 +225,7 @@ static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 static void tx_accept(struct datapath *dp, uint32_t index, struct ixgbe_buf *buf, uint32_t len)
 {
 	const struct datapath_read *from = &dp->read_private[index];
-	struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first + dp->pending_count];
+	struct ixgbe_seg *seg = &dp->tx_seg[dp->pending_first + dp->pending_count];
 	enum offload_tx verdict = OFFLOAD_TX_DROP_SHORT;
 
 	bridge_count(&dp->counters->tx_received, 1);
@@ -244,7 +244,7 @@ static void tx_accept(struct datapath *dp, uint32_t index, struct ixgbe_buf *buf
 	seg->buf = buf;
 	seg->offset = 0;
 	seg->len = len;
-	seg->flags |= IXGBE_TX_EOP;
+	seg->flags |= IXGBE_SEG_EOP;
 	dp->pending_count++;
 	dp->read_bytes += len;
 }
@@ -352,7 +352,7 @@ static uint32_t tx_send(struct datapath *dp)
 	if (!atomic_load_explicit(&dp->link_up, memory_order_relaxed))
 		tx_drop(dp, dp->pending_count, &counters->tx_drop_link_down);
 	while (dp->pending_count > 0) {
-		struct ixgbe_tx_seg *seg = &dp->tx_seg[dp->pending_first];
+		struct ixgbe_seg *seg = &dp->tx_seg[dp->pending_first];
 		int stopped;
 		uint32_t n = ixgbe_tx_burst(dp->txq, seg, dp->pending_count, &stopped);
 		uint64_t bytes = 0;

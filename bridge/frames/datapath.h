@@ -65,7 +65,7 @@ struct datapath {
 	uint32_t writes_in_flight;
 	atomic_bool coalesce_on, csum_replace; /* set by any thread; see struct worker_config */
 	uint32_t rx_iovs;                      /* of the burst, so far */
-	struct ixgbe_rx_seg rx_seg[DATAPATH_RX_BURST];
+	struct ixgbe_seg rx_seg[DATAPATH_RX_BURST];
 	struct iovec rx_iov[2 * DATAPATH_RX_BURST]; /* for each segment, and each head */
 	struct coalesce coalesce;
 
@@ -78,7 +78,7 @@ struct datapath {
 	bool reads_scattered;                            /* those of this turn: see datapath.c */
 	struct iovec read_iov[DATAPATH_BURST][2]; /* the vnet header and the buffer of each */
 	uint32_t pending_first, pending_count;    /* of tx_seg: frames the ring has not taken yet */
-	struct ixgbe_tx_seg tx_seg[DATAPATH_BURST];
+	struct ixgbe_seg tx_seg[DATAPATH_BURST];
 	uint64_t tx_handed; /* frames, to the NIC: each is one buffer of its ring */
 
 	struct bridge_counters *counters;

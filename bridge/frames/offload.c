@@ -239,7 +239,7 @@ static void headers_copy(struct head *head, const uint8_t *frame, uint32_t len,
 
 /* `headers` are those of the frame; NULL: none that the NIC knows. */
 static enum offload_tx tx_csum(const struct offload_headers *headers, uint8_t *frame, uint32_t len,
-			       const struct csum *csum, struct ixgbe_tx_seg *seg)
+			       const struct csum *csum, struct ixgbe_seg *seg)
 {
 	const struct l4 *l4 = headers ? l4_find(headers->protocol) : NULL;
 
@@ -324,7 +324,7 @@ static void tso_edit(const struct head *head, uint8_t *frame, uint32_t len,
 /* `headers` as for tx_csum. */
 static enum offload_tx tx_gso(const uint8_t *vnet, const struct head *head,
 			      const struct offload_headers *headers, uint8_t *frame, uint32_t len,
-			      const struct csum *csum, struct ixgbe_tx_seg *seg)
+			      const struct csum *csum, struct ixgbe_seg *seg)
 {
 	const struct gso *gso = gso_find(vnet[VNET_GSO_TYPE]);
 	uint16_t mss = offload_get_le16(vnet + VNET_GSO_SIZE);
@@ -366,7 +366,7 @@ static enum offload_tx tx_gso(const uint8_t *vnet, const struct head *head,
 }
 
 enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
-			   struct ixgbe_tx_seg *seg)
+			   struct ixgbe_seg *seg)
 {
 	const struct offload_headers *known;
 	struct offload_headers headers;

@@ -44,7 +44,7 @@ enum offload_tx {
  * else. `seg` and the frame mean nothing after a drop.
  */
 enum offload_tx offload_tx(const uint8_t vnet[TAP_VNET_HDR_BYTES], uint8_t *frame, uint32_t len,
-			   struct ixgbe_tx_seg *seg);
+			   struct ixgbe_seg *seg);
 
 /* What the kernel is told of the checksum of a received frame that is not merged. */
 enum offload_rx {

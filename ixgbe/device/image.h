@@ -10,7 +10,7 @@
 #include <assert.h>
 
 #define IMAGE_MAGIC   0x6d696269u
-#define IMAGE_VERSION 2u /* raised with any change of the record, or of what state memory holds */
+#define IMAGE_VERSION 3u /* raised with any change of the record, or of what state memory holds */
 #define AREAS_MAX     (2u * IXGBE_QUEUES_MAX + IXGBE_DEVICE_POOLS_MAX)
 #define NAME_BYTES    16u
 

@@ -50,6 +50,10 @@ static void pool_cut(struct ixgbe_pool *pool, size_t stride)
 	}
 }
 
+static_assert(CACHE_LINE_BYTES % sizeof(struct ixgbe_buf) == 0 &&
+		      POOL_COUNT_MAX <= UINT32_MAX / sizeof(struct ixgbe_buf),
+	      "a scale and a distance of vector.h");
+
 /* The first one is on top. */
 void pool_settle(struct ixgbe_pool *pool)
 {
@@ -137,6 +141,13 @@ int pool_new(const struct pool_place *place, uint32_t count, uint32_t size, uint
 	pool->headroom = headroom;
 	pool_set_add(place->set, pool);
 	pool_cut(pool, stride);
+	pool->vector = (struct vector_pool){
+		.record = pool->buf,
+		.last = pool_memory_bytes(count) - 1,
+		.scale = stride / sizeof(struct ixgbe_buf),
+		.iova = pool->area.iova,
+		.size = size,
+	};
 	if (!place->resumed)
 		pool_settle(pool);
 	*out = pool;
@@ -165,6 +176,36 @@ struct ixgbe_buf *ixgbe_buf_get(struct ixgbe_pool *pool)
 void ixgbe_buf_put(struct ixgbe_buf *buf)
 {
 	pool_push(buf);
+}
+
+uint32_t ixgbe_bufs_get(struct ixgbe_pool *pool, struct ixgbe_seg *seg, uint32_t max)
+{
+	const uint32_t n = min_u32(max, pool->available);
+	struct ixgbe_buf *const *from = pool_take(pool, n);
+
+	for (uint32_t i = 0; i < n; i++)
+		seg[i].buf = from[n - 1 - i];
+	return n;
+}
+
+void ixgbe_bufs_put(const struct ixgbe_seg *seg, uint32_t n)
+{
+	const struct ixgbe_seg *const end = seg + n;
+
+	while (seg < end) {
+		struct ixgbe_pool *const pool = seg->buf->pool;
+		struct ixgbe_buf **top = &pool->stack[pool->available], **const bottom = top;
+		/* There is room for a ring's buffers at most. */
+		const struct ixgbe_seg *const last =
+			end - seg > IXGBE_RING_MAX ? seg + IXGBE_RING_MAX : end;
+
+		for (; seg < last && seg->buf->pool == pool; seg++) {
+			pool_mark(seg->buf, true);
+			*top++ = seg->buf;
+		}
+		pool->available += (uint32_t)(top - bottom);
+		IXGBE_GUARD(pool->available <= pool->count);
+	}
 }
 
 struct ixgbe_buf *ixgbe_pool_at(struct ixgbe_pool *pool, uint32_t index)

@@ -6,6 +6,7 @@
 
 #include "dma.h"
 #include "state_memory.h"
+#include "vector.h"
 #include "ixgbe/ixgbe.h"
 #include "ixgbe/tables/guard.h"
 
@@ -26,6 +27,7 @@ struct ixgbe_pool {
 	uint32_t size; /* bytes of a buffer */
 	uint32_t headroom;
 	struct ixgbe_buf *buf;
+	struct vector_pool vector;
 	/* By index. Kept for the assertions only, once the pool is in use; before, for claims. */
 	bool *is_free;
 	struct ixgbe_dma *dma;
@@ -81,13 +83,14 @@ static inline struct ixgbe_buf *pool_pop(struct ixgbe_pool *pool)
 	return buf;
 }
 
-/* The caller makes sure that there are `n`. */
-static inline void pool_pop_many(struct ixgbe_pool *pool, struct ixgbe_buf **to, uint32_t n)
+/* Takes `n` buffers; the caller makes sure that there are as many. They stand there until others
+ * are given back. */
+static inline struct ixgbe_buf *const *pool_take(struct ixgbe_pool *pool, uint32_t n)
 {
 	pool->available -= n;
-	memcpy(to, &pool->stack[pool->available], n * sizeof(*to));
 	for (uint32_t i = 0; i < n; i++)
-		pool_mark(to[i], false);
+		pool_mark(pool->stack[pool->available + i], false);
+	return &pool->stack[pool->available];
 }
 
 static inline void pool_push(struct ixgbe_buf *buf)
@@ -101,7 +104,7 @@ static inline void pool_push(struct ixgbe_buf *buf)
 
 /* Gives back `n` buffers of any pools, at most a ring's, most likely of one; NULLs are skipped.
  * Returns how many there were. */
-static inline uint32_t pool_push_many(struct ixgbe_buf *const *at, uint32_t n)
+static inline uint32_t pool_push_many(struct ixgbe_buf *const *at, uint32_t n, bool vectors)
 {
 	struct ixgbe_buf *const *const end = at + n;
 	uint32_t pushed = 0;
@@ -116,10 +119,12 @@ static inline uint32_t pool_push_many(struct ixgbe_buf *const *at, uint32_t n)
 		}
 		pool = buf->pool;
 		top = bottom = &pool->stack[pool->available];
-		do {
-			pool_mark(buf, true);
+		if (vectors && end - at >= VECTOR_GROUP)
+			top += vector_put(top, at, (uint32_t)(end - at), &pool->vector);
+		for (at += top - bottom; at < end && (buf = *at) != NULL && buf->pool == pool; at++)
 			*top++ = buf;
-		} while (++at < end && (buf = *at) != NULL && buf->pool == pool);
+		for (struct ixgbe_buf **given = bottom; given < top; given++)
+			pool_mark(*given, true);
 		pool->available += (uint32_t)(top - bottom);
 		IXGBE_GUARD(pool->available <= pool->count); /* one check for all: see `stack` */
 		pushed += (uint32_t)(top - bottom);

@@ -12,6 +12,7 @@
  *     tx.c       frames into their ring, sent buffers out of it; counts them
  *       |
  *     pool.c     DMA buffers that are free; pool.h takes and gives back inside the loops
+ *     vector.c   the inner loops of the three, several descriptors at a time
  *       |
  *     dma.c      memory that the NIC can reach, and its addresses
  *     state_memory.c  memory that outlives the process
@@ -41,6 +42,7 @@ struct queue_place {
 	uint16_t queue;             /* its number */
 	uint32_t size;              /* descriptors of its ring */
 	struct state_memory *state; /* outlives the process, or NULL */
+	bool plain;                 /* without the loops of vector.h */
 };
 
 struct pool_set;

@@ -18,7 +18,8 @@
  * no state for an unfinished frame: the next burst looks at it again. So a burst moves on when the
  * frame at `next` has its end, or is longer than any: ixgbe_rx_pending says just that.
  *
- * Most frames are one good descriptor: rx_simple() takes these, and rx_frame() all the others.
+ * Most frames are one good descriptor: rx_simple() takes these, eight at a time where the processor
+ * can (vector.h), and rx_frame() all the others.
  *
  * Death. The queue's record and its table of buffers may lie in memory that outlives the process
  * (queue_place.state). A successor goes on from there (rxq_resume), wherever its predecessor died:
@@ -42,6 +43,7 @@
 #include "mmio.h"
 #include "pool.h"
 #include "queue.h"
+#include "vector.h"
 
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -67,13 +69,13 @@ static_assert(RX_FRAME_MAX_DESCS < RX_REFILL_BATCH, "the NIC can end each frame"
 struct ixgbe_rxq {
 	/* One cache line that each burst touches. */
 	union ixgbe_desc *ring;
-	struct ixgbe_buf **buf; /* of each descriptor that the NIC owns */
-	uint32_t size;          /* descriptors of the ring */
-	uint32_t next;          /* first that the NIC owns */
-	uint32_t filled;        /* how many it owns, size - 1 at most */
-	uint32_t headroom;      /* where the NIC writes in a buffer */
-	uint32_t buf_bytes;     /* how much */
-	uint32_t found_mask;    /* RX_FOUND_MASK; without VP unless tags are stripped */
+	struct ixgbe_buf **buf;       /* of each descriptor that the NIC owns */
+	uint32_t size;                /* descriptors of the ring */
+	uint32_t next;                /* first that the NIC owns */
+	uint32_t filled;              /* how many it owns, size - 1 at most */
+	struct vector_rx_terms terms; /* where the NIC writes in a buffer, and how much */
+	uint16_t found_mask;          /* RX_FOUND_MASK; without VP unless tags are stripped */
+	bool vectors;
 	uint32_t discarding; /* RX_DISCARDING: up to the end of a frame too long to be delivered */
 	/* What a refill needs besides. */
 	struct ixgbe_pool *pool; /* NULL: the queue is off */
@@ -101,7 +103,7 @@ struct ixgbe_rxq {
 #define RX_BAD          (IXGBE_RX_IP_BAD | IXGBE_RX_L4_BAD)
 
 #define RX_TYPE(i)                                                                                 \
-	(IXGBE_RX_EOP | IXGBE_RX_VLAN | (((i)&IXGBE_RXD_RSS_TYPE) ? IXGBE_RX_RSS : 0) |            \
+	(IXGBE_SEG_EOP | IXGBE_SEG_VLAN | (((i)&IXGBE_RXD_RSS_TYPE) ? IXGBE_RX_RSS : 0) |          \
 	 (((i) & (IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_IPV4E)) ? RX_IPV4_ALLOWED : 0) |            \
 	 ((((i) & (IXGBE_RXD_TYPE_IPV4 | IXGBE_RXD_TYPE_IPV4E)) &&                                 \
 	   ((i) & (IXGBE_RXD_TYPE_TCP | IXGBE_RXD_TYPE_UDP)))                                      \
@@ -137,8 +139,8 @@ static_assert(IXGBE_RXD_ERR_L4E == 1u << 30 && IXGBE_RXD_ERR_IPE == 1u << 31 &&
 	      "rotated by two");
 
 #define RX_FOUND(i)                                                                                \
-	[i] = IXGBE_RX_EOP | IXGBE_RX_RSS | IXGBE_RX_IPV4 | IXGBE_RX_IPV6 | IXGBE_RX_TCP |         \
-	      IXGBE_RX_UDP | (((i)&RX_VP) ? IXGBE_RX_VLAN : 0) |                                   \
+	[i] = IXGBE_SEG_EOP | IXGBE_RX_RSS | IXGBE_RX_IPV4 | IXGBE_RX_IPV6 | IXGBE_RX_TCP |        \
+	      IXGBE_RX_UDP | (((i)&RX_VP) ? IXGBE_SEG_VLAN : 0) |                                  \
 	      (((i)&RX_IPCS) ? (((i)&RX_IPE) ? IXGBE_RX_IP_BAD : IXGBE_RX_IP_GOOD) : 0) |          \
 	      (((i)&RX_L4I) ? (((i)&RX_L4E) ? IXGBE_RX_L4_BAD : IXGBE_RX_L4_GOOD) : 0)
 #define RX_FOUND4(i) RX_FOUND(i), RX_FOUND((i) | 1), RX_FOUND((i) | 2), RX_FOUND((i) | 3)
@@ -167,12 +169,19 @@ static inline uint32_t rx_len(uint64_t qword1)
 }
 
 /* The fields of a frame that stand in its last segment. */
-static inline void rx_last_segment(struct ixgbe_rx_seg *seg, uint32_t found_mask, uint64_t qword0,
+static inline void rx_last_segment(struct ixgbe_seg *seg, uint32_t found_mask, uint64_t qword0,
 				   uint64_t qword1)
 {
 	seg->flags = rx_flags((uint32_t)qword0, (uint32_t)qword1, found_mask);
 	seg->rss_hash = (uint32_t)(qword0 >> 32);
 	seg->vlan = (uint16_t)(qword1 >> 48);
+}
+
+static inline void rx_first_segment(struct ixgbe_seg *seg, const struct ixgbe_seg *last)
+{
+	seg->flags = last->flags & ~(uint32_t)IXGBE_SEG_EOP;
+	seg->rss_hash = last->rss_hash;
+	seg->vlan = last->vlan;
 }
 
 /* ---- Refill ---- */
@@ -194,13 +203,19 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 	}
 	rxq->filled += n;
 	while (n > 0) {
-		const uint32_t run = min_u32(n, rxq->size - rxq->fill), headroom = rxq->headroom;
-		struct ixgbe_buf **buf = &rxq->buf[rxq->fill], **const end = buf + run;
-		union ixgbe_desc *desc = &rxq->ring[rxq->fill];
+		const uint32_t run = min_u32(n, rxq->size - rxq->fill),
+			       headroom = rxq->terms.headroom;
+		struct ixgbe_buf *const *from = pool_take(pool, run);
+		struct ixgbe_buf **const to = &rxq->buf[rxq->fill];
+		union ixgbe_desc *const desc = &rxq->ring[rxq->fill];
+		uint32_t i = 0;
 
-		pool_pop_many(pool, buf, run);
-		for (; buf < end; buf++, desc++)
-			desc_store(desc, (*buf)->iova + headroom, 0);
+		if (rxq->vectors)
+			i = vector_refill(desc, to, from, run, &pool->vector, headroom);
+		for (; i < run; i++) {
+			to[i] = from[i];
+			desc_store(&desc[i], from[i]->iova + headroom, 0);
+		}
 		state_store(&rxq->fill, ring_wrap(rxq->size, rxq->fill + run));
 		n -= run;
 	}
@@ -209,7 +224,7 @@ static void rx_refill(struct ixgbe_rxq *rxq)
 
 /* ---- Receive ---- */
 
-static uint32_t rx_bad(const struct ixgbe_rx_seg *seg, uint32_t n)
+static uint32_t rx_bad(const struct ixgbe_seg *seg, uint32_t n)
 {
 	uint32_t bad = 0;
 
@@ -219,7 +234,7 @@ static uint32_t rx_bad(const struct ixgbe_rx_seg *seg, uint32_t n)
 }
 
 /* Counts `n` frames, whose last segments are at `last` and have `flags` together. */
-static inline void rx_count(struct ixgbe_rxq *rxq, const struct ixgbe_rx_seg *last, uint32_t n,
+static inline void rx_count(struct ixgbe_rxq *rxq, const struct ixgbe_seg *last, uint32_t n,
 			    uint64_t bytes, uint32_t flags)
 {
 	counter_add(&rxq->counters.packets, n);
@@ -266,7 +281,8 @@ static bool rx_discard(struct ixgbe_rxq *rxq)
 static int rx_overlong(struct ixgbe_rxq *rxq, uint32_t n, uint32_t bytes)
 {
 	counter_add(&rxq->counters.errors, 1);
-	counter_add(&rxq->counters.hollow, n == RX_FRAME_MAX_DESCS && bytes < n * rxq->buf_bytes);
+	counter_add(&rxq->counters.hollow,
+		    n == RX_FRAME_MAX_DESCS && bytes < n * rxq->terms.buf_bytes);
 	rx_drop(rxq, n);
 	rxq->discarding = RX_DISCARDING;
 	return rx_discard(rxq) ? 0 : -EAGAIN;
@@ -284,7 +300,7 @@ static inline bool rx_hopeless(uint32_t n, uint32_t bytes)
  * their number; 0: it was dropped; -EAGAIN: it is not complete, or needs more room than
  * the frames before it left (`room` < `max`).
  */
-static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg,
+static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgbe_seg *seg,
 					      uint32_t room, uint32_t max)
 {
 	uint32_t at = rxq->next, n = 0, bytes = 0;
@@ -303,17 +319,19 @@ static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgb
 		dma_rmb();
 		qword0 = desc_load(&rxq->ring[at], 0);
 
-		broken |= rx_len(qword1) - 1 >= rxq->buf_bytes;
+		broken |= rx_len(qword1) - 1 >= rxq->terms.buf_bytes;
 		bytes += rx_len(qword1);
-		seg[n] = (struct ixgbe_rx_seg){
+		seg[n] = (struct ixgbe_seg){
 			.buf = rxq->buf[at],
-			.offset = rxq->headroom,
+			.offset = rxq->terms.headroom,
 			.len = rx_len(qword1),
 		};
 		at = ring_wrap(rxq->size, at + 1);
 		n++;
 	} while (!(qword1 & IXGBE_RXD_STAT_EOP));
 	rx_last_segment(&seg[n - 1], rxq->found_mask, qword0, qword1);
+	if (n > 1)
+		rx_first_segment(&seg[0], &seg[n - 1]);
 
 	if (broken || bytes > RX_FRAME_MAX_BYTES || (qword1 & IXGBE_RXD_ERR_RXE)) {
 		counter_add(&rxq->counters.errors, 1);
@@ -326,14 +344,26 @@ static __attribute__((noinline)) int rx_frame(struct ixgbe_rxq *rxq, struct ixgb
 	return (int)n;
 }
 
+/* `n` frames of one descriptor each were taken from `next` on. */
+static inline uint32_t rx_taken(struct ixgbe_rxq *rxq, const struct ixgbe_seg *seg, uint32_t n,
+				uint64_t bytes, uint32_t flags)
+{
+	if (n == 0)
+		return 0;
+	rxq->next = ring_wrap(rxq->size, rxq->next + n);
+	rxq->filled -= n;
+	rx_count(rxq, seg, n, bytes, flags);
+	return n;
+}
+
 /*
  * Takes good frames of one descriptor, as many as follow each other from `next` on, at most
  * `max` and not beyond the ring's end.
  */
-static inline uint32_t rx_simple(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max)
+static inline uint32_t rx_simple(struct ixgbe_rxq *rxq, struct ixgbe_seg *seg, uint32_t max)
 {
 	const uint64_t must = IXGBE_RXD_STAT_DD | IXGBE_RXD_STAT_EOP;
-	const uint32_t headroom = rxq->headroom, buf_bytes = rxq->buf_bytes;
+	const uint32_t headroom = rxq->terms.headroom, buf_bytes = rxq->terms.buf_bytes;
 	const uint32_t mask = rxq->found_mask;
 	const union ixgbe_desc *desc = &rxq->ring[rxq->next];
 	struct ixgbe_buf *const *const first = &rxq->buf[rxq->next];
@@ -356,12 +386,24 @@ static inline uint32_t rx_simple(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg
 		flags |= seg->flags;
 	}
 	n = (uint32_t)(buf - first);
-	if (n == 0)
-		return 0;
-	rxq->next = ring_wrap(rxq->size, rxq->next + n);
-	rxq->filled -= n;
-	rx_count(rxq, seg - n, n, sum, flags);
-	return n;
+	return rx_taken(rxq, seg - n, n, sum, flags);
+}
+
+/* The same, by whole groups. */
+static __attribute__((noinline)) uint32_t rx_groups(struct ixgbe_rxq *rxq, struct ixgbe_seg *seg,
+						    uint32_t max)
+{
+	const struct vector_sum sum =
+		vector_rx(&rxq->ring[rxq->next], &rxq->buf[rxq->next], seg, max, &rxq->terms);
+
+	return rx_taken(rxq, seg, sum.n, sum.bytes, sum.flags);
+}
+
+/* Whether there is a whole group most likely. */
+static inline bool rx_group_there(const struct ixgbe_rxq *rxq, uint32_t max)
+{
+	return max >= VECTOR_RX_GROUP && rxq->vectors &&
+	       rx_done(&rxq->ring[rxq->next + VECTOR_RX_GROUP - 1]);
 }
 
 static inline void rx_refill_if_due(struct ixgbe_rxq *rxq)
@@ -377,7 +419,7 @@ static inline void rx_handled(struct ixgbe_rxq *rxq)
 	rx_refill_if_due(rxq);
 }
 
-uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_t max)
+uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_seg *seg, uint32_t max)
 {
 	uint32_t n = 0;
 
@@ -388,9 +430,14 @@ uint32_t ixgbe_rx_burst(struct ixgbe_rxq *rxq, struct ixgbe_rx_seg *seg, uint32_
 
 	while (n < max && rxq->filled > 0) {
 		const uint32_t run = min_u32(min_u32(max - n, rxq->filled), rxq->size - rxq->next);
-		const uint32_t simple = rx_simple(rxq, &seg[n], run);
+		uint32_t simple;
 		int segs;
 
+		if (rx_group_there(rxq, run) && (simple = rx_groups(rxq, &seg[n], run)) > 0) {
+			n += simple;
+			continue;
+		}
+		simple = rx_simple(rxq, &seg[n], run);
 		n += simple;
 		if (simple == run)
 			continue;
@@ -503,6 +550,8 @@ int rxq_new(const struct queue_place *place, bool vlan_strip, struct ixgbe_rxq *
 	rxq->dma = place->dma;
 	rxq->size = place->size;
 	rxq->found_mask = vlan_strip ? RX_FOUND_MASK : RX_FOUND_MASK & ~RX_VP;
+	rxq->terms.status = IXGBE_SEG_EOP | (vlan_strip ? IXGBE_SEG_VLAN : 0);
+	rxq->vectors = !place->plain && vector_usable();
 	rxq->tail = tail_of(place->backend, ixgbe_rxq_reg(IXGBE_RDT, place->queue));
 	rxq->buf = (struct ixgbe_buf **)(rxq + 1);
 	rxq->filled = 0;
@@ -530,8 +579,8 @@ static int rx_pool_set(struct ixgbe_rxq *rxq, struct ixgbe_pool *pool)
 	if (pool->size - pool->headroom < RX_BUF_MIN_BYTES || pool->count <= rxq->size)
 		return -EINVAL;
 	rxq->pool = pool;
-	rxq->headroom = pool->headroom;
-	rxq->buf_bytes = min_u32((pool->size - pool->headroom) & ~1023u, RX_BUF_MAX_BYTES);
+	rxq->terms.headroom = pool->headroom;
+	rxq->terms.buf_bytes = min_u32((pool->size - pool->headroom) & ~1023u, RX_BUF_MAX_BYTES);
 	return 0;
 }
 
@@ -556,7 +605,7 @@ static bool rx_agrees(const struct ixgbe_rxq *rxq, uint32_t at)
 	const union ixgbe_desc *desc = &rxq->ring[at];
 
 	for (uint32_t looks = 0; looks < RESUME_LOOKS; looks++) {
-		if (desc_load(desc, 0) == rxq->buf[at]->iova + rxq->headroom || rx_done(desc))
+		if (desc_load(desc, 0) == rxq->buf[at]->iova + rxq->terms.headroom || rx_done(desc))
 			return true;
 		usleep(RESUME_LOOK_US);
 	}
@@ -604,7 +653,7 @@ struct queue_ring rxq_ring(const struct ixgbe_rxq *rxq)
 
 uint32_t rxq_buf_bytes(const struct ixgbe_rxq *rxq)
 {
-	return rxq->buf_bytes;
+	return rxq->terms.buf_bytes;
 }
 
 void rxq_fill(struct ixgbe_rxq *rxq)

@@ -17,9 +17,9 @@
  * The NIC keeps the last one for the frames behind it. `context` is our copy: frames with the
  * same headers share one context.
  *
- * Most frames are one segment without offload; the loop in tx_simple() handles these, and
- * tx_frame() all the others. Both check everything that they are given: the ring gets only
- * what the datasheet allows.
+ * Most frames are one segment without offload; tx_simple() handles these, four at a time where the
+ * processor can (vector.h), and tx_frame() all the others. Both check everything that they are
+ * given: the ring gets only what the datasheet allows.
  *
  * The control thread watches whether frames come back (txq_stuck_us). So `next`, `clean` and
  * `laps`, which only the queue's thread writes, are stored and loaded whole.
@@ -40,10 +40,13 @@
 #include "mmio.h"
 #include "pool.h"
 #include "queue.h"
+#include "vector.h"
 
 /* DEVIATION(reports): descriptors between two reports. Later datasheets want one for each packet.
  */
 #define TX_REPORT_BATCH 32u
+/* A burst takes sent frames back once so many descriptors are not free. */
+#define TX_RECLAIM_BATCH 32u
 /* And at most, with the one that asks: as many as the NIC holds of a queue (8.2.3.9.10). */
 #define TX_REPORT_MAX 40u
 static_assert(IXGBE_TX_DESC_FRAME_MAX + 1 <= TX_REPORT_MAX, "a frame with its context");
@@ -52,11 +55,16 @@ static_assert(IXGBE_TX_DESC_FRAME_MAX + 1 <= TX_REPORT_MAX, "a frame with its co
 #define TX_CMD                                                                                     \
 	(IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_DATA) | IXGBE_TXD_DEXT | IXGBE_TXD_IFCS)
 
-#define TX_L4_CSUM   (IXGBE_TX_TCP_CSUM | IXGBE_TX_UDP_CSUM | IXGBE_TX_SCTP_CSUM)
-#define TX_IP        (IXGBE_TX_IPV4 | IXGBE_TX_IPV6)
-#define TX_CSUM      (IXGBE_TX_IP_CSUM | TX_L4_CSUM)
-#define TX_OFFLOAD   (TX_CSUM | IXGBE_TX_TSO)
-#define TX_ALL_FLAGS (TX_OFFLOAD | TX_IP | IXGBE_TX_VLAN | IXGBE_TX_EOP)
+#define TX_L4_CSUM (IXGBE_TX_TCP_CSUM | IXGBE_TX_UDP_CSUM | IXGBE_TX_SCTP_CSUM)
+#define TX_IP      (IXGBE_TX_IPV4 | IXGBE_TX_IPV6)
+#define TX_CSUM    (IXGBE_TX_IP_CSUM | TX_L4_CSUM)
+#define TX_OFFLOAD (TX_CSUM | IXGBE_TX_TSO)
+#define TX_RX_FLAGS                                                                                \
+	(IXGBE_RX_RSS | IXGBE_RX_IPV4 | IXGBE_RX_IPV6 | IXGBE_RX_TCP | IXGBE_RX_UDP |              \
+	 IXGBE_RX_IP_GOOD | IXGBE_RX_IP_BAD | IXGBE_RX_L4_GOOD | IXGBE_RX_L4_BAD)
+#define TX_ALL_FLAGS (TX_OFFLOAD | TX_IP | IXGBE_SEG_VLAN | IXGBE_SEG_EOP | TX_RX_FLAGS)
+/* With none of these but EOP a frame is simple. */
+#define TX_NOTICED (~(uint32_t)TX_RX_FLAGS)
 
 struct ixgbe_txq {
 	/* One cache line that each burst touches. */
@@ -74,6 +82,7 @@ struct ixgbe_txq {
 	uint32_t posted;        /* see `Death` above */
 	uint64_t last;          /* the second half of the descriptor before `next` */
 	struct tail tail;
+	bool vectors;
 
 	const uint16_t *mtu; /* the port's */
 	uint64_t context[2]; /* the last context descriptor; 0: none */
@@ -127,12 +136,13 @@ static inline __attribute__((always_inline)) uint32_t tx_free_to(struct ixgbe_tx
 	uint32_t returned = 0;
 
 	if (end < txq->clean) {
-		returned = pool_push_many(&txq->buf[txq->clean], txq->size - txq->clean);
+		returned =
+			pool_push_many(&txq->buf[txq->clean], txq->size - txq->clean, txq->vectors);
 		txq->free += txq->size - txq->clean;
 		index_store(&txq->laps, txq->laps + 1);
 		index_store(&txq->clean, 0);
 	}
-	returned += pool_push_many(&txq->buf[txq->clean], end - txq->clean);
+	returned += pool_push_many(&txq->buf[txq->clean], end - txq->clean, txq->vectors);
 	txq->free += end - txq->clean;
 	index_store(&txq->clean, end);
 	txq->in_flight -= returned;
@@ -174,7 +184,7 @@ static uint32_t tx_max_untagged(const struct ixgbe_txq *txq)
 	return __atomic_load_n(txq->mtu, __ATOMIC_RELAXED) + IXGBE_ETH_HEADER_BYTES;
 }
 
-static bool tx_within_buffer(const struct ixgbe_tx_seg *seg)
+static bool tx_within_buffer(const struct ixgbe_seg *seg)
 {
 	return seg->len > 0 && seg->offset <= seg->buf->size &&
 	       seg->len <= seg->buf->size - seg->offset;
@@ -182,11 +192,11 @@ static bool tx_within_buffer(const struct ixgbe_tx_seg *seg)
 
 /* How many bytes of VLAN tags the frame has in its buffer. Two tags count, or one if the NIC
  * inserts the other. Each byte is read once: the NIC may write there. */
-static uint32_t tx_tag_bytes(const struct ixgbe_tx_seg *first)
+static uint32_t tx_tag_bytes(const struct ixgbe_seg *first)
 {
 	const volatile uint8_t *type =
 		first->buf->data + first->offset + IXGBE_ETH_HEADER_BYTES - 2;
-	const uint32_t most = IXGBE_VLAN_TAGS_BYTES - (first->flags & IXGBE_TX_VLAN ? 4 : 0);
+	const uint32_t most = IXGBE_VLAN_TAGS_BYTES - (first->flags & IXGBE_SEG_VLAN ? 4 : 0);
 	uint32_t tags = 0;
 
 	while (tags < most && first->len >= IXGBE_ETH_HEADER_BYTES + tags + 4) {
@@ -202,14 +212,13 @@ static uint32_t tx_tag_bytes(const struct ixgbe_tx_seg *first)
 /* Whether a frame, or one to be cut off the frame that begins at `first`, has more behind its own
  * framing than the MTU. The NIC loses such frames and says nothing. Tags are looked for only where
  * they decide. */
-static inline bool tx_too_long(const struct ixgbe_tx_seg *first, uint32_t bytes,
-			       uint32_t max_untagged)
+static inline bool tx_too_long(const struct ixgbe_seg *first, uint32_t bytes, uint32_t max_untagged)
 {
 	return bytes > max_untagged && bytes - max_untagged > tx_tag_bytes(first);
 }
 
 /* The header lengths and mss of a frame to be cut, whose L4 header is at `l4_offset`. */
-static int tx_check_tso(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *first,
+static int tx_check_tso(const struct ixgbe_txq *txq, const struct ixgbe_seg *first,
 			uint32_t l4_offset, struct tx_plan *plan)
 {
 	const uint32_t l4 = first->flags & TX_L4_CSUM;
@@ -232,7 +241,7 @@ static int tx_check_tso(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *
 }
 
 /* The header lengths and flags of a frame with offload. */
-static int tx_check_offload(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *first,
+static int tx_check_offload(const struct ixgbe_txq *txq, const struct ixgbe_seg *first,
 			    struct tx_plan *plan)
 {
 	const uint32_t flags = first->flags;
@@ -260,11 +269,11 @@ static int tx_check_offload(const struct ixgbe_txq *txq, const struct ixgbe_tx_s
 }
 
 /* Checks the frame that begins at `seg`, and counts its segments, descriptors and bytes. */
-static int tx_plan(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t count,
+static int tx_plan(const struct ixgbe_txq *txq, const struct ixgbe_seg *seg, uint32_t count,
 		   struct tx_plan *out)
 {
 	struct tx_plan plan = {0};
-	const struct ixgbe_tx_seg *at;
+	const struct ixgbe_seg *at;
 
 	do {
 		if (plan.segs == count)
@@ -276,7 +285,7 @@ static int tx_plan(const struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, 
 		plan.bytes += at->len;
 		if (plan.descs > IXGBE_TX_DESC_FRAME_MAX)
 			return -EMSGSIZE;
-	} while (!(at->flags & IXGBE_TX_EOP));
+	} while (!(at->flags & IXGBE_SEG_EOP));
 
 	if (seg->flags & TX_OFFLOAD) {
 		int err = tx_check_offload(txq, seg, &plan);
@@ -309,7 +318,7 @@ static inline void tx_desc(struct ixgbe_txq *txq, uint64_t half0, uint64_t half1
 }
 
 /* The context that a frame needs (section 7.2.3.2.3); only index 0 is used. */
-static void tx_context(const struct ixgbe_tx_seg *first, uint64_t context[2])
+static void tx_context(const struct ixgbe_seg *first, uint64_t context[2])
 {
 	const uint32_t flags = first->flags;
 	uint32_t type = IXGBE_FIELD_PREP(IXGBE_TXD_DTYP, IXGBE_TXD_DTYP_CTXT) | IXGBE_TXD_DEXT;
@@ -325,7 +334,7 @@ static void tx_context(const struct ixgbe_tx_seg *first, uint64_t context[2])
 					 : flags & IXGBE_TX_SCTP_CSUM ? IXGBE_TXC_L4T_SCTP
 								      : IXGBE_TXC_L4T_UDP);
 	}
-	if (flags & IXGBE_TX_VLAN)
+	if (flags & IXGBE_SEG_VLAN)
 		lengths |= IXGBE_FIELD_PREP(IXGBE_TXC_VLAN, first->vlan);
 	if (flags & IXGBE_TX_TSO)
 		segmentation = IXGBE_FIELD_PREP(IXGBE_TXC_MSS, first->mss) |
@@ -335,14 +344,14 @@ static void tx_context(const struct ixgbe_tx_seg *first, uint64_t context[2])
 }
 
 /* dword[2] and, above it, dword[3] of all data descriptors of a frame, without length and EOP. */
-static uint64_t tx_command(const struct ixgbe_tx_seg *first, const struct tx_plan *plan)
+static uint64_t tx_command(const struct ixgbe_seg *first, const struct tx_plan *plan)
 {
 	const uint32_t flags = first->flags;
 	const bool tso = flags & IXGBE_TX_TSO;
 	uint32_t cmd = TX_CMD, options;
 
 	options = IXGBE_FIELD_PREP(IXGBE_TXD_PAYLEN, plan->bytes - plan->header_bytes);
-	if (flags & IXGBE_TX_VLAN)
+	if (flags & IXGBE_SEG_VLAN)
 		cmd |= IXGBE_TXD_VLE;
 	if (tso)
 		cmd |= IXGBE_TXD_TSE;
@@ -355,7 +364,7 @@ static uint64_t tx_command(const struct ixgbe_tx_seg *first, const struct tx_pla
 }
 
 /* Writes the data descriptors of a frame. */
-static inline void tx_segments(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
+static inline void tx_segments(struct ixgbe_txq *txq, const struct ixgbe_seg *seg,
 			       const struct tx_plan *plan)
 {
 	uint64_t command = tx_command(seg, plan);
@@ -387,7 +396,7 @@ static inline void tx_report(struct ixgbe_txq *txq)
 /* Writes any frame, `unreported` descriptors behind the last report: it may need one in front of
  * it, and its own is due then, too (TX_REPORT_BATCH). Returns its segments; -EAGAIN: no room;
  * -EINVAL, -EMSGSIZE: it is no frame. */
-static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
+static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struct ixgbe_seg *seg,
 					      uint32_t segs, uint32_t unreported)
 {
 	uint64_t context[2];
@@ -397,14 +406,12 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
 
 	if (err)
 		return err;
-	if (seg->flags & (TX_OFFLOAD | IXGBE_TX_VLAN)) {
+	if (seg->flags & (TX_OFFLOAD | IXGBE_SEG_VLAN)) {
 		tx_context(seg, context);
 		new_context = context[0] != txq->context[0] || context[1] != txq->context[1];
 	}
-	if (plan.descs + new_context > txq->free) {
-		counter_add(&txq->counters.restarts, 1);
+	if (plan.descs + new_context > txq->free)
 		return -EAGAIN;
-	}
 	if (unreported + plan.descs + new_context > TX_REPORT_MAX)
 		tx_report(txq);
 	if (new_context) {
@@ -421,19 +428,34 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
 	return (int)plan.segs;
 }
 
+/* The second half of a simple frame's descriptor: the length stands in DTALEN and in PAYLEN. */
+#define TX_SIMPLE_CMD  (TX_CMD | IXGBE_TXD_EOP)
+#define TX_LENGTH_UNIT (1 | UINT64_C(1) << (32 + 14))
+static_assert(IXGBE_TXD_PAYLEN == ~0u << 14, "shifted in place");
+
+/* `n` simple frames were written from `next` on. */
+static inline uint32_t tx_written(struct ixgbe_txq *txq, uint32_t n, uint64_t bytes, uint64_t last)
+{
+	if (n == 0)
+		return 0;
+	index_store(&txq->next, ring_wrap(txq->size, txq->next + n));
+	txq->free -= n;
+	txq->last = last;
+	counter_add(&txq->counters.packets, n);
+	counter_add(&txq->counters.bytes, bytes);
+	return n;
+}
+
 /*
  * Writes frames of one segment without offload, up to the first frame of another kind, and at most
  * `max`. The caller makes sure that `max` descriptors are free before the ring's end.
  */
-static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg,
-				 uint32_t max, uint32_t max_untagged)
+static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_seg *seg, uint32_t max,
+				 uint32_t max_untagged)
 {
-	/* The length stands in DTALEN and in PAYLEN. */
-	const uint64_t command = TX_CMD | IXGBE_TXD_EOP, length_unit = 1 | UINT64_C(1) << (32 + 14);
 	union ixgbe_desc *desc = &txq->ring[txq->next];
 	struct ixgbe_buf **const first = &txq->buf[txq->next], **slot = first;
 	uint64_t sum = 0, last = txq->last;
-	uint32_t n;
 
 	for (; slot < first + max; slot++, desc++, seg++) {
 		struct ixgbe_buf *buf = seg->buf;
@@ -442,47 +464,77 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_tx_se
 		/* One comparison for both limits of the length: below the minimum, the difference
 		 * wraps around to a number above every maximum. A frame that only its tags make
 		 * longer is left to tx_frame(). */
-		if (seg->flags != IXGBE_TX_EOP ||
+		if ((seg->flags & TX_NOTICED) != IXGBE_SEG_EOP ||
 		    seg->len - TX_FRAME_MIN_BYTES > max_untagged - TX_FRAME_MIN_BYTES ||
 		    offset + len > buf->size)
 			break;
-		last = command + len * length_unit;
+		last = TX_SIMPLE_CMD + len * TX_LENGTH_UNIT;
 		desc_store(desc, buf->iova + offset, last);
 		*slot = buf;
 		sum += len;
 	}
-	n = (uint32_t)(slot - first);
-	if (n == 0)
-		return 0;
-	index_store(&txq->next, ring_wrap(txq->size, txq->next + n));
-	txq->free -= n;
-	txq->last = last;
-	counter_add(&txq->counters.packets, n);
-	counter_add(&txq->counters.bytes, sum);
-	return n;
+	return tx_written(txq, (uint32_t)(slot - first), sum, last);
 }
 
-static_assert(IXGBE_TXD_PAYLEN == ~0u << 14, "shifted in place");
+/* The same, by whole groups of frames whose buffers are of one pool. */
+static __attribute__((noinline)) uint32_t tx_groups(struct ixgbe_txq *txq,
+						    const struct ixgbe_seg *seg, uint32_t max,
+						    uint32_t max_untagged)
+{
+	static const struct vector_tx_terms terms = {TX_SIMPLE_CMD, TX_NOTICED, TX_FRAME_MIN_BYTES};
+	const struct vector_sum sum = vector_tx(&txq->ring[txq->next], &txq->buf[txq->next], seg,
+						max, &seg->buf->pool->vector, &terms, max_untagged);
+	const uint32_t last = sum.n ? seg[sum.n - 1].len : 0;
 
-uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_tx_seg *seg, uint32_t count,
+	return tx_written(txq, sum.n, sum.bytes, TX_SIMPLE_CMD + last * TX_LENGTH_UNIT);
+}
+
+/* Takes back what was sent if that may be much: a few at a time would cost more than the frames. */
+static inline void tx_reclaim_if_due(struct ixgbe_txq *txq)
+{
+	if (txq->size - 1 - txq->free >= TX_RECLAIM_BATCH)
+		ixgbe_tx_reclaim(txq);
+}
+
+/* For a frame that has no room. Returns how many descriptors became free. */
+static uint32_t tx_make_room(struct ixgbe_txq *txq)
+{
+	const uint32_t before = txq->free;
+
+	ixgbe_tx_reclaim(txq);
+	if (txq->free == before)
+		counter_add(&txq->counters.restarts, 1);
+	return txq->free - before;
+}
+
+uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_seg *seg, uint32_t count,
 			int *stopped)
 {
 	const uint32_t max_untagged = tx_max_untagged(txq);
 	uint32_t taken = 0, unreported;
 
 	*stopped = 0;
-	ixgbe_tx_reclaim(txq);
+	tx_reclaim_if_due(txq);
 	unreported = txq->free;
 	while (taken < count) {
 		const uint32_t left = count - taken;
 		const uint32_t room = min_u32(txq->free, txq->size - txq->next);
 		const uint32_t batch = TX_REPORT_BATCH - (unreported - txq->free);
-		uint32_t n = tx_simple(txq, seg + taken, min_u32(min_u32(left, room), batch),
-				       max_untagged);
+		const uint32_t most = min_u32(min_u32(left, room), batch);
+		uint32_t n = 0;
 
+		if (most >= VECTOR_GROUP && txq->vectors)
+			n = tx_groups(txq, seg + taken, most, max_untagged);
+		if (n == 0)
+			n = tx_simple(txq, seg + taken, most, max_untagged);
 		if (n == 0) {
 			int segs = tx_frame(txq, seg + taken, left, unreported - txq->free);
+			const uint32_t more = segs == -EAGAIN ? tx_make_room(txq) : 0;
 
+			if (more > 0) {
+				unreported += more;
+				continue;
+			}
 			if (segs < 0) {
 				*stopped = segs;
 				break;
@@ -534,6 +586,7 @@ int txq_new(const struct queue_place *place, const uint16_t *mtu, struct ixgbe_t
 	txq->state = place->state;
 	txq->dma = place->dma;
 	txq->mtu = mtu;
+	txq->vectors = !place->plain && vector_usable();
 	txq->size = place->size;
 	txq->tail = tail_of(place->backend, ixgbe_txq_reg(IXGBE_TDT, place->queue));
 	txq->buf = (struct ixgbe_buf **)(txq + 1);

@@ -5,11 +5,12 @@
  *
  * The NIC is this program. Its registers are an array, its doorbells memory, and its turn
  * is to write descriptors back in place: it fills the receive ring and reports what was
- * sent. The frames are 60 bytes in one segment and are not touched.
+ * sent. The frames are 60 bytes in one segment.
  *
  *     receive   ixgbe_rx_burst, and every buffer back to the pool
  *     transmit  buffers from the pool, ixgbe_tx_burst
- *     forward   ixgbe_rx_burst, ixgbe_tx_burst of the same buffers
+ *     forward   ixgbe_rx_burst, ixgbe_tx_burst of the same segments
+ *     touch     the same, and each frame's MAC addresses change places in between
  *
  * The clock runs over ROUND_FRAMES frames, in bursts, and stands while the NIC has its
  * turn. What is timed contains the reading of the clock, twice per round, and the few
@@ -153,49 +154,61 @@ static __attribute__((noinline)) void nic_turn(struct bench *bench, uint32_t max
 
 /* ---- What is measured ---- */
 
-static struct ixgbe_rx_seg rx[BATCH_MAX];
-static struct ixgbe_tx_seg tx[BATCH_MAX];
+static struct ixgbe_seg seg[BATCH_MAX];
 
 static uint32_t burst_receive(struct bench *bench, uint32_t batch)
 {
-	uint32_t n = ixgbe_rx_burst(bench->rxq, rx, batch);
+	uint32_t n = ixgbe_rx_burst(bench->rxq, seg, batch);
 
-	for (uint32_t i = 0; i < n; i++)
-		ixgbe_buf_put(rx[i].buf);
+	ixgbe_bufs_put(seg, n);
 	return n;
 }
 
 static uint32_t burst_transmit(struct bench *bench, uint32_t batch)
 {
+	uint32_t n = ixgbe_bufs_get(bench->pool, seg, batch);
 	int stopped;
 
-	for (uint32_t i = 0; i < batch; i++) {
-		tx[i].buf = ixgbe_buf_get(bench->pool);
-		tx[i].offset = HEADROOM;
-		tx[i].len = FRAME_BYTES;
-		tx[i].flags = IXGBE_TX_EOP;
+	for (uint32_t i = 0; i < n; i++) {
+		seg[i].offset = HEADROOM;
+		seg[i].len = FRAME_BYTES;
+		seg[i].flags = IXGBE_SEG_EOP;
 	}
-	return ixgbe_tx_burst(bench->txq, tx, batch, &stopped);
+	return ixgbe_tx_burst(bench->txq, seg, n, &stopped);
 }
 
 static uint32_t burst_forward(struct bench *bench, uint32_t batch)
 {
-	uint32_t n = ixgbe_rx_burst(bench->rxq, rx, batch);
+	uint32_t n = ixgbe_rx_burst(bench->rxq, seg, batch);
 	int stopped;
 
-	for (uint32_t i = 0; i < n; i++) {
-		tx[i].buf = rx[i].buf;
-		tx[i].offset = rx[i].offset;
-		tx[i].len = rx[i].len;
-		tx[i].flags = IXGBE_TX_EOP;
-	}
-	return ixgbe_tx_burst(bench->txq, tx, n, &stopped);
+	return ixgbe_tx_burst(bench->txq, seg, n, &stopped);
+}
+
+static void addresses_swap(const struct ixgbe_seg *of)
+{
+	uint8_t *frame = of->buf->data + of->offset, to[6];
+
+	memcpy(to, frame, sizeof(to));
+	memmove(frame, frame + sizeof(to), sizeof(to));
+	memcpy(frame + sizeof(to), to, sizeof(to));
+}
+
+static uint32_t burst_touch(struct bench *bench, uint32_t batch)
+{
+	uint32_t n = ixgbe_rx_burst(bench->rxq, seg, batch);
+	int stopped;
+
+	for (uint32_t i = 0; i < n; i++)
+		addresses_swap(&seg[i]);
+	return ixgbe_tx_burst(bench->txq, seg, n, &stopped);
 }
 
 static const struct mode modes[] = {
 	{"receive", burst_receive},
 	{"transmit", burst_transmit},
 	{"forward", burst_forward},
+	{"touch", burst_touch},
 };
 
 static uint64_t now_ns(void)
@@ -251,7 +264,7 @@ static double run_timed(struct bench *bench, const struct mode *mode, uint32_t b
 	return (double)ns / done;
 }
 
-static void bench_start(struct bench *bench)
+static void bench_start(struct bench *bench, bool plain)
 {
 	int err;
 
@@ -260,7 +273,8 @@ static void bench_start(struct bench *bench)
 	bench->nic.device = &bench->device;
 	bench->nic.kept = &bench->kept;
 	bench->kept.mtu = 1500;
-	bench->nic.options = (struct ixgbe_options){.queues = 1, .rx_ring = RING, .tx_ring = RING};
+	bench->nic.options = (struct ixgbe_options){
+		.queues = 1, .rx_ring = RING, .tx_ring = RING, .plain_loops = plain};
 	err = dma_new(&bench->backend, &bench->nic.dma);
 	if (!err)
 		err = rings_new(&bench->nic);
@@ -341,13 +355,15 @@ struct options {
 	const struct mode *mode;
 	uint32_t batch, frames;
 	const char *json;
+	bool plain;
 };
 
 static const struct argp_option option_table[] = {
 	{"json", 'j', "FILE", 0, "Write the table as JSON too", 0},
 	{"frames", 'n', "COUNT", 0, "Frames of each measurement (1000000)", 0},
-	{"mode", 'm', "MODE", 0, "Only this one: receive, transmit or forward; untimed", 0},
+	{"mode", 'm', "MODE", 0, "Only this one: receive, transmit, forward or touch; untimed", 0},
 	{"batch", 'b', "COUNT", 0, "Frames of a burst with --mode (32)", 0},
+	{"plain", 'p', NULL, 0, "As on a processor without AVX2", 0},
 	{0},
 };
 
@@ -377,6 +393,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'b':
 		options->batch = number(arg, BATCH_MAX, state);
 		return 0;
+	case 'p':
+		options->plain = true;
+		return 0;
 	case 'm':
 		for (size_t m = 0; m < COUNT(modes); m++)
 			if (strcmp(arg, modes[m].name) == 0)
@@ -401,7 +420,7 @@ int main(int argc, char **argv)
 
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	bench_start(&bench);
+	bench_start(&bench, options.plain);
 	if (options.mode)
 		run_counted(&bench, options.mode, options.batch, options.frames);
 	else

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the driver costs per frame, in instructions: no more, and no less, than is on record for this compiler.
-Callgrind counts the same whatever else the machine does. A change that is meant is put on record by
+"""What a step with the driver costs per frame, in instructions: no more, and no less, than is on record for this
+compiler. Callgrind counts the same whatever else the machine does. A change that is meant is put on record by
 `tests/bench driver --record`, and is part of the commit."""
 import os
 import sys
@@ -33,8 +33,11 @@ def on_record(program):
 
 @pytest.mark.parametrize("batch", bench_driver.RECORDED_BATCHES)
 @pytest.mark.parametrize("mode", bench_driver.MODES)
-def test_cost(program, on_record, mode, batch):
-    counted = bench_driver.count_instructions(program, mode, batch)
-    before = on_record[mode][str(batch)]
+@pytest.mark.parametrize("loops", ["vectors", "plain"])
+def test_cost(program, on_record, loops, mode, batch):
+    if loops == "vectors" and not bench_driver.has_vectors():
+        pytest.skip("this processor has no AVX2")
+    counted = bench_driver.count_instructions(program, mode, batch, plain=loops == "plain")
+    before = on_record[loops][mode][str(batch)]
     assert abs(counted - before) <= TOLERANCE * before, \
-        f"{mode} at batch {batch}: {counted:.1f} instructions per frame, on record are {before:.1f}"
+        f"{mode} at batch {batch}, {loops}: {counted:.1f} instructions per frame, on record are {before:.1f}"

@@ -106,11 +106,11 @@ void assert_checksums(const struct packet *like, const uint8_t *frame, uint32_t 
 	assert_int_equal(fold(sum(frame + like->l4, l4_len, pseudo(like, ip, l4_len))), 0xffff);
 }
 
-struct ixgbe_tx_seg offload_of(const struct packet *p)
+struct ixgbe_seg offload_of(const struct packet *p)
 {
 	uint32_t l4 = p->proto == PROTO_TCP ? IXGBE_TX_TCP_CSUM : IXGBE_TX_UDP_CSUM;
 
-	return (struct ixgbe_tx_seg){
+	return (struct ixgbe_seg){
 		.flags = l4 | (p->v6 ? IXGBE_TX_IPV6 : IXGBE_TX_IPV4 | IXGBE_TX_IP_CSUM),
 		.l2_len = ETH_BYTES,
 		.l3_len = (uint16_t)(p->l4 - p->l3),

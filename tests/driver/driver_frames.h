@@ -36,7 +36,7 @@ uint8_t *checksum_field(struct packet *p);
 /* Fails unless a frame of `len` bytes has right checksums in the headers that `like` has. */
 void assert_checksums(const struct packet *like, const uint8_t *frame, uint32_t len);
 /* What the driver is told to fill in. */
-struct ixgbe_tx_seg offload_of(const struct packet *p);
+struct ixgbe_seg offload_of(const struct packet *p);
 
 /* Sends it on the wire; it arrives at the port as it is, or not at all. */
 void arrives(struct rig *rig, const uint8_t *frame, uint32_t len);

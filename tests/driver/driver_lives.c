@@ -121,7 +121,7 @@ static void arrived(struct rig *rig, uint64_t count)
 static void takes(struct rig *rig, uint8_t first, uint8_t end, uint32_t most)
 {
 	const uint64_t limit = rig_now_ms() + RIG_DEADLINE_MS;
-	struct ixgbe_rx_seg seg[RIG_BURST];
+	struct ixgbe_seg seg[RIG_BURST];
 
 	while (first < end) {
 		const uint32_t room = (uint32_t)(end - first);
@@ -206,7 +206,7 @@ void a_successor_goes_on(void **state)
 
 static void idle_driver(struct life *life)
 {
-	struct ixgbe_rx_seg seg;
+	struct ixgbe_seg seg;
 
 	wire_numbered(life->rig, 0, 5);
 	takes(life->rig, 0, 5, RIG_BURST);

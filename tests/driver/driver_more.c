@@ -111,7 +111,7 @@ void a_cable_has_no_laser(void **state)
 static void read_refused(struct rig *rig)
 {
 	struct ixgbe_buf *buf = ixgbe_buf_get(rig->tx_pool);
-	struct ixgbe_tx_seg seg = {.buf = buf, .len = 60, .flags = IXGBE_TX_EOP};
+	struct ixgbe_seg seg = {.buf = buf, .len = 60, .flags = IXGBE_SEG_EOP};
 	const uint64_t iova = buf->iova;
 	int stopped;
 
@@ -328,7 +328,7 @@ void sent_frames_go_round_the_ring(void **state)
 static void send_at_once(struct rig *rig, uint32_t small, uint32_t pieces)
 {
 	enum { BYTES = 60 };
-	struct ixgbe_tx_seg seg[RIG_TX_BUFFERS] = {0};
+	struct ixgbe_seg seg[RIG_TX_BUFFERS] = {0};
 	const uint32_t all = small + pieces;
 	uint8_t frame[BYTES], got[RIG_FRAME_MAX];
 	int stopped;
@@ -339,7 +339,7 @@ static void send_at_once(struct rig *rig, uint32_t small, uint32_t pieces)
 		assert_non_null(seg[i].buf);
 		memcpy(seg[i].buf->data, frame, BYTES);
 		seg[i].len = i < small ? BYTES : BYTES / 2;
-		seg[i].flags = i < small || i == all - 1 ? IXGBE_TX_EOP : 0;
+		seg[i].flags = i < small || i == all - 1 ? IXGBE_SEG_EOP : 0;
 	}
 	assert_int_equal(ixgbe_tx_burst(ixgbe_txq(rig->nic, 0), seg, (uint16_t)all, &stopped), all);
 	for (uint32_t i = 0; i < small; i++)
@@ -559,7 +559,7 @@ void a_queue_that_nobody_serves_holds_up_no_other(void **state)
 	enum { FRAMES = 1200 };
 	static struct packet p;
 	struct rig *rig = *state;
-	struct ixgbe_rx_seg seg;
+	struct ixgbe_seg seg;
 	uint8_t frame[1514];
 	uint64_t end;
 

@@ -67,17 +67,17 @@ static bool heard(int fd, int timeout_ms)
 
 static uint32_t send_back(struct ixgbe *nic)
 {
-	struct ixgbe_rx_seg seg[RIG_BURST];
+	struct ixgbe_seg seg[RIG_BURST];
 	const uint32_t n = ixgbe_rx_burst(ixgbe_rxq(nic, 0), seg, RIG_BURST);
 	int stopped = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		const struct ixgbe_tx_seg out = {.buf = seg[i].buf,
-						 .offset = seg[i].offset,
-						 .len = seg[i].len,
-						 .flags = IXGBE_TX_EOP};
+		const struct ixgbe_seg out = {.buf = seg[i].buf,
+					      .offset = seg[i].offset,
+					      .len = seg[i].len,
+					      .flags = IXGBE_SEG_EOP};
 
-		CHECK(seg[i].flags & IXGBE_RX_EOP);
+		CHECK(seg[i].flags & IXGBE_SEG_EOP);
 		CHECK(ixgbe_tx_burst(ixgbe_txq(nic, 0), &out, 1, &stopped) == 1);
 	}
 	return n;

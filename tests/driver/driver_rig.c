@@ -493,7 +493,7 @@ bool rig_wire_quiet(struct rig *rig)
 static bool take(struct rig *rig, uint16_t q, struct rig_frame *frame)
 {
 	struct rig_burst *burst = &rig->burst[q];
-	const struct ixgbe_rx_seg *seg;
+	const struct ixgbe_seg *seg;
 
 	if (burst->at == burst->count) {
 		burst->at = 0;
@@ -509,7 +509,7 @@ static bool take(struct rig *rig, uint16_t q, struct rig_frame *frame)
 		memcpy(frame->data + frame->len, seg->buf->data + seg->offset, seg->len);
 		frame->len += seg->len;
 		ixgbe_buf_put(seg->buf);
-	} while (!(seg->flags & IXGBE_RX_EOP));
+	} while (!(seg->flags & IXGBE_SEG_EOP));
 	frame->flags = seg->flags;
 	frame->vlan = seg->vlan;
 	frame->rss_hash = seg->rss_hash;
@@ -551,15 +551,15 @@ bool rig_recv_quiet(struct rig *rig)
 	return !take_any(rig, &frame, RIG_QUIET_MS);
 }
 
-void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixgbe_tx_seg *offload)
+void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixgbe_seg *offload)
 {
 	rig_send_on(rig, 0, frame, len, offload);
 }
 
 void rig_send_on(struct rig *rig, uint16_t queue, const void *frame, uint32_t len,
-		 const struct ixgbe_tx_seg *offload)
+		 const struct ixgbe_seg *offload)
 {
-	struct ixgbe_tx_seg seg = offload ? *offload : (struct ixgbe_tx_seg){0};
+	struct ixgbe_seg seg = offload ? *offload : (struct ixgbe_seg){0};
 	struct ixgbe_txq *txq = ixgbe_txq(rig->nic, queue);
 	int stopped;
 
@@ -569,7 +569,7 @@ void rig_send_on(struct rig *rig, uint16_t queue, const void *frame, uint32_t le
 	memcpy(seg.buf->data, frame, len);
 	seg.offset = 0;
 	seg.len = len;
-	seg.flags |= IXGBE_TX_EOP;
+	seg.flags |= IXGBE_SEG_EOP;
 	assert_int_equal(ixgbe_tx_burst(txq, &seg, 1, &stopped), 1);
 	assert_int_equal(stopped, 0);
 }

@@ -40,7 +40,7 @@ struct rig {
 	struct ixgbe_pool *rx_pool[IXGBE_QUEUES_MAX], *tx_pool;
 	/* Of the last burst of each queue, what no test has asked for yet. */
 	struct rig_burst {
-		struct ixgbe_rx_seg seg[RIG_BURST];
+		struct ixgbe_seg seg[RIG_BURST];
 		uint32_t at, count;
 	} burst[IXGBE_QUEUES_MAX];
 	const struct rig_backend *backend;
@@ -96,9 +96,9 @@ void rig_recv(struct rig *rig, struct rig_frame *frame);
 bool rig_try_recv(struct rig *rig, struct rig_frame *frame);
 bool rig_recv_quiet(struct rig *rig);
 /* Sends one frame of one segment, with what `offload` says of it (may be NULL). */
-void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixgbe_tx_seg *offload);
+void rig_send(struct rig *rig, const void *frame, uint32_t len, const struct ixgbe_seg *offload);
 void rig_send_on(struct rig *rig, uint16_t queue, const void *frame, uint32_t len,
-		 const struct ixgbe_tx_seg *offload);
+		 const struct ixgbe_seg *offload);
 /* Waits until all sent buffers are back in the pool. */
 void rig_send_done(struct rig *rig);
 

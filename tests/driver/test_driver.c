@@ -303,7 +303,7 @@ static void vlans_filter(void **state)
 static void vlan_tags_strip_and_insert(void **state)
 {
 	struct rig *rig = *state;
-	struct ixgbe_tx_seg offload = {.flags = IXGBE_TX_VLAN, .vlan = 0x6123, .l2_len = ETH_BYTES};
+	struct ixgbe_seg offload = {.flags = IXGBE_SEG_VLAN, .vlan = 0x6123, .l2_len = ETH_BYTES};
 	struct rig_frame got;
 	uint8_t tagged[68], plain[64], wire[RIG_FRAME_MAX];
 
@@ -312,7 +312,7 @@ static void vlan_tags_strip_and_insert(void **state)
 	rig_wire_send(rig, tagged, sizeof(tagged));
 	rig_recv(rig, &got);
 	assert_int_equal(got.len, sizeof(tagged) - 4);
-	assert_true(got.flags & IXGBE_RX_VLAN);
+	assert_true(got.flags & IXGBE_SEG_VLAN);
 	assert_int_equal(got.vlan, 0x6123);
 	assert_int_equal(get16(got.data + 12), 0x88b5);
 
@@ -467,7 +467,7 @@ static void checksums_are_filled_in(void **state)
 
 	rig_start(rig, NULL);
 	for (int i = 0; i < 4; i++) {
-		struct ixgbe_tx_seg offload;
+		struct ixgbe_seg offload;
 
 		packet_make(&p, peer, i & 1, i & 2 ? PROTO_UDP : PROTO_TCP, 1000, 321);
 		sent = p;
@@ -501,7 +501,7 @@ static void a_short_sctp_frame_is_padded_behind_its_sum(void **state)
 	enum { L4 = ETH_BYTES + IPV4_BYTES, SCTP_BYTES = 12 };
 	struct rig *rig = *state;
 	uint8_t frame[L4 + SCTP_BYTES], got[RIG_FRAME_MAX], zeros[SCTP_BYTES];
-	struct ixgbe_tx_seg offload = {
+	struct ixgbe_seg offload = {
 		.flags = IXGBE_TX_SCTP_CSUM | IXGBE_TX_IPV4,
 		.l2_len = ETH_BYTES,
 		.l3_len = IPV4_BYTES,
@@ -529,7 +529,7 @@ static void a_short_sctp_frame_is_padded_behind_its_sum(void **state)
 static void one_is_cut(struct rig *rig, bool v6, uint32_t payload, uint16_t mss)
 {
 	static struct packet p;
-	struct ixgbe_tx_seg offload;
+	struct ixgbe_seg offload;
 	uint8_t got[RIG_FRAME_MAX];
 	uint32_t done = 0;
 

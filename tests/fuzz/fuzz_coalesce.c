@@ -22,7 +22,7 @@
 
 static struct burst {
 	struct ixgbe_buf buf[COALESCE_SEGS];
-	struct ixgbe_rx_seg seg[COALESCE_SEGS];
+	struct ixgbe_seg seg[COALESCE_SEGS];
 	uint32_t segs, frames;
 	uint64_t bytes;
 	struct coalesce c;
@@ -35,7 +35,7 @@ static void segment_add(const uint8_t *data, uint32_t len)
 	buf->data = malloc(HEADROOM + len);
 	CHECK(buf->data);
 	memcpy(buf->data + HEADROOM, data, len);
-	b.seg[b.segs++] = (struct ixgbe_rx_seg){.buf = buf, .offset = HEADROOM, .len = len};
+	b.seg[b.segs++] = (struct ixgbe_seg){.buf = buf, .offset = HEADROOM, .len = len};
 }
 
 static void frame_add(const uint8_t *data, uint32_t len, uint32_t first, uint32_t flags)
@@ -50,7 +50,7 @@ static void frame_add(const uint8_t *data, uint32_t len, uint32_t first, uint32_
 		n = len - done < SPLIT_BYTES ? len - done : SPLIT_BYTES;
 		segment_add(data + done, n);
 	}
-	b.seg[b.segs - 1].flags = flags | IXGBE_RX_EOP;
+	b.seg[b.segs - 1].flags = flags | IXGBE_SEG_EOP;
 	coalesce_add(&b.c, at, b.segs - at, len);
 	b.frames++;
 	b.bytes += len;
@@ -134,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(frame, data, n);
 		data += n;
 		size -= n;
-		frame_add(frame, len, first, flags & ~(uint32_t)IXGBE_RX_EOP);
+		frame_add(frame, len, first, flags & ~(uint32_t)IXGBE_SEG_EOP);
 	}
 	burst_check();
 	for (uint32_t i = 0; i < b.segs; i++)

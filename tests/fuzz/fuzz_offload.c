@@ -24,7 +24,7 @@
 static const struct offload_headers unparsed;
 
 /* The driver sends a frame as offload_tx made it, or says that it is over the MTU. */
-static void check_sendable(const uint8_t *frame, uint32_t len, struct ixgbe_tx_seg *seg)
+static void check_sendable(const uint8_t *frame, uint32_t len, struct ixgbe_seg *seg)
 {
 	static struct puppet *puppet;
 	struct ixgbe_txq *txq;
@@ -40,7 +40,7 @@ static void check_sendable(const uint8_t *frame, uint32_t len, struct ixgbe_tx_s
 	seg->buf = buf;
 	seg->offset = FRAME_OFFSET;
 	seg->len = len;
-	seg->flags |= IXGBE_TX_EOP;
+	seg->flags |= IXGBE_SEG_EOP;
 	if (ixgbe_tx_burst(txq, seg, 1, &stopped) == 0) {
 		CHECK(stopped == -EMSGSIZE);
 		ixgbe_buf_put(buf);
@@ -54,7 +54,7 @@ static void check_sendable(const uint8_t *frame, uint32_t len, struct ixgbe_tx_s
 static void transmit(const uint8_t *vnet, const uint8_t *bytes, uint32_t len)
 {
 	uint8_t *frame = malloc(len ? len : 1);
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 	enum offload_tx verdict;
 
 	CHECK(frame);

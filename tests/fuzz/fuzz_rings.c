@@ -76,12 +76,12 @@ static void step_frames(struct input *in)
 
 static void step_receive(struct input *in)
 {
-	struct ixgbe_rx_seg seg[BURST];
+	struct ixgbe_seg seg[BURST];
 	uint32_t max = (uint32_t)take(in, 1) % (BURST + 1);
 	uint32_t n = ixgbe_rx_burst(rig->nic.rxq[0], seg, max);
 
 	must(n <= max, "a burst keeps to its limit");
-	must(n == 0 || (seg[n - 1].flags & IXGBE_RX_EOP), "frames are whole");
+	must(n == 0 || (seg[n - 1].flags & IXGBE_SEG_EOP), "frames are whole");
 	for (uint32_t i = 0; i < n; i++) {
 		must(seg[i].offset == HEADROOM && seg[i].len > 0 && seg[i].len <= 2048,
 		     "a segment is within its buffer");
@@ -116,7 +116,7 @@ static void check_queued(uint32_t from)
 
 static void step_transmit(struct input *in)
 {
-	struct ixgbe_tx_seg seg[BURST];
+	struct ixgbe_seg seg[BURST];
 	const uint32_t from = rig->reg[ixgbe_txq_reg(IXGBE_TDT, 0) / 4];
 	uint32_t n, taken;
 	int stopped;
@@ -126,11 +126,11 @@ static void step_transmit(struct input *in)
 	for (uint32_t i = 0; i < n; i++) {
 		const bool plain = take(in, 1) & 1;
 
-		seg[i] = (struct ixgbe_tx_seg){
+		seg[i] = (struct ixgbe_seg){
 			.buf = held[held_count - 1 - i],
 			.offset = plain ? HEADROOM : (uint32_t)take(in, 4),
 			.len = plain ? 60 : (uint32_t)take(in, 2),
-			.flags = plain ? IXGBE_TX_EOP : (uint32_t)take(in, 2),
+			.flags = plain ? IXGBE_SEG_EOP : (uint32_t)take(in, 2),
 		};
 		if (plain)
 			continue;

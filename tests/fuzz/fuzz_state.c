@@ -79,14 +79,14 @@ static int driver_start(struct driver *d)
 
 static void transmit(struct driver *d, uint32_t frames)
 {
-	struct ixgbe_tx_seg seg[BURST];
+	struct ixgbe_seg seg[BURST];
 	uint32_t n = 0, taken;
 	int stopped;
 
 	for (; n < frames && n < BURST && ixgbe_pool_available(d->pool[1]) > 0; n++)
-		seg[n] = (struct ixgbe_tx_seg){.buf = ixgbe_buf_get(d->pool[1]),
-					       .len = FRAME_BYTES,
-					       .flags = IXGBE_TX_EOP};
+		seg[n] = (struct ixgbe_seg){.buf = ixgbe_buf_get(d->pool[1]),
+					    .len = FRAME_BYTES,
+					    .flags = IXGBE_SEG_EOP};
 	taken = ixgbe_tx_burst(ixgbe_txq(d->nic, 0), seg, n, &stopped);
 	CHECK(taken <= n && (stopped == 0 || stopped == -EAGAIN));
 	while (n > taken)
@@ -107,7 +107,7 @@ static void first_driver(void)
 /* The hash of a frame that the world's NIC has received is its number, as are its bytes. */
 static void receive(struct driver *d)
 {
-	struct ixgbe_rx_seg seg[BURST];
+	struct ixgbe_seg seg[BURST];
 	uint32_t n;
 
 	while ((n = ixgbe_rx_burst(ixgbe_rxq(d->nic, 0), seg, BURST)) > 0)

@@ -121,6 +121,7 @@ int rig_rxq_new(struct rig *rig, uint16_t queue)
 		.queue = queue,
 		.size = rig->nic.options.rx_ring,
 		.state = rig->device.state,
+		.plain = rig->nic.options.plain_loops,
 	};
 
 	return rxq_new(&place, rig->nic.options.rx_vlan_strip, &rig->nic.rxq[queue]);
@@ -134,6 +135,7 @@ int rig_txq_new(struct rig *rig, uint16_t queue)
 		.queue = queue,
 		.size = rig->nic.options.tx_ring,
 		.state = rig->device.state,
+		.plain = rig->nic.options.plain_loops,
 	};
 
 	return txq_new(&place, &rig->kept.mtu, &rig->nic.txq[queue]);

@@ -49,7 +49,7 @@ static struct rig {
 	uint32_t frames, segs;
 	uint8_t memory[COALESCE_SEGS][HEADROOM + BUF_BYTES];
 	struct ixgbe_buf buf[COALESCE_SEGS];
-	struct ixgbe_rx_seg seg[COALESCE_SEGS];
+	struct ixgbe_seg seg[COALESCE_SEGS];
 	struct coalesce c;
 } r;
 
@@ -177,16 +177,16 @@ static uint32_t merge_cut(bool on, uint32_t cut)
 		struct frame *f = &r.frame[i];
 
 		for (uint32_t at = 0, n; at < f->len; at += n, r.segs++) {
-			struct ixgbe_rx_seg *seg = &r.seg[r.segs];
+			struct ixgbe_seg *seg = &r.seg[r.segs];
 
 			n = f->len - at < cut ? f->len - at : cut;
 			assert_true(r.segs < COALESCE_SEGS);
 			r.buf[r.segs].data = r.memory[r.segs];
 			memcpy(r.memory[r.segs] + HEADROOM, f->data + at, n);
-			*seg = (struct ixgbe_rx_seg){
+			*seg = (struct ixgbe_seg){
 				.buf = &r.buf[r.segs], .offset = HEADROOM, .len = n};
 		}
-		r.seg[r.segs - 1].flags = f->flags | IXGBE_RX_EOP;
+		r.seg[r.segs - 1].flags = f->flags | IXGBE_SEG_EOP;
 		begin[i + 1] = r.segs;
 	}
 	r.c.gain = (struct coalesce_gain){0}; /* each burst is merged */
@@ -302,7 +302,7 @@ static void cut_up(uint32_t len)
 /* The headers that a write keeps are those of its first frame. */
 static void check_headers(const struct coalesce_write *w)
 {
-	const struct ixgbe_rx_seg *first = &r.seg[w->first];
+	const struct ixgbe_seg *first = &r.seg[w->first];
 	struct offload_headers parsed;
 
 	if (w->headers.version <= OFFLOAD_NO_IP) {

@@ -16,7 +16,7 @@
 static struct burst {
 	struct ixgbe_buf buf[COALESCE_SEGS];
 	uint8_t memory[COALESCE_SEGS][HEADERS + PAYLOAD];
-	struct ixgbe_rx_seg seg[COALESCE_SEGS];
+	struct ixgbe_seg seg[COALESCE_SEGS];
 	uint32_t frames;
 	struct coalesce c;
 } b;
@@ -38,10 +38,10 @@ static void frame_add(uint32_t flow, uint32_t nth)
 	tcp[13] = 0x10;
 	b.buf[b.frames].data = p;
 	b.seg[b.frames] =
-		(struct ixgbe_rx_seg){.buf = &b.buf[b.frames],
-				      .len = HEADERS + PAYLOAD,
-				      .flags = IXGBE_RX_EOP | IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD |
-					       IXGBE_RX_TCP | IXGBE_RX_L4_GOOD};
+		(struct ixgbe_seg){.buf = &b.buf[b.frames],
+				   .len = HEADERS + PAYLOAD,
+				   .flags = IXGBE_SEG_EOP | IXGBE_RX_IPV4 | IXGBE_RX_IP_GOOD |
+					    IXGBE_RX_TCP | IXGBE_RX_L4_GOOD};
 	b.frames++;
 }
 

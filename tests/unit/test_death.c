@@ -140,11 +140,11 @@ static void nic_acts(struct world *w, uint32_t phase)
 
 static uint32_t receive(struct world *w)
 {
-	struct ixgbe_rx_seg seg[BURST];
+	struct ixgbe_seg seg[BURST];
 	uint32_t n = ixgbe_rx_burst(w->rig->nic.rxq[0], seg, BURST);
 
 	for (uint32_t i = 0; i < n; i++) {
-		if (seg[i].flags & IXGBE_RX_EOP) {
+		if (seg[i].flags & IXGBE_SEG_EOP) {
 			w->handled[w->handled_count] = seg[i].buf->data[0];
 			state_store(&w->handled_count, w->handled_count + 1);
 		}
@@ -155,7 +155,7 @@ static uint32_t receive(struct world *w)
 
 static void send_frames(struct world *w)
 {
-	struct ixgbe_tx_seg seg[TX_SEGS] = {0};
+	struct ixgbe_seg seg[TX_SEGS] = {0};
 	uint32_t segs = 0;
 	int stopped;
 
@@ -164,8 +164,8 @@ static void send_frames(struct world *w)
 			struct ixgbe_buf *buf = ixgbe_buf_get(w->tx_pool);
 
 			buf->data[0] = (uint8_t)(w->wanted + i);
-			seg[segs++] = (struct ixgbe_tx_seg){
-				.buf = buf, .len = 70, .flags = left == 1 ? IXGBE_TX_EOP : 0};
+			seg[segs++] = (struct ixgbe_seg){
+				.buf = buf, .len = 70, .flags = left == 1 ? IXGBE_SEG_EOP : 0};
 		}
 	state_store(&w->wanted, w->wanted + TX_FRAMES);
 	ixgbe_tx_burst(w->rig->nic.txq[0], seg, segs, &stopped);
@@ -390,7 +390,7 @@ static void dies_anywhere(void **state)
 static void a_burst_may_stop_behind_a_report(void **state)
 {
 	struct world *w = world_new();
-	struct ixgbe_tx_seg seg[TX_REPORT + 1];
+	struct ixgbe_seg seg[TX_REPORT + 1];
 	int stopped;
 
 	(void)state;
@@ -398,9 +398,9 @@ static void a_burst_may_stop_behind_a_report(void **state)
 	assert_int_equal(rings_transmit_start(&w->rig->nic, NULL), 0);
 	assert_int_equal(rings_receive_start(&w->rig->nic, &w->rx_pool, NULL), 0);
 	for (uint32_t i = 0; i <= TX_REPORT; i++)
-		seg[i] = (struct ixgbe_tx_seg){.buf = ixgbe_buf_get(w->tx_pool),
-					       .len = i < TX_REPORT ? 70 : 0,
-					       .flags = IXGBE_TX_EOP};
+		seg[i] = (struct ixgbe_seg){.buf = ixgbe_buf_get(w->tx_pool),
+					    .len = i < TX_REPORT ? 70 : 0,
+					    .flags = IXGBE_SEG_EOP};
 	assert_int_equal(ixgbe_tx_burst(w->rig->nic.txq[0], seg, TX_REPORT + 1, &stopped),
 			 TX_REPORT);
 	assert_int_equal(stopped, -EINVAL);

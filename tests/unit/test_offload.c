@@ -140,7 +140,7 @@ static void ask_gso(uint8_t type, uint16_t size)
 	offload_put_le16(frame.vnet + VNET_GSO_SIZE, size);
 }
 
-static enum offload_tx translate(struct ixgbe_tx_seg *seg)
+static enum offload_tx translate(struct ixgbe_seg *seg)
 {
 	memset(seg, 0xee, sizeof(*seg)); /* nothing relies on what was there */
 	return offload_tx(frame.vnet, frame.data, frame.len, seg);
@@ -157,7 +157,7 @@ static bool csum_right(void)
 
 static void frame_without_requests_is_untouched(void **state)
 {
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 	uint8_t copy[160];
 
 	(void)state;
@@ -185,7 +185,7 @@ static void nic_fills_tcp_and_udp_checksums(void **state)
 		{.version = 6, .extensions = 8, .protocol = IPPROTO_UDP, .payload = 10},
 		{.tcp_words = 15, .payload = 10},
 	};
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(recipes) / sizeof(recipes[0]); i++) {
@@ -213,7 +213,7 @@ static void software_fills_what_the_nic_cannot(void **state)
 		{.tags = 3, .payload = 10},
 		{.version = 6, .extensions = 9, .payload = 10},
 	};
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(recipes) / sizeof(recipes[0]); i++) {
@@ -227,7 +227,7 @@ static void software_fills_what_the_nic_cannot(void **state)
 
 static void software_fills_inside_tunnels_and_at_odd_places(void **state)
 {
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 	uint32_t start;
 
 	(void)state;
@@ -246,7 +246,7 @@ static void software_fills_inside_tunnels_and_at_odd_places(void **state)
 
 static void software_never_writes_a_zero(void **state)
 {
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	build(&(struct recipe){.version = 6, .protocol = IPPROTO_ICMPV6, .payload = 2});
@@ -259,7 +259,7 @@ static void software_never_writes_a_zero(void **state)
 }
 
 /* Cuts the frame as the NIC does and checks each segment's checksum. */
-static void check_segments(const struct ixgbe_tx_seg *seg)
+static void check_segments(const struct ixgbe_seg *seg)
 {
 	const uint32_t header = (uint32_t)seg->l2_len + seg->l3_len + seg->l4_len;
 	const uint8_t *l4 = frame.data + frame.l4;
@@ -301,7 +301,7 @@ static void nic_segments_tcp_and_udp(void **state)
 		{{.payload = 4096}, VIRTIO_NET_HDR_GSO_TCPV4, 1},
 		{{.payload = 4097}, VIRTIO_NET_HDR_GSO_TCPV4, 1}, /* too many */
 	};
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -333,7 +333,7 @@ static void nic_segments_tcp_and_udp(void **state)
 
 static void one_segment_is_only_a_checksum(void **state)
 {
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	build(&(struct recipe){.payload = 1448});
@@ -387,7 +387,7 @@ static void contradictions_are_dropped(void **state)
 		{"another sum", FRAME, 34 + 16, 0x11, OFFLOAD_TX_DROP_BAD_VNET_HEADER},
 		{"a sum of other addresses", FRAME, 26, 11, OFFLOAD_TX_DROP_BAD_VNET_HEADER},
 	};
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -408,7 +408,7 @@ static void contradictions_are_dropped(void **state)
 /* With a routing header the last address counts, which is not in the header of IP. */
 static void sums_behind_extension_headers_are_the_kernels(void **state)
 {
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	build(&(struct recipe){.version = 6, .extensions = 3, .payload = 3000});
@@ -425,7 +425,7 @@ static void sums_behind_extension_headers_are_the_kernels(void **state)
 /* 0 and 0xffff are one sum, and a kernel may have either. */
 static void both_zeros_are_sums(void **state)
 {
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	for (uint32_t zero = 0; zero <= 0xffff; zero += 0xffff) {
@@ -445,7 +445,7 @@ static void both_zeros_are_sums(void **state)
 
 static void gso_size_zero_and_empty_segments_are_dropped(void **state)
 {
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	build(&(struct recipe){.payload = 3000});
@@ -463,7 +463,7 @@ static void gso_size_zero_and_empty_segments_are_dropped(void **state)
 
 static void headers_too_long_to_repeat_are_dropped(void **state)
 {
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	build(&(struct recipe){
@@ -484,7 +484,7 @@ static void frame_lengths_are_checked(void **state)
 {
 	static uint8_t bytes[TAP_FRAME_MAX + 1];
 	uint8_t vnet[TAP_VNET_HDR_BYTES] = {0};
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	assert_int_equal(offload_tx(vnet, bytes, 0, &seg), OFFLOAD_TX_DROP_SHORT);
@@ -504,7 +504,7 @@ static void truncated_frames_are_safe(void **state)
 		{.protocol = IPPROTO_UDP},
 	};
 	struct offload_headers headers;
-	struct ixgbe_tx_seg seg;
+	struct ixgbe_seg seg;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(recipes) / sizeof(recipes[0]); i++) {
@@ -525,7 +525,7 @@ static void truncated_frames_are_safe(void **state)
 
 /* ---- To the kernel ---- */
 
-#define GOOD (IXGBE_RX_EOP | IXGBE_RX_L4_GOOD)
+#define GOOD (IXGBE_SEG_EOP | IXGBE_RX_L4_GOOD)
 
 static const struct offload_headers unparsed;
 
@@ -568,8 +568,8 @@ static void anything_else_arrives_as_on_the_wire(void **state)
 		uint32_t flags, at, len_change;
 		uint8_t value;
 	} cases[] = {
-		{"not verified", {.payload = 1000}, IXGBE_RX_EOP, 0, 0, 0},
-		{"bad", {.payload = 1000}, IXGBE_RX_EOP | IXGBE_RX_L4_BAD, 0, 0, 0},
+		{"not verified", {.payload = 1000}, IXGBE_SEG_EOP, 0, 0, 0},
+		{"bad", {.payload = 1000}, IXGBE_SEG_EOP | IXGBE_RX_L4_BAD, 0, 0, 0},
 		{"small", {.payload = 100}, GOOD, 0, 0, 0},
 		{"fragment", {.payload = 1000}, GOOD, 20, 0, 0x20},
 		{"LLC, which the NIC took for IP", {.payload = 1000}, GOOD, 12, 0, 0x03},

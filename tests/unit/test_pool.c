@@ -152,7 +152,7 @@ static void put_many_once_too_often(struct ixgbe_pool *pool)
 {
 	struct ixgbe_buf *again[] = {NULL, ixgbe_pool_at(pool, 0), NULL};
 
-	pool_push_many(again, 3);
+	pool_push_many(again, 3, false);
 }
 
 static void free_without_one(struct ixgbe_pool *pool)

@@ -28,8 +28,8 @@ static void send_frames(struct rig *rig, uint16_t q, uint32_t count)
 	struct ixgbe_txq *txq = ixgbe_txq(rig->nic, q);
 
 	for (uint32_t i = 0; i < count; i++) {
-		const struct ixgbe_tx_seg seg = {
-			.buf = ixgbe_buf_get(rig->pool[q]), .len = 60, .flags = IXGBE_TX_EOP};
+		const struct ixgbe_seg seg = {
+			.buf = ixgbe_buf_get(rig->pool[q]), .len = 60, .flags = IXGBE_SEG_EOP};
 		int stopped;
 
 		assert_int_equal(ixgbe_tx_burst(txq, &seg, 1, &stopped), 1);
@@ -294,7 +294,7 @@ static void nic_says_done(struct rig *rig, uint32_t first, uint32_t count, uint6
 
 static void receives(struct rig *rig)
 {
-	struct ixgbe_rx_seg seg[RING];
+	struct ixgbe_seg seg[RING];
 	uint32_t n = ixgbe_rx_burst(ixgbe_rxq(rig->nic, 0), seg, RING);
 
 	for (uint32_t i = 0; i < n; i++)
@@ -352,7 +352,7 @@ static uint32_t skipped_after(struct rig *rig, uint32_t seconds)
 
 static uint32_t take_all(struct rig *rig, uint16_t q)
 {
-	struct ixgbe_rx_seg seg[RING];
+	struct ixgbe_seg seg[RING];
 	uint32_t n = ixgbe_rx_burst(ixgbe_rxq(rig->nic, q), seg, RING);
 
 	for (uint32_t i = 0; i < n; i++)

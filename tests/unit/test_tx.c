@@ -13,7 +13,7 @@
 #define RING    64u
 #define BUFFERS 128u
 #define SIZE    66000u
-#define EOP     IXGBE_TX_EOP
+#define EOP     IXGBE_SEG_EOP
 
 /* dword[2] of a data descriptor without options: advanced data, FCS */
 #define DATA 0x22300000u
@@ -42,18 +42,18 @@ static void bed_stop(struct bed *bed)
 	rig_free(bed->rig);
 }
 
-static struct ixgbe_tx_seg segment(struct bed *bed, uint32_t len, uint32_t flags)
+static struct ixgbe_seg segment(struct bed *bed, uint32_t len, uint32_t flags)
 {
-	struct ixgbe_tx_seg seg = {.buf = ixgbe_buf_get(bed->pool), .len = len, .flags = flags};
+	struct ixgbe_seg seg = {.buf = ixgbe_buf_get(bed->pool), .len = len, .flags = flags};
 
 	assert_non_null(seg.buf);
 	return seg;
 }
 
 /* A TCP segment of 1,460 bytes over IPv4, to be varied. */
-static struct ixgbe_tx_seg tso(struct bed *bed, uint32_t len)
+static struct ixgbe_seg tso(struct bed *bed, uint32_t len)
 {
-	struct ixgbe_tx_seg seg =
+	struct ixgbe_seg seg =
 		segment(bed, len, EOP | IXGBE_TX_IPV4 | IXGBE_TX_TCP_CSUM | IXGBE_TX_TSO);
 
 	seg.l2_len = 14;
@@ -69,7 +69,7 @@ static const union ixgbe_desc *desc(struct bed *bed, uint32_t i)
 }
 
 /* A burst of which everything is taken. */
-static void send_all(struct bed *bed, const struct ixgbe_tx_seg *seg, uint32_t count)
+static void send_all(struct bed *bed, const struct ixgbe_seg *seg, uint32_t count)
 {
 	int stopped = 1;
 
@@ -78,8 +78,8 @@ static void send_all(struct bed *bed, const struct ixgbe_tx_seg *seg, uint32_t c
 }
 
 /* A burst that stops behind `taken` segments, and says `why`. */
-static void send_stops(struct bed *bed, const struct ixgbe_tx_seg *seg, uint32_t count,
-		       uint32_t taken, int why)
+static void send_stops(struct bed *bed, const struct ixgbe_seg *seg, uint32_t count, uint32_t taken,
+		       int why)
 {
 	int stopped = 1;
 
@@ -136,7 +136,7 @@ static void a_dead_queue_is_reported(void **state)
 static void frames_become_descriptors(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg[3];
+	struct ixgbe_seg seg[3];
 
 	for (uint32_t i = 0; i < 3; i++) {
 		seg[i] = segment(bed, 60 + i, EOP);
@@ -167,7 +167,7 @@ static void frames_become_descriptors(void **state)
 static void the_ring_fills_wraps_and_empties(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg[BUFFERS];
+	struct ixgbe_seg seg[BUFFERS];
 	uint32_t sent = 0;
 
 	for (int round = 0; round < 300; round++) {
@@ -209,7 +209,7 @@ static void doorbells_in_memory_are_used(void **state)
 	(void)state;
 	bed_start(&bed, true);
 	for (int i = 0; i < 100; i++) {
-		struct ixgbe_tx_seg seg = segment(&bed, 60, EOP);
+		struct ixgbe_seg seg = segment(&bed, 60, EOP);
 
 		send_all(&bed, &seg, 1);
 		assert_int_equal(rig_tx_send(bed.rig, 8), 1);
@@ -221,7 +221,7 @@ static void doorbells_in_memory_are_used(void **state)
 static void short_frames_are_padded(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg = segment(bed, 14, EOP);
+	struct ixgbe_seg seg = segment(bed, 14, EOP);
 
 	memset(seg.buf->data, 0xff, 64);
 	send_all(bed, &seg, 1);
@@ -245,7 +245,7 @@ static void short_frames_are_padded(void **state)
 static void segments_become_one_frame(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg[4] = {
+	struct ixgbe_seg seg[4] = {
 		segment(bed, 100, 0),
 		segment(bed, 200, 0),
 		segment(bed, 1, EOP),
@@ -269,7 +269,7 @@ static void segments_become_one_frame(void **state)
 static void a_64_kib_segment_is_cut(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg = tso(bed, 65536);
+	struct ixgbe_seg seg = tso(bed, 65536);
 	uint32_t at = 0;
 
 	send_all(bed, &seg, 1);
@@ -301,7 +301,7 @@ static void a_64_kib_segment_is_cut(void **state)
 static void a_frame_has_at_most_38_descriptors(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg[39];
+	struct ixgbe_seg seg[39];
 
 	for (uint32_t i = 0; i < 39; i++)
 		seg[i] = segment(bed, 20, i == 38 ? EOP : 0);
@@ -328,9 +328,9 @@ static void large_frames_do_not_keep_reports_back(void **state)
 		{3, 38, 0, true},
 		{9, 31, 0, false},
 		{10, 31, 0, true},
-		{1, 38, IXGBE_TX_VLAN, false},
-		{2, 38, IXGBE_TX_VLAN, true},
-		{0, 38, IXGBE_TX_VLAN, false},
+		{1, 38, IXGBE_SEG_VLAN, false},
+		{2, 38, IXGBE_SEG_VLAN, true},
+		{0, 38, IXGBE_SEG_VLAN, false},
 	};
 	struct bed *bed = *state;
 
@@ -338,7 +338,7 @@ static void large_frames_do_not_keep_reports_back(void **state)
 		const uint32_t n = row[i].before, segs = row[i].segs;
 		const uint32_t start = bed->rig->reg[ixgbe_txq_reg(IXGBE_TDT, 0) / 4];
 		const uint32_t all = n + segs + (row[i].flags != 0);
-		struct ixgbe_tx_seg seg[BUFFERS];
+		struct ixgbe_seg seg[BUFFERS];
 
 		for (uint32_t j = 0; j < n; j++)
 			seg[j] = segment(bed, 60, EOP);
@@ -367,7 +367,7 @@ static void contexts_say_what_the_headers_are(void **state)
 		UDP = IXGBE_TX_UDP_CSUM,
 		SCTP = IXGBE_TX_SCTP_CSUM,
 		TSO = IXGBE_TX_TSO,
-		VLAN = IXGBE_TX_VLAN,
+		VLAN = IXGBE_SEG_VLAN,
 	};
 	const uint32_t CTXT = 0x20200000, TUCMD_V4 = 0x400, L4_TCP = 0x800, L4_SCTP = 0x1000;
 	const uint32_t TXSM = 0x200, IXSM = 0x100;
@@ -402,7 +402,7 @@ static void contexts_say_what_the_headers_are(void **state)
 	struct bed *bed = *state;
 
 	for (uint32_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		struct ixgbe_tx_seg seg = segment(bed, 1200, EOP | row[i].flags);
+		struct ixgbe_seg seg = segment(bed, 1200, EOP | row[i].flags);
 
 		seg.l2_len = row[i].l2;
 		seg.l3_len = row[i].l3;
@@ -425,7 +425,7 @@ static void contexts_say_what_the_headers_are(void **state)
 static void contexts_are_written_only_when_they_change(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg[5];
+	struct ixgbe_seg seg[5];
 
 	for (int i = 0; i < 5; i++)
 		seg[i] = tso(bed, 3000);
@@ -453,7 +453,7 @@ static void contexts_are_written_only_when_they_change(void **state)
 static void a_context_needs_room_too(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg = {0};
+	struct ixgbe_seg seg = {0};
 
 	for (uint32_t i = 0; i < RING - 2; i++) {
 		seg = segment(bed, 60, EOP);
@@ -471,7 +471,7 @@ static void a_context_needs_room_too(void **state)
 /* ---- What is refused ---- */
 
 #define SET(field, value)                                                                          \
-	offsetof(struct ixgbe_tx_seg, field), sizeof(((struct ixgbe_tx_seg *)0)->field), value
+	offsetof(struct ixgbe_seg, field), sizeof(((struct ixgbe_seg *)0)->field), value
 
 static void malformed_frames_stop_the_burst(void **state)
 {
@@ -493,7 +493,9 @@ static void malformed_frames_stop_the_burst(void **state)
 		{tso4, SET(offset, SIZE - 2999), -EINVAL},
 		{EOP, SET(offset, UINT32_MAX), -EINVAL},
 		{0, SET(len, 60), -EINVAL},
-		{EOP | 1u << 9, SET(len, 60), -EINVAL},
+		{EOP | 1u << 23, SET(len, 60), -EINVAL},
+		{EOP | 1, SET(len, 60), -EINVAL},
+		{EOP | IXGBE_RX_RSS | IXGBE_RX_IPV4 | IXGBE_RX_IP_BAD, SET(len, 60), 0},
 		{EOP, SET(len, 1514), 0},
 		{EOP, SET(len, 1515), -EMSGSIZE},
 		{tso4, SET(len, 3000), 0},
@@ -530,11 +532,11 @@ static void malformed_frames_stop_the_burst(void **state)
 	struct bed *bed = *state;
 
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
-		struct ixgbe_tx_seg seg[2] = {segment(bed, 60, EOP)};
+		struct ixgbe_seg seg[2] = {segment(bed, 60, EOP)};
 		uint32_t taken;
 		int stopped;
 
-		seg[1] = (struct ixgbe_tx_seg){
+		seg[1] = (struct ixgbe_seg){
 			.buf = ixgbe_buf_get(bed->pool),
 			.len = row[i].flags & IXGBE_TX_TSO ? 3000 : 60,
 			.flags = row[i].flags,
@@ -572,7 +574,7 @@ static void tags_do_not_count_against_the_mtu(void **state)
 		{"\x88\xa8\0\0\x81\x00\0\0\x08\x00", 8, 0},
 		{"\x81\x00\0\0\x81\x00\0\0\x81\x00", 8, 0},
 		{"\x91\x00\0\0\x81\x00\0\0\x81\x00", 0, 0},
-		{"\x81\x00\0\0\x81\x00\0\0\x08\x00", 4, IXGBE_TX_VLAN},
+		{"\x81\x00\0\0\x81\x00\0\0\x08\x00", 4, IXGBE_SEG_VLAN},
 	};
 	const uint32_t tcp4 = IXGBE_TX_IPV4 | IXGBE_TX_TCP_CSUM;
 	struct bed *bed = *state;
@@ -580,7 +582,7 @@ static void tags_do_not_count_against_the_mtu(void **state)
 	for (size_t i = 0; i < sizeof(row) / sizeof(row[0]) * 8; i++) {
 		const uint32_t flags = row[i / 8].flags | EOP | (i & 1 ? tcp4 : 0);
 		const uint32_t longest = 1514 + row[i / 8].tag_bytes, len = longest + (i >> 1 & 1);
-		struct ixgbe_tx_seg seg[2] = {segment(bed, len, flags), segment(bed, 100, EOP)};
+		struct ixgbe_seg seg[2] = {segment(bed, len, flags), segment(bed, 100, EOP)};
 		const uint32_t segs = i & 4 ? 2 : 1;
 
 		seg[0].l2_len = (uint8_t)(14 + row[i / 8].tag_bytes);
@@ -610,7 +612,7 @@ static void segments_have_the_limit_of_their_framing(void **state)
 
 	for (uint32_t i = 0; i < 6; i++) {
 		const uint32_t tags = i / 2 * 4, l2 = 14 + tags;
-		struct ixgbe_tx_seg seg = tso(bed, l2 + 52 + 3000);
+		struct ixgbe_seg seg = tso(bed, l2 + 52 + 3000);
 
 		memcpy(seg.buf->data + 12, "\x81\x00\0\0\x81\x00\0\0\x08\x00", 10);
 		seg.buf->data[12 + tags] = 8;
@@ -629,7 +631,7 @@ static void segments_have_the_limit_of_their_framing(void **state)
 static void the_mtu_is_the_limit_while_running_too(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg = segment(bed, 9000 + 14, EOP);
+	struct ixgbe_seg seg = segment(bed, 9000 + 14, EOP);
 
 	send_stops(bed, &seg, 1, 0, -EMSGSIZE);
 	bed->rig->kept.mtu = 9000;
@@ -641,7 +643,7 @@ static void the_mtu_is_the_limit_while_running_too(void **state)
 static void tso_headers_are_in_the_first_segment(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg[2] = {tso(bed, 66), segment(bed, 4000, EOP)};
+	struct ixgbe_seg seg[2] = {tso(bed, 66), segment(bed, 4000, EOP)};
 
 	seg[0].flags &= ~(uint32_t)EOP;
 	seg[0].len = 65;
@@ -659,7 +661,7 @@ static void random_write_backs_lose_no_buffer(void **state)
 
 	srandom(82599);
 	for (int round = 0; round < 20000; round++) {
-		struct ixgbe_tx_seg seg[8];
+		struct ixgbe_seg seg[8];
 		uint32_t want = (uint32_t)random() % 8, n = 0, took;
 		int stopped;
 
@@ -680,8 +682,7 @@ static void random_write_backs_lose_no_buffer(void **state)
 static void what_was_not_sent_comes_back_at_the_end(void **state)
 {
 	struct bed *bed = *state;
-	struct ixgbe_tx_seg seg[3] = {segment(bed, 60, EOP), tso(bed, 65000),
-				      segment(bed, 60, EOP)};
+	struct ixgbe_seg seg[3] = {segment(bed, 60, EOP), tso(bed, 65000), segment(bed, 60, EOP)};
 
 	send_all(bed, seg, 3);
 	bed->rig->queues_stuck = true;
