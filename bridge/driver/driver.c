@@ -58,7 +58,7 @@ static struct driver {
 
 	int socket;
 	struct ixgbe *nic;
-	struct ixgbe_pool *rx_pool[IXGBE_QUEUES_MAX], *tx_pool[IXGBE_QUEUES_MAX];
+	struct ixgbe_pool *pool[IXGBE_QUEUES_MAX][WORKER_POOLS];
 	struct worker *worker[IXGBE_QUEUES_MAX];
 	struct board_wishes wishes; /* as last read */
 	struct board_state now;     /* as last reported, and what has changed since */
@@ -440,10 +440,9 @@ _Noreturn static void driver_end(void)
 	if (driver.now.phase == BOARD_RUNNING && ixgbe_stop(driver.nic))
 		log_debug("the NIC did not stop in order: it is reset all the same");
 	stats_report();
-	for (uint16_t q = 0; q < driver.plan.queues; q++) {
-		ixgbe_pool_free(driver.rx_pool[q]);
-		ixgbe_pool_free(driver.tx_pool[q]);
-	}
+	for (uint16_t q = 0; q < driver.plan.queues; q++)
+		for (enum worker_pool i = 0; i < WORKER_POOLS; i++)
+			ixgbe_pool_free(driver.pool[q][i]);
 	ixgbe_close(driver.nic);
 	phase_set(BOARD_ENDED);
 	_exit(0);
@@ -490,17 +489,14 @@ static void messages_read(void)
 
 static void all_pools_new(void)
 {
-	struct worker_pools size;
+	struct ixgbe_pool_plan plan[WORKER_POOLS];
 	int err = 0;
 
-	worker_pools(driver.plan.rx_ring, driver.plan.tx_ring, &size);
-	for (uint16_t q = 0; q < driver.plan.queues && !err; q++) {
-		err = ixgbe_pool_new(driver.nic, size.rx_count, size.rx_size, 0,
-				     &driver.rx_pool[q]);
-		if (!err)
-			err = ixgbe_pool_new(driver.nic, size.tx_count, size.tx_size, 0,
-					     &driver.tx_pool[q]);
-	}
+	worker_pools(driver.plan.rx_ring, driver.plan.tx_ring, plan);
+	for (uint16_t q = 0; q < driver.plan.queues; q++)
+		for (enum worker_pool i = 0; i < WORKER_POOLS && !err; i++)
+			err = ixgbe_pool_new(driver.nic, plan[i].count, plan[i].size,
+					     plan[i].headroom, &driver.pool[q][i]);
 	if (err)
 		driver_fail_errno(err, "cannot get DMA buffers");
 }
@@ -557,8 +553,7 @@ static void all_workers_start(void)
 			.nic = driver.nic,
 			.queue = q,
 			.tap_fd = driver.tap[q],
-			.rx_pool = driver.rx_pool[q],
-			.tx_pool = driver.tx_pool[q],
+			.pool = driver.pool[q],
 			.poll = (enum worker_poll)driver.plan.poll,
 			.coalesce = driver.wishes.coalesce,
 			.csum_replace = driver.wishes.csum_replace,
@@ -587,12 +582,15 @@ static void last_filter_set(void)
 
 static void frames_start(void)
 {
+	struct ixgbe_pool *rx_pool[IXGBE_QUEUES_MAX];
 	struct ixgbe_resumed resumed;
 	int err;
 
 	if (!driver.now.resumed)
 		settings_follow(MIRROR_ALL);
-	err = ixgbe_start(driver.nic, driver.rx_pool, &driver.now.why);
+	for (uint16_t q = 0; q < driver.plan.queues; q++)
+		rx_pool[q] = driver.pool[q][WORKER_POOL_RX];
+	err = ixgbe_start(driver.nic, rx_pool, &driver.now.why);
 	if (err)
 		driver_fail(err, driver.now.why.text);
 	ixgbe_resumed(driver.nic, &resumed);

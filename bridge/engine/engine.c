@@ -449,17 +449,13 @@ static int open_device(struct engine *engine, uint16_t mtu, struct ixgbe_why *wh
 		.give_up_ctx = engine->patience,
 	};
 	const struct nic_words words = soft_words(engine);
-	struct ixgbe_pool_plan plan[2 * IXGBE_QUEUES_MAX];
-	struct worker_pools size;
+	struct ixgbe_pool_plan plan[WORKER_POOLS * IXGBE_QUEUES_MAX];
 	const char *name = options->nic;
 	char soft_name[32];
 	int err;
 
-	worker_pools(options->rings, options->rings, &size);
-	for (uint16_t q = 0; q < options->queues; q++) {
-		plan[2 * q] = (struct ixgbe_pool_plan){size.rx_count, size.rx_size, 0};
-		plan[2 * q + 1] = (struct ixgbe_pool_plan){size.tx_count, size.tx_size, 0};
-	}
+	for (uint32_t q = 0; q < options->queues; q++)
+		worker_pools(options->rings, options->rings, &plan[WORKER_POOLS * q]);
 	if (options->nic_kind == OPTIONS_NIC_SOFT) {
 		err = soft_nic_start(&engine->soft, &words, engine->patience, why);
 		if (err)
@@ -468,7 +464,8 @@ static int open_device(struct engine *engine, uint16_t mtu, struct ixgbe_why *wh
 		engine->soft.socket = -1; /* the library's from here on */
 		name = soft_name;
 	}
-	err = ixgbe_device_open(name, &port, plan, 2u * options->queues, &engine->device, why);
+	err = ixgbe_device_open(name, &port, plan, WORKER_POOLS * options->queues, &engine->device,
+				why);
 	if (!err) {
 		err = ixgbe_device_bus_master_set(engine->device, true);
 		ixgbe_why_fill(err ? why : NULL, err, "cannot let the NIC use the bus: %s",

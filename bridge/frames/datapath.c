@@ -18,11 +18,21 @@
  * buffers is one gathered write of its head and the rest in the NIC's buffers, and so are frames
  * that were merged. The kernel copies them: the buffers are free when the write is complete.
  *
- * To the NIC. Each read takes one frame. The frame's vnet header goes into memory that the NIC
- * cannot write. While the kernel's frames are big, a read is scattered: the header goes there, and
- * the frame into one transmit buffer. `read_iov` has both places, and only the buffer's changes.
- * While frames are smaller than SCATTER_BYTES on average, header and frame both go there, and the
- * frame is copied to its buffer: a copy costs less than a list of two pieces.
+ * To the NIC. Each read takes one frame, which may be of 64 KiB: the kernel cuts off what has no
+ * room. Buffers of that size for all frames that the NIC may have would be 20 MiB a queue. So there
+ * are many short buffers and a few long ones, and the frames of the turn before tell what the next
+ * ones will be like:
+ *
+ *     average of         the frame is read into         and copied
+ *     ----------------   ----------------------------   ------------------------------------
+ *     < SCATTER_BYTES    private memory                 to a short buffer, or to a long one
+ *     up to a short one  a short buffer; what is longer if longer: both to a long buffer
+ *                        into private memory
+ *     more               a long buffer
+ *
+ * The vnet header always goes to private memory, which the NIC cannot write. A copy of a small
+ * frame costs less than a list of pieces. A read is posted only if there is a long buffer for it,
+ * too, whatever it brings.
  *
  * The number of reads in a turn follows the turn before. If some found no frame, the number is one
  * more than there were frames: a read that finds none costs about a third of a frame. If all found
@@ -85,12 +95,6 @@ void datapath_label(struct io_uring_sqe *sqe, enum datapath_request request, uin
 }
 
 /* ---- To the TAP ---- */
-
-static void rx_free(struct ixgbe_seg *seg, uint32_t segs)
-{
-	for (uint32_t i = 0; i < segs; i++)
-		ixgbe_buf_put(seg[i].buf);
-}
 
 /* Writes the vnet header of a frame, alone or merged, and makes its headers fit. */
 static void rx_prepare(struct datapath *dp, const struct coalesce_write *w,
@@ -157,14 +161,16 @@ static uint32_t rx_post(struct datapath *dp)
 		/* The kernel wants a whole Ethernet header. */
 		if (bytes < OFFLOAD_ETH_BYTES) {
 			bridge_count(&dp->counters->rx_drop_runt, 1);
-			rx_free(&dp->rx_seg[at], end - at);
 			continue;
 		}
 		coalesce_add(coalesce, at, end - at, bytes);
 	}
+	dp->rx_segs = got;
 	dp->rx_iovs = 0;
 	for (uint32_t i = 0; i < coalesce->writes; i++)
 		rx_write(dp, i);
+	if (coalesce->writes == 0)
+		ixgbe_bufs_put(dp->rx_seg, got);
 	bridge_count(&dp->counters->rx_received, frames);
 	return got;
 }
@@ -182,9 +188,8 @@ static void rx_done(struct datapath *dp, uint32_t index, int res)
 	} else {
 		bridge_count(&counters->rx_drop_tap_rejected, w->frames);
 	}
-	for (uint32_t i = 0, at = w->first; i < w->segs; i++, at = dp->coalesce.next[at])
-		ixgbe_buf_put(dp->rx_seg[at].buf);
-	dp->writes_in_flight--;
+	if (--dp->writes_in_flight == 0)
+		ixgbe_bufs_put(dp->rx_seg, dp->rx_segs);
 }
 
 /* ---- To the NIC ---- */
@@ -220,6 +225,29 @@ static const size_t tx_counter[OFFLOAD_TX_VERDICTS] = {
 		offsetof(struct bridge_counters, tx_drop_unsupported_gso),
 };
 
+/* A frame of `len` bytes that read number `index` has brought, whole in one buffer: in `buf`, or in
+ * a long one in its place. */
+static struct ixgbe_buf *tx_gather(struct datapath *dp, uint32_t index, struct ixgbe_buf *buf,
+				   uint32_t len)
+{
+	const uint8_t *private = dp->read_private[index].frame;
+	struct ixgbe_buf *to = buf;
+	uint32_t there = 0; /* of the frame, at the beginning of `buf` */
+
+	if (dp->reads == DATAPATH_READS_LONG)
+		return buf;
+	if (dp->reads == DATAPATH_READS_SHORT)
+		there = len < DATAPATH_TX_BYTES ? len : DATAPATH_TX_BYTES;
+	if (len > DATAPATH_TX_BYTES) {
+		to = ixgbe_buf_get(dp->tx_long_pool);
+		IXGBE_GUARD(to); /* tx_room() */
+		memcpy(to->data, buf->data, there);
+		ixgbe_buf_put(buf);
+	}
+	memcpy(to->data + there, private, len - there);
+	return to;
+}
+
 /* Read number `index` has brought `len` bytes, a frame with its header: it is pending, or dropped.
  */
 static void tx_accept(struct datapath *dp, uint32_t index, struct ixgbe_buf *buf, uint32_t len)
@@ -231,8 +259,7 @@ static void tx_accept(struct datapath *dp, uint32_t index, struct ixgbe_buf *buf
 	bridge_count(&dp->counters->tx_received, 1);
 	if (len >= TAP_VNET_HDR_BYTES) {
 		len -= TAP_VNET_HDR_BYTES;
-		if (!dp->reads_scattered)
-			memcpy(buf->data, from->frame, len);
+		buf = tx_gather(dp, index, buf, len);
 		verdict = offload_tx(from->vnet, buf->data, len, seg);
 	}
 	if (tx_counter[verdict] != SIZE_MAX)
@@ -280,10 +307,48 @@ static void tx_cancel(struct datapath *dp, uint32_t keep)
 	}
 }
 
+/* How many frames there are buffers for. */
+static uint32_t tx_room(const struct datapath *dp)
+{
+	const uint32_t any = ixgbe_pool_available(dp->tx_pool);
+	const uint32_t longest = ixgbe_pool_available(dp->tx_long_pool);
+
+	return any < longest ? any : longest;
+}
+
+/* After a turn that brought frames. */
+static enum datapath_reads reads_for(uint32_t bytes, uint32_t frames)
+{
+	return bytes < frames * SCATTER_BYTES        ? DATAPATH_READS_PRIVATE
+	       : bytes <= frames * DATAPATH_TX_BYTES ? DATAPATH_READS_SHORT
+						     : DATAPATH_READS_LONG;
+}
+
+static void tx_read(struct datapath *dp, uint32_t index)
+{
+	struct ixgbe_pool *pool = dp->reads == DATAPATH_READS_LONG ? dp->tx_long_pool : dp->tx_pool;
+	struct io_uring_sqe *sqe = datapath_request(dp);
+	struct ixgbe_buf *buf = ixgbe_buf_get(pool);
+	struct iovec *iov = dp->read_iov[index];
+
+	dp->read_buf[index] = buf;
+	if (dp->reads == DATAPATH_READS_PRIVATE) {
+		io_uring_prep_read(sqe, DATAPATH_TAP, dp->read_private[index].vnet,
+				   TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1, 0);
+	} else {
+		const bool whole = dp->reads == DATAPATH_READS_LONG;
+
+		iov[1] = (struct iovec){buf->data, whole ? TAP_FRAME_MAX + 1 : DATAPATH_TX_BYTES};
+		io_uring_prep_readv(sqe, DATAPATH_TAP, iov, whole ? 2 : 3, 0);
+	}
+	sqe->rw_flags = dp->rw_flags;
+	datapath_label(sqe, REQUEST_READ, index);
+}
+
 /* Posts the reads of a turn, if no frame is pending and no read is in flight. */
 static void tx_post(struct datapath *dp)
 {
-	uint32_t depth, buffers;
+	uint32_t depth, room;
 
 	/* Buffers sent last are still in the cache: they are used first. */
 	tx_reclaim(dp);
@@ -293,27 +358,16 @@ static void tx_post(struct datapath *dp)
 		block(dp, false);
 		return;
 	}
-	buffers = ixgbe_pool_available(dp->tx_pool);
-	depth = dp->read_depth < buffers ? dp->read_depth : buffers;
+	room = tx_room(dp);
+	depth = dp->read_depth < room ? dp->read_depth : room;
 	block(dp, depth == 0);
 	dp->reads_in_flight = dp->reads_posted = depth;
 	if (dp->reads_filled > 0)
-		dp->reads_scattered = dp->read_bytes >= dp->reads_filled * SCATTER_BYTES;
+		dp->reads = reads_for(dp->read_bytes, dp->reads_filled);
 	dp->reads_filled = dp->read_bytes = 0;
 	dp->pending_first = 0;
-	for (uint32_t i = 0; i < depth; i++) {
-		struct io_uring_sqe *sqe = datapath_request(dp);
-
-		dp->read_buf[i] = ixgbe_buf_get(dp->tx_pool);
-		dp->read_iov[i][1].iov_base = dp->read_buf[i]->data;
-		if (dp->reads_scattered)
-			io_uring_prep_readv(sqe, DATAPATH_TAP, dp->read_iov[i], 2, 0);
-		else
-			io_uring_prep_read(sqe, DATAPATH_TAP, dp->read_private[i].vnet,
-					   TAP_VNET_HDR_BYTES + TAP_FRAME_MAX + 1, 0);
-		sqe->rw_flags = dp->rw_flags;
-		datapath_label(sqe, REQUEST_READ, i);
-	}
+	for (uint32_t i = 0; i < depth; i++)
+		tx_read(dp, i);
 }
 
 /* After a turn. A read that a frame has just woken is not found by its cancel, and waits again: so
@@ -424,7 +478,7 @@ bool datapath_ready(struct datapath *dp)
 		return false;
 	if (dp->pending_count > 0)
 		return tx_send(dp) > 0;
-	return !dp->tap_gone && ixgbe_pool_available(dp->tx_pool) > 0;
+	return !dp->tap_gone && tx_room(dp) > 0;
 }
 
 bool datapath_wait(struct datapath *dp, int64_t limit_ns)
@@ -525,7 +579,8 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	dp->rw_flags = !config->no_nowait && nowait_known(config->tap_fd) ? RWF_NOWAIT : 0;
 	dp->rxq = ixgbe_rxq(config->nic, config->queue);
 	dp->txq = ixgbe_txq(config->nic, config->queue);
-	dp->tx_pool = config->tx_pool;
+	dp->tx_pool = config->pool[WORKER_POOL_TX];
+	dp->tx_long_pool = config->pool[WORKER_POOL_TX_LONG];
 	dp->counters = &config->board->counters;
 	counters_settle(dp, config->resumed);
 	atomic_init(&dp->coalesce_on, config->coalesce);
@@ -533,7 +588,8 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 	dp->read_depth = 1;
 	for (uint32_t i = 0; i < BURST; i++) {
 		dp->read_iov[i][0] = (struct iovec){dp->read_private[i].vnet, TAP_VNET_HDR_BYTES};
-		dp->read_iov[i][1].iov_len = TAP_FRAME_MAX + 1;
+		dp->read_iov[i][2] = (struct iovec){dp->read_private[i].frame,
+						    TAP_FRAME_MAX + 1 - DATAPATH_TX_BYTES};
 	}
 	atomic_init(&dp->link_up, !config->link_down);
 	err = uring_init(&dp->ring, RING_ENTRIES, fds, DATAPATH_FILES, why);

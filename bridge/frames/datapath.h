@@ -17,9 +17,10 @@
 #define DATAPATH_BURST 64u
 /* Segments of one receive burst: nearly three merged frames of 64 KiB, at 1,448 bytes each. */
 #define DATAPATH_RX_BURST 128u
-/* A transmit buffer. One byte is left behind the longest frame: a read that fills that byte was
+/* Transmit buffers. One byte is left behind the longest frame: a read that fills that byte was
  * truncated. */
-#define DATAPATH_TX_BUF_BYTES ((TAP_FRAME_MAX + 1 + 63) & ~63u)
+#define DATAPATH_TX_BYTES      2048u
+#define DATAPATH_TX_LONG_BYTES ((TAP_FRAME_MAX + 1 + 63) & ~63u)
 
 /* The files of the ring, by index. */
 enum datapath_file { DATAPATH_TAP, DATAPATH_IRQ, DATAPATH_WAKE, DATAPATH_FILES };
@@ -36,8 +37,8 @@ enum datapath_request {
 	REQUESTS
 };
 
-/* Memory for a read, out of the NIC's reach. A scattered read brings the vnet header here, any
- * other read the frame, too. The size is an odd number of cache lines: ixgbe/queues/pool.c says
+/* Memory for a read, out of the NIC's reach: for the vnet header, and for as much of the frame as
+ * enum datapath_reads says. The size is an odd number of cache lines: ixgbe/queues/pool.c says
  * why. A page that no frame reaches costs no memory. */
 struct datapath_read {
 	_Alignas(64) uint8_t unused[4];
@@ -49,11 +50,18 @@ static_assert(sizeof(struct datapath_read) % 128 == 64 &&
 			      offsetof(struct datapath_read, vnet) + TAP_VNET_HDR_BYTES,
 	      "a read fills both");
 
+/* Where the reads of a turn bring their frames, behind the vnet header: see "To the NIC". */
+enum datapath_reads {
+	DATAPATH_READS_PRIVATE, /* to private memory */
+	DATAPATH_READS_SHORT,   /* to a short buffer, and what is longer to private memory */
+	DATAPATH_READS_LONG,    /* to a long buffer */
+};
+
 struct datapath {
 	struct io_uring ring;
 	struct ixgbe_rxq *rxq;
 	struct ixgbe_txq *txq;
-	struct ixgbe_pool *tx_pool;
+	struct ixgbe_pool *tx_pool, *tx_long_pool;
 	int rw_flags; /* RWF_NOWAIT, if the kernel's TAP knows it */
 	void (*woken)(void *ctx, enum datapath_request request, int res);
 	void *woken_ctx;
@@ -63,6 +71,7 @@ struct datapath {
 
 	/* From the NIC to the TAP. */
 	uint32_t writes_in_flight;
+	uint32_t rx_segs; /* of the burst: their buffers go back when all writes are done */
 	atomic_bool coalesce_on, csum_replace; /* set by any thread; see struct worker_config */
 	uint32_t rx_iovs;                      /* of the burst, so far */
 	struct ixgbe_seg rx_seg[DATAPATH_RX_BURST];
@@ -75,8 +84,8 @@ struct datapath {
 	uint32_t reads_posted, reads_filled, read_bytes; /* of this turn */
 	struct ixgbe_buf *read_buf[DATAPATH_BURST];      /* NULL: that read is not in flight */
 	struct datapath_read *read_private;              /* of each read */
-	bool reads_scattered;                            /* those of this turn: see datapath.c */
-	struct iovec read_iov[DATAPATH_BURST][2]; /* the vnet header and the buffer of each */
+	enum datapath_reads reads;                       /* those of this turn */
+	struct iovec read_iov[DATAPATH_BURST][3]; /* vnet header, buffer, and what is longer */
 	uint32_t pending_first, pending_count;    /* of tx_seg: frames the ring has not taken yet */
 	struct ixgbe_seg tx_seg[DATAPATH_BURST];
 	uint64_t tx_handed; /* frames, to the NIC: each is one buffer of its ring */

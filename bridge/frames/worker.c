@@ -67,8 +67,11 @@
 #define UNFINISHED_NS NS_PER_S
 
 #define RX_DATA_BYTES 2048u
-/* More frames in flight gain nothing, and each buffer is 64 KiB. */
+/* More frames in flight gain nothing. */
 #define TX_IN_FLIGHT_MAX 256u
+/* Four turns of frames that are as long as any, and 64 KiB each. */
+#define TX_LONG_BUFFERS 64u
+static_assert(TX_LONG_BUFFERS >= DATAPATH_BURST, "each read of a turn may bring a long frame");
 
 struct worker {
 	struct datapath dp; /* first: aligned to cache lines */
@@ -310,16 +313,17 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out)
+void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct ixgbe_pool_plan out[WORKER_POOLS])
 {
-	*out = (struct worker_pools){
-		/* A full ring, a burst that is being written, and one to refill with. */
-		.rx_count = rx_ring + 2 * DATAPATH_RX_BURST,
-		.rx_size = RX_DATA_BYTES,
-		.tx_count =
-			(tx_ring < TX_IN_FLIGHT_MAX ? tx_ring : TX_IN_FLIGHT_MAX) + DATAPATH_BURST,
-		.tx_size = DATAPATH_TX_BUF_BYTES,
-	};
+	const uint32_t in_flight = tx_ring < TX_IN_FLIGHT_MAX ? tx_ring : TX_IN_FLIGHT_MAX;
+
+	/* A full ring, a burst that is being written, and one to refill with. */
+	out[WORKER_POOL_RX] =
+		(struct ixgbe_pool_plan){rx_ring + 2 * DATAPATH_RX_BURST, RX_DATA_BYTES, 0};
+	out[WORKER_POOL_TX] =
+		(struct ixgbe_pool_plan){in_flight + DATAPATH_BURST, DATAPATH_TX_BYTES, 0};
+	out[WORKER_POOL_TX_LONG] =
+		(struct ixgbe_pool_plan){TX_LONG_BUFFERS, DATAPATH_TX_LONG_BYTES, 0};
 }
 
 static int thread_start(struct worker *worker)

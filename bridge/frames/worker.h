@@ -40,14 +40,15 @@ struct worker_board {
 	_Atomic uint32_t idle; /* asleep, waiting for interrupts */
 };
 
+/* Frames of up to 2 KiB are sent from TX, others from TX_LONG. */
+enum worker_pool { WORKER_POOL_RX, WORKER_POOL_TX, WORKER_POOL_TX_LONG, WORKER_POOLS };
 enum worker_poll { WORKER_POLL_ADAPTIVE, WORKER_POLL_BUSY, WORKER_POLL_INTERRUPT };
 
 struct worker_config {
 	struct ixgbe *nic;
 	uint16_t queue;
-	int tap_fd; /* stays the caller's */
-	struct ixgbe_pool *rx_pool;
-	struct ixgbe_pool *tx_pool; /* of DATAPATH_TX_BUF_BYTES */
+	int tap_fd;                     /* stays the caller's */
+	struct ixgbe_pool *const *pool; /* WORKER_POOLS of them, as worker_pools says */
 	enum worker_poll poll;
 	bool coalesce;              /* merge received TCP frames, see coalesce.h */
 	bool csum_replace;          /* of single frames too, what offload_rx does */
@@ -58,12 +59,8 @@ struct worker_config {
 	struct worker_board *board; /* whose counters go on */
 };
 
-/* Sizes of the pools a worker needs for rings of that many descriptors. */
-struct worker_pools {
-	uint32_t rx_count, rx_size;
-	uint32_t tx_count, tx_size;
-};
-void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct worker_pools *out);
+/* The pools that a worker needs for rings of that many descriptors. */
+void worker_pools(uint16_t rx_ring, uint16_t tx_ring, struct ixgbe_pool_plan out[WORKER_POOLS]);
 
 /* The name of its thread, by the queue's number. */
 #define WORKER_THREAD "queue-%u"

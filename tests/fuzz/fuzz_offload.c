@@ -34,7 +34,7 @@ static void check_sendable(const uint8_t *frame, uint32_t len, struct ixgbe_seg 
 	if (!puppet)
 		puppet = puppet_new(512, 9710);
 	txq = ixgbe_txq(puppet->nic, 0);
-	buf = ixgbe_buf_get(puppet->tx_pool);
+	buf = ixgbe_buf_get(puppet->pool[WORKER_POOL_TX_LONG]);
 	CHECK(buf);
 	memcpy(buf->data + FRAME_OFFSET, frame, len);
 	seg->buf = buf;

@@ -9,8 +9,6 @@
 
 #include <cmocka.h>
 
-#include "bridge/frames/worker.h"
-
 #define RX_BUF_BYTES 2048u
 
 static void fire(struct puppet *puppet)
@@ -70,7 +68,7 @@ struct puppet *puppet_new(uint16_t ring, uint16_t mtu)
 	const struct ixgbe_options options = {.rx_ring = ring, .tx_ring = ring, .mtu = mtu};
 	struct puppet *puppet = calloc(1, sizeof(*puppet));
 	struct ixgbe_why why = {""};
-	struct worker_pools pools;
+	struct ixgbe_pool_plan plan[WORKER_POOLS];
 
 	assert_non_null(puppet);
 	puppet->ring = ring;
@@ -80,12 +78,12 @@ struct puppet *puppet_new(uint16_t ring, uint16_t mtu)
 	puppet->fake->on_write = on_write;
 	if (fake_open(puppet->fake, &options, &puppet->nic, &why) != 0)
 		fail_msg("%s", why.text);
-	worker_pools(ring, ring, &pools);
-	assert_int_equal(
-		ixgbe_pool_new(puppet->nic, pools.rx_count, pools.rx_size, 0, &puppet->rx_pool), 0);
-	assert_int_equal(
-		ixgbe_pool_new(puppet->nic, pools.tx_count, pools.tx_size, 0, &puppet->tx_pool), 0);
-	if (ixgbe_start(puppet->nic, &puppet->rx_pool, &why) != 0)
+	worker_pools(ring, ring, plan);
+	for (enum worker_pool i = 0; i < WORKER_POOLS; i++)
+		assert_int_equal(ixgbe_pool_new(puppet->nic, plan[i].count, plan[i].size,
+						plan[i].headroom, &puppet->pool[i]),
+				 0);
+	if (ixgbe_start(puppet->nic, &puppet->pool[WORKER_POOL_RX], &why) != 0)
 		fail_msg("%s", why.text);
 	puppet->rx = ring_at(puppet, ixgbe_rxq_reg(IXGBE_RDBAL, 0), ixgbe_rxq_reg(IXGBE_RDBAH, 0));
 	puppet->tx = ring_at(puppet, ixgbe_txq_reg(IXGBE_TDBAL, 0), ixgbe_txq_reg(IXGBE_TDBAH, 0));
@@ -95,10 +93,11 @@ struct puppet *puppet_new(uint16_t ring, uint16_t mtu)
 void puppet_free(struct puppet *puppet)
 {
 	ixgbe_stop(puppet->nic);
-	assert_int_equal(ixgbe_pool_available(puppet->rx_pool), ixgbe_pool_count(puppet->rx_pool));
-	assert_int_equal(ixgbe_pool_available(puppet->tx_pool), ixgbe_pool_count(puppet->tx_pool));
-	ixgbe_pool_free(puppet->rx_pool);
-	ixgbe_pool_free(puppet->tx_pool);
+	for (enum worker_pool i = 0; i < WORKER_POOLS; i++) {
+		assert_int_equal(ixgbe_pool_available(puppet->pool[i]),
+				 ixgbe_pool_count(puppet->pool[i]));
+		ixgbe_pool_free(puppet->pool[i]);
+	}
 	ixgbe_close(puppet->nic);
 	fake_free(puppet->fake);
 	pthread_mutex_destroy(&puppet->irq_lock);

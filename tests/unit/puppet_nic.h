@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "bridge/frames/worker.h"
 #include "ixgbe/tables/desc.h"
 #include "fake_backend.h"
 
@@ -16,7 +17,7 @@
 
 struct puppet {
 	struct ixgbe *nic;
-	struct ixgbe_pool *rx_pool, *tx_pool;
+	struct ixgbe_pool *pool[WORKER_POOLS];
 
 	struct fake *fake;
 	uint32_t ring;

@@ -126,8 +126,12 @@ static void idle_worker_does_nothing(void **state)
 /* How many reads of the TAP are in flight: theirs are the buffers that nobody else has. */
 static uint32_t reads_armed(const struct rig *rig)
 {
-	return ixgbe_pool_count(rig->puppet->tx_pool) - ixgbe_pool_available(rig->puppet->tx_pool) -
-	       ixgbe_tx_in_flight(ixgbe_txq(rig->puppet->nic, 0));
+	uint32_t held = 0;
+
+	for (enum worker_pool i = WORKER_POOL_TX; i <= WORKER_POOL_TX_LONG; i++)
+		held += ixgbe_pool_count(rig->puppet->pool[i]) -
+			ixgbe_pool_available(rig->puppet->pool[i]);
+	return held - ixgbe_tx_in_flight(ixgbe_txq(rig->puppet->nic, 0));
 }
 
 /* A frame wakes all reads that are armed: after a flood there is one, or a poll and none. */
@@ -423,7 +427,7 @@ static void hostile_write(const struct hostile *hostile, ixgbe_iova iova)
 static void *hostile_main(void *arg)
 {
 	struct hostile *hostile = arg;
-	struct ixgbe_pool *tx_pool = hostile->rig->puppet->tx_pool;
+	struct ixgbe_pool *tx_pool = hostile->rig->puppet->pool[WORKER_POOL_TX];
 
 	while (!atomic_load(&hostile->stop)) {
 		for (uint32_t i = 0; i < RING - 1; i++)
@@ -633,7 +637,7 @@ static void frames_without_a_link_are_dropped_not_kept(void **state)
 	/* ... until it hears why. */
 	worker_link_set(rig->worker, false);
 	WAIT_FOR(counters(rig).tx_drop_link_down > 0 ||
-		 ixgbe_pool_available(rig->puppet->tx_pool) == 0);
+		 ixgbe_pool_available(rig->puppet->pool[WORKER_POOL_TX]) == 0);
 	worker_link_set(rig->worker, true);
 	puppet_transmit_all(rig->puppet);
 	worker_rig_free(rig);

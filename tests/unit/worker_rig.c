@@ -109,8 +109,7 @@ struct rig *worker_rig_new(enum worker_poll poll_mode, uint16_t mtu)
 	assert_int_equal(tap_carrier_set(&rig->tap, true), 0);
 	config.nic = rig->puppet->nic;
 	config.tap_fd = rig->tap.fd[0];
-	config.rx_pool = rig->puppet->rx_pool;
-	config.tx_pool = rig->puppet->tx_pool;
+	config.pool = rig->puppet->pool;
 	if (worker_start(&config, &rig->worker, &why) != 0)
 		fail_msg("%s", why.text);
 	current = rig;
