@@ -30,8 +30,8 @@ enum datapath_request {
 	REQUEST_WRITE,
 	REQUEST_READ,
 	REQUEST_CANCEL,
-	/* The owner's: they go to datapath.woken. */
 	REQUEST_TAP_READY,
+	/* The owner's: they go to datapath.woken. */
 	REQUEST_IRQ,
 	REQUEST_WAKE,
 	REQUESTS
@@ -68,6 +68,10 @@ struct datapath {
 	atomic_bool link_up; /* set by any thread */
 	bool tap_gone;       /* the interface was deleted: it is not read any more */
 	bool blocked;        /* the NIC's ring is full or the pool empty: the TAP is not read */
+	bool tap_empty;      /* at the last look: it is not read before the poll says otherwise */
+	bool tap_polled;     /* the poll is posted */
+	bool polls_busily;   /* and the TAP is read in each turn */
+	bool to_enter;       /* requests wait for a call that are not the poll */
 
 	/* From the NIC to the TAP. */
 	uint32_t writes_in_flight;
@@ -99,8 +103,13 @@ int datapath_init(struct datapath *dp, const struct worker_config *config, int w
 /* Frees the io_uring; nothing may be in flight. */
 void datapath_exit(struct datapath *dp);
 
-/* One burst in each direction, in one system call. Returns whether anything moved. */
+/* One burst in each direction, in one system call, or in none if there is nothing to do. Returns
+ * whether anything moved. */
 bool datapath_turn(struct datapath *dp);
+/* Before turns are to see without a call that the TAP has frames, or before a sleep: posts the poll
+ * of the TAP, unless reads see to that. datapath_wait submits it, datapath_watch does so itself. */
+void datapath_poll_tap(struct datapath *dp);
+void datapath_watch(struct datapath *dp);
 /* Whether a turn would move something: frames were received, or room has come for a data path that
  * was blocked. Takes back what was sent, and sends what is pending. */
 bool datapath_ready(struct datapath *dp);

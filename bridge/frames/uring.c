@@ -53,11 +53,13 @@ static int restrict_ring(struct io_uring *ring)
 int uring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsigned int count,
 	       struct ixgbe_why *why)
 {
-	/* The best first: completions run when the thread enters the kernel, without an interrupt.
-	 * DEFER_TASKRUN since Linux 6.1, COOP_TASKRUN since 5.19. */
+	/* The best first: completions run when the thread enters the kernel, without an interrupt,
+	 * and a flag says that there are some. DEFER_TASKRUN since Linux 6.1, the others
+	 * since 5.19.
+	 */
 	static const unsigned int flags[] = {
-		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
-		IORING_SETUP_COOP_TASKRUN,
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
 		0,
 	};
 	const char *what = "create";

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <liburing.h>
+#include <stdbool.h>
 
 #include "ixgbe/ixgbe.h"
 
@@ -20,6 +21,12 @@ int uring_init(struct io_uring *ring, unsigned int entries, const int *fds, unsi
 	       struct ixgbe_why *why);
 /* In the thread that will submit. */
 int uring_enable(struct io_uring *ring);
+/* Whether a call would bring completions, or may: where the kernel does not tell, always. */
+static inline bool uring_has_news(const struct io_uring *ring)
+{
+	return io_uring_cq_ready(ring) > 0 || !(ring->flags & IORING_SETUP_TASKRUN_FLAG) ||
+	       IO_URING_READ_ONCE(*ring->sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
+}
 /* In the same thread, when nothing is in flight: lets the files go. Otherwise the kernel holds them
  * until some time after the ring is closed, and a TAP outlives its owner. */
 void uring_release(struct io_uring *ring);

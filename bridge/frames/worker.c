@@ -26,10 +26,13 @@
  * is counted; the vector is armed anew, and until an interrupt comes the looks are as frequent as
  * above. The in-kernel driver fires its vectors every 2 s for the same reason.
  *
- * Polling. Before it sleeps, an adaptive worker turns on for a while, and gives way to other
- * threads in between. It learns how long: spinning would have spared a sleep that ended within
- * SPIN_MAX_NS, so the time doubles; it would not have spared a longer one, so the time is halved,
- * down to nothing.
+ * Polling. An adaptive worker measures how long it has nothing to do between two pieces of work, on
+ * average over the last few. Where that is less than SPIN_MAX_NS, it turns on for twice as long
+ * before it sleeps: a sleep costs more than such a wait, for the worker and for who wakes it. Where
+ * the average is more, it sleeps at once. The same load so gives the same turns. They make no
+ * system call while there is nothing to do, but for one that gives way: a yield that returns late
+ * says that another thread waits for this processor, and is repeated; one that returns at once says
+ * that none does, and the next one waits for YIELD_EVERY_NS.
  *
  * A busy worker turns for ever. The scheduler would let it run to the end of its time slice, for
  * milliseconds, while a program that it has just woken waits for the same processor. So it gives
@@ -40,7 +43,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
@@ -56,9 +58,12 @@
 #include "bridge/service/log.h"
 #include "datapath.h"
 
-#define SPIN_MIN_NS 4000
-#define SPIN_MAX_NS 50000
-#define YIELD_TURNS 16u
+#define SPIN_MAX_NS    50000
+#define GAP_MAX_NS     (4 * SPIN_MAX_NS) /* longer ones count as this, or it would rule for ever */
+#define GAP_WEIGHT     8                 /* of those before, to one */
+#define YIELD_EVERY_NS 200000
+#define YIELD_LATE_NS  2000
+#define YIELD_TURNS    16u /* when busy polling */
 
 #define LOOK_FIRST_NS 10000000
 #define LOOK_MAX_NS   500000000 /* well below the time that ixgbe_tx_watch grants */
@@ -77,13 +82,15 @@ struct worker {
 	struct datapath dp; /* first: aligned to cache lines */
 	struct worker_config config;
 
-	bool posted[REQUESTS]; /* TAP_READY, IRQ, WAKE */
+	bool posted[REQUESTS]; /* IRQ, WAKE */
 	bool irq_armed, irq_tx, tap_gone_logged;
 	bool irq_doubted; /* the last interrupt was lost */
 	uint64_t irq_value, wake_value;
 	_Atomic uint64_t interrupts; /* all that irq_value ever was */
-	int64_t spin_ns, last_work_ns;
-	uint32_t idle_turns; /* since something moved, when busy polling */
+	int64_t gap_ns;              /* between two pieces of work, on average */
+	int64_t idle_ns;             /* since when there is nothing to do; 0: there is */
+	int64_t yield_ns;            /* before then nobody waits for this processor */
+	uint32_t idle_turns;         /* since something moved, when busy polling */
 
 	/* The half frame that was seen last. */
 	int64_t unfinished_ns;     /* since when; 0: there is none */
@@ -110,9 +117,6 @@ static void woken(void *ctx, enum datapath_request request, int res)
 				      worker_interrupts(worker) + worker->irq_value,
 				      memory_order_relaxed); /* there is one writer */
 	}
-	/* POLLERR: the interface was deleted. Another poll would end at once, for ever. */
-	if (request == REQUEST_TAP_READY && res > 0 && (res & (POLLERR | POLLHUP)))
-		worker->dp.tap_gone = true;
 }
 
 /* ---- What the NIC owes ---- */
@@ -159,19 +163,6 @@ static void post_read_eventfd(struct worker *worker, enum datapath_request reque
 	worker->posted[request] = true;
 }
 
-static void post_tap_poll(struct worker *worker)
-{
-	struct io_uring_sqe *sqe;
-
-	if (worker->posted[REQUEST_TAP_READY] || worker->dp.tap_gone || worker->dp.blocked ||
-	    worker->dp.reads_in_flight > 0)
-		return;
-	sqe = datapath_request(&worker->dp);
-	io_uring_prep_poll_add(sqe, DATAPATH_TAP, POLLIN);
-	datapath_label(sqe, REQUEST_TAP_READY, 0);
-	worker->posted[REQUEST_TAP_READY] = true;
-}
-
 /* Arms the interrupt, for sent frames too while the data path waits for room. */
 static void arm(struct worker *worker)
 {
@@ -201,7 +192,7 @@ static void sleep_until_woken(struct worker *worker)
 {
 	int64_t look_ns = LOOK_FIRST_NS;
 
-	post_tap_poll(worker);
+	datapath_poll_tap(&worker->dp);
 	post_read_eventfd(worker, REQUEST_IRQ, DATAPATH_IRQ, &worker->irq_value);
 	post_read_eventfd(worker, REQUEST_WAKE, DATAPATH_WAKE, &worker->wake_value);
 	arm(worker);
@@ -223,13 +214,23 @@ static void sleep_until_woken(struct worker *worker)
 	bridge_count(&worker->dp.counters->wakeups, 1);
 }
 
-/* How long to spin before the next sleep, after one of `slept_ns`. */
-static int64_t spin_learn(int64_t spin_ns, int64_t slept_ns)
+/* Something moved again. */
+static void gap_learn(struct worker *worker)
 {
-	spin_ns = slept_ns < SPIN_MAX_NS ? spin_ns * 2 + SPIN_MIN_NS : spin_ns / 2;
-	if (spin_ns > SPIN_MAX_NS)
-		return SPIN_MAX_NS;
-	return spin_ns < SPIN_MIN_NS ? 0 : spin_ns;
+	const int64_t gap_ns = clock_ns() - worker->idle_ns;
+
+	worker->gap_ns +=
+		((gap_ns < GAP_MAX_NS ? gap_ns : GAP_MAX_NS) - worker->gap_ns) / GAP_WEIGHT;
+	worker->idle_ns = 0;
+}
+
+/* Lets another thread run that waits for this processor, if there is one. */
+static void give_way(struct worker *worker, int64_t now)
+{
+	if (now < worker->yield_ns)
+		return;
+	sched_yield();
+	worker->yield_ns = clock_ns() - now < YIELD_LATE_NS ? now + YIELD_EVERY_NS : 0;
 }
 
 /* Nothing moved in the last turn: turns again, or sleeps. */
@@ -254,15 +255,15 @@ static void rest(struct worker *worker)
 		return;
 	}
 	now = clock_ns();
-	if (worker->last_work_ns == 0)
-		worker->last_work_ns = now;
-	if (now - worker->last_work_ns < worker->spin_ns) {
-		sched_yield();
-		return;
+	if (worker->idle_ns == 0) {
+		worker->idle_ns = now;
+		if (worker->gap_ns < SPIN_MAX_NS)
+			datapath_watch(&worker->dp);
 	}
-	sleep_until_woken(worker);
-	worker->spin_ns = spin_learn(worker->spin_ns, clock_ns() - now);
-	worker->last_work_ns = 0;
+	if (worker->gap_ns < SPIN_MAX_NS && now - worker->idle_ns < 2 * worker->gap_ns)
+		give_way(worker, now);
+	else
+		sleep_until_woken(worker);
 }
 
 /* ---- Life ---- */
@@ -270,7 +271,7 @@ static void rest(struct worker *worker)
 /* Takes back what is posted: the kernel must not write into `worker` afterwards. */
 static void cancel_posted(struct worker *worker)
 {
-	for (uint32_t request = REQUEST_TAP_READY; request < REQUESTS; request++) {
+	for (uint32_t request = REQUEST_IRQ; request < REQUESTS; request++) {
 		struct io_uring_sqe *sqe;
 
 		if (!worker->posted[request])
@@ -279,8 +280,7 @@ static void cancel_posted(struct worker *worker)
 		io_uring_prep_cancel64(sqe, (uint64_t)request << 32, 0);
 		datapath_label(sqe, REQUEST_CANCEL, 0);
 	}
-	while (worker->posted[REQUEST_TAP_READY] || worker->posted[REQUEST_IRQ] ||
-	       worker->posted[REQUEST_WAKE])
+	while (worker->posted[REQUEST_IRQ] || worker->posted[REQUEST_WAKE])
 		datapath_wait(&worker->dp, 0);
 }
 
@@ -299,7 +299,8 @@ static void *worker_main(void *arg)
 
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
 		if (datapath_turn(&worker->dp)) {
-			worker->last_work_ns = 0;
+			if (worker->idle_ns)
+				gap_learn(worker);
 			worker->idle_turns = 0;
 		} else {
 			rest(worker);
@@ -374,6 +375,7 @@ int worker_start(const struct worker_config *config, struct worker **out, struct
 		goto fail_close;
 	worker->dp.woken = woken;
 	worker->dp.woken_ctx = worker;
+	worker->gap_ns = GAP_MAX_NS;
 	err = thread_start(worker);
 	if (err) {
 		ixgbe_why_fill(why, err, "cannot start a worker's thread: %s", strerror(-err));
