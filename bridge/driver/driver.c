@@ -16,11 +16,11 @@
  *
  * This thread waits for the keeper's socket, the interrupt of other causes, and the time. Each
  * 250 ms one of the NIC's counters is read: each has its turn within 5 s, and a NIC that is gone is
- * noticed. Interrupts of other causes are handled at once, but not more than OTHER_LOOKS of them in
- * that time: those that come without end wait for its end. Once a second: the causes of interrupts,
- * the module, the link, since an interrupt may be lost; whether reads of memory were answered;
- * whether interrupts come that nothing caused; and
- * whether the NIC sends and receives.
+ * noticed. Where no frame has come or gone for QUIET_MS, two are read each 500 ms. Interrupts of
+ * other causes are handled at once, but not more than OTHER_LOOKS of them in that time: those that
+ * come without end wait for its end. Once a second: the causes of interrupts, the module, the link,
+ * since an interrupt may be lost; whether reads of memory were answered; whether interrupts come
+ * that nothing caused; and whether the NIC sends and receives.
  *
  * Whatever fails ends the process, which says why before: the keeper resets the NIC, and makes the
  * next one. A transmit queue that hangs is restarted, and the process ends in order: the next one
@@ -44,7 +44,9 @@
 
 #define TICK_MS          250 /* less than a second */
 #define TICKS_PER_SECOND (1000 / TICK_MS)
-#define OTHER_LOOKS      50u /* a link that flaps as fast as any does not reach this */
+#define QUIET_MS         5000
+#define QUIET_TICKS      2u   /* pass at a time */
+#define OTHER_LOOKS      100u /* a link that flaps as fast as any does not reach this */
 /* Interrupts a second without a cause that make a storm. A NIC that works sends a few: for frames
  * that were found by looking before, or whose end is counted later. */
 #define STORM_PER_S 2000u
@@ -62,7 +64,9 @@ static struct driver {
 	struct worker *worker[IXGBE_QUEUES_MAX];
 	struct board_wishes wishes; /* as last read */
 	struct board_state now;     /* as last reported, and what has changed since */
-	unsigned int ticks;
+	unsigned int ticks, pace;   /* so many pass between two looks */
+	uint64_t frames;            /* at the last look */
+	int64_t busy_ms;            /* when there were others than at the look before */
 	uint64_t other_interrupts;
 	struct {
 		uint64_t interrupts, causes;
@@ -375,16 +379,37 @@ static void traffic_look(void)
 		driver_fail_errno(err, "cannot look after the NIC's receiver");
 }
 
+/* By whether frames came or went. */
+static void quiet_look(void)
+{
+	uint64_t frames = 0;
+
+	for (uint16_t q = 0; q < driver.plan.queues; q++) {
+		struct bridge_counters now;
+
+		bridge_counters_read(&driver.report->queue[q].counters, &now);
+		frames += now.rx_received + now.tx_received;
+	}
+	if (frames != driver.frames || !driver.busy_ms)
+		driver.busy_ms = clock_ms();
+	driver.frames = frames;
+	driver.pace = clock_ms() - driver.busy_ms > QUIET_MS ? QUIET_TICKS : 1;
+}
+
 static void driver_tick(void)
 {
-	int err = ixgbe_stats_step(driver.nic);
+	int err = 0;
 
+	for (unsigned int i = 0; i < driver.pace && !err; i++)
+		err = ixgbe_stats_step(driver.nic);
 	driver.other_looks = 0;
 	if (err)
 		driver_fail_errno(err, "cannot read the NIC's counters");
 	stats_report();
-	if (++driver.ticks % TICKS_PER_SECOND)
+	driver.ticks += driver.pace;
+	if (driver.ticks < TICKS_PER_SECOND)
 		return;
+	driver.ticks = 0;
 	causes_handle();
 	bus_report();
 	link_report();
@@ -608,6 +633,8 @@ _Noreturn static void driver_run(void)
 {
 	int64_t next_ms = clock_ms() + TICK_MS;
 
+	driver.pace = 1;
+
 	for (;;) {
 		struct pollfd pfd[] = {
 			{.fd = driver.socket, .events = POLLIN},
@@ -625,9 +652,11 @@ _Noreturn static void driver_run(void)
 			if (pfd[1].revents)
 				other_taken(eventfd_take(pfd[1].fd));
 		} else if (left <= 0) {
-			next_ms = clock_ms() + TICK_MS;
-			if (driver.now.phase == BOARD_RUNNING)
+			if (driver.now.phase == BOARD_RUNNING) {
 				driver_tick();
+				quiet_look();
+			}
+			next_ms = clock_ms() + TICK_MS * driver.pace;
 		}
 		if (driver.now.phase == BOARD_ATTACHED && driver.wishes.go)
 			frames_start();

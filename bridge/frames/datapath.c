@@ -340,6 +340,9 @@ void datapath_watch(struct datapath *dp)
 static void tap_polled(struct datapath *dp, int res)
 {
 	dp->tap_polled = dp->tap_empty = false;
+	/* What comes after a pause may be of another size. */
+	if (dp->read_depth > READ_BYTES_MAX / TAP_FRAME_MAX)
+		dp->read_depth = READ_BYTES_MAX / TAP_FRAME_MAX;
 	/* POLLERR: the interface was deleted. Another poll would end at once, for ever. */
 	if (res > 0 && (res & (POLLERR | POLLHUP)))
 		dp->tap_gone = true;

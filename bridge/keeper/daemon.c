@@ -50,8 +50,10 @@
  *     SIGKILL                        the next ixtapd goes on, if the service manager holds all
  *                                    that is open (store.c): behind each event it is told
  *
- * Time. The timer ticks each 250 ms. What changes without an event is read at each tick, and
- * whenever netlink tells of any interface (a macvlan of ours is one); that is cheap:
+ * Time. The timer ticks each 250 ms, and each second where nothing has happened for QUIET_MS and
+ * nothing is under way: an idle ixtapd is to let the processor sleep. What changes without an event
+ * is read at each tick, and whenever netlink tells of any interface (a macvlan of ours is one);
+ * that is cheap:
  *
  *     the link: carrier, and all that netlink may have lost
  *     multicast groups of packet sockets and bridges: the table dev_mcast
@@ -90,6 +92,7 @@
 #include "upgrade.h"
 #include "watch.h"
 
+#define QUIET_MS 5000
 /* Of a signal that asks for an upgrade: one a tick at most. */
 #define UPGRADE_TRIES 5u
 
@@ -171,8 +174,11 @@ static void on_maker_end(struct daemon *daemon)
 
 static void on_timer(struct daemon *daemon)
 {
-	bool second = ++daemon->ticks % DAEMON_TICKS_PER_SECOND == 0;
+	bool second = (daemon->ticks + daemon->pace) / DAEMON_TICKS_PER_SECOND !=
+		      daemon->ticks / DAEMON_TICKS_PER_SECOND;
 	uint64_t expirations;
+
+	daemon->ticks += daemon->pace;
 
 	if (read(daemon->timer, &expirations, sizeof(expirations)) < 0)
 		return;
@@ -250,6 +256,22 @@ static void (*const watches[])(struct daemon *daemon) = {
 
 /* ---- Life ---- */
 
+/* Whether one look a second is enough. */
+static bool is_quiet(const struct daemon *daemon)
+{
+	return daemon->facts.nic_open && !daemon->anew && !daemon->warm && !daemon->upgrade_tries &&
+	       daemon->iface.reachable && !daemon->iface.astray &&
+	       clock_ms() - daemon->busy_at_ms > QUIET_MS;
+}
+
+/* A timer that cannot be set goes on as it is. */
+static void pace_set(struct daemon *daemon, bool timer)
+{
+	if (!timer)
+		daemon->busy_at_ms = clock_ms();
+	(void)watch_pace(daemon, is_quiet(daemon) ? DAEMON_TICKS_PER_SECOND : 1);
+}
+
 static void loop(struct daemon *daemon)
 {
 	struct epoll_event event;
@@ -262,6 +284,7 @@ static void loop(struct daemon *daemon)
 		watches[event.data.u32](daemon);
 		interface_leave(&daemon->iface);
 		heir_provide(daemon);
+		pace_set(daemon, event.data.u32 == WATCH_TIMER);
 		patience_end(&daemon->patience);
 	}
 }

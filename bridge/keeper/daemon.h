@@ -111,7 +111,8 @@ struct daemon {
 	uint8_t mac_permanent[IXGBE_MAC_BYTES]; /* of the NIC, at its last start */
 
 	int64_t started_at_ms;
-	unsigned int ticks;
+	unsigned int ticks, pace; /* so many ticks pass between two events of the timer */
+	int64_t busy_at_ms;       /* the last event but those of the timer */
 	bool watchdog;
 	int exit_status;
 	int epoll, signals, upgrades, timer;

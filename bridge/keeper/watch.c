@@ -6,10 +6,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "bridge/service/clock.h"
 #include "bridge/service/process.h"
 #include "watch.h"
 
-#define TICK_MS (1000 / DAEMON_TICKS_PER_SECOND)
+#define TICK_MS   (1000 / DAEMON_TICKS_PER_SECOND)
+#define NS_PER_MS 1000000
 
 int watch_add(const struct daemon *daemon, int fd, enum watch what)
 {
@@ -24,12 +26,22 @@ void watch_remove(const struct daemon *daemon, int fd)
 		epoll_ctl(daemon->epoll, EPOLL_CTL_DEL, fd, NULL);
 }
 
+int watch_pace(struct daemon *daemon, unsigned int ticks)
+{
+	const long ns = (long)ticks * TICK_MS * NS_PER_MS;
+	const struct timespec each = {ns / NS_PER_S, ns % NS_PER_S};
+	const struct itimerspec timer = {each, each};
+
+	if (ticks == daemon->pace)
+		return 0;
+	if (timerfd_settime(daemon->timer, 0, &timer, NULL))
+		return -errno;
+	daemon->pace = ticks;
+	return 0;
+}
+
 int watch_open(struct daemon *daemon)
 {
-	const struct itimerspec tick = {
-		.it_interval.tv_nsec = TICK_MS * 1000000L,
-		.it_value.tv_nsec = TICK_MS * 1000000L,
-	};
 	int err;
 
 	daemon->signals = process_signals();
@@ -40,10 +52,11 @@ int watch_open(struct daemon *daemon)
 		return daemon->upgrades;
 	daemon->epoll = epoll_create1(EPOLL_CLOEXEC);
 	daemon->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (daemon->epoll < 0 || daemon->timer < 0 ||
-	    timerfd_settime(daemon->timer, 0, &tick, NULL))
+	if (daemon->epoll < 0 || daemon->timer < 0)
 		return -errno;
-	err = watch_add(daemon, daemon->signals, WATCH_SIGNALS);
+	err = watch_pace(daemon, 1);
+	if (!err)
+		err = watch_add(daemon, daemon->signals, WATCH_SIGNALS);
 	if (!err)
 		err = watch_add(daemon, daemon->upgrades, WATCH_UPGRADE);
 	return err ? err : watch_add(daemon, daemon->timer, WATCH_TIMER);

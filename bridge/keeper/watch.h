@@ -25,6 +25,8 @@ enum watch {
 /* Makes epoll, and has it watch signals and the timer. The spawner and a software NIC undo the
  * signal mask that this sets. */
 int watch_open(struct daemon *daemon);
+/* From now on the timer's events are `ticks` ticks apart (DAEMON_TICKS_PER_SECOND). */
+int watch_pace(struct daemon *daemon, unsigned int ticks);
 void watch_close(const struct daemon *daemon);
 int watch_add(const struct daemon *daemon, int fd, enum watch what);
 /* Call before `fd` is closed: epoll would go on watching a file that another process holds too.

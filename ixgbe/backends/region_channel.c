@@ -11,10 +11,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define ELSEWHERE_NS 1000000u /* how long another thread may be left alone with the connection */
+/* An answer that comes within this time is not slept for: a sleep would take as long. */
+#define AWAKE_NS 50000u
 
 void region_channel_init(struct region_channel *channel)
 {
@@ -118,20 +121,27 @@ static int hear(struct region_channel *channel, uint64_t *data, const struct vu_
 		struct vu_ioregion_response response;
 		uint8_t bytes[sizeof(struct vu_ioregion_response) + 1]; /* one more is too many */
 	} in;
+	const uint64_t awake_ns = vu_now_ns() + AWAKE_NS;
 	size_t have = 0;
 
 	while (have < sizeof(in.response)) {
-		int err = wait_ready(channel, POLLIN, limit);
-		ssize_t n;
+		ssize_t n =
+			recv(channel->sock, in.bytes + have, sizeof(in.bytes) - have, MSG_DONTWAIT);
+		int err = 0;
 
-		if (err)
-			return err;
-		n = recv(channel->sock, in.bytes + have, sizeof(in.bytes) - have, MSG_DONTWAIT);
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
 			return -EPIPE;
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 		have += n > 0 ? (size_t)n : 0;
+		if (n > 0)
+			continue;
+		if (vu_now_ns() < awake_ns)
+			sched_yield(); /* to the server, if that waits for this processor */
+		else
+			err = wait_ready(channel, POLLIN, limit);
+		if (err)
+			return err;
 	}
 	if (have > sizeof(in.response))
 		return -EPROTO;
