@@ -584,10 +584,9 @@ IXGBE_API struct ixgbe_txq *ixgbe_txq(struct ixgbe *nic, uint16_t queue);
 
 /*
  * Queues whole frames in order, and writes the tail once. Returns the number of segments taken;
- * those now belong to the ring, the rest stay the caller's. Takes back what the NIC has sent when that
- * may be 32 descriptors or room is short; ixgbe_tx_reclaim does so at any time.
- * A segment may be up to 64 KiB; the driver cuts it into descriptors. *stopped says why the rest
- * was not taken:
+ * those now belong to the ring, the rest stay the caller's. Takes back what the NIC has sent when
+ * that may be 32 descriptors or room is short; ixgbe_tx_reclaim does so at any time. A segment may
+ * be up to 64 KiB; the driver cuts it into descriptors. *stopped says why the rest was not taken:
  *
  *     0           there is no rest
  *     -EAGAIN     the ring has no room for the frame at seg[returned]

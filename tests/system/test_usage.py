@@ -34,6 +34,7 @@ def installs(tmp_path):
 
 @pytest.mark.parametrize("words", [[RUN, "--help"], [RUN, "unit", "-h"], [BENCH, "--help"], [BENCH, "tap", "--help"],
                                    [BENCH, "driver", "--help"], [BENCH, "registers", "--help"],
+                                   [BENCH, "all", "--help"], [BENCH, "live", "--help"],
                                    [BENCH, "restart", "--help"], [DEMO, "--help"],
                                    [DEMO, "-h"], [LAB, "--help"],
                                    [LAB, "kernel", "-h"], [PACKAGES, "--help"], [PACKAGES, "build", "-h"]],
