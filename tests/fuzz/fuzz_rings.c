@@ -2,7 +2,8 @@
 /*
  * A NIC that writes anything into the rings, and a caller that asks for anything.
  *
- * The input is a list of steps: write back a descriptor, receive, transmit, free, report.
+ * The input says whether the loops of vector.h are used, and is a list of steps then: write back a
+ * descriptor, receive, transmit, free, report.
  * Whatever they are, no buffer is handed out twice or lost, no segment is longer than its
  * buffer, and no descriptor leads outside the buffers.
  */
@@ -23,6 +24,11 @@ struct input {
 	const uint8_t *at, *end;
 };
 
+/* One without the loops of vector.h, and one with them; and the one that is tried. */
+static struct {
+	struct rig *rig;
+	struct ixgbe_pool *pool;
+} kinds[2];
 static struct rig *rig;
 static struct ixgbe_pool *pool;
 static struct ixgbe_buf *held[BUFFERS];
@@ -130,7 +136,7 @@ static void step_transmit(struct input *in)
 			.buf = held[held_count - 1 - i],
 			.offset = plain ? HEADROOM : (uint32_t)take(in, 4),
 			.len = plain ? 60 : (uint32_t)take(in, 2),
-			.flags = plain ? IXGBE_SEG_EOP : (uint32_t)take(in, 2),
+			.flags = plain ? IXGBE_SEG_EOP : (uint32_t)take(in, 3),
 		};
 		if (plain)
 			continue;
@@ -148,20 +154,26 @@ static void step_transmit(struct input *in)
 	check_queued(from);
 }
 
-static void start(void)
+static void start(bool vectors)
 {
+	pool = kinds[vectors].pool;
+	rig = kinds[vectors].rig;
+	if (rig)
+		return;
 	rig = rig_new(RING);
+	rig->nic.options.plain_loops = !vectors;
 	if (ixgbe_pool_new(&rig->nic, BUFFERS, SIZE, HEADROOM, &pool) || rig_rxq_new(rig, 0) ||
 	    rig_txq_new(rig, 0))
 		abort();
+	kinds[vectors].rig = rig;
+	kinds[vectors].pool = pool;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = {data, data + size};
 
-	if (!rig)
-		start();
+	start(take(&in, 1) & 1);
 	if (rings_receive_start(&rig->nic, &pool, NULL) || rings_transmit_start(&rig->nic, NULL))
 		abort();
 	while (in.at < in.end) {
