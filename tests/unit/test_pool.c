@@ -68,6 +68,37 @@ static void the_warmest_buffer_comes_first(void **state)
 	ixgbe_pool_free(pool);
 }
 
+static void many_go_and_come_as_one_by_one(void **state)
+{
+	enum { COUNT = 20 };
+	struct rig *rig = *state;
+	struct ixgbe_pool *pool[2];
+	struct ixgbe_seg seg[2 * COUNT + 1];
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(ixgbe_pool_new(&rig->nic, COUNT, 2048, 0, &pool[i]), 0);
+	assert_int_equal(ixgbe_bufs_get(pool[0], seg, 0), 0);
+	/* The order is that of ixgbe_buf_get, and what is not there is not given. */
+	assert_int_equal(ixgbe_bufs_get(pool[0], seg, 3), 3);
+	assert_int_equal(ixgbe_bufs_get(pool[0], seg + 3, COUNT), COUNT - 3);
+	assert_int_equal(ixgbe_bufs_get(pool[0], seg + COUNT, 1), 0);
+	for (uint32_t i = 0; i < COUNT; i++)
+		assert_ptr_equal(seg[i].buf, ixgbe_pool_at(pool[0], i));
+	assert_int_equal(ixgbe_bufs_get(pool[1], seg + COUNT, COUNT), COUNT);
+	/* Each to its own pool, in runs and one by one. */
+	ixgbe_bufs_put(seg, 5);
+	for (uint32_t i = 5; i < COUNT; i++) {
+		const struct ixgbe_seg two[] = {seg[i], seg[COUNT + i]};
+
+		ixgbe_bufs_put(two, 2);
+	}
+	ixgbe_bufs_put(seg + COUNT, 5);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(ixgbe_pool_available(pool[i]), COUNT);
+		ixgbe_pool_free(pool[i]);
+	}
+}
+
 /* The first lines of 64 buffers must not share a set of a cache with 64 sets. */
 static void power_of_two_buffers_do_not_alias(void **state)
 {
@@ -182,7 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_buffer_is_handed_out_once),   TEST(the_warmest_buffer_comes_first),
 		TEST(power_of_two_buffers_do_not_alias), TEST(nonsense_is_refused),
-		TEST(a_pool_is_guarded_in_every_build),
+		TEST(a_pool_is_guarded_in_every_build),  TEST(many_go_and_come_as_one_by_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
