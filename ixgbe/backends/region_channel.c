@@ -121,27 +121,25 @@ static int hear(struct region_channel *channel, uint64_t *data, const struct vu_
 		struct vu_ioregion_response response;
 		uint8_t bytes[sizeof(struct vu_ioregion_response) + 1]; /* one more is too many */
 	} in;
-	const uint64_t awake_ns = vu_now_ns() + AWAKE_NS;
+	/* Who asks over the connection meanwhile may have nobody else. */
+	const uint64_t awake_ns = channel->meanwhile.fd < 0 ? vu_now_ns() + AWAKE_NS : 0;
 	size_t have = 0;
 
 	while (have < sizeof(in.response)) {
-		ssize_t n =
-			recv(channel->sock, in.bytes + have, sizeof(in.bytes) - have, MSG_DONTWAIT);
-		int err = 0;
+		const bool awake = awake_ns && vu_now_ns() < awake_ns;
+		int err = awake ? 0 : wait_ready(channel, POLLIN, limit);
+		ssize_t n;
 
+		if (err)
+			return err;
+		n = recv(channel->sock, in.bytes + have, sizeof(in.bytes) - have, MSG_DONTWAIT);
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
 			return -EPIPE;
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return -errno;
 		have += n > 0 ? (size_t)n : 0;
-		if (n > 0)
-			continue;
-		if (vu_now_ns() < awake_ns)
+		if (n < 0 && awake)
 			sched_yield(); /* to the server, if that waits for this processor */
-		else
-			err = wait_ready(channel, POLLIN, limit);
-		if (err)
-			return err;
 	}
 	if (have > sizeof(in.response))
 		return -EPROTO;
