@@ -387,8 +387,10 @@ def test_words_of_the_manager_that_contradict(rig, words):
         world.manager.keeper.says("LISTEN_FDS and LISTEN_FDNAMES do not say what was passed")
 
 
-def test_descriptors_of_other_kinds(rig):
-    """The interface stays, and the NIC is opened anew, or nothing stays. No start fails."""
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_descriptors_of_other_kinds(rig, first):
+    """The interface stays, and the NIC is opened anew, or nothing stays. No start fails. Each third place: ixtapd gives a
+    NIC up that has failed eight times in a row."""
     with s.managed(rig, "vfio-user") as world:
         stored(world)
         def named():
@@ -396,7 +398,7 @@ def test_descriptors_of_other_kinds(rig):
 
         wanted = list(named())
         assert len(wanted) > 10
-        for place in wanted:  # a new start has others there
+        for place in wanted[first::3]:  # a new start has others there
             number = named()[place]
             world.manager.kill()
             world.manager.swap(f"ixtap-{number}")
