@@ -182,7 +182,7 @@ def test_programs_that_are_none(rig, program, words):
     ("kill -11 $$", "was killed by signal 11", "within 3 s"),
     ("echo first >&2; echo the reason >&2; exit 5", "exited with status 5 when it was asked whether it can take over: it "
      "is no ixtapd, or one that cannot: the reason", "first"),
-    ("yes all of this >&2 & sleep 0.5; kill $!; wait; echo the end >&2; exit 1", ": the end", "all of this"),
+    ("yes all of this >&2 & sleep 0.5; kill $!; wait; echo >&2; echo the end >&2; exit 1", ": the end", "all of this"),
     ("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1", "xxxx", "all of this"),
     ("printf '\\033[2J\\n' >&2; exit 1", r"\x1b", "\033"),
     ("exec >&-; sleep 60", "closed its output without an answer", "within 3 s"),
