@@ -6,8 +6,8 @@
  *
  * A descriptor that the NIC may be writing is loaded once, whole. Processors with AVX guarantee
  * that an aligned load of 16 bytes by a VEX.128 instruction is one access (Intel SDM vol. 3A,
- * 9.1.1, "Guaranteed Atomic Operations"; AMD64 APM vol. 2, 7.3.2); one of 32 bytes they do not. So
- * DD and what comes with it are of one moment.
+ * "Guaranteed Atomic Operations"; AMD64 APM vol. 2, "Access Atomicity"); one of 32 bytes they do
+ * not. So DD and what comes with it are of one moment.
  */
 #include "vector.h"
 
@@ -251,6 +251,7 @@ AVX2 struct vector_sum vector_rx(const union ixgbe_desc *desc, struct ixgbe_buf 
 		desc += VECTOR_RX_GROUP;
 		buf += VECTOR_RX_GROUP;
 	}
+	dma_rmb(); /* the frames are read after their descriptors */
 	return (struct vector_sum){
 		.n = (uint32_t)(seg - first),
 		.flags = _mm256_testz_si256(seen, _mm256_set1_epi32(RX_BAD)) ? 0 : RX_BAD,
