@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import socket
+import struct
 import subprocess
 import termios
 import time
@@ -16,6 +17,8 @@ import pytest
 import rig as r
 from ixlat_rig import (ANSWER, LEFT_MAC, PORT, PROBE, REQUEST, RIGHT_MAC, TARGETS, TIMES_NS, Pair, above,
                        answer_to, check_times, sequence_of, stopped)
+
+SO_TIMESTAMPNS = 35
 
 
 @pytest.fixture
@@ -102,6 +105,29 @@ def test_kernel_stamps(pair, mode):
     assert 0 < run["return"]["min_ns"] < run["rtt"]["min_ns"]
 
 
+@pytest.fixture
+def kernel_stamps():
+    """The kernel begins to stamp some time after the first socket asked for that: until then a frame's time is when it is
+    read. So another socket has asked before."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        other.bind(("127.0.0.1", 0))
+
+        def stamped():
+            other.sendto(b"x", other.getsockname())
+            sent, now = time.time_ns(), 0
+            time.sleep(0.01)
+            for level, kind, data in other.recvmsg(1, 64)[1]:
+                if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+                    seconds, now = struct.unpack("@ll", data)
+                    now += seconds * 1_000_000_000
+            return now - sent < 5_000_000
+
+        r.wait_for(stamped, "the kernel stamps")
+        yield
+
+
+@pytest.mark.usefixtures("kernel_stamps")
 @pytest.mark.parametrize("options", [[], ["--kernel-stamps"]], ids=["ours", "kernel's"])
 def test_what_a_stamp_includes(pair, options):
     """An answer comes while the sender cannot run. Only the kernel knows when."""
