@@ -37,6 +37,9 @@ def test_tcpdump_is_promiscuous_and_sees_others_frames(bridge):
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tcpdump:
         try:
             wait_register(bridge, "FCTRL", FCTRL_UPE, FCTRL_UPE)
+            # What comes before its filter is set is thrown away, and that is after it has made the interface promiscuous.
+            while "listening on" not in tcpdump.stderr.readline():
+                assert tcpdump.poll() is None
             with bridge.right.packet_socket(bridge.wire) as wire:
                 wire.send(foreign)
             output, _ = tcpdump.communicate(timeout=r.DEADLINE_S)
