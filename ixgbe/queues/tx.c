@@ -433,6 +433,12 @@ static __attribute__((noinline)) int tx_frame(struct ixgbe_txq *txq, const struc
 #define TX_LENGTH_UNIT (1 | UINT64_C(1) << (32 + 14))
 static_assert(IXGBE_TXD_PAYLEN == ~0u << 14, "shifted in place");
 
+/* Whether it is a frame of its own without offload. */
+static inline bool tx_asks_nothing(const struct ixgbe_seg *seg)
+{
+	return (seg->flags & TX_NOTICED) == IXGBE_SEG_EOP;
+}
+
 /* `n` simple frames were written from `next` on. */
 static inline uint32_t tx_written(struct ixgbe_txq *txq, uint32_t n, uint64_t bytes, uint64_t last)
 {
@@ -464,7 +470,7 @@ static inline uint32_t tx_simple(struct ixgbe_txq *txq, const struct ixgbe_seg *
 		/* One comparison for both limits of the length: below the minimum, the difference
 		 * wraps around to a number above every maximum. A frame that only its tags make
 		 * longer is left to tx_frame(). */
-		if ((seg->flags & TX_NOTICED) != IXGBE_SEG_EOP ||
+		if (!tx_asks_nothing(seg) ||
 		    seg->len - TX_FRAME_MIN_BYTES > max_untagged - TX_FRAME_MIN_BYTES ||
 		    offset + len > buf->size)
 			break;
@@ -523,7 +529,7 @@ uint32_t ixgbe_tx_burst(struct ixgbe_txq *txq, const struct ixgbe_seg *seg, uint
 		const uint32_t most = min_u32(min_u32(left, room), batch);
 		uint32_t n = 0;
 
-		if (most >= VECTOR_GROUP && txq->vectors)
+		if (most >= VECTOR_GROUP && txq->vectors && tx_asks_nothing(seg + taken))
 			n = tx_groups(txq, seg + taken, most, max_untagged);
 		if (n == 0)
 			n = tx_simple(txq, seg + taken, most, max_untagged);
