@@ -31,12 +31,12 @@
  * are many short buffers and a few long ones, and the frames of the turn before tell what the next
  * ones will be like:
  *
- *     average of         the frame is read into         and copied
- *     ----------------   ----------------------------   ------------------------------------
- *     < SCATTER_BYTES    private memory                 to a short buffer, or to a long one
- *     up to a short one  a short buffer; what is longer if longer: both to a long buffer
- *                        into private memory
- *     more               a long buffer
+ *     average            a frame is read into               and copied
+ *     -----------------  ---------------------------------  ----------------------------------
+ *     < SCATTER_BYTES    private memory                     to a short buffer, or to a long one
+ *     up to a short one  a short buffer, its rest into      if it has a rest: both to a long one
+ *                        private memory
+ *     more               a long buffer                      not at all
  *
  * The vnet header always goes to private memory, which the NIC cannot write. A copy of a small
  * frame costs less than a list of pieces. A read is posted only if there is a long buffer for it,
